@@ -1,0 +1,78 @@
+//! The CRM: its port in domain words, and the adapter that a connector file drives.
+//!
+//! The write half (activities, field updates) is declared where results go back into the CRM.
+
+use crate::domain::{BadRecord, Record, RecordId, Timestamp};
+use crate::remote::CallError;
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+/// What a connector declares about reading changes; the cursor's arithmetic rests on it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ReadContract {
+    /// The CRM's object (`res.partner`).
+    pub object: String,
+    /// How coarse the filter's times are; a window's edge is widened by it.
+    pub resolution: Duration,
+    /// How late a change may become visible under an older time (a transaction's start): the cursor
+    /// stays so far behind the CRM's clock.
+    pub lag: Duration,
+    /// How far below the cursor each pull reads again.
+    pub overlap: Duration,
+    /// The names of the companions.
+    pub companions: Vec<String>,
+}
+
+/// Where the next page begins; opaque to everybody but the adapter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PageToken(pub String);
+
+/// One page of records.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Page {
+    /// What was read, bad ones beside good ones, in the CRM's order.
+    pub records: Vec<Result<Record, BadRecord>>,
+    /// Where the next page begins; `None` on the last.
+    pub next: Option<PageToken>,
+    /// The CRM's own time when this page was answered (its Date header or a time query).
+    pub crm_time: Option<Timestamp>,
+    /// The answer's size in bytes.
+    pub bytes: u64,
+}
+
+/// Reading the CRM.
+#[async_trait::async_trait]
+pub trait CrmRead: Send + Sync {
+    /// What the connector declares.
+    fn contract(&self) -> &ReadContract;
+
+    /// A page of all records modified at or after `since` (`None`: all), without an upper bound,
+    /// paged by id wherever the CRM allows. The caller drops repeats.
+    ///
+    /// # Errors
+    /// No trustworthy page.
+    async fn changed_since(
+        &self,
+        since: Option<Timestamp>,
+        page: Option<&PageToken>,
+    ) -> Result<Page, CallError>;
+
+    /// The named records, whatever their time; ids that no longer exist are simply not in the answer.
+    /// At most 200 ids.
+    ///
+    /// # Errors
+    /// No trustworthy answer.
+    async fn fetch(&self, ids: &[RecordId]) -> Result<Page, CallError>;
+
+    /// A companion's whole set: record ids.
+    ///
+    /// # Errors
+    /// No trustworthy, complete answer.
+    async fn companion(&self, name: &str) -> Result<BTreeSet<RecordId>, CallError>;
+
+    /// How many records the connector's filter selects, where the CRM can say.
+    ///
+    /// # Errors
+    /// No trustworthy answer.
+    async fn count(&self) -> Result<Option<u64>, CallError>;
+}

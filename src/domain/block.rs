@@ -1,0 +1,49 @@
+//! Blocks: who must not be called.
+
+use super::{Reason, RecordId, Timestamp};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// A record over all routes: the same CRM object may be read by several routes.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct RecordKey {
+    /// The name of the `[crm.NAME]` table.
+    pub crm: String,
+    /// The CRM's object (`res.partner`).
+    pub object: String,
+    /// The record.
+    pub id: RecordId,
+}
+
+impl fmt::Display for RecordKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}/{}", self.crm, self.object, self.id)
+    }
+}
+
+/// What is blocked.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BlockSubject {
+    /// A record, in whichever route.
+    Record(RecordKey),
+    /// A number in E.164 (`+4930123456`), in whichever record or contact.
+    Number(String),
+}
+
+/// A row of the block list.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Block {
+    /// What is blocked.
+    pub subject: BlockSubject,
+    /// Why.
+    pub reason: Reason,
+    /// Who or what wrote it: `crm:ROUTE`, `companion:NAME`, `operator`, `file:NAME`, `result`.
+    pub source: String,
+    /// Since when.
+    pub since: Timestamp,
+    /// Its stated end; `None`: until a person lifts it (or its source, where the route says so).
+    pub until: Option<Timestamp>,
+    /// The person, where one did it.
+    pub who: Option<String>,
+}

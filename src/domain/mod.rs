@@ -1,0 +1,31 @@
+//! The values everything else speaks in. Pure: no IO, no clock, nothing of ours imported.
+
+pub mod block;
+pub mod contact;
+pub mod field;
+pub mod ids;
+pub mod operation;
+pub mod permit;
+pub mod policy;
+pub mod problem;
+pub mod reason;
+pub mod record;
+
+pub use block::{Block, BlockSubject, RecordKey};
+pub use contact::{Contact, HistoryRow};
+pub use field::{FieldKind, FieldName, FieldSpec, Taken};
+pub use ids::{
+    CampaignId, ContactId, FoldedUserData, HistoryId, LinkId, OperationId, RecordId, RouteName, RunId, Seq,
+    UserData, UserDataError,
+};
+pub use operation::{OperationKind, OperationState};
+pub use permit::Permit;
+pub use problem::{Place, Problem};
+pub use reason::{Reason, ReasonCode};
+pub use record::{BadRecord, Record};
+
+/// An instant in UTC. The ledger stores microseconds.
+pub type Timestamp = chrono::DateTime<chrono::Utc>;
+
+/// Field values by dialler field name.
+pub type Values = std::collections::BTreeMap<FieldName, serde_json::Value>;

@@ -1,0 +1,61 @@
+//! The choices a route can make, as enums.
+
+use super::operation::named_enum;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+named_enum! {
+    /// How a block that came from the CRM ends.
+    Unblock {
+        /// Only a person (or its stated end) lifts it.
+        Person = "person",
+        /// Its source too, when it withdraws it in a complete answer seen twice.
+        Source = "source",
+    }
+}
+
+named_enum! {
+    /// Whose value wins where an adopted contact differs from the record.
+    AdoptConflict {
+        /// CRM-owned fields are sent by `/update`, all others keep the dialler's value.
+        CrmOwned = "crm_owned",
+        /// The dialler's values stay.
+        KeepDialler = "keep_dialler",
+    }
+}
+
+named_enum! {
+    /// What happens to a link whose contact was deleted in the dialler by somebody else.
+    Vanished {
+        /// The link says so; nothing is imported again.
+        Mark = "mark",
+        /// The record is imported again.
+        Import = "import",
+    }
+}
+
+named_enum! {
+    /// Whether a route acts.
+    RouteState {
+        /// Reads, maps, decides; sends nothing but locks.
+        Dry = "dry",
+        /// Acts.
+        On = "on",
+        /// Sends nothing but locks; harvesting goes on.
+        Paused = "paused",
+    }
+}
+
+named_enum! {
+    /// A job that runs for a route (pull, push) or a campaign (harvest).
+    Job {
+        /// CRM changes into decisions.
+        Pull = "pull",
+        /// Decisions into the dialler.
+        Push = "push",
+        /// Calls and contacts into the ledger.
+        Harvest = "harvest",
+        /// Uncertain operations to an end.
+        Settle = "settle",
+    }
+}

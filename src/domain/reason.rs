@@ -1,0 +1,175 @@
+//! Why something was skipped, parked, blocked or refused: a code with parameters, never a text, so
+//! that CLI, console and mail can each say it in their own language (users 15).
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fmt;
+
+macro_rules! reason_codes {
+    ($($(#[$doc:meta])* $variant:ident = $code:literal, $text:literal;)+) => {
+        /// The reasons dialbridge gives.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        pub enum ReasonCode { $($(#[$doc])* #[serde(rename = $code)] $variant),+ }
+
+        impl ReasonCode {
+            /// All of them.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            /// The code as stored.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $code),+ }
+            }
+
+            /// Reads what [`Self::as_str`] wrote.
+            pub fn parse(code: &str) -> Option<Self> {
+                match code { $($code => Some(Self::$variant),)+ _ => None }
+            }
+
+            /// The English sentence; `{name}` stands for a parameter.
+            pub fn template(self) -> &'static str {
+                match self { $(Self::$variant => $text),+ }
+            }
+        }
+    };
+}
+
+reason_codes! {
+    /// `only_if` was false.
+    NotEligible = "not_eligible", "not eligible: only_if is false";
+    /// The CRM says the record is deleted or archived.
+    RecordDeleted = "record_deleted", "deleted or archived in the CRM";
+    /// The record's id no longer exists in the CRM.
+    RecordGone = "record_gone", "the record no longer exists in the CRM";
+    /// `block_if` was true.
+    BlockedByCrm = "blocked_by_crm", "must not be called: block_if is true";
+    /// The record or a number stands in the block list.
+    Blocked = "blocked", "must not be called: {subject} is blocked ({why})";
+    /// A person blocked it.
+    BlockedByHand = "blocked_by_hand", "must not be called: {text}";
+    /// A person locked the contact.
+    LockedByHand = "locked_by_hand", "locked by hand: {text}";
+    /// A person asked for this operation.
+    ByHand = "by_hand", "asked for by hand: {text}";
+    /// The record has no usable name.
+    NoName = "no_name", "no usable name: {field} is empty";
+    /// The record has no usable number.
+    NoPhone = "no_phone", "no usable phone number";
+    /// A value that is no valid phone number.
+    BadPhone = "bad_phone", "{field}: no valid phone number";
+    /// A value is longer than the dialler's field.
+    TooLong = "too_long", "{field} has {length} characters, at most {max} fit";
+    /// A value has the wrong type.
+    BadValue = "bad_value", "{field}: {problem}";
+    /// An expression names something the record does not carry.
+    MissingName = "missing_name", "the expression for {key} names {name}, which the record does not have";
+    /// An expression failed.
+    ExpressionFailed = "expression_failed", "the expression for {key} failed: {problem}";
+    /// The UserData template gave no valid UserData.
+    BadUserData = "bad_user_data", "no valid UserData: {problem}";
+    /// Another record already has this UserData, at least when case and blanks are folded.
+    UserDataTaken = "user_data_taken", "its UserData belongs to record {record} of route {route} already";
+    /// The UserData was found in another campaign.
+    FoundElsewhere = "found_elsewhere", "a contact with this UserData stands in campaign {campaign} (contact {contact})";
+    /// A contact has the UserData only when case and blanks are folded.
+    FoldedMatch = "folded_match", "contact {contact} has the same UserData up to case or blanks: somebody else's";
+    /// Several contacts have the UserData.
+    SeveralContacts = "several_contacts", "several contacts have this UserData: {contacts}";
+    /// A record without an id.
+    NoId = "no_id", "a record without an id";
+    /// A record too large to be read.
+    RecordTooLarge = "record_too_large", "the record is larger than {max} bytes";
+    /// A record that is no JSON object, or whose fields cannot be read.
+    RecordUnreadable = "record_unreadable", "the record cannot be read: {problem}";
+    /// The remote side rejected the request.
+    Rejected = "rejected", "rejected with status {status}: {text}";
+    /// The same operation failed again and again while others succeeded.
+    RepeatedFailure = "repeated_failure", "failed {times} times with status {status} while others succeeded";
+    /// A changed field that only an import takes.
+    ImportOnlyField = "import_only_field", "{field} changed, but the dialler takes it at import only";
+    /// A field that the dialler does not clear.
+    CannotClear = "cannot_clear", "{field} was emptied, but the dialler keeps its value";
+    /// Neither null nor empty text empties the field, and the wish is given up.
+    NotInDialler = "not_in_dialler", "no contact with this UserData in the dialler: nothing to lock";
+    /// An import met a contact that was there before.
+    Overwritten = "overwritten", "the import met contact {contact}, which was there before";
+    /// The contact is gone from the dialler.
+    Vanished = "vanished", "the contact was deleted in the dialler";
+    /// A newer decision took its place.
+    Newer = "newer", "a newer decision took its place";
+    /// The gate is shut.
+    GateShut = "gate_shut", "the gate is shut: {subject} is blocked";
+    /// The route does not send.
+    RouteNotOn = "route_not_on", "the route is {state}";
+    /// Nothing was left to send.
+    NothingLeft = "nothing_left", "both sides agree already";
+    /// Whether it happened cannot be found out.
+    InDoubt = "in_doubt", "it may or may not have happened: {problem}";
+    /// A lock can be sent but not seen.
+    NotVerifiable = "not_verifiable", "locked by us, not verifiable";
+    /// The decision was older than `max_decision_age` and the CRM could not be read.
+    DecisionTooOld = "decision_too_old", "the decision is too old and the CRM cannot be read";
+    /// The call never got a result.
+    NoResultGiven = "no_result_given", "no result given within {days} days";
+    /// The campaign's name and pinned number part ways.
+    CampaignChanged = "campaign_changed", "campaign {name}: pinned as {pinned}, found as {found}";
+    /// The route's campaign does not exist.
+    UnknownCampaign = "unknown_campaign", "campaign {name} does not exist";
+    /// A person put it aside.
+    Discarded = "discarded", "put aside by hand until it changes";
+}
+
+/// A code with its parameters.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Reason {
+    /// The code.
+    pub code: ReasonCode,
+    /// Its parameters by name; may hold personal data, so never logged at the default level.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub params: BTreeMap<String, String>,
+}
+
+impl Reason {
+    /// A reason without parameters.
+    pub fn new(code: ReasonCode) -> Self {
+        Self { code, params: BTreeMap::new() }
+    }
+
+    /// Adds a parameter.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: impl fmt::Display) -> Self {
+        self.params.insert(name.to_owned(), value.to_string());
+        self
+    }
+
+    /// The parameters as JSON, as the ledger stores them.
+    pub fn params_json(&self) -> String {
+        serde_json::Value::from_iter(self.params.clone()).to_string()
+    }
+
+    /// Reads what was stored; an unknown code (a newer ledger's) gives `None`.
+    pub fn from_stored(code: &str, params_json: &str) -> Option<Self> {
+        Some(Self { code: ReasonCode::parse(code)?, params: serde_json::from_str(params_json).ok()? })
+    }
+}
+
+impl From<ReasonCode> for Reason {
+    fn from(code: ReasonCode) -> Self {
+        Self::new(code)
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut rest = self.code.template();
+        while let Some((before, after)) = rest.split_once('{') {
+            let (name, tail) = after.split_once('}').unwrap_or((after, ""));
+            f.write_str(before)?;
+            match self.params.get(name) {
+                Some(value) => f.write_str(value)?,
+                None => write!(f, "({name})")?,
+            }
+            rest = tail;
+        }
+        f.write_str(rest)
+    }
+}

@@ -1,0 +1,191 @@
+//! The policy of one call to a remote side: what was sent, what came back, what may be repeated.
+//!
+//! Here: the request, the answer, the transport seam and the taxonomy of outcomes (semantics,
+//! "Outcomes of a write"). `policy` holds retry, limits by class and the breaker; `http` the client.
+
+use crate::domain::OperationId;
+use bytes::Bytes;
+use futures_util::stream::BoxStream;
+use std::time::Duration;
+
+/// One of the two systems dialbridge stands between.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Side {
+    /// The CRM.
+    Crm,
+    /// The dialler.
+    Dialler,
+}
+
+impl std::fmt::Display for Side {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Crm => "CRM",
+            Self::Dialler => "dialler",
+        })
+    }
+}
+
+/// Who yields to whom when slots are short; lower classes yield to higher ones (semantics 26).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum CallClass {
+    /// Reconcile and the rolling audit.
+    Audit,
+    /// Harvest and pull reads.
+    Harvest,
+    /// Write-back into the CRM.
+    WriteBack,
+    /// Imports, updates, unlocks, and the reads that settle or prepare them.
+    Push,
+    /// Locks: slots, breaker and back-off of their own.
+    Lock,
+}
+
+/// A request as it goes over the wire, without authentication (the client adds that).
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// `GET`, `POST`, `PATCH`, `DELETE`.
+    pub method: http::Method,
+    /// Absolute URL with query.
+    pub url: String,
+    /// Headers beyond authentication, content type and accept.
+    pub headers: http::HeaderMap,
+    /// A JSON body.
+    pub body: Option<Bytes>,
+}
+
+/// An answer; the body still streams.
+pub struct Response {
+    /// The status.
+    pub status: http::StatusCode,
+    /// The headers.
+    pub headers: http::HeaderMap,
+    /// The body's chunks; an error in it means that the body was cut.
+    pub body: BoxStream<'static, Result<Bytes, TransportError>>,
+}
+
+/// Why no complete answer came.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum TransportError {
+    /// DNS, connect or TLS failed: nothing was sent.
+    #[error("not sent: {0}")]
+    NotSent(String),
+    /// The first byte may have left: the request may have arrived.
+    #[error("no complete answer: {0}")]
+    Broken(String),
+}
+
+/// What carries a request: the HTTP client, or a simulator's router called in process.
+#[async_trait::async_trait]
+pub trait Transport: Send + Sync + std::fmt::Debug {
+    /// Sends it and waits for the answer's head.
+    ///
+    /// # Errors
+    /// Says whether anything may have been sent.
+    async fn send(&self, request: Request) -> Result<Response, TransportError>;
+}
+
+/// How a call ended without the wished answer: one kind per decision the caller makes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CallErrorKind {
+    /// Certainly not executed: nothing was sent, the breaker is open, or shutdown came first.
+    NotSent,
+    /// Certainly not executed: 429, or 503 with Retry-After. Wait so long (already capped).
+    Refused {
+        /// The server's wish, where it gave one.
+        retry_after: Option<Duration>,
+    },
+    /// 401 (or 403 on every call): the token is wrong. The side stops, nothing is parked.
+    Unauthorized,
+    /// Certainly not executed and never will be: 400, 403, 409, 422.
+    Rejected {
+        /// The HTTP status.
+        status: u16,
+        /// The server's own words, cut to 300 characters. May hold personal data: ledger only.
+        text: String,
+    },
+    /// 404 with a JSON body: the address is right, the object is not there.
+    NotFound,
+    /// 404 with an empty body, a redirect, 405: the address is wrong. Configuration, for every kind.
+    WrongUrl,
+    /// A write that may or may not have happened: time-out or reset after the first byte, 500, 502,
+    /// 504, 503 without Retry-After, 2xx with a cut or foreign body.
+    Uncertain,
+    /// A read that failed after all its tries.
+    Unavailable,
+    /// A read whose answer is not to be trusted: cut body, wrong count, HTML, contradicting status.
+    BadAnswer,
+}
+
+/// A failed call, with what it was about.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{side}: {what}: {detail}")]
+pub struct CallError {
+    /// Which side.
+    pub side: Side,
+    /// The decision to make.
+    pub kind: CallErrorKind,
+    /// What was asked (`import`, `history of contact 4711`); no personal data.
+    pub what: String,
+    /// What happened and what to do; no secret, no personal data.
+    pub detail: String,
+    /// The HTTP status, where there was one.
+    pub status: Option<u16>,
+}
+
+impl CallError {
+    /// Whether the side as a whole cannot be used now: the job ends as failed, nothing is parked.
+    pub fn is_systemic(&self) -> bool {
+        match self.kind {
+            CallErrorKind::NotSent
+            | CallErrorKind::Refused { .. }
+            | CallErrorKind::Unauthorized
+            | CallErrorKind::WrongUrl
+            | CallErrorKind::Unavailable
+            | CallErrorKind::BadAnswer => true,
+            CallErrorKind::Rejected { .. } | CallErrorKind::NotFound | CallErrorKind::Uncertain => false,
+        }
+    }
+}
+
+/// What the policy must know of a call beyond the request.
+#[derive(Debug, Clone)]
+pub struct CallContext {
+    /// What is asked, for errors and logs; no personal data.
+    pub what: String,
+    /// Its class.
+    pub class: CallClass,
+    /// The operation it belongs to: then every HTTP try is an attempt row of its own.
+    pub operation: Option<OperationId>,
+    /// Whether it is a write: only what was certainly not executed is repeated.
+    pub write: bool,
+}
+
+/// One HTTP try, as the ledger stores it (`attempts`).
+#[derive(Debug, Clone)]
+pub struct Try {
+    /// The operation.
+    pub operation: OperationId,
+    /// When the request left.
+    pub sent_at: crate::domain::Timestamp,
+    /// When the answer (or the error) was there.
+    pub answered_at: crate::domain::Timestamp,
+    /// `done`, `not_sent`, `refused`, `unauthorized`, `rejected`, `not_found`, `wrong_url`, `uncertain`.
+    pub outcome: &'static str,
+    /// The HTTP status.
+    pub status: Option<u16>,
+    /// What happened; may hold personal data (a server's own words).
+    pub detail: String,
+}
+
+/// Ports that other rooms implement.
+pub mod ports {
+    use super::Try;
+
+    /// Keeps every try of a write.
+    #[async_trait::async_trait]
+    pub trait CallSink: Send + Sync {
+        /// Stores one try. It must not fail the call: the answer is already there.
+        async fn tried(&self, tried: Try);
+    }
+}
