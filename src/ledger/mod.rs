@@ -1,1 +1,14 @@
-//! ledger
+//! The ledger: every statement on the SQLite file, behind functions that say what they are for.
+//!
+//! One writer (`writer`), a small pool of readers (`readers`), migrations (`migrate`). No rusqlite
+//! type crosses this room's border. All times are UTC.
+
+mod error;
+mod migrate;
+mod open;
+mod readers;
+mod sql;
+mod writer;
+
+pub use error::{LedgerError, OpenError};
+pub use open::{Ledger, LedgerLock};

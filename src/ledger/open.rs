@@ -1,0 +1,262 @@
+//! Opening and closing: the exclusive lock, the checks, the pragmas, the sequence.
+
+use super::error::{LedgerError, OpenError};
+use super::migrate;
+use super::readers::{self, Readers};
+use super::writer::Writer;
+use crate::domain::Seq;
+use crate::env::Env;
+use rusqlite::{Connection, OpenFlags, Transaction};
+use std::fs::{File, OpenOptions};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+/// Each start takes a fresh range of read-order numbers, so that none is given twice and no number
+/// costs a write: 2^31 starts of 2^32 numbers each fit into 63 bits.
+const NUMBERS_PER_START: i64 = 1 << 32;
+
+/// The exclusive right to write a ledger, held by the daemon or by a writing verb without one.
+///
+/// A lock on a file beside it (`.lock`), not on the ledger itself: SQLite drops a process's POSIX locks
+/// when any descriptor of the file is closed.
+#[derive(Debug)]
+pub struct LedgerLock(#[expect(dead_code, reason = "held, not read")] File);
+
+impl LedgerLock {
+    /// Takes it or says who has it.
+    ///
+    /// # Errors
+    /// [`OpenError::InUse`] when another process holds it.
+    pub fn take(path: &Path) -> Result<Self, OpenError> {
+        let lock_path = suffixed(path, ".lock");
+        let unusable = |error: std::io::Error| OpenError::Unusable {
+            path: lock_path.clone(),
+            detail: error.to_string(),
+        };
+        let file = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .mode(0o660)
+            .open(&lock_path)
+            .map_err(unusable)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Self(file)),
+            Err(std::fs::TryLockError::WouldBlock) => Err(OpenError::InUse(path.to_owned())),
+            Err(std::fs::TryLockError::Error(error)) => Err(unusable(error)),
+        }
+    }
+}
+
+/// The ledger, open. Cheap to clone; the last clone closes it.
+#[derive(Clone)]
+pub struct Ledger {
+    writer: Option<Writer>,
+    readers: Readers,
+    shared: Arc<Shared>,
+    pub(super) env: Env,
+}
+
+struct Shared {
+    path: PathBuf,
+    sequence: AtomicI64,
+    blocks_epoch: AtomicI64,
+    _lock: Option<LedgerLock>,
+}
+
+impl std::fmt::Debug for Ledger {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Ledger").field("path", &self.shared.path).finish_non_exhaustive()
+    }
+}
+
+impl Ledger {
+    /// Opens (or makes) the ledger for writing, with the exclusive lock.
+    ///
+    /// # Errors
+    /// In use, newer, foreign, damaged, or not usable: see [`OpenError`].
+    pub async fn open(path: &Path, env: Env) -> Result<Self, OpenError> {
+        let lock = LedgerLock::take(path)?;
+        Self::open_locked(path, env, Some(lock), Durability::Full).await
+    }
+
+    /// For simulations under virtual time: no lock, no flush to disk; a killed process proves nothing.
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    pub async fn open_simulated(path: &Path, env: Env) -> Result<Self, OpenError> {
+        Self::open_locked(path, env, None, Durability::Off).await
+    }
+
+    async fn open_locked(
+        path: &Path,
+        env: Env,
+        lock: Option<LedgerLock>,
+        durability: Durability,
+    ) -> Result<Self, OpenError> {
+        let file = path.to_owned();
+        let opened = tokio::task::spawn_blocking(move || open_for_writing(&file, durability)).await;
+        let (connection, first_number, epoch) = opened
+            .map_err(|error| OpenError::Unusable { path: path.to_owned(), detail: error.to_string() })??;
+        Ok(Self {
+            writer: Some(Writer::start(connection)),
+            readers: Readers::new(path),
+            shared: Arc::new(Shared {
+                path: path.to_owned(),
+                sequence: AtomicI64::new(first_number),
+                blocks_epoch: AtomicI64::new(epoch),
+                _lock: lock,
+            }),
+            env,
+        })
+    }
+
+    /// Opens an existing ledger for reading only: what the reading verbs use beside a running daemon.
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    pub async fn open_read_only(path: &Path, env: Env) -> Result<Self, OpenError> {
+        let file = path.to_owned();
+        let checked = tokio::task::spawn_blocking(move || {
+            if !file.exists() {
+                return Err(OpenError::Missing(file));
+            }
+            let connection = readers::open(&file).map_err(|error| sort_open(&file, &error))?;
+            check_kind(&file, &connection)
+        })
+        .await;
+        checked
+            .map_err(|error| OpenError::Unusable { path: path.to_owned(), detail: error.to_string() })??;
+        Ok(Self {
+            writer: None,
+            readers: Readers::new(path),
+            shared: Arc::new(Shared {
+                path: path.to_owned(),
+                sequence: AtomicI64::new(0),
+                blocks_epoch: AtomicI64::new(0),
+                _lock: None,
+            }),
+            env,
+        })
+    }
+
+    /// Where the file lies.
+    pub fn path(&self) -> &Path {
+        &self.shared.path
+    }
+
+    /// The next number of the read order (semantics 2): taken before sending, for writes also at the answer.
+    pub fn next_seq(&self) -> Seq {
+        Seq(self.shared.sequence.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// The epoch of the block list as last committed.
+    pub(super) fn blocks_epoch(&self) -> i64 {
+        self.shared.blocks_epoch.load(Ordering::Acquire)
+    }
+
+    /// Tells senders that the block list changed; called after the commit that changed it.
+    pub(super) fn publish_epoch(&self, epoch: i64) {
+        self.shared.blocks_epoch.fetch_max(epoch, Ordering::AcqRel);
+    }
+
+    pub(super) async fn write<T: Send + 'static>(
+        &self,
+        what: &'static str,
+        body: impl FnOnce(&Transaction<'_>) -> Result<T, rusqlite::Error> + Send + 'static,
+    ) -> Result<T, LedgerError> {
+        match &self.writer {
+            Some(writer) => writer.write(what, body).await,
+            None => Err(LedgerError::Closed),
+        }
+    }
+
+    pub(super) async fn read<T: Send + 'static>(
+        &self,
+        what: &'static str,
+        body: impl FnOnce(&Connection) -> Result<T, rusqlite::Error> + Send + 'static,
+    ) -> Result<T, LedgerError> {
+        self.readers.read(what, body).await
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Durability {
+    /// `synchronous=FULL`: losing the last commit after an acknowledged write would break promise 2.
+    Full,
+    /// For simulations.
+    Off,
+}
+
+fn open_for_writing(path: &Path, durability: Durability) -> Result<(Connection, i64, i64), OpenError> {
+    let sorted = |error: &rusqlite::Error| sort_open(path, error);
+    let mut connection = Connection::open_with_flags(
+        path,
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+    )
+    .map_err(|e| sorted(&e))?;
+    check_kind(path, &connection)?;
+    let synchronous = match durability {
+        Durability::Full => "FULL",
+        Durability::Off => "OFF",
+    };
+    connection.set_prepared_statement_cache_capacity(256);
+    connection
+        .execute_batch(&format!(
+            "PRAGMA journal_mode = WAL; PRAGMA synchronous = {synchronous}; PRAGMA foreign_keys = ON;
+             PRAGMA temp_store = MEMORY; PRAGMA journal_size_limit = 67108864; PRAGMA cache_size = -16000;
+             PRAGMA busy_timeout = 5000;"
+        ))
+        .map_err(|e| sorted(&e))?;
+    migrate::migrate(&mut connection).map_err(|e| sorted(&e))?;
+    let number = |key: &str| {
+        connection.query_row("SELECT CAST(value AS INTEGER) FROM meta WHERE key = ?1", [key], |row| {
+            row.get::<_, i64>(0)
+        })
+    };
+    let first = number("sequence").map_err(|e| sorted(&e))?;
+    let epoch = number("blocks_epoch").map_err(|e| sorted(&e))?;
+    connection
+        .execute(
+            "UPDATE meta SET value = ?1 WHERE key = 'sequence'",
+            [(first + NUMBERS_PER_START).to_string()],
+        )
+        .map_err(|e| sorted(&e))?;
+    Ok((connection, first, epoch))
+}
+
+/// Refuses what is no ledger of ours, or one from the future, before a single byte is changed.
+fn check_kind(path: &Path, connection: &Connection) -> Result<(), OpenError> {
+    let sorted = |error: &rusqlite::Error| sort_open(path, error);
+    let pragma = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+    let tables: i64 = connection
+        .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
+        .map_err(|e| sorted(&e))?;
+    if tables > 0 && pragma("application_id").map_err(|e| sorted(&e))? != migrate::APPLICATION_ID {
+        return Err(OpenError::Foreign(path.to_owned()));
+    }
+    let found = migrate::found(connection).map_err(|e| sorted(&e))?;
+    if found > migrate::known() {
+        return Err(OpenError::Newer { path: path.to_owned(), found, known: migrate::known() });
+    }
+    Ok(())
+}
+
+fn sort_open(path: &Path, error: &rusqlite::Error) -> OpenError {
+    let detail = error.to_string();
+    match LedgerError::sort("open", error) {
+        LedgerError::Damaged(_) => OpenError::Damaged { path: path.to_owned(), detail },
+        LedgerError::NotWritable(_)
+        | LedgerError::TooSlow(_)
+        | LedgerError::Refused { .. }
+        | LedgerError::Closed => OpenError::Unusable { path: path.to_owned(), detail },
+    }
+}
+
+fn suffixed(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}

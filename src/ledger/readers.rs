@@ -1,0 +1,71 @@
+//! A small pool of read-only connections; a read never waits for the writer, nor the writer for it.
+
+use super::error::LedgerError;
+use rusqlite::{Connection, OpenFlags};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::Semaphore;
+
+/// So many reads at once.
+const READERS: usize = 4;
+/// A read that takes longer is interrupted: an open read keeps the WAL from being checkpointed.
+const LIMIT: Duration = Duration::from_secs(20);
+
+#[derive(Clone)]
+pub(super) struct Readers {
+    path: PathBuf,
+    slots: Arc<Semaphore>,
+    idle: Arc<Mutex<Vec<Connection>>>,
+}
+
+impl Readers {
+    pub(super) fn new(path: &Path) -> Self {
+        Self { path: path.to_owned(), slots: Arc::new(Semaphore::new(READERS)), idle: Arc::default() }
+    }
+
+    pub(super) async fn read<T: Send + 'static>(
+        &self,
+        what: &'static str,
+        body: impl FnOnce(&Connection) -> Result<T, rusqlite::Error> + Send + 'static,
+    ) -> Result<T, LedgerError> {
+        let _slot = self.slots.acquire().await.map_err(|_| LedgerError::Closed)?;
+        let taken = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let path = self.path.clone();
+        let idle = self.idle.clone();
+        let (handle_out, handle_in) = tokio::sync::oneshot::channel();
+        let work = tokio::task::spawn_blocking(move || {
+            let connection = match taken {
+                Some(connection) => connection,
+                None => open(&path).map_err(|error| LedgerError::sort(what, &error))?,
+            };
+            let _nobody_waits = handle_out.send(connection.get_interrupt_handle());
+            let result = body(&connection).map_err(|error| LedgerError::sort(what, &error));
+            idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+            result
+        });
+        let guarded = async {
+            match tokio::time::timeout(LIMIT, work).await {
+                Ok(done) => done,
+                Err(_) => Ok(Err(LedgerError::TooSlow(what))),
+            }
+        };
+        let result = guarded.await;
+        if let (Ok(Err(LedgerError::TooSlow(_))), Ok(handle)) = (&result, handle_in.await) {
+            handle.interrupt();
+        }
+        result.map_err(|_| LedgerError::Closed)?
+    }
+}
+
+/// Opens the file read-only; also what the reading verbs of the command line use.
+pub(super) fn open(path: &Path) -> rusqlite::Result<Connection> {
+    let connection = Connection::open_with_flags(
+        path,
+        OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI,
+    )?;
+    connection.set_prepared_statement_cache_capacity(64);
+    connection.busy_timeout(Duration::from_secs(5))?;
+    connection.execute_batch("PRAGMA query_only = ON; PRAGMA temp_store = MEMORY;")?;
+    Ok(connection)
+}

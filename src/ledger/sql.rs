@@ -1,0 +1,79 @@
+//! Small things every statement needs: instants as text, reasons as two columns.
+
+use crate::domain::{Reason, ReasonCode, Timestamp};
+use rusqlite::types::Type;
+
+const FORMAT: &str = "%Y-%m-%dT%H:%M:%S%.6fZ";
+
+/// An instant as the ledger writes it: fixed width, so that texts sort like times.
+pub(super) fn time(at: Timestamp) -> String {
+    at.format(FORMAT).to_string()
+}
+
+/// Reads what [`time`] wrote.
+pub(super) fn parse_time(text: &str) -> Option<Timestamp> {
+    text.parse::<chrono::DateTime<chrono::Utc>>().ok()
+}
+
+/// A column that holds an instant.
+pub(super) fn get_time(row: &rusqlite::Row<'_>, column: &str) -> rusqlite::Result<Timestamp> {
+    let text: String = row.get(column)?;
+    parse_time(&text).ok_or_else(|| unreadable(column, "an instant"))
+}
+
+/// A column that holds an instant or NULL.
+pub(super) fn get_time_opt(row: &rusqlite::Row<'_>, column: &str) -> rusqlite::Result<Option<Timestamp>> {
+    let text: Option<String> = row.get(column)?;
+    text.map(|text| parse_time(&text).ok_or_else(|| unreadable(column, "an instant"))).transpose()
+}
+
+/// Two columns that hold a reason; an unknown code (written by a newer program) is an error.
+pub(super) fn get_reason(row: &rusqlite::Row<'_>, code: &str, params: &str) -> rusqlite::Result<Reason> {
+    let code_text: String = row.get(code)?;
+    let params_text: String = row.get(params)?;
+    Reason::from_stored(&code_text, &params_text).ok_or_else(|| unreadable(code, "a reason code"))
+}
+
+/// The same where the code may be NULL.
+pub(super) fn get_reason_opt(
+    row: &rusqlite::Row<'_>,
+    code: &str,
+    params: &str,
+) -> rusqlite::Result<Option<Reason>> {
+    let present: Option<String> = row.get(code)?;
+    present.map(|_| get_reason(row, code, params)).transpose()
+}
+
+/// A column with one of our enums' texts.
+pub(super) fn get_named<T>(
+    row: &rusqlite::Row<'_>,
+    column: &str,
+    parse: fn(&str) -> Option<T>,
+) -> rusqlite::Result<T> {
+    let text: String = row.get(column)?;
+    parse(&text).ok_or_else(|| unreadable(column, "a known word"))
+}
+
+/// A column that holds JSON.
+pub(super) fn get_json<T: serde::de::DeserializeOwned>(
+    row: &rusqlite::Row<'_>,
+    column: &str,
+) -> rusqlite::Result<T> {
+    let text: String = row.get(column)?;
+    serde_json::from_str(&text).map_err(|_| unreadable(column, "readable JSON"))
+}
+
+/// JSON for a column; our own types always serialise.
+pub(super) fn json<T: serde::Serialize>(value: &T) -> rusqlite::Result<String> {
+    serde_json::to_string(value).map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))
+}
+
+/// The code column of a reason.
+pub(super) fn code(reason: &Reason) -> &'static str {
+    ReasonCode::as_str(reason.code)
+}
+
+fn unreadable(column: &str, expected: &str) -> rusqlite::Error {
+    let text = format!("column {column} does not hold {expected}");
+    rusqlite::Error::FromSqlConversionFailure(0, Type::Text, text.into())
+}

@@ -1,0 +1,160 @@
+//! The one writer: collects commands and runs each group in one IMMEDIATE transaction.
+//!
+//! A tokio task, not a thread of its own, and one `spawn_blocking` per group that takes the connection
+//! and gives it back: with a private thread paused time would run away, with one long blocking task it
+//! would stand still (semantics 12). `synchronous=FULL` costs a disk flush per group, so commands that
+//! arrive together share it.
+
+use super::error::LedgerError;
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot};
+
+/// At most so many commands share a transaction.
+const GROUP: usize = 256;
+/// How long the first command of a group waits for company, once others were seen waiting.
+const GATHER: Duration = Duration::from_millis(5);
+
+type Body = Box<dyn FnOnce(&Transaction<'_>) -> Result<(), rusqlite::Error> + Send>;
+type Finish = Box<dyn FnOnce(Result<(), LedgerError>) + Send>;
+
+pub(super) struct Command {
+    what: &'static str,
+    body: Body,
+    finish: Finish,
+}
+
+/// The writer's entrance; cheap to clone.
+#[derive(Clone)]
+pub(super) struct Writer {
+    commands: mpsc::Sender<Command>,
+}
+
+impl Writer {
+    /// Starts the task; it ends when the last `Writer` is dropped, and closes the connection.
+    pub(super) fn start(connection: Connection) -> Self {
+        let (commands, inbox) = mpsc::channel(4 * GROUP);
+        tokio::spawn(run(connection, inbox));
+        Self { commands }
+    }
+
+    /// Runs `body` in a transaction and answers once it is on disk.
+    ///
+    /// Each command stands in a savepoint: one that fails takes nothing with it.
+    pub(super) async fn write<T: Send + 'static>(
+        &self,
+        what: &'static str,
+        body: impl FnOnce(&Transaction<'_>) -> Result<T, rusqlite::Error> + Send + 'static,
+    ) -> Result<T, LedgerError> {
+        let (reply, answer) = oneshot::channel();
+        let slot = std::sync::Arc::new(std::sync::Mutex::new(None));
+        let filled = slot.clone();
+        let command = Command {
+            what,
+            body: Box::new(move |transaction| {
+                let value = body(transaction)?;
+                *filled.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(value);
+                Ok(())
+            }),
+            finish: Box::new(move |result| {
+                // The asker may be gone (shutdown); what it asked is stored all the same.
+                let _gone = reply.send(result);
+            }),
+        };
+        self.commands.send(command).await.map_err(|_| LedgerError::Closed)?;
+        answer.await.map_err(|_| LedgerError::Closed)??;
+        let value = slot.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+        value.ok_or(LedgerError::Closed)
+    }
+}
+
+async fn run(connection: Connection, mut inbox: mpsc::Receiver<Command>) {
+    let mut connection = Some(connection);
+    let mut crowded = false;
+    while let Some(first) = inbox.recv().await {
+        let group = gather(first, &mut inbox, crowded).await;
+        crowded = group.len() > 1;
+        let Some(mut taken) = connection.take() else { return };
+        let ran = tokio::task::spawn_blocking(move || {
+            let results = run_group(&mut taken, group);
+            (taken, results)
+        })
+        .await;
+        // A panic inside a statement loses the connection: the ledger closes, the daemon stops.
+        let Ok((given_back, finished)) = ran else { return };
+        connection = Some(given_back);
+        for (finish, result) in finished {
+            finish(result);
+        }
+    }
+    if let Some(connection) = connection {
+        let closed = tokio::task::spawn_blocking(move || {
+            connection
+                .execute_batch("PRAGMA optimize;")
+                .and_then(|()| connection.close().map_err(|(_, error)| error))
+        });
+        if let Ok(Err(error)) = closed.await {
+            tracing::warn!(error = %error, "the ledger was not closed cleanly; the next start repairs it");
+        }
+    }
+}
+
+/// A lone command goes at once; where others came together last time, the group waits a moment.
+async fn gather(first: Command, inbox: &mut mpsc::Receiver<Command>, crowded: bool) -> Vec<Command> {
+    let mut group = vec![first];
+    while group.len() < GROUP {
+        match inbox.try_recv() {
+            Ok(command) => group.push(command),
+            Err(_) => break,
+        }
+    }
+    if crowded && group.len() < GROUP {
+        let deadline = tokio::time::Instant::now() + GATHER;
+        while group.len() < GROUP {
+            match tokio::time::timeout_at(deadline, inbox.recv()).await {
+                Ok(Some(command)) => group.push(command),
+                Ok(None) | Err(_) => break,
+            }
+        }
+    }
+    group
+}
+
+type Finished = Vec<(Finish, Result<(), LedgerError>)>;
+
+fn run_group(connection: &mut Connection, group: Vec<Command>) -> Finished {
+    let transaction = match connection.transaction_with_behavior(TransactionBehavior::Immediate) {
+        Ok(transaction) => transaction,
+        Err(error) => {
+            return group
+                .into_iter()
+                .map(|command| (command.finish, Err(LedgerError::sort(command.what, &error))))
+                .collect();
+        }
+    };
+    let mut finished: Vec<(&'static str, Finish, Result<(), LedgerError>)> = Vec::with_capacity(group.len());
+    for command in group {
+        let result =
+            run_one(&transaction, command.body).map_err(|error| LedgerError::sort(command.what, &error));
+        finished.push((command.what, command.finish, result));
+    }
+    let committed = transaction.commit();
+    finished
+        .into_iter()
+        .map(|(what, finish, result)| match &committed {
+            Ok(()) => (finish, result),
+            Err(error) => (finish, Err(LedgerError::sort(what, error))),
+        })
+        .collect()
+}
+
+fn run_one(transaction: &Transaction<'_>, body: Body) -> Result<(), rusqlite::Error> {
+    transaction.prepare_cached("SAVEPOINT command")?.execute([])?;
+    match body(transaction) {
+        Ok(()) => transaction.prepare_cached("RELEASE command")?.execute([]).map(|_| ()),
+        Err(error) => {
+            transaction.execute_batch("ROLLBACK TO command; RELEASE command")?;
+            Err(error)
+        }
+    }
+}
