@@ -2,6 +2,8 @@
 
 pub mod block;
 pub mod contact;
+pub mod decision;
+pub mod desired;
 pub mod field;
 pub mod ids;
 pub mod operation;
@@ -13,6 +15,11 @@ pub mod record;
 
 pub use block::{Block, BlockSubject, RecordKey};
 pub use contact::{Contact, HistoryRow};
+pub use decision::{
+    CrmSide, Decision, DecisionInput, DiallerSide, Intent, Lane, LastResult, LinkView, LockState,
+    PinnedCampaign, Policy, Verdict, Wish,
+};
+pub use desired::{Base, Desired, DesiredValue, Pair};
 pub use field::{FieldKind, FieldName, FieldSpec, Taken};
 pub use ids::{
     CampaignId, ContactId, FoldedUserData, HistoryId, LinkId, OperationId, RecordId, RouteName, RunId, Seq,

@@ -114,6 +114,20 @@ reason_codes! {
     CampaignChanged = "campaign_changed", "campaign {name}: pinned as {pinned}, found as {found}";
     /// The route's campaign does not exist.
     UnknownCampaign = "unknown_campaign", "campaign {name} does not exist";
+    /// The last result is final.
+    FinalResult = "final_result", "its last result is final: not made callable by itself";
+    /// Changed in the CRM.
+    Changed = "changed", "changed in the CRM: {fields}";
+    /// New in the CRM.
+    NewRecord = "new_record", "new in the CRM";
+    /// Eligible again.
+    EligibleAgain = "eligible_again", "eligible again";
+    /// Fields that import does not take, or that the dialler answered otherwise.
+    Completes = "completes", "completes the import: {fields}";
+    /// Taken over with different values.
+    Adopted = "adopted", "taken over: {fields} differ";
+    /// A lock that overlapped another request.
+    LockAgain = "lock_again", "locked once more: another request on the contact was under way";
     /// A person put it aside.
     Discarded = "discarded", "put aside by hand until it changes";
 }

@@ -1,1 +1,9 @@
-//! sync
+//! The decision about one record: pure and total, without clock, network or ledger.
+
+mod decide;
+mod diff;
+
+pub use decide::decide;
+pub use diff::{
+    FieldChange, changed_fields, follow_up_fields, import_fields, pairs_after_import, pairs_after_update,
+};

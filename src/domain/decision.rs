@@ -1,0 +1,188 @@
+//! The inputs and the outcome of a decision about one record; the decision itself is `sync::decide`.
+
+use super::operation::named_enum;
+use super::policy::{AdoptConflict, Vanished};
+use super::{Base, Block, CampaignId, Contact, ContactId, Desired, OperationKind, Reason};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+named_enum! {
+    /// What the newest decision wants of a contact.
+    Wish {
+        /// Nothing: the record has no contact and shall have none.
+        None = "none",
+        /// It may be called.
+        Callable = "callable",
+        /// It must be out of the dialler's reach.
+        Locked = "locked",
+    }
+}
+
+named_enum! {
+    /// Whether we locked the contact, as answered. What others did cannot be read (facts 3.6).
+    LockState {
+        /// Not by us.
+        Open = "open",
+        /// By us.
+        Locked = "locked",
+    }
+}
+
+/// The lane of a link, as far as a decision must know it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lane {
+    /// Nothing open.
+    Idle,
+    /// Operations wait, none has been sent: the newest wish replaces them.
+    Waiting,
+    /// One is being sent or uncertain: what it did is not known, so the base may be older than the dialler.
+    Busy,
+}
+
+/// What the ledger knows of the link.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LinkView {
+    /// The present contact.
+    pub contact: Option<ContactId>,
+    /// What both sides last agreed on.
+    pub base: Base,
+    /// What the last decision wanted the fields to be.
+    pub desired: Desired,
+    /// What the last decision wanted of the contact.
+    pub wish: Wish,
+    /// Whether we locked it.
+    pub lock: LockState,
+    /// Whether the contact was deleted by somebody else.
+    pub vanished: bool,
+    /// Its lane.
+    pub lane: Lane,
+}
+
+/// What the CRM says about the record, conditions and mapping applied.
+#[derive(Debug, Clone, PartialEq)]
+pub enum CrmSide {
+    /// Deleted, archived, or its id no longer exists.
+    Gone(Reason),
+    /// `only_if` is false.
+    Ineligible(Reason),
+    /// Eligible, and every field could be mapped.
+    Eligible(Desired),
+    /// Eligible, but without a name or a usable number: parked and locked.
+    Uncallable(Reason),
+    /// A condition or a field could not be worked out: parked; a contact that exists stays as it is.
+    Unusable(Reason),
+}
+
+/// What is known of the dialler for a link without a contact.
+#[derive(Debug, Clone, PartialEq)]
+pub enum DiallerSide {
+    /// The link has its contact; nothing was read now.
+    Linked,
+    /// The key was not asked for yet.
+    NotMet,
+    /// Asked over the whole tenant: no contact has the key.
+    Absent,
+    /// One contact has it, to the letter, in the route's campaign.
+    Found(Box<Contact>),
+    /// Something else was found: elsewhere, folded only, or several. All of them by number.
+    Ambiguous {
+        /// Why it is ambiguous.
+        reason: Reason,
+        /// The contacts that bear our UserData to the letter: locked if the record must not be called.
+        ours: Vec<ContactId>,
+    },
+}
+
+/// The last recorded result of the record's contacts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LastResult {
+    /// None.
+    None,
+    /// One after which the dialler goes on (delay, appointment).
+    Open,
+    /// Done or abort, or of unknown type: not undone by any automatic rule that does not name it.
+    Final,
+}
+
+/// The route's choices that a decision needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Policy {
+    /// Whose value wins at adoption.
+    pub adopt_conflict: AdoptConflict,
+    /// What to do when the contact is gone.
+    pub vanished: Vanished,
+}
+
+/// Everything a decision rests on.
+#[derive(Debug, Clone, Copy)]
+pub struct DecisionInput<'a> {
+    /// The link, if there is one.
+    pub link: Option<&'a LinkView>,
+    /// The CRM's side.
+    pub crm: &'a CrmSide,
+    /// The dialler's side.
+    pub dialler: &'a DiallerSide,
+    /// All blocks in force against the record or one of its numbers.
+    pub blocks: &'a [Block],
+    /// The last result.
+    pub last_result: LastResult,
+    /// The route's choices.
+    pub policy: Policy,
+}
+
+/// Where a record counts in the run's balance.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Verdict {
+    /// Nothing to do.
+    Unchanged,
+    /// Operations were queued.
+    Queued,
+    /// An existing contact was taken over.
+    Adopted,
+    /// Not to be in the dialler now.
+    Skipped(Reason),
+    /// Must not be called.
+    Blocked(Reason),
+    /// Needs a person.
+    Parked(Reason),
+}
+
+/// An operation that the decision asks for; the ledger gives it link, generation and row.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Intent {
+    /// What to do. The body of an update is computed when it is leased, from `desired` and `base`.
+    pub kind: OperationKind,
+    /// Why.
+    pub reason: Reason,
+}
+
+/// The outcome of a decision. The route's state is applied by push, not here, so that a dry route
+/// shows the same decisions.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Decision {
+    /// For the balance.
+    pub verdict: Verdict,
+    /// What is wanted of the contact from now on, and why.
+    pub wish: Wish,
+    /// Operations to queue; whatever waited in the lane and only stated a wish is superseded first.
+    pub intents: Vec<Intent>,
+    /// Replaces the link's desired values.
+    pub desired: Option<Desired>,
+    /// The base of an adopted contact.
+    pub adopted: Option<(ContactId, Base)>,
+    /// Ask the dialler for the key before anything else.
+    pub meet: bool,
+    /// Further contacts to be locked: they bear our UserData, and the record must not be called.
+    pub lock_others: Vec<ContactId>,
+    /// Said once, beside the verdict.
+    pub notes: Vec<Reason>,
+}
+
+/// A campaign a route feeds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PinnedCampaign {
+    /// Its number.
+    pub id: CampaignId,
+    /// Its name when it was pinned.
+    pub name: Option<String>,
+}

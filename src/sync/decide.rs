@@ -1,0 +1,219 @@
+//! `decide`: what is wanted of one record's contact, and which operations bring it about.
+//!
+//! Blocks first, then the CRM's word, then the fields: a block needs nothing but a contact's number,
+//! so no broken field, no condition and no missing look-up stands before it (promise 9).
+
+use super::diff::{changed_fields, import_only_changes, says_the_same};
+use crate::domain::policy::{AdoptConflict, Vanished};
+use crate::domain::{
+    Base, Block, BlockSubject, Contact, CrmSide, Decision, DecisionInput, Desired, DiallerSide, FieldName,
+    Intent, Lane, LastResult, LinkView, LockState, OperationKind, Pair, Reason, ReasonCode, Verdict, Wish,
+};
+
+/// Decides about one record. Deterministic; deciding again with nothing changed asks for nothing new.
+pub fn decide(input: &DecisionInput<'_>) -> Decision {
+    if let Some(block) = input.blocks.first() {
+        let reason = block_reason(block);
+        return out_of_reach(input, Verdict::Blocked(reason.clone()), &reason);
+    }
+    match input.crm {
+        CrmSide::Gone(reason) | CrmSide::Ineligible(reason) => {
+            out_of_reach(input, Verdict::Skipped(reason.clone()), reason)
+        }
+        CrmSide::Uncallable(reason) => out_of_reach(input, Verdict::Parked(reason.clone()), reason),
+        CrmSide::Unusable(reason) => parked_as_it_is(input, reason),
+        CrmSide::Eligible(desired) => callable(input, desired),
+    }
+}
+
+/// The record must not be called: lock what there is, import nothing.
+fn out_of_reach(input: &DecisionInput<'_>, verdict: Verdict, reason: &Reason) -> Decision {
+    let mut decision = Decision {
+        verdict,
+        wish: Wish::Locked,
+        intents: Vec::new(),
+        desired: None,
+        adopted: None,
+        meet: false,
+        lock_others: Vec::new(),
+        notes: Vec::new(),
+    };
+    let lock = || Intent { kind: OperationKind::Lock, reason: reason.clone() };
+    match input.dialler {
+        DiallerSide::Found(contact) => {
+            decision.adopted = Some((contact.id, Base::new()));
+            decision.intents.push(lock());
+        }
+        DiallerSide::Ambiguous { ours, .. } => decision.lock_others.clone_from(ours),
+        DiallerSide::Absent => decision.wish = Wish::None,
+        DiallerSide::Linked | DiallerSide::NotMet => match input.link {
+            Some(link) if may_have_contact(link) => {
+                if link.lock == LockState::Open || link.wish != Wish::Locked || link.lane == Lane::Busy {
+                    decision.intents.push(lock());
+                }
+            }
+            Some(_) | None => {
+                decision.wish = Wish::None;
+                decision.meet = matches!(input.dialler, DiallerSide::NotMet);
+            }
+        },
+    }
+    decision
+}
+
+/// A contact we know of, or one that an import under way may have made.
+fn may_have_contact(link: &LinkView) -> bool {
+    link.contact.is_some() || link.lane == Lane::Busy
+}
+
+/// Nothing can be worked out: nobody is made callable, and nobody is locked for a mistake in a field.
+fn parked_as_it_is(input: &DecisionInput<'_>, reason: &Reason) -> Decision {
+    let wish = input.link.map_or(Wish::None, |link| link.wish);
+    Decision {
+        verdict: Verdict::Parked(reason.clone()),
+        // A link that was locked stays locked; one without a contact must not be imported.
+        wish: match (wish, input.link.and_then(|link| link.contact)) {
+            (Wish::Callable, Some(_)) => Wish::Callable,
+            (Wish::Locked, _) => Wish::Locked,
+            (Wish::Callable | Wish::None, _) => Wish::None,
+        },
+        intents: Vec::new(),
+        desired: None,
+        adopted: None,
+        meet: false,
+        lock_others: Vec::new(),
+        notes: Vec::new(),
+    }
+}
+
+fn callable(input: &DecisionInput<'_>, desired: &Desired) -> Decision {
+    match input.dialler {
+        DiallerSide::Found(contact) => adopt(input, desired, contact),
+        DiallerSide::Ambiguous { reason, .. } => parked_as_it_is(input, reason),
+        DiallerSide::Absent | DiallerSide::NotMet | DiallerSide::Linked => match input.link {
+            Some(link) if link.vanished => gone_from_the_dialler(input, link, desired),
+            Some(link) if may_have_contact(link) => keep_in_step(input, link, desired),
+            Some(_) | None => import(input, desired),
+        },
+    }
+}
+
+fn import(input: &DecisionInput<'_>, desired: &Desired) -> Decision {
+    wishing(
+        Verdict::Queued,
+        desired,
+        vec![Intent { kind: OperationKind::Import, reason: ReasonCode::NewRecord.into() }],
+    )
+    .meeting(matches!(input.dialler, DiallerSide::NotMet))
+}
+
+fn gone_from_the_dialler(input: &DecisionInput<'_>, link: &LinkView, desired: &Desired) -> Decision {
+    match (input.policy.vanished, input.last_result) {
+        (Vanished::Import, LastResult::None | LastResult::Open) => import(input, desired),
+        // Who was called to an end is not brought back as new by a deletion.
+        (Vanished::Import, LastResult::Final) => parked_as_it_is(input, &ReasonCode::FinalResult.into()),
+        (Vanished::Mark, _) => Decision {
+            wish: link.wish,
+            ..wishing(Verdict::Skipped(ReasonCode::Vanished.into()), desired, Vec::new())
+        },
+    }
+}
+
+fn keep_in_step(input: &DecisionInput<'_>, link: &LinkView, desired: &Desired) -> Decision {
+    let mut intents = Vec::new();
+    let mut notes: Vec<Reason> = import_only_changes(desired, &link.base)
+        .into_iter()
+        // Before the import is answered there is no base; its own fields are not a change of them.
+        .filter(|_| link.contact.is_some())
+        .map(|field| Reason::new(ReasonCode::ImportOnlyField).with("field", field))
+        .collect();
+    let changes = changed_fields(desired, &link.base);
+    let unsure = link.lane == Lane::Busy && link.desired != *desired;
+    if unsure || (!changes.is_empty() && link.contact.is_some()) {
+        let names: Vec<FieldName> = changes.iter().map(|change| change.field).collect();
+        intents.push(Intent { kind: OperationKind::Update, reason: named(ReasonCode::Changed, &names) });
+    }
+    if link.lock == LockState::Locked || (link.wish == Wish::Locked && link.lane == Lane::Busy) {
+        match input.last_result {
+            LastResult::None | LastResult::Open => {
+                intents
+                    .push(Intent { kind: OperationKind::Unlock, reason: ReasonCode::EligibleAgain.into() });
+            }
+            LastResult::Final => notes.push(ReasonCode::FinalResult.into()),
+        }
+    }
+    let verdict = if intents.is_empty() { Verdict::Unchanged } else { Verdict::Queued };
+    let stays_locked =
+        link.wish == Wish::Locked && !notes.is_empty() && input.last_result == LastResult::Final;
+    Decision {
+        wish: if stays_locked { Wish::Locked } else { Wish::Callable },
+        notes,
+        ..wishing(verdict, desired, intents)
+    }
+}
+
+/// Takes over the one contact that bears our UserData (semantics 5): never an import over it.
+fn adopt(input: &DecisionInput<'_>, desired: &Desired, contact: &Contact) -> Decision {
+    let mut base = Base::new();
+    let mut different = Vec::new();
+    for (field, value) in desired {
+        let dialler = contact.get(field.as_str()).clone();
+        let keep = match input.policy.adopt_conflict {
+            AdoptConflict::KeepDialler => true,
+            AdoptConflict::CrmOwned => !owned_by_crm(*field),
+        };
+        if keep || says_the_same(*field, &dialler, &value.send) {
+            base.insert(*field, Pair { crm: value.crm.clone(), dialler });
+        } else {
+            different.push(*field);
+        }
+    }
+    let intents = if different.is_empty() {
+        Vec::new()
+    } else {
+        vec![Intent { kind: OperationKind::Update, reason: named(ReasonCode::Adopted, &different) }]
+    };
+    Decision { adopted: Some((contact.id, base)), ..wishing(Verdict::Adopted, desired, intents) }
+}
+
+/// Master data belongs to the CRM; the free text that agents write, and what sets a contact's course
+/// in the dialler, to the dialler.
+fn owned_by_crm(field: FieldName) -> bool {
+    !matches!(
+        field.as_str(),
+        "Comment" | "FollowUpDateTime" | "FollowUpUsersUID" | "ReservedUsersUID" | "RandomSortOrder"
+    )
+}
+
+fn wishing(verdict: Verdict, desired: &Desired, intents: Vec<Intent>) -> Decision {
+    Decision {
+        verdict,
+        wish: Wish::Callable,
+        intents,
+        desired: Some(desired.clone()),
+        adopted: None,
+        meet: false,
+        lock_others: Vec::new(),
+        notes: Vec::new(),
+    }
+}
+
+impl Decision {
+    fn meeting(mut self, meet: bool) -> Self {
+        self.meet = meet;
+        self
+    }
+}
+
+fn named(code: ReasonCode, fields: &[FieldName]) -> Reason {
+    let names: Vec<&str> = fields.iter().map(|field| field.as_str()).collect();
+    Reason::new(code).with("fields", names.join(", "))
+}
+
+fn block_reason(block: &Block) -> Reason {
+    let subject = match &block.subject {
+        BlockSubject::Record(_) => "the record".to_owned(),
+        BlockSubject::Number(number) => format!("the number {number}"),
+    };
+    Reason::new(ReasonCode::Blocked).with("subject", subject).with("why", &block.reason)
+}
