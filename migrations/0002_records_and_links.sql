@@ -28,7 +28,9 @@ CREATE TABLE links (
     CHECK (route IS NOT NULL OR contact_id IS NOT NULL)
 ) STRICT;
 CREATE UNIQUE INDEX links_record  ON links (route, record_id) WHERE route IS NOT NULL;
-CREATE UNIQUE INDEX links_contact ON links (contact_id) WHERE contact_id IS NOT NULL;
+-- A contact has one record; beside it there may be the lane it had before it was adopted.
+CREATE UNIQUE INDEX links_contact ON links (contact_id) WHERE contact_id IS NOT NULL AND route IS NOT NULL;
+CREATE UNIQUE INDEX links_foreign ON links (contact_id) WHERE route IS NULL;
 CREATE INDEX links_folded ON links (folded) WHERE folded IS NOT NULL;
 
 -- Every contact a link ever had: calls stay under the old one (semantics 22).

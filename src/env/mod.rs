@@ -28,6 +28,7 @@ enum Clock {
 
 impl Env {
     /// The real clock and real chance.
+    #[expect(clippy::disallowed_methods, reason = "the one source of randomness")]
     pub fn real() -> Self {
         Self {
             clock: Clock::Real,

@@ -7,8 +7,12 @@ mod error;
 mod migrate;
 mod open;
 mod readers;
+mod routes;
+mod runs;
 mod sql;
 mod writer;
 
 pub use error::{LedgerError, OpenError};
 pub use open::{Ledger, LedgerLock};
+pub use routes::{RouteFacts, RouteRow};
+pub use runs::{Counts, RunEnd, RunRow, RunStart};

@@ -1,0 +1,237 @@
+//! Runs: one row per execution of a job, with its balance.
+
+use super::sql::{get_named, get_time, get_time_opt, time};
+use super::{Ledger, LedgerError};
+use crate::domain::policy::Job;
+use crate::domain::{CampaignId, RouteName, RunId, Timestamp};
+use rusqlite::{OptionalExtension as _, named_params};
+use serde::Serialize;
+
+/// What a run counted; which of them must add up is said by the CHECKs of the `runs` table.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[expect(missing_docs, reason = "each is a column of `runs`, explained in its migration")]
+pub struct Counts {
+    pub requests: i64,
+    pub bytes: i64,
+    pub records_read: i64,
+    pub repeats: i64,
+    pub stale: i64,
+    pub unchanged: i64,
+    pub queued: i64,
+    pub adopted: i64,
+    pub skipped: i64,
+    pub blocked: i64,
+    pub parked: i64,
+    pub parked_new: i64,
+    pub taken: i64,
+    pub done: i64,
+    pub refused: i64,
+    pub uncertain: i64,
+    pub superseded: i64,
+    pub put_back: i64,
+    pub listed: i64,
+    pub due: i64,
+    pub foreign_contacts: i64,
+    pub calls_new: i64,
+    pub calls_changed: i64,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RunEnd {
+    /// It did all it was to do; its balance must add up.
+    Done,
+    /// It stopped on the way; what it stored stays, the next run goes on. The text is for people.
+    Failed(String),
+}
+
+/// What starts when a job runs.
+#[derive(Debug, Clone)]
+pub struct RunStart {
+    /// The job.
+    pub job: Job,
+    /// The route; `None` for a harvest.
+    pub route: Option<RouteName>,
+    /// The campaign of a harvest.
+    pub campaign: Option<CampaignId>,
+    /// `schedule`, `hand`, `start` or `hint`.
+    pub cause: &'static str,
+}
+
+/// A row of `runs` for people.
+#[derive(Debug, Clone, Serialize)]
+pub struct RunRow {
+    /// Its number.
+    pub id: RunId,
+    /// The job.
+    pub job: Job,
+    /// The route, if it ran for one.
+    pub route: Option<String>,
+    /// The campaign, if it ran for one.
+    pub campaign: Option<CampaignId>,
+    /// What started it.
+    pub cause: String,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// When it ended.
+    pub finished_at: Option<Timestamp>,
+    /// `running`, `done`, `failed` or `interrupted`.
+    pub state: String,
+    /// Why it failed.
+    pub error: Option<String>,
+    /// Its balance.
+    pub counts: Counts,
+}
+
+const COUNT_COLUMNS: &str = "requests, bytes, records_read, repeats, stale, unchanged, queued, adopted, skipped, \
+    blocked, parked, parked_new, taken, done, refused, uncertain, superseded, put_back, listed, due, \
+    foreign_contacts, calls_new, calls_changed";
+
+impl Ledger {
+    /// A run begins.
+    ///
+    /// # Errors
+    /// The ledger cannot be written.
+    pub async fn run_start(&self, start: RunStart) -> Result<RunId, LedgerError> {
+        let now = time(self.env.now());
+        self.write("run_start", move |tx| {
+            tx.prepare_cached(
+                "INSERT INTO runs (job, route, campaign_id, cause, started_at, state)
+                 VALUES (?1, ?2, ?3, ?4, ?5, 'running')",
+            )?
+            .execute((
+                start.job.as_str(),
+                start.route.map(|r| r.0),
+                start.campaign.map(|c| c.0),
+                start.cause,
+                now,
+            ))?;
+            Ok(RunId(tx.last_insert_rowid()))
+        })
+        .await
+    }
+
+    /// A run ends. The ledger refuses a finished run whose balance does not add up.
+    ///
+    /// # Errors
+    /// The ledger cannot be written, or the balance is wrong (a defect of ours).
+    pub async fn run_finish(&self, run: RunId, end: RunEnd, counts: Counts) -> Result<(), LedgerError> {
+        let now = time(self.env.now());
+        let (state, error) = match end {
+            RunEnd::Done => ("done", None),
+            RunEnd::Failed(text) => ("failed", Some(text)),
+        };
+        self.write("run_finish", move |tx| {
+            let c = counts;
+            tx.prepare_cached(
+                "UPDATE runs SET finished_at = :now, state = :state, error = :error, requests = :requests,
+                    bytes = :bytes, records_read = :records_read, repeats = :repeats, stale = :stale,
+                    unchanged = :unchanged, queued = :queued, adopted = :adopted, skipped = :skipped,
+                    blocked = :blocked, parked = :parked, parked_new = :parked_new, taken = :taken, done = :done,
+                    refused = :refused, uncertain = :uncertain, superseded = :superseded, put_back = :put_back,
+                    listed = :listed, due = :due, foreign_contacts = :foreign_contacts, calls_new = :calls_new,
+                    calls_changed = :calls_changed
+                 WHERE id = :id",
+            )?
+            .execute(named_params! {
+                ":id": run.0, ":now": now, ":state": state, ":error": error,
+                ":requests": c.requests, ":bytes": c.bytes, ":records_read": c.records_read, ":repeats": c.repeats,
+                ":stale": c.stale, ":unchanged": c.unchanged, ":queued": c.queued, ":adopted": c.adopted,
+                ":skipped": c.skipped, ":blocked": c.blocked, ":parked": c.parked, ":parked_new": c.parked_new,
+                ":taken": c.taken, ":done": c.done, ":refused": c.refused, ":uncertain": c.uncertain,
+                ":superseded": c.superseded, ":put_back": c.put_back, ":listed": c.listed, ":due": c.due,
+                ":foreign_contacts": c.foreign_contacts, ":calls_new": c.calls_new,
+                ":calls_changed": c.calls_changed,
+            })?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// What was running when the program died is marked; called once at start.
+    ///
+    /// # Errors
+    /// The ledger cannot be written.
+    pub async fn runs_mark_interrupted(&self) -> Result<usize, LedgerError> {
+        let now = time(self.env.now());
+        self.write("runs_mark_interrupted", move |tx| {
+            tx.execute(
+                "UPDATE runs SET state = 'interrupted', finished_at = ?1,
+                        error = 'the program ended while it ran; the next run goes on from what was stored'
+                 WHERE state = 'running'",
+                [now],
+            )
+        })
+        .await
+    }
+
+    /// The newest runs first.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub async fn runs_list(&self, route: Option<RouteName>, limit: u32) -> Result<Vec<RunRow>, LedgerError> {
+        self.read("runs_list", move |connection| {
+            let sql = format!(
+                "SELECT id, job, route, campaign_id, cause, started_at, finished_at, state, error, {COUNT_COLUMNS}
+                 FROM runs WHERE ?1 IS NULL OR route = ?1 ORDER BY id DESC LIMIT ?2"
+            );
+            let mut statement = connection.prepare_cached(&sql)?;
+            statement.query_map((route.map(|r| r.0), limit), run_row)?.collect()
+        })
+        .await
+    }
+
+    /// One run.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub async fn run_show(&self, run: RunId) -> Result<Option<RunRow>, LedgerError> {
+        self.read("run_show", move |connection| {
+            let sql = format!(
+                "SELECT id, job, route, campaign_id, cause, started_at, finished_at, state, error, {COUNT_COLUMNS}
+                 FROM runs WHERE id = ?1"
+            );
+            connection.prepare_cached(&sql)?.query_row([run.0], run_row).optional()
+        })
+        .await
+    }
+}
+
+fn run_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<RunRow> {
+    Ok(RunRow {
+        id: RunId(row.get("id")?),
+        job: get_named(row, "job", Job::parse)?,
+        route: row.get("route")?,
+        campaign: row.get::<_, Option<i64>>("campaign_id")?.map(CampaignId),
+        cause: row.get("cause")?,
+        started_at: get_time(row, "started_at")?,
+        finished_at: get_time_opt(row, "finished_at")?,
+        state: row.get("state")?,
+        error: row.get("error")?,
+        counts: Counts {
+            requests: row.get("requests")?,
+            bytes: row.get("bytes")?,
+            records_read: row.get("records_read")?,
+            repeats: row.get("repeats")?,
+            stale: row.get("stale")?,
+            unchanged: row.get("unchanged")?,
+            queued: row.get("queued")?,
+            adopted: row.get("adopted")?,
+            skipped: row.get("skipped")?,
+            blocked: row.get("blocked")?,
+            parked: row.get("parked")?,
+            parked_new: row.get("parked_new")?,
+            taken: row.get("taken")?,
+            done: row.get("done")?,
+            refused: row.get("refused")?,
+            uncertain: row.get("uncertain")?,
+            superseded: row.get("superseded")?,
+            put_back: row.get("put_back")?,
+            listed: row.get("listed")?,
+            due: row.get("due")?,
+            foreign_contacts: row.get("foreign_contacts")?,
+            calls_new: row.get("calls_new")?,
+            calls_changed: row.get("calls_changed")?,
+        },
+    })
+}
