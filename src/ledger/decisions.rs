@@ -1,0 +1,245 @@
+//! Stores a decision: the link's generation is raised, what waited and only stated a wish is superseded,
+//! the new operations are queued. The one place that makes operations from decisions (semantics 3).
+
+use super::sql::{self, json, time};
+use crate::domain::{
+    Base, CampaignId, ContactId, Decision, Intent, LinkId, OperationKind, Reason, ReasonCode, RecordId,
+    RouteName, RunId, Timestamp, UserData, Verdict, Wish,
+};
+use rusqlite::{OptionalExtension as _, Transaction, named_params};
+
+/// When and why something is stored.
+#[derive(Debug, Clone)]
+pub struct Cause {
+    /// Now.
+    pub at: Timestamp,
+    /// When the answer was there on which the decision rests.
+    pub decided_at: Timestamp,
+    /// `run:ID`, `person:NAME`, `gate` or `settle:ID`.
+    pub text: String,
+    /// The run, if one.
+    pub run: Option<RunId>,
+}
+
+/// Whose link it is.
+#[derive(Debug, Clone)]
+pub struct LinkOwner {
+    /// The route's client.
+    pub client: String,
+    /// The route.
+    pub route: RouteName,
+    /// The record.
+    pub record: RecordId,
+    /// Its key.
+    pub user_data: UserData,
+    /// The route's campaign, once pinned.
+    pub campaign: Option<CampaignId>,
+}
+
+/// Stores what was decided about one record's link. `None`: there is no link and none is needed.
+pub(super) fn store(
+    tx: &Transaction<'_>,
+    cause: &Cause,
+    link: Option<LinkId>,
+    owner: Option<&LinkOwner>,
+    decision: &Decision,
+    numbers: &[String],
+) -> rusqlite::Result<Option<LinkId>> {
+    let needed = !decision.intents.is_empty() || decision.adopted.is_some();
+    let link = match (link, owner) {
+        (Some(link), _) => link,
+        (None, Some(owner)) if needed => insert_link(tx, cause, owner, decision)?,
+        (None, _) => return Ok(None),
+    };
+    let generation = raise(tx, link, decision)?;
+    if let Some((contact, base)) = &decision.adopted {
+        adopt(tx, cause, link, *contact, base)?;
+    }
+    supersede(tx, cause, link, decision)?;
+    for intent in &decision.intents {
+        insert_operation(tx, cause, link, generation, intent, None)?;
+    }
+    set_numbers(tx, link, numbers)?;
+    Ok(Some(link))
+}
+
+fn wish_reason(decision: &Decision) -> Reason {
+    match &decision.verdict {
+        Verdict::Skipped(reason) | Verdict::Blocked(reason) | Verdict::Parked(reason) => reason.clone(),
+        Verdict::Unchanged | Verdict::Queued | Verdict::Adopted => ReasonCode::NewRecord.into(),
+    }
+}
+
+fn insert_link(
+    tx: &Transaction<'_>,
+    cause: &Cause,
+    owner: &LinkOwner,
+    decision: &Decision,
+) -> rusqlite::Result<LinkId> {
+    let reason = wish_reason(decision);
+    tx.prepare_cached(
+        "INSERT INTO links (client, route, record_id, user_data, folded, campaign_id, wish, wish_code, wish_params,
+                            created_at)
+         VALUES (:client, :route, :record, :user_data, :folded, :campaign, :wish, :code, :params, :now)",
+    )?
+    .execute(named_params! {
+        ":client": owner.client, ":route": owner.route.0, ":record": owner.record.0,
+        ":user_data": owner.user_data.as_str(), ":folded": owner.user_data.folded().as_str(),
+        ":campaign": owner.campaign.map(|c| c.0), ":wish": decision.wish.as_str(), ":code": sql::code(&reason),
+        ":params": reason.params_json(), ":now": time(cause.at),
+    })?;
+    Ok(LinkId(tx.last_insert_rowid()))
+}
+
+/// Raises the generation and writes the new wish; the generation is what makes an operation's key.
+fn raise(tx: &Transaction<'_>, link: LinkId, decision: &Decision) -> rusqlite::Result<i64> {
+    let reason = wish_reason(decision);
+    let desired = decision.desired.as_ref().map(json).transpose()?;
+    tx.prepare_cached(
+        "UPDATE links SET generation = generation + 1, wish = :wish, wish_code = :code, wish_params = :params,
+                desired = coalesce(:desired, desired)
+         WHERE id = :id RETURNING generation",
+    )?
+    .query_row(
+        named_params! {
+            ":id": link.0, ":wish": decision.wish.as_str(), ":code": sql::code(&reason),
+            ":params": reason.params_json(), ":desired": desired,
+        },
+        |row| row.get(0),
+    )
+}
+
+fn adopt(
+    tx: &Transaction<'_>,
+    cause: &Cause,
+    link: LinkId,
+    contact: ContactId,
+    base: &Base,
+) -> rusqlite::Result<()> {
+    tx.prepare_cached(
+        "UPDATE links SET contact_id = ?2, base = ?3, complete = 1, vanished_at = NULL WHERE id = ?1",
+    )?
+    .execute((link.0, contact.0, json(base)?))?;
+    join_contact(tx, cause.at, link, contact, "adopted")
+}
+
+/// Notes that a link has (or had) a contact; calls found under it belong to the link.
+pub(super) fn join_contact(
+    tx: &Transaction<'_>,
+    at: Timestamp,
+    link: LinkId,
+    contact: ContactId,
+    how: &str,
+) -> rusqlite::Result<()> {
+    let now = time(at);
+    tx.prepare_cached(
+        "UPDATE link_contacts SET until = ?3 WHERE link_id = ?1 AND contact_id <> ?2 AND until IS NULL",
+    )?
+    .execute((link.0, contact.0, &now))?;
+    tx.prepare_cached(
+        "INSERT INTO link_contacts (link_id, contact_id, since, how) VALUES (?1, ?2, ?3, ?4)
+         ON CONFLICT (contact_id, link_id) DO UPDATE SET until = NULL",
+    )?
+    .execute((link.0, contact.0, &now, how))?;
+    tx.prepare_cached("UPDATE calls SET link_id = ?1 WHERE contact_id = ?2 AND link_id IS NULL")?
+        .execute((link.0, contact.0))?;
+    Ok(())
+}
+
+/// What waits and only states a wish is replaced by the newest one; a parked operation too, once a new
+/// one takes its place. A waiting lock goes only when it is no longer wished.
+fn supersede(tx: &Transaction<'_>, cause: &Cause, link: LinkId, decision: &Decision) -> rusqlite::Result<()> {
+    let now = time(cause.at);
+    let lock_stays =
+        decision.wish == Wish::Locked && !decision.intents.iter().any(|i| i.kind == OperationKind::Lock);
+    tx.prepare_cached(
+        "UPDATE operations SET state = 'superseded', finished_at = ?2, outcome = 'newer'
+         WHERE link_id = ?1 AND state = 'waiting'
+           AND (kind IN ('import', 'update', 'unlock') OR (kind = 'lock' AND NOT ?3))",
+    )?
+    .execute((link.0, &now, lock_stays))?;
+    if !decision.intents.is_empty() || matches!(decision.verdict, Verdict::Unchanged) {
+        tx.prepare_cached(
+            "UPDATE operations SET state = 'superseded', finished_at = ?2, outcome = 'newer'
+             WHERE link_id = ?1 AND state = 'parked' AND kind IN ('import', 'update', 'unlock', 'lock')",
+        )?
+        .execute((link.0, &now))?;
+    }
+    if decision.wish == Wish::Locked {
+        tx.prepare_cached(
+            "UPDATE operations SET state = 'cancelled', finished_at = ?2, outcome = 'gate_shut'
+             WHERE link_id = ?1 AND state = 'waiting' AND kind = 'reset'",
+        )?
+        .execute((link.0, &now))?;
+    }
+    Ok(())
+}
+
+/// Queues one operation in the link's lane.
+pub(super) fn insert_operation(
+    tx: &Transaction<'_>,
+    cause: &Cause,
+    link: LinkId,
+    generation: i64,
+    intent: &Intent,
+    not_before: Option<Timestamp>,
+) -> rusqlite::Result<i64> {
+    tx.prepare_cached(
+        "INSERT INTO operations (link_id, generation, kind, state, code, params, cause, run_id, decided_at, created_at,
+                                 not_before)
+         VALUES (:link, :generation, :kind, 'waiting', :code, :params, :cause, :run, :decided, :now, :not_before)",
+    )?
+    .execute(named_params! {
+        ":link": link.0, ":generation": generation, ":kind": intent.kind.as_str(), ":code": sql::code(&intent.reason),
+        ":params": intent.reason.params_json(), ":cause": cause.text, ":run": cause.run.map(|r| r.0),
+        ":decided": time(cause.decided_at), ":now": time(cause.at), ":not_before": time(not_before.unwrap_or(cause.at)),
+    })?;
+    Ok(tx.last_insert_rowid())
+}
+
+/// Raises the generation of a link without a decision (a lock by the gate, a follow-up, by hand).
+pub(super) fn next_generation(tx: &Transaction<'_>, link: LinkId) -> rusqlite::Result<i64> {
+    tx.prepare_cached("UPDATE links SET generation = generation + 1 WHERE id = ?1 RETURNING generation")?
+        .query_row([link.0], |row| row.get(0))
+}
+
+fn set_numbers(tx: &Transaction<'_>, link: LinkId, numbers: &[String]) -> rusqlite::Result<()> {
+    let mut had: Vec<String> = tx
+        .prepare_cached("SELECT number FROM link_numbers WHERE link_id = ?1")?
+        .query_map([link.0], |row| row.get(0))?
+        .collect::<rusqlite::Result<_>>()?;
+    let mut have: Vec<String> = numbers.to_vec();
+    had.sort();
+    have.sort();
+    have.dedup();
+    if had == have {
+        return Ok(());
+    }
+    tx.prepare_cached("DELETE FROM link_numbers WHERE link_id = ?1")?.execute([link.0])?;
+    let mut insert = tx.prepare_cached("INSERT INTO link_numbers (number, link_id) VALUES (?1, ?2)")?;
+    for number in have {
+        insert.execute((number, link.0))?;
+    }
+    Ok(())
+}
+
+/// The lane of a contact that is no record of ours: locks need one.
+pub(super) fn lane_of_contact(
+    tx: &Transaction<'_>,
+    at: Timestamp,
+    client: &str,
+    contact: ContactId,
+) -> rusqlite::Result<LinkId> {
+    let found = tx
+        .prepare_cached("SELECT id FROM links WHERE contact_id = ?1 ORDER BY route IS NULL LIMIT 1")?
+        .query_row([contact.0], |row| row.get::<_, i64>(0))
+        .optional()?;
+    if let Some(id) = found {
+        return Ok(LinkId(id));
+    }
+    tx.prepare_cached(
+        "INSERT INTO links (client, contact_id, wish, wish_code, created_at) VALUES (?1, ?2, 'none', 'new_record', ?3)",
+    )?
+    .execute((client, contact.0, time(at)))?;
+    Ok(LinkId(tx.last_insert_rowid()))
+}

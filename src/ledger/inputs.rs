@@ -1,0 +1,127 @@
+//! What a decision must know, read inside the transaction that stores it: between reading and storing
+//! nobody else can have moved the link.
+
+use super::sql::{get_json, get_named, get_reason, get_time, get_time_opt};
+use crate::domain::{
+    Block, BlockSubject, ContactId, Lane, LastResult, LinkId, LinkView, LockState, RecordId, RecordKey,
+    RouteName, Wish,
+};
+use rusqlite::{Connection, OptionalExtension as _, params};
+
+/// A link as a decision sees it, with its row's number.
+pub(super) fn link_of_record(
+    connection: &Connection,
+    route: &RouteName,
+    record: &RecordId,
+) -> rusqlite::Result<Option<(LinkId, LinkView)>> {
+    let found = connection
+        .prepare_cached("SELECT id FROM links WHERE route = ?1 AND record_id = ?2")?
+        .query_row((&route.0, &record.0), |row| row.get::<_, i64>(0))
+        .optional()?;
+    found.map(|id| Ok((LinkId(id), link_view(connection, LinkId(id))?))).transpose()
+}
+
+/// A link as a decision sees it.
+pub(super) fn link_view(connection: &Connection, link: LinkId) -> rusqlite::Result<LinkView> {
+    let lane = lane(connection, link)?;
+    connection
+        .prepare_cached(
+            "SELECT contact_id, base, desired, wish, lock_state, vanished_at IS NOT NULL AS vanished
+             FROM links WHERE id = ?1",
+        )?
+        .query_row([link.0], |row| {
+            Ok(LinkView {
+                contact: row.get::<_, Option<i64>>("contact_id")?.map(ContactId),
+                base: get_json(row, "base")?,
+                desired: get_json(row, "desired")?,
+                wish: get_named(row, "wish", Wish::parse)?,
+                lock: get_named(row, "lock_state", LockState::parse)?,
+                vanished: row.get("vanished")?,
+                lane,
+            })
+        })
+}
+
+fn lane(connection: &Connection, link: LinkId) -> rusqlite::Result<Lane> {
+    let (busy, waiting): (i64, i64) = connection
+        .prepare_cached(
+            "SELECT count(*) FILTER (WHERE state IN ('sending', 'uncertain')),
+                    count(*) FILTER (WHERE state = 'waiting')
+             FROM operations WHERE link_id = ?1 AND state IN ('waiting', 'sending', 'uncertain')",
+        )?
+        .query_row([link.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(match (busy, waiting) {
+        (0, 0) => Lane::Idle,
+        (0, _) => Lane::Waiting,
+        _ => Lane::Busy,
+    })
+}
+
+/// All blocks in force against the record or one of the numbers, oldest first.
+pub(super) fn blocks_in_force(
+    connection: &Connection,
+    client: &str,
+    record: Option<&RecordKey>,
+    numbers: &[String],
+    now: &str,
+) -> rusqlite::Result<Vec<Block>> {
+    let mut found = Vec::new();
+    if let Some(key) = record {
+        let mut statement = connection.prepare_cached(
+            "SELECT * FROM blocks WHERE record_id = ?1 AND crm = ?2 AND object = ?3 AND client = ?4
+                AND kind = 'record' AND lifted_at IS NULL AND (until IS NULL OR until > ?5) ORDER BY id",
+        )?;
+        for block in statement.query_map((&key.id.0, &key.crm, &key.object, client, now), block_row)? {
+            found.push(block?);
+        }
+    }
+    let mut statement = connection.prepare_cached(
+        "SELECT * FROM blocks WHERE number = ?1 AND client = ?2 AND kind = 'number' AND lifted_at IS NULL
+            AND (until IS NULL OR until > ?3) ORDER BY id",
+    )?;
+    for number in numbers {
+        for block in statement.query_map((number, client, now), block_row)? {
+            found.push(block?);
+        }
+    }
+    Ok(found)
+}
+
+/// A row of `blocks`.
+pub(super) fn block_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<Block> {
+    let subject = match row.get::<_, Option<String>>("number")? {
+        Some(number) => BlockSubject::Number(number),
+        None => BlockSubject::Record(RecordKey {
+            crm: row.get("crm")?,
+            object: row.get("object")?,
+            id: RecordId(row.get("record_id")?),
+        }),
+    };
+    Ok(Block {
+        subject,
+        reason: get_reason(row, "code", "params")?,
+        source: row.get("source")?,
+        since: get_time(row, "since")?,
+        until: get_time_opt(row, "until")?,
+        who: row.get("who")?,
+    })
+}
+
+/// The last recorded result over all contacts the link ever had; a code whose type is unknown counts as
+/// final (users 4).
+pub(super) fn last_result(connection: &Connection, link: LinkId) -> rusqlite::Result<LastResult> {
+    let found: Option<Option<i64>> = connection
+        .prepare_cached(
+            "SELECT CASE WHEN t.done = 1 OR t.aborted = 1 THEN 1 WHEN t.delay = 1 OR t.appointment = 1 THEN 0 END
+             FROM calls c LEFT JOIN result_codes t ON t.campaign_id = c.campaign_id AND t.code = c.result_code
+             WHERE c.link_id = ?1 AND c.result_code IS NOT NULL
+             ORDER BY coalesce(c.started_at, c.first_seen_at) DESC, c.history_id DESC LIMIT 1",
+        )?
+        .query_row(params![link.0], |row| row.get(0))
+        .optional()?;
+    Ok(match found {
+        None => LastResult::None,
+        Some(Some(0)) => LastResult::Open,
+        Some(_) => LastResult::Final,
+    })
+}
