@@ -1,6 +1,8 @@
 //! Clock, sleep, randomness and shutdown: the one place that reads each, so that the same jobs run
 //! in real time and under virtual time with a seed.
 
+pub mod crash;
+
 use crate::domain::Timestamp;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

@@ -1,0 +1,22 @@
+//! Named points at which a test may end the process, as a power failure would.
+//!
+//! Only in builds with debug assertions; a release build has nothing here to switch on.
+
+/// Ends the process at once if `DIALBRIDGE_CRASH_AT` names this point (`NAME` or `NAME:NTH`, from 1).
+///
+/// `abort` and not `exit`: no destructor runs, no transaction is ended, no buffer is flushed.
+#[cfg(any(test, debug_assertions))]
+pub fn point(name: &str) {
+    use std::sync::atomic::{AtomicU64, Ordering};
+    static SEEN: AtomicU64 = AtomicU64::new(0);
+    let Ok(wanted) = std::env::var("DIALBRIDGE_CRASH_AT") else { return };
+    let (point, nth) = wanted.split_once(':').unwrap_or((&wanted, "1"));
+    if point == name && SEEN.fetch_add(1, Ordering::Relaxed) + 1 == nth.parse().unwrap_or(1) {
+        std::process::abort();
+    }
+}
+
+/// Nothing, in a release build.
+#[cfg(not(any(test, debug_assertions)))]
+#[inline]
+pub fn point(_name: &str) {}
