@@ -128,6 +128,8 @@ reason_codes! {
     Adopted = "adopted", "taken over: {fields} differ";
     /// A lock that overlapped another request.
     LockAgain = "lock_again", "locked once more: another request on the contact was under way";
+    /// A systemic failure stopped the route.
+    Systemic = "systemic", "stopped: {text}";
     /// A person put it aside.
     Discarded = "discarded", "put aside by hand until it changes";
 }

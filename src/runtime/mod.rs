@@ -1,1 +1,12 @@
-//! runtime
+//! When jobs run: schedules in a named zone, a heartbeat, and one runner per job that never overlaps
+//! with itself.
+
+mod heartbeat;
+mod runner;
+mod schedule;
+mod scheduler;
+
+pub use heartbeat::Heartbeat;
+pub use runner::{Activator, Activity, Outcome, RunnerStatus};
+pub use schedule::{Schedule, ScheduleError};
+pub use scheduler::Scheduler;

@@ -1,0 +1,230 @@
+//! One runner per job and route: never two runs at once, activations that come meanwhile make one more.
+
+use crate::domain::Timestamp;
+use crate::env::Env;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::task::TaskTracker;
+
+/// How a run ended, for people: a line that says what was done, or what failed and what to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// It came to its end.
+    Done {
+        /// What it did.
+        text: String,
+        /// Whether it parked something that was not parked before (exit status 3).
+        parked_new: bool,
+    },
+    /// It failed on the way.
+    Failed {
+        /// Why, and what to do.
+        text: String,
+    },
+}
+
+/// What a runner runs. It takes no input but its cause: what it does follows from the ledger and the sides.
+#[async_trait::async_trait]
+pub trait Activity: Send + Sync + 'static {
+    /// One run to its end.
+    async fn run(&self, cause: &'static str) -> Outcome;
+}
+
+/// What a runner is doing.
+#[derive(Debug, Clone, Default)]
+pub struct RunnerStatus {
+    /// Since when it runs; `None` while it waits.
+    pub running_since: Option<Timestamp>,
+    /// How the last run of this process ended.
+    pub last: Option<(Timestamp, Outcome)>,
+}
+
+struct Activation {
+    cause: &'static str,
+    reply: Option<oneshot::Sender<Outcome>>,
+}
+
+/// Starts runs; cheap to clone.
+#[derive(Clone)]
+pub struct Activator {
+    name: Arc<str>,
+    inbox: mpsc::UnboundedSender<Activation>,
+    status: Arc<Mutex<RunnerStatus>>,
+}
+
+impl std::fmt::Debug for Activator {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Activator").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl Activator {
+    /// Starts a runner's task. It ends after the run under way once shutdown begins.
+    pub fn start(name: &str, env: &Env, tracker: &TaskTracker, activity: Arc<dyn Activity>) -> Self {
+        let (inbox, activations) = mpsc::unbounded_channel();
+        let status = Arc::new(Mutex::new(RunnerStatus::default()));
+        let activator = Self { name: name.into(), inbox, status: status.clone() };
+        tracker.spawn(work(activator.name.clone(), env.clone(), activations, status, activity));
+        activator
+    }
+
+    /// The runner's name (`pull leads`).
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Asks for a run; if one is under way, one more follows it.
+    pub fn activate(&self, cause: &'static str) {
+        let _ended = self.inbox.send(Activation { cause, reply: None });
+    }
+
+    /// Asks for a run and waits for its end; `None` when the program is ending.
+    pub async fn run_now(&self, cause: &'static str) -> Option<Outcome> {
+        let (reply, answer) = oneshot::channel();
+        self.inbox.send(Activation { cause, reply: Some(reply) }).ok()?;
+        answer.await.ok()
+    }
+
+    /// What it is doing.
+    pub fn status(&self) -> RunnerStatus {
+        self.status.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+async fn work(
+    name: Arc<str>,
+    env: Env,
+    mut activations: mpsc::UnboundedReceiver<Activation>,
+    status: Arc<Mutex<RunnerStatus>>,
+    activity: Arc<dyn Activity>,
+) {
+    loop {
+        let first = tokio::select! {
+            biased;
+            () = env.shutdown().cancelled() => return,
+            first = activations.recv() => match first {
+                Some(first) => first,
+                None => return,
+            },
+        };
+        // Whoever asked before the run begins is served by it.
+        let mut cause = first.cause;
+        let mut waiting: Vec<_> = first.reply.into_iter().collect();
+        while let Ok(more) = activations.try_recv() {
+            if more.reply.is_some() {
+                cause = more.cause;
+            }
+            waiting.extend(more.reply);
+        }
+        let began = env.now();
+        set(&status, |status| status.running_since = Some(began));
+        let outcome = guarded(&name, &activity, cause).await;
+        let ended = env.now();
+        set(&status, |status| {
+            status.running_since = None;
+            status.last = Some((ended, outcome.clone()));
+        });
+        report(&name, cause, (ended - began).num_milliseconds(), &outcome);
+        for reply in waiting {
+            let _gone = reply.send(outcome.clone());
+        }
+    }
+}
+
+/// A panic ends its run only, and is shown.
+async fn guarded(name: &str, activity: &Arc<dyn Activity>, cause: &'static str) -> Outcome {
+    let activity = activity.clone();
+    match tokio::spawn(async move { activity.run(cause).await }).await {
+        Ok(outcome) => outcome,
+        Err(error) => Outcome::Failed {
+            text: format!(
+                "{name} broke off: {error}; this is a defect of dialbridge, the next run goes on from what was stored"
+            ),
+        },
+    }
+}
+
+/// The one line per run in the log.
+fn report(name: &str, cause: &'static str, milliseconds: i64, outcome: &Outcome) {
+    match outcome {
+        Outcome::Done { text, .. } => tracing::info!(run = name, cause, milliseconds, "{text}"),
+        Outcome::Failed { text } => tracing::error!(run = name, cause, milliseconds, "failed: {text}"),
+    }
+}
+
+fn set(status: &Mutex<RunnerStatus>, change: impl FnOnce(&mut RunnerStatus)) {
+    change(&mut status.lock().unwrap_or_else(PoisonError::into_inner));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
+
+    struct Slow {
+        running: AtomicUsize,
+        most: AtomicUsize,
+        runs: AtomicUsize,
+    }
+
+    #[async_trait::async_trait]
+    impl Activity for Slow {
+        async fn run(&self, cause: &'static str) -> Outcome {
+            let now = self.running.fetch_add(1, Ordering::SeqCst) + 1;
+            self.most.fetch_max(now, Ordering::SeqCst);
+            tokio::time::advance(Duration::from_millis(1)).await;
+            tokio::task::yield_now().await;
+            self.running.fetch_sub(1, Ordering::SeqCst);
+            self.runs.fetch_add(1, Ordering::SeqCst);
+            if cause == "panic" {
+                panic!("broken on purpose");
+            }
+            Outcome::Done { text: cause.to_owned(), parked_new: false }
+        }
+    }
+
+    fn slow() -> Arc<Slow> {
+        Arc::new(Slow { running: 0.into(), most: 0.into(), runs: 0.into() })
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn activations_while_it_runs_make_one_more_run_and_never_two_at_once() {
+        let env = Env::simulated(Timestamp::UNIX_EPOCH, 1);
+        let tracker = TaskTracker::new();
+        let activity = slow();
+        let runner = Activator::start("test", &env, &tracker, activity.clone());
+        for _ in 0..10 {
+            runner.activate("schedule");
+        }
+        let outcome = runner.run_now("hand").await;
+        assert_eq!(outcome, Some(Outcome::Done { text: "hand".into(), parked_new: false }));
+        assert_eq!(activity.most.load(Ordering::SeqCst), 1);
+        assert!(activity.runs.load(Ordering::SeqCst) <= 2, "ten activations are one or two runs");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_panic_ends_its_run_only_and_is_said() {
+        let env = Env::simulated(Timestamp::UNIX_EPOCH, 1);
+        let tracker = TaskTracker::new();
+        let runner = Activator::start("test", &env, &tracker, slow());
+        let Some(Outcome::Failed { text }) = runner.run_now("panic").await else { panic!("it failed") };
+        assert!(text.contains("defect"), "{text}");
+        assert!(matches!(runner.run_now("again").await, Some(Outcome::Done { .. })));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn shutdown_lets_the_run_under_way_end() {
+        let env = Env::simulated(Timestamp::UNIX_EPOCH, 1);
+        let tracker = TaskTracker::new();
+        let activity = slow();
+        let runner = Activator::start("test", &env, &tracker, activity.clone());
+        runner.activate("schedule");
+        tokio::task::yield_now().await;
+        env.shutdown().cancel();
+        tracker.close();
+        tracker.wait().await;
+        assert_eq!(activity.running.load(Ordering::SeqCst), 0);
+        assert_eq!(runner.run_now("late").await, None);
+    }
+}
