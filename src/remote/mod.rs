@@ -3,7 +3,24 @@
 //! Here: the request, the answer, the transport seam and the taxonomy of outcomes (semantics,
 //! "Outcomes of a write"). `policy` holds retry, limits by class and the breaker; `http` the client.
 
+mod answer;
+mod auth;
+mod backoff;
+mod breaker;
+mod client;
+pub mod http;
+mod limits;
+mod outcome;
+mod policy;
+mod stream;
+
+pub use answer::{Answer, BodyCheck, BodyFault, StreamedAnswer};
+pub use auth::{Auth, AuthScheme, Reloaded};
+pub use client::Client;
+pub use policy::{ClientConfig, lock_backoff};
+
 use crate::domain::OperationId;
+use ::http::{HeaderMap, Method, StatusCode};
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
 use std::time::Duration;
@@ -45,11 +62,11 @@ pub enum CallClass {
 #[derive(Debug, Clone)]
 pub struct Request {
     /// `GET`, `POST`, `PATCH`, `DELETE`.
-    pub method: http::Method,
+    pub method: Method,
     /// Absolute URL with query.
     pub url: String,
     /// Headers beyond authentication, content type and accept.
-    pub headers: http::HeaderMap,
+    pub headers: HeaderMap,
     /// A JSON body.
     pub body: Option<Bytes>,
 }
@@ -57,9 +74,9 @@ pub struct Request {
 /// An answer; the body still streams.
 pub struct Response {
     /// The status.
-    pub status: http::StatusCode,
+    pub status: StatusCode,
     /// The headers.
-    pub headers: http::HeaderMap,
+    pub headers: HeaderMap,
     /// The body's chunks; an error in it means that the body was cut.
     pub body: BoxStream<'static, Result<Bytes, TransportError>>,
 }
@@ -73,6 +90,12 @@ pub enum TransportError {
     /// The first byte may have left: the request may have arrived.
     #[error("no complete answer: {0}")]
     Broken(String),
+}
+
+impl std::fmt::Debug for Response {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Response").field("status", &self.status).finish_non_exhaustive()
+    }
 }
 
 /// What carries a request: the HTTP client, or a simulator's router called in process.
@@ -134,6 +157,15 @@ pub struct CallError {
 }
 
 impl CallError {
+    /// The error of a call whose answer came but cannot be used by the adapter that reads it: the
+    /// client itself reports everything else.
+    ///
+    /// `write` decides whether it means `Uncertain` or `BadAnswer`.
+    pub fn unusable_answer(side: Side, context: &CallContext, detail: impl Into<String>) -> Self {
+        let kind = if context.write { CallErrorKind::Uncertain } else { CallErrorKind::BadAnswer };
+        Self { side, kind, what: context.what.clone(), detail: detail.into(), status: None }
+    }
+
     /// Whether the side as a whole cannot be used now: the job ends as failed, nothing is parked.
     pub fn is_systemic(&self) -> bool {
         match self.kind {
@@ -159,6 +191,28 @@ pub struct CallContext {
     pub operation: Option<OperationId>,
     /// Whether it is a write: only what was certainly not executed is repeated.
     pub write: bool,
+    /// Which contact or record it is about (a number, a key): the breaker counts distinct ones, so
+    /// that one contact that always gives 500 does not shut the side (semantics 25). `None`: `what`.
+    pub subject: Option<String>,
+}
+
+impl CallContext {
+    /// A read.
+    pub fn read(what: impl Into<String>, class: CallClass) -> Self {
+        Self { what: what.into(), class, operation: None, write: false, subject: None }
+    }
+
+    /// A write, for the operation whose attempts are to be stored.
+    pub fn write(what: impl Into<String>, class: CallClass, operation: Option<OperationId>) -> Self {
+        Self { what: what.into(), class, operation, write: true, subject: None }
+    }
+
+    /// Names the contact or record it is about.
+    #[must_use]
+    pub fn about(mut self, subject: impl std::fmt::Display) -> Self {
+        self.subject = Some(subject.to_string());
+        self
+    }
 }
 
 /// One HTTP try, as the ledger stores it (`attempts`).

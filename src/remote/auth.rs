@@ -1,0 +1,329 @@
+//! The token of one side: read from one file or two, put into a header, read again when it changed.
+//!
+//! The dialler kills the previous token the moment a new one is made (facts section 1), so there is
+//! always a window of 401s: a changed file is picked up by itself, and with two files (the old and the
+//! new token) the other one is tried once.
+
+use crate::domain::Problem;
+use http::{HeaderName, HeaderValue};
+use secrecy::{ExposeSecret as _, SecretString};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Longest token that is read, in bytes.
+const TOKEN_LIMIT: u64 = 64 * 1024;
+
+/// Where the token goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AuthScheme {
+    /// `Authorization: Bearer <token>`.
+    Bearer,
+    /// A header of its own (`x-api-key`), the token as it is.
+    Header(HeaderName),
+    /// `Authorization: <word> <token>` (Odoo: `bearer`, others `token`).
+    Word(String),
+}
+
+/// What [`Auth::reload`] found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reloaded {
+    /// Whether any token is another one now.
+    pub changed: bool,
+    /// Files that could not be read (their old token stays) or are readable by others.
+    pub warnings: Vec<Problem>,
+}
+
+/// The tokens of one side. Never printed, never logged; wiped from memory when replaced.
+pub struct Auth {
+    scheme: AuthScheme,
+    key: String,
+    state: Mutex<State>,
+}
+
+struct State {
+    tokens: Vec<Token>,
+    current: usize,
+    /// Raised whenever another token is to be used: tells late 401s of the old one from new ones.
+    version: u64,
+}
+
+struct Token {
+    file: Option<PathBuf>,
+    secret: SecretString,
+    /// Whether the side refused this very content.
+    dead: bool,
+}
+
+/// The header of one request, and which token it holds.
+pub(super) struct Credential {
+    pub name: HeaderName,
+    pub value: HeaderValue,
+    version: u64,
+}
+
+impl std::fmt::Debug for Auth {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Auth").field("scheme", &self.scheme).field("key", &self.key).finish_non_exhaustive()
+    }
+}
+
+impl Auth {
+    /// No authentication.
+    pub fn none() -> Self {
+        Self::with(AuthScheme::Bearer, String::new(), Vec::new())
+    }
+
+    /// A token that does not change.
+    pub fn fixed(scheme: AuthScheme, secret: SecretString) -> Self {
+        Self::with(scheme, String::new(), vec![Token { file: None, secret, dead: false }])
+    }
+
+    /// Tokens from one file or two; `key` is the config key (`dialler.token_file`) for messages.
+    ///
+    /// The warnings name files that others than their owner may read.
+    ///
+    /// # Errors
+    /// One problem for each file that cannot be read or holds no usable token.
+    pub fn from_files(
+        scheme: AuthScheme,
+        key: &str,
+        files: &[PathBuf],
+    ) -> Result<(Self, Vec<Problem>), Vec<Problem>> {
+        let (mut tokens, mut warnings, mut errors) = (Vec::new(), Vec::new(), Vec::new());
+        for file in files {
+            match read_token(key, file) {
+                Ok((secret, warning)) => {
+                    tokens.push(Token { file: Some(file.clone()), secret, dead: false });
+                    warnings.extend(warning);
+                }
+                Err(problem) => errors.push(problem),
+            }
+        }
+        if tokens.is_empty() && errors.is_empty() {
+            errors.push(Problem::new(key, "no file", "a file that holds the token, or a list of two"));
+        }
+        if errors.is_empty() {
+            Ok((Self::with(scheme, key.to_owned(), tokens), warnings))
+        } else {
+            Err(errors)
+        }
+    }
+
+    fn with(scheme: AuthScheme, key: String, tokens: Vec<Token>) -> Self {
+        Self { scheme, key, state: Mutex::new(State { tokens, current: 0, version: 0 }) }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reads all files again (SIGHUP). A file that cannot be read keeps its old token.
+    pub fn reload(&self) -> Reloaded {
+        let mut state = self.state();
+        let mut found = Reloaded { changed: false, warnings: Vec::new() };
+        for token in &mut state.tokens {
+            let Some(file) = &token.file else { continue };
+            match read_token(&self.key, file) {
+                Ok((secret, warning)) => {
+                    found.warnings.extend(warning);
+                    if secret.expose_secret() != token.secret.expose_secret() {
+                        token.secret = secret;
+                        token.dead = false;
+                        found.changed = true;
+                    }
+                }
+                Err(problem) => found.warnings.push(problem),
+            }
+        }
+        if found.changed {
+            state.version += 1;
+            state.current = state.tokens.iter().position(|token| !token.dead).unwrap_or(0);
+        }
+        found
+    }
+
+    /// The token files whose content the side has refused since it was read.
+    pub fn refused_files(&self) -> Vec<PathBuf> {
+        self.state().tokens.iter().filter(|t| t.dead).filter_map(|t| t.file.clone()).collect()
+    }
+
+    /// The header for a request; `None` without authentication.
+    pub(super) fn credential(&self) -> Option<Credential> {
+        let state = self.state();
+        let token = state.tokens.get(state.current)?;
+        let secret = token.secret.expose_secret();
+        let (name, text) = match &self.scheme {
+            AuthScheme::Bearer => (http::header::AUTHORIZATION, format!("Bearer {secret}")),
+            AuthScheme::Word(word) => (http::header::AUTHORIZATION, format!("{word} {secret}")),
+            AuthScheme::Header(name) => (name.clone(), secret.to_owned()),
+        };
+        // `read_token` let only visible ASCII through; a fixed token that is none gives no header,
+        // and the side answers 401.
+        let mut value = HeaderValue::from_str(&text).ok()?;
+        value.set_sensitive(true);
+        Some(Credential { name, value, version: state.version })
+    }
+
+    /// After a 401: whether another token is there now (a changed file, else the second one).
+    pub(super) fn refused(&self, used: &Credential) -> bool {
+        if self.state().version != used.version {
+            return true;
+        }
+        {
+            let mut state = self.state();
+            let current = state.current;
+            if let Some(token) = state.tokens.get_mut(current) {
+                token.dead = true;
+            }
+        }
+        if self.reload().changed {
+            return true;
+        }
+        let mut state = self.state();
+        let Some(other) = state.tokens.iter().position(|token| !token.dead) else { return false };
+        let name = |index: usize| match &state.tokens[index].file {
+            Some(file) => file.display().to_string(),
+            None => "(fixed)".to_owned(),
+        };
+        tracing::warn!(
+            key = %self.key,
+            refused = %name(state.current),
+            now_used = %name(other),
+            "a token is refused, the other one is used from now on: replace the refused one"
+        );
+        state.current = other;
+        state.version += 1;
+        true
+    }
+
+    /// What to do about a 401 that no token could avoid.
+    pub(super) fn advice(&self) -> String {
+        let files = self.refused_files();
+        let names: Vec<_> = files.iter().map(|file| file.display().to_string()).collect();
+        match names.as_slice() {
+            [] => "the token is refused (401)".to_owned(),
+            [one] => format!(
+                "the token in {one} is refused (401): put a valid one there; it is read again by itself"
+            ),
+            all => format!(
+                "the tokens in {} are all refused (401): put a valid one into one of them",
+                all.join(" and ")
+            ),
+        }
+    }
+}
+
+/// Reads one token; with a warning if others than the owner may read the file.
+fn read_token(key: &str, file: &Path) -> Result<(SecretString, Option<Problem>), Problem> {
+    use std::io::Read as _;
+    let shown = file.display();
+    let unreadable = |error: std::io::Error| {
+        Problem::new(
+            key,
+            format!("{shown}: {error}"),
+            "a file that holds the token and that the service may read",
+        )
+    };
+    let mut text = String::new();
+    let opened = std::fs::File::open(file).map_err(unreadable)?;
+    let warning = too_open(key, file, &opened);
+    opened.take(TOKEN_LIMIT).read_to_string(&mut text).map_err(unreadable)?;
+    let token = text.trim();
+    let visible = |token: &str| token.bytes().all(|b| b.is_ascii_graphic());
+    if token.is_empty() || !visible(token) {
+        return Err(Problem::new(
+            key,
+            if token.is_empty() {
+                format!("{shown} is empty")
+            } else {
+                format!("{shown} holds more than one token")
+            },
+            "the token alone: visible characters without blanks, one line",
+        ));
+    }
+    Ok((SecretString::from(token.to_owned()), warning))
+}
+
+#[cfg(unix)]
+fn too_open(key: &str, file: &Path, opened: &std::fs::File) -> Option<Problem> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let mode = opened.metadata().ok()?.permissions().mode() & 0o777;
+    (mode & 0o077 != 0).then(|| {
+        Problem::new(
+            key,
+            format!("{} has mode {mode:03o}", file.display()),
+            "a secret that only its owner can read",
+        )
+        .remedy(format!("chmod 600 {}", file.display()))
+    })
+}
+
+#[cfg(not(unix))]
+fn too_open(_key: &str, _file: &Path, _opened: &std::fs::File) -> Option<Problem> {
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn write(dir: &tempfile::TempDir, name: &str, token: &str) -> PathBuf {
+        let file = dir.path().join(name);
+        std::fs::write(&file, token).unwrap();
+        #[cfg(unix)]
+        std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+        file
+    }
+
+    fn shown(auth: &Auth) -> String {
+        auth.credential().unwrap().value.to_str().unwrap().to_owned()
+    }
+
+    #[test]
+    fn a_refused_token_gives_way_to_a_changed_file_and_then_to_the_other_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let (first, second) = (write(&dir, "first", "one\n"), write(&dir, "second", "two"));
+        let (auth, warnings) =
+            Auth::from_files(AuthScheme::Bearer, "dialler.token_file", &[first.clone(), second.clone()])
+                .unwrap();
+        assert_eq!(warnings, []);
+        assert_eq!(shown(&auth), "Bearer one");
+        let old = auth.credential().unwrap();
+        write(&dir, "first", "three");
+        assert!(auth.refused(&old), "the file changed");
+        assert_eq!(shown(&auth), "Bearer three");
+        assert!(auth.refused(&old), "a late 401 of the old token changes nothing");
+        assert_eq!(shown(&auth), "Bearer three");
+        assert!(auth.refused(&auth.credential().unwrap()), "the other file");
+        assert_eq!(shown(&auth), "Bearer two");
+        assert_eq!(auth.refused_files(), std::slice::from_ref(&first));
+        assert!(!auth.refused(&auth.credential().unwrap()), "both are dead");
+        assert!(auth.advice().contains("first") && auth.advice().contains("second"), "{}", auth.advice());
+        write(&dir, "second", "four");
+        assert!(auth.reload().changed);
+        assert_eq!(shown(&auth), "Bearer four");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_that_others_may_read_is_named_and_nothing_shows_the_token() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = write(&dir, "open", "verysecret");
+        std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o640)).unwrap();
+        let scheme = AuthScheme::Header(HeaderName::from_static("x-api-key"));
+        let (auth, warnings) = Auth::from_files(scheme, "crm.sales.token_file", &[file]).unwrap();
+        assert!(warnings[0].to_string().contains("640"), "{}", warnings[0]);
+        let credential = auth.credential().unwrap();
+        assert_eq!(credential.name, "x-api-key");
+        let printed = format!("{auth:?} {:?} {}", credential.value, auth.advice());
+        assert!(!printed.contains("verysecret"), "{printed}");
+    }
+
+    #[test]
+    fn a_missing_or_empty_file_is_a_problem_each() {
+        let dir = tempfile::tempdir().unwrap();
+        let files = [dir.path().join("missing"), write(&dir, "empty", " \n"), write(&dir, "two", "a b")];
+        let problems = Auth::from_files(AuthScheme::Bearer, "k", &files).unwrap_err();
+        assert_eq!(problems.len(), 3, "{problems:?}");
+    }
+}

@@ -1,0 +1,471 @@
+//! The client of one side: every call goes through it, and with it through the one policy.
+
+use super::answer::{Answer, StreamedAnswer};
+use super::breaker::{Breaker, Pass, Rule, Shut, common_ladder};
+use super::limits::{Limits, Slot};
+use super::outcome::{Fault, judge_failure, judge_success, server_time};
+use super::policy::{ClientConfig, Next, Pace, lock_backoff};
+use super::{Auth, CallClass, CallContext, CallError, Request, Response, Side, Transport, Try, ports};
+use crate::domain::Timestamp;
+use crate::env::Env;
+use bytes::{Bytes, BytesMut};
+use futures_util::StreamExt as _;
+use http::header;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
+
+/// So many 403 in a row, with no other answer between them, mean that the token may do nothing here.
+const FORBIDDEN_IN_A_ROW: u32 = 5;
+
+/// Distinct locks that must fail until the lock lane pauses.
+const LOCK_SUBJECTS: usize = 3;
+
+/// How much of an error's body is read.
+const ERROR_BODY: usize = 64 * 1024;
+
+/// One side's client; cheap to clone, all clones share slots, breakers and token.
+#[derive(Debug, Clone)]
+pub struct Client {
+    pub(super) inner: Arc<Inner>,
+}
+
+pub(super) struct Inner {
+    pub side: Side,
+    pub config: ClientConfig,
+    transport: Arc<dyn Transport>,
+    auth: Auth,
+    pub env: Env,
+    sink: Option<Arc<dyn ports::CallSink>>,
+    limits: Limits,
+    pub streams: Arc<Semaphore>,
+    breaker: Breaker,
+    lock_breaker: Breaker,
+    server_time: Mutex<Option<Timestamp>>,
+    forbidden: AtomicU32,
+}
+
+impl std::fmt::Debug for Inner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Inner")
+            .field("side", &self.side)
+            .field("config", &self.config)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A failed try: the fault, and the status if there was one.
+pub(super) struct Failed {
+    pub fault: Fault,
+    pub status: Option<u16>,
+}
+
+impl Failed {
+    fn without_status(fault: Fault) -> Self {
+        Self { fault, status: None }
+    }
+}
+
+/// What a try wants of the answer.
+enum Want {
+    /// The whole body, judged.
+    Complete(Answer),
+    /// The body as it comes.
+    Stream(Response),
+}
+
+fn withheld(why: &str) -> Failed {
+    Failed::without_status(Fault::Withheld(format!("nothing was sent: {why}")))
+}
+
+impl Client {
+    /// Builds the client of one side. `sink` keeps the tries of writes.
+    pub fn new(
+        side: Side,
+        config: ClientConfig,
+        transport: Arc<dyn Transport>,
+        auth: Auth,
+        env: Env,
+        sink: Option<Arc<dyn ports::CallSink>>,
+    ) -> Self {
+        let limits = Limits::new(config.max_in_flight);
+        let streams = Arc::new(Semaphore::new(config.streams.max(1)));
+        let breaker =
+            Breaker::new(Rule { subjects: config.breaker_subjects.max(1), open_for: common_ladder });
+        let lock_breaker = Breaker::new(Rule { subjects: LOCK_SUBJECTS, open_for: lock_backoff });
+        Self {
+            inner: Arc::new(Inner {
+                side,
+                config,
+                transport,
+                auth,
+                env,
+                sink,
+                limits,
+                streams,
+                breaker,
+                lock_breaker,
+                server_time: Mutex::new(None),
+                forbidden: AtomicU32::new(0),
+            }),
+        }
+    }
+
+    /// The side it talks to.
+    pub fn side(&self) -> Side {
+        self.inner.side
+    }
+
+    /// Its token, for `reload` at SIGHUP and for what `status` shows.
+    pub fn auth(&self) -> &Auth {
+        &self.inner.auth
+    }
+
+    /// The `Date` header of the newest answer.
+    pub fn server_time(&self) -> Option<Timestamp> {
+        *self.inner.server_time.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether so many calls failed that the next ones are withheld; `locks` asks about the lock lane.
+    pub fn is_withholding(&self, locks: bool) -> bool {
+        if locks { self.inner.lock_breaker.is_open() } else { self.inner.breaker.is_open() }
+    }
+
+    /// One call, repeated as the policy allows; answers with a complete, bounded, believed 2xx answer.
+    ///
+    /// # Errors
+    /// One kind per decision, see [`super::CallErrorKind`]. Ends soon after shutdown began: a write
+    /// that was in flight then is `Uncertain`.
+    pub async fn call(&self, context: CallContext, request: Request) -> Result<Answer, CallError> {
+        let inner = &*self.inner;
+        let pace = Pace::new(&inner.config, &context, &inner.env);
+        match Box::pin(inner.repeat(&context, &request, pace, false)).await? {
+            Want::Complete(answer) => Ok(answer),
+            Want::Stream(_) => Err(CallError::unusable_answer(inner.side, &context, "streamed unasked")),
+        }
+    }
+
+    /// One read whose body is handed on while it arrives (the big list). Status and headers are
+    /// checked and repeated as for [`Self::call`]; the body has no total deadline but a least
+    /// throughput, and takes no slot: at most [`ClientConfig::streams`] run at once.
+    ///
+    /// # Errors
+    /// As for [`Self::call`]; what goes wrong later is the last item of the body.
+    pub async fn stream(&self, context: CallContext, request: Request) -> Result<StreamedAnswer, CallError> {
+        let inner = &*self.inner;
+        let permit = tokio::select! {
+            permit = inner.streams.clone().acquire_owned() => permit.ok(),
+            () = inner.env.shutdown().cancelled() => None,
+        };
+        let pace = Pace::for_stream(&inner.config, &context, &inner.env);
+        match Box::pin(inner.repeat(&context, &request, pace, true)).await? {
+            Want::Stream(response) => Ok(super::stream::watched(self.clone(), context, response, permit)),
+            Want::Complete(_) => Err(CallError::unusable_answer(inner.side, &context, "complete unasked")),
+        }
+    }
+}
+
+impl Inner {
+    async fn repeat(
+        &self,
+        context: &CallContext,
+        request: &Request,
+        mut pace: Pace,
+        stream: bool,
+    ) -> Result<Want, CallError> {
+        self.check_origin(context, request)?;
+        loop {
+            let Failed { fault, status } =
+                match self.with_token(context, request, pace.deadline, stream).await {
+                    Ok(want) => return Ok(want),
+                    Err(failed) => failed,
+                };
+            let next = pace.next(&self.config, context, &fault, &self.env);
+            if let Next::Again(wait) = next
+                && self.env.sleep(wait).await
+            {
+                continue;
+            }
+            return Err(fault.into_error(self.side, context, status, self.config.retry_after_max));
+        }
+    }
+
+    /// A token goes to its own side only: a paging link in an answer may name any host.
+    fn check_origin(&self, context: &CallContext, request: &Request) -> Result<(), CallError> {
+        let Some(base) = &self.config.base_url else { return Ok(()) };
+        if origin(base).is_some() && origin(base) == origin(&request.url) {
+            return Ok(());
+        }
+        let why = "the address lies on another host than the base URL: nothing was sent, because the token would go there";
+        Err(Fault::WrongUrl(why.to_owned()).into_error(self.side, context, None, self.config.retry_after_max))
+    }
+
+    /// One try, and after a 401 one more for each other token there is.
+    async fn with_token(
+        &self,
+        context: &CallContext,
+        request: &Request,
+        deadline: Instant,
+        stream: bool,
+    ) -> Result<Want, Failed> {
+        // Two files, each with a new content at most: a token that changes faster than that is refused.
+        for _ in 0..4 {
+            let credential = self.auth.credential();
+            let mut signed = request.clone();
+            if let Some(credential) = &credential {
+                signed.headers.insert(credential.name.clone(), credential.value.clone());
+            }
+            let tried = self.in_slot(context, signed, deadline, stream).await;
+            let Err(Failed { fault: Fault::Unauthorized(_), status }) = &tried else { return tried };
+            let status = *status;
+            if !credential.as_ref().is_some_and(|used| self.auth.refused(used)) {
+                return Err(Failed { fault: Fault::Unauthorized(self.auth.advice()), status });
+            }
+        }
+        Err(Failed { fault: Fault::Unauthorized(self.auth.advice()), status: Some(401) })
+    }
+
+    /// Waits for a slot and the breaker, sends, reports.
+    async fn in_slot(
+        &self,
+        context: &CallContext,
+        request: Request,
+        deadline: Instant,
+        stream: bool,
+    ) -> Result<Want, Failed> {
+        let subject = context.subject.as_deref().unwrap_or(&context.what);
+        let (_slot, pass) = self.admitted(context, subject, deadline, stream).await?;
+        if self.env.shutdown().is_cancelled() {
+            return Err(withheld("dialbridge is shutting down"));
+        }
+        let sent_at = self.env.now();
+        let tried = if stream {
+            self.send_for_stream(request).await
+        } else {
+            self.send_complete(context, request).await
+        };
+        self.report(pass, context, &tried);
+        self.store_try(context, sent_at, &tried).await;
+        tried
+    }
+
+    /// A slot and the breaker's leave. Locks and reads wait for it, without holding a slot; writes
+    /// fail at once while it is refused, because the operation's row is the better place to wait.
+    async fn admitted<'a>(
+        &'a self,
+        context: &CallContext,
+        subject: &'a str,
+        deadline: Instant,
+        stream: bool,
+    ) -> Result<(Option<Slot>, Pass<'a>), Failed> {
+        let lock = context.class == CallClass::Lock;
+        let breaker = if lock { &self.lock_breaker } else { &self.breaker };
+        loop {
+            let slot = if stream { None } else { Some(self.slot(context.class, deadline).await?) };
+            let now = self.env.instant();
+            let (wait, why) = match breaker.admit(subject, now) {
+                Ok(pass) => return Ok((slot, pass)),
+                Err(Shut::Open(wait)) if lock => (wait, "too many locks failed"),
+                Err(Shut::Silent(wait)) if lock || !context.write => (wait, "it asked for silence"),
+                Err(Shut::Silent(wait)) => {
+                    return Err(Failed::without_status(Fault::Refused { retry_after: Some(wait) }));
+                }
+                Err(Shut::Open(wait)) => {
+                    let seconds = wait.as_secs().max(1);
+                    return Err(withheld(&format!(
+                        "too many different calls failed, the next one is tried in {seconds} s"
+                    )));
+                }
+            };
+            drop(slot);
+            if now + wait >= deadline || !self.env.sleep(wait).await {
+                return Err(withheld(why));
+            }
+        }
+    }
+
+    async fn slot(&self, class: CallClass, deadline: Instant) -> Result<Slot, Failed> {
+        tokio::select! {
+            biased;
+            () = self.env.shutdown().cancelled() => Err(withheld("dialbridge is shutting down")),
+            slot = tokio::time::timeout_at(deadline, self.limits.acquire(class)) => slot.map_err(|_| {
+                withheld("no slot came free in time; raise max_in_flight, or let less run at once")
+            }),
+        }
+    }
+
+    fn report(&self, pass: Pass<'_>, context: &CallContext, tried: &Result<Want, Failed>) {
+        let now = self.env.instant();
+        match tried {
+            Ok(_) => pass.good(),
+            Err(Failed { fault, .. }) if fault.counts_for_breaker() => pass.bad(now),
+            Err(Failed { fault: Fault::Rejected(_) | Fault::NotFound, .. }) => pass.good(),
+            Err(Failed { fault: Fault::Refused { retry_after: Some(wish) }, .. }) => {
+                let cap = self.config.retry_after_cap;
+                tracing::info!(side = %self.side, what = %context.what, seconds = wish.as_secs(), "asked to come back later");
+                pass.silence(Some(now + (*wish).min(cap)));
+            }
+            Err(_) => drop(pass),
+        }
+    }
+
+    async fn store_try(&self, context: &CallContext, sent_at: Timestamp, tried: &Result<Want, Failed>) {
+        let (Some(sink), Some(operation), true) = (&self.sink, context.operation, context.write) else {
+            return;
+        };
+        let (outcome, status, detail) = match tried {
+            Ok(Want::Complete(answer)) => ("done", Some(answer.status.as_u16()), String::new()),
+            Ok(Want::Stream(response)) => ("done", Some(response.status.as_u16()), String::new()),
+            Err(Failed { fault, status }) => match fault.as_attempt() {
+                Some(outcome) => (outcome, *status, fault.attempt_detail()),
+                None => return,
+            },
+        };
+        sink.tried(Try { operation, sent_at, answered_at: self.env.now(), outcome, status, detail }).await;
+    }
+
+    async fn send_complete(&self, context: &CallContext, request: Request) -> Result<Want, Failed> {
+        let limit = self.config.try_timeout(context);
+        let whole = async {
+            let response = self.transport.send(with_defaults(request)).await;
+            let response = response.map_err(|error| Failed::without_status(error.into()))?;
+            self.judge_head(&response);
+            self.read_whole(response).await
+        };
+        let interrupted = async {
+            self.env.shutdown().cancelled().await;
+            // A write gets a little time to be answered: better than one more uncertain operation.
+            if context.write {
+                let until = self.env.instant() + self.config.shutdown_grace;
+                tokio::time::sleep_until(until).await;
+            }
+        };
+        tokio::select! {
+            biased;
+            ended = tokio::time::timeout(limit, whole) => match ended {
+                Ok(tried) => tried.map(Want::Complete),
+                Err(_) => Err(Failed::without_status(Fault::Undecided(
+                    format!("no complete answer within {} s", limit.as_secs_f32()),
+                ))),
+            },
+            () = interrupted => Err(Failed::without_status(Fault::Interrupted)),
+        }
+    }
+
+    async fn send_for_stream(&self, request: Request) -> Result<Want, Failed> {
+        let limit = self.config.stream_head_timeout;
+        let head = async {
+            let response = self.transport.send(with_defaults(request)).await;
+            let response = response.map_err(|error| Failed::without_status(error.into()))?;
+            self.judge_head(&response);
+            if response.status.is_success() { Ok(response) } else { Err(self.read_failure(response).await) }
+        };
+        tokio::select! {
+            biased;
+            ended = tokio::time::timeout(limit, head) => match ended {
+                Ok(tried) => tried.map(Want::Stream),
+                Err(_) => Err(Failed::without_status(Fault::Undecided(
+                    format!("no answer within {} s", limit.as_secs_f32()),
+                ))),
+            },
+            () = self.env.shutdown().cancelled() => Err(Failed::without_status(Fault::Interrupted)),
+        }
+    }
+
+    /// Keeps what every answer tells, whatever it is.
+    fn judge_head(&self, response: &Response) {
+        if let Some(time) = server_time(&response.headers) {
+            *self.server_time.lock().unwrap_or_else(PoisonError::into_inner) = Some(time);
+        }
+        if response.status != http::StatusCode::FORBIDDEN {
+            self.forbidden.store(0, Ordering::Relaxed);
+        }
+    }
+
+    async fn read_whole(&self, response: Response) -> Result<Answer, Failed> {
+        if !response.status.is_success() {
+            return Err(self.read_failure(response).await);
+        }
+        let Response { status, headers, body } = response;
+        let code = Some(status.as_u16());
+        let failed = |fault| Failed { fault, status: code };
+        let body = match collect(body, self.config.body_limit).await {
+            Collected::Whole(body) => body,
+            Collected::TooLong => {
+                let limit = self.config.body_limit;
+                return Err(failed(Fault::Untrusted(format!("the answer is longer than {limit} bytes"))));
+            }
+            Collected::Cut(why, _) => {
+                return Err(failed(Fault::Untrusted(format!("the body is cut: {why}"))));
+            }
+        };
+        judge_success(status, &headers, &body).map_err(failed)?;
+        if let Some(check) = &self.config.body_check {
+            check(status, super::outcome::strip_bom(&body)).map_err(|fault| failed(fault.into()))?;
+        }
+        Ok(Answer { status, server_time: server_time(&headers), headers, body })
+    }
+
+    async fn read_failure(&self, response: Response) -> Failed {
+        let Response { status, headers, body } = response;
+        let (body, complete) = match collect(body, ERROR_BODY).await {
+            Collected::Whole(body) => (body, true),
+            Collected::TooLong => (Bytes::new(), false),
+            Collected::Cut(_, body) => (body, false),
+        };
+        let mut fault = judge_failure(status, &headers, &body, complete, self.env.now());
+        if status == http::StatusCode::FORBIDDEN
+            && self.forbidden.fetch_add(1, Ordering::Relaxed) + 1 >= FORBIDDEN_IN_A_ROW
+        {
+            fault = Fault::Unauthorized(
+                "every call is forbidden (403): the token may not use this; check its rights".to_owned(),
+            );
+        }
+        Failed { fault, status: Some(status.as_u16()) }
+    }
+}
+
+/// A body that was read up to a limit.
+enum Collected {
+    Whole(Bytes),
+    TooLong,
+    /// Why, and what came before.
+    Cut(String, Bytes),
+}
+
+async fn collect(
+    mut body: futures_util::stream::BoxStream<'static, Result<Bytes, super::TransportError>>,
+    limit: usize,
+) -> Collected {
+    let mut whole = BytesMut::new();
+    while let Some(chunk) = body.next().await {
+        match chunk {
+            Ok(chunk) if whole.len() + chunk.len() > limit => return Collected::TooLong,
+            Ok(chunk) => whole.extend_from_slice(&chunk),
+            Err(error) => return Collected::Cut(error.to_string(), whole.freeze()),
+        }
+    }
+    Collected::Whole(whole.freeze())
+}
+
+fn with_defaults(mut request: Request) -> Request {
+    let json = http::HeaderValue::from_static("application/json");
+    request.headers.entry(header::ACCEPT).or_insert_with(|| json.clone());
+    if request.body.is_some() {
+        request.headers.entry(header::CONTENT_TYPE).or_insert(json);
+    }
+    request
+}
+
+/// Scheme, host and port of a URL, with the scheme's own port filled in.
+fn origin(url: &str) -> Option<(String, String, u16)> {
+    let uri: http::Uri = url.parse().ok()?;
+    let scheme = uri.scheme_str()?.to_ascii_lowercase();
+    let port = uri.port_u16().or(match scheme.as_str() {
+        "http" => Some(80),
+        "https" => Some(443),
+        _ => None,
+    })?;
+    Some((scheme, uri.host()?.to_ascii_lowercase(), port))
+}
