@@ -20,6 +20,27 @@ pub struct ContactWithHistory {
     pub history: Vec<HistoryRow>,
 }
 
+/// One element of a list of contacts.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Listed {
+    /// A contact.
+    Contact(Contact),
+    /// An element that cannot be used: too large, too deeply nested, no object, no JSON, without an
+    /// `ID`. It is counted and harms no other; but a list that holds one proves no absence.
+    Bad(BadContact),
+}
+
+/// An element of a list that is no usable contact.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BadContact {
+    /// Its place in the list, from 0.
+    pub position: u64,
+    /// Its `ID`, where one could be read.
+    pub id: Option<ContactId>,
+    /// What is wrong with it; no personal data.
+    pub why: String,
+}
+
 /// What the batch read is asked for; at most 100 keys together.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct BatchQuery {
@@ -62,8 +83,9 @@ pub trait DiallerRead: Send + Sync {
     /// `GET /dialler/contacts?diallerCampaignsID=`: all contacts of a campaign, or of the account.
     ///
     /// Streamed: contacts are handed on while bytes arrive. The last item is an error if the body was
-    /// cut, is no JSON, or its `count` or `status` disagree; only a stream that ends without one is
-    /// complete, and only a complete list may be taken as evidence of absence.
+    /// cut, is no JSON, or its `count` or `status` disagree; only a stream that ends without one (and
+    /// without a [`Listed::Bad`]) is complete, and only a complete list may be taken as evidence of
+    /// absence.
     ///
     /// # Errors
     /// The answer's head was not 200.
@@ -71,7 +93,7 @@ pub trait DiallerRead: Send + Sync {
         &self,
         campaign: Option<CampaignId>,
         class: CallClass,
-    ) -> Result<BoxStream<'static, Result<Contact, CallError>>, CallError>;
+    ) -> Result<BoxStream<'static, Result<Listed, CallError>>, CallError>;
 
     /// `GET /dialler/contacts/{id}`; `None` for 404 with JSON and for 200 with count 0 (facts 7.3).
     ///
