@@ -1,0 +1,1 @@
+//! The simulated jtel dialler.
