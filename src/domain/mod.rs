@@ -12,6 +12,7 @@ pub mod policy;
 pub mod problem;
 pub mod reason;
 pub mod record;
+pub mod suggest;
 
 pub use block::{Block, BlockSubject, RecordKey};
 pub use contact::{Contact, HistoryRow};
@@ -30,6 +31,7 @@ pub use permit::Permit;
 pub use problem::{Place, Problem};
 pub use reason::{Reason, ReasonCode};
 pub use record::{BadRecord, Record};
+pub use suggest::suggest;
 
 /// An instant in UTC. The ledger stores microseconds.
 pub type Timestamp = chrono::DateTime<chrono::Utc>;

@@ -14,7 +14,7 @@ macro_rules! named_enum {
             pub const ALL: &'static [Self] = &[$(Self::$variant),+];
 
             /// As it stands in the ledger and in answers.
-            pub fn as_str(self) -> &'static str {
+            pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $text),+ }
             }
 

@@ -1,0 +1,252 @@
+//! Every key there is: one list from which the structs, the check of a file and the reader are made.
+//!
+//! `config/defaults.toml` explains each key to people; a test holds the two against each other.
+
+use super::Setting;
+use super::kind::{FromRaw, KeySpec, Kind, Leaves, NameOrNumber, Need, SectionSpec};
+use crate::domain::Place;
+use crate::domain::policy::{AdoptConflict, Unblock, Vanished};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+macro_rules! setting {
+    (Default $t:ty) => { Setting<$t> };
+    (Optional $t:ty) => { Option<Setting<$t>> };
+    (Required $t:ty) => { Option<Setting<$t>> };
+}
+
+macro_rules! take {
+    (Default $leaves:ident $name:ident) => {
+        read($leaves, stringify!($name)).expect(
+            "config/defaults.toml holds a right value of every key with a default, and wrong ones are dropped \
+             before the layers are joined; a test reads all of them",
+        )
+    };
+    ($need:ident $leaves:ident $name:ident) => {
+        read($leaves, stringify!($name))
+    };
+}
+
+macro_rules! sections {
+    ($($(#[$doc:meta])* $raw:ident $section:literal named $named:literal {
+        $($(#[$key_doc:meta])* $name:ident: $t:ty, $need:ident, $kind:expr;)+
+    })+) => {
+        $(
+            $(#[$doc])*
+            #[derive(Debug, Clone, PartialEq)]
+            pub struct $raw {
+                /// The line of its header; without a line where no file has the section.
+                pub place: Place,
+                $($(#[$key_doc])* pub $name: setting!($need $t),)+
+            }
+
+            impl $raw {
+                pub(super) fn take(place: Place, leaves: &Leaves) -> Self {
+                    Self { place, $($name: take!($need leaves $name),)+ }
+                }
+            }
+        )+
+
+        /// All sections with all their keys.
+        pub const SECTIONS: &[SectionSpec] = &[$(SectionSpec {
+            name: $section,
+            named: $named,
+            keys: &[$(KeySpec { name: stringify!($name), kind: $kind, need: Need::$need },)+],
+        },)+];
+    };
+}
+
+fn read<T: FromRaw>(leaves: &Leaves, key: &str) -> Option<Setting<T>> {
+    let leaf = leaves.get(key)?;
+    T::from_raw(&leaf.value).map(|value| Setting { value, place: leaf.place.clone() })
+}
+
+const SECOND: u64 = 1;
+const MINUTE: u64 = 60;
+const HOUR: u64 = 3_600;
+const DAY: u64 = 86_400;
+
+const UNBLOCK: &[&str] = &[Unblock::Person.as_str(), Unblock::Source.as_str()];
+const ADOPT: &[&str] = &[AdoptConflict::CrmOwned.as_str(), AdoptConflict::KeepDialler.as_str()];
+const VANISHED: &[&str] = &[Vanished::Mark.as_str(), Vanished::Import.as_str()];
+
+sections! {
+    /// `[dialler]`.
+    RawDialler "dialler" named false {
+        /// Up to and with the ClientsID.
+        base_url: String, Required, Kind::Text;
+        /// Where the token lies: one path, or two while it is being rotated.
+        token_file: Vec<String>, Required, Kind::OneOrTwo;
+        /// The zone of its times, which carry none.
+        time_zone: String, Required, Kind::Text;
+        /// The jtel release: decides what an import may do.
+        release: String, Optional, Kind::Text;
+        /// Country of the numbers that the dialler holds without an international prefix.
+        country: String, Optional, Kind::Text;
+        /// How numbers are sent.
+        phone_format: String, Default, Kind::Choice(&["digits", "e164"]);
+        /// Whether the batch read is there.
+        batch_read: String, Default, Kind::Choice(&["probe", "on", "off"]);
+        /// The language of result texts in the batch read (`languagesID`).
+        languages_id: u32, Optional, Kind::Integer(1, 9_999);
+        /// Requests at the same time, locks' own two slots included.
+        max_in_flight: u32, Default, Kind::Integer(3, 64);
+        /// Requests per second, all classes together.
+        requests_per_second: f64, Optional, Kind::Number(0.1, 1_000.0);
+        /// Deadline of one request; long downloads are held to a least speed instead.
+        request_timeout: Duration, Default, Kind::Duration(SECOND, 10 * MINUTE);
+        /// Quiet time before an uncertain write is asked about.
+        settle_after: Duration, Optional, Kind::Duration(MINUTE, DAY);
+        /// Plain HTTP by explicit choice.
+        allow_http: bool, Default, Kind::Bool;
+        /// Certificates (PEM) trusted besides the system's.
+        ca_file: String, Optional, Kind::Text;
+        /// Our certificate (PEM).
+        client_cert: String, Optional, Kind::Text;
+        /// Its key (PEM).
+        client_key: String, Optional, Kind::Text;
+        /// Proxy; none by default, whatever the environment says.
+        proxy: String, Optional, Kind::Text;
+    }
+
+    /// `[crm.NAME]`.
+    RawCrm "crm" named true {
+        /// A bundled connector's name, or the path of a connector file.
+        connector: String, Required, Kind::Text;
+        /// The CRM's address, without the API's path.
+        base_url: String, Required, Kind::Text;
+        /// Where the token lies: one path, or two while it is being rotated.
+        token_file: Vec<String>, Required, Kind::OneOrTwo;
+        /// The database, for CRMs that serve several under one address.
+        database: String, Optional, Kind::Text;
+        /// Requests at the same time.
+        max_in_flight: u32, Default, Kind::Integer(1, 64);
+        /// Requests per second.
+        requests_per_second: f64, Optional, Kind::Number(0.1, 1_000.0);
+        /// Deadline of one request.
+        request_timeout: Duration, Default, Kind::Duration(SECOND, 10 * MINUTE);
+        /// Plain HTTP by explicit choice.
+        allow_http: bool, Default, Kind::Bool;
+        /// Certificates (PEM) trusted besides the system's.
+        ca_file: String, Optional, Kind::Text;
+        /// Our certificate (PEM).
+        client_cert: String, Optional, Kind::Text;
+        /// Its key (PEM).
+        client_key: String, Optional, Kind::Text;
+        /// Proxy; none by default, whatever the environment says.
+        proxy: String, Optional, Kind::Text;
+    }
+
+    /// `[route.NAME]`.
+    RawRoute "route" named true {
+        /// The name of a `[crm.NAME]`.
+        crm: String, Required, Kind::Text;
+        /// The campaign, by name (pinned by ID once resolved) or number.
+        campaign: NameOrNumber, Required, Kind::NameOrNumber;
+        /// The CRM's object, where it is not the connector's own.
+        object: String, Optional, Kind::Text;
+        /// What the ledger knows the route by, so that it can be renamed.
+        id: String, Optional, Kind::Text;
+        /// Whose list it is: blocks hold within one client.
+        client: String, Default, Kind::Text;
+        /// Eligible now.
+        only_if: String, Optional, Kind::Text;
+        /// Must not be called, by whatever route.
+        block_if: String, Optional, Kind::Text;
+        /// Who lifts a block that `block_if` made.
+        unblock: String, Default, Kind::Choice(UNBLOCK);
+        /// The join key's template.
+        user_data: String, Optional, Kind::Text;
+        /// Cron of the pull.
+        pull: String, Default, Kind::Text;
+        /// Cron of the harvest; one campaign is harvested as often as its most frequent route asks.
+        harvest: String, Default, Kind::Text;
+        /// Cron of the push besides the one after each pull.
+        push: String, Default, Kind::Text;
+        /// The zone of the crons and of `today`.
+        time_zone: String, Optional, Kind::Text;
+        /// When conditions that depend on the date are decided again.
+        day_start: String, Default, Kind::Text;
+        /// How old a decision may be when what makes somebody callable is sent.
+        max_decision_age: Duration, Default, Kind::Duration(MINUTE, DAY);
+        /// Whose value wins where an adopted contact differs.
+        adopt_conflict: String, Default, Kind::Choice(ADOPT);
+        /// What follows when somebody else deleted the contact.
+        vanished: String, Default, Kind::Choice(VANISHED);
+        /// What happens to a value that does not fit its field.
+        too_long: String, Default, Kind::Choice(&["cut", "park"]);
+        /// Country of numbers without an international prefix.
+        country: String, Optional, Kind::Text;
+        /// What contacts in the campaign that are not ours mean.
+        beside: String, Default, Kind::Choice(&["hold", "ignore"]);
+        /// Dialler field = expression over the record.
+        fields: BTreeMap<String, Setting<String>>, Required, Kind::Texts;
+    }
+
+    /// `[push]`.
+    RawPush "push" named false {
+        /// Waits between the tries of one operation; the last one repeats.
+        retry: Vec<Duration>, Default, Kind::Durations(SECOND, DAY);
+        /// A Retry-After is honoured up to this.
+        max_retry_after: Duration, Default, Kind::Duration(SECOND, DAY);
+    }
+
+    /// `[harvest]`.
+    RawHarvest "harvest" named false {
+        /// The rolling audit reads contacts with a try or a result in the last 14 days this often.
+        audit_active: Duration, Default, Kind::Duration(HOUR, 30 * DAY);
+        /// And all others this often.
+        audit_rest: Duration, Default, Kind::Duration(HOUR, 365 * DAY);
+    }
+
+    /// `[blocks]`.
+    RawBlocks "blocks" named false {
+        /// Country of numbers in block lists without an international prefix.
+        country: String, Optional, Kind::Text;
+    }
+
+    /// `[ledger]`.
+    RawLedger "ledger" named false {
+        /// The SQLite file.
+        path: String, Required, Kind::Text;
+        /// How long bodies of failed operations are kept; they hold personal data.
+        keep_bodies: Duration, Default, Kind::Duration(0, 3_650 * DAY);
+    }
+
+    /// `[log]`.
+    RawLog "log" named false {
+        /// For people or for machines.
+        format: String, Default, Kind::Choice(&["text", "json"]);
+        /// The least serious line that is written.
+        level: String, Default, Kind::Choice(&["error", "warn", "info", "debug", "trace"]);
+    }
+
+    /// `[control]`.
+    RawControl "control" named false {
+        /// The Unix socket of the commands.
+        socket: String, Optional, Kind::Text;
+    }
+}
+
+/// All of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RawConfig {
+    /// `[dialler]`.
+    pub dialler: RawDialler,
+    /// `[crm.NAME]` by name.
+    pub crm: BTreeMap<String, RawCrm>,
+    /// `[route.NAME]` by name.
+    pub route: BTreeMap<String, RawRoute>,
+    /// `[push]`.
+    pub push: RawPush,
+    /// `[harvest]`.
+    pub harvest: RawHarvest,
+    /// `[blocks]`.
+    pub blocks: RawBlocks,
+    /// `[ledger]`.
+    pub ledger: RawLedger,
+    /// `[log]`.
+    pub log: RawLog,
+    /// `[control]`.
+    pub control: RawControl,
+}
