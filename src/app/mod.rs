@@ -1,1 +1,3 @@
-//! app
+//! Composition: one file per program, and what they share.
+
+pub mod in_process;
