@@ -1,0 +1,218 @@
+//! The block list: who must not be called, by record and by number, within one client.
+//!
+//! Every change raises the epoch, so that a permit given before it is no longer current.
+
+use super::block_reach::decide_anew;
+use super::block_store::{add_in, epoch_raise, lift_in};
+use super::inputs::{block_row, blocks_in_force};
+use super::sql::{get_time_opt, time};
+use super::{Ledger, LedgerError};
+use crate::domain::{Block, BlockSubject, Reason, RecordKey, Timestamp};
+use rusqlite::named_params;
+use serde::Serialize;
+
+/// What a new block did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct BlockAdded {
+    /// Its row; the old one's where the same source had blocked the same already.
+    pub id: i64,
+    /// The block list's epoch after it.
+    pub epoch: i64,
+    /// Whether it is new (or reaches further than the old one).
+    pub new: bool,
+    /// Links that got a lock by it.
+    pub links_locked: usize,
+}
+
+/// A row of the block list for people.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct BlockRow {
+    /// Its number.
+    pub id: i64,
+    /// Within this client.
+    pub client: String,
+    /// What is blocked.
+    pub subject: BlockSubject,
+    /// Why.
+    pub reason: Reason,
+    /// Who or what wrote it.
+    pub source: String,
+    /// Since when.
+    pub since: Timestamp,
+    /// Its stated end.
+    pub until: Option<Timestamp>,
+    /// The person, where one did it.
+    pub who: Option<String>,
+    /// When it ended.
+    pub lifted_at: Option<Timestamp>,
+    /// Who lifted it.
+    pub lifted_by: Option<String>,
+    /// Why.
+    pub lifted_why: Option<String>,
+}
+
+const IN_FORCE: &str = "lifted_at IS NULL AND (until IS NULL OR until > :now)";
+
+impl Ledger {
+    /// Blocks a record or a number, and locks every contact of the client that falls under it, in one
+    /// transaction.
+    ///
+    /// # Errors
+    /// The ledger cannot be written.
+    pub async fn block_add(&self, client: &str, block: Block) -> Result<BlockAdded, LedgerError> {
+        let added = self.blocks_import(client, vec![block]).await?;
+        // One block gives one answer.
+        added.into_iter().next().ok_or(LedgerError::Closed)
+    }
+
+    /// Many at once (a file); the answers stand in the same order.
+    ///
+    /// # Errors
+    /// The ledger cannot be written; then none was stored.
+    pub async fn blocks_import(
+        &self,
+        client: &str,
+        blocks: Vec<Block>,
+    ) -> Result<Vec<BlockAdded>, LedgerError> {
+        let now = self.env.now();
+        let client = client.to_owned();
+        let added = self
+            .write("blocks_import", move |tx| {
+                blocks
+                    .iter()
+                    .map(|block| add_in(tx, &client, block, now, None))
+                    .collect::<Result<Vec<_>, _>>()
+            })
+            .await?;
+        if let Some(epoch) = added.iter().map(|added| added.epoch).max() {
+            self.publish_epoch(epoch);
+        }
+        Ok(added)
+    }
+
+    /// A person (or a source that withdrew it twice) lifts all blocks on a subject; the records it held are
+    /// decided anew at the next pull. Returns how many were lifted.
+    ///
+    /// # Errors
+    /// The ledger cannot be written.
+    pub async fn block_remove(
+        &self,
+        client: &str,
+        subject: BlockSubject,
+        who: &str,
+        why: &str,
+    ) -> Result<usize, LedgerError> {
+        let now = time(self.env.now());
+        let (client, who, why) = (client.to_owned(), who.to_owned(), why.to_owned());
+        let (lifted, epoch) = self
+            .write("block_remove", move |tx| {
+                let lifted = lift_in(tx, &client, &subject, None, &who, &why, &now)?;
+                Ok((lifted, epoch_raise(tx)?))
+            })
+            .await?;
+        self.publish_epoch(epoch);
+        Ok(lifted)
+    }
+
+    /// Ends blocks whose stated end has passed; the records they held are decided anew. Called before a push.
+    ///
+    /// # Errors
+    /// The ledger cannot be written.
+    pub async fn blocks_end_due(&self) -> Result<usize, LedgerError> {
+        let now = time(self.env.now());
+        let read_now = now.clone();
+        let due = self
+            .read("blocks_end_due", move |connection| {
+                connection
+                    .prepare_cached(
+                        "SELECT * FROM blocks
+                         WHERE lifted_at IS NULL AND until IS NOT NULL AND until <= ?1 LIMIT 500",
+                    )?
+                    .query_map([&read_now], listed)?
+                    .collect::<Result<Vec<_>, _>>()
+            })
+            .await?;
+        if due.is_empty() {
+            return Ok(0);
+        }
+        self.write("blocks_end_due", move |tx| {
+            for row in &due {
+                tx.prepare_cached(
+                    "UPDATE blocks SET lifted_at = ?2, lifted_by = 'dialbridge', lifted_why = 'its stated end'
+                     WHERE id = ?1 AND lifted_at IS NULL",
+                )?
+                .execute((row.id, &now))?;
+                decide_anew(tx, &row.client, &row.subject, &now)?;
+            }
+            Ok(due.len())
+        })
+        .await
+    }
+
+    /// The blocks of a client (of all clients without one), the newest first.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub async fn blocks_list(
+        &self,
+        client: Option<&str>,
+        lifted_too: bool,
+        limit: u32,
+    ) -> Result<Vec<BlockRow>, LedgerError> {
+        let client = client.map(str::to_owned);
+        let now = time(self.env.now());
+        self.read("blocks_list", move |connection| {
+            let sql = format!(
+                "SELECT * FROM blocks WHERE (:client IS NULL OR client = :client) AND (:lifted OR ({IN_FORCE}))
+                 ORDER BY id DESC LIMIT :limit"
+            );
+            connection
+                .prepare_cached(&sql)?
+                .query_map(
+                    named_params! { ":client": client, ":lifted": lifted_too, ":now": now, ":limit": limit },
+                    listed,
+                )?
+                .collect()
+        })
+        .await
+    }
+
+    /// All blocks in force now against any of the records or numbers.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub async fn blocks_for(
+        &self,
+        client: &str,
+        records: Vec<RecordKey>,
+        numbers: Vec<String>,
+    ) -> Result<Vec<Block>, LedgerError> {
+        let now = time(self.env.now());
+        let client = client.to_owned();
+        self.read("blocks_for", move |connection| {
+            let mut found = blocks_in_force(connection, &client, None, &numbers, &now)?;
+            for key in &records {
+                found.extend(blocks_in_force(connection, &client, Some(key), &[], &now)?);
+            }
+            Ok(found)
+        })
+        .await
+    }
+}
+
+fn listed(row: &rusqlite::Row<'_>) -> rusqlite::Result<BlockRow> {
+    let Block { subject, reason, source, since, until, who } = block_row(row)?;
+    Ok(BlockRow {
+        id: row.get("id")?,
+        client: row.get("client")?,
+        subject,
+        reason,
+        source,
+        since,
+        until,
+        who,
+        lifted_at: get_time_opt(row, "lifted_at")?,
+        lifted_by: row.get("lifted_by")?,
+        lifted_why: row.get("lifted_why")?,
+    })
+}

@@ -1,0 +1,206 @@
+//! The gate: the one thing that everything must pass which could make somebody callable.
+//!
+//! It asks the block list by record and by every number known, and its answer is the only [`Permit`]
+//! there is. Asked before sending, asked again when the block list changed meanwhile, and once more when
+//! the answer is stored (semantics 8).
+
+use super::inputs::blocks_in_force;
+use super::sql::time;
+use super::{Ledger, LedgerError, block_store};
+use crate::domain::{Block, ContactId, LinkId, Permit, RecordId, RecordKey};
+use rusqlite::{Connection, OptionalExtension as _};
+
+/// What the gate says.
+#[derive(Debug)]
+pub enum GateAnswer {
+    /// Nothing stands against it, as of the permit's epoch.
+    Open(Permit),
+    /// Somebody must not be called; the first block found.
+    Shut(Box<Block>),
+}
+
+impl Ledger {
+    /// Whether the link's contact may be made callable, or get a new number.
+    ///
+    /// Asks by its record and by all its numbers: those its record maps to now, and those the dialler was
+    /// seen to hold.
+    ///
+    /// # Errors
+    /// The ledger cannot be read; then nothing is sent.
+    pub async fn gate_ask(&self, link: LinkId) -> Result<GateAnswer, LedgerError> {
+        let now = time(self.env.now());
+        let (epoch, block) = self
+            .read("gate_ask", move |connection| {
+                // First the epoch: a change of the list between the two reads makes the permit old, not wrong.
+                let epoch = block_store::epoch_read(connection)?;
+                Ok((epoch, shut_for(connection, link, &now)?))
+            })
+            .await?;
+        Ok(answer(epoch, block))
+    }
+
+    /// The same for a contact that a person acts on, linked or not, with the numbers it has or shall get.
+    ///
+    /// # Errors
+    /// The ledger cannot be read; then nothing is sent.
+    pub async fn gate_ask_contact(
+        &self,
+        client: &str,
+        contact: ContactId,
+        numbers: Vec<String>,
+    ) -> Result<GateAnswer, LedgerError> {
+        let now = time(self.env.now());
+        let client = client.to_owned();
+        let (epoch, block) = self
+            .read("gate_ask_contact", move |connection| {
+                let epoch = block_store::epoch_read(connection)?;
+                let link: Option<i64> = connection
+                    .prepare_cached("SELECT id FROM links WHERE contact_id = ?1")?
+                    .query_row([contact.0], |row| row.get(0))
+                    .optional()?;
+                if let Some(link) = link
+                    && let Some(block) = shut_for(connection, LinkId(link), &now)?
+                {
+                    return Ok((epoch, Some(block)));
+                }
+                let mut all = numbers;
+                all.extend(contact_numbers(connection, contact.0)?);
+                let found = blocks_in_force(connection, &client, None, &all, &now)?;
+                Ok((epoch, found.into_iter().next()))
+            })
+            .await?;
+        Ok(answer(epoch, block))
+    }
+
+    /// Whether the block list is still the one the permit was given under; costs no read.
+    pub fn gate_is_current(&self, permit: &Permit) -> bool {
+        permit.epoch() >= self.blocks_epoch()
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one place that grants permits")]
+fn answer(epoch: i64, block: Option<Block>) -> GateAnswer {
+    match block {
+        Some(block) => GateAnswer::Shut(Box::new(block)),
+        None => GateAnswer::Open(Permit::granted_by_gate(epoch)),
+    }
+}
+
+/// The first block against a link, by record and by number; also asked inside the transaction that stores
+/// an answer.
+pub(super) fn shut_for(connection: &Connection, link: LinkId, now: &str) -> rusqlite::Result<Option<Block>> {
+    let (client, contact): (String, Option<i64>) = connection
+        .prepare_cached("SELECT client, contact_id FROM links WHERE id = ?1")?
+        .query_row([link.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let key: Option<RecordKey> = connection
+        .prepare_cached(
+            "SELECT r.crm, r.object, l.record_id FROM links l JOIN routes r ON r.route = l.route WHERE l.id = ?1",
+        )?
+        .query_row([link.0], |row| {
+            Ok(RecordKey { crm: row.get(0)?, object: row.get(1)?, id: RecordId(row.get(2)?) })
+        })
+        .optional()?;
+    let mut numbers: Vec<String> = connection
+        .prepare_cached("SELECT number FROM link_numbers WHERE link_id = ?1")?
+        .query_map([link.0], |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
+    if let Some(contact) = contact {
+        numbers.extend(contact_numbers(connection, contact)?);
+    }
+    Ok(blocks_in_force(connection, &client, key.as_ref(), &numbers, now)?.into_iter().next())
+}
+
+fn contact_numbers(connection: &Connection, contact: i64) -> rusqlite::Result<Vec<String>> {
+    connection
+        .prepare_cached("SELECT number FROM contact_numbers WHERE contact_id = ?1")?
+        .query_map([contact], |row| row.get(0))?
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{BlockSubject, Reason, ReasonCode};
+    use crate::ledger::testing::{self, Scene};
+
+    fn by_number(scene: &Scene, number: &str, until: Option<crate::domain::Timestamp>) -> Block {
+        Block {
+            subject: BlockSubject::Number(number.to_owned()),
+            reason: Reason::new(ReasonCode::BlockedByHand).with("text", "asked us"),
+            source: "operator".to_owned(),
+            since: scene.ledger.env.now(),
+            until,
+            who: Some("test".to_owned()),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_block_takes_back_an_import_and_shuts_the_gate() -> Result<(), LedgerError> {
+        let scene = testing::scene().await;
+        let link = scene.link("1", None, &["+49301"]).await;
+        scene.operation(link, "import", "waiting").await;
+        let GateAnswer::Open(permit) = scene.ledger.gate_ask(link).await? else { panic!("shut too early") };
+        assert!(scene.ledger.gate_is_current(&permit));
+
+        let added = scene.ledger.block_add("house", by_number(&scene, "+49301", None)).await?;
+        assert!(added.new);
+        assert_eq!(added.links_locked, 0, "nothing is there to lock");
+        assert!(!scene.ledger.gate_is_current(&permit), "the permit is of the time before");
+        assert!(matches!(scene.ledger.gate_ask(link).await?, GateAnswer::Shut(_)));
+        assert_eq!(scene.operations(link).await, [("import".to_owned(), "cancelled".to_owned())]);
+
+        let again = scene.ledger.block_add("house", by_number(&scene, "+49301", None)).await?;
+        assert_eq!((again.new, again.id), (false, added.id), "the same source blocks the same once");
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn a_block_locks_what_the_dialler_was_seen_to_hold() -> Result<(), LedgerError> {
+        let scene = testing::scene().await;
+        let linked = scene.link("1", Some(11), &[]).await;
+        let other = scene.link("2", Some(12), &["+49302"]).await;
+        scene.contact_number(11, "+49301").await;
+        let added = scene.ledger.block_add("house", by_number(&scene, "+49301", None)).await?;
+        assert_eq!(added.links_locked, 1);
+        assert_eq!(scene.operations(linked).await, [("lock".to_owned(), "waiting".to_owned())]);
+        assert!(scene.operations(other).await.is_empty());
+        let answer = scene.ledger.gate_ask_contact("house", ContactId(99), vec!["+49301".to_owned()]).await?;
+        assert!(matches!(answer, GateAnswer::Shut(_)), "also for a contact nobody knows");
+        let elsewhere =
+            scene.ledger.gate_ask_contact("neighbour", ContactId(99), vec!["+49301".to_owned()]).await?;
+        assert!(matches!(elsewhere, GateAnswer::Open(_)), "an objection to one client is none to another");
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn an_import_in_doubt_is_locked_too() -> Result<(), LedgerError> {
+        let scene = testing::scene().await;
+        let link = scene.link("1", None, &["+49301"]).await;
+        scene.operation(link, "import", "uncertain").await;
+        let added = scene.ledger.block_add("house", by_number(&scene, "+49301", None)).await?;
+        assert_eq!(added.links_locked, 1, "it may have made the contact");
+        Ok(())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_block_ends_by_a_person_or_at_its_end() -> Result<(), LedgerError> {
+        let scene = testing::scene().await;
+        let link = scene.link("1", Some(11), &["+49301"]).await;
+        let until = scene.ledger.env.now() + chrono::TimeDelta::hours(1);
+        scene.ledger.block_add("house", by_number(&scene, "+49301", Some(until))).await?;
+        assert!(matches!(scene.ledger.gate_ask(link).await?, GateAnswer::Shut(_)));
+        assert_eq!(scene.ledger.blocks_end_due().await?, 0);
+        scene.wait(2).await;
+        assert!(matches!(scene.ledger.gate_ask(link).await?, GateAnswer::Open(_)));
+        assert_eq!(scene.ledger.blocks_end_due().await?, 1);
+
+        scene.ledger.block_add("house", by_number(&scene, "+49301", None)).await?;
+        assert!(matches!(scene.ledger.gate_ask(link).await?, GateAnswer::Shut(_)));
+        let subject = BlockSubject::Number("+49301".to_owned());
+        assert_eq!(scene.ledger.block_remove("house", subject, "test", "a mistake").await?, 1);
+        assert!(matches!(scene.ledger.gate_ask(link).await?, GateAnswer::Open(_)));
+        assert_eq!(scene.ledger.blocks_list(Some("house"), false, 10).await?, []);
+        assert_eq!(scene.ledger.blocks_list(None, true, 10).await?.len(), 2);
+        Ok(())
+    }
+}

@@ -1,0 +1,81 @@
+//! A link's lane from a block's side: what waits is taken back, and a lock gets to its head.
+//!
+//! Only inside other functions' transactions: blocks, the gate's third question and settling lock here.
+
+use super::decisions::{Cause, insert_operation, next_generation};
+use super::sql::{self, time};
+use crate::domain::{Intent, LinkId, OperationId, OperationKind, Reason};
+use rusqlite::Transaction;
+
+/// Takes back what waits in a lane and could make the contact callable; returns how much.
+///
+/// An update is among it, because it may carry a number; the difference it would have sent is computed
+/// from the link when the record is decided again, so nothing is lost.
+pub(super) fn cancel_callable(
+    tx: &Transaction<'_>,
+    link: LinkId,
+    reason: &Reason,
+    now: &str,
+) -> rusqlite::Result<usize> {
+    tx.prepare_cached(
+        "UPDATE operations SET state = 'cancelled', finished_at = ?2, outcome = ?3, outcome_params = ?4
+         WHERE link_id = ?1 AND state = 'waiting' AND kind IN ('import', 'update', 'unlock', 'reset')",
+    )?
+    .execute((link.0, now, sql::code(reason), reason.params_json()))
+}
+
+/// The contact must be out of the dialler's reach: wishes the lock, takes back what would undo it, and
+/// queues a lock where a contact is there or may be coming to be. Returns the lock's row, if one was queued.
+///
+/// A contact that we locked already, with nothing under way that could have undone it, costs no request.
+pub(super) fn lock(
+    tx: &Transaction<'_>,
+    link: LinkId,
+    reason: &Reason,
+    cause: &Cause,
+) -> rusqlite::Result<Option<OperationId>> {
+    cancel_callable(tx, link, reason, &time(cause.at))?;
+    let (has_contact, was_locked): (bool, bool) = tx
+        .prepare_cached(
+            "SELECT contact_id IS NOT NULL, lock_state = 'locked' AND wish = 'locked' FROM links WHERE id = ?1",
+        )?
+        .query_row([link.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let (lock_open, undoing, import_open): (bool, bool, bool) = tx
+        .prepare_cached(
+            "SELECT count(*) FILTER (WHERE kind = 'lock') > 0,
+                    count(*) FILTER (WHERE kind <> 'lock' AND state <> 'waiting') > 0,
+                    count(*) FILTER (WHERE kind = 'import' AND state <> 'waiting') > 0
+             FROM operations WHERE link_id = ?1 AND state IN ('waiting', 'sending', 'uncertain')",
+        )?
+        .query_row([link.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    let lock_waits: bool = tx
+        .prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM operations WHERE link_id = ?1 AND kind = 'lock' AND state = 'waiting')",
+        )?
+        .query_row([link.0], |row| row.get(0))?;
+    let may_exist = has_contact || import_open;
+    tx.prepare_cached("UPDATE links SET wish = ?2, wish_code = ?3, wish_params = ?4 WHERE id = ?1")?
+        .execute((
+            link.0,
+            if may_exist { "locked" } else { "none" },
+            sql::code(reason),
+            reason.params_json(),
+        ))?;
+    let enough = lock_waits || (!undoing && (was_locked || lock_open));
+    if !may_exist || enough {
+        return Ok(None);
+    }
+    lock_anyway(tx, link, reason, cause).map(Some)
+}
+
+/// Queues a lock without asking whether one is needed.
+pub(super) fn lock_anyway(
+    tx: &Transaction<'_>,
+    link: LinkId,
+    reason: &Reason,
+    cause: &Cause,
+) -> rusqlite::Result<OperationId> {
+    let generation = next_generation(tx, link)?;
+    let intent = Intent { kind: OperationKind::Lock, reason: reason.clone() };
+    insert_operation(tx, cause, link, generation, &intent, None).map(OperationId)
+}

@@ -1,0 +1,116 @@
+//! A ledger in a temporary folder with one route, for the tests of this room.
+
+use super::{Ledger, RouteFacts};
+use crate::domain::policy::RouteState;
+use crate::domain::{LinkId, RouteName, Timestamp};
+use crate::env::Env;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+/// The ledger with helpers that write rows directly.
+pub(super) struct Scene {
+    pub(super) ledger: Ledger,
+    pub(super) route: RouteName,
+    generation: AtomicI64,
+    _folder: tempfile::TempDir,
+}
+
+/// Route `leads` of client `house`, on, pinned to campaign 7. Time begins at 2030-01-07T09:00Z, a Monday.
+pub(super) async fn scene() -> Scene {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let start: Timestamp = "2030-01-07T09:00:00Z".parse().expect("an instant");
+    let ledger = Ledger::open_simulated(&folder.path().join("ledger.sqlite"), Env::simulated(start, 1))
+        .await
+        .expect("a new ledger");
+    let route = RouteName::from("leads");
+    let facts = RouteFacts {
+        route: route.clone(),
+        client: "house".to_owned(),
+        crm: "sales".to_owned(),
+        object: "person".to_owned(),
+    };
+    ledger.route_register(facts, RouteState::On).await.expect("a route");
+    let pinned = crate::domain::PinnedCampaign { id: crate::domain::CampaignId(7), name: None };
+    ledger.route_pin_campaign(route.clone(), pinned).await.expect("a pinned campaign");
+    Scene { ledger, route, generation: AtomicI64::new(0), _folder: folder }
+}
+
+impl Scene {
+    /// Lets hours pass; the test must run with paused time.
+    pub(super) async fn wait(&self, hours: u64) {
+        tokio::time::advance(Duration::from_secs(3600 * hours)).await;
+    }
+
+    /// A link of a record; callable.
+    pub(super) async fn link(&self, record: &str, contact: Option<i64>, numbers: &[&str]) -> LinkId {
+        let (route, record) = (self.route.0.clone(), record.to_owned());
+        let numbers: Vec<String> = numbers.iter().map(|n| (*n).to_owned()).collect();
+        self.ledger
+            .write("test_link", move |tx| {
+                tx.execute(
+                    "INSERT INTO links (client, route, record_id, user_data, folded, campaign_id, contact_id, wish,
+                                        wish_code, created_at)
+                     VALUES ('house', ?1, ?2, ?1 || '-' || ?2, ?1 || '-' || ?2, 7, ?3, 'callable', 'new_record',
+                             '2030-01-07T08:00:00.000000Z')",
+                    (&route, &record, contact),
+                )?;
+                let id = tx.last_insert_rowid();
+                for number in numbers {
+                    tx.execute("INSERT INTO link_numbers (number, link_id) VALUES (?1, ?2)", (number, id))?;
+                }
+                Ok(LinkId(id))
+            })
+            .await
+            .expect("a link")
+    }
+
+    /// An operation of a link in a state.
+    pub(super) async fn operation(&self, link: LinkId, kind: &'static str, state: &'static str) -> i64 {
+        let generation = self.generation.fetch_add(1, Ordering::Relaxed);
+        self.ledger
+            .write("test_operation", move |tx| {
+                tx.execute(
+                    "INSERT INTO operations (link_id, generation, kind, state, code, cause, decided_at, created_at,
+                                             not_before, leased_at, settle_at)
+                     VALUES (?1, ?2, ?3, ?4, 'new_record', 'run:1', '2030-01-07T09:00:00.000000Z',
+                             '2030-01-07T09:00:00.000000Z', '2030-01-07T09:00:00.000000Z',
+                             '2030-01-07T09:00:00.000000Z', '2030-01-07T09:01:00.000000Z')",
+                    (link.0, generation - 1_000_000, kind, state),
+                )?;
+                Ok(tx.last_insert_rowid())
+            })
+            .await
+            .expect("an operation")
+    }
+
+    /// Kind and state of a link's operations in the order of their generations.
+    pub(super) async fn operations(&self, link: LinkId) -> Vec<(String, String)> {
+        self.ledger
+            .read("test_operations", move |connection| {
+                connection
+                    .prepare("SELECT kind, state FROM operations WHERE link_id = ?1 ORDER BY generation")?
+                    .query_map([link.0], |row| Ok((row.get(0)?, row.get(1)?)))?
+                    .collect()
+            })
+            .await
+            .expect("operations")
+    }
+
+    /// A contact that a sweep saw with a number.
+    pub(super) async fn contact_number(&self, contact: i64, number: &'static str) {
+        self.ledger
+            .write("test_contact", move |tx| {
+                tx.execute(
+                    "INSERT INTO contacts (contact_id, campaign_id, seen_seq, seen_at)
+                     VALUES (?1, 7, 1, '2030-01-07T08:00:00.000000Z')",
+                    [contact],
+                )?;
+                tx.execute(
+                    "INSERT INTO contact_numbers (number, contact_id) VALUES (?1, ?2)",
+                    (number, contact),
+                )
+            })
+            .await
+            .expect("a contact");
+    }
+}
