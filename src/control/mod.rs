@@ -1,1 +1,11 @@
-//! control
+//! Every command a person can give: one room, called by the socket, the command line and, later, the console.
+
+mod answer;
+mod command;
+mod execute;
+mod socket;
+
+pub use answer::Answer;
+pub use command::{Command, ContactAct, End, Line, Parked};
+pub use execute::{Control, Runners};
+pub use socket::{Socket, ask};

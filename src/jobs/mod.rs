@@ -1,8 +1,11 @@
 //! The jobs: pull, push, settle, harvest. Each takes no input but the state of the ledger and of the two
 //! sides, so that timer, hint, hand and restart are one path (promise 6).
 
+pub mod campaigns;
+
+use crate::domain::{Reason, ReasonCode};
 use crate::ledger::LedgerError;
-use crate::remote::CallError;
+use crate::remote::{CallError, CallErrorKind};
 
 /// Why a job ended before its end. What it stored stays; the next run goes on from there.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -30,5 +33,25 @@ impl From<CallError> for JobError {
 impl From<LedgerError> for JobError {
     fn from(error: LedgerError) -> Self {
         Self::Ledger(error)
+    }
+}
+
+/// Why a route stops, if this failure is one of the kind that no waiting mends: a wrong token, a wrong
+/// address, a systemic failure. A side that is merely down is none: the next run goes on by itself.
+pub fn stop_reason(error: &JobError) -> Option<Reason> {
+    let systemic = |text: String| Some(Reason::new(ReasonCode::Systemic).with("text", text));
+    match error {
+        JobError::Stopped(text) => systemic(text.clone()),
+        JobError::Call(call) => match call.kind {
+            CallErrorKind::Unauthorized | CallErrorKind::WrongUrl => systemic(call.to_string()),
+            CallErrorKind::NotSent
+            | CallErrorKind::Refused { .. }
+            | CallErrorKind::Rejected { .. }
+            | CallErrorKind::NotFound
+            | CallErrorKind::Uncertain
+            | CallErrorKind::Unavailable
+            | CallErrorKind::BadAnswer => None,
+        },
+        JobError::Ledger(_) | JobError::ShuttingDown => None,
     }
 }

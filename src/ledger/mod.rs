@@ -6,25 +6,38 @@
 mod block_reach;
 mod block_store;
 mod blocks;
+mod by_hand;
+mod companions;
 mod decisions;
 mod error;
 mod gate;
+mod hints;
 mod inputs;
+mod kept;
 mod lane;
 mod migrate;
 mod open;
+mod parked;
+mod pull;
 mod readers;
 mod routes;
 mod runs;
+mod source_blocks;
 mod sql;
 #[cfg(test)]
 mod testing;
 mod writer;
 
 pub use blocks::{BlockAdded, BlockRow};
+pub use by_hand::{OpenCount, OperationRow};
+pub use companions::CompanionTaken;
 pub use decisions::{Cause, LinkOwner};
 pub use error::{LedgerError, OpenError};
 pub use gate::GateAnswer;
+pub use hints::Hint;
+pub use kept::KeptRecord;
 pub use open::{Ledger, LedgerLock};
+pub use parked::{ParkedCount, ParkedItem};
+pub use pull::{BlockWord, KnownRecord, PageStore, PulledRecord};
 pub use routes::{RouteFacts, RouteRow};
 pub use runs::{Counts, RunEnd, RunRow, RunStart};

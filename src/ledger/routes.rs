@@ -209,6 +209,18 @@ impl Ledger {
         .await
     }
 
+    /// Notes that a pull under this revision came to its end.
+    ///
+    /// # Errors
+    /// The ledger cannot be written.
+    pub async fn route_set_revision(&self, route: RouteName, revision: String) -> Result<(), LedgerError> {
+        self.write("route_set_revision", move |tx| {
+            tx.execute("UPDATE routes SET revision = ?2 WHERE route = ?1", (route.0, revision))?;
+            Ok(())
+        })
+        .await
+    }
+
     /// Notes that today's decisions of dated conditions were made.
     ///
     /// # Errors

@@ -197,6 +197,36 @@ impl Ledger {
     }
 }
 
+impl RunRow {
+    /// Its balance as a line: the equation of its job.
+    pub fn balance(&self) -> String {
+        let c = &self.counts;
+        match self.job {
+            Job::Pull => format!(
+                "{} read = {} repeats + {} stale + {} unchanged + {} queued + {} adopted + {} skipped + {} blocked + {} \
+                 parked",
+                c.records_read,
+                c.repeats,
+                c.stale,
+                c.unchanged,
+                c.queued,
+                c.adopted,
+                c.skipped,
+                c.blocked,
+                c.parked
+            ),
+            Job::Push | Job::Settle => format!(
+                "{} taken = {} done + {} refused + {} uncertain + {} superseded + {} parked + {} put back",
+                c.taken, c.done, c.refused, c.uncertain, c.superseded, c.parked, c.put_back
+            ),
+            Job::Harvest => format!(
+                "{} listed = {} unchanged + {} due + {} foreign; {} calls new, {} changed",
+                c.listed, c.unchanged, c.due, c.foreign_contacts, c.calls_new, c.calls_changed
+            ),
+        }
+    }
+}
+
 fn run_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<RunRow> {
     Ok(RunRow {
         id: RunId(row.get("id")?),

@@ -1,0 +1,166 @@
+//! Every command that changes something, as a value: what the socket carries and a person can give.
+
+use crate::domain::policy::{Job, RouteState};
+use crate::domain::{BlockSubject, ContactId, RecordId, RouteName, Timestamp};
+use serde::{Deserialize, Serialize};
+
+/// A command with everything it needs; what it leaves open is asked of the ledger and the two sides.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "verb", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Command {
+    /// Run jobs now and show those runs.
+    Sync {
+        /// One job, or all in their order.
+        job: Option<Job>,
+        /// One route, or all.
+        route: Option<RouteName>,
+    },
+    /// Set whether a route acts.
+    Route {
+        /// The route.
+        route: RouteName,
+        /// What it shall be.
+        state: RouteState,
+        /// Why.
+        reason: String,
+    },
+    /// Block records or numbers.
+    BlockAdd {
+        /// The client within which the block holds.
+        client: String,
+        /// What is blocked.
+        subjects: Vec<BlockSubject>,
+        /// Why.
+        reason: String,
+        /// `operator` or `file:NAME`.
+        source: String,
+        /// Its end, if it has one.
+        until: Option<Timestamp>,
+    },
+    /// Lift a block.
+    BlockRemove {
+        /// The client.
+        client: String,
+        /// What is no longer blocked.
+        subject: BlockSubject,
+        /// Why.
+        reason: String,
+    },
+    /// Try parked items again.
+    Retry {
+        /// Which.
+        what: Parked,
+    },
+    /// Put a parked item aside until it changes.
+    Discard {
+        /// Which.
+        what: Parked,
+        /// Why.
+        reason: String,
+    },
+    /// Do something to one contact by hand; it passes the gate and lands in the ledger like anything else.
+    Contact {
+        /// Which contact.
+        contact: ContactId,
+        /// What.
+        act: ContactAct,
+        /// Why.
+        reason: String,
+    },
+    /// Decide about one record now and send what is decided.
+    SendRecord {
+        /// The route.
+        route: RouteName,
+        /// The record.
+        record: RecordId,
+    },
+    /// What the daemon is doing.
+    Status,
+}
+
+/// A parked item.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Parked {
+    /// An operation by its number.
+    Operation(i64),
+    /// A record.
+    Record {
+        /// Its route.
+        route: RouteName,
+        /// Its id.
+        record: RecordId,
+    },
+    /// Everything parked on a route (or on all).
+    All {
+        /// The route.
+        route: Option<RouteName>,
+    },
+}
+
+/// What a person can have done to one contact.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ContactAct {
+    /// Out of the dialler's reach.
+    Lock,
+    /// Back into it.
+    Unlock,
+    /// Counters to 0, result removed.
+    Reset,
+    /// Removed with its history.
+    Delete,
+}
+
+/// One line of an answer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Line {
+    /// For people.
+    Text(String),
+    /// For programs (`--json`).
+    Data(serde_json::Value),
+    /// The last line.
+    End {
+        /// How it ended.
+        end: End,
+    },
+}
+
+/// How a command ended; the exit status follows from it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum End {
+    /// Done (exit 0).
+    Done,
+    /// Failed (exit 1).
+    Failed,
+    /// It cannot be done as asked (exit 2).
+    Usage,
+    /// Done, but something new was parked (exit 3).
+    ParkedNew,
+}
+
+impl End {
+    /// The worse of two ends.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        let rank = |end: Self| match end {
+            Self::Done => 0,
+            Self::ParkedNew => 1,
+            Self::Usage => 2,
+            Self::Failed => 3,
+        };
+        if rank(other) > rank(self) { other } else { self }
+    }
+
+    /// The exit status.
+    pub fn exit_code(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Failed => 1,
+            Self::Usage => 2,
+            Self::ParkedNew => 3,
+        }
+    }
+}

@@ -1,0 +1,358 @@
+//! Carries commands out: through the ledger and the runners, never past them.
+
+use super::{Answer, Command, ContactAct, End, Parked};
+use crate::domain::policy::{Job, RouteState};
+use crate::domain::{
+    Block, BlockSubject, ContactId, OperationId, OperationKind, Reason, ReasonCode, RecordId, RouteName,
+    Timestamp,
+};
+use crate::env::Env;
+use crate::ledger::{GateAnswer, Ledger, LedgerError};
+use crate::runtime::{Activator, Outcome};
+use serde_json::json;
+use std::collections::BTreeMap;
+
+/// The runners of a daemon, by what they serve.
+#[derive(Debug, Clone, Default)]
+pub struct Runners {
+    /// Pull, by route.
+    pub pulls: BTreeMap<RouteName, Activator>,
+    /// Push: one for the dialler, settle included.
+    pub push: Option<Activator>,
+    /// Harvest, by campaign: with the routes that feed it.
+    pub harvests: Vec<(Vec<RouteName>, Activator)>,
+}
+
+/// What commands work on.
+#[derive(Debug)]
+pub struct Control {
+    /// The ledger, open for writing.
+    pub ledger: Ledger,
+    /// Clock.
+    pub env: Env,
+    /// The runners.
+    pub runners: Runners,
+}
+
+impl Control {
+    /// Carries a command out; `who` stands in the trail.
+    pub async fn execute(&self, command: Command, who: String, answer: Answer) {
+        let end = match self.dispatch(command, who, &answer).await {
+            Ok(end) => end,
+            Err(error) => {
+                answer.text(error.to_string());
+                End::Failed
+            }
+        };
+        answer.end(end);
+    }
+
+    async fn dispatch(&self, command: Command, who: String, answer: &Answer) -> Result<End, LedgerError> {
+        match command {
+            Command::Sync { job, route } => self.sync(job, route, answer).await,
+            Command::Route { route, state, reason } => self.route(route, state, who, reason, answer).await,
+            Command::BlockAdd { client, subjects, reason, source, until } => {
+                self.block_add(client, subjects, reason, source, until, who, answer).await
+            }
+            Command::BlockRemove { client, subject, reason } => {
+                self.block_remove(client, subject, who, reason, answer).await
+            }
+            Command::Retry { what } => self.retry(what, who, answer).await,
+            Command::Discard { what, reason } => self.discard(what, reason, answer).await,
+            Command::Contact { contact, act, reason } => {
+                self.contact(contact, act, who, reason, answer).await
+            }
+            Command::SendRecord { route, record } => self.send_record(route, record, who, answer).await,
+            Command::Status => {
+                self.status(answer);
+                Ok(End::Done)
+            }
+        }
+    }
+
+    async fn sync(
+        &self,
+        job: Option<Job>,
+        route: Option<RouteName>,
+        answer: &Answer,
+    ) -> Result<End, LedgerError> {
+        if let Some(route) = &route
+            && !self.runners.pulls.contains_key(route)
+        {
+            answer.text(self.unknown_route(route));
+            return Ok(End::Usage);
+        }
+        let wanted = |this: Job| job.is_none_or(|job| job == this);
+        let mut end = End::Done;
+        if wanted(Job::Pull) {
+            for (name, runner) in &self.runners.pulls {
+                if route.as_ref().is_none_or(|route| route == name) {
+                    end = end.and(run(runner, answer).await);
+                }
+            }
+        }
+        if wanted(Job::Push) || job == Some(Job::Settle) {
+            for runner in &self.runners.push {
+                end = end.and(run(runner, answer).await);
+            }
+        }
+        if wanted(Job::Harvest) {
+            for (routes, runner) in &self.runners.harvests {
+                if route.as_ref().is_none_or(|route| routes.contains(route)) {
+                    end = end.and(run(runner, answer).await);
+                }
+            }
+        }
+        Ok(end)
+    }
+
+    fn unknown_route(&self, route: &RouteName) -> String {
+        let names: Vec<&str> = self.runners.pulls.keys().map(RouteName::as_str).collect();
+        format!("there is no route {route}; the config has {}", names.join(", "))
+    }
+
+    async fn route(
+        &self,
+        route: RouteName,
+        state: RouteState,
+        who: String,
+        reason: String,
+        answer: &Answer,
+    ) -> Result<End, LedgerError> {
+        if !self.ledger.route_set_state(route.clone(), state, who, reason).await? {
+            answer.text(self.unknown_route(&route));
+            return Ok(End::Usage);
+        }
+        answer.text(match state {
+            RouteState::On => format!("route {route} is on: what was decided is sent from now on"),
+            RouteState::Dry => format!("route {route} is dry: it decides and sends nothing but locks"),
+            RouteState::Paused => {
+                format!("route {route} is paused: nothing but locks is sent, harvesting goes on")
+            }
+        });
+        answer.data(json!({ "route": route, "state": state }));
+        if state == RouteState::On {
+            self.wake_push();
+        }
+        Ok(End::Done)
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the command's own fields")]
+    async fn block_add(
+        &self,
+        client: String,
+        subjects: Vec<BlockSubject>,
+        reason: String,
+        source: String,
+        until: Option<Timestamp>,
+        who: String,
+        answer: &Answer,
+    ) -> Result<End, LedgerError> {
+        let now = self.env.now();
+        let blocks = subjects
+            .into_iter()
+            .map(|subject| Block {
+                subject,
+                reason: Reason::new(ReasonCode::BlockedByHand).with("text", &reason),
+                source: source.clone(),
+                since: now,
+                until,
+                who: Some(who.clone()),
+            })
+            .collect();
+        let added = self.ledger.blocks_import(&client, blocks).await?;
+        answer.text(format!(
+            "{} blocks stand now, {} of them new; {} contacts are being locked",
+            added.len(),
+            added.iter().filter(|added| added.new).count(),
+            added.iter().map(|added| added.links_locked).sum::<usize>()
+        ));
+        answer.data(json!({
+            "blocks": added.len(),
+            "new": added.iter().filter(|added| added.new).count(),
+            "contacts_locked": added.iter().map(|added| added.links_locked).sum::<usize>(),
+        }));
+        self.wake_push();
+        Ok(End::Done)
+    }
+
+    async fn block_remove(
+        &self,
+        client: String,
+        subject: BlockSubject,
+        who: String,
+        reason: String,
+        answer: &Answer,
+    ) -> Result<End, LedgerError> {
+        let lifted = self.ledger.block_remove(&client, subject, &who, &reason).await?;
+        if lifted == 0 {
+            answer.text("there is no such block; `dialbridge block list` shows what stands");
+            return Ok(End::Failed);
+        }
+        answer.text(format!(
+            "{lifted} blocks lifted; the contact stays locked until its record is decided anew (it changes, or: \
+             dialbridge ledger retry)"
+        ));
+        answer.data(json!({ "lifted": lifted }));
+        Ok(End::Done)
+    }
+
+    async fn retry(&self, what: Parked, who: String, answer: &Answer) -> Result<End, LedgerError> {
+        let found = match &what {
+            Parked::Operation(id) => self.ledger.operation_retry(*id, who).await?,
+            Parked::Record { route, record } => {
+                self.ledger.record_retry(route.clone(), record.clone()).await?
+            }
+            Parked::All { route } => {
+                let (records, operations) = self.ledger.parked_retry_all(route.clone(), who).await?;
+                answer.text(format!("{records} records and {operations} operations are tried again"));
+                records + operations > 0
+            }
+        };
+        if !found {
+            answer.text("nothing parked by that name; `dialbridge ledger parked` lists what is");
+            return Ok(End::Failed);
+        }
+        answer.text("tried again with the next run");
+        self.wake_pulls();
+        self.wake_push();
+        Ok(End::Done)
+    }
+
+    async fn discard(&self, what: Parked, reason: String, answer: &Answer) -> Result<End, LedgerError> {
+        let found = match what {
+            Parked::Operation(id) => self.ledger.operation_discard(id).await?,
+            Parked::Record { route, record } => self.ledger.record_discard(route, record).await?,
+            Parked::All { .. } => {
+                answer.text("put items aside one by one: each needs its own look");
+                return Ok(End::Usage);
+            }
+        };
+        if !found {
+            answer.text("nothing parked by that name; `dialbridge ledger parked` lists what is");
+            return Ok(End::Failed);
+        }
+        answer.text(format!("put aside until it changes ({reason})"));
+        Ok(End::Done)
+    }
+
+    async fn contact(
+        &self,
+        contact: ContactId,
+        act: ContactAct,
+        who: String,
+        reason: String,
+        answer: &Answer,
+    ) -> Result<End, LedgerError> {
+        let kind = match act {
+            ContactAct::Lock => OperationKind::Lock,
+            ContactAct::Unlock => OperationKind::Unlock,
+            ContactAct::Reset => OperationKind::Reset,
+            ContactAct::Delete => OperationKind::Delete,
+        };
+        // A contact of nobody's belongs to the whole config.
+        let client = "default";
+        if kind.makes_callable()
+            && let GateAnswer::Shut(block) = self.ledger.gate_ask_contact(client, contact, Vec::new()).await?
+        {
+            answer.text(format!("refused: contact {contact} must not be called ({})", block.reason));
+            return Ok(End::Failed);
+        }
+        let operation = self.ledger.contact_act(client.to_owned(), contact, kind, who, reason).await?;
+        for runner in &self.runners.push {
+            run(runner, answer).await;
+        }
+        self.show_operation(operation, answer).await
+    }
+
+    async fn send_record(
+        &self,
+        route: RouteName,
+        record: RecordId,
+        who: String,
+        answer: &Answer,
+    ) -> Result<End, LedgerError> {
+        let Some(pull) = self.runners.pulls.get(&route) else {
+            answer.text(self.unknown_route(&route));
+            return Ok(End::Usage);
+        };
+        self.ledger.hints_add(route.clone(), vec![record.clone()], "hand").await?;
+        let mut end = run(pull, answer).await;
+        let operations = self.ledger.record_send_by_hand(route, record, who).await?;
+        if operations.is_empty() {
+            answer.text("nothing is to be sent for this record");
+            return Ok(end);
+        }
+        for runner in &self.runners.push {
+            end = end.and(run(runner, answer).await);
+        }
+        for operation in operations {
+            end = end.and(self.show_operation(operation, answer).await?);
+        }
+        Ok(end)
+    }
+
+    async fn show_operation(&self, id: OperationId, answer: &Answer) -> Result<End, LedgerError> {
+        let Some(row) = self.ledger.operation_show(id).await? else {
+            answer.text(format!("operation {id} is gone"));
+            return Ok(End::Failed);
+        };
+        let outcome = row.outcome.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+        answer.text(format!("operation {id}, {}: {}{outcome}", row.kind, row.state));
+        answer.data(serde_json::to_value(&row).unwrap_or_default());
+        Ok(match row.state.as_str() {
+            "done" | "waiting" | "sending" => End::Done,
+            _ => End::Failed,
+        })
+    }
+
+    fn status(&self, answer: &Answer) {
+        let runners = self.runners.pulls.values().chain(&self.runners.push);
+        for runner in runners.chain(self.runners.harvests.iter().map(|(_, runner)| runner)) {
+            let status = runner.status();
+            let (state, last) = match (&status.running_since, &status.last) {
+                (Some(since), _) => ("running", format!("since {}", since.format("%H:%M:%S UTC"))),
+                (None, Some((at, Outcome::Done { text, .. }))) => {
+                    ("waiting", format!("last {}: {text}", at.format("%H:%M:%S UTC")))
+                }
+                (None, Some((at, Outcome::Failed { text }))) => {
+                    ("waiting", format!("last {} FAILED: {text}", at.format("%H:%M:%S UTC")))
+                }
+                (None, None) => ("waiting", "has not run since the start".to_owned()),
+            };
+            answer.text(format!("{}: {state}, {last}", runner.name()));
+            answer.data(json!({ "runner": runner.name(), "state": state, "last": last }));
+        }
+    }
+
+    fn wake_push(&self) {
+        for runner in &self.runners.push {
+            runner.activate("hand");
+        }
+    }
+
+    fn wake_pulls(&self) {
+        for runner in self.runners.pulls.values() {
+            runner.activate("hand");
+        }
+    }
+}
+
+async fn run(runner: &Activator, answer: &Answer) -> End {
+    match runner.run_now("hand").await {
+        Some(Outcome::Done { text, parked_new }) => {
+            answer.text(format!("{}: {text}", runner.name()));
+            answer.data(json!({ "run": runner.name(), "ended": "done", "text": text }));
+            if parked_new { End::ParkedNew } else { End::Done }
+        }
+        Some(Outcome::Failed { text }) => {
+            answer.text(format!("{} failed: {text}", runner.name()));
+            answer.data(json!({ "run": runner.name(), "ended": "failed", "text": text }));
+            End::Failed
+        }
+        None => {
+            answer.text(format!("{}: the daemon is ending", runner.name()));
+            End::Failed
+        }
+    }
+}

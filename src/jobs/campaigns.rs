@@ -1,0 +1,163 @@
+//! A campaign given by name is resolved once and pinned by its number; when name and number part ways,
+//! the route stops (users 30): next year's list must not fill this year's campaign.
+
+use super::JobError;
+use crate::dialler::{Campaign, CampaignRef, DiallerRead};
+use crate::domain::{CampaignId, PinnedCampaign, Reason, ReasonCode, RouteName};
+use crate::ledger::{Ledger, RouteRow};
+
+/// A route and the campaign its config names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WantedCampaign {
+    /// The route.
+    pub route: RouteName,
+    /// As configured.
+    pub campaign: CampaignRef,
+}
+
+/// What a look at the dialler's campaigns says about one route.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Finding {
+    Pin(PinnedCampaign),
+    Fine,
+    Stop(Reason),
+}
+
+/// Pins what is not pinned and checks what is. A route whose campaign cannot be told is stopped; one that
+/// was stopped for it and is well again goes on.
+///
+/// # Errors
+/// The dialler or the ledger cannot be used.
+pub async fn pin_campaigns(
+    ledger: &Ledger,
+    dialler: &dyn DiallerRead,
+    wanted: &[WantedCampaign],
+) -> Result<(), JobError> {
+    let campaigns = dialler.campaigns().await?;
+    for want in wanted {
+        let Some(row) = ledger.route_show(want.route.clone()).await? else { continue };
+        match compare(want, &row, &campaigns) {
+            Finding::Pin(pinned) => {
+                ledger.route_pin_campaign(want.route.clone(), pinned).await?;
+                go_on(ledger, &row).await?;
+            }
+            Finding::Fine => go_on(ledger, &row).await?,
+            Finding::Stop(reason) => ledger.route_set_stopped(want.route.clone(), Some(reason)).await?,
+        }
+    }
+    Ok(())
+}
+
+async fn go_on(ledger: &Ledger, row: &RouteRow) -> Result<(), JobError> {
+    let ours = [ReasonCode::CampaignChanged, ReasonCode::UnknownCampaign];
+    if row.stopped.as_ref().is_some_and(|reason| ours.contains(&reason.code)) {
+        ledger.route_set_stopped(row.route.clone(), None).await?;
+    }
+    Ok(())
+}
+
+fn compare(want: &WantedCampaign, row: &RouteRow, campaigns: &[Campaign]) -> Finding {
+    let by_id = |id: CampaignId| campaigns.iter().find(|campaign| campaign.id == id);
+    match &want.campaign {
+        CampaignRef::Id(id) => match by_id(*id) {
+            None => unknown(&id.to_string()),
+            Some(found) if row.campaign == Some(*id) && row.campaign_name.as_deref() == Some(&found.name) => {
+                Finding::Fine
+            }
+            // The number is what the config says; a new name under it is only noted.
+            Some(found) => pin(found),
+        },
+        CampaignRef::Name(name) => {
+            let named: Vec<&Campaign> = campaigns.iter().filter(|campaign| campaign.name == *name).collect();
+            match (named.as_slice(), row.campaign) {
+                ([], None) => unknown(name),
+                ([one], None) => pin(one),
+                ([one], Some(pinned)) if one.id == pinned => Finding::Fine,
+                (found, pinned) => {
+                    let found: Vec<String> = found.iter().map(|campaign| campaign.id.to_string()).collect();
+                    let now = pinned
+                        .and_then(by_id)
+                        .map_or("deleted".to_owned(), |c| format!("named {:?}", c.name));
+                    let pinned = pinned.map_or("not yet".to_owned(), |id| format!("{id} (now {now})"));
+                    let found = if found.is_empty() { "nowhere".to_owned() } else { found.join(" and ") };
+                    Finding::Stop(
+                        Reason::new(ReasonCode::CampaignChanged)
+                            .with("name", name)
+                            .with("pinned", pinned)
+                            .with("found", found),
+                    )
+                }
+            }
+        }
+    }
+}
+
+fn pin(campaign: &Campaign) -> Finding {
+    Finding::Pin(PinnedCampaign { id: campaign.id, name: Some(campaign.name.clone()) })
+}
+
+fn unknown(name: &str) -> Finding {
+    Finding::Stop(Reason::new(ReasonCode::UnknownCampaign).with("name", name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::policy::RouteState;
+
+    fn row(pinned: Option<(i64, &str)>) -> RouteRow {
+        RouteRow {
+            route: "leads".into(),
+            client: "default".into(),
+            crm: "sales".into(),
+            object: "contact".into(),
+            campaign: pinned.map(|(id, _)| CampaignId(id)),
+            campaign_name: pinned.map(|(_, name)| name.to_owned()),
+            state: RouteState::On,
+            state_since: crate::domain::Timestamp::UNIX_EPOCH,
+            state_who: String::new(),
+            state_text: String::new(),
+            stopped: None,
+            stopped_since: None,
+            cursor: None,
+            cursor_moved_at: None,
+            revision: None,
+            decided_on: None,
+        }
+    }
+
+    fn look(wanted: CampaignRef, pinned: Option<(i64, &str)>, there: &[(i64, &str)]) -> Finding {
+        let campaigns: Vec<Campaign> = there
+            .iter()
+            .map(|(id, name)| Campaign { id: CampaignId(*id), name: (*name).to_owned() })
+            .collect();
+        compare(&WantedCampaign { route: "leads".into(), campaign: wanted }, &row(pinned), &campaigns)
+    }
+
+    #[test]
+    fn a_name_is_pinned_once_and_then_watched() {
+        let spring = || CampaignRef::Name("Spring".into());
+        assert!(matches!(look(spring(), None, &[(1, "Spring")]), Finding::Pin(p) if p.id == CampaignId(1)));
+        assert_eq!(look(spring(), Some((1, "Spring")), &[(1, "Spring"), (2, "Winter")]), Finding::Fine);
+        // Renamed, and next year's list got the old name.
+        let parted = look(spring(), Some((1, "Spring")), &[(1, "Spring 2026"), (2, "Spring")]);
+        let Finding::Stop(reason) = parted else { panic!("{parted:?}") };
+        assert!(reason.to_string().contains("Spring 2026") && reason.to_string().contains('2'), "{reason}");
+        assert!(
+            matches!(look(spring(), None, &[(1, "Spring"), (2, "Spring")]), Finding::Stop(_)),
+            "two bear it"
+        );
+        assert!(
+            matches!(look(spring(), None, &[(2, "Winter")]), Finding::Stop(r) if r.code == ReasonCode::UnknownCampaign)
+        );
+    }
+
+    #[test]
+    fn a_number_may_be_renamed_but_not_missing() {
+        let five = || CampaignRef::Id(CampaignId(5));
+        assert!(matches!(look(five(), None, &[(5, "A")]), Finding::Pin(_)));
+        assert_eq!(look(five(), Some((5, "A")), &[(5, "A")]), Finding::Fine);
+        assert!(matches!(look(five(), Some((5, "A")), &[(5, "B")]), Finding::Pin(_)));
+        assert!(matches!(look(five(), Some((5, "A")), &[]), Finding::Stop(_)));
+    }
+}

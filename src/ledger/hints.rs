@@ -1,0 +1,61 @@
+//! Hints: "look at this record", whoever said so. They name ids, are read by id through the ordinary
+//! path and move no cursor (semantics 6).
+
+use super::sql::time;
+use super::{Ledger, LedgerError};
+use crate::domain::{RecordId, RouteName, Timestamp};
+use rusqlite::Transaction;
+
+/// A hint that waits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hint {
+    /// Its row.
+    pub id: i64,
+    /// The record it names.
+    pub record: RecordId,
+}
+
+impl Ledger {
+    /// Notes that records are to be looked at.
+    ///
+    /// # Errors
+    /// The ledger cannot be written.
+    pub async fn hints_add(
+        &self,
+        route: RouteName,
+        ids: Vec<RecordId>,
+        source: &'static str,
+    ) -> Result<(), LedgerError> {
+        let now = self.env.now();
+        self.write("hints_add", move |tx| ids.iter().try_for_each(|id| add_in(tx, now, &route, id, source)))
+            .await
+    }
+
+    /// What waits, oldest first.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub async fn hints_waiting(&self, route: RouteName, limit: u32) -> Result<Vec<Hint>, LedgerError> {
+        self.read("hints_waiting", move |connection| {
+            connection
+                .prepare_cached(
+                    "SELECT id, record_id FROM hints WHERE route = ?1 AND taken_at IS NULL ORDER BY id LIMIT ?2",
+                )?
+                .query_map((route.0, limit), |row| Ok(Hint { id: row.get(0)?, record: RecordId(row.get(1)?) }))?
+                .collect()
+        })
+        .await
+    }
+}
+
+pub(super) fn add_in(
+    tx: &Transaction<'_>,
+    now: Timestamp,
+    route: &RouteName,
+    record: &RecordId,
+    source: &str,
+) -> rusqlite::Result<()> {
+    tx.prepare_cached("INSERT INTO hints (route, record_id, source, at) VALUES (?1, ?2, ?3, ?4)")?
+        .execute((&route.0, &record.0, source, time(now)))?;
+    Ok(())
+}

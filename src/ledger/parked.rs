@@ -1,0 +1,247 @@
+//! Parked items: what needs a person, tried again on demand, put aside until it changes.
+
+use super::decisions::{Cause, insert_operation, next_generation};
+use super::sql::{get_named, get_reason, get_time, time};
+use super::{Ledger, LedgerError, hints};
+use crate::domain::{Intent, LinkId, OperationKind, Reason, RecordId, RouteName, Timestamp};
+use rusqlite::{OptionalExtension as _, Transaction};
+use serde::Serialize;
+
+/// A parked item for people.
+#[derive(Debug, Clone, Serialize)]
+pub struct ParkedItem {
+    /// `record` or `operation`.
+    pub kind: &'static str,
+    /// The operation's number.
+    pub operation: Option<i64>,
+    /// The route.
+    pub route: Option<String>,
+    /// The record.
+    pub record: Option<String>,
+    /// Its key.
+    pub user_data: Option<String>,
+    /// Why.
+    pub reason: Reason,
+    /// The reason as a sentence.
+    pub text: String,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+/// How many are parked for one reason.
+#[derive(Debug, Clone, Serialize)]
+pub struct ParkedCount {
+    /// `record` or `operation`.
+    pub kind: String,
+    /// The route.
+    pub route: Option<String>,
+    /// The reason's code.
+    pub code: String,
+    /// How many.
+    pub count: i64,
+    /// The oldest of them.
+    pub since: Timestamp,
+}
+
+impl Ledger {
+    /// Counted by reason first (users 26).
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub async fn parked_counts(&self) -> Result<Vec<ParkedCount>, LedgerError> {
+        self.read("parked_counts", |connection| {
+            connection
+                .prepare_cached(
+                    "SELECT 'record' AS kind, route, code, count(*) AS n, min(since) AS since FROM records
+                     WHERE state = 'parked' GROUP BY route, code
+                     UNION ALL
+                     SELECT 'operation', l.route, o.outcome, count(*), min(o.finished_at)
+                     FROM operations o JOIN links l ON l.id = o.link_id
+                     WHERE o.state = 'parked' GROUP BY l.route, o.outcome
+                     UNION ALL
+                     SELECT 'record', route, code, count(*), min(first_seen) FROM unidentified GROUP BY route, code
+                     ORDER BY n DESC",
+                )?
+                .query_map([], |row| {
+                    Ok(ParkedCount {
+                        kind: row.get("kind")?,
+                        route: row.get("route")?,
+                        code: row.get("code")?,
+                        count: row.get("n")?,
+                        since: get_time(row, "since")?,
+                    })
+                })?
+                .collect()
+        })
+        .await
+    }
+
+    /// Parked records and operations, oldest first.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub async fn parked_list(
+        &self,
+        route: Option<RouteName>,
+        limit: u32,
+    ) -> Result<Vec<ParkedItem>, LedgerError> {
+        self.read("parked_list", move |connection| {
+            connection
+                .prepare_cached(
+                    "SELECT NULL AS operation, route, record_id, user_data, code, params, since FROM records
+                     WHERE state = 'parked' AND (?1 IS NULL OR route = ?1)
+                     UNION ALL
+                     SELECT o.id, l.route, l.record_id, l.user_data, o.outcome, o.outcome_params, o.finished_at
+                     FROM operations o JOIN links l ON l.id = o.link_id
+                     WHERE o.state = 'parked' AND (?1 IS NULL OR l.route = ?1)
+                     ORDER BY since LIMIT ?2",
+                )?
+                .query_map((route.map(|r| r.0), limit), |row| {
+                    let operation: Option<i64> = row.get("operation")?;
+                    let reason = get_reason(row, "code", "params")?;
+                    Ok(ParkedItem {
+                        kind: if operation.is_some() { "operation" } else { "record" },
+                        operation,
+                        route: row.get("route")?,
+                        record: row.get("record_id")?,
+                        user_data: row.get("user_data")?,
+                        text: reason.to_string(),
+                        reason,
+                        since: get_time(row, "since")?,
+                    })
+                })?
+                .collect()
+        })
+        .await
+    }
+
+    /// A parked operation waits again, as the newest of its lane. `false`: it is not parked.
+    ///
+    /// # Errors
+    /// The ledger cannot be written.
+    pub async fn operation_retry(&self, operation: i64, who: String) -> Result<bool, LedgerError> {
+        let now = self.env.now();
+        self.write("operation_retry", move |tx| retry_operation(tx, now, operation, &who)).await
+    }
+
+    /// A parked record is read again by id at the next pull. `false`: it is not parked.
+    ///
+    /// # Errors
+    /// The ledger cannot be written.
+    pub async fn record_retry(&self, route: RouteName, record: RecordId) -> Result<bool, LedgerError> {
+        let now = self.env.now();
+        self.write("record_retry", move |tx| {
+            let parked: Option<i64> = tx
+                .prepare_cached(
+                    "SELECT 1 FROM records WHERE route = ?1 AND record_id = ?2 AND state IN ('parked', 'discarded')",
+                )?
+                .query_row((&route.0, &record.0), |row| row.get(0))
+                .optional()?;
+            if parked.is_some() {
+                hints::add_in(tx, now, &route, &record, "retry")?;
+            }
+            Ok(parked.is_some())
+        })
+        .await
+    }
+
+    /// Everything parked on a route (or on all) is tried again; answers how many records and operations.
+    ///
+    /// # Errors
+    /// The ledger cannot be written.
+    pub async fn parked_retry_all(
+        &self,
+        route: Option<RouteName>,
+        who: String,
+    ) -> Result<(i64, i64), LedgerError> {
+        let now = self.env.now();
+        self.write("parked_retry_all", move |tx| {
+            let route = route.map(|r| r.0);
+            let records = tx.execute(
+                "INSERT INTO hints (route, record_id, source, at)
+                 SELECT route, record_id, 'retry', ?2 FROM records
+                 WHERE state = 'parked' AND (?1 IS NULL OR route = ?1)",
+                (&route, time(now)),
+            )?;
+            let operations: Vec<i64> = tx
+                .prepare_cached(
+                    "SELECT o.id FROM operations o JOIN links l ON l.id = o.link_id
+                     WHERE o.state = 'parked' AND (?1 IS NULL OR l.route = ?1) ORDER BY o.id",
+                )?
+                .query_map([&route], |row| row.get(0))?
+                .collect::<rusqlite::Result<_>>()?;
+            for operation in &operations {
+                retry_operation(tx, now, *operation, &who)?;
+            }
+            Ok((records as i64, operations.len() as i64))
+        })
+        .await
+    }
+
+    /// Puts a parked operation aside; the next decision about its record makes a new one.
+    ///
+    /// # Errors
+    /// The ledger cannot be written.
+    pub async fn operation_discard(&self, operation: i64) -> Result<bool, LedgerError> {
+        let now = time(self.env.now());
+        self.write("operation_discard", move |tx| {
+            let changed = tx.execute(
+                "UPDATE operations SET state = 'cancelled', outcome = 'discarded', outcome_params = '{}',
+                        finished_at = ?2
+                 WHERE id = ?1 AND state = 'parked'",
+                (operation, now),
+            )?;
+            Ok(changed == 1)
+        })
+        .await
+    }
+
+    /// Puts a parked record aside until it changes in the CRM.
+    ///
+    /// # Errors
+    /// The ledger cannot be written.
+    pub async fn record_discard(&self, route: RouteName, record: RecordId) -> Result<bool, LedgerError> {
+        let now = time(self.env.now());
+        self.write("record_discard", move |tx| {
+            let changed = tx.execute(
+                "UPDATE records SET state = 'discarded', since = ?3
+                 WHERE route = ?1 AND record_id = ?2 AND state = 'parked'",
+                (route.0, record.0, now),
+            )?;
+            Ok(changed == 1)
+        })
+        .await
+    }
+}
+
+fn retry_operation(
+    tx: &Transaction<'_>,
+    now: Timestamp,
+    operation: i64,
+    who: &str,
+) -> rusqlite::Result<bool> {
+    let found = tx
+        .prepare_cached(
+            "SELECT link_id, kind, code, params, decided_at FROM operations WHERE id = ?1 AND state = 'parked'",
+        )?
+        .query_row([operation], |row| {
+            Ok((
+                LinkId(row.get("link_id")?),
+                Intent {
+                    kind: get_named(row, "kind", OperationKind::parse)?,
+                    reason: get_reason(row, "code", "params")?,
+                },
+                get_time(row, "decided_at")?,
+            ))
+        })
+        .optional()?;
+    let Some((link, intent, decided_at)) = found else { return Ok(false) };
+    let cause = Cause { at: now, decided_at, text: format!("person:{who}"), run: None };
+    let generation = next_generation(tx, link)?;
+    insert_operation(tx, &cause, link, generation, &intent, None)?;
+    tx.execute(
+        "UPDATE operations SET state = 'superseded', outcome = 'newer', outcome_params = '{}' WHERE id = ?1",
+        [operation],
+    )?;
+    Ok(true)
+}

@@ -1,0 +1,92 @@
+//! Blocks that a route's `block_if` writes, and how they end where the route lets their source end them.
+
+use super::block_store::{add_in, lift_in};
+use super::hints;
+use super::sql::time;
+use crate::domain::{
+    Block, BlockSubject, Reason, ReasonCode, RecordId, RecordKey, RouteName, RunId, Timestamp,
+};
+use rusqlite::{Transaction, params};
+
+/// The source name of a route's own blocks.
+fn source(route: &RouteName) -> String {
+    format!("crm:{route}")
+}
+
+fn subjects(key: &RecordKey, numbers: &[String]) -> Vec<BlockSubject> {
+    let mut subjects = vec![BlockSubject::Record(key.clone())];
+    subjects.extend(numbers.iter().cloned().map(BlockSubject::Number));
+    subjects
+}
+
+/// `block_if` is true: the record and each of its numbers are blocked, over all routes of the client.
+pub(super) fn set(
+    tx: &Transaction<'_>,
+    now: Timestamp,
+    run: RunId,
+    client: &str,
+    route: &RouteName,
+    key: &RecordKey,
+    numbers: &[String],
+) -> rusqlite::Result<()> {
+    for subject in subjects(key, numbers) {
+        let block = Block {
+            subject,
+            reason: Reason::new(ReasonCode::BlockedByCrm).with("route", route).with("record", &key.id),
+            source: source(route),
+            since: now,
+            until: None,
+            who: None,
+        };
+        add_in(tx, client, &block, now, Some(run))?;
+    }
+    // Said again: a withdrawal seen once before counts no more.
+    mark(tx, client, route, key, 0)
+}
+
+/// `block_if` is false in a complete answer. Seen once, the record is read again by id; seen twice, the
+/// blocks this source wrote for it are lifted, and no others.
+pub(super) fn withdraw(
+    tx: &Transaction<'_>,
+    now: Timestamp,
+    client: &str,
+    route: &RouteName,
+    key: &RecordKey,
+    numbers: &[String],
+) -> rusqlite::Result<()> {
+    let seen: Option<i64> = tx
+        .prepare_cached(
+            "SELECT max(withdrawn_seen) FROM blocks WHERE kind = 'record' AND record_id = ?1 AND crm = ?2 AND object = ?3
+                AND client = ?4 AND source = ?5 AND lifted_at IS NULL",
+        )?
+        .query_row(params![key.id.0, key.crm, key.object, client, source(route)], |row| row.get(0))?;
+    match seen {
+        None => Ok(()),
+        Some(0) => {
+            mark(tx, client, route, key, 1)?;
+            hints::add_in(tx, now, route, &RecordId(key.id.0.clone()), "withdrawal")
+        }
+        Some(_) => {
+            for subject in subjects(key, numbers) {
+                let why = "its source withdrew it, seen twice";
+                lift_in(tx, client, &subject, Some(&source(route)), &source(route), why, &time(now))?;
+            }
+            super::block_store::epoch_raise(tx).map(|_| ())
+        }
+    }
+}
+
+fn mark(
+    tx: &Transaction<'_>,
+    client: &str,
+    route: &RouteName,
+    key: &RecordKey,
+    seen: i64,
+) -> rusqlite::Result<()> {
+    tx.prepare_cached(
+        "UPDATE blocks SET withdrawn_seen = ?6 WHERE kind = 'record' AND record_id = ?1 AND crm = ?2 AND object = ?3
+            AND client = ?4 AND source = ?5 AND lifted_at IS NULL AND withdrawn_seen <> ?6",
+    )?
+    .execute(params![key.id.0, key.crm, key.object, client, source(route), seen])?;
+    Ok(())
+}
