@@ -2,6 +2,9 @@
 //!
 //! Authority: the dialler's API page ("Dialler Contacts"); `facts` below means what else is known of it.
 
+pub mod jtel;
+pub mod splitter;
+
 use crate::domain::{
     CampaignId, Contact, ContactId, FieldName, HistoryRow, Permit, Timestamp, UserData, Values,
 };

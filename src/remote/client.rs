@@ -3,27 +3,18 @@
 use super::answer::{Answer, StreamedAnswer};
 use super::breaker::{Breaker, Pass, Rule, Shut, common_ladder};
 use super::limits::{Limits, Slot};
-use super::outcome::{Fault, judge_failure, judge_success, server_time};
+use super::outcome::Fault;
 use super::policy::{ClientConfig, Next, Pace, lock_backoff};
 use super::{Auth, CallClass, CallContext, CallError, Request, Response, Side, Transport, Try, ports};
 use crate::domain::Timestamp;
 use crate::env::Env;
-use bytes::{Bytes, BytesMut};
-use futures_util::StreamExt as _;
-use http::header;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-/// So many 403 in a row, with no other answer between them, mean that the token may do nothing here.
-const FORBIDDEN_IN_A_ROW: u32 = 5;
-
 /// Distinct locks that must fail until the lock lane pauses.
 const LOCK_SUBJECTS: usize = 3;
-
-/// How much of an error's body is read.
-const ERROR_BODY: usize = 64 * 1024;
 
 /// One side's client; cheap to clone, all clones share slots, breakers and token.
 #[derive(Debug, Clone)]
@@ -34,7 +25,7 @@ pub struct Client {
 pub(super) struct Inner {
     pub side: Side,
     pub config: ClientConfig,
-    transport: Arc<dyn Transport>,
+    pub transport: Arc<dyn Transport>,
     auth: Auth,
     pub env: Env,
     sink: Option<Arc<dyn ports::CallSink>>,
@@ -42,8 +33,9 @@ pub(super) struct Inner {
     pub streams: Arc<Semaphore>,
     breaker: Breaker,
     lock_breaker: Breaker,
-    server_time: Mutex<Option<Timestamp>>,
-    forbidden: AtomicU32,
+    pub server_time: Mutex<Option<Timestamp>>,
+    /// Answers 403 in a row.
+    pub forbidden: AtomicU32,
 }
 
 impl std::fmt::Debug for Inner {
@@ -62,13 +54,13 @@ pub(super) struct Failed {
 }
 
 impl Failed {
-    fn without_status(fault: Fault) -> Self {
+    pub fn without_status(fault: Fault) -> Self {
         Self { fault, status: None }
     }
 }
 
 /// What a try wants of the answer.
-enum Want {
+pub(super) enum Want {
     /// The whole body, judged.
     Complete(Answer),
     /// The body as it comes.
@@ -246,7 +238,11 @@ impl Inner {
             self.send_complete(context, request).await
         };
         self.report(pass, context, &tried);
-        self.store_try(context, sent_at, &tried).await;
+        // Made before the await: an answer whose body still streams cannot be shared between threads.
+        let kept = self.as_try(context, sent_at, &tried);
+        if let (Some(sink), Some(kept)) = (&self.sink, kept) {
+            sink.tried(kept).await;
+        }
         tried
     }
 
@@ -310,152 +306,16 @@ impl Inner {
         }
     }
 
-    async fn store_try(&self, context: &CallContext, sent_at: Timestamp, tried: &Result<Want, Failed>) {
-        let (Some(sink), Some(operation), true) = (&self.sink, context.operation, context.write) else {
-            return;
-        };
+    /// The try of a write as it is stored; `None` where nothing is to be stored.
+    fn as_try(&self, context: &CallContext, sent_at: Timestamp, tried: &Result<Want, Failed>) -> Option<Try> {
+        let operation = context.operation.filter(|_| context.write)?;
         let (outcome, status, detail) = match tried {
             Ok(Want::Complete(answer)) => ("done", Some(answer.status.as_u16()), String::new()),
             Ok(Want::Stream(response)) => ("done", Some(response.status.as_u16()), String::new()),
-            Err(Failed { fault, status }) => match fault.as_attempt() {
-                Some(outcome) => (outcome, *status, fault.attempt_detail()),
-                None => return,
-            },
+            Err(Failed { fault, status }) => (fault.as_attempt()?, *status, fault.attempt_detail()),
         };
-        sink.tried(Try { operation, sent_at, answered_at: self.env.now(), outcome, status, detail }).await;
+        Some(Try { operation, sent_at, answered_at: self.env.now(), outcome, status, detail })
     }
-
-    async fn send_complete(&self, context: &CallContext, request: Request) -> Result<Want, Failed> {
-        let limit = self.config.try_timeout(context);
-        let whole = async {
-            let response = self.transport.send(with_defaults(request)).await;
-            let response = response.map_err(|error| Failed::without_status(error.into()))?;
-            self.judge_head(&response);
-            self.read_whole(response).await
-        };
-        let interrupted = async {
-            self.env.shutdown().cancelled().await;
-            // A write gets a little time to be answered: better than one more uncertain operation.
-            if context.write {
-                let until = self.env.instant() + self.config.shutdown_grace;
-                tokio::time::sleep_until(until).await;
-            }
-        };
-        tokio::select! {
-            biased;
-            ended = tokio::time::timeout(limit, whole) => match ended {
-                Ok(tried) => tried.map(Want::Complete),
-                Err(_) => Err(Failed::without_status(Fault::Undecided(
-                    format!("no complete answer within {} s", limit.as_secs_f32()),
-                ))),
-            },
-            () = interrupted => Err(Failed::without_status(Fault::Interrupted)),
-        }
-    }
-
-    async fn send_for_stream(&self, request: Request) -> Result<Want, Failed> {
-        let limit = self.config.stream_head_timeout;
-        let head = async {
-            let response = self.transport.send(with_defaults(request)).await;
-            let response = response.map_err(|error| Failed::without_status(error.into()))?;
-            self.judge_head(&response);
-            if response.status.is_success() { Ok(response) } else { Err(self.read_failure(response).await) }
-        };
-        tokio::select! {
-            biased;
-            ended = tokio::time::timeout(limit, head) => match ended {
-                Ok(tried) => tried.map(Want::Stream),
-                Err(_) => Err(Failed::without_status(Fault::Undecided(
-                    format!("no answer within {} s", limit.as_secs_f32()),
-                ))),
-            },
-            () = self.env.shutdown().cancelled() => Err(Failed::without_status(Fault::Interrupted)),
-        }
-    }
-
-    /// Keeps what every answer tells, whatever it is.
-    fn judge_head(&self, response: &Response) {
-        if let Some(time) = server_time(&response.headers) {
-            *self.server_time.lock().unwrap_or_else(PoisonError::into_inner) = Some(time);
-        }
-        if response.status != http::StatusCode::FORBIDDEN {
-            self.forbidden.store(0, Ordering::Relaxed);
-        }
-    }
-
-    async fn read_whole(&self, response: Response) -> Result<Answer, Failed> {
-        if !response.status.is_success() {
-            return Err(self.read_failure(response).await);
-        }
-        let Response { status, headers, body } = response;
-        let code = Some(status.as_u16());
-        let failed = |fault| Failed { fault, status: code };
-        let body = match collect(body, self.config.body_limit).await {
-            Collected::Whole(body) => body,
-            Collected::TooLong => {
-                let limit = self.config.body_limit;
-                return Err(failed(Fault::Untrusted(format!("the answer is longer than {limit} bytes"))));
-            }
-            Collected::Cut(why, _) => {
-                return Err(failed(Fault::Untrusted(format!("the body is cut: {why}"))));
-            }
-        };
-        judge_success(status, &headers, &body).map_err(failed)?;
-        if let Some(check) = &self.config.body_check {
-            check(status, super::outcome::strip_bom(&body)).map_err(|fault| failed(fault.into()))?;
-        }
-        Ok(Answer { status, server_time: server_time(&headers), headers, body })
-    }
-
-    async fn read_failure(&self, response: Response) -> Failed {
-        let Response { status, headers, body } = response;
-        let (body, complete) = match collect(body, ERROR_BODY).await {
-            Collected::Whole(body) => (body, true),
-            Collected::TooLong => (Bytes::new(), false),
-            Collected::Cut(_, body) => (body, false),
-        };
-        let mut fault = judge_failure(status, &headers, &body, complete, self.env.now());
-        if status == http::StatusCode::FORBIDDEN
-            && self.forbidden.fetch_add(1, Ordering::Relaxed) + 1 >= FORBIDDEN_IN_A_ROW
-        {
-            fault = Fault::Unauthorized(
-                "every call is forbidden (403): the token may not use this; check its rights".to_owned(),
-            );
-        }
-        Failed { fault, status: Some(status.as_u16()) }
-    }
-}
-
-/// A body that was read up to a limit.
-enum Collected {
-    Whole(Bytes),
-    TooLong,
-    /// Why, and what came before.
-    Cut(String, Bytes),
-}
-
-async fn collect(
-    mut body: futures_util::stream::BoxStream<'static, Result<Bytes, super::TransportError>>,
-    limit: usize,
-) -> Collected {
-    let mut whole = BytesMut::new();
-    while let Some(chunk) = body.next().await {
-        match chunk {
-            Ok(chunk) if whole.len() + chunk.len() > limit => return Collected::TooLong,
-            Ok(chunk) => whole.extend_from_slice(&chunk),
-            Err(error) => return Collected::Cut(error.to_string(), whole.freeze()),
-        }
-    }
-    Collected::Whole(whole.freeze())
-}
-
-fn with_defaults(mut request: Request) -> Request {
-    let json = http::HeaderValue::from_static("application/json");
-    request.headers.entry(header::ACCEPT).or_insert_with(|| json.clone());
-    if request.body.is_some() {
-        request.headers.entry(header::CONTENT_TYPE).or_insert(json);
-    }
-    request
 }
 
 /// Scheme, host and port of a URL, with the scheme's own port filled in.

@@ -4,6 +4,7 @@
 //! "Outcomes of a write"). `policy` holds retry, limits by class and the breaker; `http` the client.
 
 mod answer;
+mod attempt;
 mod auth;
 mod backoff;
 mod breaker;
