@@ -179,7 +179,7 @@ impl Inner {
             {
                 continue;
             }
-            return Err(fault.into_error(self.side, context, status, self.config.retry_after_max));
+            return Err(fault.into_error(self.side, context, status, self.config.longest_wish(context)));
         }
     }
 

@@ -14,6 +14,8 @@ mod limits;
 mod outcome;
 mod policy;
 mod stream;
+#[cfg(test)]
+mod tests;
 
 pub use answer::{Answer, BodyCheck, BodyFault, StreamedAnswer};
 pub use auth::{Auth, AuthScheme, Reloaded};

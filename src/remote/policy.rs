@@ -112,6 +112,11 @@ impl ClientConfig {
         if context.class == CallClass::Lock { self.lock_timeout } else { self.request_timeout }
     }
 
+    /// The longest Retry-After that the error of this call carries.
+    pub(super) fn longest_wish(&self, context: &CallContext) -> Duration {
+        if context.class == CallClass::Lock { self.retry_after_cap } else { self.retry_after_max }
+    }
+
     fn deadline(&self, context: &CallContext) -> Duration {
         match (context.class, context.write) {
             (CallClass::Lock, _) => self.lock_deadline,
