@@ -14,7 +14,25 @@ pub struct DesiredValue {
     pub send: Value,
 }
 
-/// A record under a route's mapping.
+impl DesiredValue {
+    /// A value that both sides write alike.
+    pub fn same(value: Value) -> Self {
+        Self { crm: value.clone(), send: value }
+    }
+
+    /// An empty field.
+    pub fn empty() -> Self {
+        Self::same(Value::Null)
+    }
+
+    /// Whether the field is to be empty in the dialler.
+    pub fn is_empty(&self) -> bool {
+        self.send.is_null()
+    }
+}
+
+/// A record under a route's mapping: one entry for every mapped field, empty ones included (they may
+/// have to be cleared).
 pub type Desired = BTreeMap<FieldName, DesiredValue>;
 
 /// What both sides had when they last agreed on a field.

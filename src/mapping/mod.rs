@@ -1,1 +1,166 @@
-//! mapping
+//! Mapping: a CRM record into what its contact is to hold. Pure; says nothing about sending.
+//!
+//! A route gives per dialler field an expression over the record, two conditions and the template of the
+//! join key. [`Mapping::parse`] checks them when the config is read; [`Mapping::map`] and
+//! [`Mapping::hash`] are asked per record. The rules an administrator needs:
+//!
+//! * A name that the record does not carry is an error, never false; only `x is defined` may ask.
+//!   What lies below an empty value, or behind the end of a list, is empty.
+//! * Empty is null, and null is false. In a comparison null is smaller than everything else, and values
+//!   of different types are never equal: `until >= today` is false for a record without a date.
+//! * `today` is a text, `2026-05-01`: it compares with dates that the CRM writes with the year first.
+//! * Texts are trimmed. Joined with `~`, an empty value is nothing.
+
+mod analyse;
+mod builtins;
+mod dates;
+mod expression;
+mod filters;
+pub mod fit;
+mod joints;
+pub mod numbers;
+pub mod parse;
+mod path;
+pub mod record;
+pub mod template;
+mod text;
+mod token;
+mod tree;
+
+pub use fit::TooLong;
+pub use numbers::{PhoneFormat, dialler_number_to_e164, e164};
+pub use parse::MappingSpec;
+pub use record::{Condition, Explained, Mapped};
+pub use template::Template;
+
+use crate::domain::{FieldName, Problem, Record, RouteName};
+use expression::Expression;
+use sha2::{Digest, Sha256};
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write;
+
+/// Raised whenever this module reads the same record and config differently than before, so that every
+/// record is decided again.
+const RULES_VERSION: u32 = 1;
+
+/// A route's mapping, checked and compiled.
+#[derive(Debug)]
+pub struct Mapping {
+    template: Template,
+    only_if: Option<Expression>,
+    block_if: Option<Expression>,
+    fields: BTreeMap<FieldName, Expression>,
+    fitting: fit::Fitting,
+    options: minijinja::Value,
+    rules: String,
+    names: Vec<String>,
+}
+
+impl Mapping {
+    /// Checks and compiles a route's mapping.
+    ///
+    /// # Errors
+    /// All mistakes at once, each with its key in the config.
+    pub fn parse(spec: &MappingSpec) -> Result<Self, Vec<Problem>> {
+        parse::parse(spec)
+    }
+
+    /// What is allowed but looks wrong: a name that looks like consent in `only_if` (semantics 7).
+    pub fn warnings(&self, route: &RouteName) -> Vec<Problem> {
+        parse::warnings(route, self.only_if.as_ref())
+    }
+
+    /// The template of the join key.
+    pub fn template(&self) -> &Template {
+        &self.template
+    }
+
+    /// The dialler fields the route maps.
+    pub fn fields(&self) -> impl Iterator<Item = FieldName> {
+        self.fields.keys().copied()
+    }
+
+    /// The names of all record fields the expressions use, sorted, for the connector's field list; the
+    /// record's id is not among them (every connector reads it, whatever the CRM calls it).
+    pub fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// The names that `only_if` and `block_if` use: the values to keep where they are decided daily.
+    pub fn condition_names(&self) -> BTreeSet<String> {
+        roots(self.conditions())
+    }
+
+    /// Whether a condition depends on the day, so that records are decided again daily.
+    pub fn uses_today(&self) -> bool {
+        self.conditions().any(|expression| expression.uses_today)
+    }
+
+    /// What the expressions name and `record` does not carry, as (key, name).
+    pub fn missing_names(&self, record: &Record) -> Vec<(String, String)> {
+        let missing = |expression: &Expression| {
+            let names = expression.missing_in(record);
+            names.into_iter().map(|name| (expression.label.clone(), name)).collect::<Vec<_>>()
+        };
+        self.expressions().flat_map(missing).collect()
+    }
+
+    /// The route's revision: changes whenever the same record could come out differently.
+    ///
+    /// `connector` is the connector's version. Sixteen hex digits of a SHA-256.
+    pub fn revision(&self, connector: &str) -> String {
+        let mut hash = Sha256::new();
+        let version = RULES_VERSION.to_string();
+        for part in [&self.rules, numbers::METADATA_VERSION, &version, connector] {
+            hash.update(part.len().to_le_bytes());
+            hash.update(part);
+        }
+        hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// The hash by which a record counts as unchanged: the fields the route uses, the deleted flag and
+    /// the `revision` (from [`Self::revision`]).
+    pub fn hash(&self, record: &Record, revision: &str) -> [u8; 32] {
+        // One buffer, one hash: feeding the hash piece by piece costs more than the copy.
+        let mut bytes = Vec::with_capacity(1024);
+        bytes.extend_from_slice(revision.as_bytes());
+        bytes.extend_from_slice(if record.deleted { b"\n-\n" } else { b"\n+\n" });
+        for name in &self.names {
+            match record.fields.get(name) {
+                // Absent and null decide differently: the first is an error.
+                None => bytes.push(b'?'),
+                // A JSON value ends where it ends: no two lists of values give the same text.
+                Some(value) => {
+                    let written = serde_json::to_writer(&mut bytes, value).is_ok();
+                    debug_assert!(written, "a value that was parsed can be written");
+                }
+            }
+            let _infallible_for_a_vec = bytes.write_all(b"\n");
+        }
+        Sha256::digest(&bytes).into()
+    }
+
+    fn conditions(&self) -> impl Iterator<Item = &Expression> {
+        self.block_if.iter().chain(&self.only_if)
+    }
+
+    fn expressions(&self) -> impl Iterator<Item = &Expression> {
+        self.conditions().chain(self.fields.values())
+    }
+
+    fn with_names(mut self) -> Self {
+        self.names = roots(self.expressions()).into_iter().collect();
+        self
+    }
+}
+
+fn roots<'e>(expressions: impl Iterator<Item = &'e Expression>) -> BTreeSet<String> {
+    expressions
+        .flat_map(|expression| expression.paths.iter())
+        .filter(|path| !path.is_id())
+        .map(|path| path.root().to_owned())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests;
