@@ -181,6 +181,10 @@ pub(super) fn judge_success(status: StatusCode, headers: &HeaderMap, body: &[u8]
             "an HTML page with status {status}: a log-in page or a proxy answered, not the API"
         )));
     }
+    // Checked apart: serde_json skips over what it ignores without looking at its encoding.
+    if std::str::from_utf8(body).is_err() {
+        return Err(Fault::Untrusted(format!("the body is not in UTF-8 ({} bytes)", body.len())));
+    }
     match serde_json::from_slice::<serde::de::IgnoredAny>(strip_bom(body)) {
         Ok(_) => Ok(()),
         Err(error) => Err(Fault::Untrusted(format!(
@@ -264,6 +268,8 @@ pub(super) fn server_time(headers: &HeaderMap) -> Option<Timestamp> {
 
 /// `Sun, 06 Nov 1994 08:49:37 GMT`, the one form that servers must send.
 fn http_date(text: &str) -> Option<Timestamp> {
+    // Without the weekday: a server that gets it wrong still means the day.
+    let text = text.split_once(", ").map_or(text, |(_, rest)| rest);
     chrono::DateTime::parse_from_rfc2822(text.trim()).ok().map(|time| time.to_utc())
 }
 

@@ -188,9 +188,9 @@ async fn what_speaks_about_the_request_is_not_repeated() {
         (Step::Answer(405, &[], "{}"), CallErrorKind::WrongUrl),
         (Step::Answer(401, &[], ""), CallErrorKind::Unauthorized),
     ] {
-        let bench = bench(&[step.clone()], OK);
+        let bench = bench(std::slice::from_ref(&step), OK);
         assert_eq!(bench.read().await.unwrap_err(), kind, "read, {step:?}");
-        let bench = self::bench(&[step.clone()], OK);
+        let bench = self::bench(std::slice::from_ref(&step), OK);
         assert_eq!(bench.write().await.unwrap_err(), kind, "write, {step:?}");
         assert_eq!(bench.sent(), 1, "{step:?}");
     }

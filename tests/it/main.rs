@@ -1,3 +1,6 @@
 //! The integration tests.
 
+mod jtel;
 mod phones;
+mod support;
+mod wire;

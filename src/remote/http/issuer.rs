@@ -67,3 +67,44 @@ fn issuer_name(certificate: &[u8]) -> Option<String> {
     }
     found.map(|name| format!("{name:?}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn der(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
+        let content = parts.concat();
+        let length = content.len();
+        let mut bytes = vec![tag];
+        match u8::try_from(length) {
+            Ok(short) if short < 0x80 => bytes.push(short),
+            _ => bytes.extend([0x82, (length >> 8) as u8, length as u8]),
+        }
+        bytes.extend(content);
+        bytes
+    }
+
+    fn name(kind: u8, text: &str) -> Vec<u8> {
+        der(0x31, &[&der(0x30, &[&der(0x06, &[&[0x55, 4, kind]]), &der(0x0c, &[text.as_bytes()])])])
+    }
+
+    #[test]
+    fn finds_the_issuer_and_survives_every_cut() {
+        let issuer = der(0x30, &[&name(10, "Example House"), &name(3, "Example House CA")]);
+        let body = der(
+            0x30,
+            &[
+                &der(0xa0, &[&der(0x02, &[&[2]])]),
+                &der(0x02, &[&[1; 20]]),
+                &der(0x30, &[&der(0x06, &[&[0x2a, 3]])]),
+                &issuer,
+                &der(0x30, &[&[0; 300]]),
+            ],
+        );
+        let certificate = der(0x30, &[&body]);
+        assert_eq!(issuer_name(&certificate).as_deref(), Some("\"Example House CA\""));
+        for end in 0..certificate.len() {
+            assert_eq!(issuer_name(&certificate[..end]), None, "{end}");
+        }
+    }
+}
