@@ -87,8 +87,6 @@ sections! {
         phone_format: String, Default, Kind::Choice(&["digits", "e164"]);
         /// Whether the batch read is there.
         batch_read: String, Default, Kind::Choice(&["probe", "on", "off"]);
-        /// The language of result texts in the batch read (`languagesID`).
-        languages_id: u32, Optional, Kind::Integer(1, 9_999);
         /// Requests at the same time, locks' own two slots included.
         max_in_flight: u32, Default, Kind::Integer(3, 64);
         /// Requests per second, all classes together.
@@ -99,10 +97,10 @@ sections! {
         settle_after: Duration, Optional, Kind::Duration(MINUTE, DAY);
         /// Plain HTTP by explicit choice.
         allow_http: bool, Default, Kind::Bool;
-        /// Certificates (PEM) trusted besides the system's.
+        /// Certificates (PEM) believed instead of the system's.
         ca_file: String, Optional, Kind::Text;
         /// Our certificate (PEM).
-        client_cert: String, Optional, Kind::Text;
+        client_certificate: String, Optional, Kind::Text;
         /// Its key (PEM).
         client_key: String, Optional, Kind::Text;
         /// Proxy; none by default, whatever the environment says.
@@ -127,10 +125,10 @@ sections! {
         request_timeout: Duration, Default, Kind::Duration(SECOND, 10 * MINUTE);
         /// Plain HTTP by explicit choice.
         allow_http: bool, Default, Kind::Bool;
-        /// Certificates (PEM) trusted besides the system's.
+        /// Certificates (PEM) believed instead of the system's.
         ca_file: String, Optional, Kind::Text;
         /// Our certificate (PEM).
-        client_cert: String, Optional, Kind::Text;
+        client_certificate: String, Optional, Kind::Text;
         /// Its key (PEM).
         client_key: String, Optional, Kind::Text;
         /// Proxy; none by default, whatever the environment says.

@@ -24,8 +24,41 @@ pub struct Loaded {
     pub raw: RawConfig,
     /// Mistakes of form: syntax, unknown keys, wrong types, numbers out of range, missing keys.
     pub problems: Vec<Problem>,
+    /// Where every key and table stands, by dotted name.
+    pub places: Places,
+    /// The files' names, in the order of their layers.
+    pub files: Vec<String>,
     /// Whether a broken file may have swallowed whole tables: what is missing may be there.
     pub broken: bool,
+}
+
+/// Where every key and table stands.
+#[derive(Debug, Clone, Default)]
+pub struct Places(BTreeMap<String, Place>);
+
+impl Places {
+    /// The place of a dotted key; of the nearest table around it, where the key itself stands nowhere.
+    pub fn find(&self, key: &str) -> Option<&Place> {
+        let mut key = key;
+        loop {
+            if let Some(place) = self.0.get(key) {
+                return Some(place);
+            }
+            key = key.rsplit_once('.')?.0;
+        }
+    }
+
+    fn of(joined: &Leaves, tables: &BTreeMap<String, Place>) -> Self {
+        let mut places = tables.clone();
+        for (key, setting) in joined {
+            if let RawValue::Texts(texts) = &setting.value {
+                let texts = texts.iter().map(|(name, text)| (format!("{key}.{name}"), text.place.clone()));
+                places.extend(texts);
+            }
+            places.insert(key.clone(), setting.place.clone());
+        }
+        Self(places)
+    }
 }
 
 /// Reads all sources and joins their layers. Never stops at the first mistake.
@@ -62,7 +95,9 @@ pub fn load(sources: &Sources) -> Loaded {
         let wrong: Vec<&String> = layers.iter().flat_map(|layer| &layer.wrong).collect();
         report_missing(&joined, &tables, &wrong, &main, &mut problems);
     }
-    Loaded { raw: take(&joined, &tables, &main), problems, broken }
+    let files = sources.files.iter().map(|file| file.name.clone()).collect();
+    let places = Places::of(&joined, &tables);
+    Loaded { raw: take(&joined, &tables, &main), problems, places, files, broken }
 }
 
 /// A route that stands in two files is half of one and half of the other: nobody meant that.

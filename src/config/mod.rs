@@ -19,7 +19,7 @@ pub use keys::{
     SECTIONS,
 };
 pub use kind::{KeySpec, Kind, NameOrNumber, Need, SectionSpec};
-pub use layers::{Loaded, load};
+pub use layers::{Loaded, Places, load};
 pub use sources::{DEFAULTS, SourceFile, Sources};
 
 use crate::domain::Place;
