@@ -1,1 +1,28 @@
-//! check
+//! From the raw config to the parts the program is built of; all problems at once.
+//!
+//! Each room is asked for its own `parse`: this one knows only what joins them (names that must
+//! exist, templates that must differ) and adds to every problem the file and line it came from.
+
+mod finding;
+mod notes;
+mod offline;
+mod online;
+mod overlap;
+mod probe_crm;
+mod probe_dialler;
+mod reach;
+mod route;
+mod settings;
+
+pub use finding::{Finding, Level};
+pub use offline::{Checked, Validators, offline};
+pub use online::{Sides, online};
+pub use settings::{
+    BatchRead, Beside, CrmSettings, DiallerSettings, HarvestSettings, LedgerSettings, LogFormat, LogSettings,
+    PushSettings, Release, RouteSettings, Settings,
+};
+
+#[cfg(test)]
+mod online_tests;
+#[cfg(test)]
+mod tests;

@@ -59,7 +59,7 @@ fn setting(variable: &str, text: &str, tables: &[String]) -> Result<(String, Raw
         _ => return Err(Problem::new(variable, "no setting", "DIALBRIDGE__SECTION__KEY")),
     };
     let spec = find_key(variable, section, key)?;
-    match spec.kind.from_environment(text) {
+    match spec.kind.parse_variable(text) {
         Some(value) => Ok((format!("{dotted}.{}", spec.name), value)),
         None => {
             let given = match spec.kind {

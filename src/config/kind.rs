@@ -192,7 +192,7 @@ impl Kind {
     /// Reads the text of an environment variable as this kind; `None` where it is none.
     ///
     /// Lists are not for the environment; `token_file` takes one path there.
-    pub(super) fn from_environment(self, text: &str) -> Option<RawValue> {
+    pub(super) fn parse_variable(self, text: &str) -> Option<RawValue> {
         let value = match self {
             Self::Text | Self::Choice(_) | Self::Duration(..) | Self::OneOrTwo => {
                 RawValue::Text(text.to_owned())

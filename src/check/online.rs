@@ -1,0 +1,31 @@
+//! The online half of `check`: asks both sides, without side effects, whether the config fits them.
+
+use super::finding::Finding;
+use super::settings::Settings;
+use super::{probe_crm, probe_dialler};
+use crate::crm::CrmRead;
+use crate::dialler::DiallerRead;
+use crate::domain::RouteName;
+use crate::env::Env;
+use std::collections::BTreeMap;
+
+/// The two sides, as far as they read.
+pub struct Sides<'a> {
+    /// The dialler.
+    pub dialler: &'a dyn DiallerRead,
+    /// Each route's own view of its CRM (object and fields differ from route to route).
+    pub crms: BTreeMap<RouteName, &'a dyn CrmRead>,
+}
+
+/// Asks everything. An unanswered question is a finding, never an end: the other side is still asked.
+///
+/// Costs one list of each campaign, one page of each route's records and each companion.
+pub async fn online(settings: &Settings, sides: &Sides<'_>, env: &Env) -> Vec<Finding> {
+    let mut findings = probe_dialler::probe(settings, sides.dialler, env).await;
+    for (name, route) in &settings.routes {
+        if let Some(crm) = sides.crms.get(name) {
+            findings.extend(probe_crm::probe(route, *crm, env).await);
+        }
+    }
+    findings
+}

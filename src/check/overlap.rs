@@ -1,0 +1,61 @@
+//! Two routes must never make the same UserData: one person's result would land on another's record
+//! (users 11; ids of different CRM objects overlap).
+
+use super::notes::Notes;
+use super::settings::RouteSettings;
+use crate::domain::{Problem, RouteName};
+use crate::mapping::Template;
+use crate::mapping::template::Part;
+use std::collections::BTreeMap;
+
+/// Compares every pair of routes; there is one dialler.
+pub(super) fn check(routes: &BTreeMap<RouteName, RouteSettings>, notes: &mut Notes<'_>) {
+    let all: Vec<&RouteSettings> = routes.values().collect();
+    for (index, second) in all.iter().enumerate() {
+        for first in &all[..index] {
+            if let Some(problem) = compare(first, second) {
+                notes.problem(problem);
+            }
+        }
+    }
+}
+
+fn compare(first: &RouteSettings, second: &RouteSettings) -> Option<Problem> {
+    let (a, b) = (&first.name, &second.name);
+    // The ledger folds as the dialler may: a difference in case is none.
+    if first.id.as_str().eq_ignore_ascii_case(second.id.as_str()) {
+        let given = format!("the id {:?}, which [route.{a}] has too", second.id.as_str());
+        return Some(Problem::new(format!("route.{b}.id"), given, "an id that no other route has"));
+    }
+    let (one, other) = (first.mapping.template(), second.mapping.template());
+    may_meet(one, other).then(|| {
+        let given = format!("{other} can give the same value as {one} of [route.{a}]");
+        Problem::new(format!("route.{b}.user_data"), given, "UserData that differ over all routes")
+            .remedy(format!("Let each begin with another text, for example \"'{b}.' ~ id\""))
+    })
+}
+
+/// What stands before the first id and behind the last one, in the form in which keys collide.
+pub(super) fn ends(template: &Template) -> (String, String) {
+    let text = |part: &Part| match part {
+        Part::Constant(text) => Some(text.to_lowercase()),
+        Part::Id => None,
+    };
+    let before: Vec<String> = template.parts().iter().map_while(text).collect();
+    let mut behind: Vec<String> = template.parts().iter().rev().map_while(text).collect();
+    behind.reverse();
+    (before.concat(), behind.concat())
+}
+
+/// Whether two ids may exist that give both the same value.
+///
+/// Where one text goes on beyond the other, the rest would have to be part of an id. A rest with a
+/// sign in it (`leads-` and `leads-b2b-`, as names of routes make them) is let through: ids are letters
+/// and digits, and should one not be, the ledger parks the second record of a key.
+fn may_meet(one: &Template, other: &Template) -> bool {
+    let in_an_id = |rest: &str| rest.chars().all(char::is_alphanumeric);
+    let ((before, behind), (before_2, behind_2)) = (ends(one), ends(other));
+    let rest = before.strip_prefix(&before_2).or_else(|| before_2.strip_prefix(&before));
+    let rest_2 = behind.strip_suffix(&behind_2).or_else(|| behind_2.strip_suffix(&behind));
+    rest.is_some_and(in_an_id) && rest_2.is_some_and(in_an_id)
+}

@@ -1,0 +1,126 @@
+//! Asks a route's CRM: does it answer, how many records are there, does the mapping fit real ones.
+
+use super::finding::{Finding, Level};
+use super::settings::RouteSettings;
+use crate::crm::{CrmRead, Page};
+use crate::domain::{Reason, Record};
+use crate::env::Env;
+use crate::mapping::Condition;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// All findings about one route's CRM.
+pub(super) async fn probe(route: &RouteSettings, crm: &dyn CrmRead, env: &Env) -> Vec<Finding> {
+    let about = format!("crm.{}", route.crm);
+    let name = format!("route.{}", route.name);
+    let page = match crm.changed_since(None, None).await {
+        Ok(page) => page,
+        Err(error) => return vec![Finding::unanswered(&about, &error)],
+    };
+    let object = &crm.contract().object;
+    let mut findings =
+        vec![Finding::new(Level::Ok, &about, format!("answers, the token is right, {object} is readable"))];
+    findings.push(match crm.count().await {
+        Ok(Some(0)) => {
+            Finding::new(Level::Warning, &name, format!("the connector's filter selects no {object}"))
+        }
+        Ok(Some(count)) => {
+            Finding::new(Level::Ok, &name, format!("{count} records of {object} will be read"))
+        }
+        Ok(None) => Finding::new(Level::Note, &name, "this CRM cannot say how many records will be read"),
+        Err(error) => Finding::unanswered(&about, &error),
+    });
+    if page.crm_time.is_none() {
+        let text = "tells no time of its own; the cursor follows the greatest modification time seen";
+        findings.push(Finding::new(Level::Note, &about, text));
+    }
+    findings.extend(judge_page(route, &name, &page, env));
+    for companion in &crm.contract().companions {
+        findings.push(match crm.companion(companion).await {
+            Ok(ids) => {
+                Finding::new(Level::Ok, &about, format!("companion {companion}: {} records", ids.len()))
+            }
+            Err(error) => Finding::unanswered(&about, &error),
+        });
+    }
+    findings
+}
+
+/// A page of real records through the mapping; nothing of them is shown but counts and field names.
+fn judge_page(route: &RouteSettings, name: &str, page: &Page, env: &Env) -> Vec<Finding> {
+    let records: Vec<&Record> = page.records.iter().filter_map(|record| record.as_ref().ok()).collect();
+    let mut findings = Vec::new();
+    let unreadable = page.records.len() - records.len();
+    if unreadable > 0 {
+        let text = format!("{unreadable} of the first {} records cannot be read", page.records.len());
+        findings
+            .push(Finding::new(Level::Warning, name, text).remedy("They will be parked with their reasons."));
+    }
+    let Some(first) = records.first() else {
+        findings.push(Finding::new(Level::Note, name, "no record to try the expressions on"));
+        return findings;
+    };
+    let missing = route.mapping.missing_names(first);
+    for (key, missing) in &missing {
+        let text = format!("{key}: a real record carries no {missing:?}");
+        let remedy = "See the field's name in the CRM and the rights of the token's user: an absent field is never \
+                      read as false.";
+        findings.push(Finding::new(Level::Error, name, text).remedy(remedy));
+    }
+    if missing.is_empty() {
+        findings.push(Finding::new(Level::Ok, name, "real records carry every name in the expressions"));
+        findings.push(verdicts(route, name, &records, env));
+    }
+    findings.extend(longest_user_data(route, name, &records));
+    findings
+}
+
+/// What would become of the page's records, by count and reason.
+fn verdicts(route: &RouteSettings, name: &str, records: &[&Record], env: &Env) -> Finding {
+    let today = env.now().with_timezone(&route.time_zone).date_naive();
+    let (mut wanted, mut blocked, mut not_eligible, mut deleted) = (0, 0, 0, 0);
+    let mut unusable: BTreeMap<&str, usize> = BTreeMap::new();
+    for record in records {
+        if record.deleted {
+            deleted += 1;
+            continue;
+        }
+        let mapped = route.mapping.map(record, today);
+        let mut reason = |reason: &Reason| *unusable.entry(reason.code.as_str()).or_default() += 1;
+        match (&mapped.block, &mapped.eligible, &mapped.user_data, &mapped.fields) {
+            (Condition::Broken(broken), ..) | (_, Condition::Broken(broken), ..) => reason(broken),
+            (Condition::True, ..) => blocked += 1,
+            (_, Condition::False, ..) => not_eligible += 1,
+            (_, _, Err(bad), _) | (_, _, _, Some(Err(bad))) => reason(bad),
+            (_, _, Ok(_), Some(Ok(_)) | None) => wanted += 1,
+        }
+    }
+    let mut text = format!(
+        "of the first {} records {wanted} would be imported, {not_eligible} are not eligible, {blocked} blocked, \
+         {deleted} deleted",
+        records.len()
+    );
+    for (reason, count) in &unusable {
+        text.push_str(&format!(", {count} unusable ({reason})"));
+    }
+    let level = if wanted == 0 { Level::Warning } else { Level::Ok };
+    let finding = Finding::new(level, name, text);
+    if wanted == 0 {
+        finding.remedy("If that is not meant, try one: dialbridge try --route R CRM-ID")
+    } else {
+        finding
+    }
+}
+
+/// A key that does not fit cannot be cut, so it is better known before the first import.
+fn longest_user_data(route: &RouteSettings, name: &str, records: &[&Record]) -> Option<Finding> {
+    let template = route.mapping.template();
+    let bad: Vec<String> = records
+        .iter()
+        .filter_map(|record| template.render(&record.id).err())
+        .map(|reason| reason.to_string())
+        .collect();
+    let kinds: BTreeSet<&String> = bad.iter().collect();
+    let first = kinds.first()?;
+    let text = format!("{} of {} records get no UserData: {first}", bad.len(), records.len());
+    Some(Finding::new(Level::Error, name, text).remedy(format!("Change route.{}.user_data.", route.name)))
+}

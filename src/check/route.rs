@@ -1,0 +1,158 @@
+//! One `[route.NAME]`: what it names must exist, what it says must be readable.
+
+use super::notes::Notes;
+use super::offline::Validators;
+use super::reach;
+use super::settings::{Beside, RouteSettings};
+use crate::config::{NameOrNumber, RawConfig, RawRoute, Setting};
+use crate::dialler::CampaignRef;
+use crate::domain::policy::{AdoptConflict, Unblock, Vanished};
+use crate::domain::{CampaignId, Problem, RouteName, suggest};
+use crate::mapping::{Mapping, MappingSpec, TooLong};
+use chrono::NaiveTime;
+use chrono_tz::Tz;
+use std::sync::Arc;
+
+/// What is given where a route names a CRM that is not there.
+pub(super) const NO_SUCH_CRM: &str = "no such CRM";
+
+/// What a route is judged against.
+pub(super) struct About<'a> {
+    pub(super) raw: &'a RawConfig,
+    /// The dialler's zone, if it is one.
+    pub(super) zone: Option<Tz>,
+    pub(super) validators: &'a Validators<'a>,
+}
+
+/// Checks one route; every mistake in it is noted.
+pub(super) fn route(
+    name: &str,
+    raw: &RawRoute,
+    about: &About<'_>,
+    notes: &mut Notes<'_>,
+) -> Option<RouteSettings> {
+    let key = |key: &str| format!("route.{name}.{key}");
+    let crm = raw.crm.as_ref().filter(|crm| known_crm(&key("crm"), &crm.value, about.raw, notes));
+    let id = raw.id.as_ref().map_or(Some(name.to_owned()), |id| route_id(&key("id"), &id.value, notes));
+    let client = client(&key("client"), &raw.client.value, notes);
+    let own_zone = raw.time_zone.as_ref().map(|text| reach::zone(&key("time_zone"), text, notes));
+    let zone = own_zone.unwrap_or(about.zone);
+    // A wrong zone has its own message; the crons are judged all the same.
+    for (cron, text) in [("pull", &raw.pull), ("harvest", &raw.harvest), ("push", &raw.push)] {
+        if let Err(why) = (about.validators.cron)(&text.value, zone.unwrap_or(Tz::UTC)) {
+            let expected = "five fields (minute hour day month weekday), such as \"*/5 7-21 * * Mon-Sat\"";
+            notes.problem(Problem::new(key(cron), why, expected));
+        }
+    }
+    let day_start = day_start(&key("day_start"), &raw.day_start.value, notes);
+    let own_country = reach::country(&key("country"), raw.country.as_ref(), notes);
+    let country = own_country.or_else(|| about.raw.dialler.country.as_ref().map(|text| text.value.clone()));
+    let spec =
+        about.zone.map(|zone| spec(name, id.as_deref().unwrap_or(name), raw, about, zone, country.clone()));
+    let mapping = spec.and_then(|spec| mapping(&spec, notes));
+    Some(RouteSettings {
+        name: RouteName::from(name),
+        id: RouteName::from(id?.as_str()),
+        crm: crm?.value.clone(),
+        campaign: match &raw.campaign.as_ref()?.value {
+            NameOrNumber::Name(name) => CampaignRef::Name(name.trim().to_owned()),
+            NameOrNumber::Number(number) => CampaignRef::Id(CampaignId(*number)),
+        },
+        object: raw.object.as_ref().map(|text| text.value.clone()),
+        client: client?,
+        unblock: Unblock::parse(&raw.unblock.value)?,
+        pull: raw.pull.value.clone(),
+        harvest: raw.harvest.value.clone(),
+        push: raw.push.value.clone(),
+        time_zone: zone?,
+        day_start: day_start?,
+        max_decision_age: *raw.max_decision_age,
+        adopt_conflict: AdoptConflict::parse(&raw.adopt_conflict.value)?,
+        vanished: Vanished::parse(&raw.vanished.value)?,
+        country,
+        beside: if raw.beside.value == "ignore" { Beside::Ignore } else { Beside::Hold },
+        mapping: Arc::new(mapping?),
+    })
+}
+
+fn known_crm(key: &str, crm: &str, raw: &RawConfig, notes: &mut Notes<'_>) -> bool {
+    if raw.crm.contains_key(crm) {
+        return true;
+    }
+    let names: Vec<&str> = raw.crm.keys().map(String::as_str).collect();
+    let expected = format!("the name of a [crm.NAME]: {}", names.join(", "));
+    // The name itself belongs to the remedy: `offline` knows the problem by what is given.
+    let remedy = match suggest(crm, names) {
+        Some(near) => format!("{crm:?} stands nowhere. Did you mean {near:?}?"),
+        None => format!("{crm:?} stands nowhere."),
+    };
+    notes.problem(Problem::new(key, NO_SUCH_CRM, expected).remedy(remedy));
+    false
+}
+
+/// Like a route's name: it stands at the beginning of UserData.
+fn route_id(key: &str, id: &str, notes: &mut Notes<'_>) -> Option<String> {
+    if (1..=40).contains(&id.len()) && id.chars().all(|c| c.is_ascii_alphanumeric() || c == '-') {
+        return Some(id.to_owned());
+    }
+    let expected = "1 to 40 letters, digits and '-': it becomes part of UserData";
+    notes.problem(Problem::new(key, format!("{id:?}"), expected));
+    None
+}
+
+/// Blocks are kept under this name; two spellings of one client would not share them.
+fn client(key: &str, client: &str, notes: &mut Notes<'_>) -> Option<String> {
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_');
+    if client.len() <= 40 && client.chars().all(plain) {
+        return Some(client.to_owned());
+    }
+    let expected = "at most 40 small letters, digits, '-' and '_'";
+    notes.problem(Problem::new(key, format!("{client:?}"), expected));
+    None
+}
+
+fn day_start(key: &str, text: &str, notes: &mut Notes<'_>) -> Option<NaiveTime> {
+    // chrono also takes "6:00"; one way to write it is enough, and "24:00" is the next day.
+    let time = NaiveTime::parse_from_str(text, "%H:%M").ok().filter(|_| text.len() == 5);
+    if time.is_none() {
+        notes.problem(Problem::new(key, format!("{text:?}"), "a time of day such as \"06:00\""));
+    }
+    time
+}
+
+/// What `mapping` is asked. Dates are written in the dialler's zone; which day `today` is, the caller
+/// says in the route's zone.
+fn spec(
+    name: &str,
+    id: &str,
+    raw: &RawRoute,
+    about: &About<'_>,
+    zone: Tz,
+    country: Option<String>,
+) -> MappingSpec {
+    let text = |setting: &Option<Setting<String>>| setting.as_ref().map(|text| text.value.clone());
+    let fields = raw.fields.iter().flat_map(|fields| &fields.value);
+    MappingSpec {
+        // A renamed route keeps its UserData: they begin with the id that never changes.
+        user_data: text(&raw.user_data).or_else(|| Some(format!("'{id}-' ~ id"))),
+        only_if: text(&raw.only_if),
+        block_if: text(&raw.block_if),
+        fields: fields.map(|(name, text)| (name.clone(), text.value.clone())).collect(),
+        country,
+        phone_format: reach::phone_format(&about.raw.dialler),
+        too_long: if raw.too_long.value == "park" { TooLong::Park } else { TooLong::Cut },
+        ..MappingSpec::new(RouteName::from(name), zone)
+    }
+}
+
+fn mapping(spec: &MappingSpec, notes: &mut Notes<'_>) -> Option<Mapping> {
+    // Without any field the missing table is the message.
+    if spec.fields.is_empty() {
+        return None;
+    }
+    let parsed = Mapping::parse(spec).map(|mapping| {
+        let warnings = mapping.warnings(&spec.route);
+        (mapping, warnings)
+    });
+    notes.take(parsed)
+}

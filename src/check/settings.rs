@@ -1,0 +1,208 @@
+//! The config with its meaning: what the program is built from.
+
+use crate::dialler::CampaignRef;
+use crate::domain::RouteName;
+use crate::domain::policy::{AdoptConflict, Unblock, Vanished};
+use crate::mapping::{Mapping, PhoneFormat};
+use crate::remote::http::HttpOptions;
+use chrono::NaiveTime;
+use chrono_tz::Tz;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Everything, validated.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The dialler.
+    pub dialler: DiallerSettings,
+    /// The CRMs by name.
+    pub crms: BTreeMap<String, CrmSettings>,
+    /// The routes by name.
+    pub routes: BTreeMap<RouteName, RouteSettings>,
+    /// Sending.
+    pub push: PushSettings,
+    /// Harvesting.
+    pub harvest: HarvestSettings,
+    /// Country of numbers in block lists; `None` where neither `[blocks]` nor the dialler names one.
+    pub blocks_country: Option<String>,
+    /// The ledger.
+    pub ledger: LedgerSettings,
+    /// Logging.
+    pub log: LogSettings,
+    /// The Unix socket of the commands.
+    pub control_socket: PathBuf,
+}
+
+/// The jtel release, as far as it is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Release {
+    /// `3` of `3.39`.
+    pub major: u32,
+    /// `39` of `3.39`.
+    pub minor: u32,
+}
+
+impl Release {
+    /// Whether `resetContact` and `unlockContact` may be sent with an import.
+    pub fn knows_unlock_contact(self) -> bool {
+        self >= Self { major: 3, minor: 39 }
+    }
+}
+
+/// What is known of the batch read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BatchRead {
+    /// Ask once, remember the answer.
+    Probe,
+    /// It is there.
+    On,
+    /// It is not there.
+    Off,
+}
+
+/// `[dialler]`.
+#[derive(Debug, Clone)]
+pub struct DiallerSettings {
+    /// Address (without a '/' at its end), certificates, proxy.
+    pub http: HttpOptions,
+    /// The last part of the address.
+    pub clients_id: u64,
+    /// The token's file, or two.
+    pub token_files: Vec<PathBuf>,
+    /// The zone of its times.
+    pub time_zone: Tz,
+    /// Unset counts as older than every release that matters.
+    pub release: Option<Release>,
+    /// Two capitals.
+    pub country: Option<String>,
+    /// How numbers are sent.
+    pub phone_format: PhoneFormat,
+    /// The batch read.
+    pub batch_read: BatchRead,
+    /// Slots, the locks' two included.
+    pub max_in_flight: usize,
+    /// Requests per second.
+    pub requests_per_second: Option<f64>,
+    /// One request's deadline.
+    pub request_timeout: Duration,
+    /// Quiet time before an uncertain write is asked about.
+    pub settle_after: Duration,
+}
+
+/// `[crm.NAME]`.
+#[derive(Debug, Clone)]
+pub struct CrmSettings {
+    /// Its name.
+    pub name: String,
+    /// A bundled connector's name, or the path of a file (absolute, or from the config's folder).
+    pub connector: String,
+    /// Address (without a '/' at its end), certificates, proxy.
+    pub http: HttpOptions,
+    /// The token's file, or two.
+    pub token_files: Vec<PathBuf>,
+    /// The database.
+    pub database: Option<String>,
+    /// Slots.
+    pub max_in_flight: usize,
+    /// Requests per second.
+    pub requests_per_second: Option<f64>,
+    /// One request's deadline.
+    pub request_timeout: Duration,
+}
+
+/// What contacts in the campaign that are not ours mean.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Beside {
+    /// The route does not leave `dry`.
+    Hold,
+    /// Nothing.
+    Ignore,
+}
+
+/// `[route.NAME]`.
+#[derive(Debug, Clone)]
+pub struct RouteSettings {
+    /// Its name in the config.
+    pub name: RouteName,
+    /// What the ledger knows it by; its name unless the config says otherwise.
+    pub id: RouteName,
+    /// The CRM's name; it exists.
+    pub crm: String,
+    /// By name or by number.
+    pub campaign: CampaignRef,
+    /// The CRM's object, where it is not the connector's own.
+    pub object: Option<String>,
+    /// Blocks hold within it.
+    pub client: String,
+    /// Who lifts a block of `block_if`.
+    pub unblock: Unblock,
+    /// Cron of the pull, in `time_zone`.
+    pub pull: String,
+    /// Cron of the harvest, in `time_zone`.
+    pub harvest: String,
+    /// Cron of the push, in `time_zone`.
+    pub push: String,
+    /// The zone of the crons and of `today`.
+    pub time_zone: Tz,
+    /// When `today` is looked at again.
+    pub day_start: NaiveTime,
+    /// How old a decision may be.
+    pub max_decision_age: Duration,
+    /// Whose value wins at adoption.
+    pub adopt_conflict: AdoptConflict,
+    /// What follows a contact's deletion by others.
+    pub vanished: Vanished,
+    /// Country of numbers without a prefix: the route's, else the dialler's.
+    pub country: Option<String>,
+    /// Contacts that are not ours.
+    pub beside: Beside,
+    /// Conditions, join key and fields, compiled.
+    pub mapping: Arc<Mapping>,
+}
+
+/// `[push]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PushSettings {
+    /// Waits between the tries of one operation; never empty; the last one repeats.
+    pub retry: Vec<Duration>,
+    /// Cap on Retry-After.
+    pub max_retry_after: Duration,
+}
+
+/// `[harvest]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HarvestSettings {
+    /// The audit's round over contacts with a try or a result in 14 days.
+    pub audit_active: Duration,
+    /// The audit's round over all others.
+    pub audit_rest: Duration,
+}
+
+/// `[ledger]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LedgerSettings {
+    /// The file.
+    pub path: PathBuf,
+    /// How long bodies of failed operations are kept.
+    pub keep_bodies: Duration,
+}
+
+/// How a log line looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For machines.
+    Json,
+}
+
+/// `[log]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogSettings {
+    /// The form.
+    pub format: LogFormat,
+    /// `error`, `warn`, `info`, `debug` or `trace`.
+    pub level: String,
+}
