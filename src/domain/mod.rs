@@ -6,6 +6,7 @@ pub mod decision;
 pub mod desired;
 pub mod field;
 pub mod ids;
+pub mod moment;
 pub mod operation;
 pub mod permit;
 pub mod policy;
@@ -26,6 +27,7 @@ pub use ids::{
     CampaignId, ContactId, FoldedUserData, HistoryId, LinkId, OperationId, RecordId, RouteName, RunId, Seq,
     UserData, UserDataError,
 };
+pub use moment::{CallTimes, ReadTime, TimeReading};
 pub use operation::{OperationKind, OperationState};
 pub use permit::Permit;
 pub use problem::{Place, Problem};

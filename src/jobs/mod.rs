@@ -2,6 +2,8 @@
 //! sides, so that timer, hint, hand and restart are one path (promise 6).
 
 pub mod campaigns;
+pub mod harvest;
+pub mod local_time;
 
 use crate::domain::{Reason, ReasonCode};
 use crate::ledger::LedgerError;

@@ -1,0 +1,244 @@
+//! Harvest: every contact's calls and results into the ledger, at a cost that follows the changes.
+//!
+//! The unit is (dialler, campaign), whatever routes feed it (semantics 18). A sweep compares the streamed
+//! list with the ledger; what changed goes onto the due list; then the due list and the audit's share are
+//! read. Contacts without a link of ours ("foreign") are swept, indexed by number and harvested as well: a
+//! block must find them, and one that is adopted later brings its calls along. The run's balance counts them
+//! apart: listed = unchanged + due + foreign.
+
+mod history;
+mod read;
+mod sight;
+mod sweep;
+
+pub use sight::ToE164;
+
+use super::JobError;
+use crate::dialler::DiallerRead;
+use crate::domain::policy::Job;
+use crate::domain::{CampaignId, RunId, Timestamp};
+use crate::env::Env;
+use crate::ledger::{Counts, HarvestRules, Ledger, RunEnd, RunStart, Share, SweepCounts};
+use chrono::TimeDelta;
+use read::{Pass, Tally};
+use serde::Serialize;
+use std::sync::Arc;
+use sweep::Swept;
+
+/// What a harvest works with.
+#[derive(Clone)]
+pub struct HarvestContext {
+    /// The ledger.
+    pub ledger: Ledger,
+    /// Clock and shutdown.
+    pub env: Env,
+    /// The dialler.
+    pub dialler: Arc<dyn DiallerRead>,
+    /// The zone of its times.
+    pub zone: chrono_tz::Tz,
+    /// How numbers in the dialler are read.
+    pub to_e164: Arc<ToE164>,
+    /// When what is read.
+    pub settings: HarvestSettings,
+    /// `schedule`, `hand`, `start` or `hint`.
+    pub cause: &'static str,
+}
+
+/// The harvest's settings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HarvestSettings {
+    /// Ladder, waiting and audit.
+    pub rules: HarvestRules,
+    /// When so many contacts are missing that nothing is concluded.
+    pub brake: Brake,
+    /// So many history requests at once; the call policy's limits hold beside it.
+    pub in_flight: usize,
+    /// At most so many missing contacts are asked about in one run; the others follow in the next.
+    pub single_reads: usize,
+    /// How numbers are read (the country); when it changes, the index of numbers is made anew.
+    pub numbers_revision: String,
+}
+
+impl Default for HarvestSettings {
+    fn default() -> Self {
+        Self {
+            rules: HarvestRules::default(),
+            brake: Brake::default(),
+            in_flight: 4,
+            single_reads: 500,
+            numbers_revision: String::new(),
+        }
+    }
+}
+
+/// Absence is believed within bounds only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Brake {
+    /// Holds when more than `percent` of the contacts and more than `contacts` are missing.
+    At {
+        /// Percent of those expected.
+        percent: usize,
+        /// Contacts.
+        contacts: usize,
+    },
+    /// A person has looked and lets it through.
+    Off,
+}
+
+impl Default for Brake {
+    fn default() -> Self {
+        Self::At { percent: 20, contacts: 10 }
+    }
+}
+
+impl Brake {
+    fn holds(self, missing: usize, expected: usize) -> bool {
+        match self {
+            Self::At { percent, contacts } => missing > contacts && missing * 100 > expected * percent,
+            Self::Off => false,
+        }
+    }
+}
+
+/// What a harvest did.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct HarvestReport {
+    /// The run, if one was begun.
+    pub run: Option<RunId>,
+    /// The balance.
+    pub counts: Counts,
+    /// The sweep and the requests by share.
+    pub sweep: SweepCounts,
+    /// Missing contacts that were asked about.
+    pub asked_singly: i64,
+    /// Contacts confirmed gone in this run.
+    pub gone: i64,
+    /// Contacts whose own read failed; they are tried again later.
+    pub failed: i64,
+    /// Rows with a time that does not exist in the configured zone: the zone is wrong.
+    pub times_in_gap: i64,
+}
+
+/// Harvests one campaign: sweep, due list, audit. Whatever was stored before a failure stays.
+///
+/// # Errors
+/// The dialler or the ledger cannot be used, the list was cut, or the program is ending.
+pub async fn harvest(ctx: &HarvestContext, campaign: CampaignId) -> Result<HarvestReport, JobError> {
+    let start = RunStart { job: Job::Harvest, route: None, campaign: Some(campaign), cause: ctx.cause };
+    let run = ctx.ledger.run_start(start).await?;
+    let before = ctx.ledger.sweep_last(Some(campaign)).await?;
+    let began = ctx.ledger.next_seq();
+    let sweep = ctx.ledger.sweep_begin(Some(campaign), Some(run), began).await?;
+    let mut report = HarvestReport { run: Some(run), ..HarvestReport::default() };
+    let result = async {
+        let mut swept = sweep::sweep(ctx, Some(campaign), began).await?;
+        take_over(&mut report, &swept);
+        sweep::ask_for_missing(ctx, campaign, began, &mut swept).await?;
+        report.sweep = swept.counts.clone();
+        // A dialler that does not answer at all is not asked for histories; a cut list says nothing about them.
+        match swept.failure {
+            Some(error) if swept.counts.contacts == 0 => return Err(error.into()),
+            failure => {
+                read_due(ctx, campaign, run, before.map(|last| last.began_at), &mut report).await?;
+                failure.map_or(Ok(()), |error| Err(error.into()))
+            }
+        }
+    }
+    .await;
+    close(ctx, run, sweep, &report, &result).await?;
+    result.map(|()| report)
+}
+
+/// Sweeps the whole account for the index of keys and numbers: what first sight and blocks ask. No history
+/// is read, no absence concluded.
+///
+/// # Errors
+/// The dialler or the ledger cannot be used, or the list was cut.
+pub async fn sweep_account(ctx: &HarvestContext) -> Result<SweepCounts, JobError> {
+    let began = ctx.ledger.next_seq();
+    let sweep = ctx.ledger.sweep_begin(None, None, began).await?;
+    let swept = sweep::sweep(ctx, None, began).await?;
+    ctx.ledger.sweep_end(sweep, swept.counts.clone()).await?;
+    match swept.failure {
+        Some(error) => Err(error.into()),
+        None => Ok(swept.counts),
+    }
+}
+
+fn take_over(report: &mut HarvestReport, swept: &Swept) {
+    report.sweep = swept.counts.clone();
+    report.counts.requests = 1;
+    report.counts.listed = swept.counts.contacts;
+    report.counts.unchanged = swept.unchanged;
+    report.counts.due = swept.due;
+    report.counts.foreign_contacts = swept.foreign;
+}
+
+async fn read_due(
+    ctx: &HarvestContext,
+    campaign: CampaignId,
+    run: RunId,
+    before: Option<Timestamp>,
+    report: &mut HarvestReport,
+) -> Result<(), JobError> {
+    // Unknown on an empty list: then there is nothing to be blind for.
+    let result_in_list = report.sweep.carries_result.unwrap_or(true);
+    let cutoff = ctx.env.now();
+    for share in [Share::Missing, Share::Changed, Share::Due, Share::Audit] {
+        let limit = match share {
+            Share::Missing => ctx.settings.single_reads,
+            Share::Changed | Share::Due => usize::MAX,
+            Share::Audit => audit_limit(ctx, campaign, before, result_in_list, report).await?,
+        };
+        let pass = Pass { ctx, campaign, run, share, result_in_list };
+        let mut tally = Tally::default();
+        let result = pass.run(cutoff, limit, &mut tally).await;
+        tally.report(share, report);
+        result?;
+    }
+    if report.times_in_gap > 0 {
+        report.sweep.remark = Some(format!(
+            "{} rows carry a time that does not exist in {}: [dialler] time_zone is wrong",
+            report.times_in_gap, ctx.zone
+        ));
+    }
+    Ok(())
+}
+
+/// How many contacts the audit may read now: its share, for the time since the last sweep, of one read per
+/// contact a day (contacts/100 batched requests a day), less what the due list took. The due list itself is
+/// not cut off: it is bounded by its ladder, and it is how results are seen. A quarter is the audit's in any
+/// case, so that a busy campaign does not starve it, and one batch more, so that a small one moves at all.
+async fn audit_limit(
+    ctx: &HarvestContext,
+    campaign: CampaignId,
+    before: Option<Timestamp>,
+    result_in_list: bool,
+    report: &HarvestReport,
+) -> Result<usize, JobError> {
+    let Some(audit) = &ctx.settings.rules.audit else { return Ok(0) };
+    let day = TimeDelta::hours(24);
+    let passed = before.map_or(day, |before| (ctx.env.now() - before).clamp(TimeDelta::zero(), day));
+    let counted = ctx.ledger.contacts_active(campaign, ctx.env.now() - audit.active_for).await?;
+    // Where the list is blind for results, active contacts are read hourly, and the budget is as large.
+    let per_day = if result_in_list { counted.all } else { counted.all + 24 * counted.active };
+    let share = per_day.saturating_mul(passed.num_seconds()) / day.num_seconds();
+    let allowed = (share / 4).max(share - report.sweep.read_due) + 100;
+    Ok(usize::try_from(allowed).unwrap_or(0))
+}
+
+async fn close(
+    ctx: &HarvestContext,
+    run: RunId,
+    sweep: i64,
+    report: &HarvestReport,
+    result: &Result<(), JobError>,
+) -> Result<(), JobError> {
+    ctx.ledger.sweep_end(sweep, report.sweep.clone()).await?;
+    let end = match result {
+        Ok(()) => RunEnd::Done,
+        Err(error) => RunEnd::Failed(error.to_string()),
+    };
+    ctx.ledger.run_finish(run, end, report.counts).await?;
+    Ok(())
+}

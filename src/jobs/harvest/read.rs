@@ -1,0 +1,310 @@
+//! Reads the histories that are due, in batches where the installation has the batch read, else one by one.
+
+use super::history::{ready, result_code};
+use super::sight::seen;
+use super::{HarvestContext, HarvestReport, JobError};
+use crate::dialler::{BatchQuery, ContactWithHistory};
+use crate::domain::{CampaignId, ContactId, HistoryRow, RunId, Seq, Timestamp};
+use crate::ledger::{Absence, DueContact, HistoryRead, ReadContext, Share};
+use crate::remote::{CallClass, CallError, CallErrorKind};
+use futures_util::{StreamExt as _, stream};
+use std::collections::HashMap;
+
+/// So many contacts in one batch read, which is also one transaction.
+const BATCH: usize = 100;
+/// So many due contacts are taken from the ledger at once.
+const PAGE: usize = 1_000;
+/// So many contacts may fail one after the other before it counts as the dialler's failure, not theirs.
+const FAILURES_IN_A_ROW: usize = 5;
+
+/// What is the same for all reads of one pass.
+pub(super) struct Pass<'a> {
+    pub(super) ctx: &'a HarvestContext,
+    pub(super) campaign: CampaignId,
+    pub(super) run: RunId,
+    pub(super) share: Share,
+    pub(super) result_in_list: bool,
+}
+
+/// What a pass did.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Tally {
+    pub(super) requests: i64,
+    pub(super) singles: i64,
+    pub(super) contacts: i64,
+    pub(super) calls_new: i64,
+    pub(super) calls_changed: i64,
+    pub(super) not_adding_up: i64,
+    pub(super) asked: i64,
+    pub(super) gone: i64,
+    pub(super) failed: i64,
+    pub(super) in_gap: i64,
+}
+
+impl Tally {
+    fn add(&mut self, other: &Self) {
+        self.requests += other.requests;
+        self.singles += other.singles;
+        self.contacts += other.contacts;
+        self.calls_new += other.calls_new;
+        self.calls_changed += other.calls_changed;
+        self.not_adding_up += other.not_adding_up;
+        self.asked += other.asked;
+        self.gone += other.gone;
+        self.failed += other.failed;
+        self.in_gap += other.in_gap;
+    }
+
+    /// Adds it to what the run reports.
+    pub(super) fn report(&self, share: Share, report: &mut HarvestReport) {
+        let (requests, contacts) = match share {
+            Share::Changed => (&mut report.sweep.requests_changed, &mut report.sweep.read_changed),
+            Share::Due => (&mut report.sweep.requests_due, &mut report.sweep.read_due),
+            Share::Audit => (&mut report.sweep.requests_audit, &mut report.sweep.read_audit),
+            // Asking about a missing contact reads no history.
+            Share::Missing => (&mut report.sweep.requests_single, &mut report.asked_singly),
+        };
+        *requests += self.requests;
+        *contacts += self.contacts;
+        report.sweep.requests_single += self.singles;
+        report.sweep.not_adding_up += self.not_adding_up;
+        if share == Share::Audit {
+            report.sweep.found_by_audit += self.calls_new + self.calls_changed;
+        }
+        report.counts.calls_new += self.calls_new;
+        report.counts.calls_changed += self.calls_changed;
+        report.counts.requests += self.requests + self.singles;
+        report.gone += self.gone;
+        report.failed += self.failed;
+        report.times_in_gap += self.in_gap;
+    }
+}
+
+impl Pass<'_> {
+    /// Reads everything of this share that is due at `cutoff`, at most `limit` contacts. What it did is in
+    /// `tally` also when it fails.
+    pub(super) async fn run(
+        &self,
+        cutoff: Timestamp,
+        limit: usize,
+        tally: &mut Tally,
+    ) -> Result<(), JobError> {
+        let mut left = limit;
+        let mut last_first = None;
+        while left > 0 {
+            let page = self.ctx.ledger.due_take(self.campaign, self.share, cutoff, left.min(PAGE)).await?;
+            let first = page.first().map(|due| due.id);
+            // Every read moves its contact beyond the cut-off; a page that comes again is a defect, and must
+            // not become an endless loop of requests.
+            if first.is_none() || first == last_first {
+                break;
+            }
+            last_first = first;
+            left -= page.len().min(left);
+            let chunks: Vec<Vec<DueContact>> = page.chunks(BATCH).map(<[DueContact]>::to_vec).collect();
+            let mut done = stream::iter(chunks)
+                .map(|chunk| self.chunk(chunk))
+                .buffer_unordered(self.ctx.settings.in_flight.max(1));
+            while let Some((part, result)) = done.next().await {
+                tally.add(&part);
+                result?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn chunk(&self, chunk: Vec<DueContact>) -> (Tally, Result<(), JobError>) {
+        let mut tally = Tally::default();
+        if self.ctx.env.shutdown().is_cancelled() {
+            return (tally, Err(JobError::ShuttingDown));
+        }
+        let result = match self.share {
+            Share::Missing => self.ask(&chunk, &mut tally).await,
+            Share::Changed | Share::Due | Share::Audit => self.read(chunk, &mut tally).await,
+        };
+        (tally, result)
+    }
+
+    /// One request for all of them, or one for each; then one transaction.
+    async fn read(&self, chunk: Vec<DueContact>, tally: &mut Tally) -> Result<(), JobError> {
+        let (seq, sent_at) = (self.ctx.ledger.next_seq(), self.ctx.env.now());
+        let ids: Vec<ContactId> = chunk.iter().map(|due| due.id).collect();
+        let query = BatchQuery { user_data: Vec::new(), ids };
+        let answer = self.ctx.dialler.read_batch(&query, self.class()).await;
+        let (reads, unread) = match answer {
+            Ok(Some(contacts)) => {
+                tally.requests += 1;
+                self.from_batch(chunk, contacts, seq, sent_at).await?
+            }
+            Ok(None) => self.one_by_one(chunk, tally).await?,
+            Err(error) if is_the_sides(&error) => return Err(error.into()),
+            // One contact that cannot be answered must not keep the other 99 from being read.
+            Err(_) => {
+                tally.requests += 1;
+                self.one_by_one(chunk, tally).await?
+            }
+        };
+        self.store(reads, tally).await?;
+        self.ask(&unread, tally).await
+    }
+
+    async fn from_batch(
+        &self,
+        chunk: Vec<DueContact>,
+        contacts: Vec<ContactWithHistory>,
+        seq: Seq,
+        sent_at: Timestamp,
+    ) -> Result<(Vec<HistoryRead>, Vec<DueContact>), JobError> {
+        let mut by_id: HashMap<ContactId, ContactWithHistory> =
+            contacts.into_iter().map(|found| (found.contact.id, found)).collect();
+        let (mut reads, mut unread) = (Vec::with_capacity(chunk.len()), Vec::new());
+        for due in chunk {
+            let Some(found) = by_id.remove(&due.id) else {
+                unread.push(due);
+                continue;
+            };
+            let settings = &self.ctx.settings;
+            let contact = seen(&found.contact, None, &settings.numbers_revision, self.ctx.to_e164.as_ref());
+            reads.push(HistoryRead {
+                contact: due.id,
+                seq,
+                sent_at,
+                fingerprint: due.fingerprint,
+                seen: Some(contact),
+                result: found.result.as_ref().and_then(result_code),
+                rows: ready(self.ctx, self.campaign, found.history).await?,
+            });
+        }
+        Ok((reads, unread))
+    }
+
+    async fn one_by_one(
+        &self,
+        chunk: Vec<DueContact>,
+        tally: &mut Tally,
+    ) -> Result<(Vec<HistoryRead>, Vec<DueContact>), JobError> {
+        let (mut reads, mut unread) = (Vec::with_capacity(chunk.len()), Vec::new());
+        let mut failures = 0;
+        for due in chunk {
+            let (seq, sent_at) = (self.ctx.ledger.next_seq(), self.ctx.env.now());
+            tally.requests += 1;
+            match self.ctx.dialler.history(due.id, self.class()).await {
+                Ok(Some(rows)) => {
+                    failures = 0;
+                    reads.push(self.by_id(due, rows, seq, sent_at).await?);
+                }
+                Ok(None) => unread.push(due),
+                Err(error) => {
+                    failures += 1;
+                    if is_the_sides(&error) || failures >= FAILURES_IN_A_ROW {
+                        // What was read before is stored all the same.
+                        self.store(reads, tally).await?;
+                        return Err(error.into());
+                    }
+                    tally.failed += 1;
+                    self.ctx.ledger.due_postpone(due.id, self.ctx.settings.rules.clone()).await?;
+                }
+            }
+        }
+        Ok((reads, unread))
+    }
+
+    async fn by_id(
+        &self,
+        due: DueContact,
+        rows: Vec<HistoryRow>,
+        seq: Seq,
+        sent_at: Timestamp,
+    ) -> Result<HistoryRead, JobError> {
+        Ok(HistoryRead {
+            contact: due.id,
+            seq,
+            sent_at,
+            fingerprint: due.fingerprint,
+            seen: None,
+            result: None,
+            rows: ready(self.ctx, self.campaign, rows).await?,
+        })
+    }
+
+    async fn store(&self, reads: Vec<HistoryRead>, tally: &mut Tally) -> Result<(), JobError> {
+        if reads.is_empty() {
+            return Ok(());
+        }
+        tally.contacts += reads.len() as i64;
+        let gap = Some(crate::domain::TimeReading::Gap);
+        tally.in_gap +=
+            reads.iter().flat_map(|read| &read.rows).filter(|row| row.times.how() == gap).count() as i64;
+        let context = ReadContext {
+            run: self.run,
+            campaign: self.campaign,
+            share: self.share,
+            result_in_list: self.result_in_list,
+            rules: self.ctx.settings.rules.clone(),
+        };
+        let stored = self.ctx.ledger.history_store(reads, context).await?;
+        tally.calls_new += stored.calls_new;
+        tally.calls_changed += stored.calls_changed;
+        tally.not_adding_up += stored.not_adding_up;
+        Ok(())
+    }
+
+    /// Asks about contacts that a list or a batch did not name, each by its number (semantics 2).
+    async fn ask(&self, chunk: &[DueContact], tally: &mut Tally) -> Result<(), JobError> {
+        let settings = &self.ctx.settings;
+        for due in chunk {
+            let (seq, sent_at) = (self.ctx.ledger.next_seq(), self.ctx.env.now());
+            tally.singles += 1;
+            let found = match self.ctx.dialler.contact(due.id, self.class()).await {
+                Ok(found) => found,
+                Err(error) if is_the_sides(&error) => return Err(error.into()),
+                Err(_) => {
+                    tally.failed += 1;
+                    self.ctx.ledger.due_postpone(due.id, settings.rules.clone()).await?;
+                    continue;
+                }
+            };
+            let as_seen =
+                found.as_ref().map(|c| seen(c, None, &settings.numbers_revision, self.ctx.to_e164.as_ref()));
+            let absence = self
+                .ctx
+                .ledger
+                .missing_answered(due.id, seq, as_seen, settings.rules.clone(), self.run)
+                .await?;
+            match absence {
+                // It is there, and had no history to show.
+                Absence::Back if self.share != Share::Missing => {
+                    let read = self.by_id(due.clone(), Vec::new(), seq, sent_at).await?;
+                    self.store(vec![read], tally).await?;
+                }
+                Absence::Back | Absence::Undecided => {}
+                Absence::Asked => tally.asked += 1,
+                Absence::Gone => tally.gone += 1,
+            }
+        }
+        Ok(())
+    }
+
+    fn class(&self) -> CallClass {
+        match self.share {
+            Share::Changed | Share::Due | Share::Missing => CallClass::Harvest,
+            Share::Audit => CallClass::Audit,
+        }
+    }
+}
+
+/// Whether the failure says something about the dialler as a whole; a read that failed for one contact
+/// (always 500, a broken answer) must not stop the others (semantics 25).
+fn is_the_sides(error: &CallError) -> bool {
+    match error.kind {
+        CallErrorKind::NotSent
+        | CallErrorKind::Refused { .. }
+        | CallErrorKind::Unauthorized
+        | CallErrorKind::WrongUrl => true,
+        CallErrorKind::Rejected { .. }
+        | CallErrorKind::NotFound
+        | CallErrorKind::Uncertain
+        | CallErrorKind::Unavailable
+        | CallErrorKind::BadAnswer => false,
+    }
+}

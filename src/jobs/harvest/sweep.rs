@@ -1,0 +1,198 @@
+//! The sweep: a list, streamed, compared with the ledger chunk by chunk; then the question of the contacts
+//! that a complete list did not name.
+//!
+//! Cost: an unchanged contact is a hash and its share of one look-up per chunk; nothing is written for it.
+//! That it was listed is kept in memory for the length of the sweep (one set of ids, some 16 bytes each) and
+//! not in its row: touching every row would be 200,000 writes for a sweep that found nothing.
+
+use super::sight::{carries_result, face, fingerprint, seen};
+use super::{HarvestContext, JobError};
+use crate::dialler::Listed;
+use crate::domain::{CampaignId, Contact, ContactId, Seq};
+use crate::ledger::{Known, Sighting, SweepCounts};
+use crate::remote::{CallClass, CallError};
+use futures_util::StreamExt as _;
+use std::collections::HashSet;
+
+/// So many contacts are compared, and stored, together (semantics: at most 200 in a transaction).
+const CHUNK: usize = 200;
+/// So many known contacts are looked through at once for the missing ones.
+const PAGE: usize = 5_000;
+
+/// What a sweep found.
+#[derive(Debug, Default)]
+pub(super) struct Swept {
+    pub(super) counts: SweepCounts,
+    pub(super) unchanged: i64,
+    pub(super) due: i64,
+    pub(super) foreign: i64,
+    /// Why the list is not complete.
+    pub(super) failure: Option<CallError>,
+    listed: HashSet<ContactId>,
+}
+
+/// Reads the list and stores what changed. `campaign` `None`: the whole account, for the index of keys and
+/// numbers only; histories are read by the harvest of each campaign.
+pub(super) async fn sweep(
+    ctx: &HarvestContext,
+    campaign: Option<CampaignId>,
+    began: Seq,
+) -> Result<Swept, JobError> {
+    let mut swept = Swept::default();
+    let mut list = match ctx.dialler.list_contacts(campaign, CallClass::Harvest).await {
+        Ok(list) => list,
+        Err(error) => {
+            swept.failure = Some(error);
+            return Ok(swept);
+        }
+    };
+    let mut chunk = Vec::with_capacity(CHUNK);
+    loop {
+        if ctx.env.shutdown().is_cancelled() {
+            return Err(JobError::ShuttingDown);
+        }
+        match list.next().await {
+            Some(Ok(Listed::Bad(_))) => swept.counts.bad += 1,
+            Some(Ok(Listed::Contact(contact))) => {
+                let carries = carries_result(&contact);
+                swept.counts.carries_result = Some(swept.counts.carries_result.unwrap_or(false) || carries);
+                // The list is ordered by name and made while names change: the same contact may come twice.
+                if swept.listed.insert(contact.id) {
+                    chunk.push(contact);
+                } else {
+                    swept.counts.repeats += 1;
+                }
+            }
+            Some(Err(error)) => swept.failure = Some(error),
+            None => break,
+        }
+        if chunk.len() == CHUNK {
+            compare(ctx, campaign, began, std::mem::take(&mut chunk), &mut swept).await?;
+        }
+    }
+    compare(ctx, campaign, began, chunk, &mut swept).await?;
+    swept.counts.complete = swept.failure.is_none() && swept.counts.bad == 0;
+    if swept.counts.bad > 0 {
+        swept.counts.remark = Some(format!(
+            "{} elements of the list could not be read: no absence is concluded from it",
+            swept.counts.bad
+        ));
+    }
+    swept.counts.contacts = i64::try_from(swept.listed.len()).unwrap_or(i64::MAX);
+    Ok(swept)
+}
+
+async fn compare(
+    ctx: &HarvestContext,
+    campaign: Option<CampaignId>,
+    began: Seq,
+    chunk: Vec<Contact>,
+    swept: &mut Swept,
+) -> Result<(), JobError> {
+    if chunk.is_empty() {
+        return Ok(());
+    }
+    let ids = chunk.iter().map(|contact| contact.id).collect();
+    let mut known = ctx.ledger.contacts_compare(ids, began).await?;
+    let mut store = Vec::new();
+    for contact in chunk {
+        let known = known.remove(&contact.id).unwrap_or_default();
+        let changed = judge(ctx, campaign, &contact, &known, &mut store);
+        match (known.ours, changed) {
+            (false, _) => swept.foreign += 1,
+            (true, true) => swept.due += 1,
+            (true, false) => swept.unchanged += 1,
+        }
+    }
+    if !store.is_empty() {
+        ctx.ledger.sweep_store(store, began, ctx.settings.rules.clone()).await?;
+    }
+    Ok(())
+}
+
+/// What of a listed contact is to be stored; says whether its history is due.
+fn judge(
+    ctx: &HarvestContext,
+    campaign: Option<CampaignId>,
+    contact: &Contact,
+    known: &Known,
+    store: &mut Vec<Sighting>,
+) -> bool {
+    let revision = &ctx.settings.numbers_revision;
+    let as_seen = || seen(contact, campaign, revision, ctx.to_e164.as_ref());
+    let row = known.row.as_ref();
+    if known.newer_than_list {
+        // Made or written by us while the list was on its way: it is read by its number instead, and that
+        // read is younger (semantics 2). A row must be there for the due list to find it.
+        if row.is_none() {
+            store.push(Sighting::Face(as_seen()));
+        }
+        store.push(Sighting::ReadAgain(contact.id));
+        return true;
+    }
+    let face_changed = row.is_none_or(|row| row.face != Some(face(contact, campaign, revision)));
+    let missed = row.is_some_and(|row| row.missed);
+    let print = fingerprint(contact);
+    let changed = campaign.is_some() && row.is_none_or(|row| row.fingerprint.as_ref() != Some(&print));
+    let waits_already = row.is_some_and(|row| row.pending.as_ref() == Some(&print));
+    if changed && !waits_already {
+        store.push(Sighting::Changed { seen: as_seen(), face_changed, fingerprint: print });
+    } else if face_changed {
+        store.push(Sighting::Face(as_seen()));
+    } else if missed {
+        store.push(Sighting::Back(contact.id));
+    }
+    changed
+}
+
+/// Absence is a question: what a complete list did not name is put on the list of contacts to be asked about
+/// one by one, unless so many are missing at once that the list itself is in doubt.
+pub(super) async fn ask_for_missing(
+    ctx: &HarvestContext,
+    campaign: CampaignId,
+    began: Seq,
+    swept: &mut Swept,
+) -> Result<(), JobError> {
+    if !swept.counts.complete {
+        return Ok(());
+    }
+    let mut groups = [Group::default(), Group::default()];
+    let mut after = None;
+    loop {
+        let page = ctx.ledger.contacts_expected(campaign, began, after, PAGE).await?;
+        let Some((last, _)) = page.last() else { break };
+        after = Some(*last);
+        for (id, ours) in page {
+            let group = &mut groups[usize::from(ours)];
+            group.expected += 1;
+            if !swept.listed.contains(&id) {
+                group.missing += 1;
+                if group.ids.len() < ctx.settings.single_reads {
+                    group.ids.push(id);
+                }
+            }
+        }
+    }
+    for (group, whose) in groups.into_iter().zip(["contacts of others", "our contacts"]) {
+        swept.counts.missing += group.missing as i64;
+        if ctx.settings.brake.holds(group.missing, group.expected) {
+            swept.counts.remark = Some(format!(
+                "{} of {} {whose} were not in a complete list: nothing is concluded from it. Look into the \
+                 campaign in the portal; if they really were deleted, run this harvest with the brake off",
+                group.missing, group.expected
+            ));
+        } else if !group.ids.is_empty() {
+            ctx.ledger.missing_enter(group.ids).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Ours and others' are judged apart: a bought list that is replaced every week must not hide that one of
+/// our contacts is gone.
+#[derive(Default)]
+struct Group {
+    expected: usize,
+    missing: usize,
+    ids: Vec<ContactId>,
+}

@@ -1,0 +1,308 @@
+//! What the dialler's lists show: contacts, their numbers, and how a sweep is compared with what is known.
+
+use super::due::{self, HarvestRules};
+use super::sql::time;
+use super::{Ledger, LedgerError};
+use crate::domain::{CampaignId, ContactId, FoldedUserData, Seq, Timestamp};
+use rusqlite::{Connection, Transaction, named_params};
+use serde::Serialize;
+use std::collections::HashMap;
+
+/// A contact as one read showed it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ContactSeen {
+    /// Its number.
+    pub id: ContactId,
+    /// Its campaign.
+    pub campaign: Option<CampaignId>,
+    /// UserData, to the letter.
+    pub user_data: Option<String>,
+    /// Hash of UserData, campaign and numbers.
+    pub face: Vec<u8>,
+    /// Its numbers in E.164, as far as they can be read.
+    pub numbers: Vec<String>,
+    /// The sum of its tries.
+    pub tries: i64,
+    /// Its current result code; `None` where the answer does not carry that field at all.
+    pub result: Option<Option<i64>>,
+}
+
+/// What the ledger knows of a listed contact.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Known {
+    /// Whether a link of ours has or had it.
+    pub ours: bool,
+    /// Whether the list may be older than a write of ours: then it says nothing (semantics 2).
+    pub newer_than_list: bool,
+    /// The row, if there is one.
+    pub row: Option<KnownRow>,
+}
+
+/// The row of a contact, as far as a sweep compares it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct KnownRow {
+    /// The stored face.
+    pub face: Option<Vec<u8>>,
+    /// The stored fingerprint: that of the last change whose history was read.
+    pub fingerprint: Option<Vec<u8>>,
+    /// The fingerprint that waits for its read.
+    pub pending: Option<Vec<u8>>,
+    /// Whether it was being asked about, or counted as gone.
+    pub missed: bool,
+}
+
+/// What a sweep wants stored about a contact.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Sighting {
+    /// It is there, and its numbers or key changed (or it is new): its row is written.
+    Face(ContactSeen),
+    /// Its dialler-owned fields changed: its history is due. With the row, because tries and result moved.
+    Changed {
+        /// What was seen.
+        seen: ContactSeen,
+        /// Whether the numbers must be written too.
+        face_changed: bool,
+        /// The fingerprint seen.
+        fingerprint: Vec<u8>,
+    },
+    /// It was asked about or counted as gone, and is there.
+    Back(ContactId),
+    /// The list is older than what we wrote: it is read by its number instead.
+    ReadAgain(ContactId),
+}
+
+/// A contact in the index by key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct IndexedContact {
+    /// Its number.
+    pub id: ContactId,
+    /// Its campaign.
+    pub campaign: Option<CampaignId>,
+    /// Its UserData, to the letter.
+    pub user_data: Option<String>,
+}
+
+impl Ledger {
+    /// What is known of the listed contacts, in one read per chunk. `began`: the read order of the list.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub async fn contacts_compare(
+        &self,
+        ids: Vec<ContactId>,
+        began: Seq,
+    ) -> Result<HashMap<ContactId, Known>, LedgerError> {
+        self.read("contacts_compare", move |connection| compare(connection, &ids, began)).await
+    }
+
+    /// Stores what a chunk of a sweep showed, in one transaction.
+    ///
+    /// # Errors
+    /// The ledger cannot be written.
+    pub async fn sweep_store(
+        &self,
+        chunk: Vec<Sighting>,
+        began: Seq,
+        rules: HarvestRules,
+    ) -> Result<(), LedgerError> {
+        let now = self.env.now();
+        self.write("sweep_store", move |tx| {
+            for sighting in &chunk {
+                store_sighting(tx, sighting, began, &rules, now)?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// Contacts with this key, folded; gone ones left out. Only as young as the last sweep of the account.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub async fn contacts_by_key(&self, key: FoldedUserData) -> Result<Vec<IndexedContact>, LedgerError> {
+        self.read("contacts_by_key", move |connection| {
+            connection
+                .prepare_cached(
+                    "SELECT contact_id, campaign_id, user_data FROM contacts
+                     WHERE folded = ?1 AND gone_at IS NULL ORDER BY contact_id",
+                )?
+                .query_map([key.0], indexed)?
+                .collect()
+        })
+        .await
+    }
+
+    /// Contacts with this number (E.164), ours or not; gone ones left out.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub async fn contacts_by_number(&self, number: String) -> Result<Vec<IndexedContact>, LedgerError> {
+        self.read("contacts_by_number", move |connection| {
+            connection
+                .prepare_cached(
+                    "SELECT c.contact_id, c.campaign_id, c.user_data FROM contact_numbers n
+                     JOIN contacts c ON c.contact_id = n.contact_id
+                     WHERE n.number = ?1 AND c.gone_at IS NULL ORDER BY c.contact_id",
+                )?
+                .query_map([number], indexed)?
+                .collect()
+        })
+        .await
+    }
+
+    /// Contacts that bear the key of one of our links without being its contact: doubles that arose
+    /// beside us (semantics 16).
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub async fn contacts_doubled(&self, campaign: CampaignId) -> Result<Vec<IndexedContact>, LedgerError> {
+        self.read("contacts_doubled", move |connection| {
+            connection
+                .prepare_cached(
+                    "SELECT c.contact_id, c.campaign_id, c.user_data FROM links l
+                     JOIN contacts c ON c.folded = l.folded
+                     WHERE l.route IS NOT NULL AND l.campaign_id = ?1 AND c.contact_id <> l.contact_id
+                       AND c.gone_at IS NULL
+                     ORDER BY c.contact_id",
+                )?
+                .query_map([campaign.0], indexed)?
+                .collect()
+        })
+        .await
+    }
+}
+
+fn indexed(row: &rusqlite::Row<'_>) -> rusqlite::Result<IndexedContact> {
+    Ok(IndexedContact {
+        id: ContactId(row.get(0)?),
+        campaign: row.get::<_, Option<i64>>(1)?.map(CampaignId),
+        user_data: row.get(2)?,
+    })
+}
+
+/// A write of ours is newer than a read that was numbered `:began` if it was sent or answered after it,
+/// or if its outcome is open.
+pub(super) const WRITTEN_SINCE: &str =
+    "EXISTS (SELECT 1 FROM links w WHERE w.contact_id = c.id AND (w.sent_seq > :began OR w.answered_seq > :began
+        OR EXISTS (SELECT 1 FROM operations o WHERE o.link_id = w.id AND o.state IN ('sending', 'uncertain'))))";
+
+fn compare(
+    connection: &Connection,
+    ids: &[ContactId],
+    began: Seq,
+) -> rusqlite::Result<HashMap<ContactId, Known>> {
+    let list = serde_json::Value::from_iter(ids.iter().map(|id| id.0)).to_string();
+    let sql = format!(
+        "WITH c (id) AS (SELECT value FROM json_each(:ids))
+         SELECT c.id,
+                EXISTS (SELECT 1 FROM link_contacts j WHERE j.contact_id = c.id)
+                    OR EXISTS (SELECT 1 FROM links l WHERE l.contact_id = c.id AND l.route IS NOT NULL),
+                coalesce(k.seen_seq > :began, 0) OR {WRITTEN_SINCE},
+                k.contact_id, k.face, k.fingerprint, d.fingerprint,
+                k.asked_at IS NOT NULL OR k.gone_at IS NOT NULL
+         FROM c LEFT JOIN contacts k ON k.contact_id = c.id
+                LEFT JOIN harvest_due d ON d.contact_id = c.id AND d.reason = 'changed'"
+    );
+    let mut known = HashMap::with_capacity(ids.len());
+    let mut statement = connection.prepare_cached(&sql)?;
+    let mut rows = statement.query(named_params! { ":ids": list, ":began": began.0 })?;
+    while let Some(row) = rows.next()? {
+        let stored = match row.get::<_, Option<i64>>(3)? {
+            Some(_) => Some(KnownRow {
+                face: row.get(4)?,
+                fingerprint: row.get(5)?,
+                pending: row.get(6)?,
+                missed: row.get(7)?,
+            }),
+            None => None,
+        };
+        let entry = Known { ours: row.get(1)?, newer_than_list: row.get(2)?, row: stored };
+        known.insert(ContactId(row.get(0)?), entry);
+    }
+    Ok(known)
+}
+
+fn store_sighting(
+    tx: &Transaction<'_>,
+    sighting: &Sighting,
+    began: Seq,
+    rules: &HarvestRules,
+    now: Timestamp,
+) -> rusqlite::Result<()> {
+    match sighting {
+        Sighting::Face(seen) => store_seen(tx, seen, true, began, rules, now).map(|_| ()),
+        Sighting::Changed { seen, face_changed, fingerprint } => {
+            // A write of ours that was answered since the comparison wins: then the list is not taken.
+            if store_seen(tx, seen, *face_changed, began, rules, now)? {
+                due::enter_changed(tx, seen.id, fingerprint, rules, now)
+            } else {
+                due::enter(tx, seen.id, "ours", now)
+            }
+        }
+        Sighting::Back(id) => came_back(tx, *id),
+        Sighting::ReadAgain(id) => {
+            // Made by us a moment ago: the row may not be there yet; its number alone is enough to be read.
+            due::enter(tx, *id, "ours", now)
+        }
+    }
+}
+
+/// Writes a contact's row, unless a younger read or write is stored already (`false`).
+pub(super) fn store_seen(
+    tx: &Transaction<'_>,
+    seen: &ContactSeen,
+    numbers: bool,
+    seq: Seq,
+    rules: &HarvestRules,
+    now: Timestamp,
+) -> rusqlite::Result<bool> {
+    let first_audit = rules.next_audit(seen.id, None, true, now).map(time);
+    let folded = seen.user_data.as_deref().map(FoldedUserData::of).filter(|key| !key.as_str().is_empty());
+    let changed = tx
+        .prepare_cached(
+            "INSERT INTO contacts (contact_id, campaign_id, user_data, folded, face, tries, result_code, seen_seq,
+                                   seen_at, audit_at)
+             VALUES (:id, :campaign, :user_data, :folded, :face, :tries, :result, :seq, :now, :audit)
+             ON CONFLICT (contact_id) DO UPDATE SET campaign_id = coalesce(excluded.campaign_id, campaign_id),
+                user_data = excluded.user_data, folded = excluded.folded, face = excluded.face,
+                tries = excluded.tries, seen_seq = excluded.seen_seq, seen_at = excluded.seen_at,
+                result_code = CASE WHEN :has_result THEN excluded.result_code ELSE result_code END,
+                audit_at = coalesce(audit_at, excluded.audit_at), asked_at = NULL, gone_at = NULL
+             WHERE excluded.seen_seq >= contacts.seen_seq",
+        )?
+        .execute(named_params! {
+            ":id": seen.id.0, ":campaign": seen.campaign.map(|c| c.0), ":user_data": seen.user_data,
+            ":folded": folded.as_ref().map(FoldedUserData::as_str), ":face": seen.face, ":tries": seen.tries,
+            ":result": seen.result.flatten(), ":has_result": seen.result.is_some(), ":seq": seq.0,
+            ":now": time(now), ":audit": first_audit,
+        })?;
+    if changed == 0 {
+        return Ok(false);
+    }
+    came_back(tx, seen.id)?;
+    if numbers {
+        tx.prepare_cached("DELETE FROM contact_numbers WHERE contact_id = ?1")?.execute([seen.id.0])?;
+        let mut insert =
+            tx.prepare_cached("INSERT OR IGNORE INTO contact_numbers (number, contact_id) VALUES (?1, ?2)")?;
+        for number in &seen.numbers {
+            insert.execute((number, seen.id.0))?;
+        }
+    }
+    Ok(true)
+}
+
+/// It is there: whatever was thought of its absence is taken back.
+fn came_back(tx: &Transaction<'_>, id: ContactId) -> rusqlite::Result<()> {
+    tx.prepare_cached(
+        "UPDATE contacts SET asked_at = NULL, gone_at = NULL
+         WHERE contact_id = ?1 AND (asked_at IS NOT NULL OR gone_at IS NOT NULL)",
+    )?
+    .execute([id.0])?;
+    tx.prepare_cached("DELETE FROM harvest_due WHERE contact_id = ?1 AND reason = 'missing'")?
+        .execute([id.0])?;
+    tx.prepare_cached(
+        "UPDATE links SET vanished_at = NULL WHERE contact_id = ?1 AND vanished_at IS NOT NULL",
+    )?
+    .execute([id.0])?;
+    Ok(())
+}

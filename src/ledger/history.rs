@@ -1,0 +1,231 @@
+//! What one read of a history changes, in one transaction: calls, fingerprint, due list, audit.
+
+use super::calls::{CallRow, ResultCode, Stored, learn_code, store_call};
+use super::contacts::{ContactSeen, store_seen};
+use super::due::{self, HarvestRules, Share};
+use super::sql::{get_time, get_time_opt, time};
+use super::{Ledger, LedgerError};
+use crate::domain::{CampaignId, ContactId, RunId, Seq, Timestamp};
+use crate::env::crash;
+use rusqlite::{OptionalExtension as _, Transaction};
+
+/// What one read of a contact's history brought.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HistoryRead {
+    /// The contact.
+    pub contact: ContactId,
+    /// Read order of the request.
+    pub seq: Seq,
+    /// When it was sent: what came onto the due list later is not served by it.
+    pub sent_at: Timestamp,
+    /// The fingerprint for which it was made.
+    pub fingerprint: Option<Vec<u8>>,
+    /// The contact's fields, where the batch read gave them.
+    pub seen: Option<ContactSeen>,
+    /// Its decoded result, where the batch read gave one.
+    pub result: Option<ResultCode>,
+    /// The rows.
+    pub rows: Vec<CallRow>,
+}
+
+/// What is stored beside the reads of a chunk.
+#[derive(Debug, Clone)]
+pub struct ReadContext {
+    /// The run.
+    pub run: RunId,
+    /// The campaign being harvested.
+    pub campaign: CampaignId,
+    /// Which part of the work it was.
+    pub share: Share,
+    /// Whether the plain list carries the current result code.
+    pub result_in_list: bool,
+    /// The rules.
+    pub rules: HarvestRules,
+}
+
+/// What a chunk changed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ChunkStored {
+    /// Rows that were new.
+    pub calls_new: i64,
+    /// Rows whose content changed.
+    pub calls_changed: i64,
+    /// Contacts whose outbound rows and tries disagree.
+    pub not_adding_up: i64,
+}
+
+impl Ledger {
+    /// Stores what a chunk of reads brought: calls, fingerprints, due list and audit, in ONE transaction, so
+    /// that a fingerprint never stands without what its read found (semantics 1).
+    ///
+    /// # Errors
+    /// The ledger cannot be written.
+    pub async fn history_store(
+        &self,
+        reads: Vec<HistoryRead>,
+        context: ReadContext,
+    ) -> Result<ChunkStored, LedgerError> {
+        let now = self.env.now();
+        self.write("history_store", move |tx| {
+            let mut stored = ChunkStored::default();
+            for read in &reads {
+                store_read(tx, read, &context, now, &mut stored)?;
+            }
+            if context.share == Share::Audit {
+                tx.prepare_cached(
+                    "INSERT INTO meta (key, value) VALUES ('harvest_found_by_audit', ?1)
+                     ON CONFLICT (key) DO UPDATE SET value = CAST(value AS INTEGER) + CAST(excluded.value AS INTEGER)
+                     WHERE excluded.value <> '0'",
+                )?
+                .execute([(stored.calls_new + stored.calls_changed).to_string()])?;
+            }
+            crash::point("inside_commit_chunk");
+            Ok(stored)
+        })
+        .await
+    }
+
+    /// How many calls the audit found that the ladder had missed, ever.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub async fn found_by_audit(&self) -> Result<i64, LedgerError> {
+        self.read("found_by_audit", |connection| {
+            let value: Option<i64> = connection
+                .prepare_cached(
+                    "SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'harvest_found_by_audit'",
+                )?
+                .query_row([], |row| row.get(0))
+                .optional()?;
+            Ok(value.unwrap_or(0))
+        })
+        .await
+    }
+}
+
+fn store_read(
+    tx: &Transaction<'_>,
+    read: &HistoryRead,
+    context: &ReadContext,
+    now: Timestamp,
+    stored: &mut ChunkStored,
+) -> rusqlite::Result<()> {
+    if let Some(seen) = &read.seen {
+        store_seen(tx, seen, true, read.seq, &context.rules, now)?;
+    }
+    if let Some(code) = &read.result {
+        learn_code(tx, context.campaign, code, now)?;
+    }
+    let link: Option<i64> = tx
+        .prepare_cached(
+            "SELECT link_id FROM link_contacts WHERE contact_id = ?1 ORDER BY until IS NULL DESC, since DESC LIMIT 1",
+        )?
+        .query_row([read.contact.0], |row| row.get(0))
+        .optional()?;
+    for row in &read.rows {
+        match store_call(tx, read.contact, link, row, context, now)? {
+            Stored::New => stored.calls_new += 1,
+            Stored::Changed => stored.calls_changed += 1,
+            Stored::Same => {}
+        }
+    }
+    due::serve(tx, read.contact, read.fingerprint.as_deref(), read.sent_at, now, &context.rules)?;
+    wait_for_results(tx, read.contact, &context.rules, now)?;
+    if !adds_up(tx, read.contact, &context.rules, now)? {
+        stored.not_adding_up += 1;
+    }
+    note_read(tx, read, context, now)
+}
+
+/// As long as a call has no result or no end, its contact is looked at by the ladder, up to seven days.
+fn wait_for_results(
+    tx: &Transaction<'_>,
+    contact: ContactId,
+    rules: &HarvestRules,
+    now: Timestamp,
+) -> rusqlite::Result<()> {
+    let too_old = time(now - rules.waiting);
+    tx.prepare_cached(
+        "UPDATE calls SET open = 0, no_result_given = (result_code IS NULL)
+         WHERE contact_id = ?1 AND open = 1 AND first_seen_at <= ?2",
+    )?
+    .execute((contact.0, too_old))?;
+    let newest: Option<Timestamp> = tx
+        .prepare_cached("SELECT max(first_seen_at) AS newest FROM calls WHERE contact_id = ?1 AND open = 1")?
+        .query_row([contact.0], |row| get_time_opt(row, "newest"))?;
+    let since = newest.unwrap_or(now);
+    due::replace(tx, contact, "waiting", since, newest.and_then(|since| rules.next_waiting(since, now)))
+}
+
+/// Whether the outbound rows since our last reset are as many as the tries; if not, the contact stays due.
+fn adds_up(
+    tx: &Transaction<'_>,
+    contact: ContactId,
+    rules: &HarvestRules,
+    now: Timestamp,
+) -> rusqlite::Result<bool> {
+    let (tries, rows): (i64, i64) = tx
+        .prepare_cached(
+            "SELECT coalesce((SELECT tries FROM contacts WHERE contact_id = ?1), 0),
+                    count(*) FROM calls k
+             WHERE k.contact_id = ?1 AND k.outbound = 1 AND k.test IS NOT 1 AND k.started_text IS NOT NULL
+               AND coalesce(k.started_at, k.created_at, k.first_seen_at)
+                   > coalesce((SELECT reset_at FROM contacts WHERE contact_id = ?1), '')",
+        )?
+        .query_row([contact.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    if tries == rows {
+        due::replace(tx, contact, "sum", now, None)?;
+        return Ok(true);
+    }
+    let since: Option<Timestamp> = tx
+        .prepare_cached("SELECT since FROM harvest_due WHERE contact_id = ?1 AND reason = 'sum'")?
+        .query_row([contact.0], |row| get_time(row, "since"))
+        .optional()?;
+    let since = since.unwrap_or(now);
+    due::replace(tx, contact, "sum", since, Some(rules.next_sum(since, now)))?;
+    Ok(false)
+}
+
+fn note_read(
+    tx: &Transaction<'_>,
+    read: &HistoryRead,
+    context: &ReadContext,
+    now: Timestamp,
+) -> rusqlite::Result<()> {
+    let newest: Option<Timestamp> = tx
+        .prepare_cached(
+            "SELECT max(coalesce(started_at, created_at, first_seen_at)) AS newest FROM calls WHERE contact_id = ?1",
+        )?
+        .query_row([read.contact.0], |row| get_time_opt(row, "newest"))?;
+    let touched: bool = tx
+        .prepare_cached("SELECT tries > 0 OR result_code IS NOT NULL FROM contacts WHERE contact_id = ?1")?
+        .query_row([read.contact.0], |row| row.get(0))
+        .optional()?
+        .unwrap_or(false);
+    // A change of a contact with tries or a result: it was active until a moment ago, whatever its rows say.
+    let active = newest.max((read.fingerprint.is_some() && touched).then_some(now));
+    let old: Option<Timestamp> = tx
+        .prepare_cached("SELECT active_at FROM contacts WHERE contact_id = ?1")?
+        .query_row([read.contact.0], |row| get_time_opt(row, "active_at"))
+        .optional()?
+        .flatten();
+    let active = active.max(old);
+    let audit = context.rules.next_audit(read.contact, active, context.result_in_list, now);
+    tx.prepare_cached(
+        "UPDATE contacts SET read_at = ?2, active_at = ?3, audit_at = ?4,
+                result_code = CASE WHEN ?5 THEN result_code ELSE (SELECT result_code FROM calls
+                    WHERE contact_id = ?1 AND result_code IS NOT NULL
+                      AND coalesce(started_at, created_at, first_seen_at) > coalesce(contacts.reset_at, '')
+                    ORDER BY history_id DESC LIMIT 1) END
+         WHERE contact_id = ?1",
+    )?
+    .execute((
+        read.contact.0,
+        time(now),
+        active.map(time),
+        audit.map(time),
+        // The newest row's result stands in for the current one only where nothing better is known.
+        context.result_in_list || read.seen.as_ref().is_some_and(|seen| seen.result.is_some()),
+    ))?;
+    Ok(())
+}
