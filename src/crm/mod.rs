@@ -2,6 +2,28 @@
 //!
 //! The write half (activities, field updates) is declared where results go back into the CRM.
 
+mod bundled;
+mod burst;
+mod call;
+mod connector;
+mod errors;
+mod extract;
+mod format;
+mod pages;
+mod parse;
+mod parse_request;
+mod template;
+mod times;
+mod walk;
+
+pub use bundled::{bundled, bundled_names};
+pub use call::{Called, Caller};
+pub use connector::Connector;
+pub use extract::{Condition, Pointer, Test};
+pub use format::{ConnectorFile, IdType, RecordShape, TimeContract};
+pub use parse::parse;
+pub use times::TimeForm;
+
 use crate::domain::{BadRecord, Record, RecordId, Timestamp};
 use crate::remote::CallError;
 use std::collections::BTreeSet;

@@ -4,6 +4,7 @@
 //! Shared by both: [`faults`] (what goes wrong, when), [`wire`] (applies faults and keeps the log of
 //! requests), [`journal`] (that log, and every effect), [`serve`](mod@serve) (a router on loopback).
 
+pub mod crm;
 pub mod dialler;
 pub mod faults;
 pub mod journal;

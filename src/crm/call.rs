@@ -1,0 +1,98 @@
+//! One request of a connector: template to URL and body, and the answer as JSON that no rule calls an error.
+
+use super::errors::{as_error, bad_answer, met};
+use super::format::{ConnectorFile, Template};
+use super::template::{Bindings, Slot, encode};
+use crate::domain::Timestamp;
+use crate::remote::{CallClass, CallContext, CallError, Client, Request};
+use bytes::Bytes;
+use serde_json::Value;
+use serde_json::value::RawValue;
+use std::sync::Arc;
+
+/// A complete answer, bounded and JSON.
+#[derive(Debug, Clone)]
+pub struct Called {
+    /// The body.
+    pub body: Bytes,
+    /// The CRM's clock as its Date header told it.
+    pub server_time: Option<Timestamp>,
+}
+
+/// Who carries a request under the policy of one call: [`crate::remote`]'s client; a script in tests.
+#[async_trait::async_trait]
+pub trait Caller: Send + Sync {
+    /// Sends it, repeats what may be repeated, and gives the complete answer.
+    ///
+    /// # Errors
+    /// No trustworthy answer.
+    async fn call(&self, context: CallContext, request: Request) -> Result<Called, CallError>;
+}
+
+#[async_trait::async_trait]
+impl Caller for Client {
+    async fn call(&self, context: CallContext, request: Request) -> Result<Called, CallError> {
+        let answer = Client::call(self, context, request).await?;
+        Ok(Called { body: answer.body, server_time: answer.server_time })
+    }
+}
+
+/// A connector file at one address: everything a request needs but its placeholders' values.
+pub(super) struct Endpoint {
+    pub file: ConnectorFile,
+    pub base_url: String,
+    pub object: String,
+    pub fields: Vec<String>,
+    pub caller: Arc<dyn Caller>,
+}
+
+impl Endpoint {
+    /// The values that every request may use.
+    pub fn bindings(&self) -> Bindings {
+        Bindings::from([
+            (Slot::Object, Value::from(self.object.as_str())),
+            (Slot::Fields, Value::from(self.fields.clone())),
+        ])
+    }
+
+    /// Sends one request. `what` names it for errors.
+    pub async fn call(
+        &self,
+        what: &str,
+        template: &Template,
+        bindings: &Bindings,
+    ) -> Result<Called, CallError> {
+        let request = self.request(what, template, bindings)?;
+        let context = CallContext::read(what, CallClass::Harvest);
+        let called = self.caller.call(context, request).await?;
+        if let Some((rule, text)) = met(&self.file.errors, root(what, &called.body)?) {
+            return Err(as_error(what, rule, text));
+        }
+        Ok(called)
+    }
+
+    fn request(&self, what: &str, template: &Template, bindings: &Bindings) -> Result<Request, CallError> {
+        let path = template.path.render_with(bindings, encode);
+        let path = path.ok_or_else(|| bad_answer(what, "a placeholder of the path has no value"))?;
+        let mut url = format!("{}{path}", self.base_url.trim_end_matches('/'));
+        let mut joint = '?';
+        for (name, text) in &template.query {
+            // A parameter whose placeholder has no value falls away.
+            if let Some(value) = text.render(bindings) {
+                url.push(joint);
+                url.push_str(&format!("{}={}", encode(name), encode(&value)));
+                joint = '&';
+            }
+        }
+        let body = template.body.as_ref().map(|body| Bytes::from(body.render(bindings).to_string()));
+        Ok(Request { method: template.method.clone(), url, headers: self.file.headers.clone(), body })
+    }
+}
+
+/// The answer's JSON, unparsed.
+pub(super) fn root<'a>(what: &str, body: &'a Bytes) -> Result<&'a RawValue, CallError> {
+    serde_json::from_slice(body).map_err(|error| {
+        let (line, column) = (error.line(), error.column());
+        bad_answer(what, format!("the answer is no valid JSON (line {line}, column {column})"))
+    })
+}

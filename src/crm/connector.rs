@@ -1,0 +1,261 @@
+//! The adapter that a connector file drives: the CRM's read port over declared requests.
+
+use super::burst::ReadRecord;
+use super::call::{Caller, Endpoint, root};
+use super::errors::bad_answer;
+use super::extract::id_value;
+use super::format::{ConnectorFile, Order, Paging, Single};
+use super::pages::{Position, Rows};
+use super::template::Slot;
+use super::times::delta;
+use super::{CrmRead, Page, PageToken, ReadContract};
+use crate::domain::{RecordId, Timestamp};
+use crate::env::Env;
+use crate::remote::CallError;
+use serde_json::Value;
+use serde_json::value::RawValue;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// A CRM behind its connector file.
+pub struct Connector {
+    pub(super) endpoint: Endpoint,
+    contract: ReadContract,
+    env: Env,
+}
+
+impl std::fmt::Debug for Connector {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Connector").field("name", &self.endpoint.file.name).finish_non_exhaustive()
+    }
+}
+
+impl Connector {
+    /// Builds the adapter. `object` is the route's, else the file's own; `fields` are the CRM fields
+    /// that the route's expressions name (the file's `always` are added).
+    ///
+    /// # Errors
+    /// Neither the route nor the file names an object, though requests ask for one.
+    pub fn new(
+        file: ConnectorFile,
+        base_url: &str,
+        object: Option<&str>,
+        fields: impl IntoIterator<Item = String>,
+        caller: Arc<dyn Caller>,
+        env: Env,
+    ) -> Result<Self, crate::domain::Problem> {
+        let object = object.map(str::to_owned).or_else(|| file.object.clone());
+        if object.is_none() && file.changes.request.uses(Slot::Object) {
+            return Err(crate::domain::Problem::new(
+                "object",
+                "neither the route nor the connector names the CRM's object",
+                "object = \"...\" in the route",
+            ));
+        }
+        let object = object.unwrap_or_default();
+        let contract = ReadContract {
+            object: object.clone(),
+            resolution: file.time.resolution,
+            lag: file.time.lag,
+            overlap: file.time.overlap,
+            companions: file.companions.keys().cloned().collect(),
+        };
+        let fields: BTreeSet<String> = file.record.always.iter().cloned().chain(fields).collect();
+        let endpoint = Endpoint {
+            file,
+            base_url: base_url.to_owned(),
+            object,
+            fields: fields.into_iter().collect(),
+            caller,
+        };
+        Ok(Self { endpoint, contract, env })
+    }
+
+    /// Whether pages follow modification times: order by them, and no way to page by id.
+    fn reads_by_time(&self) -> bool {
+        let listing = &self.endpoint.file.changes;
+        listing.paging == Paging::Offset
+            && listing.order == Some(Order::Modified)
+            && self.endpoint.file.record.modified.is_some()
+    }
+
+    /// The CRM's own time when the read began: by a declared request, else by the Date header less
+    /// what the call took, because the header is written when the answer is.
+    async fn time_of(
+        &self,
+        server_time: Option<Timestamp>,
+        began: tokio::time::Instant,
+        asked: Option<Timestamp>,
+    ) -> Option<Timestamp> {
+        asked.or_else(|| server_time.map(|at| at - delta(self.env.instant().duration_since(began))))
+    }
+
+    /// The time that the connector's `clock` request tells; `None` where it has none.
+    async fn ask_clock(&self) -> Result<Option<Timestamp>, CallError> {
+        let Some(clock) = &self.endpoint.file.clock else { return Ok(None) };
+        let value = self.single("the CRM's time", clock).await?;
+        let read = self.endpoint.file.time.answer_form.read(&value);
+        read.map(Some).map_err(|_| bad_answer("the CRM's time", format!("no time at {}", clock.at)))
+    }
+
+    async fn single(&self, what: &str, single: &Single) -> Result<Value, CallError> {
+        let called = self.endpoint.call(what, &single.request, &self.endpoint.bindings()).await?;
+        let found = single.at.value(root(what, &called.body)?);
+        found.ok_or_else(|| bad_answer(what, format!("the answer has nothing at {}", single.at)))
+    }
+
+    /// A page of ids or values of a companion, whole list, in order.
+    async fn companion_values(&self, name: &str) -> Result<BTreeSet<RecordId>, CallError> {
+        let what = format!("companion {name}");
+        let companion = self
+            .endpoint
+            .file
+            .companions
+            .get(name)
+            .ok_or_else(|| bad_answer(&what, "the connector has no companion of this name"))?;
+        let read = |raw: &RawValue| {
+            let id = super::extract::read_id(companion.value.raw(raw)).ok();
+            (id.clone(), id)
+        };
+        let (mut values, mut position) = (BTreeSet::new(), Position::Start);
+        loop {
+            let page = self
+                .endpoint
+                .page(&what, &companion.listing, self.endpoint.bindings(), &position, &read)
+                .await?;
+            if page.restarted {
+                values.clear();
+            }
+            for value in page.rows {
+                // A row that cannot be read would count as "left": half an answer is none.
+                let value = value.ok_or_else(|| {
+                    bad_answer(&what, format!("a row has no usable value at {}", companion.value))
+                })?;
+                values.insert(value);
+            }
+            match page.next {
+                Some(next) => position = next,
+                None => return Ok(values),
+            }
+        }
+    }
+
+    async fn joined(&self, name: &str, values: BTreeSet<RecordId>) -> Result<BTreeSet<RecordId>, CallError> {
+        let what = format!("companion {name}, its records");
+        let Some(join) =
+            self.endpoint.file.companions.get(name).and_then(|companion| companion.join.as_ref())
+        else {
+            return Ok(values);
+        };
+        let values: Vec<Value> = values.iter().map(|value| Value::from(value.as_str())).collect();
+        let mut ids = BTreeSet::new();
+        for batch in values.chunks(join.batch) {
+            let mut bindings = self.endpoint.bindings();
+            bindings.insert(Slot::Values, Value::from(batch));
+            let called = self.endpoint.call(&what, &join.request, &bindings).await?;
+            let rows = join.records.list(root(&what, &called.body)?);
+            let rows =
+                rows.ok_or_else(|| bad_answer(&what, format!("the answer has no list at {}", join.records)))?;
+            for row in rows {
+                let id = super::extract::read_id(join.id.raw(row));
+                ids.insert(id.map_err(|_| bad_answer(&what, format!("a row has no id at {}", join.id)))?);
+            }
+        }
+        Ok(ids)
+    }
+}
+
+fn read_token(token: Option<&PageToken>) -> Result<Position, CallError> {
+    let Some(token) = token else { return Ok(Position::Start) };
+    serde_json::from_str(&token.0)
+        .map_err(|_| bad_answer("changed records", "the page token is none of this connector: begin anew"))
+}
+
+fn write_token(position: &Position) -> Option<PageToken> {
+    serde_json::to_string(position).ok().map(PageToken)
+}
+
+#[async_trait::async_trait]
+impl CrmRead for Connector {
+    fn contract(&self) -> &ReadContract {
+        &self.contract
+    }
+
+    async fn changed_since(
+        &self,
+        since: Option<Timestamp>,
+        page: Option<&PageToken>,
+    ) -> Result<Page, CallError> {
+        let what = "changed records";
+        let listing = &self.endpoint.file.changes;
+        let position = read_token(page)?;
+        let asked = if page.is_none() { self.ask_clock().await? } else { None };
+        let began = self.env.instant();
+        let (records, next, called): (Vec<ReadRecord>, _, _) = if self.reads_by_time() {
+            let from = if let Position::From(from) = position { Some(from) } else { since };
+            let page = self.endpoint.time_page(what, listing, from).await?;
+            (page.records, page.next, page.called)
+        } else {
+            let read = |raw: &RawValue| self.endpoint.read_row(raw);
+            let window = self.endpoint.window(since);
+            let Rows { rows, next, called, .. } =
+                self.endpoint.page(what, listing, window, &position, &read).await?;
+            (rows, next, called)
+        };
+        let crm_time = self.time_of(called.server_time, began, asked).await;
+        let next = next.as_ref().and_then(write_token);
+        Ok(Page { records, next, crm_time, bytes: called.body.len() as u64 })
+    }
+
+    async fn fetch(&self, ids: &[RecordId]) -> Result<Page, CallError> {
+        let what = "records by id";
+        let mut page = Page { records: Vec::new(), next: None, crm_time: None, bytes: 0 };
+        let Some(fetch) = &self.endpoint.file.fetch else {
+            return Err(bad_answer(
+                what,
+                "the connector has no [fetch]: add one, dialbridge cannot do without",
+            ));
+        };
+        let wanted: BTreeSet<&RecordId> = ids.iter().collect();
+        let kind = self.endpoint.file.record.id_type;
+        let values: Vec<Value> = wanted.iter().filter_map(|id| id_value(id, kind)).collect();
+        for batch in values.chunks(fetch.batch) {
+            let mut bindings = self.endpoint.bindings();
+            bindings.insert(Slot::Ids, Value::from(batch));
+            bindings.insert(Slot::Limit, Value::from(batch.len()));
+            let began = self.env.instant();
+            let called = self.endpoint.call(what, &fetch.request, &bindings).await?;
+            let rows = fetch.records.list(root(what, &called.body)?);
+            let rows =
+                rows.ok_or_else(|| bad_answer(what, format!("the answer has no list at {}", fetch.records)))?;
+            for row in rows {
+                let (id, record) = self.endpoint.read_row(row);
+                if id.is_none_or(|id| !wanted.contains(&id)) {
+                    return Err(bad_answer(
+                        what,
+                        "the answer holds a record that was not asked for: the CRM ignores the ids",
+                    ));
+                }
+                page.records.push(record);
+            }
+            let crm_time = self.time_of(called.server_time, began, None).await;
+            // The earliest answer's: what a later batch saw is not older.
+            page.crm_time = page.crm_time.or(crm_time);
+            page.bytes += called.body.len() as u64;
+        }
+        Ok(page)
+    }
+
+    async fn companion(&self, name: &str) -> Result<BTreeSet<RecordId>, CallError> {
+        let values = self.companion_values(name).await?;
+        self.joined(name, values).await
+    }
+
+    async fn count(&self) -> Result<Option<u64>, CallError> {
+        let Some(count) = &self.endpoint.file.count else { return Ok(None) };
+        let value = self.single("number of records", count).await?;
+        value.as_u64().map(Some).ok_or_else(|| {
+            bad_answer("number of records", format!("the answer has no number at {}", count.at))
+        })
+    }
+}

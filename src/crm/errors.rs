@@ -1,0 +1,76 @@
+//! Errors that come with status 200: read from the body by the connector's rules.
+
+use super::format::{ConnectorFile, ErrorRule, Means};
+use crate::remote::{BodyCheck, BodyFault, CallError, CallErrorKind, Side};
+use serde_json::value::RawValue;
+use std::sync::Arc;
+
+/// Longest piece of the CRM's own words that is kept.
+const TEXT_CHARS: usize = 300;
+
+/// The first rule that the body meets, and the CRM's own words (they may hold personal data).
+pub(super) fn met<'r>(rules: &'r [ErrorRule], body: &RawValue) -> Option<(&'r ErrorRule, String)> {
+    let rule = rules.iter().find(|rule| rule.when.holds(rule.when.at.value(body).as_ref()) == Some(true))?;
+    let text = match rule.text.as_ref().and_then(|at| at.value(body)) {
+        Some(serde_json::Value::String(text)) => text,
+        Some(other) => other.to_string(),
+        None => String::new(),
+    };
+    Some((rule, text.chars().take(TEXT_CHARS).collect()))
+}
+
+/// What a met rule means for the call that was answered so.
+pub(super) fn as_error(what: &str, rule: &ErrorRule, text: String) -> CallError {
+    let (kind, detail) = match rule.means {
+        Means::Unauthorized => {
+            (CallErrorKind::Unauthorized, "the token is refused (an error with status 200)")
+        }
+        Means::Rejected => (
+            CallErrorKind::Rejected { status: 200, text },
+            "the request is rejected (an error with status 200)",
+        ),
+        Means::Refused => (
+            CallErrorKind::Refused { retry_after: None },
+            "not executed, to be asked again later (an error with status 200)",
+        ),
+        Means::NotFound => (CallErrorKind::NotFound, "the object is not there (an error with status 200)"),
+        Means::Untrusted => (CallErrorKind::BadAnswer, "the answer says that it failed, with status 200"),
+    };
+    CallError { side: Side::Crm, kind, what: what.to_owned(), detail: detail.to_owned(), status: Some(200) }
+}
+
+/// An answer that came, but cannot be used.
+pub(super) fn bad_answer(what: &str, detail: impl Into<String>) -> CallError {
+    CallError {
+        side: Side::Crm,
+        kind: CallErrorKind::BadAnswer,
+        what: what.to_owned(),
+        detail: detail.into(),
+        status: None,
+    }
+}
+
+impl ConnectorFile {
+    /// What the client of this CRM is to look for in 2xx bodies, so that its retries see errors that
+    /// come with status 200 as well; `None` where the connector knows none.
+    pub fn body_check(&self) -> Option<BodyCheck> {
+        if self.errors.is_empty() {
+            return None;
+        }
+        let rules = self.errors.clone();
+        Some(Arc::new(move |_, body| {
+            // What is no JSON is the client's own finding.
+            let Ok(body) = serde_json::from_slice::<&RawValue>(body) else { return Ok(()) };
+            match met(&rules, body) {
+                None => Ok(()),
+                Some((rule, text)) => Err(match rule.means {
+                    Means::Unauthorized => BodyFault::Unauthorized,
+                    Means::Rejected => BodyFault::Rejected(text),
+                    Means::Refused => BodyFault::Refused(None),
+                    Means::NotFound => BodyFault::NotFound,
+                    Means::Untrusted => BodyFault::Untrusted("the answer says that it failed".to_owned()),
+                }),
+            }
+        }))
+    }
+}

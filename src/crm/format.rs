@@ -1,0 +1,218 @@
+//! What a connector file says, checked: where to read, in which form, and what to make of the answer.
+
+use super::extract::{Condition, Pointer};
+use super::template::{Body, Slot, Text};
+use super::times::TimeForm;
+use crate::remote::AuthScheme;
+use http::{HeaderMap, Method};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// A whole connector file.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ConnectorFile {
+    /// Its name, for messages.
+    pub name: String,
+    /// Its version; part of a route's revision (a change is a reason to read everything again).
+    pub version: String,
+    /// The object that is read where the route names none.
+    pub object: Option<String>,
+    /// How the token is sent.
+    pub auth: AuthScheme,
+    /// Headers of every request; a config may add to them before the connector is built.
+    pub headers: HeaderMap,
+    /// How a record looks, wherever it comes from.
+    pub record: RecordShape,
+    /// What the CRM's filter on modification times does.
+    pub time: TimeContract,
+    pub(super) changes: Listing,
+    pub(super) fetch: Option<Fetch>,
+    pub(super) count: Option<Single>,
+    pub(super) clock: Option<Single>,
+    pub(super) companions: BTreeMap<String, Companion>,
+    pub(super) errors: Vec<ErrorRule>,
+}
+
+/// Whether the CRM's ids are numbers or texts in requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IdType {
+    /// JSON numbers.
+    Integer,
+    /// JSON texts.
+    Text,
+}
+
+/// How a record looks.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RecordShape {
+    /// Where the id lies.
+    pub id: Pointer,
+    /// Its type in requests.
+    pub id_type: IdType,
+    /// Where the modification time lies.
+    pub modified: Option<Pointer>,
+    /// When the record counts as deleted.
+    pub deleted: Option<Condition>,
+    /// Where the fields lie, in a record that wraps them; the id stays outside then.
+    pub fields: Option<Pointer>,
+    /// Which values mean "nothing" besides null.
+    pub empty: Vec<Value>,
+    /// CRM fields requested whatever the route maps.
+    pub always: Vec<String>,
+    /// Larger records are handed over as bad ones.
+    pub max_bytes: usize,
+}
+
+/// What the CRM's filter on modification times does.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TimeContract {
+    /// The form in requests.
+    pub form: TimeForm,
+    /// The form in answers, where it is another.
+    pub answer_form: TimeForm,
+    /// How coarse the filter compares.
+    pub resolution: Duration,
+    /// Whether "since T" leaves out T itself.
+    pub exclusive: bool,
+    /// How late a change may show up under an older time.
+    pub lag: Duration,
+    /// How far below the cursor each pull reads again.
+    pub overlap: Duration,
+}
+
+/// A request with placeholders.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Template {
+    pub method: Method,
+    pub path: Text,
+    pub query: Vec<(String, Text)>,
+    pub body: Option<Body>,
+}
+
+impl Template {
+    pub fn uses(&self, slot: Slot) -> bool {
+        self.slots().any(|used| used == slot)
+    }
+
+    pub fn slots(&self) -> impl Iterator<Item = Slot> + '_ {
+        let body = self.body.iter().flat_map(|body| body.slots().iter().copied());
+        self.path.slots().chain(self.query.iter().flat_map(|(_, text)| text.slots())).chain(body)
+    }
+}
+
+/// How the pages of a list hang together.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Paging {
+    /// The answer is whole.
+    Whole,
+    /// Ordered by id, each page beginning above the last id.
+    Id,
+    /// By position in an order that may shift.
+    Offset,
+    /// By a token in the body.
+    Cursor { next: Pointer },
+}
+
+/// What tells that a page is the last one.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum End {
+    /// It is shorter than asked for: only where the CRM is known not to cap pages.
+    Short,
+    /// It is empty: one request more, and right whatever the CRM caps.
+    Empty,
+    /// The answer says whether there is more.
+    More(Pointer),
+}
+
+/// A request whose answer is a list, page by page.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Listing {
+    pub request: Template,
+    pub records: Pointer,
+    pub paging: Paging,
+    pub order: Option<Order>,
+    pub limit: usize,
+    pub end: End,
+}
+
+/// What an answer is ordered by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Order {
+    /// The id, ascending.
+    Id,
+    /// The modification time, ascending.
+    Modified,
+    /// Nothing that can be relied on.
+    None,
+}
+
+/// Reading by ids.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Fetch {
+    pub request: Template,
+    pub records: Pointer,
+    pub batch: usize,
+}
+
+/// A request whose answer is one value.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Single {
+    pub request: Template,
+    pub at: Pointer,
+}
+
+/// A set that matters without moving a record's time.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Companion {
+    pub listing: Listing,
+    /// Where each row's id, or its value where `join` is given, lies.
+    pub value: Pointer,
+    /// Looks up the ids of the records that carry the values.
+    pub join: Option<Join>,
+}
+
+/// From values to record ids.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Join {
+    pub request: Template,
+    pub records: Pointer,
+    pub id: Pointer,
+    pub batch: usize,
+}
+
+/// What an error in the body of a 2xx answer means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Means {
+    /// The token is wrong.
+    Unauthorized,
+    /// The request is not accepted.
+    Rejected,
+    /// Not executed; later it may be.
+    Refused,
+    /// The object is not there.
+    NotFound,
+    /// The answer is not to be trusted.
+    Untrusted,
+}
+
+/// An error that comes with status 200.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct ErrorRule {
+    pub when: Condition,
+    pub means: Means,
+    /// Where the CRM's own words lie.
+    pub text: Option<Pointer>,
+}
+
+impl ConnectorFile {
+    /// The names of the companions.
+    pub fn companions(&self) -> impl Iterator<Item = &str> {
+        self.companions.keys().map(String::as_str)
+    }
+
+    /// Whether records can be read by id.
+    pub fn can_fetch(&self) -> bool {
+        self.fetch.is_some()
+    }
+}

@@ -1,0 +1,160 @@
+//! People and imports that edit records in the simulated CRM.
+
+use super::store::{Effect, Version, Visible};
+use super::{Settings, SimCrm, seed};
+use crate::domain::Timestamp;
+use chrono::TimeDelta;
+use serde_json::{Map, Value};
+use std::time::Duration;
+
+/// Edits records; every edit moves the modification time, as in real CRMs, even one without a
+/// difference. Only the blacklist moves none.
+#[derive(Debug, Clone)]
+pub struct Editor(SimCrm);
+
+/// When a change happens in the CRM's eyes, and when others see it.
+#[derive(Debug, Clone, Copy)]
+struct Moment {
+    modified: Timestamp,
+    visible: Visible,
+}
+
+impl Editor {
+    pub(super) fn new(crm: SimCrm) -> Self {
+        Self(crm)
+    }
+
+    fn moment(
+        &self,
+        takes: Duration,
+        Settings { visibility_lag, clock_skew_seconds, .. }: Settings,
+    ) -> Moment {
+        let now = self.0.env.now();
+        let commits = now + span(takes);
+        let modified = now + TimeDelta::seconds(clock_skew_seconds);
+        Moment { modified, visible: Visible { commits, lists: commits + span(visibility_lag) } }
+    }
+
+    fn now(&self) -> Moment {
+        self.moment(Duration::ZERO, self.0.settings())
+    }
+
+    /// Creates `n` plausible records, spread over the hour before now, the same for the same seed.
+    pub fn seed(&self, n: u64, seed: u64) {
+        let mut rng = fastrand::Rng::with_seed(seed);
+        let now = self.now();
+        for _ in 0..n {
+            let ago = TimeDelta::microseconds(i64::try_from(rng.u64(1..3_600_000_000)).unwrap_or(1));
+            let fields = seed::contact(&mut rng, self.0.store().ids_ever() + 1);
+            self.create_at(fields, Moment { modified: now.modified - ago, ..now });
+        }
+    }
+
+    /// Creates a record and gives its id.
+    pub fn create(&self, fields: Value) -> u64 {
+        self.create_at(object(fields), self.now())
+    }
+
+    /// Creates records in one transaction that takes so long: all with one modification time, its
+    /// start, and visible only at its end.
+    pub fn import(&self, rows: Vec<Value>, takes: Duration) -> Vec<u64> {
+        let moment = self.moment(takes, self.0.settings());
+        rows.into_iter().map(|row| self.create_at(object(row), moment)).collect()
+    }
+
+    fn create_at(&self, fields: Map<String, Value>, at: Moment) -> u64 {
+        let version = Version { modified: at.modified, active: true, fields };
+        let now = self.0.env.now();
+        let id = self.0.store().create(version, at.visible, now);
+        self.0.journal.effect(now, None, Effect::Created(id));
+        id
+    }
+
+    /// Writes fields; the others stay.
+    pub fn edit(&self, id: u64, fields: Value) {
+        self.edit_at(id, object(fields), self.now());
+    }
+
+    /// Writes fields in a transaction that takes so long: the modification time is its start, and
+    /// nobody sees it before its end.
+    pub fn edit_slowly(&self, id: u64, fields: Value, takes: Duration) {
+        self.edit_at(id, object(fields), self.moment(takes, self.0.settings()));
+    }
+
+    /// Writes fields under a modification time of one's choice (a restore, a migration).
+    pub fn edit_as_of(&self, id: u64, fields: Value, modified: Timestamp) {
+        self.edit_at(id, object(fields), Moment { modified, ..self.now() });
+    }
+
+    /// Writes the same fields into many records with one and the same modification time.
+    pub fn burst(&self, ids: &[u64], fields: &Value) {
+        let moment = self.now();
+        for id in ids {
+            self.edit_at(*id, object(fields.clone()), moment);
+        }
+    }
+
+    fn edit_at(&self, id: u64, fields: Map<String, Value>, at: Moment) {
+        self.change(id, at, Effect::Edited(id), |version| version.fields.extend(fields));
+    }
+
+    /// Archives a record, or brings it back.
+    pub fn archive(&self, id: u64, archived: bool) {
+        self.change(id, self.now(), Effect::Archived(id, archived), |version| version.active = !archived);
+    }
+
+    fn change(&self, id: u64, at: Moment, effect: Effect, change: impl FnOnce(&mut Version)) {
+        let now = self.0.env.now();
+        let mut store = self.0.store();
+        let Some(mut version) = store.newest(id).cloned() else { return };
+        version.modified = at.modified;
+        change(&mut version);
+        store.put(id, Some(version), at.visible, now);
+        drop(store);
+        self.0.journal.effect(now, None, effect);
+    }
+
+    /// Deletes a record for good: no trace is left in any list.
+    pub fn delete(&self, id: u64) {
+        let now = self.0.env.now();
+        self.0.store().put(id, None, self.now().visible, now);
+        self.0.journal.effect(now, None, Effect::Deleted(id));
+    }
+
+    /// Puts a number on the blacklist or takes it off. No modification time moves.
+    pub fn blacklist(&self, number: &str, on: bool) {
+        self.0.store().blacklist(number, on);
+        self.0.journal.effect(self.0.env.now(), None, Effect::Blacklisted(number.to_owned(), on));
+    }
+
+    /// Answers this text, which may be anything, in every list in place of the record.
+    pub fn make_odd(&self, id: u64, raw: impl Into<String>) {
+        self.0.store().odd_rows.push((id, raw.into()));
+    }
+
+    /// The ids of all records that are not deleted.
+    pub fn ids(&self) -> Vec<u64> {
+        self.0.store().ids()
+    }
+
+    /// A field as last written.
+    pub fn field(&self, id: u64, name: &str) -> Option<Value> {
+        self.0.store().newest(id)?.fields.get(name).cloned()
+    }
+
+    /// The modification time as stored, with its microseconds.
+    pub fn modified(&self, id: u64) -> Option<Timestamp> {
+        self.0.store().newest(id).map(|version| version.modified)
+    }
+}
+
+fn object(fields: Value) -> Map<String, Value> {
+    match fields {
+        Value::Object(fields) => fields,
+        _ => Map::new(),
+    }
+}
+
+fn span(duration: Duration) -> TimeDelta {
+    TimeDelta::from_std(duration).unwrap_or(TimeDelta::MAX)
+}

@@ -1,0 +1,83 @@
+//! How the simulated CRM behaves.
+
+use std::time::Duration;
+
+/// How fine the times are that the CRM's filters and answers show; it stores microseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Precision {
+    /// Milliseconds.
+    Millisecond,
+    /// Seconds, as Odoo shows them.
+    Second,
+    /// Minutes, as Salesforce's getUpdated shows them.
+    Minute,
+}
+
+impl Precision {
+    /// In microseconds.
+    pub fn micros(self) -> i64 {
+        match self {
+            Self::Millisecond => 1_000,
+            Self::Second => 1_000_000,
+            Self::Minute => 60_000_000,
+        }
+    }
+}
+
+/// Whether "modified since T" includes T.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Comparator {
+    /// It does.
+    Inclusive,
+    /// It does not.
+    Exclusive,
+}
+
+/// Who may ask.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Login {
+    /// Everybody.
+    Open,
+    /// Whoever brings this token, as `Authorization: Bearer` or as `X-Api-Key`.
+    Token(String),
+}
+
+/// How the simulated CRM behaves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// How fine its times are to the outside.
+    pub precision: Precision,
+    /// What its filter does at the edge.
+    pub comparator: Comparator,
+    /// Pages are never longer, whatever is asked for.
+    pub page_cap: usize,
+    /// How long after its commit a change shows up in lists (an index that lags). Reads by id are
+    /// not held up.
+    pub visibility_lag: Duration,
+    /// How many seconds its clock is ahead (negative: behind): modification times and Date header.
+    pub clock_skew_seconds: i64,
+    /// Who may ask.
+    pub login: Login,
+    /// Whether lists in order of time break ties by a changing order, as databases may.
+    pub unstable_ties: bool,
+    /// Whether lists ignore the filter on times, as some CRMs do with a filter they do not know.
+    pub ignores_since: bool,
+    /// Whether every list is answered with status 200 and an error in its body.
+    pub error_in_200: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            precision: Precision::Second,
+            comparator: Comparator::Inclusive,
+            page_cap: 1_000,
+            visibility_lag: Duration::ZERO,
+            clock_skew_seconds: 0,
+            login: Login::Open,
+            unstable_ties: false,
+            ignores_since: false,
+            error_in_200: false,
+        }
+    }
+}
