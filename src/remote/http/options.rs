@@ -30,12 +30,14 @@ pub struct HttpOptions {
     /// A proxy. None by default, whatever the environment says: a proxy variable of a login shell
     /// must not send customer data elsewhere.
     pub proxy: Option<String>,
-    /// How long connecting may take, TLS included.
+    /// How long connecting may take, TLS included. With the two seconds that finding out a certificate's
+    /// issuer may take it must stay below the time of a try: else a server that cannot be reached would
+    /// look like one that did not answer, and a write to it like an uncertain one.
     pub connect_timeout: Duration,
 }
 
 impl HttpOptions {
-    /// HTTPS with the system's certificates, no proxy, 10 s for connecting.
+    /// HTTPS with the system's certificates, no proxy, 5 s for connecting.
     pub fn new(table: impl Into<String>, base_url: impl Into<String>) -> Self {
         Self {
             table: table.into(),
@@ -44,7 +46,7 @@ impl HttpOptions {
             ca_file: None,
             identity: None,
             proxy: None,
-            connect_timeout: Duration::from_secs(10),
+            connect_timeout: Duration::from_secs(5),
         }
     }
 
