@@ -92,7 +92,7 @@ impl Control {
             }
         }
         if wanted(Job::Push) || job == Some(Job::Settle) {
-            for runner in &self.runners.push {
+            if let Some(runner) = &self.runners.push {
                 end = end.and(run(runner, answer).await);
             }
         }
@@ -259,7 +259,7 @@ impl Control {
             return Ok(End::Failed);
         }
         let operation = self.ledger.contact_act(client.to_owned(), contact, kind, who, reason).await?;
-        for runner in &self.runners.push {
+        if let Some(runner) = &self.runners.push {
             run(runner, answer).await;
         }
         self.show_operation(operation, answer).await
@@ -283,7 +283,7 @@ impl Control {
             answer.text("nothing is to be sent for this record");
             return Ok(end);
         }
-        for runner in &self.runners.push {
+        if let Some(runner) = &self.runners.push {
             end = end.and(run(runner, answer).await);
         }
         for operation in operations {
@@ -326,7 +326,7 @@ impl Control {
     }
 
     fn wake_push(&self) {
-        for runner in &self.runners.push {
+        if let Some(runner) = &self.runners.push {
             runner.activate("hand");
         }
     }

@@ -4,6 +4,8 @@
 pub mod campaigns;
 pub mod harvest;
 pub mod local_time;
+pub mod pull;
+pub mod trial;
 
 use crate::domain::{Reason, ReasonCode};
 use crate::ledger::LedgerError;

@@ -1,7 +1,8 @@
 //! What a decision must know, read inside the transaction that stores it: between reading and storing
 //! nobody else can have moved the link.
 
-use super::sql::{get_json, get_named, get_reason, get_time, get_time_opt};
+use super::sql::{get_json, get_named, get_reason, get_time, get_time_opt, time};
+use super::{Ledger, LedgerError};
 use crate::domain::{
     Block, BlockSubject, ContactId, Lane, LastResult, LinkId, LinkView, LockState, RecordId, RecordKey,
     RouteName, Wish,
@@ -124,4 +125,50 @@ pub(super) fn last_result(connection: &Connection, link: LinkId) -> rusqlite::Re
         Some(Some(0)) => LastResult::Open,
         Some(_) => LastResult::Final,
     })
+}
+
+/// What a decision about one record would rest on, read for `try`.
+#[derive(Debug, Clone)]
+pub struct RecordInputs {
+    /// The link, if there is one.
+    pub link: Option<LinkView>,
+    /// Its key.
+    pub user_data: Option<String>,
+    /// The blocks in force.
+    pub blocks: Vec<Block>,
+    /// The last result.
+    pub last_result: LastResult,
+}
+
+impl Ledger {
+    /// What a decision about this record would rest on now.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub async fn record_inputs(
+        &self,
+        client: String,
+        route: RouteName,
+        key: RecordKey,
+        numbers: Vec<String>,
+    ) -> Result<RecordInputs, LedgerError> {
+        let now = time(self.env.now());
+        self.read("record_inputs", move |connection| {
+            let link = link_of_record(connection, &route, &key.id)?;
+            Ok(RecordInputs {
+                last_result: match &link {
+                    Some((id, _)) => last_result(connection, *id)?,
+                    None => LastResult::None,
+                },
+                link: link.map(|(_, view)| view),
+                user_data: connection
+                    .prepare_cached("SELECT user_data FROM records WHERE route = ?1 AND record_id = ?2")?
+                    .query_row((&route.0, &key.id.0), |row| row.get(0))
+                    .optional()?
+                    .flatten(),
+                blocks: blocks_in_force(connection, &client, Some(&key), &numbers, &now)?,
+            })
+        })
+        .await
+    }
 }

@@ -44,6 +44,7 @@ pub use error::{LedgerError, OpenError};
 pub use gate::GateAnswer;
 pub use hints::Hint;
 pub use history::{ChunkStored, HistoryRead, ReadContext};
+pub use inputs::RecordInputs;
 pub use kept::KeptRecord;
 pub use open::{Ledger, LedgerLock};
 pub use parked::{ParkedCount, ParkedItem};

@@ -66,8 +66,6 @@ pub struct PageStore {
     pub crm: String,
     /// The CRM's object.
     pub object: String,
-    /// The campaign, once pinned.
-    pub campaign: Option<CampaignId>,
     /// The route's choices.
     pub policy: Policy,
     /// Whether blocks of this route end when their source withdraws them.
@@ -193,12 +191,13 @@ fn store_record(
         },
         policy: page.policy,
     });
+    let campaign = pinned_campaign(tx, &page.route)?;
     let owner = user_data.as_ref().ok().map(|user_data| LinkOwner {
         client: page.client.clone(),
         route: page.route.clone(),
         record: record.id.clone(),
         user_data: user_data.clone(),
-        campaign: page.campaign,
+        campaign,
     });
     let stored = decisions::store(
         tx,
@@ -212,6 +211,13 @@ fn store_record(
     let was_parked = upsert_record(tx, now, page, record, user_data.ok().as_ref(), stored, &decision, ask)?;
     count(counts, &decision.verdict, was_parked);
     Ok(())
+}
+
+/// The route's campaign, once push has resolved it.
+fn pinned_campaign(tx: &Transaction<'_>, route: &RouteName) -> rusqlite::Result<Option<CampaignId>> {
+    tx.prepare_cached("SELECT campaign_id FROM routes WHERE route = ?1")?
+        .query_row([&route.0], |row| row.get::<_, Option<i64>>(0))
+        .map(|id| id.map(CampaignId))
 }
 
 /// A key that cannot be used parks the record; what the CRM says against calling it still counts.

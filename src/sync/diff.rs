@@ -17,7 +17,7 @@ pub struct FieldChange {
 /// The fields that `/update` would have to send: the CRM's value is another than in the base.
 ///
 /// The dialler's half is not looked at: what somebody edited there is not ours to undo here.
-/// Import-only fields are left out; [`import_only_changes`] names them.
+/// Import-only fields are left out; the decision notes them.
 pub fn changed_fields(desired: &Desired, base: &Base) -> Vec<FieldChange> {
     moved(desired, base)
         .filter(|change| match change.field.spec().taken {
