@@ -62,7 +62,7 @@ impl Finding {
             CallErrorKind::WrongUrl => {
                 format!("Correct {side}.base_url: the server answers, but has nothing at this address.")
             }
-            CallErrorKind::Refused { .. } => "The server asks to be left alone for now: try again later.".into(),
+            CallErrorKind::Refused { .. } => "The server asks to be left alone: try again later.".into(),
             CallErrorKind::Rejected { .. } | CallErrorKind::NotFound => {
                 "The server does not accept the question: see names of objects and fields, and the user's rights.".into()
             }

@@ -1,5 +1,6 @@
 //! How the two sides are reached: addresses, tokens, certificates, zones.
 
+use super::connector;
 use super::notes::Notes;
 use super::settings::{BatchRead, CrmSettings, DiallerSettings, Release};
 use crate::config::{RawCrm, RawDialler, Setting};
@@ -25,7 +26,7 @@ pub(super) fn dialler(raw: &RawDialler, notes: &mut Notes<'_>) -> Option<Dialler
     };
     let http = http("dialler", raw.base_url.as_ref(), network, notes);
     let clients_id = raw.base_url.as_ref().and_then(|url| clients_id(&url.value, notes));
-    let token_files = tokens("dialler.token_file", raw.token_file.as_ref(), notes);
+    let token_files = tokens(AuthScheme::Bearer, "dialler.token_file", raw.token_file.as_ref(), notes);
     let time_zone = raw.time_zone.as_ref().and_then(|text| zone("dialler.time_zone", text, notes));
     let release = raw.release.as_ref().map(|text| release(&text.value, notes));
     let country = country("dialler.country", raw.country.as_ref(), notes);
@@ -66,13 +67,14 @@ pub(super) fn crm(name: &str, raw: &RawCrm, notes: &mut Notes<'_>) -> Option<Crm
         proxy: raw.proxy.as_ref(),
     };
     let http = http(&table, raw.base_url.as_ref(), network, notes);
-    let token_files = tokens(&format!("{table}.token_file"), raw.token_file.as_ref(), notes);
+    let connector = connector::connector(&table, raw, notes);
+    let scheme = connector.as_ref().map_or(AuthScheme::Bearer, |connector| connector.auth.clone());
+    let token_files = tokens(scheme, &format!("{table}.token_file"), raw.token_file.as_ref(), notes);
     Some(CrmSettings {
         name: name.to_owned(),
-        connector: raw.connector.as_ref()?.value.clone(),
+        connector: connector?,
         http: http?,
         token_files: token_files?,
-        database: raw.database.as_ref().map(|text| text.value.clone()),
         max_in_flight: *raw.max_in_flight as usize,
         requests_per_second: raw.requests_per_second.as_ref().map(|rate| rate.value),
         request_timeout: *raw.request_timeout,
@@ -118,10 +120,15 @@ fn half_an_identity(table: &str, given: &str, missing: &str, notes: &mut Notes<'
 }
 
 /// The tokens are read once, to see that they can be; nobody keeps them here.
-fn tokens(key: &str, files: Option<&Setting<Vec<String>>>, notes: &mut Notes<'_>) -> Option<Vec<PathBuf>> {
+fn tokens(
+    scheme: AuthScheme,
+    key: &str,
+    files: Option<&Setting<Vec<String>>>,
+    notes: &mut Notes<'_>,
+) -> Option<Vec<PathBuf>> {
     let files = files?;
     let paths: Vec<PathBuf> = files.value.iter().map(|file| beside(&files.place.file, file)).collect();
-    notes.take(Auth::from_files(AuthScheme::Bearer, key, &paths)).map(|_| paths)
+    notes.take(Auth::from_files(scheme, key, &paths)).map(|_| paths)
 }
 
 /// A path, from the folder of the file in which it stands.

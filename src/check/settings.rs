@@ -1,5 +1,6 @@
 //! The config with its meaning: what the program is built from.
 
+use crate::crm::ConnectorFile;
 use crate::dialler::CampaignRef;
 use crate::domain::RouteName;
 use crate::domain::policy::{AdoptConflict, Unblock, Vanished};
@@ -96,14 +97,12 @@ pub struct DiallerSettings {
 pub struct CrmSettings {
     /// Its name.
     pub name: String,
-    /// A bundled connector's name, or the path of a file (absolute, or from the config's folder).
-    pub connector: String,
+    /// The connector file, with the config's headers in it.
+    pub connector: ConnectorFile,
     /// Address (without a '/' at its end), certificates, proxy.
     pub http: HttpOptions,
     /// The token's file, or two.
     pub token_files: Vec<PathBuf>,
-    /// The database.
-    pub database: Option<String>,
     /// Slots.
     pub max_in_flight: usize,
     /// Requests per second.

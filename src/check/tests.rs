@@ -184,6 +184,37 @@ fn what_a_side_says_is_judged_where_it_stands() {
 }
 
 #[test]
+fn a_connector_is_bundled_or_a_file_that_is_judged_too() {
+    one_mistake(
+        "\"odoo\"",
+        "\"odo\"",
+        "dialbridge.toml:6: crm.sales.connector: no bundled connector \"odo\"",
+    );
+    one_mistake("\"odoo\"", "\"./no.toml\"", "dialbridge.toml:6: crm.sales.connector: ");
+    let house = House::new();
+    std::fs::write(house.path("mine.toml"), "name = \"mine\"\nversion = 1\n").expect("it is writable");
+    let found = house.problems(&GOOD.replace("\"odoo\"", "\"mine.toml\""));
+    assert!(found.iter().any(|line| line.starts_with("mine.toml:2: ")), "{found:#?}");
+}
+
+#[test]
+fn headers_of_the_config_join_those_of_the_connector() {
+    let house = House::new();
+    let with =
+        |line: &str| GOOD.replace("[route.leads]", &format!("[crm.sales.headers]\n{line}\n[route.leads]"));
+    let settings = house.check(&with("X-Odoo-Database = \"crm\"")).settings.expect("nothing is wrong");
+    assert_eq!(settings.crms["sales"].connector.headers["x-odoo-database"], "crm");
+    for (line, why) in [("\"a b\" = \"x\"", "no name of a header"), ("Authorization = \"x\"", "a secret")] {
+        let found = house.problems(&with(line));
+        assert_eq!(found.len(), 1, "{found:#?}");
+        assert!(
+            found[0].starts_with("dialbridge.toml:10: crm.sales.headers.") && found[0].contains(why),
+            "{found:#?}"
+        );
+    }
+}
+
+#[test]
 fn plain_http_by_choice_and_open_token_files_are_warnings() {
     use std::os::unix::fs::PermissionsExt;
     let house = House::new();

@@ -53,8 +53,12 @@ fn setting(variable: &str, text: &str, tables: &[String]) -> Result<(String, Raw
             let section = find_section(variable, section, true)?;
             (section, find_table(variable, section, name, tables)?, *key)
         }
-        [section, _, fields, _] if folded(section) == "route" && folded(fields) == "fields" => {
-            return Err(Problem::new(variable, "a field's expression", "expressions in the files only"));
+        [_, _, table, _] if ["fields", "headers"].contains(&folded(table).as_str()) => {
+            return Err(Problem::new(
+                variable,
+                "an entry of a table",
+                "expressions and headers in the files only",
+            ));
         }
         _ => return Err(Problem::new(variable, "no setting", "DIALBRIDGE__SECTION__KEY")),
     };

@@ -115,8 +115,8 @@ sections! {
         base_url: String, Required, Kind::Text;
         /// Where the token lies: one path, or two while it is being rotated.
         token_file: Vec<String>, Required, Kind::OneOrTwo;
-        /// The database, for CRMs that serve several under one address.
-        database: String, Optional, Kind::Text;
+        /// Headers of every request beyond the connector's own; no secrets.
+        headers: BTreeMap<String, Setting<String>>, Optional, Kind::Texts;
         /// Requests at the same time.
         max_in_flight: u32, Default, Kind::Integer(1, 64);
         /// Requests per second.

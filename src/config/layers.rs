@@ -199,7 +199,8 @@ fn to_value(raw: &RawValue, place: &Place) -> Value {
 fn flatten(prefix: &str, table: &Map<String, Value>, leaves: &mut Leaves) {
     for (name, value) in table {
         let dotted = if prefix.is_empty() { name.clone() } else { format!("{prefix}.{name}") };
-        let texts = dotted.starts_with("route.") && dotted.split('.').count() == 3;
+        // `route.NAME.fields`, `crm.NAME.headers`: the names in them are the user's, a dot included.
+        let texts = dotted.split('.').count() == 3;
         match &value.kind {
             ValueKind::Table(inner) if !texts => flatten(&dotted, inner, leaves),
             _ => {
