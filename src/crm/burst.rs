@@ -13,7 +13,7 @@ use super::pages::{Position, Rows};
 use super::template::{Bindings, Slot};
 use super::times::{cut, delta};
 use crate::domain::{BadRecord, Record, RecordId, Timestamp};
-use crate::remote::CallError;
+use crate::remote::{CallError, CallErrorKind};
 use serde_json::Value;
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
@@ -131,7 +131,8 @@ impl Endpoint {
         let (mut good, mut bad, mut requests, mut position) =
             (BTreeMap::new(), Vec::new(), 0, Position::Start);
         loop {
-            let page = self.page(what, listing, bindings.clone(), &position, &read).await?;
+            let page = self.page(what, listing, bindings.clone(), &position, &read).await;
+            let page = page.map_err(|error| in_burst(error, instant))?;
             requests += 1;
             if page.restarted {
                 good.clear();
@@ -177,6 +178,14 @@ impl Endpoint {
         }
         bindings
     }
+}
+
+/// An unusable answer within a burst names the instant: it is what a person has to look at.
+fn in_burst(mut error: CallError, instant: Timestamp) -> CallError {
+    if error.kind == CallErrorKind::BadAnswer {
+        error.detail = format!("more records than a page share the time {instant}; {}", error.detail);
+    }
+    error
 }
 
 fn modified(row: &ReadRecord) -> Option<Timestamp> {

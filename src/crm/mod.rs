@@ -13,6 +13,8 @@ mod pages;
 mod parse;
 mod parse_request;
 mod template;
+#[cfg(test)]
+mod tests;
 mod times;
 mod walk;
 

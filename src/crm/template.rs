@@ -84,7 +84,7 @@ impl Text {
         let (mut pieces, mut plain, mut rest) = (Vec::new(), String::new(), text);
         while let Some((before, after)) = rest.split_once('{') {
             plain.push_str(before);
-            let name = after.split_once('}').map(|(name, tail)| (name, tail)).filter(|(name, _)| {
+            let name = after.split_once('}').filter(|(name, _)| {
                 !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
             });
             let Some((name, tail)) = name else {

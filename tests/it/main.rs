@@ -1,5 +1,6 @@
 //! The integration tests.
 
+mod crm;
 mod jtel;
 mod phones;
 mod support;

@@ -1,0 +1,142 @@
+//! The engine against scripted answers: what goes out, and answers that contradict their request.
+
+use super::{Called, Caller, Connector, CrmRead, bundled, parse};
+use crate::domain::{RecordId, Timestamp};
+use crate::env::Env;
+use crate::remote::{CallContext, CallError, CallErrorKind, Request};
+use serde_json::{Value, json};
+use std::sync::{Arc, Mutex};
+
+/// Answers in turn (the last one for ever) and keeps what was asked.
+struct Script {
+    answers: Mutex<Vec<Value>>,
+    asked: Mutex<Vec<Request>>,
+}
+
+impl Script {
+    fn new(mut answers: Vec<Value>) -> Arc<Self> {
+        answers.reverse();
+        Arc::new(Self { answers: Mutex::new(answers), asked: Mutex::default() })
+    }
+
+    fn asked(&self, index: usize) -> (String, Value) {
+        let request = self.asked.lock().unwrap()[index].clone();
+        let body = request.body.map(|body| serde_json::from_slice(&body).unwrap()).unwrap_or_default();
+        (request.url, body)
+    }
+}
+
+#[async_trait::async_trait]
+impl Caller for Script {
+    async fn call(&self, _: CallContext, request: Request) -> Result<Called, CallError> {
+        self.asked.lock().unwrap().push(request);
+        let mut answers = self.answers.lock().unwrap();
+        let answer = if answers.len() > 1 { answers.pop() } else { answers.last().cloned() };
+        let body = answer.expect("an answer").to_string().into();
+        Ok(Called { body, server_time: None })
+    }
+}
+
+fn connector(name: &str, limit: (&str, &str), script: &Arc<Script>) -> Connector {
+    let text = bundled(name).unwrap().replacen(limit.0, limit.1, 1);
+    let file = parse(&text, name).unwrap_or_else(|problems| panic!("{problems:#?}"));
+    let fields = ["name".to_owned(), "phone".to_owned()];
+    Connector::new(file, "https://crm.example.com", None, fields, script.clone(), Env::real()).unwrap()
+}
+
+fn partner(id: u64) -> Value {
+    json!({ "id": id, "name": "Name", "phone": false, "active": true, "write_date": "2026-03-02 10:00:00" })
+}
+
+fn since() -> Option<Timestamp> {
+    Some("2026-03-02T09:59:59.9Z".parse().unwrap())
+}
+
+const TWO: (&str, &str) = ("limit     = 500", "limit = 2");
+
+#[tokio::test]
+async fn odoo_is_asked_by_time_and_id_with_archived_records() {
+    let script = Script::new(vec![json!([partner(3), partner(7)]), json!([partner(9)])]);
+    let odoo = connector("odoo", TWO, &script);
+    let first = odoo.changed_since(since(), None).await.unwrap();
+    let last = odoo.changed_since(since(), first.next.as_ref()).await.unwrap();
+    assert_eq!((first.records.len(), last.records.len(), last.next), (2, 1, None));
+    let (url, body) = script.asked(0);
+    assert_eq!(url, "https://crm.example.com/json/2/res.partner/search_read");
+    let expected = json!({
+        "domain": [["write_date", ">=", "2026-03-02 09:59:59"]],
+        "fields": ["active", "name", "phone", "write_date"],
+        "order": "id",
+        "limit": 2,
+        "context": { "active_test": false },
+    });
+    assert_eq!(body, expected);
+    assert_eq!(
+        script.asked(1).1["domain"],
+        json!([["write_date", ">=", "2026-03-02 09:59:59"], ["id", ">", 7]])
+    );
+    assert_eq!(first.records[0].as_ref().unwrap().fields["phone"], Value::Null);
+
+    let script = Script::new(vec![json!([partner(3)])]);
+    let odoo = connector("odoo", TWO, &script);
+    odoo.changed_since(None, None).await.unwrap();
+    assert_eq!(script.asked(0).1["domain"], json!([]), "everything");
+    odoo.fetch(&[RecordId::from("3"), RecordId::from("no number")]).await.unwrap();
+    assert_eq!(script.asked(1).1["domain"], json!([["id", "in", [3]]]));
+}
+
+#[tokio::test]
+async fn a_server_that_ignores_what_was_asked_is_not_believed() {
+    let refuse = async |answers: Vec<Value>| {
+        let script = Script::new(answers);
+        let odoo = connector("odoo", TWO, &script);
+        let mut token = None;
+        for _ in 0..10 {
+            match odoo.changed_since(since(), token.as_ref()).await {
+                Ok(page) => token = page.next,
+                Err(error) => {
+                    assert_eq!(error.kind, CallErrorKind::BadAnswer);
+                    return error.detail;
+                }
+            }
+            assert!(token.is_some(), "the list ended");
+        }
+        panic!("it was believed ten times")
+    };
+    let same = vec![json!([partner(3), partner(7)])];
+    assert!(refuse(same).await.contains("ignores the id filter"));
+    let unordered = vec![json!([partner(7), partner(3)])];
+    assert!(refuse(unordered).await.contains("not ordered by id"));
+    let nameless = vec![json!([{ "id": null }, { "id": false }])];
+    assert!(refuse(nameless).await.contains("has an id"));
+    let no_list = vec![json!({ "result": [] })];
+    assert!(refuse(no_list).await.contains("no list"));
+
+    let script = Script::new(vec![json!([partner(3), partner(4)])]);
+    let error = connector("odoo", TWO, &script).fetch(&[RecordId::from("3")]).await.unwrap_err();
+    assert!(error.detail.contains("ignores the ids"), "{error}");
+
+    // A companion with a row that has no id is half an answer.
+    let script = Script::new(vec![json!([{ "id": 3 }, { "name": "Name" }])]);
+    let companion = connector("odoo", TWO, &script).companion("phone_sanitized_blacklisted").await;
+    assert_eq!(companion.unwrap_err().kind, CallErrorKind::BadAnswer);
+}
+
+#[tokio::test]
+async fn ids_stay_as_the_crm_wrote_them_and_a_fraction_is_none() {
+    let raw = r#"[{ "id": 9007199254740993, "active": true }, { "id": 1.5, "active": true }]"#;
+    let script = Script::new(vec![serde_json::from_str(raw).unwrap()]);
+    let page = connector("odoo", TWO, &script).changed_since(None, None).await.unwrap();
+    assert_eq!(page.records[0].as_ref().unwrap().id.as_str(), "9007199254740993");
+    assert!(page.records[1].is_err());
+}
+
+#[tokio::test]
+async fn a_token_of_another_connector_is_refused() {
+    let script = Script::new(vec![json!([])]);
+    let error = connector("odoo", TWO, &script)
+        .changed_since(None, Some(&super::PageToken("c-17".to_owned())))
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind, CallErrorKind::BadAnswer);
+}

@@ -1,0 +1,355 @@
+//! The connector against the simulated CRM, in process and under virtual time.
+
+use dialbridge::app::in_process::InProcess;
+use dialbridge::crm::{Connector, CrmRead, bundled, parse};
+use dialbridge::domain::{BadRecord, ReasonCode, Record, RecordId, Timestamp};
+use dialbridge::env::Env;
+use dialbridge::remote::{Auth, CallError, CallErrorKind, Client, ClientConfig, Side};
+use dialbridge::sim::crm::{Comparator, Login, Precision, Settings, SimCrm};
+use dialbridge::sim::journal::Detail;
+use serde_json::json;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+const STYLES: [&str; 3] = ["sim-id", "sim-offset", "sim-cursor"];
+const TOKEN: &str = "a-token";
+
+fn at(text: &str) -> Timestamp {
+    text.parse().expect("a time")
+}
+
+struct World {
+    env: Env,
+    crm: SimCrm,
+}
+
+impl World {
+    fn new(settings: Settings) -> Self {
+        let env = Env::simulated(at("2026-03-02T10:00:00.250Z"), 7);
+        let settings = Settings { login: Login::Token(TOKEN.to_owned()), ..settings };
+        let crm = SimCrm::new(settings, env.clone(), 7, Detail::Full);
+        Self { env, crm }
+    }
+
+    fn connector(&self, style: &str) -> Connector {
+        self.changed(style, &[])
+    }
+
+    /// The bundled file with some of its text replaced.
+    fn changed(&self, style: &str, changes: &[(&str, &str)]) -> Connector {
+        let mut text = bundled(style).expect("a bundled file").to_owned();
+        for (from, to) in changes {
+            assert!(text.contains(from), "{from} is not in {style}");
+            text = text.replacen(from, to, 1);
+        }
+        let file = parse(&text, style).unwrap_or_else(|problems| panic!("{problems:#?}"));
+        let config = ClientConfig { body_check: file.body_check(), ..ClientConfig::default() };
+        let auth = Auth::fixed(file.auth.clone(), TOKEN.to_owned().into());
+        let transport = Arc::new(InProcess::new(self.crm.router()));
+        let client = Client::new(Side::Crm, config, transport, auth, self.env.clone(), None);
+        Connector::new(file, "http://crm.invalid/", None, [], Arc::new(client), self.env.clone())
+            .expect("an object")
+    }
+
+    async fn wait(&self, seconds: u64) {
+        self.env.sleep(Duration::from_secs(seconds)).await;
+    }
+
+    fn requests(&self) -> usize {
+        self.crm.journal.requests().len()
+    }
+}
+
+/// All pages from `since`, and the CRM's time of the first.
+async fn pull(
+    connector: &Connector,
+    since: Option<Timestamp>,
+) -> Result<(Vec<Result<Record, BadRecord>>, Option<Timestamp>), CallError> {
+    let first = connector.changed_since(since, None).await?;
+    let (crm_time, mut records, mut next) = (first.crm_time, first.records, first.next);
+    while let Some(token) = next {
+        let page = connector.changed_since(since, Some(&token)).await?;
+        records.extend(page.records);
+        next = page.next;
+    }
+    Ok((records, crm_time))
+}
+
+fn ids(records: &[Result<Record, BadRecord>]) -> BTreeSet<u64> {
+    let id = |record: &Record| record.id.as_str().parse().expect("a number");
+    records.iter().filter_map(|record| record.as_ref().ok()).map(id).collect()
+}
+
+fn latest(records: &[Result<Record, BadRecord>]) -> BTreeMap<&str, &Record> {
+    records.iter().filter_map(|record| record.as_ref().ok()).map(|r| (r.id.as_str(), r)).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_paging_style_reads_everything_and_then_only_what_changed() {
+    for style in STYLES {
+        let world = World::new(Settings::default());
+        let editor = world.crm.editor();
+        editor.seed(950, 1);
+        let connector = world.connector(style);
+        let (all, crm_time) = pull(&connector, None).await.unwrap();
+        assert_eq!(ids(&all).len(), 950, "{style}");
+        assert_eq!(crm_time, Some(at("2026-03-02T10:00:00Z")), "{style}");
+
+        world.wait(100).await;
+        editor.edit(17, json!({ "stage": "won" }));
+        world.wait(100).await;
+        let asked = world.requests();
+        let (changed, _) = pull(&connector, Some(at("2026-03-02T10:01:00Z"))).await.unwrap();
+        assert_eq!(ids(&changed), BTreeSet::from([17]), "{style}");
+        // One list request, and the clock's where one is declared.
+        assert_eq!(world.requests() - asked, if style == "sim-cursor" { 2 } else { 1 }, "{style}");
+        let record = changed[0].as_ref().unwrap();
+        assert_eq!(record.fields["stage"], json!("won"));
+        assert_eq!(record.modified, Some(at("2026-03-02T10:01:40Z")), "{style}");
+        assert_eq!(connector.count().await.unwrap(), Some(950));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_lost_when_rows_change_between_pages() {
+    for style in STYLES {
+        let world = World::new(Settings { unstable_ties: true, ..Settings::default() });
+        world.crm.editor().seed(950, 2);
+        let mut rng = fastrand::Rng::with_seed(3);
+        world.crm.between_pages(move |editor| {
+            for _ in 0..20 {
+                editor.edit(rng.u64(1..951), json!({ "stage": "won" }));
+            }
+        });
+        let (all, _) = pull(&world.connector(style), None).await.unwrap();
+        assert_eq!(ids(&all).len(), 950, "{style}");
+    }
+}
+
+/// A CRM of offsets in the order of ids: a deletion shifts every later page.
+const BY_OFFSET_ONLY: [(&str, &str); 2] =
+    [("modified_at {direction}", "id asc"), ("order     = \"modified\"", "order = \"id\"")];
+
+#[tokio::test(start_paused = true)]
+async fn a_shifted_page_is_noticed_and_the_list_begun_again() {
+    let world = World::new(Settings::default());
+    world.crm.editor().seed(950, 2);
+    let mut deleted = 0;
+    world.crm.between_pages(move |editor| {
+        deleted += 1;
+        if deleted <= 2 {
+            editor.delete(deleted);
+        }
+    });
+    let connector = world.changed("sim-offset", &BY_OFFSET_ONLY);
+    let (all, _) = pull(&connector, None).await.unwrap();
+    let found = ids(&all);
+    assert!((3..=950).all(|id| found.contains(&id)), "{} of 948", found.len());
+    let begun = world.crm.journal.requests_where(|asked| asked.json()["offset"] == json!(0)).len();
+    assert!(begun >= 2, "it was begun again, else this test shows nothing");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_that_never_stands_still_fails_and_says_what_to_do() {
+    let world = World::new(Settings::default());
+    world.crm.editor().seed(950, 2);
+    let mut deleted = 0;
+    world.crm.between_pages(move |editor| {
+        deleted += 1;
+        editor.delete(deleted);
+    });
+    let error = pull(&world.changed("sim-offset", &BY_OFFSET_ONLY), None).await.unwrap_err();
+    assert_eq!(error.kind, CallErrorKind::BadAnswer);
+    assert!(error.detail.contains("raise `limit`"), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_burst_in_one_instant_is_read_whole_or_not_at_all() {
+    let world = World::new(Settings { unstable_ties: true, ..Settings::default() });
+    let editor = world.crm.editor();
+    editor.seed(1_000, 4);
+    let since = at("2026-03-02T10:01:00Z");
+    world.wait(100).await;
+    let every: Vec<u64> = (1..=900).collect();
+    editor.burst(&every, &json!({ "stage": "won" }));
+    let instant = editor.modified(1).unwrap();
+    world.wait(100).await;
+    editor.edit(950, json!({ "stage": "won" }));
+    // Ties that stand differently each time: no two readings by offset agree.
+    let error = pull(&world.connector("sim-offset"), Some(since)).await.unwrap_err();
+    assert!(error.detail.contains("2026-03-02 10:01:40 UTC"), "{error}");
+    // Ties that stand: read in both directions, which agree.
+    world.crm.set(|settings| settings.unstable_ties = false);
+    let mark = world.crm.journal.mark();
+    let (changed, _) = pull(&world.connector("sim-offset"), Some(since)).await.unwrap();
+    assert_eq!(ids(&changed), every.iter().copied().chain([950]).collect());
+    let sorts: BTreeSet<String> =
+        world.crm.journal.requests_since(mark).iter().map(|asked| asked.json()["sort"].to_string()).collect();
+    assert_eq!(sorts.len(), 2, "{sorts:?}");
+    // By id no burst is special.
+    let (changed, _) = pull(&world.connector("sim-id"), Some(since)).await.unwrap();
+    assert_eq!(ids(&changed).len(), 901);
+    assert_eq!(instant, editor.modified(900).unwrap());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_exclusive_filter_is_met_by_asking_one_step_earlier() {
+    for style in STYLES {
+        let world = World::new(Settings { comparator: Comparator::Exclusive, ..Settings::default() });
+        let id = world.crm.editor().create(json!({ "name": "Name 1" }));
+        let since = Some(at("2026-03-02T10:00:00Z"));
+        let right = world.changed(style, &[("comparator = \"gte\"", "comparator = \"gt\"")]);
+        assert_eq!(ids(&pull(&right, since).await.unwrap().0), BTreeSet::from([id]), "{style}");
+        let wrong = world.connector(style);
+        assert!(pull(&wrong, since).await.unwrap().0.is_empty(), "the declaration is what finds it");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_later_in_the_same_second_or_minute_is_found() {
+    let coarse = [("resolution = \"1s\"", "resolution = \"1m\"")];
+    for (precision, changes) in [(Precision::Second, &[][..]), (Precision::Minute, &coarse[..])] {
+        for style in STYLES {
+            let world = World::new(Settings { precision, ..Settings::default() });
+            let editor = world.crm.editor();
+            let id = editor.create(json!({ "stage": "new" }));
+            let connector = world.changed(style, changes);
+            let (_, _) = pull(&connector, None).await.unwrap();
+            // The cursor of a reader without any lag: the very instant of what it saw.
+            let seen = editor.modified(id).unwrap();
+            world.env.sleep(Duration::from_millis(300)).await;
+            editor.edit(id, json!({ "stage": "won" }));
+            let (changed, _) = pull(&connector, Some(seen)).await.unwrap();
+            assert_eq!(latest(&changed)["1"].fields["stage"], json!("won"), "{style} {precision:?}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_late_commit_under_an_old_time_is_found_behind_lag_and_overlap() {
+    let world = World::new(Settings::default());
+    let editor = world.crm.editor();
+    let id = editor.create(json!({ "stage": "new" }));
+    world.wait(60).await;
+    let connector = world.connector("sim-id");
+    let contract = connector.contract();
+    let behind = |time: Timestamp| time - (contract.lag + contract.overlap);
+    editor.edit_slowly(id, json!({ "stage": "won" }), Duration::from_secs(4));
+    world.wait(3).await;
+    let (before, crm_time) = pull(&connector, Some(at("2026-03-02T10:00:50Z"))).await.unwrap();
+    assert!(before.is_empty(), "not committed yet");
+    let cursor = crm_time.unwrap();
+    world.wait(30).await;
+    assert!(editor.modified(id).unwrap() < cursor, "its time lies below what was read");
+    let (blind, _) = pull(&connector, Some(cursor)).await.unwrap();
+    assert!(blind.is_empty(), "without the lag it would be lost");
+    let (after, _) = pull(&connector, Some(behind(cursor))).await.unwrap();
+    assert_eq!(latest(&after)["1"].fields["stage"], json!("won"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn bad_records_harm_nobody_else() {
+    for style in STYLES {
+        let world = World::new(Settings::default());
+        let editor = world.crm.editor();
+        editor.seed(5, 5);
+        let large = "x".repeat(10 << 20);
+        editor.make_odd(1, json!({ "id": 1, "active": true, "name": large }).to_string());
+        editor.make_odd(2, r#"{ "id": null, "active": true, "name": "Name 2" }"#);
+        editor.make_odd(3, r#"{ "id": 3, "active": true, "modified_at": "yesterday" }"#);
+        editor.make_odd(4, r#"{ "id": 4, "name": "Name 4" }"#);
+        let (records, _) = pull(&world.connector(style), None).await.unwrap();
+        let mut bad: Vec<_> = records
+            .iter()
+            .filter_map(|record| record.as_ref().err())
+            .map(|bad| (bad.id.as_ref().map(RecordId::to_string), bad.reason.code))
+            .collect();
+        bad.sort();
+        let known = |id: &str| Some(id.to_owned());
+        let expected = [
+            (None, ReasonCode::NoId),
+            (known("1"), ReasonCode::RecordTooLarge),
+            (known("3"), ReasonCode::RecordUnreadable),
+            // An absent deleted flag is not "alive".
+            (known("4"), ReasonCode::RecordUnreadable),
+        ];
+        assert_eq!(bad, expected, "{style}");
+        assert_eq!(ids(&records), BTreeSet::from([5]), "{style}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn empty_values_are_null_and_the_deleted_flag_is_read_before() {
+    let world = World::new(Settings::default());
+    let editor = world.crm.editor();
+    editor.create(json!({ "name": "Name 1", "comment": false, "city": "", "zip": 0 }));
+    editor.archive(1, true);
+    let (records, _) = pull(&world.connector("sim-id"), None).await.unwrap();
+    let record = records[0].as_ref().unwrap();
+    assert!(record.deleted);
+    for name in ["comment", "city", "active"] {
+        assert_eq!(record.fields.get(name), Some(&json!(null)), "{name} stays, as null");
+    }
+    assert_eq!(record.fields["zip"], json!(0));
+    assert_eq!(record.fields["id"], json!(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_blacklisted_number_moves_no_time_and_is_found_by_the_companion() {
+    for style in STYLES {
+        let world = World::new(Settings::default());
+        let editor = world.crm.editor();
+        editor.seed(300, 6);
+        world.wait(60).await;
+        let connector = world.connector(style);
+        assert_eq!(connector.companion("phone_blacklisted").await.unwrap(), BTreeSet::new());
+        for id in [40, 250] {
+            let number = editor.field(id, "phone").unwrap();
+            editor.blacklist(number.as_str().unwrap(), true);
+        }
+        let (changed, _) = pull(&connector, Some(at("2026-03-02T10:00:30Z"))).await.unwrap();
+        assert!(changed.is_empty(), "{style}");
+        let set = connector.companion("phone_blacklisted").await.unwrap();
+        assert_eq!(set, BTreeSet::from([RecordId::from("40"), RecordId::from("250")]), "{style}");
+        let page =
+            connector.fetch(&[RecordId::from("40"), RecordId::from("4711"), RecordId::from("x")]).await;
+        let page = page.unwrap();
+        assert_eq!(page.records.len(), 1, "what does not exist is simply not there");
+        assert_eq!(page.records[0].as_ref().unwrap().fields["phone_blacklisted"], json!(true));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_error_with_status_200_is_an_error_and_a_wrong_token_is_one_too() {
+    for style in STYLES {
+        let world = World::new(Settings { error_in_200: true, ..Settings::default() });
+        let connector = world.connector(style);
+        let error = connector.changed_since(None, None).await.unwrap_err();
+        assert!(matches!(error.kind, CallErrorKind::Refused { .. }), "{error:?}");
+        assert!(connector.companion("phone_blacklisted").await.is_err());
+        world.crm.set(|settings| settings.login = Login::Token("another".to_owned()));
+        let error = connector.changed_since(None, None).await.unwrap_err();
+        assert_eq!(error.kind, CallErrorKind::Unauthorized, "{style}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_page_cap_nobody_declared_loses_nothing_where_the_end_is_an_empty_page() {
+    let world = World::new(Settings { page_cap: 50, ..Settings::default() });
+    world.crm.editor().seed(330, 8);
+    let careful = [("last_page = \"short\"", "last_page = \"empty\"")];
+    for style in ["sim-id", "sim-offset"] {
+        let (all, _) = pull(&world.changed(style, &careful), None).await.unwrap();
+        assert_eq!(ids(&all).len(), 330, "{style}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_crms_time_is_its_own_and_not_ours() {
+    let world = World::new(Settings { clock_skew_seconds: -300, ..Settings::default() });
+    for style in STYLES {
+        let page = world.connector(style).changed_since(None, None).await.unwrap();
+        assert_eq!(page.crm_time, Some(at("2026-03-02T09:55:00Z")), "{style}");
+    }
+}
