@@ -18,7 +18,7 @@ CREATE TABLE links (
     wish_params TEXT NOT NULL DEFAULT '{}',
     lock_state  TEXT NOT NULL DEFAULT 'open' CHECK (lock_state IN ('open', 'locked')), -- by us, as answered
     locked_at   TEXT,
-    met_at      TEXT,                       -- when the dialler was last asked for the UserData, and had none
+    met_at      TEXT,                       -- when the dialler was last asked for the UserData
     sent_seq    INTEGER NOT NULL DEFAULT 0, -- read order of the last write: sent ...
     answered_seq INTEGER NOT NULL DEFAULT 0,-- ... and answered
     vanished_at TEXT,

@@ -21,7 +21,6 @@ CREATE TABLE operations (
     answered_seq INTEGER,
     leased_at   TEXT,
     settle_at   TEXT,                       -- uncertain: not asked about before
-    resend_at   TEXT,                       -- a lock that overlapped something: sent once more then
     finished_at TEXT,
     outcome     TEXT,                       -- a reason code: how it ended
     outcome_params TEXT NOT NULL DEFAULT '{}',
@@ -31,9 +30,11 @@ CREATE TABLE operations (
 ) STRICT;
 CREATE INDEX operations_open ON operations (state, kind, not_before)
     WHERE state IN ('waiting', 'sending', 'uncertain');
+-- The queue of everything but locks, in the order in which it is leased.
+CREATE INDEX operations_queue ON operations (not_before, id) WHERE state = 'waiting' AND kind <> 'lock';
+CREATE INDEX operations_locks ON operations (state, not_before) WHERE kind = 'lock' AND state IN ('waiting', 'uncertain');
 CREATE INDEX operations_lane ON operations (link_id, generation);
 CREATE INDEX operations_parked ON operations (link_id) WHERE state = 'parked';
-CREATE INDEX operations_resend ON operations (resend_at) WHERE resend_at IS NOT NULL;
 
 CREATE TABLE attempts (
     id           INTEGER PRIMARY KEY,

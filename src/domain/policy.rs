@@ -59,3 +59,19 @@ named_enum! {
         Settle = "settle",
     }
 }
+
+named_enum! {
+    /// What is known of how the dialler empties a field; documented nowhere, found out on the first case.
+    Clearing {
+        /// Nothing yet: `null` is tried.
+        TryNull = "try_null",
+        /// `null` did nothing: `""` is tried.
+        TryEmpty = "try_empty",
+        /// `null` empties.
+        Null = "null",
+        /// `""` empties.
+        Empty = "empty",
+        /// Neither does: an emptied field is shown, not sent.
+        Never = "never",
+    }
+}

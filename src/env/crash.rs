@@ -20,3 +20,16 @@ pub fn point(name: &str) {
 #[cfg(not(any(test, debug_assertions)))]
 #[inline]
 pub fn point(_name: &str) {}
+
+/// Whether a test wants the process to end at this point, for points that cost something to watch.
+#[cfg(any(test, debug_assertions))]
+pub fn is_armed(name: &str) -> bool {
+    std::env::var("DIALBRIDGE_CRASH_AT").is_ok_and(|wanted| wanted.split(':').next() == Some(name))
+}
+
+/// Never, in a release build.
+#[cfg(not(any(test, debug_assertions)))]
+#[inline]
+pub fn is_armed(_name: &str) -> bool {
+    false
+}

@@ -6,6 +6,8 @@ pub mod harvest;
 pub mod local_time;
 pub mod pull;
 pub mod trial;
+pub mod push;
+pub mod settle;
 
 use crate::domain::{Reason, ReasonCode};
 use crate::ledger::LedgerError;

@@ -39,6 +39,22 @@ impl Ledger {
         Ok(answer(epoch, block))
     }
 
+    /// The same for a batch, in one read; the answers stand in the same order.
+    ///
+    /// # Errors
+    /// The ledger cannot be read; then nothing is sent.
+    pub async fn gate_ask_many(&self, links: Vec<LinkId>) -> Result<Vec<GateAnswer>, LedgerError> {
+        let now = time(self.env.now());
+        let (epoch, blocks) = self
+            .read("gate_ask_many", move |connection| {
+                let epoch = block_store::epoch_read(connection)?;
+                let blocks = links.iter().map(|link| shut_for(connection, *link, &now));
+                Ok((epoch, blocks.collect::<rusqlite::Result<Vec<_>>>()?))
+            })
+            .await?;
+        Ok(blocks.into_iter().map(|block| answer(epoch, block)).collect())
+    }
+
     /// The same for a contact that a person acts on, linked or not, with the numbers it has or shall get.
     ///
     /// # Errors

@@ -79,3 +79,21 @@ pub(super) fn lock_anyway(
     let intent = Intent { kind: OperationKind::Lock, reason: reason.clone() };
     insert_operation(tx, cause, link, generation, &intent, None).map(OperationId)
 }
+
+/// Queues a lock unless one waits already; for a contact that may have become callable since the last one.
+pub(super) fn lock_unless_waiting(
+    tx: &Transaction<'_>,
+    link: LinkId,
+    reason: &Reason,
+    cause: &Cause,
+) -> rusqlite::Result<bool> {
+    let waits: bool = tx
+        .prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM operations WHERE link_id = ?1 AND kind = 'lock' AND state = 'waiting')",
+        )?
+        .query_row([link.0], |row| row.get(0))?;
+    if waits {
+        return Ok(false);
+    }
+    lock_anyway(tx, link, reason, cause).map(|_| true)
+}

@@ -3,11 +3,15 @@
 //! One writer (`writer`), a small pool of readers (`readers`), migrations (`migrate`). No rusqlite
 //! type crosses this room's border. All times are UTC.
 
+mod account_index;
+mod answer;
+mod attempts;
 mod block_reach;
 mod block_store;
 mod blocks;
 mod by_hand;
 mod calls;
+mod clearing;
 mod companions;
 mod contacts;
 mod decisions;
@@ -16,9 +20,12 @@ mod error;
 mod gate;
 mod hints;
 mod history;
+mod holder;
 mod inputs;
 mod kept;
 mod lane;
+mod lease;
+mod meet;
 mod migrate;
 mod open;
 mod parked;
@@ -26,13 +33,18 @@ mod pull;
 mod readers;
 mod routes;
 mod runs;
+mod settle;
 mod source_blocks;
 mod sql;
 mod sweeps;
 #[cfg(test)]
 mod testing;
+mod trail;
 mod writer;
 
+pub use account_index::IndexRow;
+pub use answer::{BaseChange, Done, Ended, Ending};
+pub use attempts::AttemptRow;
 pub use blocks::{BlockAdded, BlockRow};
 pub use by_hand::{OpenCount, OperationRow};
 pub use calls::{CallRow, ResultCode};
@@ -46,9 +58,13 @@ pub use hints::Hint;
 pub use history::{ChunkStored, HistoryRead, ReadContext};
 pub use inputs::RecordInputs;
 pub use kept::KeptRecord;
+pub use lease::{LeaseBatch, LeaseOrder, Leased, Plan, QueuePlace};
+pub use meet::{Decide, MeetCounts, MeetItem, Meeting};
 pub use open::{Ledger, LedgerLock};
 pub use parked::{ParkedCount, ParkedItem};
 pub use pull::{BlockWord, KnownRecord, PageStore, PulledRecord};
 pub use routes::{RouteFacts, RouteRow};
 pub use runs::{Counts, RunEnd, RunRow, RunStart};
+pub use settle::CountersBefore;
 pub use sweeps::{Absence, ContactCounts, LastSweep, SweepCounts};
+pub use trail::{BeforeFrom, ChangeRow, FieldTrail};

@@ -111,7 +111,7 @@ fn answered_value(answered: &Contact, field: FieldName, sent: &Value) -> Value {
 }
 
 /// Whether the dialler's value says the same as what we would send.
-pub(super) fn says_the_same(field: FieldName, dialler: &Value, send: &Value) -> bool {
+pub fn says_the_same(field: FieldName, dialler: &Value, send: &Value) -> bool {
     if dialler == send || (is_empty(dialler) && is_empty(send)) {
         return true;
     }

@@ -6,4 +6,5 @@ mod diff;
 pub use decide::decide;
 pub use diff::{
     FieldChange, changed_fields, follow_up_fields, import_fields, pairs_after_import, pairs_after_update,
+    says_the_same,
 };

@@ -1,0 +1,117 @@
+//! What an answer means for the link: the pair, the trail, what must follow.
+
+use super::PushContext;
+use super::plan::{as_wished, asks_gate, judge_cleared};
+use super::send::Answer;
+use crate::domain::policy::Clearing;
+use crate::domain::{Base, Contact, FieldName, OperationKind, Reason, ReasonCode, Values};
+use crate::ledger::{BaseChange, BeforeFrom, Done, FieldTrail, Leased};
+use crate::sync::{follow_up_fields, pairs_after_import, pairs_after_update};
+use serde_json::Value;
+
+/// What is stored of an answer, and what is known of emptying fields from now on.
+pub(super) fn done(
+    context: &PushContext,
+    leased: &Leased,
+    answer: &Answer,
+    clearing: Clearing,
+) -> (Done, Clearing) {
+    match (leased.kind, answer) {
+        (OperationKind::Import, Answer::Contact(contact)) => (imported(context, leased, contact), clearing),
+        (OperationKind::Update, Answer::Contact(contact)) => updated(leased, contact, clearing),
+        (kind, _) => (commanded(kind), clearing),
+    }
+}
+
+fn imported(context: &PushContext, leased: &Leased, contact: &Contact) -> Done {
+    let asked = leased.route.as_ref().and_then(|route| context.routes.get(route)?.campaign);
+    let elsewhere = contact.campaign.is_some() && contact.campaign != asked;
+    let overwritten = contact.tries() > 0 || contact.result_code().is_some() || elsewhere;
+    let after = follow_up_fields(&leased.view.desired);
+    let names: Vec<FieldName> = after.keys().copied().collect();
+    Done {
+        contact: Some(contact.id),
+        base: BaseChange::Replace(pairs_after_import(&leased.view.desired, contact)),
+        changes: trail(&leased.values, &Base::new(), contact),
+        follow_up: (!names.is_empty()).then(|| naming(ReasonCode::Completes, &names)),
+        overwritten,
+        note: overwritten.then(|| Reason::new(ReasonCode::Overwritten).with("contact", contact.id)),
+        asks_gate: true,
+    }
+}
+
+fn updated(leased: &Leased, contact: &Contact, clearing: Clearing) -> (Done, Clearing) {
+    let cleared = judge_cleared(&leased.view, &leased.values, contact, clearing);
+    let mut pairs =
+        pairs_after_update(&leased.view.desired, &as_wished(&leased.view, &leased.values), contact);
+    for field in &cleared.again {
+        pairs.remove(field);
+    }
+    let kept: Vec<FieldName> = cleared.kept.keys().copied().collect();
+    pairs.extend(cleared.kept);
+    let done = Done {
+        base: BaseChange::Merge(pairs),
+        changes: trail(&leased.values, &leased.view.base, contact),
+        follow_up: (!cleared.again.is_empty()).then(|| naming(ReasonCode::Completes, &cleared.again)),
+        note: kept.first().map(|field| Reason::new(ReasonCode::CannotClear).with("field", field)),
+        asks_gate: asks_gate(leased.kind, &leased.values),
+        ..Done::default()
+    };
+    (done, cleared.clearing)
+}
+
+fn commanded(kind: OperationKind) -> Done {
+    let said = |field: &str, after: bool| FieldTrail {
+        field: field.to_owned(),
+        before: None,
+        before_from: BeforeFrom::None,
+        after: Some(Value::Bool(after)),
+    };
+    let changes = match kind {
+        OperationKind::Lock => vec![said("lock", true)],
+        OperationKind::Unlock => vec![said("lock", false)],
+        OperationKind::Reset => vec![said("reset", true)],
+        OperationKind::Delete => vec![said("contact", false)],
+        OperationKind::Import | OperationKind::Update => Vec::new(),
+    };
+    let asks_gate = kind.makes_callable();
+    Done { changes, asks_gate, ..Done::default() }
+}
+
+/// A lock that was accepted: all that can be said of it, because no answer shows locks.
+pub(super) fn locked() -> Done {
+    Done { note: Some(ReasonCode::NotVerifiable.into()), ..commanded(OperationKind::Lock) }
+}
+
+fn trail(sent: &Values, base: &Base, answered: &Contact) -> Vec<FieldTrail> {
+    sent.iter()
+        .map(|(field, value)| {
+            let before = base.get(field).map(|pair| pair.dialler.clone());
+            FieldTrail {
+                field: field.as_str().to_owned(),
+                before_from: if before.is_some() { BeforeFrom::Base } else { BeforeFrom::None },
+                before,
+                after: Some(answered.fields.get(field.as_str()).unwrap_or(value).clone()),
+            }
+        })
+        .collect()
+}
+
+/// After a rejected update that was to empty a field while it is not known how: what to try next.
+pub(super) fn next_clearing(leased: &Leased, clearing: Clearing) -> Option<Clearing> {
+    let empties = leased.kind == OperationKind::Update
+        && leased
+            .values
+            .keys()
+            .any(|field| leased.view.desired.get(field).is_some_and(|value| value.send.is_null()));
+    match clearing {
+        Clearing::TryNull if empties => Some(Clearing::TryEmpty),
+        Clearing::TryEmpty if empties => Some(Clearing::Never),
+        Clearing::TryNull | Clearing::TryEmpty | Clearing::Null | Clearing::Empty | Clearing::Never => None,
+    }
+}
+
+fn naming(code: ReasonCode, fields: &[FieldName]) -> Reason {
+    let names: Vec<&str> = fields.iter().map(|field| field.as_str()).collect();
+    Reason::new(code).with("fields", names.join(", "))
+}

@@ -1,0 +1,53 @@
+//! A sweep of the whole account into the index by key: for a first load, when many keys are unknown.
+
+use super::Work;
+use crate::dialler::Listed;
+use crate::domain::Timestamp;
+use crate::jobs::JobError;
+use crate::ledger::{IndexRow, SweepCounts};
+use crate::remote::CallClass;
+use futures_util::StreamExt as _;
+
+/// So many contacts are stored at once.
+const CHUNK: usize = 500;
+
+impl Work<'_> {
+    /// Lists the account; answers when the list was asked for, `None` if it is not complete enough to say
+    /// that a key is not there.
+    pub(super) async fn sweep_account(&self) -> Result<Option<Timestamp>, JobError> {
+        let ledger = &self.context.ledger;
+        let began = ledger.next_seq();
+        let began_at = self.context.env.now();
+        let sweep = ledger.sweep_begin(None, Some(self.run), began).await?;
+        self.count(|counts| counts.requests += 1);
+        let mut contacts = self.context.read.list_contacts(None, CallClass::Push).await?;
+        let mut chunk = Vec::with_capacity(CHUNK);
+        let mut counts = SweepCounts::default();
+        let ended = loop {
+            let contact = match contacts.next().await {
+                None => break Ok(()),
+                Some(Ok(Listed::Contact(contact))) => contact,
+                Some(Ok(Listed::Bad(_))) => {
+                    counts.bad += 1;
+                    continue;
+                }
+                Some(Err(error)) => break Err(JobError::from(error)),
+            };
+            if let Err(ending) = self.stop_if_ending() {
+                break Err(ending);
+            }
+            counts.contacts += 1;
+            chunk.push(IndexRow { id: contact.id, campaign: contact.campaign, user_data: contact.user_data });
+            if chunk.len() == CHUNK {
+                ledger.account_sweep_store(began, std::mem::take(&mut chunk)).await?;
+            }
+        };
+        ledger.account_sweep_store(began, chunk).await?;
+        // A list with an unreadable element may hide a key of ours: it is no index.
+        counts.complete = ended.is_ok() && counts.bad == 0;
+        let complete = counts.complete;
+        ledger.sweep_end(sweep, counts).await?;
+        ended?;
+        Ok(complete.then_some(began_at))
+    }
+}

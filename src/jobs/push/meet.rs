@@ -1,0 +1,229 @@
+//! First sight (semantics 5): a key that the ledger does not know is asked for before anything is
+//! imported under it, and before a record that must not be called is passed over.
+
+use super::{PushContext, Work, quiet};
+use crate::dialler::BatchQuery;
+use crate::domain::{
+    CampaignId, Contact, ContactId, DiallerSide, FoldedUserData, Reason, ReasonCode, Timestamp, UserData,
+};
+use crate::jobs::JobError;
+use crate::ledger::{MeetItem, Meeting};
+use crate::remote::{CallClass, CallError, CallErrorKind};
+use crate::sync::decide;
+use std::collections::HashMap;
+
+/// So many keys are looked at at once.
+const PAGE: u32 = 1000;
+/// The batch read's bound.
+const BATCH: usize = 100;
+
+impl Work<'_> {
+    /// Meets whoever must be met.
+    pub(super) async fn meet(&self) -> Result<(), JobError> {
+        loop {
+            self.stop_if_ending()?;
+            let since = self.context.env.now() - quiet(self.context.limits.index_age);
+            let due = self.context.ledger.meet_due(since, PAGE).await?;
+            let due: Vec<MeetItem> =
+                due.into_iter().filter(|item| self.context.routes.contains_key(&item.route)).collect();
+            if due.is_empty() {
+                return Ok(());
+            }
+            self.meet_page(due, since).await?;
+        }
+    }
+
+    async fn meet_page(&self, due: Vec<MeetItem>, since: Timestamp) -> Result<(), JobError> {
+        let ledger = &self.context.ledger;
+        let mut index = ledger.account_index_since(since).await?;
+        if index.is_none() && due.len() > self.context.limits.index_from {
+            index = self.sweep_account().await?;
+        }
+        let Some(began_at) = index else { return self.meet_by_asking(due).await };
+        let keys = due.iter().map(|item| item.user_data.folded()).collect();
+        let found = ledger.account_index_find(keys).await?;
+        let (there, absent): (Vec<MeetItem>, Vec<MeetItem>) =
+            due.into_iter().partition(|item| found.contains_key(&item.user_data.folded()));
+        let absent = absent
+            .into_iter()
+            .map(|item| self.meeting(item, DiallerSide::Absent, Vec::new(), began_at))
+            .collect();
+        self.store(absent).await?;
+        self.meet_by_asking(there).await
+    }
+
+    async fn meet_by_asking(&self, due: Vec<MeetItem>) -> Result<(), JobError> {
+        for items in due.chunks(BATCH) {
+            self.stop_if_ending()?;
+            let at = self.context.env.now();
+            let keys: Vec<&UserData> = items.iter().map(|item| &item.user_data).collect();
+            let found = ask(self.context, &keys).await?;
+            self.count(|counts| counts.requests += 1);
+            let meetings = items.iter().map(|item| {
+                let seen = found.get(&item.user_data.folded()).map(Vec::as_slice).unwrap_or_default();
+                let (dialler, doubles) = sort_out(&item.user_data, item.campaign, seen);
+                self.meeting(item.clone(), dialler, doubles, at)
+            });
+            self.store(meetings.collect()).await?;
+        }
+        Ok(())
+    }
+
+    fn meeting(
+        &self,
+        item: MeetItem,
+        dialler: DiallerSide,
+        doubles: Vec<ContactId>,
+        at: Timestamp,
+    ) -> Meeting {
+        let policy = self.context.routes.get(&item.route).map(|route| route.policy);
+        // Keys of unknown routes are not asked for; the choice here is the careful one all the same.
+        let policy = policy.unwrap_or(crate::domain::Policy {
+            adopt_conflict: crate::domain::policy::AdoptConflict::KeepDialler,
+            vanished: crate::domain::policy::Vanished::Mark,
+        });
+        Meeting { item, dialler, doubles, at, policy }
+    }
+
+    async fn store(&self, meetings: Vec<Meeting>) -> Result<(), JobError> {
+        if meetings.is_empty() {
+            return Ok(());
+        }
+        let counts = self.context.ledger.meetings_store(meetings, decide, self.run).await?;
+        self.count(|all| {
+            all.taken += counts.superseded;
+            all.superseded += counts.superseded;
+        });
+        Ok(())
+    }
+}
+
+/// Asks for keys: by the batch read where there is one, else one by one. Contacts by folded key.
+async fn ask(
+    context: &PushContext,
+    keys: &[&UserData],
+) -> Result<HashMap<FoldedUserData, Vec<Contact>>, CallError> {
+    let mut found: HashMap<FoldedUserData, Vec<Contact>> = HashMap::new();
+    let mut add = |contact: Contact| {
+        if let Some(key) = contact.user_data.as_deref().map(FoldedUserData::of) {
+            found.entry(key).or_default().push(contact);
+        }
+    };
+    if keys.len() > 1 {
+        let query =
+            BatchQuery { user_data: keys.iter().map(|key| (*key).clone()).collect(), ids: Vec::new() };
+        match context.read.read_batch(&query, CallClass::Push).await {
+            Ok(Some(contacts)) => {
+                contacts.into_iter().for_each(|read| add(read.contact));
+                return Ok(found);
+            }
+            Ok(None) => {}
+            // Some servers may answer a batch with one unknown key as a whole (not documented).
+            Err(error) if matches!(error.kind, CallErrorKind::NotFound | CallErrorKind::Rejected { .. }) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    for key in keys {
+        context.read.contacts_by_user_data(key, CallClass::Push).await?.into_iter().for_each(&mut add);
+    }
+    Ok(found)
+}
+
+/// What the dialler has for one key, asked for singly.
+pub(in crate::jobs) async fn look_up(
+    context: &PushContext,
+    user_data: &UserData,
+    campaign: Option<CampaignId>,
+) -> Result<(DiallerSide, Vec<ContactId>), CallError> {
+    let found = context.read.contacts_by_user_data(user_data, CallClass::Push).await?;
+    let folded = user_data.folded();
+    // How the server matches is not documented: a wildcard match is nobody's key.
+    let same: Vec<Contact> = found
+        .into_iter()
+        .filter(|contact| contact.user_data.as_deref().map(FoldedUserData::of).as_ref() == Some(&folded))
+        .collect();
+    Ok(sort_out(user_data, campaign, &same))
+}
+
+/// Exactly one, to the letter, in our campaign, is ours. Of several with our key all but one must not be
+/// called: kept is the one with tries, else the oldest (semantics 16).
+fn sort_out(
+    user_data: &UserData,
+    campaign: Option<CampaignId>,
+    seen: &[Contact],
+) -> (DiallerSide, Vec<ContactId>) {
+    let (exact, folded): (Vec<&Contact>, Vec<&Contact>) =
+        seen.iter().partition(|contact| contact.user_data.as_deref() == Some(user_data.as_str()));
+    match (exact.as_slice(), folded.as_slice()) {
+        ([], []) => (DiallerSide::Absent, Vec::new()),
+        ([], [other, ..]) => {
+            let reason = Reason::new(ReasonCode::FoldedMatch).with("contact", other.id);
+            (DiallerSide::Ambiguous { reason, ours: Vec::new() }, Vec::new())
+        }
+        // An answer without the campaign cannot say that it is another one.
+        ([one], []) if campaign.is_some() && (one.campaign.is_none() || one.campaign == campaign) => {
+            (DiallerSide::Found(Box::new((*one).clone())), Vec::new())
+        }
+        ([one], []) => {
+            let elsewhere = one.campaign.map_or_else(|| "unknown".to_owned(), |c| c.to_string());
+            let reason =
+                Reason::new(ReasonCode::FoundElsewhere).with("contact", one.id).with("campaign", elsewhere);
+            (DiallerSide::Ambiguous { reason, ours: vec![one.id] }, Vec::new())
+        }
+        ([one], [other, ..]) => {
+            let reason = Reason::new(ReasonCode::FoldedMatch).with("contact", other.id);
+            (DiallerSide::Ambiguous { reason, ours: vec![one.id] }, Vec::new())
+        }
+        (several, _) => {
+            let kept = several.iter().min_by_key(|contact| (contact.tries() == 0, contact.id));
+            let ids: Vec<ContactId> = several.iter().map(|contact| contact.id).collect();
+            let doubles = ids.iter().copied().filter(|id| kept.is_some_and(|kept| kept.id != *id)).collect();
+            let names: Vec<String> = ids.iter().map(ToString::to_string).collect();
+            let reason = Reason::new(ReasonCode::SeveralContacts).with("contacts", names.join(", "));
+            (DiallerSide::Ambiguous { reason, ours: ids }, doubles)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn contact(id: i64, user_data: &str, campaign: i64, tries: i64) -> Contact {
+        let fields = json!({
+            "ID": id, "UserData": user_data, "DiallerCampaignsID": campaign, "nTriesPhoneNumber1": tries
+        });
+        Contact::from_fields(fields.as_object().cloned().expect("an object")).expect("a contact")
+    }
+
+    fn sorted(seen: &[Contact]) -> (DiallerSide, Vec<ContactId>) {
+        sort_out(&UserData::parse("leads-1").expect("valid"), Some(CampaignId(7)), seen)
+    }
+
+    fn code(side: &DiallerSide) -> Option<ReasonCode> {
+        match side {
+            DiallerSide::Ambiguous { reason, .. } => Some(reason.code),
+            DiallerSide::Linked | DiallerSide::NotMet | DiallerSide::Absent | DiallerSide::Found(_) => None,
+        }
+    }
+
+    #[test]
+    fn only_one_to_the_letter_in_our_campaign_is_ours() {
+        assert!(matches!(sorted(&[]).0, DiallerSide::Absent));
+        assert!(matches!(sorted(&[contact(1, "leads-1", 7, 0)]).0, DiallerSide::Found(_)));
+        let elsewhere = sorted(&[contact(1, "leads-1", 8, 0)]).0;
+        assert_eq!(code(&elsewhere), Some(ReasonCode::FoundElsewhere));
+        let folded = sorted(&[contact(1, "Leads-1 ", 7, 0)]).0;
+        assert_eq!(code(&folded), Some(ReasonCode::FoldedMatch));
+        assert!(matches!(folded, DiallerSide::Ambiguous { ours, .. } if ours.is_empty()), "somebody else's");
+    }
+
+    #[test]
+    fn of_several_the_one_with_tries_is_kept() {
+        let (side, doubles) =
+            sorted(&[contact(1, "leads-1", 7, 0), contact(2, "leads-1", 7, 3), contact(3, "leads-1", 8, 0)]);
+        assert_eq!(code(&side), Some(ReasonCode::SeveralContacts));
+        assert_eq!(doubles, [ContactId(1), ContactId(3)]);
+    }
+}

@@ -1,0 +1,190 @@
+//! Push: what waits in the ledger goes to the dialler.
+//!
+//! Locks have a lane of their own beside everything else. The rest: what is uncertain is settled, keys
+//! that the ledger does not know are met, then operations are leased, pass the gate and are sent. One
+//! push at a time serves all routes, because limits and locks are the dialler's, not a route's.
+
+mod answered;
+mod brake;
+mod index;
+mod locks;
+mod meet;
+pub mod outcome;
+pub mod plan;
+mod send;
+mod vanish;
+mod work;
+
+use super::JobError;
+use crate::dialler::{DiallerRead, DiallerWrite, ImportMode};
+use crate::domain::policy::Job;
+use crate::domain::{CampaignId, Policy, RecordId, RouteName, RunId, Timestamp};
+use crate::env::Env;
+use crate::ledger::{Counts, Ledger, RunEnd, RunStart};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+pub(in crate::jobs) use meet::look_up;
+
+/// Decides anew what a push found too old to act on; pull does it.
+#[async_trait::async_trait]
+pub trait Refresher: Send + Sync {
+    /// Reads the named records by id and decides about each again.
+    ///
+    /// # Errors
+    /// The CRM cannot be read: these operations wait, and only these.
+    async fn decide_anew(&self, route: &RouteName, ids: Vec<RecordId>) -> Result<(), JobError>;
+}
+
+/// What a push knows of a route.
+#[derive(Debug, Clone)]
+pub struct PushRoute {
+    /// Its campaign, once pinned; without one nothing is imported.
+    pub campaign: Option<CampaignId>,
+    /// The route's choices for decisions.
+    pub policy: Policy,
+    /// What its imports may do with a contact that is there; from the server's release.
+    pub import_mode: ImportMode,
+}
+
+/// The bounds of a push. `Default` holds what the config's defaults file says.
+#[derive(Debug, Clone)]
+pub struct PushLimits {
+    /// Requests at once, locks' own two not counted; four times as many are leased at most.
+    pub max_in_flight: usize,
+    /// The quiet time of an uncertain operation.
+    pub settle_after: Duration,
+    /// An older decision is made anew before anybody is made callable by it.
+    pub max_decision_age: Duration,
+    /// How long an answer to "who has this key?" holds.
+    pub index_age: Duration,
+    /// From so many unknown keys on the whole account is listed, where no young list is there.
+    pub index_from: usize,
+    /// How long a refused operation waits, by its tries.
+    pub schedule: Vec<Duration>,
+    /// The longest Retry-After that is honoured.
+    pub retry_after_cap: Duration,
+    /// So many equal 5xx on one operation, while others succeed, park it.
+    pub hopeless_after: u32,
+}
+
+impl Default for PushLimits {
+    fn default() -> Self {
+        Self {
+            max_in_flight: 6,
+            settle_after: Duration::from_secs(60),
+            max_decision_age: Duration::from_secs(15 * 60),
+            index_age: Duration::from_secs(15 * 60),
+            index_from: 100,
+            schedule: [60, 300, 900, 3600].map(Duration::from_secs).to_vec(),
+            retry_after_cap: Duration::from_secs(3600),
+            hopeless_after: 5,
+        }
+    }
+}
+
+/// Everything a push may touch.
+#[derive(Clone)]
+pub struct PushContext {
+    /// The ledger.
+    pub ledger: Ledger,
+    /// Clock, chance and shutdown.
+    pub env: Env,
+    /// Reading the dialler.
+    pub read: Arc<dyn DiallerRead>,
+    /// Writing to it.
+    pub write: Arc<dyn DiallerWrite>,
+    /// The routes by name.
+    pub routes: Arc<BTreeMap<RouteName, PushRoute>>,
+    /// Decides anew.
+    pub refresher: Arc<dyn Refresher>,
+    /// Its bounds.
+    pub limits: PushLimits,
+}
+
+impl std::fmt::Debug for PushContext {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PushContext").field("routes", &self.routes).finish_non_exhaustive()
+    }
+}
+
+/// How a push ended.
+#[derive(Debug, Clone)]
+pub struct PushReport {
+    /// Its run.
+    pub run: RunId,
+    /// Its balance: taken = done + refused + uncertain + superseded + parked + put back.
+    pub counts: Counts,
+    /// When something is due next: a waiting operation, a lock to repeat, a quiet time's end.
+    pub next_due: Option<Timestamp>,
+}
+
+/// One push over all routes, as a run with a balance.
+///
+/// # Errors
+/// Why it ended before its end. What was answered is stored; the next push goes on from there.
+pub async fn push(context: &PushContext, cause: &'static str) -> Result<PushReport, JobError> {
+    let ledger = &context.ledger;
+    // Nothing is in flight when a push begins: what says so was left by a run that died.
+    ledger.operations_recover(quiet(context.limits.settle_after)).await?;
+    ledger.blocks_end_due().await?;
+    let run = ledger.run_start(RunStart { job: Job::Push, route: None, campaign: None, cause }).await?;
+    let work = Work { context, run, tally: Mutex::default() };
+    let result = work.all().await;
+    let counts = work.counts();
+    let end = match &result {
+        Ok(()) => RunEnd::Done,
+        Err(error) => RunEnd::Failed(error.to_string()),
+    };
+    ledger.run_finish(run, end, counts).await?;
+    result?;
+    Ok(PushReport { run, counts, next_due: ledger.operations_next_due().await? })
+}
+
+/// A duration as the ledger counts it.
+pub(in crate::jobs) fn quiet(duration: Duration) -> chrono::TimeDelta {
+    chrono::TimeDelta::from_std(duration).unwrap_or(chrono::TimeDelta::MAX)
+}
+
+/// A push under way. The lock lane and the rest run side by side and share the tally.
+struct Work<'a> {
+    context: &'a PushContext,
+    run: RunId,
+    tally: Mutex<Tally>,
+}
+
+#[derive(Debug, Default)]
+struct Tally {
+    counts: Counts,
+    brakes: BTreeMap<RouteName, brake::Brake>,
+}
+
+impl Work<'_> {
+    async fn all(&self) -> Result<(), JobError> {
+        let rest_ended = tokio_util::sync::CancellationToken::new();
+        let rest = async {
+            let result = self.rest().await;
+            rest_ended.cancel();
+            result
+        };
+        let (rest, locks) = tokio::join!(rest, self.locks(&rest_ended));
+        rest.and(locks)
+    }
+
+    fn tally<T>(&self, act: impl FnOnce(&mut Tally) -> T) -> T {
+        act(&mut self.tally.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn count(&self, act: impl FnOnce(&mut Counts)) {
+        self.tally(|tally| act(&mut tally.counts));
+    }
+
+    fn counts(&self) -> Counts {
+        self.tally(|tally| tally.counts)
+    }
+
+    fn stop_if_ending(&self) -> Result<(), JobError> {
+        if self.context.env.shutdown().is_cancelled() { Err(JobError::ShuttingDown) } else { Ok(()) }
+    }
+}

@@ -1,0 +1,213 @@
+//! What an operation sends, computed when it is leased: the newest wish against what both sides last
+//! agreed on. So an operation that waited sends what is wanted now, and A-B-A sends nothing at all.
+
+use crate::domain::policy::Clearing;
+use crate::domain::{Base, FieldKind, FieldName, LinkView, OperationKind, Pair, Values, Wish};
+use crate::ledger::Plan;
+use crate::sync::{changed_fields, import_fields};
+use serde_json::Value;
+
+/// The body of an operation, or why there is none.
+pub fn plan(kind: OperationKind, link: &LinkView, clearing: Clearing) -> Plan {
+    let has_contact = link.contact.is_some() && !link.vanished;
+    let callable = link.wish == Wish::Callable;
+    match kind {
+        OperationKind::Import if !callable => Plan::Unwished,
+        OperationKind::Import if has_contact => Plan::Instead(OperationKind::Update),
+        OperationKind::Import => Plan::Send(import_fields(&link.desired)),
+        // Whoever deleted the contact did it on purpose; whether it is imported again was decided elsewhere.
+        OperationKind::Update if link.vanished => Plan::Unwished,
+        OperationKind::Update if !has_contact && callable => Plan::Instead(OperationKind::Import),
+        OperationKind::Update if !has_contact => Plan::Unwished,
+        OperationKind::Update => {
+            let values = update_body(link, clearing);
+            if values.is_empty() { Plan::NothingLeft } else { Plan::Send(values) }
+        }
+        OperationKind::Unlock | OperationKind::Reset if !callable => Plan::Unwished,
+        OperationKind::Unlock | OperationKind::Reset | OperationKind::Delete if has_contact => {
+            Plan::Send(Values::new())
+        }
+        OperationKind::Unlock | OperationKind::Reset | OperationKind::Delete => Plan::Unwished,
+        OperationKind::Lock => Plan::Send(Values::new()),
+    }
+}
+
+fn update_body(link: &LinkView, clearing: Clearing) -> Values {
+    changed_fields(&link.desired, &link.base)
+        .into_iter()
+        .filter_map(|change| {
+            let value = if change.send.is_null() { emptied(change.field, clearing)? } else { change.send };
+            Some((change.field, value))
+        })
+        .collect()
+}
+
+/// What empties a field; `None`: nothing does, so it is not sent.
+fn emptied(field: FieldName, clearing: Clearing) -> Option<Value> {
+    if !field.spec().clearable {
+        return None;
+    }
+    let text = match field.spec().kind {
+        FieldKind::Text(_) | FieldKind::LongText | FieldKind::Phone => Value::from(""),
+        // An empty text is no number and no date.
+        FieldKind::Number | FieldKind::DateTime => Value::Null,
+    };
+    match clearing {
+        Clearing::TryNull | Clearing::Null => Some(Value::Null),
+        Clearing::TryEmpty | Clearing::Empty => Some(text),
+        Clearing::Never => None,
+    }
+}
+
+/// Whether the gate must be asked before it is sent.
+pub fn asks_gate(kind: OperationKind, values: &Values) -> bool {
+    kind.makes_callable() || values.keys().any(|field| field.is_phone())
+}
+
+/// What an answered update showed about emptying fields.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Cleared {
+    /// What is known of it from now on.
+    pub clearing: Clearing,
+    /// Fields that kept their value and are tried in another way.
+    pub again: Vec<FieldName>,
+    /// Fields that keep their value for good: the pair says so, and nothing is sent again.
+    pub kept: Base,
+}
+
+/// Compares what was to be emptied with what was answered. A field the answer does not carry is believed.
+pub fn judge_cleared(
+    link: &LinkView,
+    sent: &Values,
+    answered: &crate::domain::Contact,
+    clearing: Clearing,
+) -> Cleared {
+    let mut cleared = Cleared { clearing, again: Vec::new(), kept: Base::new() };
+    let wished = |field: &FieldName| link.desired.get(field).filter(|value| value.send.is_null());
+    let mut emptied_one = false;
+    for field in sent.keys() {
+        let Some(value) = wished(field) else { continue };
+        let stays = match answered.fields.get(field.as_str()) {
+            None | Some(Value::Null) => false,
+            Some(Value::String(text)) => !text.is_empty(),
+            Some(_) => true,
+        };
+        emptied_one |= !stays;
+        if !stays {
+            continue;
+        }
+        match clearing {
+            Clearing::TryNull => cleared.again.push(*field),
+            Clearing::TryEmpty | Clearing::Null | Clearing::Empty | Clearing::Never => {
+                let dialler = answered.get(field.as_str()).clone();
+                cleared.kept.insert(*field, Pair { crm: value.crm.clone(), dialler });
+            }
+        }
+    }
+    cleared.clearing = match (clearing, emptied_one) {
+        (Clearing::TryNull, true) => Clearing::Null,
+        (Clearing::TryEmpty, true) => Clearing::Empty,
+        (Clearing::TryNull, false) if !cleared.again.is_empty() => Clearing::TryEmpty,
+        (Clearing::TryEmpty, false) if !cleared.kept.is_empty() => Clearing::Never,
+        (unchanged, _) => unchanged,
+    };
+    // Fields that were left out because nothing empties them stay as they are, and agreed upon.
+    for (field, value) in &link.desired {
+        let unsent = value.send.is_null() && !sent.contains_key(field);
+        if let (true, Some(pair)) = (unsent, link.base.get(field))
+            && pair.crm != value.crm
+        {
+            let kept = Pair { crm: value.crm.clone(), dialler: pair.dialler.clone() };
+            cleared.kept.insert(*field, kept);
+        }
+    }
+    cleared
+}
+
+/// The sent values with `""` put back to `null` where emptying was meant, as the wish states it.
+pub fn as_wished(link: &LinkView, sent: &Values) -> Values {
+    sent.iter()
+        .map(|(field, value)| match link.desired.get(field) {
+            Some(wish) if wish.send.is_null() => (*field, Value::Null),
+            Some(_) | None => (*field, value.clone()),
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Contact, ContactId, Desired, DesiredValue, Lane, LockState};
+    use serde_json::json;
+
+    fn field(name: &str) -> FieldName {
+        FieldName::parse(name).expect("a field")
+    }
+
+    fn view(contact: Option<i64>, wish: Wish, desired: &[(&str, Value)], base: &[(&str, Value)]) -> LinkView {
+        let both = |value: &Value| DesiredValue { crm: value.clone(), send: value.clone() };
+        let desired: Desired = desired.iter().map(|(name, value)| (field(name), both(value))).collect();
+        let pair = |value: &Value| Pair { crm: value.clone(), dialler: value.clone() };
+        LinkView {
+            contact: contact.map(ContactId),
+            base: base.iter().map(|(name, value)| (field(name), pair(value))).collect(),
+            desired,
+            wish,
+            lock: LockState::Open,
+            vanished: false,
+            lane: Lane::Waiting,
+        }
+    }
+
+    #[test]
+    fn an_import_never_goes_over_a_contact() {
+        let link = view(Some(1), Wish::Callable, &[("Name", json!("A"))], &[]);
+        assert_eq!(
+            plan(OperationKind::Import, &link, Clearing::TryNull),
+            Plan::Instead(OperationKind::Update)
+        );
+        let link = view(None, Wish::None, &[("Name", json!("A"))], &[]);
+        assert_eq!(plan(OperationKind::Import, &link, Clearing::TryNull), Plan::Unwished);
+    }
+
+    #[test]
+    fn an_update_sends_the_difference_and_nothing_when_there_is_none() {
+        let link = view(
+            Some(1),
+            Wish::Callable,
+            &[("Name", json!("A")), ("City", json!("B"))],
+            &[("Name", json!("A")), ("City", json!("C"))],
+        );
+        let Plan::Send(values) = plan(OperationKind::Update, &link, Clearing::TryNull) else {
+            panic!("send")
+        };
+        assert_eq!(values, Values::from([(field("City"), json!("B"))]));
+        let link = view(Some(1), Wish::Callable, &[("Name", json!("A"))], &[("Name", json!("A"))]);
+        assert_eq!(plan(OperationKind::Update, &link, Clearing::TryNull), Plan::NothingLeft);
+    }
+
+    #[test]
+    fn how_to_empty_a_field_is_found_out_once() {
+        let link = view(Some(1), Wish::Callable, &[("City", Value::Null)], &[("City", json!("Bonn"))]);
+        let answer = |city: Value| {
+            let fields = json!({ "ID": 1, "City": city });
+            Contact::from_fields(fields.as_object().cloned().expect("an object")).expect("a contact")
+        };
+        let mut clearing = Clearing::TryNull;
+        let Plan::Send(sent) = plan(OperationKind::Update, &link, clearing) else { panic!("send") };
+        assert_eq!(sent, Values::from([(field("City"), Value::Null)]));
+        let stubborn = judge_cleared(&link, &sent, &answer(json!("Bonn")), clearing);
+        assert_eq!((stubborn.clearing, stubborn.again.len()), (Clearing::TryEmpty, 1));
+
+        clearing = stubborn.clearing;
+        let Plan::Send(sent) = plan(OperationKind::Update, &link, clearing) else { panic!("send") };
+        assert_eq!(sent, Values::from([(field("City"), json!(""))]));
+        assert_eq!(judge_cleared(&link, &sent, &answer(json!("")), clearing).clearing, Clearing::Empty);
+        assert_eq!(as_wished(&link, &sent), Values::from([(field("City"), Value::Null)]));
+
+        let never = judge_cleared(&link, &sent, &answer(json!("Bonn")), clearing);
+        assert_eq!(never.clearing, Clearing::Never);
+        assert_eq!(never.kept[&field("City")], Pair { crm: Value::Null, dialler: json!("Bonn") });
+        assert_eq!(plan(OperationKind::Update, &link, Clearing::Never), Plan::NothingLeft);
+    }
+}

@@ -1,0 +1,231 @@
+//! One operation on its way: the gate, the decision's age, the call, the end.
+
+use super::outcome::{NextState, outcome_of, wait_after};
+use super::work::HOLD;
+use super::{PushContext, Work, answered, plan, quiet, vanish};
+use crate::dialler::{CampaignRef, Changes, ContactRef, WriteContext};
+use crate::domain::{
+    Contact, FieldName, OperationId, OperationKind, Permit, Reason, ReasonCode, RecordId, RouteName,
+};
+use crate::env::crash;
+use crate::jobs::JobError;
+use crate::ledger::{Ending, GateAnswer, Leased};
+use crate::remote::CallError;
+use std::time::Duration;
+
+/// What became of an operation, for the balance.
+#[derive(Debug)]
+pub(super) enum Fate {
+    Done,
+    Refused,
+    Uncertain,
+    PutBack,
+    /// The record is decided anew first.
+    TooOld(RecordId),
+    Parked {
+        status: u16,
+        text: String,
+    },
+}
+
+/// An operation that was taken, and whether the pass must stop.
+pub(super) struct Sent {
+    pub(super) id: OperationId,
+    pub(super) route: Option<RouteName>,
+    pub(super) fate: Fate,
+    pub(super) stop: Option<JobError>,
+}
+
+/// What a call answered.
+pub(super) enum Answer {
+    Contact(Box<Contact>),
+    Command,
+}
+
+impl Work<'_> {
+    /// Sends one leased operation and stores how it ended.
+    pub(super) async fn send(&self, leased: Leased, gate: Option<GateAnswer>) -> Result<Sent, JobError> {
+        let end = |fate, stop| Sent { id: leased.id, route: leased.route.clone(), fate, stop };
+        let ledger = &self.context.ledger;
+        let mut permit = None;
+        if plan::asks_gate(leased.kind, &leased.values) {
+            if let Some(record) = self.too_old(&leased) {
+                let not_before = Some(self.context.env.now() + quiet(HOLD));
+                ledger.operation_end(leased.id, Ending::Again { not_before }).await?;
+                return Ok(end(Fate::TooOld(record), None));
+            }
+            match self.ask(&leased, gate).await? {
+                GateAnswer::Open(open) => permit = Some(open),
+                GateAnswer::Shut(block) => {
+                    let subject = match block.subject {
+                        crate::domain::BlockSubject::Record(_) => "the record".to_owned(),
+                        crate::domain::BlockSubject::Number(number) => format!("the number {number}"),
+                    };
+                    let reason = Reason::new(ReasonCode::GateShut).with("subject", subject);
+                    ledger.operation_end(leased.id, Ending::Cancelled(reason)).await?;
+                    return Ok(end(Fate::Refused, None));
+                }
+            }
+        }
+        let Some(call) = call(self.context, &leased, permit.as_ref()) else {
+            let not_before = Some(self.context.env.now() + quiet(HOLD));
+            ledger.operation_end(leased.id, Ending::Again { not_before }).await?;
+            return Ok(end(Fate::PutBack, None));
+        };
+        let result = watched(self.context, call).await;
+        crash::point("after_answer");
+        self.count(|counts| counts.requests += 1);
+        match result {
+            Ok(answer) => {
+                let clearing = ledger.clearing().await?;
+                let (done, learned) = answered::done(self.context, &leased, &answer, clearing);
+                if learned != clearing {
+                    ledger.set_clearing(learned).await?;
+                }
+                if done.overwritten {
+                    tracing::warn!(operation = %leased.id, "an import met a contact that was there before; it is marked");
+                }
+                ledger.operation_end(leased.id, Ending::Done(Box::new(done))).await?;
+                Ok(end(Fate::Done, None))
+            }
+            Err(error) => {
+                let (fate, stop) = self.failed(&leased, error).await?;
+                Ok(end(fate, stop))
+            }
+        }
+    }
+
+    async fn failed(&self, leased: &Leased, error: CallError) -> Result<(Fate, Option<JobError>), JobError> {
+        let ledger = &self.context.ledger;
+        let limits = &self.context.limits;
+        let now = self.context.env.now();
+        let (ending, fate, stop) = match outcome_of(leased.kind, &error.kind) {
+            NextState::Uncertain => {
+                let reason = Reason::new(ReasonCode::InDoubt).with("problem", &error);
+                let settle_at = now + quiet(limits.settle_after);
+                (Ending::Uncertain { settle_at, reason }, Fate::Uncertain, None)
+            }
+            NextState::AgainAndStop { retry_after } => {
+                let wait = wait_after(
+                    leased.attempts + 1,
+                    &limits.schedule,
+                    retry_after,
+                    limits.retry_after_cap,
+                    self.context.env.random(),
+                );
+                let not_before = Some(now + quiet(wait));
+                (Ending::Again { not_before }, Fate::PutBack, Some(error.into()))
+            }
+            NextState::PutBackAndStop => {
+                (Ending::Again { not_before: None }, Fate::PutBack, Some(error.into()))
+            }
+            NextState::Parked { status, text } => {
+                if let Some(next) = answered::next_clearing(leased, ledger.clearing().await?) {
+                    // It may have been the way of emptying that was rejected: the other one is tried.
+                    ledger.set_clearing(next).await?;
+                    (Ending::Again { not_before: None }, Fate::PutBack, None)
+                } else {
+                    let reason = Reason::new(ReasonCode::Rejected).with("status", status).with("text", &text);
+                    (Ending::Parked(reason), Fate::Parked { status, text }, None)
+                }
+            }
+            NextState::LookAgain => return vanish::look_again(self.context, leased).await,
+            NextState::Done => (Ending::Done(Box::default()), Fate::Done, None),
+        };
+        ledger.operation_end(leased.id, ending).await?;
+        Ok((fate, stop))
+    }
+
+    /// The record whose decision is too old to make somebody callable by it.
+    fn too_old(&self, leased: &Leased) -> Option<RecordId> {
+        let age = self.context.env.now() - leased.decided_at;
+        (age > quiet(self.context.limits.max_decision_age)).then(|| leased.record.clone()).flatten()
+    }
+
+    /// The gate right before sending: the answer given at the lease holds only while the block list is the
+    /// same.
+    async fn ask(&self, leased: &Leased, given: Option<GateAnswer>) -> Result<GateAnswer, JobError> {
+        let ledger = &self.context.ledger;
+        let mut answer = match given {
+            Some(answer) => answer,
+            None => ledger.gate_ask(leased.link).await?,
+        };
+        loop {
+            match &answer {
+                GateAnswer::Open(permit) if !ledger.gate_is_current(permit) => {
+                    answer = ledger.gate_ask(leased.link).await?;
+                }
+                GateAnswer::Open(_) | GateAnswer::Shut(_) => return Ok(answer),
+            }
+        }
+    }
+}
+
+type Call<'a> = futures_util::future::BoxFuture<'a, Result<Answer, CallError>>;
+
+/// The request of an operation; `None`: something it needs is not there yet (the campaign's number).
+fn call<'a>(context: &'a PushContext, leased: &'a Leased, permit: Option<&'a Permit>) -> Option<Call<'a>> {
+    let write = &context.write;
+    let about = WriteContext { operation: Some(leased.id) };
+    let contact = leased.view.contact.map(ContactRef::Id);
+    match leased.kind {
+        OperationKind::Import => {
+            let route = context.routes.get(leased.route.as_ref()?)?;
+            let campaign = CampaignRef::Id(route.campaign?);
+            let (user_data, permit) = (leased.user_data.as_ref()?, permit?);
+            Some(Box::pin(async move {
+                let mode = route.import_mode;
+                let answer = write.import(permit, &campaign, user_data, &leased.values, mode, about).await;
+                answer.map(|contact| Answer::Contact(Box::new(contact)))
+            }))
+        }
+        OperationKind::Update => {
+            let (contact, changes) = (contact?, changes(leased, permit)?);
+            Some(Box::pin(async move {
+                let answer = write.update(&contact, &changes, about).await;
+                answer.map(|contact| Answer::Contact(Box::new(contact)))
+            }))
+        }
+        OperationKind::Unlock => {
+            let (contact, permit) = (contact?, permit?);
+            Some(Box::pin(
+                async move { write.unlock(permit, &contact, about).await.map(|()| Answer::Command) },
+            ))
+        }
+        OperationKind::Reset => {
+            let (contact, permit) = (contact?, permit?);
+            Some(Box::pin(
+                async move { write.reset(permit, &contact, about).await.map(|()| Answer::Command) },
+            ))
+        }
+        OperationKind::Delete => {
+            let contact = contact?;
+            Some(Box::pin(async move { write.delete(&contact, about).await.map(|()| Answer::Command) }))
+        }
+        // Locks go in their own lane.
+        OperationKind::Lock => None,
+    }
+}
+
+fn changes(leased: &Leased, permit: Option<&Permit>) -> Option<Changes> {
+    match permit {
+        Some(permit) => Some(Changes::with_numbers(permit, leased.values.clone())),
+        None => Changes::plain(leased.values.clone()).map_err(|_: FieldName| ()).ok(),
+    }
+}
+
+/// The call itself. In a test that ends the process while a request is under way, it ends it there.
+pub(super) async fn watched<T>(context: &PushContext, call: impl Future<Output = T>) -> T {
+    let under_way = async {
+        if !crash::is_armed("after_send") {
+            return std::future::pending().await;
+        }
+        context.env.sleep(Duration::from_millis(20)).await;
+        crash::point("after_send");
+        std::future::pending().await
+    };
+    tokio::select! {
+        answer = call => answer,
+        never = under_way => never,
+    }
+}

@@ -1,0 +1,96 @@
+//! A contact that is not there under its number (semantics 21): read singly, then looked for by its key
+//! over the whole tenant, before anything is concluded.
+
+use super::PushContext;
+use super::send::Fate;
+use crate::domain::{ContactId, Reason, ReasonCode};
+use crate::jobs::JobError;
+use crate::ledger::{Ending, Leased};
+use crate::remote::{CallClass, CallError};
+use std::time::Duration;
+
+/// So often a contact may be said to be gone and be there all the same.
+const CONTRADICTIONS: i64 = 5;
+
+/// Where a contact is that a write did not find.
+#[derive(Debug, PartialEq)]
+pub(in crate::jobs) enum Whereabouts {
+    /// Under its number, whatever the write said.
+    There,
+    /// Under another number, in our campaign, alone.
+    Moved(ContactId),
+    /// Nowhere.
+    Gone,
+    /// Not clear enough to act on.
+    Unclear(Reason),
+}
+
+/// Asks by number, then by key.
+pub(in crate::jobs) async fn whereabouts(
+    context: &PushContext,
+    leased: &Leased,
+    class: CallClass,
+) -> Result<Whereabouts, CallError> {
+    if let Some(contact) = leased.view.contact
+        && context.read.contact(contact, class).await?.is_some()
+    {
+        return Ok(Whereabouts::There);
+    }
+    let Some(user_data) = &leased.user_data else { return Ok(Whereabouts::Gone) };
+    let found = context.read.contacts_by_user_data(user_data, class).await?;
+    let exact: Vec<_> =
+        found.into_iter().filter(|c| c.user_data.as_deref() == Some(user_data.as_str())).collect();
+    let campaign =
+        leased.route.as_ref().and_then(|route| context.routes.get(route)?.campaign).or(leased.campaign);
+    Ok(match exact.as_slice() {
+        [] => Whereabouts::Gone,
+        [one] if one.campaign.is_none() || one.campaign == campaign => Whereabouts::Moved(one.id),
+        [one] => Whereabouts::Unclear(
+            Reason::new(ReasonCode::FoundElsewhere)
+                .with("contact", one.id)
+                .with("campaign", one.campaign.map_or_else(|| "unknown".to_owned(), |c| c.to_string())),
+        ),
+        several => {
+            let ids: Vec<String> = several.iter().map(|contact| contact.id.to_string()).collect();
+            Whereabouts::Unclear(Reason::new(ReasonCode::SeveralContacts).with("contacts", ids.join(", ")))
+        }
+    })
+}
+
+/// A write answered 404 with JSON: what becomes of the operation and of the link.
+pub(super) async fn look_again(
+    context: &PushContext,
+    leased: &Leased,
+) -> Result<(Fate, Option<JobError>), JobError> {
+    let ledger = &context.ledger;
+    let soon = Ending::Again { not_before: Some(context.env.now() + super::quiet(Duration::from_secs(60))) };
+    let found = match whereabouts(context, leased, CallClass::Push).await {
+        Ok(found) => found,
+        Err(error) => {
+            ledger.operation_end(leased.id, soon).await?;
+            return Ok((Fate::PutBack, error.is_systemic().then(|| error.into())));
+        }
+    };
+    let (ending, fate) = match found {
+        Whereabouts::There if leased.attempts >= CONTRADICTIONS => {
+            let text = "the write says that the contact is not there, the read finds it";
+            let reason = Reason::new(ReasonCode::Rejected).with("status", 404).with("text", text);
+            (Ending::Parked(reason), Fate::Parked { status: 404, text: text.to_owned() })
+        }
+        Whereabouts::There => (soon, Fate::PutBack),
+        Whereabouts::Moved(contact) => {
+            ledger.link_vanished(leased.link, Some(contact)).await?;
+            (Ending::Again { not_before: None }, Fate::PutBack)
+        }
+        Whereabouts::Gone => {
+            ledger.link_vanished(leased.link, None).await?;
+            (Ending::Refused(ReasonCode::Vanished.into()), Fate::Refused)
+        }
+        Whereabouts::Unclear(reason) => {
+            let text = reason.to_string();
+            (Ending::Parked(reason), Fate::Parked { status: 404, text })
+        }
+    };
+    ledger.operation_end(leased.id, ending).await?;
+    Ok((fate, None))
+}

@@ -1,0 +1,205 @@
+//! The loop of everything but locks: settle, meet, lease, send, and once more while there is something.
+
+use super::send::{Fate, Sent};
+use super::{Work, plan, quiet};
+use crate::domain::{Reason, ReasonCode, RecordId, RouteName};
+use crate::jobs::{JobError, settle};
+use crate::ledger::{GateAnswer, LeaseOrder, Leased, QueuePlace};
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+/// So many passes through the queue at most: a lane advances by one operation in each.
+const PASSES: usize = 32;
+
+/// What a pass did.
+#[derive(Default)]
+struct Pass {
+    /// Operations taken.
+    taken: i64,
+    /// Records to be decided anew before their operations may go.
+    too_old: BTreeMap<RouteName, Vec<RecordId>>,
+}
+
+impl Work<'_> {
+    pub(super) async fn rest(&self) -> Result<(), JobError> {
+        settle::settle(self.context, self.run).await?;
+        for _ in 0..PASSES {
+            self.stop_if_ending()?;
+            // Who cannot be met is not imported; everything else goes on.
+            let met = self.meet().await;
+            let pass = self.pass().await?;
+            met?;
+            let again = pass.taken > 0;
+            self.decide_anew(pass.too_old).await?;
+            if !again {
+                return self.stopped_routes();
+            }
+        }
+        self.stopped_routes()
+    }
+
+    /// Goes through the queue once.
+    async fn pass(&self) -> Result<Pass, JobError> {
+        let in_flight = self.context.limits.max_in_flight.max(1);
+        let mut place = Some(QueuePlace::default());
+        let mut ready: VecDeque<(Leased, Option<GateAnswer>)> = VecDeque::new();
+        let mut running = FuturesUnordered::new();
+        let mut pass = Pass::default();
+        let mut stop: Option<JobError> = None;
+        loop {
+            if self.context.env.shutdown().is_cancelled() && stop.is_none() {
+                stop = Some(JobError::ShuttingDown);
+            }
+            if stop.is_none()
+                && ready.len() < in_flight
+                && let Some(after) = place.take()
+            {
+                let room = 4 * in_flight - ready.len() - running.len();
+                place = match self.lease(after, room, &mut ready, &mut pass).await {
+                    Ok(next) => next,
+                    Err(error) => {
+                        stop = Some(error);
+                        None
+                    }
+                };
+            }
+            while stop.is_none()
+                && running.len() < in_flight
+                && let Some((leased, gate)) = ready.pop_front()
+            {
+                running.push(Box::pin(self.send(leased, gate)));
+            }
+            match running.next().await {
+                Some(Ok(sent)) => {
+                    let failed = self.account(sent, &mut pass).await;
+                    stop = stop.or(failed);
+                }
+                Some(Err(error)) => stop = stop.or(Some(error)),
+                None if stop.is_some() || (place.is_none() && ready.is_empty()) => break,
+                None => {}
+            }
+        }
+        drop(running);
+        let unsent: Vec<_> = ready.iter().map(|(leased, _)| leased.id).collect();
+        self.count(|counts| counts.put_back += unsent.len() as i64);
+        self.context.ledger.operations_put_back(unsent, None).await?;
+        stop.map_or(Ok(pass), Err)
+    }
+
+    async fn lease(
+        &self,
+        after: QueuePlace,
+        limit: usize,
+        ready: &mut VecDeque<(Leased, Option<GateAnswer>)>,
+        pass: &mut Pass,
+    ) -> Result<Option<QueuePlace>, JobError> {
+        let ledger = &self.context.ledger;
+        let order = LeaseOrder {
+            limit,
+            after,
+            met_since: self.context.env.now() - quiet(self.context.limits.index_age),
+            clearing: ledger.clearing().await?,
+            plan: plan::plan,
+        };
+        let batch = ledger.operations_lease(order).await?;
+        crate::env::crash::point("after_lease");
+        let taken = batch.leased.len() as i64 + batch.refused + batch.superseded;
+        pass.taken += taken;
+        self.count(|counts| {
+            counts.taken += taken;
+            counts.refused += batch.refused;
+            counts.superseded += batch.superseded;
+        });
+        let links = batch.leased.iter().map(|leased| leased.link).collect();
+        let answers = ledger.gate_ask_many(links).await?;
+        ready.extend(batch.leased.into_iter().zip(answers.into_iter().map(Some)));
+        Ok(batch.next)
+    }
+
+    /// Counts what became of an operation; answers why the pass must stop, if it must.
+    async fn account(&self, sent: Sent, pass: &mut Pass) -> Option<JobError> {
+        self.count(|counts| match &sent.fate {
+            Fate::Done => counts.done += 1,
+            Fate::Refused => counts.refused += 1,
+            Fate::Uncertain => counts.uncertain += 1,
+            Fate::PutBack | Fate::TooOld(_) => counts.put_back += 1,
+            Fate::Parked { .. } => {
+                counts.parked += 1;
+                counts.parked_new += 1;
+            }
+        });
+        let Some(route) = sent.route else { return sent.stop };
+        match sent.fate {
+            Fate::Done => self.tally(|tally| tally.brakes.entry(route).or_default().accepted()),
+            Fate::TooOld(record) => pass.too_old.entry(route).or_default().push(record),
+            Fate::Parked { status, text } => {
+                let pulled = self.tally(|tally| {
+                    let brake = tally.brakes.entry(route.clone()).or_default();
+                    brake.rejected(sent.id, status, &text)
+                });
+                if pulled && let Err(error) = self.pull_brake(&route, status).await {
+                    return Some(error);
+                }
+            }
+            Fate::Refused | Fate::Uncertain | Fate::PutBack => {}
+        }
+        sent.stop
+    }
+
+    /// Many were rejected for one reason: the route stops, and nobody stays parked for it.
+    async fn pull_brake(&self, route: &RouteName, status: u16) -> Result<(), JobError> {
+        let parked = self.tally(|tally| tally.brakes.entry(route.clone()).or_default().take_parked());
+        self.count(|counts| {
+            counts.parked -= parked.len() as i64;
+            counts.parked_new -= parked.len() as i64;
+            counts.put_back += parked.len() as i64;
+        });
+        self.context.ledger.operations_unpark(parked).await?;
+        let text = stopped_text(route, status);
+        let reason = Reason::new(ReasonCode::Systemic).with("text", text);
+        self.context.ledger.route_set_stopped(route.clone(), Some(reason)).await?;
+        Ok(())
+    }
+
+    fn stopped_routes(&self) -> Result<(), JobError> {
+        let stopped: Vec<String> = self.tally(|tally| {
+            let pulled = tally.brakes.iter().filter(|(_, brake)| brake.is_pulled());
+            pulled.map(|(route, _)| route.to_string()).collect()
+        });
+        if stopped.is_empty() {
+            return Ok(());
+        }
+        Err(JobError::Stopped(format!(
+            "route {} was stopped: the dialler rejected many of its records for the same reason; see `ledger parked` and \
+             its operations, correct the mapping or the campaign, then run the route again",
+            stopped.join(", ")
+        )))
+    }
+
+    /// Whatever rests on an old reading is decided anew; a CRM that cannot be read holds these operations
+    /// for a minute, and only these.
+    async fn decide_anew(&self, too_old: BTreeMap<RouteName, Vec<RecordId>>) -> Result<(), JobError> {
+        for (route, mut records) in too_old {
+            records.sort();
+            records.dedup();
+            match self.context.refresher.decide_anew(&route, records.clone()).await {
+                Ok(()) => self.context.ledger.operations_refreshed(route, records).await?,
+                Err(JobError::ShuttingDown) => return Err(JobError::ShuttingDown),
+                Err(JobError::Ledger(error)) => return Err(JobError::Ledger(error)),
+                Err(error) => {
+                    tracing::warn!(%route, %error, held = records.len(), "decisions are too old and the CRM cannot be read");
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn stopped_text(route: &RouteName, status: u16) -> String {
+    format!("the dialler rejected many records of route {route} for the same reason (status {status})")
+}
+
+/// How long an operation with an old decision waits where the CRM cannot be read.
+pub(super) const HOLD: Duration = Duration::from_secs(60);

@@ -1,0 +1,219 @@
+//! Settle: uncertain operations to an end, each by the rule of its kind (semantics, the settle table).
+//!
+//! Nothing is asked before the quiet time is over, and nothing that could happen twice is sent again
+//! without having asked.
+
+mod rules;
+
+use super::JobError;
+use super::push::{PushContext, look_up, quiet};
+use crate::domain::{
+    CampaignId, DiallerSide, OperationKind, Reason, ReasonCode, RecordId, RouteName, RunId, Wish,
+};
+use crate::ledger::{Done, Ending, GateAnswer, Leased, MeetItem, Meeting};
+use crate::remote::{CallClass, CallError};
+use crate::sync::decide;
+use rules::{ResetVerdict, UpdateVerdict};
+use std::time::Duration;
+
+/// So many are settled in one run at most; the rest in the next one.
+const BATCH: u32 = 500;
+
+/// Settles what is due.
+///
+/// # Errors
+/// The dialler cannot be read (what could not be asked stays uncertain), or the ledger cannot be written.
+pub async fn settle(context: &PushContext, run: RunId) -> Result<usize, JobError> {
+    let due = context.ledger.settle_due(BATCH).await?;
+    let count = due.len();
+    for operation in due {
+        if context.env.shutdown().is_cancelled() {
+            return Err(JobError::ShuttingDown);
+        }
+        settle_one(context, run, &operation).await?;
+    }
+    Ok(count)
+}
+
+async fn settle_one(context: &PushContext, run: RunId, operation: &Leased) -> Result<(), JobError> {
+    let asked = match operation.kind {
+        OperationKind::Import => import(context, run, operation).await,
+        OperationKind::Update => update(context, operation).await,
+        OperationKind::Lock => lock(context, operation).await,
+        OperationKind::Unlock => unlock(context, operation).await,
+        OperationKind::Reset => reset(context, operation).await,
+        OperationKind::Delete => delete(context, operation).await,
+    };
+    match asked {
+        Err(JobError::Call(error)) if !error.is_systemic() => {
+            // This one contact cannot be read: asked again later, the others go on.
+            postpone(context, operation, &error).await
+        }
+        other => other,
+    }
+}
+
+async fn postpone(context: &PushContext, operation: &Leased, error: &CallError) -> Result<(), JobError> {
+    tracing::info!(operation = %operation.id, %error, "an uncertain operation could not be settled; asked again later");
+    let until = context.env.now() + quiet(Duration::from_secs(300));
+    Ok(context.ledger.settle_postpone(operation.id, until).await?)
+}
+
+/// It is sent again, unless it failed so often in the same way while others succeeded (semantics 25).
+async fn send_again(context: &PushContext, operation: &Leased) -> Result<(), JobError> {
+    let ledger = &context.ledger;
+    let times = context.limits.hopeless_after;
+    let ending = match ledger.attempts_hopeless(operation.id, times).await? {
+        Some(status) => Ending::Parked(
+            Reason::new(ReasonCode::RepeatedFailure).with("times", times).with("status", status),
+        ),
+        None => Ending::Again { not_before: Some(context.env.now()) },
+    };
+    ledger.operation_end(operation.id, ending).await?;
+    Ok(())
+}
+
+fn campaign(context: &PushContext, operation: &Leased) -> Option<CampaignId> {
+    let route = operation.route.as_ref().and_then(|route| context.routes.get(route));
+    route.and_then(|route| route.campaign).or(operation.campaign)
+}
+
+fn record(operation: &Leased) -> Option<(RouteName, RecordId)> {
+    operation.route.clone().zip(operation.record.clone())
+}
+
+/// By key over the tenant: none, send again; one of ours, it was made; anything else, a person.
+async fn import(context: &PushContext, _run: RunId, operation: &Leased) -> Result<(), JobError> {
+    let ledger = &context.ledger;
+    let (Some((route, record)), Some(user_data)) = (record(operation), &operation.user_data) else {
+        let reason = Reason::new(ReasonCode::InDoubt).with("problem", "an import without a key");
+        ledger.operation_end(operation.id, Ending::Parked(reason)).await?;
+        return Ok(());
+    };
+    let campaign = campaign(context, operation);
+    let at = context.env.now();
+    let (dialler, doubles) = look_up(context, user_data, campaign).await?;
+    let ending = match &dialler {
+        DiallerSide::Absent => {
+            return match operation.view.wish {
+                Wish::Callable => send_again(context, operation).await,
+                Wish::None | Wish::Locked => {
+                    let reason = ReasonCode::NotInDialler.into();
+                    ledger.operation_end(operation.id, Ending::Cancelled(reason)).await?;
+                    Ok(())
+                }
+            };
+        }
+        DiallerSide::Found(contact) => {
+            let overwritten = contact.tries() > 0 || contact.result_code().is_some();
+            Ending::Done(Box::new(Done {
+                overwritten,
+                note: Some(Reason::new(ReasonCode::Adopted).with("fields", "found after a doubt")),
+                ..Done::default()
+            }))
+        }
+        DiallerSide::Ambiguous { reason, .. } => Ending::Parked(reason.clone()),
+        DiallerSide::Linked | DiallerSide::NotMet => return Ok(()),
+    };
+    let Some(policy) = context.routes.get(&route).map(|route| route.policy) else {
+        let until = at + quiet(Duration::from_secs(300));
+        return Ok(ledger.settle_postpone(operation.id, until).await?);
+    };
+    let item = MeetItem { route, record, link: Some(operation.link), user_data: user_data.clone(), campaign };
+    let meeting = Meeting { item, dialler, doubles, at, policy };
+    ledger.settle_import(operation.id, ending, meeting, decide).await?;
+    Ok(())
+}
+
+/// By number, field by field.
+async fn update(context: &PushContext, operation: &Leased) -> Result<(), JobError> {
+    let ledger = &context.ledger;
+    let Some(contact) = operation.view.contact else {
+        ledger.operation_end(operation.id, Ending::Superseded).await?;
+        return Ok(());
+    };
+    let Some(seen) = context.read.contact(contact, CallClass::Push).await? else {
+        // A write that finds nothing looks for it in its own way.
+        return send_again(context, operation).await;
+    };
+    match rules::judge_update(&operation.view, &operation.values, &seen) {
+        UpdateVerdict::AsWished(done) => {
+            ledger.operation_end(operation.id, Ending::Done(done)).await?;
+            Ok(())
+        }
+        UpdateVerdict::AsBefore => send_again(context, operation).await,
+        UpdateVerdict::Neither => {
+            Ok(ledger.settle_decide_anew(operation.id, Ending::Superseded, record(operation)).await?)
+        }
+    }
+}
+
+/// Only a lock that is no longer wished comes here. It may still arrive, so whatever follows it in the lane
+/// waits for the whole quiet time.
+async fn lock(context: &PushContext, operation: &Leased) -> Result<(), JobError> {
+    let quiet_until = operation.leased_at + quiet(context.limits.settle_after);
+    if context.env.now() < quiet_until {
+        return Ok(context.ledger.settle_postpone(operation.id, quiet_until).await?);
+    }
+    context.ledger.operation_end(operation.id, Ending::Superseded).await?;
+    Ok(())
+}
+
+/// Cannot be read: the gate and the wish decide again.
+async fn unlock(context: &PushContext, operation: &Leased) -> Result<(), JobError> {
+    let ledger = &context.ledger;
+    if operation.view.wish != Wish::Callable {
+        // The lock that took its place goes out once more at this end.
+        ledger.operation_end(operation.id, Ending::Superseded).await?;
+        return Ok(());
+    }
+    match ledger.gate_ask(operation.link).await? {
+        GateAnswer::Open(_) => send_again(context, operation).await,
+        GateAnswer::Shut(_) => {
+            let reason = Reason::new(ReasonCode::GateShut).with("subject", "it");
+            ledger.operation_end(operation.id, Ending::Cancelled(reason)).await?;
+            Ok(())
+        }
+    }
+}
+
+/// A second reset would wipe a call made in between, so only clear cases end by themselves.
+async fn reset(context: &PushContext, operation: &Leased) -> Result<(), JobError> {
+    let ledger = &context.ledger;
+    let Some(contact) = operation.view.contact else {
+        ledger.operation_end(operation.id, Ending::Superseded).await?;
+        return Ok(());
+    };
+    let Some(seen) = context.read.contact(contact, CallClass::Push).await? else {
+        return send_again(context, operation).await;
+    };
+    let rows = context.read.history(contact, CallClass::Push).await?.unwrap_or_default();
+    let called = ledger.calls_any_since(rows.iter().map(|row| row.id).collect(), operation.leased_at).await?;
+    let before = ledger.counters_before(contact).await?;
+    match rules::judge_reset(&seen, before, called) {
+        ResetVerdict::Done => {
+            let done = Done { asks_gate: true, ..Done::default() };
+            ledger.operation_end(operation.id, Ending::Done(Box::new(done))).await?;
+            Ok(())
+        }
+        ResetVerdict::NotDone => send_again(context, operation).await,
+        ResetVerdict::Unclear => {
+            let problem = "the counters are neither as before nor at zero, or there was a call since";
+            let reason = Reason::new(ReasonCode::InDoubt).with("problem", problem);
+            ledger.operation_end(operation.id, Ending::Parked(reason)).await?;
+            Ok(())
+        }
+    }
+}
+
+async fn delete(context: &PushContext, operation: &Leased) -> Result<(), JobError> {
+    let there = match operation.view.contact {
+        Some(contact) => context.read.contact(contact, CallClass::Push).await?.is_some(),
+        None => false,
+    };
+    if there {
+        return send_again(context, operation).await;
+    }
+    context.ledger.operation_end(operation.id, Ending::Done(Box::default())).await?;
+    Ok(())
+}

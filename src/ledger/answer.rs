@@ -1,0 +1,308 @@
+//! The end of an operation: its state, the link's pair, contact and lock, the trail, the follow-up and the
+//! gate's third question, all in one transaction (semantics 4 and 8).
+
+use super::block_store::reason_of;
+use super::decisions::{Cause, insert_operation, next_generation};
+use super::holder::take_contact;
+use super::sql::{self, get_json, get_named, json, time};
+use super::trail::{self, FieldTrail};
+use super::{Ledger, LedgerError, due, gate, lane, lease};
+use crate::domain::{
+    Base, ContactId, Intent, LinkId, OperationId, OperationKind, Reason, ReasonCode, Seq, Timestamp, Wish,
+};
+use rusqlite::{OptionalExtension as _, Transaction, named_params};
+
+/// How an operation ended, for now.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Ending {
+    /// Answered as wished.
+    Done(Box<Done>),
+    /// It may or may not have happened; asked about after the quiet time.
+    Uncertain {
+        /// Not before.
+        settle_at: Timestamp,
+        /// What happened.
+        reason: Reason,
+    },
+    /// Certainly not executed: it waits again.
+    Again {
+        /// Not before; `None`: as soon as it is its turn.
+        not_before: Option<Timestamp>,
+    },
+    /// Needs a person.
+    Parked(Reason),
+    /// The remote side said no for good, or there is nothing to do it to.
+    Refused(Reason),
+    /// Taken back before it was sent: the gate, or a wish that changed.
+    Cancelled(Reason),
+    /// A newer decision takes its place.
+    Superseded,
+}
+
+/// What an answer says.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Done {
+    /// The contact an import made or met.
+    pub contact: Option<ContactId>,
+    /// What both sides agree on now.
+    pub base: BaseChange,
+    /// What changed, for the trail.
+    pub changes: Vec<FieldTrail>,
+    /// An update that must follow, and why.
+    pub follow_up: Option<Reason>,
+    /// An import met a contact that was there before.
+    pub overwritten: bool,
+    /// Said about it.
+    pub note: Option<Reason>,
+    /// Whether it made somebody callable or changed a number: the gate is asked again.
+    pub asks_gate: bool,
+}
+
+/// What an answer makes of the base.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub enum BaseChange {
+    /// Nothing.
+    #[default]
+    Keep,
+    /// A new contact: the base is this.
+    Replace(Base),
+    /// These fields agree now.
+    Merge(Base),
+}
+
+/// What the commit did beyond the operation itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Ended {
+    /// A lock was queued: by the gate, or because a lock overlapped this operation.
+    pub lock_queued: bool,
+}
+
+struct Row {
+    link: LinkId,
+    kind: OperationKind,
+    cause: String,
+    wish: Wish,
+    contact: Option<ContactId>,
+}
+
+impl Ledger {
+    /// Stores how an operation in flight (or uncertain) ended.
+    ///
+    /// # Errors
+    /// The ledger cannot be written; the operation stays in flight then and is settled by asking.
+    pub async fn operation_end(&self, id: OperationId, ending: Ending) -> Result<Ended, LedgerError> {
+        let now = self.env.now();
+        let answered = self.next_seq();
+        self.write("operation_end", move |tx| {
+            let ended = end_in(tx, id, &ending, now, answered)?;
+            crate::env::crash::point("inside_commit_answer");
+            Ok(ended)
+        })
+        .await
+    }
+
+    /// What was parked by a failure of the whole side waits again (the systemic brake).
+    ///
+    /// # Errors
+    /// The ledger cannot be written.
+    pub async fn operations_unpark(&self, ids: Vec<OperationId>) -> Result<(), LedgerError> {
+        self.write("operations_unpark", move |tx| {
+            let mut update = tx.prepare_cached(
+                "UPDATE operations SET state = 'waiting', finished_at = NULL, outcome = NULL, outcome_params = '{}',
+                        leased_at = NULL WHERE id = ?1 AND state = 'parked'",
+            )?;
+            for id in ids {
+                update.execute([id.0])?;
+            }
+            Ok(())
+        })
+        .await
+    }
+}
+
+/// The same inside another transaction (settling).
+pub(super) fn end_in(
+    tx: &Transaction<'_>,
+    id: OperationId,
+    ending: &Ending,
+    now: Timestamp,
+    answered: Seq,
+) -> rusqlite::Result<Ended> {
+    let Some(row) = open_row(tx, id)? else { return Ok(Ended::default()) };
+    let (state, outcome): (&str, Option<&Reason>) = match ending {
+        Ending::Done(done) => {
+            apply(tx, id, &row, done, now)?;
+            ("done", done.note.as_ref())
+        }
+        Ending::Uncertain { settle_at, reason } => {
+            tx.prepare_cached(
+                "UPDATE operations SET state = 'uncertain', settle_at = ?2, outcome = ?3, outcome_params = ?4
+                 WHERE id = ?1",
+            )?
+            .execute((id.0, time(*settle_at), sql::code(reason), reason.params_json()))?;
+            return Ok(Ended::default());
+        }
+        Ending::Again { not_before } => {
+            lease::put_back(tx, id, *not_before)?;
+            return Ok(Ended::default());
+        }
+        Ending::Parked(reason) => ("parked", Some(reason)),
+        Ending::Refused(reason) => ("refused", Some(reason)),
+        Ending::Cancelled(reason) => ("cancelled", Some(reason)),
+        Ending::Superseded => ("superseded", None),
+    };
+    tx.prepare_cached(
+        "UPDATE operations SET state = :state, finished_at = :now, outcome = :code, outcome_params = :params,
+                answered_seq = :seq, settle_at = NULL WHERE id = :id",
+    )?
+    .execute(named_params! {
+        ":id": id.0, ":state": state, ":now": time(now), ":code": outcome.map(sql::code),
+        ":params": outcome.map_or_else(|| "{}".to_owned(), Reason::params_json), ":seq": answered.0,
+    })?;
+    tx.prepare_cached("UPDATE links SET answered_seq = ?2 WHERE id = ?1")?
+        .execute((row.link.0, answered.0))?;
+    ask_again(tx, id, &row, ending, now)
+}
+
+fn open_row(tx: &Transaction<'_>, id: OperationId) -> rusqlite::Result<Option<Row>> {
+    tx.prepare_cached(
+        "SELECT o.link_id, o.kind, o.cause, l.wish, coalesce(o.contact_id, l.contact_id) AS contact
+         FROM operations o JOIN links l ON l.id = o.link_id
+         WHERE o.id = ?1 AND o.state IN ('sending', 'uncertain')",
+    )?
+    .query_row([id.0], |row| {
+        Ok(Row {
+            link: LinkId(row.get("link_id")?),
+            kind: get_named(row, "kind", OperationKind::parse)?,
+            cause: row.get("cause")?,
+            wish: get_named(row, "wish", Wish::parse)?,
+            contact: row.get::<_, Option<i64>>("contact")?.map(ContactId),
+        })
+    })
+    .optional()
+}
+
+fn apply(
+    tx: &Transaction<'_>,
+    id: OperationId,
+    row: &Row,
+    done: &Done,
+    now: Timestamp,
+) -> rusqlite::Result<()> {
+    if let Some(contact) = done.contact {
+        take_contact(tx, row.link, contact, now)?;
+    }
+    store_base(tx, row.link, &done.base)?;
+    let lock = match row.kind {
+        OperationKind::Lock => Some(("locked", Some(time(now)))),
+        OperationKind::Unlock | OperationKind::Import => Some(("open", None)),
+        OperationKind::Update | OperationKind::Reset | OperationKind::Delete => None,
+    };
+    if let Some((state, at)) = lock {
+        tx.prepare_cached("UPDATE links SET lock_state = ?2, locked_at = ?3 WHERE id = ?1")?
+            .execute((row.link.0, state, at))?;
+    }
+    if row.kind == OperationKind::Delete {
+        tx.prepare_cached("UPDATE links SET vanished_at = ?2 WHERE id = ?1")?
+            .execute((row.link.0, time(now)))?;
+    }
+    if done.overwritten {
+        tx.prepare_cached("UPDATE links SET overwritten = 1 WHERE id = ?1")?.execute([row.link.0])?;
+    }
+    trail::add(tx, now, row.link, id, &row.cause, &done.changes)?;
+    if let Some(reason) = &done.follow_up {
+        queue(tx, row, OperationKind::Update, reason, now)?;
+    }
+    if matches!(row.kind, OperationKind::Import | OperationKind::Update) {
+        tx.prepare_cached("UPDATE links SET complete = ?2 WHERE id = ?1")?
+            .execute((row.link.0, done.follow_up.is_none()))?;
+    }
+    match row.kind {
+        OperationKind::Import | OperationKind::Unlock | OperationKind::Reset => {
+            let reset = row.kind == OperationKind::Reset;
+            match done.contact.or(row.contact) {
+                Some(contact) => due::enter_ours(tx, contact, now, reset),
+                None => Ok(()),
+            }
+        }
+        OperationKind::Update | OperationKind::Lock | OperationKind::Delete => Ok(()),
+    }
+}
+
+fn store_base(tx: &Transaction<'_>, link: LinkId, change: &BaseChange) -> rusqlite::Result<()> {
+    let base = match change {
+        BaseChange::Keep => return Ok(()),
+        BaseChange::Replace(base) => base.clone(),
+        BaseChange::Merge(pairs) => {
+            let mut base: Base = tx
+                .prepare_cached("SELECT base FROM links WHERE id = ?1")?
+                .query_row([link.0], |row| get_json(row, "base"))?;
+            base.extend(pairs.clone());
+            base
+        }
+    };
+    tx.prepare_cached("UPDATE links SET base = ?2 WHERE id = ?1")?.execute((link.0, json(&base)?))?;
+    Ok(())
+}
+
+fn queue(
+    tx: &Transaction<'_>,
+    row: &Row,
+    kind: OperationKind,
+    reason: &Reason,
+    now: Timestamp,
+) -> rusqlite::Result<()> {
+    let cause = Cause { at: now, decided_at: now, text: row.cause.clone(), run: None };
+    let generation = next_generation(tx, row.link)?;
+    insert_operation(tx, &cause, row.link, generation, &Intent { kind, reason: reason.clone() }, None)?;
+    Ok(())
+}
+
+/// The gate's third question, and the lock that overlapped: a contact that must not be called may just have
+/// been made callable, so the lock goes (or goes once more) now that nothing is in flight beside it.
+fn ask_again(
+    tx: &Transaction<'_>,
+    id: OperationId,
+    row: &Row,
+    ending: &Ending,
+    now: Timestamp,
+) -> rusqlite::Result<Ended> {
+    if matches!(row.kind, OperationKind::Lock | OperationKind::Delete) {
+        return Ok(Ended::default());
+    }
+    let cause = Cause { at: now, decided_at: now, text: "gate".to_owned(), run: None };
+    let asks = match ending {
+        Ending::Done(done) => done.asks_gate,
+        Ending::Cancelled(reason) => reason.code == ReasonCode::GateShut,
+        Ending::Uncertain { .. } | Ending::Again { .. } | Ending::Parked(_) => false,
+        Ending::Refused(_) | Ending::Superseded => false,
+    };
+    if asks && let Some(block) = gate::shut_for(tx, row.link, &time(now))? {
+        let reason = reason_of(&block);
+        let queued = lane::lock(tx, row.link, &reason, &cause)?;
+        let lock_queued = match queued {
+            Some(_) => true,
+            // Locked already, but before this answer, which may have undone it.
+            None if matches!(ending, Ending::Done(_)) => {
+                lane::lock_unless_waiting(tx, row.link, &reason, &cause)?
+            }
+            None => false,
+        };
+        return Ok(Ended { lock_queued });
+    }
+    if row.wish == Wish::Locked && was_locked_meanwhile(tx, id, row.link)? {
+        let reason = ReasonCode::LockAgain.into();
+        return Ok(Ended { lock_queued: lane::lock_unless_waiting(tx, row.link, &reason, &cause)? });
+    }
+    Ok(Ended::default())
+}
+
+/// Whether a lock of this lane was sent while the operation was open. One that was never sent needs no
+/// second one: it goes out now.
+fn was_locked_meanwhile(tx: &Transaction<'_>, id: OperationId, link: LinkId) -> rusqlite::Result<bool> {
+    tx.prepare_cached(
+        "SELECT EXISTS (SELECT 1 FROM operations k, operations o
+            WHERE o.id = ?1 AND k.link_id = ?2 AND k.kind = 'lock' AND k.sent_seq > coalesce(o.sent_seq, 0))",
+    )?
+    .query_row((id.0, link.0), |row| row.get(0))
+}

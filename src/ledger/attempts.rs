@@ -1,0 +1,101 @@
+//! Attempts: every HTTP try of a write, as the policy of calls hands them over.
+
+use super::sql::{get_time, time};
+use super::{Ledger, LedgerError};
+use crate::domain::{OperationId, Timestamp};
+use crate::remote::{Try, ports};
+use serde::Serialize;
+
+/// A try of an operation, for people.
+#[derive(Debug, Clone, Serialize)]
+pub struct AttemptRow {
+    /// When the request left.
+    pub sent_at: Timestamp,
+    /// When the answer (or the error) was there.
+    pub answered_at: Timestamp,
+    /// `done`, `not_sent`, `refused`, `rejected`, `uncertain` ...
+    pub outcome: String,
+    /// The HTTP status.
+    pub status: Option<u16>,
+    /// The server's own words; may hold personal data.
+    pub detail: String,
+}
+
+#[async_trait::async_trait]
+impl ports::CallSink for Ledger {
+    async fn tried(&self, tried: Try) {
+        let operation = tried.operation;
+        let stored = self
+            .write("attempt_add", move |tx| {
+                tx.prepare_cached(
+                    "INSERT INTO attempts (operation_id, sent_at, answered_at, outcome, status, detail)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                )?
+                .execute((
+                    tried.operation.0,
+                    time(tried.sent_at),
+                    time(tried.answered_at),
+                    tried.outcome,
+                    tried.status,
+                    tried.detail,
+                ))?;
+                tx.prepare_cached("UPDATE operations SET attempts = attempts + 1 WHERE id = ?1")?
+                    .execute([tried.operation.0])
+            })
+            .await;
+        if let Err(error) = stored {
+            // The operation's own row stays `sending`: the next start settles it by asking.
+            tracing::error!(%operation, %error, "an attempt could not be stored");
+        }
+    }
+}
+
+impl Ledger {
+    /// The tries of an operation, oldest first.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub async fn attempts_list(&self, operation: OperationId) -> Result<Vec<AttemptRow>, LedgerError> {
+        self.read("attempts_list", move |connection| {
+            connection
+                .prepare_cached("SELECT * FROM attempts WHERE operation_id = ?1 ORDER BY id")?
+                .query_map([operation.0], |row| {
+                    Ok(AttemptRow {
+                        sent_at: get_time(row, "sent_at")?,
+                        answered_at: get_time(row, "answered_at")?,
+                        outcome: row.get("outcome")?,
+                        status: row.get("status")?,
+                        detail: row.get("detail")?,
+                    })
+                })?
+                .collect()
+        })
+        .await
+    }
+
+    /// Whether the operation failed `times` times with one and the same 5xx while others succeeded since
+    /// its first failure (semantics 25); answers that status.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub async fn attempts_hopeless(
+        &self,
+        operation: OperationId,
+        times: u32,
+    ) -> Result<Option<u16>, LedgerError> {
+        self.read("attempts_hopeless", move |connection| {
+            let mut statement = connection.prepare_cached(
+                "SELECT a.status FROM attempts a WHERE a.operation_id = ?1 AND a.status >= 500
+                 GROUP BY a.status HAVING count(*) >= ?2
+                    AND EXISTS (SELECT 1 FROM operations o WHERE o.state = 'done' AND o.id <> ?1
+                                AND o.finished_at >= min(a.sent_at))",
+            )?;
+            let mut rows = statement.query((operation.0, times))?;
+            match rows.next()? {
+                Some(row) => row.get(0).map(Some),
+                None => Ok(None),
+            }
+        })
+        .await
+    }
+}

@@ -1,0 +1,49 @@
+//! Which link holds a contact: one at a time, handed over whole.
+
+use super::decisions::join_contact;
+use crate::domain::{ContactId, LinkId, Timestamp};
+use rusqlite::{OptionalExtension as _, Transaction};
+
+/// The link has this contact from now on; a lane that only held locks for it gives it up.
+pub(super) fn take_contact(
+    tx: &Transaction<'_>,
+    link: LinkId,
+    contact: ContactId,
+    now: Timestamp,
+) -> rusqlite::Result<()> {
+    free_contact(tx, link, contact)?;
+    tx.prepare_cached("UPDATE links SET contact_id = ?2, vanished_at = NULL WHERE id = ?1")?
+        .execute((link.0, contact.0))?;
+    join_contact(tx, now, link, contact, "imported")
+}
+
+/// A contact stands in one link only. A lane without a record hands it over, what waits there included;
+/// another record's link keeps its history and loses the contact, because the server's answer counts.
+pub(super) fn free_contact(tx: &Transaction<'_>, link: LinkId, contact: ContactId) -> rusqlite::Result<()> {
+    let holder: Option<(i64, bool)> = tx
+        .prepare_cached("SELECT id, route IS NULL FROM links WHERE contact_id = ?1 AND id <> ?2")?
+        .query_row((contact.0, link.0), |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    let Some((holder, bare)) = holder else { return Ok(()) };
+    if !bare {
+        tx.prepare_cached("UPDATE links SET contact_id = NULL WHERE id = ?1")?.execute([holder])?;
+        return Ok(());
+    }
+    let top: i64 = tx
+        .prepare_cached("SELECT max(generation) FROM links WHERE id IN (?1, ?2)")?
+        .query_row((holder, link.0), |row| row.get(0))?;
+    // The generations of the two lanes must not meet.
+    tx.prepare_cached("UPDATE operations SET link_id = ?2, generation = generation + ?3 WHERE link_id = ?1")?
+        .execute((holder, link.0, top))?;
+    tx.prepare_cached("UPDATE links SET generation = ?2 WHERE id = ?1")?.execute((link.0, 2 * top))?;
+    tx.prepare_cached(
+        "UPDATE links SET lock_state = (SELECT lock_state FROM links WHERE id = ?1),
+                          locked_at = (SELECT locked_at FROM links WHERE id = ?1) WHERE id = ?2",
+    )?
+    .execute((holder, link.0))?;
+    tx.prepare_cached("UPDATE calls SET link_id = ?2 WHERE link_id = ?1")?.execute((holder, link.0))?;
+    tx.prepare_cached("DELETE FROM link_contacts WHERE link_id = ?1")?.execute([holder])?;
+    tx.prepare_cached("DELETE FROM link_numbers WHERE link_id = ?1")?.execute([holder])?;
+    tx.prepare_cached("DELETE FROM links WHERE id = ?1")?.execute([holder])?;
+    Ok(())
+}

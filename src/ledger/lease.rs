@@ -1,0 +1,337 @@
+//! Leases: operations on their way out. The row says `sending`, with the body, before the first byte
+//! leaves; so after a crash every operation in that state is uncertain, and nothing else is.
+
+use super::decisions::{Cause, insert_operation, next_generation};
+use super::inputs::link_view;
+use super::sql::{get_named, get_reason, get_time, json, time};
+use super::{Ledger, LedgerError};
+use crate::domain::policy::Clearing;
+use crate::domain::{
+    CampaignId, ContactId, Intent, LinkId, LinkView, OperationId, OperationKind, Reason, ReasonCode,
+    RecordId, RouteName, Timestamp, UserData, Values,
+};
+use rusqlite::{Transaction, named_params};
+
+/// An operation that may be sent now.
+#[derive(Debug, Clone)]
+pub struct Leased {
+    /// The operation.
+    pub id: OperationId,
+    /// Its lane.
+    pub link: LinkId,
+    /// What it does.
+    pub kind: OperationKind,
+    /// Why it is wished.
+    pub reason: Reason,
+    /// The route of its link; `None` for a contact without a record of ours.
+    pub route: Option<RouteName>,
+    /// The record.
+    pub record: Option<RecordId>,
+    /// The client.
+    pub client: String,
+    /// The join key.
+    pub user_data: Option<UserData>,
+    /// The campaign its link was made for.
+    pub campaign: Option<CampaignId>,
+    /// The fields to send: for imports and updates.
+    pub values: Values,
+    /// The link as it was when the body was computed.
+    pub view: LinkView,
+    /// HTTP tries so far.
+    pub attempts: i64,
+    /// The CRM's answer that the decision rests on.
+    pub decided_at: Timestamp,
+    /// When it was leased.
+    pub leased_at: Timestamp,
+    /// Whether a person asked for it: then the route's state does not hold it.
+    pub by_hand: bool,
+}
+
+/// What a lease makes of an operation.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Plan {
+    /// Send these fields (none for commands).
+    Send(Values),
+    /// Both sides agree already.
+    NothingLeft,
+    /// The link changed under it: this kind is wanted now.
+    Instead(OperationKind),
+    /// No longer wished.
+    Unwished,
+}
+
+/// What to lease.
+#[derive(Debug, Clone)]
+pub struct LeaseOrder {
+    /// At most so many.
+    pub limit: usize,
+    /// Where the last lease of this pass ended.
+    pub after: QueuePlace,
+    /// Imports must have been met since then.
+    pub met_since: Timestamp,
+    /// How fields are emptied.
+    pub clearing: Clearing,
+    /// Computes what is sent: handed in, because the ledger holds no policy.
+    pub plan: fn(OperationKind, &LinkView, Clearing) -> Plan,
+}
+
+/// A place in the queue; a pass goes through it once, so that what cannot be sent now is looked at once.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct QueuePlace(Option<(String, i64)>);
+
+/// What was leased.
+#[derive(Debug, Clone, Default)]
+pub struct LeaseBatch {
+    /// To be sent.
+    pub leased: Vec<Leased>,
+    /// Taken, and nothing was left to send.
+    pub refused: i64,
+    /// Taken, and replaced by another kind or no longer wished.
+    pub superseded: i64,
+    /// Where the next lease goes on; `None` when the queue was passed through.
+    pub next: Option<QueuePlace>,
+}
+
+/// Lanes whose turn it is. A lane's oldest waiting operation goes first, and none while one is in flight
+/// or uncertain. A person's own operation passes a route that does not act; nothing passes a wrong token.
+const QUEUE: &str = "SELECT o.id, o.not_before FROM operations o
+     JOIN links l ON l.id = o.link_id LEFT JOIN routes r ON r.route = l.route
+     WHERE o.state = 'waiting' AND o.kind <> 'lock' AND o.not_before <= :now
+       AND (o.not_before, o.id) > (:after, :after_id)
+       AND (o.cause LIKE 'person:%' OR l.route IS NULL OR (r.state = 'on' AND r.stopped IS NULL))
+       AND (o.kind <> 'import' OR l.met_at >= :met OR (l.contact_id IS NOT NULL AND l.vanished_at IS NULL))
+       AND NOT EXISTS (SELECT 1 FROM operations b WHERE b.link_id = o.link_id
+              AND (b.state IN ('sending', 'uncertain')
+                   OR (b.state = 'waiting' AND (b.generation, b.id) < (o.generation, o.id))))
+     ORDER BY o.not_before, o.id LIMIT :limit";
+
+/// Locks go whatever the route's state and whatever else is in flight. One whose contact is not known yet
+/// waits for the import that may be making it.
+const LOCKS: &str = "SELECT o.id, o.not_before FROM operations o JOIN links l ON l.id = o.link_id
+     WHERE o.kind = 'lock' AND ((o.state = 'waiting' AND o.not_before <= :now)
+            OR (o.state = 'uncertain' AND o.settle_at <= :now AND l.wish = 'locked'))
+       AND NOT EXISTS (SELECT 1 FROM operations b WHERE b.link_id = o.link_id AND b.kind = 'lock'
+              AND b.id <> o.id AND (b.state = 'sending' OR b.id < o.id AND b.state IN ('waiting', 'uncertain')))
+       AND (l.contact_id IS NOT NULL OR NOT EXISTS (SELECT 1 FROM operations b WHERE b.link_id = o.link_id
+              AND b.kind = 'import' AND b.state IN ('sending', 'uncertain')))
+     ORDER BY o.not_before, o.id LIMIT :limit";
+
+impl Ledger {
+    /// Leases what may be sent now, locks excepted. Committed before this returns.
+    ///
+    /// # Errors
+    /// The ledger cannot be written; nothing is leased then.
+    pub async fn operations_lease(&self, order: LeaseOrder) -> Result<LeaseBatch, LedgerError> {
+        let now = self.env.now();
+        let sent = self.next_seq();
+        self.write("operations_lease", move |tx| {
+            let (after, after_id) = order.after.0.clone().unwrap_or_default();
+            let found: Vec<(i64, String)> = tx
+                .prepare_cached(QUEUE)?
+                .query_map(
+                    named_params! {
+                        ":now": time(now), ":after": after, ":after_id": after_id, ":met": time(order.met_since),
+                        ":limit": i64::try_from(order.limit).unwrap_or(i64::MAX),
+                    },
+                    |row| Ok((row.get(0)?, row.get(1)?)),
+                )?
+                .collect::<rusqlite::Result<_>>()?;
+            let mut batch = LeaseBatch::default();
+            if found.len() >= order.limit
+                && let Some((id, not_before)) = found.last()
+            {
+                batch.next = Some(QueuePlace(Some((not_before.clone(), *id))));
+            }
+            for (id, _) in found {
+                lease_one(tx, OperationId(id), now, sent.0, &order, &mut batch)?;
+            }
+            crate::env::crash::point("inside_commit_lease");
+            Ok(batch)
+        })
+        .await
+    }
+
+    /// Leases locks: a lane of their own, for routes in any state.
+    ///
+    /// # Errors
+    /// The ledger cannot be written.
+    pub async fn locks_lease(&self, limit: usize) -> Result<Vec<Leased>, LedgerError> {
+        let now = self.env.now();
+        let sent = self.next_seq();
+        self.write("locks_lease", move |tx| {
+            let ids: Vec<i64> = tx
+                .prepare_cached(LOCKS)?
+                .query_map(
+                    named_params! { ":now": time(now), ":limit": i64::try_from(limit).unwrap_or(i64::MAX) },
+                    |row| row.get(0),
+                )?
+                .collect::<rusqlite::Result<_>>()?;
+            let mut leased = Vec::with_capacity(ids.len());
+            for id in ids {
+                let lock = read(tx, OperationId(id), now)?;
+                begin(tx, &lock, sent.0, None)?;
+                leased.push(lock);
+            }
+            Ok(leased)
+        })
+        .await
+    }
+
+    /// What was leased and not sent waits again, as if nothing had been.
+    ///
+    /// # Errors
+    /// The ledger cannot be written; the next start settles these then.
+    pub async fn operations_put_back(
+        &self,
+        ids: Vec<OperationId>,
+        not_before: Option<Timestamp>,
+    ) -> Result<(), LedgerError> {
+        self.write("operations_put_back", move |tx| {
+            for id in ids {
+                put_back(tx, id, not_before)?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// When the next operation may be sent, asked about, or a lock repeated; `None`: nothing is open.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub async fn operations_next_due(&self) -> Result<Option<Timestamp>, LedgerError> {
+        let due: Option<String> = self
+            .read("operations_next_due", |connection| {
+                connection
+                    .prepare_cached(
+                        "SELECT min(at) FROM (
+                            SELECT min(not_before) AS at FROM operations o
+                                JOIN links l ON l.id = o.link_id LEFT JOIN routes r ON r.route = l.route
+                                WHERE o.state = 'waiting' AND (o.kind = 'lock' OR o.cause LIKE 'person:%'
+                                    OR l.route IS NULL OR (r.state = 'on' AND r.stopped IS NULL))
+                            UNION ALL
+                            SELECT min(settle_at) FROM operations WHERE state = 'uncertain')",
+                    )?
+                    .query_row([], |row| row.get(0))
+            })
+            .await?;
+        Ok(due.as_deref().and_then(super::sql::parse_time))
+    }
+}
+
+pub(super) fn put_back(
+    tx: &Transaction<'_>,
+    id: OperationId,
+    not_before: Option<Timestamp>,
+) -> rusqlite::Result<()> {
+    tx.prepare_cached(
+        "UPDATE operations SET state = 'waiting', leased_at = NULL, sent_seq = NULL, body = NULL, settle_at = NULL,
+                not_before = coalesce(?2, not_before)
+         WHERE id = ?1 AND state IN ('sending', 'uncertain')",
+    )?
+    .execute((id.0, not_before.map(time)))?;
+    Ok(())
+}
+
+fn lease_one(
+    tx: &Transaction<'_>,
+    id: OperationId,
+    now: Timestamp,
+    sent: i64,
+    order: &LeaseOrder,
+    batch: &mut LeaseBatch,
+) -> rusqlite::Result<()> {
+    let mut operation = read(tx, id, now)?;
+    match (order.plan)(operation.kind, &operation.view, order.clearing) {
+        Plan::Send(values) => {
+            operation.values = values;
+            let body = json(&operation.values)?;
+            begin(tx, &operation, sent, Some(&body))?;
+            batch.leased.push(operation);
+        }
+        Plan::NothingLeft => {
+            finish_unsent(tx, id, "refused", ReasonCode::NothingLeft, now)?;
+            if operation.kind == OperationKind::Update {
+                tx.prepare_cached("UPDATE links SET complete = 1 WHERE id = ?1 AND contact_id IS NOT NULL")?
+                    .execute([operation.link.0])?;
+            }
+            batch.refused += 1;
+        }
+        Plan::Instead(kind) => {
+            finish_unsent(tx, id, "superseded", ReasonCode::Newer, now)?;
+            let cause =
+                Cause { at: now, decided_at: operation.decided_at, text: cause_of(tx, id)?, run: None };
+            let generation = next_generation(tx, operation.link)?;
+            let intent = Intent { kind, reason: operation.reason };
+            insert_operation(tx, &cause, operation.link, generation, &intent, None)?;
+            batch.superseded += 1;
+        }
+        Plan::Unwished => {
+            finish_unsent(tx, id, "superseded", ReasonCode::Newer, now)?;
+            batch.superseded += 1;
+        }
+    }
+    Ok(())
+}
+
+fn finish_unsent(
+    tx: &Transaction<'_>,
+    id: OperationId,
+    state: &str,
+    code: ReasonCode,
+    now: Timestamp,
+) -> rusqlite::Result<()> {
+    tx.prepare_cached("UPDATE operations SET state = ?2, outcome = ?3, finished_at = ?4 WHERE id = ?1")?
+        .execute((id.0, state, code.as_str(), time(now)))?;
+    Ok(())
+}
+
+fn cause_of(tx: &Transaction<'_>, id: OperationId) -> rusqlite::Result<String> {
+    tx.prepare_cached("SELECT cause FROM operations WHERE id = ?1")?.query_row([id.0], |row| row.get(0))
+}
+
+fn begin(tx: &Transaction<'_>, leased: &Leased, sent: i64, body: Option<&str>) -> rusqlite::Result<()> {
+    tx.prepare_cached(
+        "UPDATE operations SET state = 'sending', leased_at = ?2, sent_seq = ?3, body = ?4, contact_id = ?5,
+                settle_at = NULL WHERE id = ?1",
+    )?
+    .execute((leased.id.0, time(leased.leased_at), sent, body, leased.view.contact.map(|c| c.0)))?;
+    tx.prepare_cached("UPDATE links SET sent_seq = ?2 WHERE id = ?1")?.execute((leased.link.0, sent))?;
+    Ok(())
+}
+
+/// An operation with everything needed to send it or to ask about it.
+pub(super) fn read(tx: &Transaction<'_>, id: OperationId, now: Timestamp) -> rusqlite::Result<Leased> {
+    let link: i64 = tx
+        .prepare_cached("SELECT link_id FROM operations WHERE id = ?1")?
+        .query_row([id.0], |row| row.get(0))?;
+    let view = link_view(tx, LinkId(link))?;
+    tx.prepare_cached(
+        "SELECT o.kind, o.code, o.params, o.body, o.attempts, o.decided_at, o.cause, o.contact_id AS sent_to, l.route,
+                l.record_id, l.client, l.user_data, l.campaign_id
+         FROM operations o JOIN links l ON l.id = o.link_id WHERE o.id = ?1",
+    )?
+    .query_row([id.0], |row| {
+        let body: Option<String> = row.get("body")?;
+        let user_data: Option<String> = row.get("user_data")?;
+        let mut view = view.clone();
+        view.contact = view.contact.or(row.get::<_, Option<i64>>("sent_to")?.map(ContactId));
+        Ok(Leased {
+            id,
+            link: LinkId(link),
+            kind: get_named(row, "kind", OperationKind::parse)?,
+            reason: get_reason(row, "code", "params")?,
+            route: row.get::<_, Option<String>>("route")?.map(RouteName),
+            record: row.get::<_, Option<String>>("record_id")?.map(RecordId),
+            client: row.get("client")?,
+            user_data: user_data.and_then(|text| UserData::parse(&text).ok()),
+            campaign: row.get::<_, Option<i64>>("campaign_id")?.map(CampaignId),
+            values: body.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default(),
+            view,
+            attempts: row.get("attempts")?,
+            decided_at: get_time(row, "decided_at")?,
+            leased_at: now,
+            by_hand: row.get::<_, String>("cause")?.starts_with("person:"),
+        })
+    })
+}

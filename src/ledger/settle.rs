@@ -1,0 +1,249 @@
+//! Uncertain operations: found at the start, due after the quiet time, ended by what was asked.
+
+use super::answer::{Ending, end_in};
+use super::decisions::Cause;
+use super::holder::take_contact;
+use super::lease::{self, Leased};
+use super::meet::{self, Decide, MeetCounts, Meeting};
+use super::sql::{get_time, time};
+use super::{Ledger, LedgerError, hints};
+use crate::domain::{ContactId, HistoryId, LinkId, OperationId, RecordId, RouteName, Timestamp};
+use chrono::TimeDelta;
+use rusqlite::OptionalExtension as _;
+
+/// What the ledger knows of a contact's counters, from before a reset.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CountersBefore {
+    /// The sum of its tries as last read.
+    pub tries: i64,
+    /// Its result code as last read.
+    pub result: Option<i64>,
+}
+
+impl Ledger {
+    /// What was being sent when the program ended is uncertain, with the quiet time counted from its lease.
+    /// Called once, before anything is sent.
+    ///
+    /// # Errors
+    /// The ledger cannot be written; then nothing may be sent.
+    pub async fn operations_recover(&self, settle_after: TimeDelta) -> Result<usize, LedgerError> {
+        self.write("operations_recover", move |tx| {
+            let sending: Vec<(i64, Timestamp)> = tx
+                .prepare("SELECT id, leased_at FROM operations WHERE state = 'sending'")?
+                .query_map([], |row| Ok((row.get("id")?, get_time(row, "leased_at")?)))?
+                .collect::<rusqlite::Result<_>>()?;
+            for (id, leased_at) in &sending {
+                tx.execute(
+                    "UPDATE operations SET state = 'uncertain', settle_at = ?2, outcome = 'in_doubt',
+                            outcome_params = json_object('problem', 'the program ended while it was being sent')
+                     WHERE id = ?1",
+                    (id, time(*leased_at + settle_after)),
+                )?;
+            }
+            Ok(sending.len())
+        })
+        .await
+    }
+
+    /// Uncertain operations whose quiet time is over. A lock that is still wished is not asked about: it is
+    /// sent again.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub async fn settle_due(&self, limit: u32) -> Result<Vec<Leased>, LedgerError> {
+        let now = self.env.now();
+        self.write("settle_due", move |tx| {
+            let ids: Vec<(i64, Timestamp)> = tx
+                .prepare_cached(
+                    "SELECT o.id, o.leased_at FROM operations o JOIN links l ON l.id = o.link_id
+                     WHERE o.state = 'uncertain' AND o.settle_at <= ?1
+                       AND NOT (o.kind = 'lock' AND l.wish = 'locked')
+                     ORDER BY o.settle_at LIMIT ?2",
+                )?
+                .query_map((time(now), limit), |row| Ok((row.get("id")?, get_time(row, "leased_at")?)))?
+                .collect::<rusqlite::Result<_>>()?;
+            ids.into_iter().map(|(id, leased_at)| lease::read(tx, OperationId(id), leased_at)).collect()
+        })
+        .await
+    }
+
+    /// It could not be asked about, or not yet: asked again later.
+    ///
+    /// # Errors
+    /// The ledger cannot be written.
+    pub async fn settle_postpone(&self, id: OperationId, until: Timestamp) -> Result<(), LedgerError> {
+        self.write("settle_postpone", move |tx| {
+            tx.prepare_cached("UPDATE operations SET settle_at = ?2 WHERE id = ?1 AND state = 'uncertain'")?
+                .execute((id.0, time(until)))?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// An import in doubt has left something: it ended, and what was found is decided about, at once.
+    ///
+    /// # Errors
+    /// The ledger cannot be written.
+    pub async fn settle_import(
+        &self,
+        id: OperationId,
+        ending: Ending,
+        meeting: Meeting,
+        decide: Decide,
+    ) -> Result<MeetCounts, LedgerError> {
+        let now = self.env.now();
+        let answered = self.next_seq();
+        self.write("settle_import", move |tx| {
+            end_in(tx, id, &ending, now, answered)?;
+            let cause = Cause { at: now, decided_at: now, text: format!("settle:{id}"), run: None };
+            let mut counts = MeetCounts::default();
+            meet::store(tx, &cause, &meeting, decide, &mut counts)?;
+            Ok(counts)
+        })
+        .await
+    }
+
+    /// The record is read and decided again at the next pull, because what stands there is neither what
+    /// was sent nor what was there before.
+    ///
+    /// # Errors
+    /// The ledger cannot be written.
+    pub async fn settle_decide_anew(
+        &self,
+        id: OperationId,
+        ending: Ending,
+        record: Option<(RouteName, RecordId)>,
+    ) -> Result<(), LedgerError> {
+        let now = self.env.now();
+        let answered = self.next_seq();
+        self.write("settle_decide_anew", move |tx| {
+            end_in(tx, id, &ending, now, answered)?;
+            if let Some((route, record)) = &record {
+                tx.prepare_cached("UPDATE records SET hash = x'' WHERE route = ?1 AND record_id = ?2")?
+                    .execute((&route.0, &record.0))?;
+                hints::add_in(tx, now, route, record, "settle")?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// The link's contact is gone from the dialler (confirmed by single reads), or was found under another
+    /// number.
+    ///
+    /// # Errors
+    /// The ledger cannot be written.
+    pub async fn link_vanished(&self, link: LinkId, found: Option<ContactId>) -> Result<(), LedgerError> {
+        let now = self.env.now();
+        self.write("link_vanished", move |tx| match found {
+            Some(contact) => {
+                take_contact(tx, link, contact, now)?;
+                // What both agreed on was said of the other contact.
+                tx.prepare_cached(
+                    "UPDATE links SET base = '{}', complete = 0, lock_state = 'open' WHERE id = ?1",
+                )?
+                .execute([link.0])?;
+                tx.prepare_cached(
+                    "UPDATE link_contacts SET how = 'relinked' WHERE link_id = ?1 AND contact_id = ?2",
+                )?
+                .execute((link.0, contact.0))?;
+                Ok(())
+            }
+            None => {
+                tx.prepare_cached("UPDATE links SET vanished_at = ?2 WHERE id = ?1 AND vanished_at IS NULL")?
+                    .execute((link.0, time(now)))?;
+                Ok(())
+            }
+        })
+        .await
+    }
+
+    /// The counters as they were last read before `since`; `None` when the contact was never seen.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub async fn counters_before(&self, contact: ContactId) -> Result<Option<CountersBefore>, LedgerError> {
+        self.read("counters_before", move |connection| {
+            connection
+                .prepare_cached("SELECT tries, result_code FROM contacts WHERE contact_id = ?1")?
+                .query_row([contact.0], |row| {
+                    Ok(CountersBefore { tries: row.get("tries")?, result: row.get("result_code")? })
+                })
+                .optional()
+        })
+        .await
+    }
+
+    /// Whether one of these history rows came after `since`: unknown to the ledger, or first seen then.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub async fn calls_any_since(&self, rows: Vec<HistoryId>, since: Timestamp) -> Result<bool, LedgerError> {
+        self.read("calls_any_since", move |connection| {
+            let mut statement = connection.prepare_cached(
+                "SELECT EXISTS (SELECT 1 FROM calls WHERE history_id = ?1 AND first_seen_at < ?2)",
+            )?;
+            for row in rows {
+                let old: bool = statement.query_row((row.0, time(since)), |row| row.get(0))?;
+                if !old {
+                    return Ok(true);
+                }
+            }
+            Ok(false)
+        })
+        .await
+    }
+
+    /// Events of these records rest on a fresh reading now (wishes were decided anew by it).
+    ///
+    /// # Errors
+    /// The ledger cannot be written.
+    pub async fn operations_refreshed(
+        &self,
+        route: RouteName,
+        records: Vec<RecordId>,
+    ) -> Result<(), LedgerError> {
+        let now = time(self.env.now());
+        self.write("operations_refreshed", move |tx| {
+            let mut update = tx.prepare_cached(
+                "UPDATE operations SET decided_at = ?3 WHERE state = 'waiting' AND decided_at < ?3
+                    AND link_id = (SELECT id FROM links WHERE route = ?1 AND record_id = ?2)",
+            )?;
+            for record in records {
+                update.execute((&route.0, &record.0, &now))?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// Locks of links whose contact nobody knows and no import is making: the dialler was asked, and has
+    /// none.
+    ///
+    /// # Errors
+    /// The ledger cannot be written.
+    pub async fn lock_without_contact(
+        &self,
+        id: OperationId,
+        found: Vec<ContactId>,
+    ) -> Result<(), LedgerError> {
+        let now = self.env.now();
+        let answered = self.next_seq();
+        self.write("lock_without_contact", move |tx| {
+            let lock = lease::read(tx, id, now)?;
+            let Some((first, others)) = found.split_first() else {
+                let nothing = crate::domain::ReasonCode::NotInDialler.into();
+                return end_in(tx, id, &Ending::Refused(nothing), now, answered).map(|_| ());
+            };
+            take_contact(tx, lock.link, *first, now)?;
+            lease::put_back(tx, id, Some(now))?;
+            let cause = Cause { at: now, decided_at: now, text: "gate".to_owned(), run: None };
+            for other in others {
+                let lane = super::decisions::lane_of_contact(tx, now, &lock.client, *other)?;
+                super::lane::lock(tx, lane, &lock.reason, &cause)?;
+            }
+            Ok(())
+        })
+        .await
+    }
+}
