@@ -306,3 +306,83 @@ fn came_back(tx: &Transaction<'_>, id: ContactId) -> rusqlite::Result<()> {
     .execute([id.0])?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::scene;
+    use super::*;
+
+    fn seen(id: i64, number: &str) -> ContactSeen {
+        ContactSeen {
+            id: ContactId(id),
+            campaign: Some(CampaignId(7)),
+            user_data: Some(format!("Leads-{id} ")),
+            face: number.as_bytes().to_vec(),
+            numbers: vec![number.to_owned()],
+            tries: 0,
+            result: Some(None),
+        }
+    }
+
+    async fn known(ledger: &Ledger, id: i64, began: Seq) -> Known {
+        let mut all = ledger.contacts_compare(vec![ContactId(id)], began).await.expect("a comparison");
+        all.remove(&ContactId(id)).expect("an answer for every id")
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_list_older_than_our_write_is_not_judged() {
+        let scene = scene().await;
+        let link = scene.link("1", Some(4711), &[]).await;
+        let before = scene.ledger.next_seq();
+        assert!(!known(&scene.ledger, 4711, before).await.newer_than_list, "nothing was written yet");
+        let (sent, answered) = (scene.ledger.next_seq(), scene.ledger.next_seq());
+        scene
+            .ledger
+            .write("test_sent", move |tx| {
+                tx.execute(
+                    "UPDATE links SET sent_seq = ?2, answered_seq = ?3 WHERE id = ?1",
+                    (link.0, sent.0, answered.0),
+                )
+            })
+            .await
+            .expect("written");
+        assert!(known(&scene.ledger, 4711, before).await.newer_than_list, "the list began before the write");
+        assert!(known(&scene.ledger, 4711, sent).await.newer_than_list, "it began before the answer");
+        let after = scene.ledger.next_seq();
+        let judged = known(&scene.ledger, 4711, after).await;
+        assert!(!judged.newer_than_list && judged.ours);
+        scene.operation(link, "update", "uncertain").await;
+        let later = scene.ledger.next_seq();
+        assert!(known(&scene.ledger, 4711, later).await.newer_than_list, "a write is in doubt");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_older_read_does_not_overwrite_a_younger_one() {
+        let scene = scene().await;
+        let (old, new) = (scene.ledger.next_seq(), scene.ledger.next_seq());
+        let store = |seen: ContactSeen, seq| {
+            let changed = Sighting::Changed { seen, face_changed: true, fingerprint: vec![1] };
+            scene.ledger.sweep_store(vec![changed], seq, HarvestRules::default())
+        };
+        store(seen(1, "+4930222"), new).await.expect("stored");
+        store(seen(1, "+4930111"), old).await.expect("passed over");
+        let found = |number: &str| scene.ledger.contacts_by_number(number.to_owned());
+        assert_eq!(found("+4930111").await.expect("a look-up").len(), 0);
+        assert_eq!(found("+4930222").await.expect("a look-up").len(), 1);
+        let by_key = scene.ledger.contacts_by_key(FoldedUserData::of("LEADS-1")).await.expect("a look-up");
+        assert_eq!((by_key.len(), by_key[0].user_data.as_deref()), (1, Some("Leads-1 ")));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_second_bearer_of_our_key_is_a_double() {
+        let scene = scene().await;
+        scene.link("1", Some(4711), &[]).await;
+        let seq = scene.ledger.next_seq();
+        let mut double = seen(4712, "+4930111");
+        double.user_data = Some("leads-1".to_owned());
+        let face = vec![Sighting::Face(double), Sighting::Face(seen(4713, "+4930111"))];
+        scene.ledger.sweep_store(face, seq, HarvestRules::default()).await.expect("stored");
+        let doubles = scene.ledger.contacts_doubled(CampaignId(7)).await.expect("a look-up");
+        assert_eq!(doubles.iter().map(|c| c.id.0).collect::<Vec<_>>(), [4712]);
+    }
+}

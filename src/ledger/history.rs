@@ -212,7 +212,7 @@ fn note_read(
     let active = active.max(old);
     let audit = context.rules.next_audit(read.contact, active, context.result_in_list, now);
     tx.prepare_cached(
-        "UPDATE contacts SET read_at = ?2, active_at = ?3, audit_at = ?4,
+        "UPDATE contacts SET read_at = ?2, active_at = ?3, audit_at = coalesce(?4, audit_at),
                 result_code = CASE WHEN ?5 THEN result_code ELSE (SELECT result_code FROM calls
                     WHERE contact_id = ?1 AND result_code IS NOT NULL
                       AND coalesce(started_at, created_at, first_seen_at) > coalesce(contacts.reset_at, '')
@@ -228,4 +228,111 @@ fn note_read(
         context.result_in_list || read.seen.as_ref().is_some_and(|seen| seen.result.is_some()),
     ))?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::scene;
+    use super::*;
+    use crate::domain::{CallTimes, HistoryId, ReadTime, TimeReading};
+    use serde_json::{Value, json};
+
+    fn row(id: i64, start: Option<Timestamp>, more: Value) -> CallRow {
+        let mut fields = json!({"DiallerContactsHistoryID": id, "bOutbound": true, "bTestCall": false});
+        let object = fields.as_object_mut().expect("an object");
+        object.extend(more.as_object().expect("an object").clone());
+        let start = start.map(|at| ReadTime { at, how: TimeReading::First });
+        if start.is_some() {
+            object.insert("dtCallStart".to_owned(), json!("as received"));
+        }
+        let fields = object.clone();
+        CallRow { id: HistoryId(id), fields, times: CallTimes { start, ..CallTimes::default() } }
+    }
+
+    async fn store(ledger: &Ledger, rows: Vec<CallRow>) -> ChunkStored {
+        let read = HistoryRead {
+            contact: ContactId(1),
+            seq: ledger.next_seq(),
+            sent_at: ledger.env.now(),
+            fingerprint: None,
+            seen: None,
+            result: None,
+            rows,
+        };
+        let context = ReadContext {
+            run: RunId(1),
+            campaign: CampaignId(7),
+            share: Share::Due,
+            result_in_list: true,
+            rules: HarvestRules::default(),
+        };
+        ledger.history_store(vec![read], context).await.expect("stored")
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_change_is_a_revision_and_the_old_content_is_kept() {
+        let scene = scene().await;
+        let now = scene.ledger.env.now();
+        let with =
+            |code: Value| row(5, Some(now), json!({"DiallerCampaignsResultCodesID": code, "UserData2": "x"}));
+        assert_eq!(store(&scene.ledger, vec![with(json!(3))]).await.calls_new, 1);
+        assert_eq!(store(&scene.ledger, vec![with(json!(3))]).await.calls_changed, 0);
+        // What shows the contact, and what an answer leaves out, is no change of the call.
+        let other = row(5, Some(now), json!({"UserData2": "y"}));
+        assert_eq!(store(&scene.ledger, vec![other]).await.calls_changed, 0);
+        assert_eq!(store(&scene.ledger, vec![with(json!(4))]).await.calls_changed, 1);
+        assert_eq!(
+            store(&scene.ledger, vec![with(Value::Null)]).await.calls_changed,
+            1,
+            "a result taken back"
+        );
+        let kept: Vec<i64> = scene
+            .ledger
+            .read("test_revisions", |connection| {
+                connection
+                    .prepare(
+                        "SELECT json_extract(row, '$.DiallerCampaignsResultCodesID') FROM call_revisions
+                              ORDER BY revision",
+                    )?
+                    .query_map([], |row| row.get(0))?
+                    .collect()
+            })
+            .await
+            .expect("revisions");
+        assert_eq!(kept, [3, 4]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_better_reading_of_a_time_is_no_revision() {
+        let scene = scene().await;
+        let now = scene.ledger.env.now();
+        store(&scene.ledger, vec![row(5, Some(now), json!({}))]).await;
+        let mut better = row(5, Some(now), json!({}));
+        better.times.start =
+            Some(ReadTime { at: now + chrono::TimeDelta::hours(1), how: TimeReading::ByOrder });
+        assert_eq!(store(&scene.ledger, vec![better]).await.calls_changed, 0);
+        let calls = scene.ledger.calls_list(super::super::CallFilter::default(), 9).await.expect("calls");
+        assert_eq!(calls[0].started, Some(now + chrono::TimeDelta::hours(1)));
+        assert_eq!((calls[0].time_read.as_deref(), calls[0].revision), (Some("by_order"), 1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn rows_and_tries_are_compared_since_our_last_reset() {
+        let scene = scene().await;
+        scene.contact_number(1, "+4930111").await;
+        let old = scene.ledger.env.now();
+        assert_eq!(store(&scene.ledger, vec![row(5, Some(old), json!({}))]).await.not_adding_up, 1);
+        scene.wait(1).await;
+        let now = scene.ledger.env.now();
+        scene
+            .ledger
+            .write("test_reset", move |tx| due::enter_ours(tx, ContactId(1), now, true))
+            .await
+            .expect("reset");
+        let due = |at| scene.ledger.due_take(CampaignId(7), Share::Due, at, 9);
+        assert_eq!(due(now).await.expect("due").len(), 1, "what we did is read at once");
+        assert_eq!(store(&scene.ledger, Vec::new()).await.not_adding_up, 0, "the old row is from before");
+        let result_only = row(6, None, json!({"DiallerCampaignsResultCodesID": 3}));
+        assert_eq!(store(&scene.ledger, vec![result_only]).await.not_adding_up, 0, "a result is no try");
+    }
 }

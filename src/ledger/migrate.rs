@@ -13,6 +13,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0002_records_and_links.sql"),
     include_str!("../../migrations/0003_operations.sql"),
     include_str!("../../migrations/0004_contacts_and_calls.sql"),
+    include_str!("../../migrations/0005_views.sql"),
 ];
 
 /// The schema this program knows.

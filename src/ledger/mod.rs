@@ -40,6 +40,7 @@ mod sweeps;
 #[cfg(test)]
 mod testing;
 mod trail;
+mod views;
 mod writer;
 
 pub use account_index::IndexRow;
@@ -68,3 +69,4 @@ pub use runs::{Counts, RunEnd, RunRow, RunStart};
 pub use settle::CountersBefore;
 pub use sweeps::{Absence, ContactCounts, LastSweep, SweepCounts};
 pub use trail::{BeforeFrom, ChangeRow, FieldTrail};
+pub use views::{CallFilter, CallView, ContactStory, Event, LinkStory};

@@ -1,6 +1,7 @@
 //! The integration tests.
 
 mod crm;
+mod harvest;
 mod jtel;
 mod phones;
 mod support;
