@@ -1,2 +1,5 @@
-//! The one program.
-fn main() {}
+//! The one program; everything lies in the library.
+
+fn main() -> std::process::ExitCode {
+    dialbridge::cli::main()
+}

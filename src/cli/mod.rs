@@ -1,1 +1,115 @@
-//! The command line.
+//! The command line: reads through the ledger, acts through control, and says how it ended by its status.
+
+mod args;
+mod blocks;
+mod contacts;
+mod ledger;
+mod output;
+mod send;
+mod status;
+mod story;
+mod table;
+
+use crate::app;
+use crate::control::{Command, End};
+use crate::domain::policy::{Job, RouteState};
+use crate::domain::{RecordId, RouteName};
+use args::{Cli, JobName, RouteArgs, RouteVerb, Verb};
+use clap::Parser as _;
+use output::Output;
+use std::path::Path;
+use std::process::ExitCode;
+
+/// Parses the arguments and runs the verb.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("dialbridge: the runtime cannot start: {error}");
+            return ExitCode::from(End::Failed.exit_code());
+        }
+    };
+    let end = runtime.block_on(run(cli));
+    // A reader that hangs in a blocking call must not keep a finished command from ending.
+    runtime.shutdown_timeout(std::time::Duration::from_secs(5));
+    ExitCode::from(end.exit_code())
+}
+
+async fn run(cli: Cli) -> End {
+    let config = cli.config;
+    let result = match cli.verb {
+        Verb::Demo(args) => app::demo::run(app::demo::DemoOptions {
+            keep: args.keep,
+            records: args.records,
+            folder: args.folder,
+        })
+        .await
+        .map(|()| End::Done),
+        Verb::Run => app::daemon::run(&config).await,
+        Verb::Check(args) => app::check::run(&config, args.offline, args.json.json).await,
+        Verb::Sync(args) => {
+            let job = args.job.map(|job| match job {
+                JobName::Pull => Job::Pull,
+                JobName::Push => Job::Push,
+                JobName::Harvest => Job::Harvest,
+            });
+            let command = Command::Sync { job, route: args.route.map(RouteName) };
+            send::send(&config, command, Output::new(args.json.json)).await
+        }
+        Verb::Try(args) => try_record(&config, args).await,
+        Verb::Status(json) => status::status(&config, Output::new(json.json)).await,
+        Verb::Route(verb) => route(&config, verb).await,
+        Verb::Ledger(verb) => ledger::run(&config, verb).await,
+        Verb::Block(verb) => blocks::run(&config, verb).await,
+        Verb::Contacts(verb) => contacts::run(&config, verb).await,
+        Verb::Simulate(args) => app::simulate::run(app::simulate::SimulateOptions {
+            records: args.records,
+            dialler_port: args.dialler_port,
+            crm_port: args.crm_port,
+            seed: args.seed,
+            agents: args.agents,
+        })
+        .await
+        .map(|()| End::Done),
+    };
+    result.unwrap_or_else(|error| fail(&error))
+}
+
+/// Says what failed; a config's mistakes are a matter of usage.
+fn fail(error: &anyhow::Error) -> End {
+    match error.downcast_ref::<app::Problems>() {
+        Some(problems) => {
+            eprintln!("{problems}");
+            End::Usage
+        }
+        None => {
+            eprintln!("dialbridge: {error:#}");
+            End::Failed
+        }
+    }
+}
+
+async fn try_record(config: &Path, args: args::TryArgs) -> anyhow::Result<End> {
+    let output = Output::new(args.json.json);
+    let route = RouteName(args.route);
+    let record = RecordId(args.record);
+    let trial = app::trial::run(config, &route, &record).await?;
+    output.value(&trial, || trial.to_string());
+    if args.send {
+        return send::send(config, Command::SendRecord { route, record }, output).await;
+    }
+    Ok(End::Done)
+}
+
+async fn route(config: &Path, verb: RouteVerb) -> anyhow::Result<End> {
+    let (args, state) = match verb {
+        RouteVerb::List(json) => return status::routes(config, Output::new(json.json)).await,
+        RouteVerb::On(args) | RouteVerb::Resume(args) => (args, RouteState::On),
+        RouteVerb::Dry(args) => (args, RouteState::Dry),
+        RouteVerb::Pause(args) => (args, RouteState::Paused),
+    };
+    let RouteArgs { route, reason } = args;
+    let command = Command::Route { route: RouteName(route), state, reason };
+    send::send(config, command, Output::new(false)).await
+}

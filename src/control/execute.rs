@@ -23,6 +23,16 @@ pub struct Runners {
     pub harvests: Vec<(Vec<RouteName>, Activator)>,
 }
 
+impl Runners {
+    /// Asks every runner for a run.
+    pub fn activate_all(&self, cause: &'static str) {
+        let harvests = self.harvests.iter().map(|(_, runner)| runner);
+        for runner in self.pulls.values().chain(&self.push).chain(harvests) {
+            runner.activate(cause);
+        }
+    }
+}
+
 /// What commands work on.
 #[derive(Debug)]
 pub struct Control {

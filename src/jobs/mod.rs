@@ -5,9 +5,9 @@ pub mod campaigns;
 pub mod harvest;
 pub mod local_time;
 pub mod pull;
-pub mod trial;
 pub mod push;
 pub mod settle;
+pub mod trial;
 
 use crate::domain::{Reason, ReasonCode};
 use crate::ledger::LedgerError;

@@ -70,3 +70,38 @@ impl Ledger {
         .await
     }
 }
+
+impl Ledger {
+    /// How many records stand in each state but `linked`, and why.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub async fn records_by_reason(&self) -> Result<Vec<(String, Option<String>, i64)>, LedgerError> {
+        self.read("records_by_reason", |connection| {
+            connection
+                .prepare_cached(
+                    "SELECT state, code, count(*) FROM records WHERE state <> 'linked'
+                     GROUP BY state, code ORDER BY state, code",
+                )?
+                .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+                .collect()
+        })
+        .await
+    }
+
+    /// How many blocks are in force.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub async fn blocks_count(&self) -> Result<i64, LedgerError> {
+        let now = super::sql::time(self.env.now());
+        self.read("blocks_count", move |connection| {
+            connection.query_row(
+                "SELECT count(*) FROM blocks WHERE lifted_at IS NULL AND (until IS NULL OR until > ?1)",
+                [now],
+                |row| row.get(0),
+            )
+        })
+        .await
+    }
+}

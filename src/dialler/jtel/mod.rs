@@ -53,6 +53,8 @@ pub struct JtelConfig {
     pub time_zone: chrono_tz::Tz,
     /// The language of result texts in the batch read (`languagesID`); `None` leaves it out.
     pub language: Option<i64>,
+    /// Whether the batch read is there; `None`: it is probed once and remembered.
+    pub batch_read: Option<bool>,
     /// Bounds of the streamed list.
     pub limits: SplitLimits,
 }
@@ -66,6 +68,7 @@ impl JtelConfig {
             paths: Paths::default(),
             time_zone,
             language: None,
+            batch_read: None,
             limits: SplitLimits::default(),
         }
     }
@@ -85,7 +88,8 @@ pub struct JtelClient {
 impl JtelClient {
     /// The adapter over a client of the dialler's side.
     pub fn new(config: JtelConfig, client: Client) -> Self {
-        Self { config: Arc::new(config), client, batch: Arc::default(), proven: Arc::default() }
+        let batch = Arc::new(AtomicU8::new(read::batch_state(config.batch_read)));
+        Self { config: Arc::new(config), client, batch, proven: Arc::default() }
     }
 
     /// Whether an import may carry `resetContact` and `unlockContact`. Where not, an overwriting

@@ -17,6 +17,15 @@ const UNKNOWN: u8 = 0;
 const OFFERED: u8 = 1;
 const MISSING: u8 = 2;
 
+/// The state to begin with, from the config.
+pub(super) fn batch_state(configured: Option<bool>) -> u8 {
+    match configured {
+        None => UNKNOWN,
+        Some(true) => OFFERED,
+        Some(false) => MISSING,
+    }
+}
+
 #[async_trait::async_trait]
 impl DiallerRead for JtelClient {
     /// `GET /dialler/contacts?diallerCampaignsID=`; page "Retrieve Dialler Contacts".

@@ -1,9 +1,9 @@
 //! What the mapping makes of one record: the same for a page, a hint, a refresh and `try`.
 
 use super::PullRoute;
-use crate::domain::{CrmSide, Reason, ReasonCode, Record, Timestamp};
+use crate::domain::{Reason, Record, Timestamp};
 use crate::ledger::{BlockWord, PulledRecord};
-use crate::mapping::{Condition, Mapped};
+use crate::mapping::Condition;
 
 /// A record under the route's conditions and mapping.
 #[derive(Debug, Clone)]
@@ -23,7 +23,7 @@ pub fn examine(route: &PullRoute, record: &Record, hash: Vec<u8>, now: Timestamp
         Condition::False => BlockWord::Clear,
         Condition::Broken(_) | Condition::NotAsked => BlockWord::Unknown,
     };
-    let crm = crm_side(record, &mapped);
+    let crm = mapped.crm_side(record.deleted);
     let pulled = PulledRecord {
         id: record.id.clone(),
         hash,
@@ -37,30 +37,6 @@ pub fn examine(route: &PullRoute, record: &Record, hash: Vec<u8>, now: Timestamp
     let mut notes = mapped.cuts;
     notes.extend(mapped.notes);
     Examined { pulled, notes }
-}
-
-fn crm_side(record: &Record, mapped: &Mapped) -> CrmSide {
-    if record.deleted {
-        return CrmSide::Gone(ReasonCode::RecordDeleted.into());
-    }
-    // What cannot be worked out is never "nothing is said against it".
-    if let Condition::Broken(reason) = &mapped.block {
-        return CrmSide::Unusable(reason.clone());
-    }
-    match &mapped.eligible {
-        Condition::Broken(reason) => CrmSide::Unusable(reason.clone()),
-        Condition::False => CrmSide::Ineligible(ReasonCode::NotEligible.into()),
-        Condition::True | Condition::NotAsked => match &mapped.fields {
-            Some(Ok(desired)) => CrmSide::Eligible(desired.clone()),
-            // Without a name or a number there is nobody to call: not an update, a reason to lock.
-            Some(Err(reason)) if matches!(reason.code, ReasonCode::NoName | ReasonCode::NoPhone) => {
-                CrmSide::Uncallable(reason.clone())
-            }
-            Some(Err(reason)) => CrmSide::Unusable(reason.clone()),
-            // Not asked for because `block_if` is true: the block decides before this is looked at.
-            None => CrmSide::Ineligible(ReasonCode::BlockedByCrm.into()),
-        },
-    }
 }
 
 /// The values that the dated conditions use, so that a day can be decided without asking the CRM; kept

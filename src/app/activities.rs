@@ -1,0 +1,265 @@
+//! The jobs as activities of runners: each run ends in one line for people.
+
+use super::parts::RoutePart;
+use crate::check::Settings;
+use crate::dialler::jtel::JtelClient;
+use crate::dialler::{DiallerRead, ImportMode};
+use crate::domain::{CampaignId, RecordId, RouteName};
+use crate::env::Env;
+use crate::jobs::JobError;
+use crate::jobs::campaigns::{WantedCampaign, pin_campaigns};
+use crate::jobs::harvest::{HarvestContext, HarvestReport, HarvestSettings, harvest};
+use crate::jobs::pull::{PullContext, pull};
+use crate::jobs::push::{PushContext, PushLimits, PushRoute, Refresher, push};
+use crate::ledger::{Counts, Ledger};
+use crate::runtime::{Activator, Activity, Outcome};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+fn outcome(result: Result<(String, bool), JobError>) -> Outcome {
+    match result {
+        Ok((text, parked_new)) => Outcome::Done { text, parked_new },
+        Err(error) => Outcome::Failed { text: error.to_string() },
+    }
+}
+
+/// Pull of one route; push follows at once.
+pub(super) struct PullActivity {
+    pub pull: PullContext,
+    pub push: Activator,
+}
+
+#[async_trait::async_trait]
+impl Activity for PullActivity {
+    async fn run(&self, cause: &'static str) -> Outcome {
+        let result = pull(&self.pull, cause).await;
+        // Also after a failure: what was stored before it is good to go.
+        self.push.activate("schedule");
+        outcome(result.map(|report| {
+            let Counts { records_read, unchanged, queued, skipped, blocked, parked, parked_new, .. } = report.counts;
+            let mut text = format!(
+                "run {}: {records_read} records read, {unchanged} unchanged, {queued} queued, {skipped} skipped, {blocked} \
+                 blocked, {parked} parked ({parked_new} new)",
+                report.run
+            );
+            for (name, why) in &report.companions_not_taken {
+                text.push_str(&format!("; companion {name} not taken: {why}"));
+            }
+            (text, parked_new > 0)
+        }))
+    }
+}
+
+/// Push over all routes, settle included.
+pub(super) struct PushActivity {
+    settings: Arc<Settings>,
+    env: Env,
+    ledger: Ledger,
+    dialler: Arc<JtelClient>,
+    wanted: Vec<WantedCampaign>,
+    routes: BTreeMap<RouteName, RoutePart>,
+}
+
+impl PushActivity {
+    pub fn new(
+        settings: &Arc<Settings>,
+        env: &Env,
+        ledger: &Ledger,
+        dialler: Arc<JtelClient>,
+        routes: &BTreeMap<RouteName, RoutePart>,
+        wanted: Vec<WantedCampaign>,
+    ) -> Self {
+        Self {
+            settings: settings.clone(),
+            env: env.clone(),
+            ledger: ledger.clone(),
+            dialler,
+            wanted,
+            routes: routes.clone(),
+        }
+    }
+
+    async fn push(&self, cause: &'static str) -> Result<(String, bool), JobError> {
+        // Locks need no campaign: a dialler that does not tell its campaigns must not hold them up.
+        let pinned = self.pinned().await?;
+        let push_error = if pinned.values().any(Option::is_none) {
+            pin_campaigns(&self.ledger, &*self.dialler, &self.wanted).await.err()
+        } else {
+            None
+        };
+        let report = push(&self.context().await?, cause).await?;
+        if let Some(error) = push_error {
+            return Err(error);
+        }
+        let Counts { taken, done, refused, uncertain, superseded, parked, put_back, .. } = report.counts;
+        let text = format!(
+            "run {}: {taken} operations taken, {done} done, {refused} refused, {uncertain} uncertain, {superseded} \
+             superseded, {parked} parked, {put_back} put back",
+            report.run
+        );
+        Ok((text, parked > 0))
+    }
+
+    async fn pinned(&self) -> Result<BTreeMap<RouteName, Option<CampaignId>>, JobError> {
+        let rows = self.ledger.routes_list().await?;
+        Ok(rows
+            .into_iter()
+            .filter(|row| self.routes.contains_key(&row.route))
+            .map(|row| (row.route, row.campaign))
+            .collect())
+    }
+
+    async fn context(&self) -> Result<PushContext, JobError> {
+        let pinned = self.pinned().await?;
+        // Without the flags an overwriting import unlocks; push then never imports over a contact that exists.
+        let flag = self.dialler.takes_import_flags().then_some(false);
+        let routes = self
+            .routes
+            .iter()
+            .map(|(name, part)| {
+                let route = PushRoute {
+                    campaign: pinned.get(name).copied().flatten(),
+                    policy: part.pull.route.policy,
+                    import_mode: ImportMode { overwrite: true, reset: flag, unlock: flag },
+                };
+                (name.clone(), route)
+            })
+            .collect();
+        let age = self.settings.routes.values().map(|route| route.max_decision_age).min();
+        let limits = PushLimits {
+            max_in_flight: self.settings.dialler.max_in_flight.saturating_sub(2).max(1),
+            settle_after: self.settings.dialler.settle_after,
+            max_decision_age: age.unwrap_or(Duration::from_secs(900)),
+            schedule: self.settings.push.retry.clone(),
+            retry_after_cap: self.settings.push.max_retry_after,
+            ..PushLimits::default()
+        };
+        Ok(PushContext {
+            ledger: self.ledger.clone(),
+            env: self.env.clone(),
+            read: self.dialler.clone(),
+            write: self.dialler.clone(),
+            routes: Arc::new(routes),
+            refresher: Arc::new(ByPull(
+                self.routes.iter().map(|(n, p)| (n.clone(), p.pull.clone())).collect(),
+            )),
+            limits,
+        })
+    }
+}
+
+#[async_trait::async_trait]
+impl Activity for PushActivity {
+    async fn run(&self, cause: &'static str) -> Outcome {
+        outcome(self.push(cause).await)
+    }
+}
+
+/// Deciding anew is pull's business.
+struct ByPull(BTreeMap<RouteName, PullContext>);
+
+#[async_trait::async_trait]
+impl Refresher for ByPull {
+    async fn decide_anew(&self, route: &RouteName, ids: Vec<RecordId>) -> Result<(), JobError> {
+        match self.0.get(route) {
+            Some(pull) => pull.decide_anew(&ids).await.map(|_| ()),
+            // A route that left the config decides nothing any more; what waits for it goes on waiting.
+            None => Err(JobError::Stopped(format!("route {route} is no longer in the config"))),
+        }
+    }
+}
+
+/// Harvest of one campaign.
+pub(super) struct HarvestActivity {
+    settings: Arc<Settings>,
+    env: Env,
+    ledger: Ledger,
+    dialler: Arc<JtelClient>,
+    wanted: Vec<WantedCampaign>,
+    push: Activator,
+}
+
+impl HarvestActivity {
+    pub fn new(
+        settings: &Arc<Settings>,
+        env: &Env,
+        ledger: &Ledger,
+        dialler: Arc<JtelClient>,
+        wanted: Vec<WantedCampaign>,
+        push: Activator,
+    ) -> Self {
+        Self { settings: settings.clone(), env: env.clone(), ledger: ledger.clone(), dialler, wanted, push }
+    }
+
+    async fn harvest(&self, cause: &'static str) -> Result<(String, bool), JobError> {
+        // Every harvest looks whether names and numbers still agree.
+        pin_campaigns(&self.ledger, &*self.dialler, &self.wanted).await?;
+        let Some(first) = self.wanted.first() else { return Ok(("no route".to_owned(), false)) };
+        let row = self.ledger.route_show(first.route.clone()).await?;
+        let Some(campaign) = row.and_then(|row| row.campaign) else {
+            return Err(JobError::Stopped(format!("the campaign of route {} is not known", first.route)));
+        };
+        let report = harvest(&self.context(cause), campaign).await?;
+        // What a sweep shows may lock somebody.
+        self.push.activate("schedule");
+        Ok((harvested(&report), false))
+    }
+
+    fn context(&self, cause: &'static str) -> HarvestContext {
+        let country = self.settings.dialler.country.clone();
+        let revision = country.clone().unwrap_or_default();
+        let dialler: Arc<dyn DiallerRead> = self.dialler.clone();
+        HarvestContext {
+            ledger: self.ledger.clone(),
+            env: self.env.clone(),
+            dialler,
+            zone: self.settings.dialler.time_zone,
+            to_e164: Arc::new(move |number: &str| {
+                crate::mapping::dialler_number_to_e164(number, country.as_deref())
+            }),
+            settings: harvest_settings(&self.settings, revision),
+            cause,
+        }
+    }
+}
+
+fn harvested(report: &HarvestReport) -> String {
+    let Counts { listed, unchanged, due, foreign_contacts, calls_new, calls_changed, requests, .. } =
+        report.counts;
+    let mut text = report.run.map(|run| format!("run {run}: ")).unwrap_or_default();
+    text.push_str(&format!(
+        "{listed} contacts listed, {unchanged} unchanged, {due} due, {foreign_contacts} foreign; {calls_new} calls new, \
+         {calls_changed} changed; {requests} requests"
+    ));
+    if report.gone > 0 {
+        text.push_str(&format!("; {} contacts gone", report.gone));
+    }
+    if report.failed > 0 {
+        text.push_str(&format!("; {} contacts could not be read and are tried again", report.failed));
+    }
+    if report.times_in_gap > 0 {
+        text.push_str(&format!(
+            "; {} times do not exist in the configured zone: is [dialler] time_zone right?",
+            report.times_in_gap
+        ));
+    }
+    text
+}
+
+fn harvest_settings(settings: &Settings, numbers_revision: String) -> HarvestSettings {
+    let mut harvest = HarvestSettings { numbers_revision, ..HarvestSettings::default() };
+    let span = |duration| chrono::TimeDelta::from_std(duration).unwrap_or(chrono::TimeDelta::MAX);
+    if let Some(audit) = &mut harvest.rules.audit {
+        audit.active = span(settings.harvest.audit_active);
+        audit.idle = span(settings.harvest.audit_rest);
+    }
+    harvest
+}
+
+#[async_trait::async_trait]
+impl Activity for HarvestActivity {
+    async fn run(&self, cause: &'static str) -> Outcome {
+        outcome(self.harvest(cause).await)
+    }
+}

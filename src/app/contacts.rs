@@ -1,0 +1,82 @@
+//! Reading the dialler's contacts by hand.
+
+use super::parts::{RealTransports, sides};
+use crate::dialler::jtel::JtelClient;
+use crate::dialler::{DiallerRead as _, Listed};
+use crate::domain::{CampaignId, Contact, ContactId, HistoryRow, UserData};
+use crate::env::Env;
+use crate::remote::CallClass;
+use anyhow::{Context as _, bail};
+use futures_util::StreamExt as _;
+use serde_json::{Map, Value};
+use std::path::Path;
+use std::sync::Arc;
+
+fn dialler(config: &Path) -> anyhow::Result<Arc<JtelClient>> {
+    let settings = super::load(config)?;
+    Ok(sides(&settings, &Env::real(), &RealTransports, None)?.dialler)
+}
+
+/// Hands on each contact as it arrives.
+///
+/// # Errors
+/// The list broke off; what was handed on before is not complete.
+pub async fn list(config: &Path, campaign: Option<i64>, mut each: impl FnMut(Contact)) -> anyhow::Result<()> {
+    let mut contacts = dialler(config)?.list_contacts(campaign.map(CampaignId), CallClass::Harvest).await?;
+    while let Some(listed) = contacts.next().await {
+        match listed.context("the list is not complete")? {
+            Listed::Contact(contact) => each(contact),
+            Listed::Bad(bad) => eprintln!("one contact cannot be read: {bad:?}"),
+        }
+    }
+    Ok(())
+}
+
+/// The one contact that is meant: by its number, or by a UserData that exactly one contact has.
+///
+/// # Errors
+/// None, or several: then they are named, and an act takes one of their numbers.
+pub async fn resolve(config: &Path, which: &str) -> anyhow::Result<Contact> {
+    let dialler = dialler(config)?;
+    if let Ok(id) = which.parse::<i64>() {
+        let found = dialler.contact(ContactId(id), CallClass::Push).await?;
+        return found.with_context(|| format!("the dialler has no contact {id}"));
+    }
+    let user_data =
+        UserData::parse(which).map_err(|error| anyhow::anyhow!("{which:?} is no UserData: {error}"))?;
+    let mut found = dialler.contacts_by_user_data(&user_data, CallClass::Push).await?;
+    found.retain(|contact| contact.user_data.as_deref() == Some(which));
+    match found.len() {
+        0 => bail!("the dialler has no contact with the UserData {which}"),
+        1 => found.pop().context("one contact"),
+        _ => {
+            let ids: Vec<String> = found.iter().map(|contact| contact.id.to_string()).collect();
+            bail!("several contacts have the UserData {which}: {}; name one by its number", ids.join(", "))
+        }
+    }
+}
+
+/// A contact's history.
+///
+/// # Errors
+/// The contact is gone or the dialler cannot be read.
+pub async fn history(config: &Path, id: ContactId) -> anyhow::Result<Vec<Map<String, Value>>> {
+    let rows = dialler(config)?.history(id, CallClass::Push).await?;
+    let rows: Vec<HistoryRow> = rows.with_context(|| format!("the dialler has no contact {id}"))?;
+    Ok(rows.into_iter().map(|row| row.fields).collect())
+}
+
+/// A contact in a line.
+pub fn line(contact: &Contact) -> String {
+    let text = |field: &str| contact.get(field).as_str().unwrap_or_default().to_owned();
+    format!(
+        "contact {}  campaign {}  UserData {}  {} {}  {} tries  result {}",
+        contact.id,
+        contact.campaign.map_or_else(|| "?".to_owned(), |id| id.to_string()),
+        contact.user_data.as_deref().unwrap_or("-"),
+        text("FirstName"),
+        text("Name"),
+        contact.tries(),
+        contact.result_code().map_or_else(|| "-".to_owned(), |code| code.to_string()),
+    )
+}

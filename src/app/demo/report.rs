@@ -1,0 +1,58 @@
+//! The demo's report: from the ledger and from the simulators' own journals, which must agree.
+
+use crate::app::simulate::{CAMPAIGN, Simulated};
+use crate::domain::policy::Job;
+use crate::ledger::{Counts, Ledger};
+use anyhow::ensure;
+use std::path::Path;
+
+/// Prints it; figures that do not agree are an error, not a line.
+pub(super) async fn print(
+    ledger: &Ledger,
+    simulated: &Simulated,
+    config: &Path,
+    keep: bool,
+) -> anyhow::Result<()> {
+    let mut runs = ledger.runs_list(None, 1000).await?;
+    runs.reverse();
+    let total = |job: Job, of: fn(&Counts) -> i64| -> i64 {
+        runs.iter().filter(|run| run.job == job).map(|run| of(&run.counts)).sum()
+    };
+    let journal = simulated.dialler.journal();
+    let imports = journal.count("import") as i64;
+    let updates = journal.count("update") as i64;
+    let locks = journal.count("lock") as i64;
+    println!("Report");
+    println!("  records read      {:>7}", total(Job::Pull, |c| c.records_read));
+    println!("  imported          {imports:>7}");
+    println!("  updated           {updates:>7}");
+    println!("  locked            {locks:>7}");
+    println!("  unchanged         {:>7}", total(Job::Pull, |c| c.unchanged));
+    for (state, code, count) in ledger.records_by_reason().await? {
+        println!("  {state:<9} now     {count:>7}   {}", code.unwrap_or_default());
+    }
+    println!("  blocks in force   {:>7}", ledger.blocks_count().await?);
+    println!("  calls harvested   {:>7}", total(Job::Harvest, |c| c.calls_new));
+    println!("\nRuns, each with a balance that the ledger enforces");
+    for run in &runs {
+        let of = run.route.clone().unwrap_or_default();
+        println!("  {:>3} {:<8}{of:<6} {:<5} {}", run.id.0, run.job.as_str(), run.state, run.balance());
+    }
+    let contacts = simulated
+        .dialler
+        .read(|state| state.contacts().filter(|contact| contact.campaign == CAMPAIGN.1).count());
+    ensure!(imports == contacts as i64, "{imports} imports made {contacts} contacts");
+    let doubled = simulated.dialler.doubled();
+    ensure!(doubled.is_empty(), "contacts were doubled: {doubled:?}");
+    println!("\nThe simulated dialler's own journal agrees: {contacts} contacts, none doubled.");
+    let config = config.display();
+    println!("\nThe ledger lies in {}", ledger.path().display());
+    println!("Look into it:");
+    println!("  dialbridge --config {config} status");
+    println!("  dialbridge --config {config} ledger parked");
+    println!("  dialbridge --config {config} ledger contact leads-1");
+    if !keep {
+        println!("See it live, with agents dialling: dialbridge demo --keep");
+    }
+    Ok(())
+}

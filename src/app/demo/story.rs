@@ -1,0 +1,145 @@
+//! What happens in the demo, step by step; every number comes from what was really done.
+
+use crate::app::daemon::Daemon;
+use crate::app::simulate::{CAMPAIGN, Simulated};
+use crate::control::{Answer, Command, End, Line};
+use crate::domain::policy::{Job, RouteState};
+use crate::domain::{BlockSubject, RouteName};
+use crate::sim::dialler::{CallPlan, Outcome};
+use anyhow::{Context as _, bail};
+use serde_json::json;
+use std::time::Duration;
+
+/// Tells the story, printing progress as it goes.
+pub(super) async fn tell(simulated: &Simulated, daemon: &Daemon, records: u32) -> anyhow::Result<()> {
+    println!("1. The route begins dry: it reads and decides, and sends nothing.");
+    sync(daemon, Some(Job::Pull)).await?;
+    if !simulated.dialler.journal().writes().is_empty() {
+        bail!("a dry route wrote to the dialler");
+    }
+    println!("2. Switched on: what was decided is imported.");
+    let on = Command::Route { route: route(), state: RouteState::On, reason: "the demo".to_owned() };
+    command(daemon, on).await?;
+    sync(daemon, Some(Job::Push)).await?;
+    println!("3. Agents dial; what they did is harvested.");
+    let dialled = dial(simulated, (records / 10).clamp(10, 300) as usize).await?;
+    println!("   {dialled} calls were made");
+    sync(daemon, Some(Job::Harvest)).await?;
+    println!("4. The CRM changes: names edited, a record archived, a number deleted, a number blacklisted.");
+    edit(simulated)?;
+    println!("   and somebody says no on the phone: blocked by hand.");
+    let no = number_of(simulated, 20)?;
+    let block = Command::BlockAdd {
+        client: "default".to_owned(),
+        subjects: vec![BlockSubject::Number(no)],
+        reason: "said no on the phone".to_owned(),
+        source: "operator".to_owned(),
+        until: None,
+    };
+    command(daemon, block).await?;
+    sync(daemon, None).await?;
+    println!("5. Once more with nothing changed: nothing is written.");
+    let before = simulated.dialler.journal().writes().len();
+    sync(daemon, None).await?;
+    let after = simulated.dialler.journal().writes().len();
+    if after != before {
+        bail!("a run with nothing changed made {} writes", after - before);
+    }
+    println!();
+    Ok(())
+}
+
+fn route() -> RouteName {
+    RouteName("leads".to_owned())
+}
+
+async fn sync(daemon: &Daemon, job: Option<Job>) -> anyhow::Result<()> {
+    command(daemon, Command::Sync { job, route: None }).await
+}
+
+/// The way every command goes; what the daemon answers is the progress shown.
+async fn command(daemon: &Daemon, command: Command) -> anyhow::Result<()> {
+    let (answer, mut lines) = Answer::channel();
+    let work = daemon.parts.control.execute(command, "demo".to_owned(), answer);
+    let tell = async {
+        let mut end = End::Failed;
+        let mut said = Vec::new();
+        while let Some(line) = lines.recv().await {
+            match line {
+                Line::Text(text) => {
+                    println!("   {text}");
+                    said.push(text);
+                }
+                Line::Data(_) => {}
+                Line::End { end: ended } => end = ended,
+            }
+        }
+        (end, said)
+    };
+    let ((), (end, said)) = tokio::join!(work, tell);
+    match end {
+        End::Done | End::ParkedNew => Ok(()),
+        End::Failed | End::Usage => bail!("the daemon answered: {}", said.join("; ")),
+    }
+}
+
+/// The first contacts are called; every third answers and declines or agrees.
+async fn dial(simulated: &Simulated, calls: usize) -> anyhow::Result<usize> {
+    let contacts: Vec<i64> = simulated.dialler.read(|state| {
+        state
+            .contacts()
+            .filter(|contact| contact.campaign == CAMPAIGN.1)
+            .take(calls)
+            .map(|contact| contact.id)
+            .collect()
+    });
+    let short = Duration::from_millis(100);
+    let mut made = 0;
+    for (index, contact) in contacts.into_iter().enumerate() {
+        let outcome = if index % 3 == 0 { Outcome::Answered } else { Outcome::NoAnswer };
+        let mut plan = CallPlan::new(outcome);
+        (plan.ring, plan.talk, plan.row_delay) = (short, short, short);
+        if outcome == Outcome::Answered {
+            let result = if index % 2 == 0 { "SALE" } else { "NO_INTEREST" };
+            plan = plan.result(result, short);
+        }
+        made += usize::from(simulated.dialler.call(contact, plan));
+    }
+    tokio::time::timeout(Duration::from_secs(30), async {
+        while simulated
+            .dialler
+            .next_due()
+            .is_some_and(|due| due <= simulated.dialler.env().now() + Duration::from_secs(5))
+        {
+            simulated.dialler.env().sleep(Duration::from_millis(50)).await;
+            simulated.dialler.tick();
+        }
+    })
+    .await
+    .context("the simulated calls do not end")?;
+    Ok(made)
+}
+
+fn edit(simulated: &Simulated) -> anyhow::Result<()> {
+    let editor = simulated.crm.editor();
+    let ids = editor.ids();
+    let id = |at: usize| ids.get(at).copied().context("too few records");
+    for at in 30..45 {
+        editor.edit(id(at)?, json!({ "name": format!("Renamed {at:05}") }));
+    }
+    editor.archive(id(50)?, true);
+    editor.edit(id(51)?, json!({ "phone": false }));
+    editor.edit(id(52)?, json!({ "name": "" }));
+    let number = editor.field(id(53)?, "phone").and_then(|phone| phone.as_str().map(str::to_owned));
+    editor.blacklist(&number.context("the record has a number")?, true);
+    Ok(())
+}
+
+fn number_of(simulated: &Simulated, at: usize) -> anyhow::Result<String> {
+    let editor = simulated.crm.editor();
+    let id = editor.ids().get(at).copied().context("too few records")?;
+    let phone = editor.field(id, "phone").and_then(|phone| phone.as_str().map(str::to_owned));
+    let digits: String =
+        phone.context("the record has a number")?.chars().filter(|c| !c.is_whitespace()).collect();
+    Ok(digits)
+}

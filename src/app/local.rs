@@ -1,0 +1,32 @@
+//! A writing verb without a daemon: the same parts under the same exclusive lock.
+
+use super::parts::{self, Parts, RealTransports};
+use crate::check::Settings;
+use crate::control::Control;
+use crate::env::Env;
+use std::sync::Arc;
+
+/// What a single command needs.
+pub struct Local {
+    /// Where commands go.
+    pub control: Arc<Control>,
+    parts: Parts,
+}
+
+/// Builds everything but schedules and socket.
+///
+/// # Errors
+/// The ledger is in use by a daemon that does not answer, or cannot be opened.
+pub async fn open(settings: Settings) -> anyhow::Result<Local> {
+    let parts = parts::build(Arc::new(settings), Env::real(), &RealTransports).await?;
+    Ok(Local { control: parts.control.clone(), parts })
+}
+
+impl Local {
+    /// Lets what is under way end, and closes the ledger.
+    pub async fn close(self) {
+        self.parts.env.shutdown().cancel();
+        self.parts.tracker.close();
+        self.parts.tracker.wait().await;
+    }
+}

@@ -1,0 +1,308 @@
+//! Builds everything once, from validated settings: clients, ports, jobs, runners.
+
+use super::Problems;
+use super::activities::{HarvestActivity, PullActivity, PushActivity};
+use crate::check::{BatchRead, CrmSettings, RouteSettings, Settings};
+use crate::control::{Control, Runners};
+use crate::crm::{self, Connector, CrmRead};
+use crate::dialler::jtel::{self, JtelClient, JtelConfig};
+use crate::domain::policy::RouteState;
+use crate::domain::{Policy, Problem, RouteName};
+use crate::env::Env;
+use crate::jobs::campaigns::WantedCampaign;
+use crate::jobs::pull::{PullContext, PullRoute};
+use crate::ledger::{Ledger, RouteFacts};
+use crate::remote::http::{HttpOptions, HttpTransport};
+use crate::remote::{Auth, AuthScheme, Client, ClientConfig, Side, Transport};
+use crate::runtime::Activator;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use tokio_util::task::TaskTracker;
+
+/// Where requests go: over the network, or into a router of the simulation.
+pub trait Transports: Send + Sync {
+    /// The transport of one side.
+    ///
+    /// # Errors
+    /// Certificates or addresses that cannot be used.
+    fn transport(&self, side: Side, options: &HttpOptions) -> Result<Arc<dyn Transport>, Vec<Problem>>;
+}
+
+/// The network.
+#[derive(Debug, Clone, Copy)]
+pub struct RealTransports;
+
+impl Transports for RealTransports {
+    fn transport(&self, _side: Side, options: &HttpOptions) -> Result<Arc<dyn Transport>, Vec<Problem>> {
+        let (transport, _warned_by_check) = HttpTransport::new(options.clone())?;
+        Ok(Arc::new(transport))
+    }
+}
+
+/// A route with everything its jobs need.
+#[derive(Clone)]
+pub struct RoutePart {
+    /// From the config.
+    pub settings: RouteSettings,
+    /// What pulls.
+    pub pull: PullContext,
+}
+
+/// The program, built.
+pub struct Parts {
+    /// Clock and shutdown.
+    pub env: Env,
+    /// The ledger.
+    pub ledger: Ledger,
+    /// The dialler.
+    pub dialler: Arc<JtelClient>,
+    /// The routes by the name the ledger knows.
+    pub routes: BTreeMap<RouteName, RoutePart>,
+    /// Where commands go.
+    pub control: Arc<Control>,
+    /// Every task that must end before the ledger closes.
+    pub tracker: TaskTracker,
+    clients: Vec<Client>,
+}
+
+impl Parts {
+    /// Reads the token files again (SIGHUP).
+    pub fn reload_tokens(&self) {
+        for client in &self.clients {
+            let reloaded = client.auth().reload();
+            for warning in reloaded.warnings {
+                tracing::warn!(side = %client.side(), "{warning}");
+            }
+            if reloaded.changed {
+                tracing::info!(side = %client.side(), "a new token was read");
+            }
+        }
+    }
+}
+
+/// The two sides without a ledger: what reading verbs and `check` need.
+pub struct Sides {
+    /// The dialler.
+    pub dialler: Arc<JtelClient>,
+    /// The CRM of each route.
+    pub crms: BTreeMap<RouteName, Arc<Connector>>,
+    /// The connector's version of each route.
+    versions: BTreeMap<RouteName, String>,
+    clients: Vec<Client>,
+}
+
+/// Builds the clients of both sides. With a ledger every try of a write is kept in it.
+///
+/// # Errors
+/// Everything in the config that cannot be built.
+pub fn sides(
+    settings: &Settings,
+    env: &Env,
+    transports: &dyn Transports,
+    ledger: Option<&Ledger>,
+) -> Result<Sides, Problems> {
+    let mut problems = Vec::new();
+    let dialler =
+        build_dialler(settings, env, transports, ledger).map_err(|found| problems.extend(found)).ok();
+    let mut clients: Vec<Client> = dialler.iter().map(|(_, client)| client.clone()).collect();
+    let mut by_crm: BTreeMap<&str, (Client, crm::ConnectorFile)> = BTreeMap::new();
+    for (name, crm) in &settings.crms {
+        match build_crm_client(crm, env, transports) {
+            Ok(built) => {
+                clients.push(built.0.clone());
+                by_crm.insert(name, built);
+            }
+            Err(found) => problems.extend(found),
+        }
+    }
+    let mut crms = BTreeMap::new();
+    let mut versions = BTreeMap::new();
+    for route in settings.routes.values() {
+        let (Some((client, file)), Some(crm)) =
+            (by_crm.get(route.crm.as_str()), settings.crms.get(&route.crm))
+        else {
+            continue;
+        };
+        let names = route.mapping.names().iter().cloned();
+        let caller = Arc::new(client.clone());
+        let connector = Connector::new(
+            file.clone(),
+            &crm.http.base_url,
+            route.object.as_deref(),
+            names,
+            caller,
+            env.clone(),
+        );
+        match connector {
+            Ok(connector) => {
+                versions.insert(route.id.clone(), format!("{} {}", file.name, file.version));
+                crms.insert(route.id.clone(), Arc::new(connector));
+            }
+            Err(problem) => problems.push(problem),
+        }
+    }
+    match dialler {
+        Some((dialler, _)) if problems.is_empty() => {
+            Ok(Sides { dialler: Arc::new(dialler), crms, versions, clients })
+        }
+        _ => Err(Problems(problems)),
+    }
+}
+
+fn build_dialler(
+    settings: &Settings,
+    env: &Env,
+    transports: &dyn Transports,
+    ledger: Option<&Ledger>,
+) -> Result<(JtelClient, Client), Vec<Problem>> {
+    let dialler = &settings.dialler;
+    let transport = transports.transport(Side::Dialler, &dialler.http)?;
+    let (auth, _warned_by_check) =
+        Auth::from_files(AuthScheme::Bearer, "dialler.token_file", &dialler.token_files)?;
+    let config = ClientConfig {
+        base_url: Some(dialler.http.base_url.clone()),
+        max_in_flight: dialler.max_in_flight,
+        request_timeout: dialler.request_timeout,
+        body_check: Some(jtel::body_check()),
+        ..ClientConfig::default()
+    };
+    let sink = ledger.map(|ledger| Arc::new(ledger.clone()) as Arc<dyn crate::remote::ports::CallSink>);
+    let client = Client::new(Side::Dialler, config, transport, auth, env.clone(), sink);
+    let mut jtel = JtelConfig::new(dialler.http.base_url.clone(), dialler.time_zone);
+    jtel.release =
+        dialler.release.map(|release| jtel::Release { major: release.major, minor: release.minor });
+    jtel.batch_read = match dialler.batch_read {
+        BatchRead::Probe => None,
+        BatchRead::On => Some(true),
+        BatchRead::Off => Some(false),
+    };
+    Ok((JtelClient::new(jtel, client.clone()), client))
+}
+
+fn build_crm_client(
+    crm: &CrmSettings,
+    env: &Env,
+    transports: &dyn Transports,
+) -> Result<(Client, crm::ConnectorFile), Vec<Problem>> {
+    let file = crm.connector.clone();
+    let transport = transports.transport(Side::Crm, &crm.http)?;
+    let key = format!("crm.{}.token_file", crm.name);
+    let (auth, _warned_by_check) = Auth::from_files(file.auth.clone(), &key, &crm.token_files)?;
+    let config = ClientConfig {
+        base_url: Some(crm.http.base_url.clone()),
+        max_in_flight: crm.max_in_flight,
+        request_timeout: crm.request_timeout,
+        body_check: file.body_check(),
+        // A page may hold a few records of many megabytes; one of them must not fail the others.
+        body_limit: 64 << 20,
+        ..ClientConfig::default()
+    };
+    Ok((Client::new(Side::Crm, config, transport, auth, env.clone(), None), file))
+}
+
+/// Opens the ledger and builds the program; nothing runs yet.
+///
+/// # Errors
+/// The ledger or a part cannot be had.
+pub async fn build(settings: Arc<Settings>, env: Env, transports: &dyn Transports) -> anyhow::Result<Parts> {
+    let ledger = Ledger::open(&settings.ledger.path, env.clone()).await?;
+    build_on(ledger, settings, env, transports).await
+}
+
+/// The same on a ledger that is open already.
+///
+/// # Errors
+/// A part cannot be had.
+pub async fn build_on(
+    ledger: Ledger,
+    settings: Arc<Settings>,
+    env: Env,
+    transports: &dyn Transports,
+) -> anyhow::Result<Parts> {
+    ledger.runs_mark_interrupted().await?;
+    let sides = sides(&settings, &env, transports, Some(&ledger))?;
+    let mut routes = BTreeMap::new();
+    for route in settings.routes.values() {
+        let Some(connector) = sides.crms.get(&route.id) else { continue };
+        let object = connector.contract().object.clone();
+        let facts = RouteFacts {
+            route: route.id.clone(),
+            client: route.client.clone(),
+            crm: route.crm.clone(),
+            object: object.clone(),
+        };
+        // A route that this ledger does not know begins by deciding without sending.
+        ledger.route_register(facts, RouteState::Dry).await?;
+        let version = sides.versions.get(&route.id).map_or("", String::as_str);
+        let pull = PullContext {
+            ledger: ledger.clone(),
+            env: env.clone(),
+            crm: connector.clone(),
+            route: Arc::new(PullRoute {
+                route: route.id.clone(),
+                client: route.client.clone(),
+                crm: route.crm.clone(),
+                object,
+                policy: Policy { adopt_conflict: route.adopt_conflict, vanished: route.vanished },
+                unblock: route.unblock,
+                zone: route.time_zone,
+                day_start: route.day_start,
+                mapping: route.mapping.clone(),
+                revision: route.mapping.revision(version),
+            }),
+        };
+        routes.insert(route.id.clone(), RoutePart { settings: route.clone(), pull });
+    }
+    let tracker = TaskTracker::new();
+    let runners = runners(&settings, &env, &ledger, &sides, &routes, &tracker);
+    let control = Arc::new(Control { ledger: ledger.clone(), env: env.clone(), runners });
+    Ok(Parts { env, ledger, dialler: sides.dialler, routes, control, tracker, clients: sides.clients })
+}
+
+fn runners(
+    settings: &Arc<Settings>,
+    env: &Env,
+    ledger: &Ledger,
+    sides: &Sides,
+    routes: &BTreeMap<RouteName, RoutePart>,
+    tracker: &TaskTracker,
+) -> Runners {
+    let wanted: Vec<WantedCampaign> = routes
+        .values()
+        .map(|part| WantedCampaign {
+            route: part.settings.id.clone(),
+            campaign: part.settings.campaign.clone(),
+        })
+        .collect();
+    let push = PushActivity::new(settings, env, ledger, sides.dialler.clone(), routes, wanted.clone());
+    let push = Activator::start("push", env, tracker, Arc::new(push));
+    let pulls = routes
+        .iter()
+        .map(|(name, part)| {
+            let activity = PullActivity { pull: part.pull.clone(), push: push.clone() };
+            (name.clone(), Activator::start(&format!("pull {name}"), env, tracker, Arc::new(activity)))
+        })
+        .collect();
+    // The unit of harvest is the campaign: two routes on one campaign must not read it twice (semantics 18).
+    let mut campaigns: Vec<(crate::dialler::CampaignRef, Vec<RouteName>)> = Vec::new();
+    for want in &wanted {
+        match campaigns.iter_mut().find(|(campaign, _)| *campaign == want.campaign) {
+            Some((_, routes)) => routes.push(want.route.clone()),
+            None => campaigns.push((want.campaign.clone(), vec![want.route.clone()])),
+        }
+    }
+    let harvests = campaigns
+        .into_iter()
+        .map(|(campaign, served)| {
+            let name = match &campaign {
+                crate::dialler::CampaignRef::Id(id) => format!("harvest campaign {id}"),
+                crate::dialler::CampaignRef::Name(name) => format!("harvest {name}"),
+            };
+            let wanted = wanted.iter().filter(|want| served.contains(&want.route)).cloned().collect();
+            let activity =
+                HarvestActivity::new(settings, env, ledger, sides.dialler.clone(), wanted, push.clone());
+            (served, Activator::start(&name, env, tracker, Arc::new(activity)))
+        })
+        .collect();
+    Runners { pulls, push: Some(push), harvests }
+}

@@ -1,0 +1,352 @@
+//! The command line, as clap reads it.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// Keeps a CRM and an outbound dialler in step.
+///
+/// Exit status: 0 done, 1 failed, 2 usage or config, 3 done but something new was parked.
+#[derive(Debug, Parser)]
+#[command(name = "dialbridge", version, arg_required_else_help = true, max_term_width = 100)]
+pub struct Cli {
+    /// The config file.
+    #[arg(long, short, global = true, default_value = "/etc/dialbridge/dialbridge.toml")]
+    pub config: PathBuf,
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// See it work: simulated CRM and dialler on this machine, the real daemon between them.
+    Demo(DemoArgs),
+    /// The daemon.
+    Run,
+    /// Look the config over, and ask both sides, without changing anything.
+    Check(CheckArgs),
+    /// Run jobs now and show those runs.
+    Sync(SyncArgs),
+    /// What would happen to this one record, and why.
+    Try(TryArgs),
+    /// How things stand.
+    Status(Json),
+    /// Whether a route acts.
+    #[command(subcommand)]
+    Route(RouteVerb),
+    /// What the ledger holds.
+    #[command(subcommand)]
+    Ledger(LedgerVerb),
+    /// Who must not be called.
+    #[command(subcommand)]
+    Block(BlockVerb),
+    /// The dialler's contacts, by hand.
+    #[command(subcommand)]
+    Contacts(ContactsVerb),
+    /// The simulated CRM and dialler as servers.
+    Simulate(SimulateArgs),
+}
+
+/// Every reading verb can answer for programs.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct Json {
+    /// One JSON value per line, for programs.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `demo`.
+#[derive(Debug, Args)]
+pub struct DemoArgs {
+    /// Leave everything running until Ctrl-C.
+    #[arg(long)]
+    pub keep: bool,
+    /// How many records the simulated CRM begins with.
+    #[arg(long, default_value_t = 3000, value_parser = clap::value_parser!(u32).range(100..=200_000))]
+    pub records: u32,
+    /// Where to put config and ledger; a new folder of its own without it.
+    #[arg(long)]
+    pub folder: Option<PathBuf>,
+}
+
+/// `check`.
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// Files only: a side that is down is no reason not to start.
+    #[arg(long)]
+    pub offline: bool,
+    /// For programs.
+    #[command(flatten)]
+    pub json: Json,
+}
+
+/// A job by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum JobName {
+    /// CRM changes into decisions.
+    Pull,
+    /// Decisions into the dialler.
+    Push,
+    /// Calls and contacts into the ledger.
+    Harvest,
+}
+
+/// `sync`.
+#[derive(Debug, Args)]
+pub struct SyncArgs {
+    /// One job; all of them in their order without it.
+    pub job: Option<JobName>,
+    /// One route only.
+    #[arg(long)]
+    pub route: Option<String>,
+    /// For programs.
+    #[command(flatten)]
+    pub json: Json,
+}
+
+/// `try`.
+#[derive(Debug, Args)]
+pub struct TryArgs {
+    /// The route under which to look at it.
+    #[arg(long)]
+    pub route: String,
+    /// The record's id in the CRM.
+    pub record: String,
+    /// Send it as an ordinary operation, whatever the route's state.
+    #[arg(long)]
+    pub send: bool,
+    /// For programs.
+    #[command(flatten)]
+    pub json: Json,
+}
+
+/// `route`.
+#[derive(Debug, Subcommand)]
+pub enum RouteVerb {
+    /// All routes with their state.
+    List(Json),
+    /// What was decided is sent.
+    On(RouteArgs),
+    /// Decide, show, send nothing but locks. Where a new route begins.
+    Dry(RouteArgs),
+    /// Send nothing but locks; harvesting goes on.
+    Pause(RouteArgs),
+    /// The same as `on`, after a pause.
+    Resume(RouteArgs),
+}
+
+/// A route and why.
+#[derive(Debug, Args)]
+pub struct RouteArgs {
+    /// The route.
+    pub route: String,
+    /// Why; it stands in the ledger.
+    #[arg(long)]
+    pub reason: String,
+}
+
+/// `ledger`.
+#[derive(Debug, Subcommand)]
+pub enum LedgerVerb {
+    /// The newest runs.
+    Runs(ListArgs),
+    /// One run with its balance.
+    Show {
+        /// Its number.
+        run: i64,
+        /// For programs.
+        #[command(flatten)]
+        json: Json,
+    },
+    /// Everything about the person behind a UserData: link, operations, calls, blocks.
+    Contact {
+        /// The UserData.
+        user_data: String,
+        /// For programs.
+        #[command(flatten)]
+        json: Json,
+    },
+    /// Operations, newest first.
+    Operations {
+        /// Also those that have ended.
+        #[arg(long)]
+        all: bool,
+        /// Which and how many.
+        #[command(flatten)]
+        list: ListArgs,
+    },
+    /// What needs a person: counted by reason, then listed.
+    Parked(ListArgs),
+    /// Calls, newest first.
+    Calls(ListArgs),
+    /// Try parked items again.
+    Retry(ParkedArgs),
+    /// Put a parked item aside until it changes.
+    Discard {
+        /// Which.
+        #[command(flatten)]
+        what: ParkedArgs,
+        /// Why.
+        #[arg(long)]
+        reason: String,
+    },
+}
+
+/// Which rows, and how many.
+#[derive(Debug, Args)]
+pub struct ListArgs {
+    /// One route only.
+    #[arg(long)]
+    pub route: Option<String>,
+    /// At most so many.
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub limit: u32,
+    /// For programs.
+    #[command(flatten)]
+    pub json: Json,
+}
+
+/// A parked item.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = true)]
+pub struct ParkedArgs {
+    /// An operation's number.
+    #[arg(long, conflicts_with_all = ["record", "all"])]
+    pub operation: Option<i64>,
+    /// A record's id, with --route.
+    #[arg(long, requires = "route", conflicts_with = "all")]
+    pub record: Option<String>,
+    /// The route.
+    #[arg(long)]
+    pub route: Option<String>,
+    /// Everything (of the route, if one is named).
+    #[arg(long)]
+    pub all: bool,
+}
+
+/// `block`.
+#[derive(Debug, Subcommand)]
+pub enum BlockVerb {
+    /// Block a number or a record, in every route of the client, at once.
+    Add {
+        /// Whom.
+        #[command(flatten)]
+        whom: WhomArgs,
+        /// Why.
+        #[arg(long)]
+        reason: String,
+        /// Until when (`2027-01-31` or an instant); without end if not given.
+        #[arg(long)]
+        until: Option<String>,
+    },
+    /// What stands.
+    List(ListArgs),
+    /// Lift a block.
+    Remove {
+        /// Whose.
+        #[command(flatten)]
+        whom: WhomArgs,
+        /// Why.
+        #[arg(long)]
+        reason: String,
+    },
+    /// Block every number of a file: one a line, or CSV with a column `number` or `phone`.
+    Import {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        #[arg(long)]
+        reason: String,
+        /// The client within which the blocks hold.
+        #[arg(long, default_value = "default")]
+        client: String,
+    },
+}
+
+/// Whom a block is about.
+#[derive(Debug, Args)]
+#[group(required = true)]
+pub struct WhomArgs {
+    /// A number in any usual form.
+    #[arg(long)]
+    pub number: Option<String>,
+    /// A record's id, with --route.
+    #[arg(long, requires = "route")]
+    pub record: Option<String>,
+    /// The route by which the record is known.
+    #[arg(long)]
+    pub route: Option<String>,
+    /// The client within which the block holds.
+    #[arg(long, default_value = "default")]
+    pub client: String,
+}
+
+/// `contacts`.
+#[derive(Debug, Subcommand)]
+pub enum ContactsVerb {
+    /// The contacts of a campaign (or of the account) as the dialler lists them.
+    List {
+        /// The campaign's number.
+        #[arg(long)]
+        campaign: Option<i64>,
+        /// For programs.
+        #[command(flatten)]
+        json: Json,
+    },
+    /// One contact.
+    Get(WhichArgs),
+    /// Its calls and results.
+    History(WhichArgs),
+    /// Out of the dialler's reach.
+    Lock(ActArgs),
+    /// Back into it.
+    Unlock(ActArgs),
+    /// Counters to 0, result removed, as if it was just imported.
+    Reset(ActArgs),
+    /// Removed with its history.
+    Delete(ActArgs),
+}
+
+/// A contact, by its number or its UserData (then exactly one must have it).
+#[derive(Debug, Args)]
+pub struct WhichArgs {
+    /// The contact's number, or a UserData.
+    pub contact: String,
+    /// For programs.
+    #[command(flatten)]
+    pub json: Json,
+}
+
+/// A contact and why.
+#[derive(Debug, Args)]
+pub struct ActArgs {
+    /// The contact's number, or a UserData.
+    pub contact: String,
+    /// Why; it stands in the ledger.
+    #[arg(long)]
+    pub reason: String,
+    /// Needed where something is lost (reset, delete).
+    #[arg(long)]
+    pub yes: bool,
+}
+
+/// `simulate`.
+#[derive(Debug, Args)]
+pub struct SimulateArgs {
+    /// How many records the CRM begins with.
+    #[arg(long, default_value_t = 1000)]
+    pub records: u32,
+    /// The dialler's port; a free one without it.
+    #[arg(long, default_value_t = 0)]
+    pub dialler_port: u16,
+    /// The CRM's port; a free one without it.
+    #[arg(long, default_value_t = 0)]
+    pub crm_port: u16,
+    /// By what chance is seeded.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Agents dial by themselves.
+    #[arg(long)]
+    pub agents: bool,
+}
