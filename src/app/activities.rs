@@ -4,7 +4,7 @@ use super::parts::RoutePart;
 use crate::check::Settings;
 use crate::dialler::jtel::JtelClient;
 use crate::dialler::{DiallerRead, ImportMode};
-use crate::domain::{CampaignId, RecordId, RouteName};
+use crate::domain::{CampaignId, RecordId, RouteName, Timestamp};
 use crate::env::Env;
 use crate::jobs::JobError;
 use crate::jobs::campaigns::{WantedCampaign, pin_campaigns};
@@ -16,6 +16,7 @@ use crate::runtime::{Activator, Activity, Outcome};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::watch;
 
 fn outcome(result: Result<(String, bool), JobError>) -> Outcome {
     match result {
@@ -59,6 +60,7 @@ pub(super) struct PushActivity {
     dialler: Arc<JtelClient>,
     wanted: Vec<WantedCampaign>,
     routes: BTreeMap<RouteName, RoutePart>,
+    next_due: watch::Sender<Option<Timestamp>>,
 }
 
 impl PushActivity {
@@ -69,6 +71,7 @@ impl PushActivity {
         dialler: Arc<JtelClient>,
         routes: &BTreeMap<RouteName, RoutePart>,
         wanted: Vec<WantedCampaign>,
+        next_due: watch::Sender<Option<Timestamp>>,
     ) -> Self {
         Self {
             settings: settings.clone(),
@@ -77,6 +80,7 @@ impl PushActivity {
             dialler,
             wanted,
             routes: routes.clone(),
+            next_due,
         }
     }
 
@@ -88,7 +92,10 @@ impl PushActivity {
         } else {
             None
         };
-        let report = push(&self.context().await?, cause).await?;
+        let pushed = push(&self.context().await?, cause).await;
+        // A lock to be repeated in seconds must not wait for the next minute's run.
+        self.next_due.send_replace(self.ledger.operations_next_due().await?);
+        let report = pushed?;
         if let Some(error) = push_error {
             return Err(error);
         }

@@ -4,12 +4,15 @@ use super::parts::{self, Parts, RealTransports, Transports};
 use super::{LoadedSettings, logging};
 use crate::check::Settings;
 use crate::control::{End, Socket};
+use crate::domain::Timestamp;
 use crate::env::Env;
-use crate::runtime::{Heartbeat, Schedule, Scheduler};
+use crate::runtime::{Activator, Heartbeat, Schedule, Scheduler};
 use anyhow::Context as _;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
 
 /// Runs until SIGTERM or SIGINT.
 ///
@@ -85,6 +88,9 @@ impl Daemon {
         }
         let heartbeat = Heartbeat::start().await.context("the heartbeat cannot start")?;
         let scheduler = tokio::spawn(scheduler.run(env, heartbeat));
+        if let Some(push) = &parts.control.runners.push {
+            parts.tracker.spawn(push_when_due(parts.env.clone(), parts.push_due.clone(), push.clone()));
+        }
         match first {
             FirstRuns::AtOnce => parts.control.runners.activate_all("start"),
             FirstRuns::OnDemand => {}
@@ -107,10 +113,7 @@ impl Daemon {
     }
 }
 
-fn schedules(
-    settings: &Settings,
-    parts: &Parts,
-) -> anyhow::Result<Vec<(Schedule, crate::runtime::Activator)>> {
+fn schedules(settings: &Settings, parts: &Parts) -> anyhow::Result<Vec<(Schedule, Activator)>> {
     let mut all = Vec::new();
     for route in settings.routes.values() {
         let zone = route.time_zone;
@@ -127,4 +130,30 @@ fn schedules(
         }
     }
     Ok(all)
+}
+
+/// Runs push when its next operation is due: a lock that is repeated after two seconds, a quiet time that
+/// ends. The schedule alone would round all of them up to a minute.
+async fn push_when_due(env: Env, mut due: watch::Receiver<Option<Timestamp>>, push: Activator) {
+    loop {
+        // What is due already and was not sent by the run that just ended cannot be sent now (a side that is
+        // down): the schedule tries again, this must not spin.
+        let next = due.borrow_and_update().filter(|at| *at > env.now());
+        let wait = next.map(|at| (at - env.now()).to_std().unwrap_or_default());
+        tokio::select! {
+            alive = env.sleep(wait.unwrap_or(Duration::MAX)), if wait.is_some() => {
+                if !alive {
+                    return;
+                }
+                push.activate("schedule");
+                // Its end says what is due then.
+                tokio::select! {
+                    changed = due.changed() => if changed.is_err() { return },
+                    () = env.shutdown().cancelled() => return,
+                }
+            }
+            changed = due.changed() => if changed.is_err() { return },
+            () = env.shutdown().cancelled() => return,
+        }
+    }
 }

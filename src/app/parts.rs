@@ -7,7 +7,7 @@ use crate::control::{Control, Runners};
 use crate::crm::{self, Connector, CrmRead};
 use crate::dialler::jtel::{self, JtelClient, JtelConfig};
 use crate::domain::policy::RouteState;
-use crate::domain::{Policy, Problem, RouteName};
+use crate::domain::{Policy, Problem, RouteName, Timestamp};
 use crate::env::Env;
 use crate::jobs::campaigns::WantedCampaign;
 use crate::jobs::pull::{PullContext, PullRoute};
@@ -17,6 +17,7 @@ use crate::remote::{Auth, AuthScheme, Client, ClientConfig, Side, Transport};
 use crate::runtime::Activator;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 
 /// Where requests go: over the network, or into a router of the simulation.
@@ -62,6 +63,8 @@ pub struct Parts {
     pub control: Arc<Control>,
     /// Every task that must end before the ledger closes.
     pub tracker: TaskTracker,
+    /// When push has something to do next, as its last run saw it.
+    pub push_due: watch::Receiver<Option<Timestamp>>,
     clients: Vec<Client>,
 }
 
@@ -254,9 +257,19 @@ pub async fn build_on(
         routes.insert(route.id.clone(), RoutePart { settings: route.clone(), pull });
     }
     let tracker = TaskTracker::new();
-    let runners = runners(&settings, &env, &ledger, &sides, &routes, &tracker);
+    let (next_due, push_due) = watch::channel(None);
+    let runners = runners(&settings, &env, &ledger, &sides, &routes, &tracker, next_due);
     let control = Arc::new(Control { ledger: ledger.clone(), env: env.clone(), runners });
-    Ok(Parts { env, ledger, dialler: sides.dialler, routes, control, tracker, clients: sides.clients })
+    Ok(Parts {
+        env,
+        ledger,
+        dialler: sides.dialler,
+        routes,
+        control,
+        tracker,
+        push_due,
+        clients: sides.clients,
+    })
 }
 
 fn runners(
@@ -266,6 +279,7 @@ fn runners(
     sides: &Sides,
     routes: &BTreeMap<RouteName, RoutePart>,
     tracker: &TaskTracker,
+    next_due: watch::Sender<Option<Timestamp>>,
 ) -> Runners {
     let wanted: Vec<WantedCampaign> = routes
         .values()
@@ -274,7 +288,8 @@ fn runners(
             campaign: part.settings.campaign.clone(),
         })
         .collect();
-    let push = PushActivity::new(settings, env, ledger, sides.dialler.clone(), routes, wanted.clone());
+    let push =
+        PushActivity::new(settings, env, ledger, sides.dialler.clone(), routes, wanted.clone(), next_due);
     let push = Activator::start("push", env, tracker, Arc::new(push));
     let pulls = routes
         .iter()
