@@ -24,7 +24,21 @@ impl Readers {
         Self { path: path.to_owned(), slots: Arc::new(Semaphore::new(READERS)), idle: Arc::default() }
     }
 
+    /// Reads in a task of its own. Not in the asker's: a slot is given to whoever waited longest, and an
+    /// asker among many futures of one task may not be polled for long; it would then hold a slot that the
+    /// very code it waits behind needs.
     pub(super) async fn read<T: Send + 'static>(
+        &self,
+        what: &'static str,
+        body: impl FnOnce(&Connection) -> Result<T, rusqlite::Error> + Send + 'static,
+    ) -> Result<T, LedgerError> {
+        let readers = self.clone();
+        tokio::spawn(async move { readers.read_here(what, body).await })
+            .await
+            .map_err(|_| LedgerError::Closed)?
+    }
+
+    async fn read_here<T: Send + 'static>(
         &self,
         what: &'static str,
         body: impl FnOnce(&Connection) -> Result<T, rusqlite::Error> + Send + 'static,
@@ -44,17 +58,15 @@ impl Readers {
             idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
             result
         });
-        let guarded = async {
-            match tokio::time::timeout(LIMIT, work).await {
-                Ok(done) => done,
-                Err(_) => Ok(Err(LedgerError::TooSlow(what))),
+        match tokio::time::timeout(LIMIT, work).await {
+            Ok(done) => done.map_err(|_| LedgerError::Closed)?,
+            Err(_) => {
+                if let Ok(handle) = handle_in.await {
+                    handle.interrupt();
+                }
+                Err(LedgerError::TooSlow(what))
             }
-        };
-        let result = guarded.await;
-        if let (Ok(Err(LedgerError::TooSlow(_))), Ok(handle)) = (&result, handle_in.await) {
-            handle.interrupt();
         }
-        result.map_err(|_| LedgerError::Closed)?
     }
 }
 
@@ -68,4 +80,34 @@ pub(super) fn open(path: &Path) -> rusqlite::Result<Connection> {
     connection.busy_timeout(Duration::from_secs(5))?;
     connection.execute_batch("PRAGMA query_only = ON; PRAGMA temp_store = MEMORY;")?;
     Ok(connection)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::StreamExt as _;
+    use futures_util::stream::FuturesUnordered;
+
+    #[tokio::test]
+    async fn an_asker_that_is_not_polled_holds_no_slot() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("a.sqlite");
+        Connection::open(&path).expect("made").execute_batch("CREATE TABLE t (x)").expect("a table");
+        let readers = Readers::new(&path);
+        let count = |readers: &Readers| {
+            let readers = readers.clone();
+            async move {
+                readers
+                    .read("count", |c| c.query_row("SELECT count(*) FROM t", [], |r| r.get::<_, i64>(0)))
+                    .await
+            }
+        };
+        let mut many: FuturesUnordered<_> = (0..4 * READERS).map(|_| count(&readers)).collect();
+        while let Some(answer) = many.next().await {
+            assert_eq!(answer.expect("an answer"), 0);
+            // The others wait for slots and are not polled meanwhile.
+            let beside = tokio::time::timeout(Duration::from_secs(10), count(&readers)).await;
+            assert_eq!(beside.expect("no deadlock").expect("an answer"), 0);
+        }
+    }
 }

@@ -27,13 +27,15 @@ pub(super) struct Command {
 /// The writer's entrance; cheap to clone.
 #[derive(Clone)]
 pub(super) struct Writer {
-    commands: mpsc::Sender<Command>,
+    /// Unbounded: each asker waits for its own answer, so there are never more commands than askers. A
+    /// bounded channel hands its places to askers that may not be polled (see `readers`).
+    commands: mpsc::UnboundedSender<Command>,
 }
 
 impl Writer {
     /// Starts the task; it ends when the last `Writer` is dropped, and closes the connection.
     pub(super) fn start(connection: Connection) -> Self {
-        let (commands, inbox) = mpsc::channel(4 * GROUP);
+        let (commands, inbox) = mpsc::unbounded_channel();
         tokio::spawn(run(connection, inbox));
         Self { commands }
     }
@@ -61,14 +63,14 @@ impl Writer {
                 let _gone = reply.send(result);
             }),
         };
-        self.commands.send(command).await.map_err(|_| LedgerError::Closed)?;
+        self.commands.send(command).map_err(|_| LedgerError::Closed)?;
         answer.await.map_err(|_| LedgerError::Closed)??;
         let value = slot.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
         value.ok_or(LedgerError::Closed)
     }
 }
 
-async fn run(connection: Connection, mut inbox: mpsc::Receiver<Command>) {
+async fn run(connection: Connection, mut inbox: mpsc::UnboundedReceiver<Command>) {
     let mut connection = Some(connection);
     let mut crowded = false;
     while let Some(first) = inbox.recv().await {
@@ -100,7 +102,7 @@ async fn run(connection: Connection, mut inbox: mpsc::Receiver<Command>) {
 }
 
 /// A lone command goes at once; where others came together last time, the group waits a moment.
-async fn gather(first: Command, inbox: &mut mpsc::Receiver<Command>, crowded: bool) -> Vec<Command> {
+async fn gather(first: Command, inbox: &mut mpsc::UnboundedReceiver<Command>, crowded: bool) -> Vec<Command> {
     let mut group = vec![first];
     while group.len() < GROUP {
         match inbox.try_recv() {
