@@ -1,10 +1,11 @@
 //! What the dialler's lists show: contacts, their numbers, and how a sweep is compared with what is known.
 
+use super::decisions::Cause;
 use super::due::{self, HarvestRules};
 use super::sql::time;
-use super::{Ledger, LedgerError};
-use crate::domain::{CampaignId, ContactId, FoldedUserData, Seq, Timestamp};
-use rusqlite::{Connection, Transaction, named_params};
+use super::{Ledger, LedgerError, block_store, gate, lane};
+use crate::domain::{CampaignId, ContactId, FoldedUserData, LinkId, Seq, Timestamp};
+use rusqlite::{Connection, OptionalExtension as _, Transaction, named_params};
 use serde::Serialize;
 use std::collections::HashMap;
 
@@ -60,8 +61,6 @@ pub enum Sighting {
     Changed {
         /// What was seen.
         seen: ContactSeen,
-        /// Whether the numbers must be written too.
-        face_changed: bool,
         /// The fingerprint seen.
         fingerprint: Vec<u8>,
     },
@@ -230,10 +229,10 @@ fn store_sighting(
     now: Timestamp,
 ) -> rusqlite::Result<()> {
     match sighting {
-        Sighting::Face(seen) => store_seen(tx, seen, true, began, rules, now).map(|_| ()),
-        Sighting::Changed { seen, face_changed, fingerprint } => {
+        Sighting::Face(seen) => store_seen(tx, seen, began, rules, now).map(|_| ()),
+        Sighting::Changed { seen, fingerprint } => {
             // A write of ours that was answered since the comparison wins: then the list is not taken.
-            if store_seen(tx, seen, *face_changed, began, rules, now)? {
+            if store_seen(tx, seen, began, rules, now)? {
                 due::enter_changed(tx, seen.id, fingerprint, rules, now)
             } else {
                 due::enter(tx, seen.id, "ours", now)
@@ -251,11 +250,15 @@ fn store_sighting(
 pub(super) fn store_seen(
     tx: &Transaction<'_>,
     seen: &ContactSeen,
-    numbers: bool,
     seq: Seq,
     rules: &HarvestRules,
     now: Timestamp,
 ) -> rusqlite::Result<bool> {
+    let old_face: Option<Vec<u8>> = tx
+        .prepare_cached("SELECT face FROM contacts WHERE contact_id = ?1")?
+        .query_row([seen.id.0], |row| row.get(0))
+        .optional()?
+        .flatten();
     let first_audit = rules.next_audit(seen.id, None, true, now).map(time);
     let folded = seen.user_data.as_deref().map(FoldedUserData::of).filter(|key| !key.as_str().is_empty());
     let changed = tx
@@ -280,15 +283,31 @@ pub(super) fn store_seen(
         return Ok(false);
     }
     came_back(tx, seen.id)?;
-    if numbers {
+    if old_face.as_ref() != Some(&seen.face) {
         tx.prepare_cached("DELETE FROM contact_numbers WHERE contact_id = ?1")?.execute([seen.id.0])?;
         let mut insert =
             tx.prepare_cached("INSERT OR IGNORE INTO contact_numbers (number, contact_id) VALUES (?1, ?2)")?;
         for number in &seen.numbers {
             insert.execute((number, seen.id.0))?;
         }
+        lock_if_blocked(tx, seen.id, now)?;
     }
     Ok(true)
+}
+
+/// Somebody gave a contact of ours a number that is blocked: it is locked in the transaction that learns of it.
+fn lock_if_blocked(tx: &Transaction<'_>, id: ContactId, now: Timestamp) -> rusqlite::Result<()> {
+    let links: Vec<i64> = tx
+        .prepare_cached("SELECT id FROM links WHERE contact_id = ?1")?
+        .query_map([id.0], |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
+    for link in links.into_iter().map(LinkId) {
+        if let Some(block) = gate::shut_for(tx, link, &time(now))? {
+            let cause = Cause { at: now, decided_at: now, text: "gate".to_owned(), run: None };
+            lane::lock(tx, link, &block_store::reason_of(&block), &cause)?;
+        }
+    }
+    Ok(())
 }
 
 /// It is there: whatever was thought of its absence is taken back.
@@ -361,7 +380,7 @@ mod tests {
         let scene = scene().await;
         let (old, new) = (scene.ledger.next_seq(), scene.ledger.next_seq());
         let store = |seen: ContactSeen, seq| {
-            let changed = Sighting::Changed { seen, face_changed: true, fingerprint: vec![1] };
+            let changed = Sighting::Changed { seen, fingerprint: vec![1] };
             scene.ledger.sweep_store(vec![changed], seq, HarvestRules::default())
         };
         store(seen(1, "+4930222"), new).await.expect("stored");
@@ -371,6 +390,26 @@ mod tests {
         assert_eq!(found("+4930222").await.expect("a look-up").len(), 1);
         let by_key = scene.ledger.contacts_by_key(FoldedUserData::of("LEADS-1")).await.expect("a look-up");
         assert_eq!((by_key.len(), by_key[0].user_data.as_deref()), (1, Some("Leads-1 ")));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_blocked_number_that_a_sweep_sees_on_our_contact_is_locked_at_once() {
+        let scene = scene().await;
+        let link = scene.link("1", Some(4711), &[]).await;
+        let block = crate::domain::Block {
+            subject: crate::domain::BlockSubject::Number("+4930999".to_owned()),
+            reason: crate::domain::ReasonCode::BlockedByHand.into(),
+            source: "operator".to_owned(),
+            since: scene.ledger.env.now(),
+            until: None,
+            who: None,
+        };
+        scene.ledger.block_add("house", block).await.expect("a block");
+        assert_eq!(scene.operations(link).await.len(), 0);
+        let began = scene.ledger.next_seq();
+        let face = vec![Sighting::Face(seen(4711, "+4930999"))];
+        scene.ledger.sweep_store(face, began, HarvestRules::default()).await.expect("stored");
+        assert_eq!(scene.operations(link).await, [("lock".to_owned(), "waiting".to_owned())]);
     }
 
     #[tokio::test(start_paused = true)]

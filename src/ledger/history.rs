@@ -111,7 +111,7 @@ fn store_read(
     stored: &mut ChunkStored,
 ) -> rusqlite::Result<()> {
     if let Some(seen) = &read.seen {
-        store_seen(tx, seen, true, read.seq, &context.rules, now)?;
+        store_seen(tx, seen, read.seq, &context.rules, now)?;
     }
     if let Some(code) = &read.result {
         learn_code(tx, context.campaign, code, now)?;

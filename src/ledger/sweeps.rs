@@ -220,7 +220,7 @@ impl Ledger {
         let now = self.env.now();
         self.write("missing_answered", move |tx| match found {
             Some(seen) => {
-                store_seen(tx, &seen, true, seq, &rules, now)?;
+                store_seen(tx, &seen, seq, &rules, now)?;
                 tx.prepare_cached("DELETE FROM harvest_due WHERE contact_id = ?1 AND reason = 'missing'")?
                     .execute([id.0])?;
                 Ok(Absence::Back)

@@ -236,3 +236,55 @@ fn events(connection: &Connection, link: i64) -> rusqlite::Result<Vec<Event>> {
         })?
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::scene;
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn every_view_can_be_read() {
+        let scene = scene().await;
+        let views: Vec<String> = scene
+            .ledger
+            .read("test_views", |connection| {
+                let names: Vec<String> = connection
+                    .prepare("SELECT name FROM sqlite_schema WHERE type = 'view' ORDER BY name")?
+                    .query_map([], |row| row.get(0))?
+                    .collect::<Result<_, _>>()?;
+                for name in &names {
+                    connection
+                        .query_row(&format!("SELECT count(*) FROM {name}"), [], |row| row.get::<_, i64>(0))?;
+                }
+                Ok(names)
+            })
+            .await
+            .expect("readable views");
+        assert_eq!(views, ["v_blocks", "v_calls", "v_contacts", "v_operations", "v_parked", "v_runs"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_story_tells_link_operations_and_blocks() {
+        let scene = scene().await;
+        let link = scene.link("1", Some(4711), &["+4930999"]).await;
+        scene.operation(link, "update", "done").await;
+        let block = crate::domain::Block {
+            subject: crate::domain::BlockSubject::Number("+4930999".to_owned()),
+            reason: crate::domain::ReasonCode::BlockedByHand.into(),
+            source: "operator".to_owned(),
+            since: scene.ledger.env.now(),
+            until: None,
+            who: None,
+        };
+        scene.ledger.block_add("house", block).await.expect("a block");
+        let story = scene.ledger.contact_story("LEADS-1".to_owned()).await.expect("a story");
+        let link = story.link.expect("its link");
+        assert_eq!(
+            (link.record.as_str(), link.contact, link.wish.as_str()),
+            ("1", Some(ContactId(4711)), "locked")
+        );
+        let mut kinds: Vec<&str> = story.events.iter().map(|e| e.kind.as_str()).collect();
+        kinds.sort_unstable();
+        assert_eq!(kinds, ["block", "operation", "operation"]);
+    }
+}

@@ -137,7 +137,7 @@ pub async fn harvest(ctx: &HarvestContext, campaign: CampaignId) -> Result<Harve
         report.sweep = swept.counts.clone();
         // A dialler that does not answer at all is not asked for histories; a cut list says nothing about them.
         match swept.failure {
-            Some(error) if swept.counts.contacts == 0 => return Err(error.into()),
+            Some(error) if swept.counts.contacts == 0 => Err(error.into()),
             failure => {
                 read_due(ctx, campaign, run, before.map(|last| last.began_at), &mut report).await?;
                 failure.map_or(Ok(()), |error| Err(error.into()))

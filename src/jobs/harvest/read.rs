@@ -134,7 +134,7 @@ impl Pass<'_> {
         let (reads, unread) = match answer {
             Ok(Some(contacts)) => {
                 tally.requests += 1;
-                self.from_batch(chunk, contacts, seq, sent_at).await?
+                self.of_batch(chunk, contacts, seq, sent_at).await?
             }
             Ok(None) => self.one_by_one(chunk, tally).await?,
             Err(error) if is_the_sides(&error) => return Err(error.into()),
@@ -148,7 +148,7 @@ impl Pass<'_> {
         self.ask(&unread, tally).await
     }
 
-    async fn from_batch(
+    async fn of_batch(
         &self,
         chunk: Vec<DueContact>,
         contacts: Vec<ContactWithHistory>,
@@ -164,7 +164,12 @@ impl Pass<'_> {
                 continue;
             };
             let settings = &self.ctx.settings;
-            let contact = seen(&found.contact, None, &settings.numbers_revision, self.ctx.to_e164.as_ref());
+            let contact = seen(
+                &found.contact,
+                Some(self.campaign),
+                &settings.numbers_revision,
+                self.ctx.to_e164.as_ref(),
+            );
             reads.push(HistoryRead {
                 contact: due.id,
                 seq,
@@ -264,8 +269,9 @@ impl Pass<'_> {
                     continue;
                 }
             };
-            let as_seen =
-                found.as_ref().map(|c| seen(c, None, &settings.numbers_revision, self.ctx.to_e164.as_ref()));
+            let as_seen = found
+                .as_ref()
+                .map(|c| seen(c, Some(self.campaign), &settings.numbers_revision, self.ctx.to_e164.as_ref()));
             let absence = self
                 .ctx
                 .ledger

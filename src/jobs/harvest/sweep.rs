@@ -136,7 +136,7 @@ fn judge(
     let changed = campaign.is_some() && row.is_none_or(|row| row.fingerprint.as_ref() != Some(&print));
     let waits_already = row.is_some_and(|row| row.pending.as_ref() == Some(&print));
     if changed && !waits_already {
-        store.push(Sighting::Changed { seen: as_seen(), face_changed, fingerprint: print });
+        store.push(Sighting::Changed { seen: as_seen(), fingerprint: print });
     } else if face_changed {
         store.push(Sighting::Face(as_seen()));
     } else if missed {
