@@ -196,6 +196,7 @@ fn build_crm_client(
         max_in_flight: crm.max_in_flight,
         request_timeout: crm.request_timeout,
         body_check: file.body_check(),
+        failure_check: file.failure_check(),
         // A page may hold a few records of many megabytes; one of them must not fail the others.
         body_limit: 64 << 20,
         ..ClientConfig::default()

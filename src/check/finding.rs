@@ -59,8 +59,17 @@ impl Finding {
             CallErrorKind::Unauthorized => {
                 format!("Put a valid token into the file that {side}.token_file names, and see its rights.")
             }
+            CallErrorKind::WrongUrl if side.starts_with("crm.") => format!(
+                "Correct {side}.base_url: the server answers, but has nothing at this address. Where one server holds \
+                 several databases, name yours in [{side}.headers]."
+            ),
             CallErrorKind::WrongUrl => {
                 format!("Correct {side}.base_url: the server answers, but has nothing at this address.")
+            }
+            CallErrorKind::Configuration => {
+                "Correct the name in the route's expressions or in the connector; an absent field is never read as \
+                 false, so nobody is imported."
+                    .into()
             }
             CallErrorKind::Refused { .. } => "The server asks to be left alone: try again later.".into(),
             CallErrorKind::Rejected { .. } | CallErrorKind::NotFound => {

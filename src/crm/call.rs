@@ -65,7 +65,7 @@ impl Endpoint {
         let request = self.request(what, template, bindings)?;
         let context = CallContext::read(what, CallClass::Harvest);
         let called = self.caller.call(context, request).await?;
-        if let Some((rule, text)) = met(&self.file.errors, root(what, &called.body)?) {
+        if let Some((rule, text)) = met(&self.file.errors, None, root(what, &called.body)?) {
             return Err(as_error(what, rule, text));
         }
         Ok(called)

@@ -90,6 +90,8 @@ pub enum Test {
     Is(Value),
     /// Anything but this value.
     IsNot(Value),
+    /// A text that begins so.
+    Begins(String),
     /// Something other than null (`true`), or nothing or null (`false`).
     Present(bool),
 }
@@ -100,6 +102,9 @@ impl Condition {
         match &self.test {
             Test::Is(wanted) => found.map(|value| value == wanted),
             Test::IsNot(unwanted) => found.map(|value| value != unwanted),
+            Test::Begins(start) => {
+                found.map(|value| value.as_str().is_some_and(|text| text.starts_with(start)))
+            }
             Test::Present(wanted) => Some(found.is_some_and(|value| !value.is_null()) == *wanted),
         }
     }

@@ -181,7 +181,7 @@ pub(super) struct Join {
     pub batch: usize,
 }
 
-/// What an error in the body of a 2xx answer means.
+/// What an error in an answer's body means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Means {
     /// The token is wrong.
@@ -194,11 +194,15 @@ pub(super) enum Means {
     NotFound,
     /// The answer is not to be trusted.
     Untrusted,
+    /// The request names a field or an object that the CRM does not have.
+    Configuration,
 }
 
-/// An error that comes with status 200.
+/// An error that only the body tells, or tells more exactly than the status.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct ErrorRule {
+    /// The status it comes with; without it: any 2xx.
+    pub status: Option<u16>,
     pub when: Condition,
     pub means: Means,
     /// Where the CRM's own words lie.

@@ -197,11 +197,12 @@ fn read_condition(section: &Section<'_, '_>) -> Option<Condition> {
     let at = required_pointer(section, "at");
     let is = section.json("is").map(|at| Test::Is(at.value));
     let is_not = section.json("is_not").map(|at| Test::IsNot(at.value));
+    let begins = section.text("begins", "the beginning of a text").map(|at| Test::Begins(at.value));
     let present = section.flag("present").map(|at| Test::Present(at.value));
-    let mut tests = [is, is_not, present].into_iter().flatten();
+    let mut tests = [is, is_not, begins, present].into_iter().flatten();
     let test = tests.next();
     if test.is_none() || tests.next().is_some() {
-        section.missing("is", "exactly one of is, is_not and present");
+        section.missing("is", "exactly one of is, is_not, begins and present");
         return None;
     }
     Some(Condition { at: at?, test: test? })
@@ -305,6 +306,7 @@ fn read_companion(section: Section<'_, '_>) -> Option<Companion> {
 }
 
 fn read_error(section: Section<'_, '_>) -> Option<ErrorRule> {
+    let status = section.number("status", "a status of 400 to 599 (without it: any 2xx)", 400..600);
     let when = read_condition(&section);
     let names = [
         ("unauthorized", Means::Unauthorized),
@@ -312,14 +314,16 @@ fn read_error(section: Section<'_, '_>) -> Option<ErrorRule> {
         ("refused", Means::Refused),
         ("not_found", Means::NotFound),
         ("untrusted", Means::Untrusted),
+        ("configuration", Means::Configuration),
     ];
     let means = section.choice("means", &names);
     if !section.has("means") {
-        section.missing("means", "unauthorized, rejected, refused, not_found or untrusted");
+        section.missing("means", "unauthorized, rejected, refused, not_found, untrusted or configuration");
     }
     let text = section.has("text").then(|| pointer(&section, "text"));
     section.done();
-    Some(ErrorRule { when: when?, means: means?.value, text: optional(text)? })
+    let status = status.and_then(|at| u16::try_from(at.value).ok());
+    Some(ErrorRule { status, when: when?, means: means?.value, text: optional(text)? })
 }
 
 pub(super) fn number(at: Option<At<u64>>, default: usize) -> usize {

@@ -3,7 +3,7 @@
 use super::{Called, Caller, Connector, CrmRead, bundled, parse};
 use crate::domain::{RecordId, Timestamp};
 use crate::env::Env;
-use crate::remote::{CallContext, CallError, CallErrorKind, Request};
+use crate::remote::{BodyFault, CallContext, CallError, CallErrorKind, Request};
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
 
@@ -117,7 +117,7 @@ async fn a_server_that_ignores_what_was_asked_is_not_believed() {
     assert!(error.detail.contains("ignores the ids"), "{error}");
 
     // A companion with a row that has no id is half an answer.
-    let script = Script::new(vec![json!([{ "id": 3 }, { "name": "Name" }])]);
+    let script = Script::new(vec![json!([3, false])]);
     let companion = connector("odoo", TWO, &script).companion("phone_sanitized_blacklisted").await;
     assert_eq!(companion.unwrap_err().kind, CallErrorKind::BadAnswer);
 }
@@ -129,6 +129,45 @@ async fn ids_stay_as_the_crm_wrote_them_and_a_fraction_is_none() {
     let page = connector("odoo", TWO, &script).changed_since(None, None).await.unwrap();
     assert_eq!(page.records[0].as_ref().unwrap().id.as_str(), "9007199254740993");
     assert!(page.records[1].is_err());
+}
+
+#[tokio::test]
+async fn odoos_blacklist_is_read_as_bare_ids_page_by_page() {
+    let script = Script::new(vec![json!([3, 7]), json!([9])]);
+    let odoo = connector("odoo", ("limit     = 5000", "limit = 2"), &script);
+    let ids = odoo.companion("phone_sanitized_blacklisted").await.unwrap();
+    assert_eq!(ids, ["3", "7", "9"].map(RecordId::from).into());
+    let (url, body) = script.asked(1);
+    assert_eq!(url, "https://crm.example.com/json/2/res.partner/search");
+    assert_eq!(body["domain"][1], json!(["id", ">", 7]));
+    assert_eq!(body["context"], json!({ "active_test": false }));
+}
+
+#[test]
+fn odoos_500_for_an_unknown_field_is_a_matter_of_configuration() {
+    let file = parse(bundled("odoo").unwrap(), "odoo").unwrap();
+    assert!(file.body_check().is_none(), "Odoo's errors have a status of their own");
+    let check = file.failure_check().unwrap();
+    let told = |status: u16, name: &str, message: &str| {
+        let body = json!({ "name": name, "message": message, "debug": "Traceback" }).to_string();
+        check(http::StatusCode::from_u16(status).unwrap(), body.as_bytes())
+    };
+    // As a real Odoo 19 words them.
+    let unknown = "Invalid field 'do_not_call' on 'res.partner'";
+    let Some(BodyFault::Configuration(text)) = told(500, "builtins.ValueError", unknown) else {
+        panic!("a field nobody has is no illness of the server")
+    };
+    assert!(text.contains("do_not_call") && !text.contains("Traceback"), "{text}");
+    let model = told(404, "werkzeug.exceptions.NotFound", "the model 'res.partnerx' does not exist");
+    assert!(matches!(model, Some(BodyFault::Configuration(_))), "{model:?}");
+    let access = told(403, "odoo.exceptions.AccessError", "You are not allowed to access 'Kim' records");
+    let Some(BodyFault::Configuration(text)) = access else { panic!("a right that is missing") };
+    assert!(!text.contains("Kim"), "{text}");
+    // These stay what their status means.
+    assert_eq!(told(500, "psycopg2.pool.PoolError", "The Connection Pool Is Full"), None);
+    assert_eq!(told(404, "odoo.exceptions.MissingError", "Record does not exist or has been deleted."), None);
+    assert_eq!(told(200, "builtins.ValueError", unknown), None);
+    assert_eq!(check(http::StatusCode::INTERNAL_SERVER_ERROR, b"<html>"), None);
 }
 
 #[tokio::test]

@@ -49,7 +49,9 @@ pub fn stop_reason(error: &JobError) -> Option<Reason> {
     match error {
         JobError::Stopped(text) => systemic(text.clone()),
         JobError::Call(call) => match call.kind {
-            CallErrorKind::Unauthorized | CallErrorKind::WrongUrl => systemic(call.to_string()),
+            CallErrorKind::Unauthorized | CallErrorKind::WrongUrl | CallErrorKind::Configuration => {
+                systemic(call.to_string())
+            }
             CallErrorKind::NotSent
             | CallErrorKind::Refused { .. }
             | CallErrorKind::Rejected { .. }

@@ -56,8 +56,15 @@ pub enum BodyFault {
     Unauthorized,
     /// Not executed, try later.
     Refused(Option<Duration>),
+    /// The request names what the other side does not have (a field, an object): no repeating mends
+    /// it. The text is shown and logged, so it holds no personal data.
+    Configuration(String),
 }
 
 /// Reads the body of a 2xx answer (valid JSON already) for errors of its own; asked for complete
 /// answers only, never for a streamed one.
 pub type BodyCheck = Arc<dyn Fn(StatusCode, &[u8]) -> Result<(), BodyFault> + Send + Sync>;
+
+/// Reads the whole body of a 4xx or 5xx answer, which may be anything, for what it says more exactly than
+/// its status does; `None` leaves it at what the status means.
+pub type FailureCheck = Arc<dyn Fn(StatusCode, &[u8]) -> Option<BodyFault> + Send + Sync>;

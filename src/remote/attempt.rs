@@ -111,6 +111,10 @@ impl Inner {
             Collected::TooLong => (Bytes::new(), false),
             Collected::Cut(_, body) => (body, false),
         };
+        let check = self.config.failure_check.as_ref().filter(|_| complete);
+        if let Some(fault) = check.and_then(|check| check(status, strip_bom(&body))) {
+            return Failed { fault: fault.into(), status: Some(status.as_u16()) };
+        }
         let mut fault = judge_failure(status, &headers, &body, complete, self.env.now());
         if status == http::StatusCode::FORBIDDEN
             && self.forbidden.fetch_add(1, Ordering::Relaxed) + 1 >= FORBIDDEN_IN_A_ROW

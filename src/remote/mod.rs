@@ -17,7 +17,7 @@ mod stream;
 #[cfg(test)]
 mod tests;
 
-pub use answer::{Answer, BodyCheck, BodyFault, StreamedAnswer};
+pub use answer::{Answer, BodyCheck, BodyFault, FailureCheck, StreamedAnswer};
 pub use auth::{Auth, AuthScheme, Reloaded};
 pub use client::Client;
 pub use policy::{ClientConfig, lock_backoff};
@@ -134,6 +134,9 @@ pub enum CallErrorKind {
     NotFound,
     /// 404 with an empty body, a redirect, 405: the address is wrong. Configuration, for every kind.
     WrongUrl,
+    /// The other side does not know a field or an object that the request names, and said so in a way
+    /// that its connector declares. Certainly not executed; no repeating mends it.
+    Configuration,
     /// A write that may or may not have happened: time-out or reset after the first byte, 500, 502,
     /// 504, 503 without Retry-After, 2xx with a cut or foreign body.
     Uncertain,
@@ -176,6 +179,7 @@ impl CallError {
             | CallErrorKind::Refused { .. }
             | CallErrorKind::Unauthorized
             | CallErrorKind::WrongUrl
+            | CallErrorKind::Configuration
             | CallErrorKind::Unavailable
             | CallErrorKind::BadAnswer => true,
             CallErrorKind::Rejected { .. } | CallErrorKind::NotFound | CallErrorKind::Uncertain => false,

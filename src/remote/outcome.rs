@@ -30,6 +30,8 @@ pub(super) enum Fault {
     NotFound,
     /// 404 without JSON, 3xx, 405, 407.
     WrongUrl(String),
+    /// The request names what the other side does not have.
+    Misconfigured(String),
     /// No complete answer, or 5xx: a write may have happened.
     Undecided(String),
     /// 2xx, but the body is cut, foreign or contradicts it.
@@ -48,6 +50,7 @@ impl Fault {
             | Self::Rejected(_)
             | Self::NotFound
             | Self::WrongUrl(_)
+            | Self::Misconfigured(_)
             | Self::Interrupted => false,
         }
     }
@@ -61,6 +64,7 @@ impl Fault {
             | Self::Rejected(_)
             | Self::NotFound
             | Self::WrongUrl(_)
+            | Self::Misconfigured(_)
             | Self::Undecided(_)
             | Self::Untrusted(_)
             | Self::Interrupted => false,
@@ -77,6 +81,7 @@ impl Fault {
             | Self::Rejected(_)
             | Self::NotFound
             | Self::WrongUrl(_)
+            | Self::Misconfigured(_)
             | Self::Interrupted => false,
         }
     }
@@ -91,6 +96,7 @@ impl Fault {
             Self::Rejected(_) => Some("rejected"),
             Self::NotFound => Some("not_found"),
             Self::WrongUrl(_) => Some("wrong_url"),
+            Self::Misconfigured(_) => Some("rejected"),
             Self::Undecided(_) | Self::Untrusted(_) | Self::Interrupted => Some("uncertain"),
         }
     }
@@ -106,7 +112,10 @@ impl Fault {
     fn detail(&self) -> String {
         match self {
             Self::NotSent(why) => format!("nothing was sent: {why}"),
-            Self::Withheld(why) | Self::Unauthorized(why) | Self::WrongUrl(why) => why.clone(),
+            Self::Withheld(why)
+            | Self::Unauthorized(why)
+            | Self::WrongUrl(why)
+            | Self::Misconfigured(why) => why.clone(),
             Self::Undecided(why) | Self::Untrusted(why) => why.clone(),
             Self::Refused { retry_after: Some(wish) } => {
                 format!("busy, asks to come back in {} s", wish.as_secs())
@@ -138,6 +147,7 @@ impl Fault {
             Self::Rejected(text) => CallErrorKind::Rejected { status: status.unwrap_or(0), text },
             Self::NotFound => CallErrorKind::NotFound,
             Self::WrongUrl(_) => CallErrorKind::WrongUrl,
+            Self::Misconfigured(_) => CallErrorKind::Configuration,
             Self::Undecided(_) | Self::Untrusted(_) | Self::Interrupted if context.write => {
                 CallErrorKind::Uncertain
             }
@@ -167,6 +177,7 @@ impl From<BodyFault> for Fault {
                 Self::Unauthorized("the answer says that the token is wrong".to_owned())
             }
             BodyFault::Refused(retry_after) => Self::Refused { retry_after },
+            BodyFault::Configuration(text) => Self::Misconfigured(cut(&text)),
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! This is the layer of seconds. Minutes and hours are the operation's row (design section 4).
 
-use super::answer::BodyCheck;
+use super::answer::{BodyCheck, FailureCheck};
 use super::backoff::Intervals;
 use super::outcome::Fault;
 use super::{CallClass, CallContext};
@@ -64,6 +64,8 @@ pub struct ClientConfig {
     pub shutdown_grace: Duration,
     /// Errors that 2xx bodies carry.
     pub body_check: Option<BodyCheck>,
+    /// What 4xx and 5xx bodies say more exactly than their status.
+    pub failure_check: Option<FailureCheck>,
 }
 
 impl Default for ClientConfig {
@@ -93,6 +95,7 @@ impl Default for ClientConfig {
             breaker_subjects: 5,
             shutdown_grace: seconds(5),
             body_check: None,
+            failure_check: None,
         }
     }
 }

@@ -328,6 +328,21 @@ async fn a_body_that_contradicts_its_status_is_uncertain_or_bad() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_failure_that_says_more_than_its_status_is_not_repeated() {
+    let failure_check: FailureCheck = Arc::new(|status, body| {
+        (status == 500 && body == br#"{"fault":1}"#)
+            .then(|| BodyFault::Configuration("no such field".to_owned()))
+    });
+    let config = ClientConfig { failure_check: Some(failure_check), ..ClientConfig::default() };
+    let bench = bench_with(config.clone(), &[], Step::Answer(500, &[], r#"{"fault":1}"#));
+    assert_eq!(bench.read().await.unwrap_err(), CallErrorKind::Configuration);
+    assert_eq!(bench.sent(), 1);
+    let bench = bench_with(config, &[], ERROR_500);
+    assert_eq!(bench.read().await.unwrap_err(), CallErrorKind::Unavailable);
+    assert_eq!(bench.sent(), 4);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_token_goes_to_its_own_host_only() {
     for (base, sent) in
         [("http://dialler.test:80/rest", 1), ("http://other.test", 0), ("https://dialler.test", 0)]

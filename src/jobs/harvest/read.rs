@@ -306,7 +306,8 @@ fn is_the_sides(error: &CallError) -> bool {
         CallErrorKind::NotSent
         | CallErrorKind::Refused { .. }
         | CallErrorKind::Unauthorized
-        | CallErrorKind::WrongUrl => true,
+        | CallErrorKind::WrongUrl
+        | CallErrorKind::Configuration => true,
         CallErrorKind::Rejected { .. }
         | CallErrorKind::NotFound
         | CallErrorKind::Uncertain

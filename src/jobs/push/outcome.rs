@@ -35,7 +35,9 @@ pub fn outcome_of(kind: OperationKind, error: &CallErrorKind) -> NextState {
     match error {
         CallErrorKind::NotSent => NextState::AgainAndStop { retry_after: None },
         CallErrorKind::Refused { retry_after } => NextState::AgainAndStop { retry_after: *retry_after },
-        CallErrorKind::Unauthorized | CallErrorKind::WrongUrl => NextState::PutBackAndStop,
+        CallErrorKind::Unauthorized | CallErrorKind::WrongUrl | CallErrorKind::Configuration => {
+            NextState::PutBackAndStop
+        }
         CallErrorKind::Rejected { status, text } => NextState::Parked { status: *status, text: text.clone() },
         CallErrorKind::NotFound => match kind {
             // A JSON 404 on an import is about the campaign: there is no contact in the request.
@@ -97,7 +99,8 @@ mod tests {
     #[test]
     fn a_wrong_token_or_address_parks_nobody() {
         for kind in OperationKind::ALL {
-            for error in [CallErrorKind::Unauthorized, CallErrorKind::WrongUrl] {
+            for error in [CallErrorKind::Unauthorized, CallErrorKind::WrongUrl, CallErrorKind::Configuration]
+            {
                 assert_eq!(outcome_of(*kind, &error), NextState::PutBackAndStop, "{kind}: {error:?}");
             }
         }
