@@ -31,6 +31,13 @@ pub(super) fn dialler(raw: &RawDialler, notes: &mut Notes<'_>) -> Option<Dialler
     let release = raw.release.as_ref().map(|text| release(&text.value, notes));
     let country = country("dialler.country", raw.country.as_ref(), notes);
     let settle_after = raw.settle_after.as_ref().map(|span| span.value);
+    if let Some(given) = settle_after.filter(|given| *given < LEAST_QUIET) {
+        notes.warning(Problem::new(
+            "dialler.settle_after",
+            format!("{} s", given.as_secs()),
+            "at least 60s outside of tests: a request that is still under way may be taken for lost and sent twice",
+        ));
+    }
     Some(DiallerSettings {
         http: http?,
         clients_id: clients_id?,

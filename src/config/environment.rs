@@ -10,8 +10,9 @@ use super::kind::{KeySpec, Kind, RawValue, SectionSpec};
 use super::tree::{Layer, did_you_mean, keys_of};
 use crate::domain::{Place, Problem, suggest};
 
-/// Names of ours that are no settings.
-const OTHERS: &[&str] = &["DIALBRIDGE_CONFIG"];
+/// Names of ours that are no settings. The crash points are in test builds only (`env::crash`).
+const OTHERS: &[&str] =
+    if cfg!(debug_assertions) { &["DIALBRIDGE_CONFIG", "DIALBRIDGE_CRASH_AT"] } else { &["DIALBRIDGE_CONFIG"] };
 
 /// The layer of all variables; `tables` are the named tables that the files hold (`route.leads`).
 pub(super) fn read(

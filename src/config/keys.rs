@@ -94,7 +94,7 @@ sections! {
         /// Deadline of one request; long downloads are held to a least speed instead.
         request_timeout: Duration, Default, Kind::Duration(SECOND, 10 * MINUTE);
         /// Quiet time before an uncertain write is asked about.
-        settle_after: Duration, Optional, Kind::Duration(MINUTE, DAY);
+        settle_after: Duration, Optional, Kind::Duration(SECOND, DAY);
         /// Plain HTTP by explicit choice.
         allow_http: bool, Default, Kind::Bool;
         /// Certificates (PEM) believed instead of the system's.

@@ -85,10 +85,12 @@ impl Ledger {
     ) -> Result<Option<u16>, LedgerError> {
         self.read("attempts_hopeless", move |connection| {
             let mut statement = connection.prepare_cached(
-                "SELECT a.status FROM attempts a WHERE a.operation_id = ?1 AND a.status >= 500
-                 GROUP BY a.status HAVING count(*) >= ?2
-                    AND EXISTS (SELECT 1 FROM operations o WHERE o.state = 'done' AND o.id <> ?1
-                                AND o.finished_at >= min(a.sent_at))",
+                "SELECT failed.status FROM (
+                     SELECT status, count(*) AS times, min(sent_at) AS first FROM attempts
+                     WHERE operation_id = ?1 AND status >= 500 GROUP BY status) failed
+                 WHERE failed.times >= ?2
+                   AND EXISTS (SELECT 1 FROM operations o WHERE o.state = 'done' AND o.id <> ?1
+                               AND o.finished_at >= failed.first)",
             )?;
             let mut rows = statement.query((operation.0, times))?;
             match rows.next()? {
@@ -97,5 +99,47 @@ impl Ledger {
             }
         })
         .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::testing::scene;
+
+    #[tokio::test]
+    async fn hopeless_is_what_failed_so_often_in_one_way_while_others_succeeded() {
+        let scene = scene().await;
+        let link = scene.link("1", Some(1), &[]).await;
+        let failing = scene.operation(link, "update", "uncertain").await;
+        let hopeless = || scene.ledger.attempts_hopeless(OperationId(failing), 2);
+        let fail = async |status: i64| {
+            scene
+                .ledger
+                .write("test_attempt", move |tx| {
+                    tx.execute(
+                        "INSERT INTO attempts (operation_id, sent_at, answered_at, outcome, status, detail)
+                         VALUES (?1, '2030-01-07T09:10:00.000000Z', '2030-01-07T09:10:01.000000Z', 'uncertain', ?2, '')",
+                        (failing, status),
+                    )
+                })
+                .await
+                .expect("an attempt");
+        };
+        fail(500).await;
+        fail(502).await;
+        assert_eq!(hopeless().await.expect("read"), None, "never twice in the same way");
+        fail(500).await;
+        assert_eq!(hopeless().await.expect("read"), None, "nobody else succeeded: the server may be ill");
+        let other = scene.link("2", Some(2), &[]).await;
+        let done = scene.operation(other, "update", "waiting").await;
+        let finish = move |tx: &rusqlite::Transaction<'_>| {
+            tx.execute(
+                "UPDATE operations SET state = 'done', finished_at = '2030-01-07T09:20:00.000000Z' WHERE id = ?1",
+                [done],
+            )
+        };
+        scene.ledger.write("test_done", finish).await.expect("done");
+        assert_eq!(hopeless().await.expect("read"), Some(500));
     }
 }

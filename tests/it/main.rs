@@ -4,5 +4,6 @@ mod crm;
 mod harvest;
 mod jtel;
 mod phones;
+mod process;
 mod support;
 mod wire;

@@ -2,7 +2,7 @@
 
 use crate::app::simulate::{CAMPAIGN, Simulated};
 use crate::domain::policy::Job;
-use crate::ledger::{Counts, Ledger};
+use crate::ledger::{Counts, Ledger, RunRow};
 use anyhow::ensure;
 use std::path::Path;
 
@@ -34,9 +34,12 @@ pub(super) async fn print(
     println!("  blocks in force   {:>7}", ledger.blocks_count().await?);
     println!("  calls harvested   {:>7}", total(Job::Harvest, |c| c.calls_new));
     println!("\nRuns, each with a balance that the ledger enforces");
-    for run in &runs {
+    for run in runs.iter().filter(|run| matches!(run.job, Job::Pull | Job::Harvest)) {
         let of = run.route.clone().unwrap_or_default();
-        println!("  {:>3} {:<8}{of:<6} {:<5} {}", run.id.0, run.job.as_str(), run.state, run.balance());
+        println!("  {:<8}{of:<6} {:<5} {}", run.job.as_str(), run.state, run.balance());
+    }
+    if let Some(pushes) = pushes(&runs) {
+        println!("  {:<8}{:<6} {:<5} {}", pushes.job.as_str(), "", pushes.state, pushes.balance());
     }
     let contacts = simulated
         .dialler
@@ -55,4 +58,25 @@ pub(super) async fn print(
         println!("See it live, with agents dialling: dialbridge demo --keep");
     }
     Ok(())
+}
+
+/// All pushes as one: how many runs a push takes is a matter of timing (pull and harvest wake it, and what
+/// comes meanwhile makes one more), so the single ones would differ from report to report.
+fn pushes(runs: &[RunRow]) -> Option<RunRow> {
+    let mut all = runs.iter().filter(|run| run.job == Job::Push);
+    let mut sum = all.next()?.clone();
+    for run in all {
+        let (to, from) = (&mut sum.counts, &run.counts);
+        to.taken += from.taken;
+        to.done += from.done;
+        to.refused += from.refused;
+        to.uncertain += from.uncertain;
+        to.superseded += from.superseded;
+        to.parked += from.parked;
+        to.put_back += from.put_back;
+        if run.state != "done" {
+            sum.state.clone_from(&run.state);
+        }
+    }
+    Some(sum)
 }

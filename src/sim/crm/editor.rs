@@ -39,12 +39,14 @@ impl Editor {
         self.moment(Duration::ZERO, self.0.settings())
     }
 
-    /// Creates `n` plausible records, spread over the hour before now, the same for the same seed.
+    /// Creates `n` plausible records, the same for the same seed, spread over the hour before now. None is
+    /// younger than a minute: what a second read finds again inside its overlap must not depend on how
+    /// long the first one took.
     pub fn seed(&self, n: u64, seed: u64) {
         let mut rng = fastrand::Rng::with_seed(seed);
         let now = self.now();
         for _ in 0..n {
-            let ago = TimeDelta::microseconds(i64::try_from(rng.u64(1..3_600_000_000)).unwrap_or(1));
+            let ago = TimeDelta::microseconds(i64::try_from(rng.u64(60_000_000..3_600_000_000)).unwrap_or(1));
             let fields = seed::contact(&mut rng, self.0.store().ids_ever() + 1);
             self.create_at(fields, Moment { modified: now.modified - ago, ..now });
         }

@@ -1,0 +1,87 @@
+//! The program ends at every named point, at three speeds of the dialler; afterwards nothing is doubled,
+//! nothing is lost, and nothing that was in doubt was sent again unasked.
+
+use super::house::House;
+use super::judge::{Deaths, QUIET, judge};
+use super::work::Work;
+use dialbridge::sim::faults::{Action, Rule};
+use std::time::Duration;
+
+/// Where it ends, in which job, and at which of the times it comes by.
+const POINTS: &[(&str, &str)] = &[
+    ("pull", "inside_commit_page:1"),
+    ("push", "inside_commit_lease:1"),
+    ("push", "after_lease:1"),
+    ("push", "after_send:1"),
+    ("push", "after_answer:1"),
+    ("push", "after_answer:3"),
+    ("push", "inside_commit_answer:1"),
+    ("push", "inside_commit_answer:4"),
+    ("harvest", "inside_commit_chunk:1"),
+];
+
+async fn kill_at_every_point(before: u64, after: u64) {
+    let house = House::new(30).await;
+    let latency =
+        Action::Latency { before: Duration::from_millis(before), after: Duration::from_millis(after) };
+    house.dialler.faults().add(Rule::new(latency).path("/dialler/contacts/"));
+    let mut deaths = Deaths::default();
+    let mut work = Work::default();
+    house.switched_on().await;
+    for (job, point) in POINTS {
+        work.more(&house, 3, 3);
+        work.calls(&house, 2).await;
+        match *job {
+            "push" => house.run(&["sync", "pull"]).await.expect(0),
+            "harvest" if house.dialler.is_empty() => house.run(&["sync"]).await.expect(0),
+            _ => house.run(&["status", "--json"]).await.expect(0),
+        };
+        if *job == "harvest" {
+            work.calls(&house, 3).await;
+        }
+        let began = house.now();
+        assert!(house.crash(&["sync", job], point).await, "{point} was not met");
+        deaths.note(&house, began).await;
+    }
+    until_quiet(&house).await;
+    judge(&house, &deaths).await;
+    assert_eq!(deaths.count(), POINTS.len());
+    assert!(deaths.uncertain() > 0, "no operation was in doubt: this has tested nothing");
+    eprintln!("{} kills, {} operations in doubt", deaths.count(), deaths.uncertain());
+}
+
+/// Runs until nothing waits any more; a run that still meets something in doubt is followed by another.
+pub async fn until_quiet(house: &House) {
+    house.dialler.faults().clear();
+    for _ in 0..20 {
+        house.run(&["sync"]).await.expect(0);
+        let open = house.run(&["ledger", "operations", "--json", "--limit", "100000"]).await.expect(0);
+        if open.json().is_empty() {
+            // What the last run sent is decided about, harvested and found unchanged.
+            let mark = house.dialler.journal().mark();
+            house.run(&["sync"]).await.expect(0);
+            let late: Vec<_> = house.dialler.journal().requests_since(mark);
+            let late: Vec<_> = late.iter().filter(|asked| asked.kind.write).collect();
+            assert!(late.is_empty(), "not quiet: {late:?}");
+            return;
+        }
+        house.env.sleep(QUIET / 2).await;
+    }
+    let open = house.run(&["ledger", "operations"]).await;
+    panic!("it does not become quiet: {}", open.said());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn kills_at_named_points_when_the_work_is_done_before_the_answer() {
+    kill_at_every_point(0, 60).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn kills_at_named_points_when_the_work_begins_late() {
+    kill_at_every_point(60, 0).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn kills_at_named_points_when_everything_is_slow() {
+    kill_at_every_point(150, 150).await;
+}

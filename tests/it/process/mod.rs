@@ -1,0 +1,8 @@
+//! The real program as a user meets it: child processes, real signals, simulators over real HTTP.
+
+mod demo;
+mod house;
+mod judge;
+mod kill_points;
+mod kill_random;
+mod work;
