@@ -11,8 +11,11 @@ use super::tree::{Layer, did_you_mean, keys_of};
 use crate::domain::{Place, Problem, suggest};
 
 /// Names of ours that are no settings. The crash points are in test builds only (`env::crash`).
-const OTHERS: &[&str] =
-    if cfg!(debug_assertions) { &["DIALBRIDGE_CONFIG", "DIALBRIDGE_CRASH_AT"] } else { &["DIALBRIDGE_CONFIG"] };
+const OTHERS: &[&str] = if cfg!(debug_assertions) {
+    &["DIALBRIDGE_CONFIG", "DIALBRIDGE_CRASH_AT"]
+} else {
+    &["DIALBRIDGE_CONFIG"]
+};
 
 /// The layer of all variables; `tables` are the named tables that the files hold (`route.leads`).
 pub(super) fn read(

@@ -21,8 +21,7 @@ impl Work {
             self.edits += 1;
             editor.edit(id, json!({ "city": format!("Newtown {}", self.edits) }));
         }
-        let there: Vec<u64> =
-            before.into_iter().filter(|id| editor.field(*id, "x_gone").is_none()).collect();
+        let there: Vec<u64> = before.into_iter().filter(|id| editor.field(*id, "x_gone").is_none()).collect();
         for turn in 0..changed {
             self.edits += 1;
             let id = there[(self.edits as usize * 7 + turn) % there.len()];
