@@ -59,10 +59,10 @@ pub async fn until_quiet(house: &House) {
         house.run(&["sync"]).await.expect(0);
         let wrote = house.dialler.journal().requests_since(mark).iter().any(|asked| asked.kind.write);
         let open = house.run(&["ledger", "operations", "--json", "--limit", "100000"]).await.expect(0);
-        match open.json().is_empty() {
-            true if wrote => {}
-            true => return,
-            false => house.env.sleep(QUIET / 2).await,
+        if !open.json().is_empty() {
+            house.env.sleep(QUIET / 2).await;
+        } else if !wrote {
+            return;
         }
     }
     let open = house.run(&["ledger", "operations"]).await;
