@@ -208,9 +208,16 @@ impl HarvestActivity {
             return Err(JobError::Stopped(format!("the campaign of route {} is not known", first.route)));
         };
         let report = harvest(&self.context(cause), campaign).await?;
+        let doubled = self.ledger.doubles_lock(campaign, report.run).await?;
         // What a sweep shows may lock somebody.
         self.push.activate("schedule");
-        Ok((harvested(&report), false))
+        let mut text = harvested(&report);
+        if doubled > 0 {
+            text.push_str(&format!(
+                "; {doubled} contacts bear a UserData of ours a second time: they are being locked, the records are parked"
+            ));
+        }
+        Ok((text, doubled > 0))
     }
 
     fn context(&self, cause: &'static str) -> HarvestContext {

@@ -15,6 +15,7 @@ mod clearing;
 mod companions;
 mod contacts;
 mod decisions;
+mod doubles;
 mod due;
 mod error;
 mod gate;
