@@ -142,6 +142,8 @@ impl Control {
         });
         answer.data(json!({ "route": route, "state": state }));
         if state == RouteState::On {
+            // A person has looked: what stopped the route is tried again.
+            self.ledger.route_set_stopped(route, None).await?;
             self.wake_push();
         }
         Ok(End::Done)

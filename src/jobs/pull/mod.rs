@@ -102,7 +102,7 @@ async fn settle_stop(context: &PullContext, result: &Result<(), JobError>) -> Re
     match result {
         Ok(()) => {
             let row = context.ledger.route_show(context.route.route.clone()).await?;
-            if row.is_some_and(|row| row.stopped.is_some()) {
+            if row.and_then(|row| row.stopped).is_some_and(|stop| super::ends_with_a_pull(&stop)) {
                 context.ledger.route_set_stopped(context.route.route.clone(), None).await?;
             }
             Ok(())

@@ -173,7 +173,7 @@ impl Work<'_> {
         }
         Err(JobError::Stopped(format!(
             "route {} was stopped: the dialler rejected many of its records for the same reason; see `ledger parked` and \
-             its operations, correct the mapping or the campaign, then run the route again",
+             its operations, correct the mapping or the campaign, then `dialbridge route on`",
             stopped.join(", ")
         )))
     }
