@@ -229,7 +229,7 @@ fn apply(
     }
 }
 
-fn store_base(tx: &Transaction<'_>, link: LinkId, change: &BaseChange) -> rusqlite::Result<()> {
+pub(super) fn store_base(tx: &Transaction<'_>, link: LinkId, change: &BaseChange) -> rusqlite::Result<()> {
     let base = match change {
         BaseChange::Keep => return Ok(()),
         BaseChange::Replace(base) => base.clone(),

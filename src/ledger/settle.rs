@@ -1,13 +1,13 @@
 //! Uncertain operations: found at the start, due after the quiet time, ended by what was asked.
 
-use super::answer::{Ending, end_in};
+use super::answer::{BaseChange, Ending, end_in, store_base};
 use super::decisions::Cause;
 use super::holder::take_contact;
 use super::lease::{self, Leased};
 use super::meet::{self, Decide, MeetCounts, Meeting};
 use super::sql::{get_time, time};
 use super::{Ledger, LedgerError, hints};
-use crate::domain::{ContactId, HistoryId, LinkId, OperationId, RecordId, RouteName, Timestamp};
+use crate::domain::{Base, ContactId, HistoryId, LinkId, OperationId, RecordId, RouteName, Timestamp};
 use chrono::TimeDelta;
 use rusqlite::OptionalExtension as _;
 
@@ -104,20 +104,22 @@ impl Ledger {
     }
 
     /// The record is read and decided again at the next pull, because what stands there is neither what
-    /// was sent nor what was there before.
+    /// was sent nor what was there before; `unknown` are the fields of which that is so.
     ///
     /// # Errors
     /// The ledger cannot be written.
     pub async fn settle_decide_anew(
         &self,
         id: OperationId,
-        ending: Ending,
+        link: LinkId,
+        unknown: Base,
         record: Option<(RouteName, RecordId)>,
     ) -> Result<(), LedgerError> {
         let now = self.env.now();
         let answered = self.next_seq();
         self.write("settle_decide_anew", move |tx| {
-            end_in(tx, id, &ending, now, answered)?;
+            end_in(tx, id, &Ending::Superseded, now, answered)?;
+            store_base(tx, link, &BaseChange::Merge(unknown.clone()))?;
             if let Some((route, record)) = &record {
                 tx.prepare_cached("UPDATE records SET hash = x'' WHERE route = ?1 AND record_id = ?2")?
                     .execute((&route.0, &record.0))?;

@@ -5,5 +5,6 @@ mod harvest;
 mod jtel;
 mod phones;
 mod process;
+mod scenarios;
 mod support;
 mod wire;

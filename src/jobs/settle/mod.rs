@@ -142,8 +142,8 @@ async fn update(context: &PushContext, operation: &Leased) -> Result<(), JobErro
             Ok(())
         }
         UpdateVerdict::AsBefore => send_again(context, operation).await,
-        UpdateVerdict::Neither => {
-            Ok(ledger.settle_decide_anew(operation.id, Ending::Superseded, record(operation)).await?)
+        UpdateVerdict::Neither(unknown) => {
+            Ok(ledger.settle_decide_anew(operation.id, operation.link, unknown, record(operation)).await?)
         }
     }
 }

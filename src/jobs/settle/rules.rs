@@ -11,22 +11,24 @@ pub(super) enum UpdateVerdict {
     AsWished(Box<Done>),
     /// What both sides last agreed on: it did not arrive.
     AsBefore,
-    /// Neither: an agent edited, or the server changed what it was sent.
-    Neither,
+    /// Neither: an agent edited, or the server changed what it was sent. What the sides agreed on is known
+    /// no more of these fields.
+    Neither(Base),
 }
 
 /// Field by field: all as sent, all as before, or neither.
 pub(super) fn judge_update(link: &LinkView, sent: &Values, seen: &Contact) -> UpdateVerdict {
     let wished = sent.iter().all(|(field, value)| says_the_same(*field, seen.get(field.as_str()), value));
     if wished {
-        let pairs: Base = sent
+        let pairs = sent
             .iter()
-            .filter_map(|(field, _)| {
-                // A newer wish than the one that was sent stays different from the base.
-                let value = link.desired.get(field)?;
-                let same = says_the_same(*field, seen.get(field.as_str()), &value.send);
+            .map(|(field, value)| {
                 let dialler = seen.get(field.as_str()).clone();
-                same.then(|| (*field, Pair { crm: value.crm.clone(), dialler }))
+                let wish = link.desired.get(field).filter(|wish| says_the_same(*field, &dialler, &wish.send));
+                // A newer wish must stay different from the base, also one that goes back to what the base
+                // had before (A-B-A): the dialler has what was sent.
+                let crm = wish.map_or_else(|| value.clone(), |wish| wish.crm.clone());
+                (*field, Pair { crm, dialler })
             })
             .collect();
         let changes = sent
@@ -50,7 +52,22 @@ pub(super) fn judge_update(link: &LinkView, sent: &Values, seen: &Contact) -> Up
             .get(field)
             .is_some_and(|pair| says_the_same(*field, seen.get(field.as_str()), &pair.dialler))
     });
-    if before { UpdateVerdict::AsBefore } else { UpdateVerdict::Neither }
+    if before {
+        return UpdateVerdict::AsBefore;
+    }
+    let unknown = sent
+        .iter()
+        .filter(|(field, _)| {
+            let agreed = link.base.get(field);
+            agreed.is_none_or(|pair| !says_the_same(**field, seen.get(field.as_str()), &pair.dialler))
+        })
+        .map(|(field, value)| {
+            let dialler = seen.get(field.as_str()).clone();
+            (*field, Pair { crm: serde_json::json!({ "in_doubt": value }), dialler })
+        })
+        .collect();
+    // An object is never a field's value, so whatever is wished next is another one and is sent.
+    UpdateVerdict::Neither(unknown)
 }
 
 /// What stands where a reset was in doubt.
@@ -114,7 +131,11 @@ mod tests {
         };
         assert!(matches!(done.base, BaseChange::Merge(pairs) if pairs[&city()].crm == json!("Bonn")));
         assert_eq!(judge_update(&link_now, &sent, &there("Ulm")), UpdateVerdict::AsBefore);
-        assert_eq!(judge_update(&link_now, &sent, &there("Hof")), UpdateVerdict::Neither);
+        let UpdateVerdict::Neither(unknown) = judge_update(&link_now, &sent, &there("Hof")) else {
+            panic!("somebody edited")
+        };
+        let back = [(city(), DesiredValue { crm: json!("Ulm"), send: json!("Ulm") })].into();
+        assert_eq!(crate::sync::changed_fields(&back, &unknown).len(), 1, "back to Ulm is sent");
     }
 
     #[test]
@@ -124,7 +145,9 @@ mod tests {
         let UpdateVerdict::AsWished(done) = judge_update(&link("Ulm", "Ulm"), &sent, &seen) else {
             panic!("it arrived")
         };
-        assert_eq!(done.base, BaseChange::Merge(Base::new()), "back to Ulm must still be sent");
+        let BaseChange::Merge(base) = done.base else { panic!("the dialler has Bonn now") };
+        let changed = crate::sync::changed_fields(&link("Ulm", "Ulm").desired, &base);
+        assert_eq!(changed.len(), 1, "back to Ulm must still be sent");
     }
 
     #[test]

@@ -1,0 +1,176 @@
+//! What happens when the dialler has a contact already?
+
+use crate::support::world::{CAMPAIGN, OTHER, Setup, World, key, minutes};
+use dialbridge::sim::dialler::DiallerConfig;
+use dialbridge::sim::dialler::config::{UserDataMatch, UserDataScope};
+use serde_json::json;
+
+const MATCHES: [UserDataMatch; 4] = [
+    UserDataMatch::Exact,
+    UserDataMatch::CaseInsensitive,
+    UserDataMatch::CaseInsensitiveTrimmed,
+    UserDataMatch::Like,
+];
+
+/// Worlds with every way of matching UserData, with and without the batch read.
+async fn all_worlds(setup: Setup) -> Vec<World> {
+    let mut worlds = Vec::new();
+    for userdata_match in MATCHES {
+        for userdata_scope in [UserDataScope::Campaign, UserDataScope::Tenant] {
+            for batch_read in [true, false] {
+                let dialler =
+                    DiallerConfig { userdata_match, userdata_scope, batch_read, ..setup.dialler.clone() };
+                worlds.push(World::new(Setup { dialler, ..setup.clone() }).await);
+            }
+        }
+    }
+    worlds
+}
+
+#[tokio::test(start_paused = true)]
+async fn is_a_contact_with_our_key_adopted_and_never_imported_over() {
+    for world in all_worlds(Setup::default()).await {
+        let id = world.record("Ada");
+        let ours = world.dialler.put(
+            CAMPAIGN,
+            &[("Name", "Somebody"), ("UserData", &key(id)), ("PhoneNumber1", "4930999"), ("Comment", "keep")],
+        );
+        world.sync_all().await;
+        assert_eq!(world.dialler.journal().count("import"), 0);
+        let contact = world.contact(id);
+        assert_eq!((contact.id, contact.get("Name")), (ours, json!("Ada")));
+        assert_eq!(contact.get("Comment"), json!("keep"));
+        world.assert_at_rest().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn does_adoption_keep_the_diallers_values_where_the_route_says_so() {
+    let world = World::new(Setup {
+        route_keys: "only_if = \"phone and active\"\nadopt_conflict = \"keep_dialler\"",
+        ..Setup::default()
+    })
+    .await;
+    let id = world.record("Ada");
+    world.dialler.put(CAMPAIGN, &[("Name", "Somebody"), ("UserData", &key(id)), ("PhoneNumber1", "4930999")]);
+    world.assert_at_rest().await;
+    assert_eq!(world.value(id, "Name"), json!("Somebody"));
+    world.advance(minutes(1)).await;
+    world.editor().edit(id, json!({ "city": "Bonn" }));
+    world.sync_all().await;
+    assert_eq!(world.value(id, "City"), json!("Bonn"), "a change after that travels");
+    assert_eq!(world.value(id, "Name"), json!("Somebody"));
+    world.assert_at_rest().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn is_a_key_found_in_another_campaign_parked() {
+    for world in all_worlds(Setup::default()).await {
+        let (id, other) = (world.record("Ada"), world.record("Berta"));
+        let elsewhere = world
+            .dialler
+            .put(OTHER, &[("Name", "Somebody"), ("UserData", &key(id)), ("PhoneNumber1", "4930999")]);
+        world.sync_all().await;
+        assert_eq!(world.dialler.journal().imports_of(&key(id)).len(), 0);
+        assert_eq!(world.contact(id).id, elsewhere);
+        assert_eq!(world.value(id, "Name"), json!("Somebody"));
+        assert_eq!(world.value(other, "Name"), json!("Berta"), "the others go on");
+        let parked = world.parked().await;
+        assert!(parked.len() == 1 && parked[0].contains("stands in campaign"), "{parked:?}");
+        world.assert_at_rest().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn is_a_key_that_is_equal_only_when_folded_left_to_its_owner() {
+    for world in all_worlds(Setup::default()).await {
+        let id = world.record("Ada");
+        let others = world
+            .dialler
+            .put(CAMPAIGN, &[("Name", "Somebody"), ("UserData", "LEADS-1"), ("PhoneNumber1", "4930999")]);
+        world.sync_all().await;
+        let contact = world.dialler.contact(others).expect("still there");
+        assert_eq!((contact.get("Name"), contact.locked), (json!("Somebody"), false));
+        // A server that tells the two apart does not show it: then there is nobody to be confused with.
+        let server_folds = world.dialler.read(|state| state.config.userdata_match != UserDataMatch::Exact);
+        if server_folds {
+            assert_eq!(world.contacts(id).len(), 0);
+            assert_eq!(world.parked().await.len(), 1);
+        }
+        world.assert_at_rest().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn are_all_but_one_of_several_with_our_key_locked_at_once() {
+    for world in all_worlds(Setup::default()).await {
+        let id = world.record("Ada");
+        let fields = [("Name", "Somebody"), ("UserData", "leads-1"), ("PhoneNumber1", "4930999")];
+        let doubles: Vec<i64> = (0..3).map(|_| world.dialler.put(CAMPAIGN, &fields)).collect();
+        world.sync_all().await;
+        let contacts = world.contacts(id);
+        assert_eq!(contacts.len(), 3, "none made, none deleted");
+        let open: Vec<i64> = contacts.iter().filter(|contact| !contact.locked).map(|c| c.id).collect();
+        assert_eq!(open, [doubles[0]], "the oldest stays callable");
+        assert!(world.parked().await[0].contains("several contacts"));
+        world.assert_at_rest().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn is_whoever_must_not_be_called_locked_at_first_sight() {
+    for world in all_worlds(Setup::default()).await {
+        let (blocked, archived, fine) = (world.record("Ada"), world.record("Berta"), world.record("Carl"));
+        world.editor().edit(blocked, json!({ "do_not_call": true }));
+        world.editor().archive(archived, true);
+        let number = world.number(blocked);
+        for id in [blocked, archived, fine] {
+            let digits = number.trim_start_matches('+').to_owned();
+            world.dialler.put(
+                CAMPAIGN,
+                &[
+                    ("Name", "Old"),
+                    ("UserData", &key(id)),
+                    ("PhoneNumber1", if id == fine { "4930777" } else { &digits }),
+                ],
+            );
+        }
+        world.sync_all().await;
+        assert!(world.locked(blocked), "blocked");
+        assert!(world.locked(archived), "archived");
+        assert!(!world.locked(fine));
+        assert_eq!(world.dialler.journal().count("import"), 0);
+        world.assert_at_rest().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn does_a_first_load_cost_one_list_and_not_a_request_for_each_record() {
+    let world = World::usual().await;
+    world.editor().seed(3_000, 1);
+    world.dialler.seed(CAMPAIGN, "others", 500);
+    world.pull().await.expect("a pull");
+    let mark = world.mark();
+    world.push().await.expect("a push");
+    let requests = world.dialler.journal().requests_since(mark);
+    let reads: Vec<&str> = requests.iter().filter(|r| !r.kind.write).map(|r| r.kind.name).collect();
+    assert_eq!(world.dialler.journal().count("import"), 3_000);
+    assert!(reads.len() <= 3, "{} reads: {:?}", reads.len(), &reads[..reads.len().min(10)]);
+    assert_eq!(world.dialler.doubled().len(), 0);
+    let pages = world.crm.journal.requests_of("list").len();
+    assert!(pages <= 17, "{pages} pages of 200 for 3,000 records");
+    world.assert_at_rest().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn does_a_dry_route_decide_and_send_nothing() {
+    let world = World::new(Setup { on: false, ..Setup::default() }).await;
+    let id = world.record("Ada");
+    world.sync_all().await;
+    world.sync_all().await;
+    assert_eq!(world.dialler.journal().write_count(), 0);
+    world.switch(dialbridge::domain::policy::RouteState::On).await;
+    world.sync_all().await;
+    assert_eq!(world.value(id, "Name"), json!("Ada"));
+    world.assert_at_rest().await;
+}

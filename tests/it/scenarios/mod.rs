@@ -1,0 +1,7 @@
+//! The whole program between the two simulators, under virtual time: what happens when ... ?
+//!
+//! Every test is a question that a user would ask; the answer is read from what the simulated dialler
+//! and CRM noted themselves.
+
+mod edits;
+mod first_sight;

@@ -1,0 +1,594 @@
+//! A whole small world under virtual time: the simulated CRM, the simulated dialler, and the program's
+//! own parts between them, with faults, crashes and a clock that tests move.
+//!
+//! Tests built on it judge by what the simulators noted themselves, never by our ledger; the ledger is
+//! read for reasons only.
+
+use chrono::TimeDelta;
+use dialbridge::app::in_process::InProcess;
+use dialbridge::app::parts::{Parts, Transports, build_on};
+use dialbridge::check::{self, Settings};
+use dialbridge::config::{self, Sources};
+use dialbridge::control::{Answer, Command, End, Line};
+use dialbridge::domain::policy::{Job, RouteState};
+use dialbridge::domain::{BlockSubject, Problem, RouteName, Timestamp};
+use dialbridge::env::Env;
+use dialbridge::jobs::JobError;
+use dialbridge::jobs::pull::{PullReport, pull};
+use dialbridge::ledger::{Ledger, ParkedItem, RunRow};
+use dialbridge::remote::http::HttpOptions;
+use dialbridge::remote::{Request, Response, Side, Transport, TransportError};
+use dialbridge::runtime::{Outcome, Schedule};
+use dialbridge::sim::crm::{Editor, Login, Settings as CrmSettings, SimCrm};
+use dialbridge::sim::dialler::{DiallerConfig, DiallerSim, SimContact};
+use dialbridge::sim::faults::{Effect, Rule};
+use dialbridge::sim::journal::{Asked, Detail};
+use serde_json::{Value, json};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// The campaign of route `leads`.
+pub const CAMPAIGN: i64 = 538;
+/// The campaign of route `winback`, where a test has one.
+pub const OTHER: i64 = 551;
+/// The token that both simulators take.
+pub const TOKEN: &str = "sim-token";
+
+/// A number of seconds.
+pub const fn seconds(n: u64) -> Duration {
+    Duration::from_secs(n)
+}
+
+/// A number of minutes.
+pub const fn minutes(n: u64) -> Duration {
+    Duration::from_secs(n * 60)
+}
+
+/// What a world is made of; everything has a usual value.
+#[derive(Debug, Clone)]
+pub struct Setup {
+    /// The seed of all chance.
+    pub seed: u64,
+    /// When it begins.
+    pub start: &'static str,
+    /// The bundled connector.
+    pub connector: &'static str,
+    /// How the CRM behaves.
+    pub crm: CrmSettings,
+    /// How the dialler behaves.
+    pub dialler: DiallerConfig,
+    /// Lines for `[dialler]` beyond the usual ones.
+    pub dialler_keys: &'static str,
+    /// Lines for `[route.leads]`: conditions and policies.
+    pub route_keys: &'static str,
+    /// Lines of `[route.leads.fields]`.
+    pub fields: &'static str,
+    /// Whole tables after everything else (a second route).
+    pub more: &'static str,
+    /// Whether routes are switched on at the beginning.
+    pub on: bool,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self {
+            seed: 7,
+            start: "2026-03-02T09:00:00.250Z",
+            connector: "sim-id",
+            crm: CrmSettings::default(),
+            dialler: DiallerConfig::default(),
+            dialler_keys: "release = \"3.39\"",
+            route_keys: "only_if = \"phone and active\"\nblock_if = \"phone_blacklisted or do_not_call\"",
+            fields: "Name = \"name\"\nPhoneNumber1 = \"phone | phone('DE')\"\nEmail = \"email\"\nCity = \"city\"\n\
+                     PostalCode = \"zip\"",
+            more: "",
+            on: true,
+        }
+    }
+}
+
+/// The second route of tests that need two: the same records, another campaign.
+pub const WINBACK: &str = r#"
+[route.winback]
+crm          = "sales"
+campaign     = 551
+only_if      = "phone and active"
+beside       = "ignore"
+[route.winback.fields]
+Name         = "name"
+PhoneNumber1 = "phone | phone('DE')"
+"#;
+
+/// The two simulators and the program between them.
+pub struct World {
+    /// The CRM.
+    pub crm: SimCrm,
+    /// The dialler.
+    pub dialler: DiallerSim,
+    /// The world's clock; it goes on when the program is restarted.
+    pub env: Env,
+    /// How the program is configured.
+    pub settings: Arc<Settings>,
+    folder: tempfile::TempDir,
+    parts: Option<Parts>,
+    crash: CancellationToken,
+}
+
+impl World {
+    /// The usual world.
+    pub async fn usual() -> Self {
+        Self::new(Setup::default()).await
+    }
+
+    /// A world as described, with the program running in it.
+    pub async fn new(setup: Setup) -> Self {
+        let start: Timestamp = setup.start.parse().expect("an instant");
+        let env = Env::simulated(start, setup.seed);
+        let crm_settings = CrmSettings { login: Login::Token(TOKEN.to_owned()), ..setup.crm.clone() };
+        // The simulators' shutdown is never the program's: a restart does not end the world.
+        let crm = SimCrm::new(crm_settings, env.child(), setup.seed, Detail::Full);
+        let dialler = DiallerSim::new(setup.dialler.clone(), env.child());
+        let folder = tempfile::tempdir().expect("a folder");
+        write(&folder.path().join("crm.token"), TOKEN);
+        write(&folder.path().join("dialler.token"), TOKEN);
+        let config = folder.path().join("dialbridge.toml");
+        write(&config, &config_text(&setup));
+        let settings = Arc::new(load(&config));
+        let crash = CancellationToken::new();
+        let mut world = Self { crm, dialler, env, settings, folder, parts: None, crash };
+        world.begin().await;
+        if setup.on {
+            world.switch(RouteState::On).await;
+        }
+        world
+    }
+
+    async fn begin(&mut self) {
+        self.crash = CancellationToken::new();
+        let env = self.env.child();
+        let path = self.folder.path().join("ledger.sqlite");
+        let ledger = Ledger::open_simulated(&path, env.clone()).await.expect("a ledger");
+        let transports =
+            Wires { crm: self.crm.router(), dialler: self.dialler.router(), crash: self.crash.clone() };
+        let parts = build_on(ledger, self.settings.clone(), env, &transports).await;
+        self.parts = Some(parts.expect("the parts"));
+    }
+
+    /// Whatever is under way breaks off in the middle of its requests, nothing more is written, and the
+    /// program begins anew on the same ledger.
+    pub async fn crash(&mut self) {
+        self.crash.cancel();
+        self.restart().await;
+    }
+
+    /// The program ends as on SIGTERM and begins anew on the same ledger.
+    pub async fn restart(&mut self) {
+        if let Some(parts) = self.parts.take() {
+            parts.env.shutdown().cancel();
+            parts.tracker.close();
+            parts.tracker.wait().await;
+        }
+        self.begin().await;
+    }
+
+    /// Another config text for the same ledger: the program is restarted with it.
+    pub async fn reconfigure(&mut self, setup: Setup) {
+        let config = self.folder.path().join("dialbridge.toml");
+        write(&config, &config_text(&setup));
+        self.settings = Arc::new(load(&config));
+        self.restart().await;
+    }
+
+    /// The program's parts.
+    pub fn parts(&self) -> &Parts {
+        self.parts.as_ref().expect("the program runs")
+    }
+
+    /// The ledger, for reasons.
+    pub fn ledger(&self) -> &Ledger {
+        &self.parts().ledger
+    }
+
+    /// Puts another token into the program's files and lets it read them (SIGHUP).
+    pub fn give_token(&self, side: &str, token: &str) {
+        write(&self.folder.path().join(format!("{side}.token")), token);
+        self.parts().reload_tokens();
+    }
+
+    // --- what a person asks for -------------------------------------------------------------------
+
+    /// A command, as the socket carries it; how it ended and what was said.
+    pub async fn command(&self, command: Command) -> (End, String) {
+        let (answer, mut lines) = Answer::channel();
+        self.parts().control.execute(command, "test".to_owned(), answer).await;
+        let (mut end, mut said) = (End::Failed, Vec::new());
+        while let Some(line) = lines.recv().await {
+            match line {
+                Line::Text(text) => said.push(text),
+                Line::Data(_) => {}
+                Line::End { end: ended } => end = ended,
+            }
+        }
+        (end, said.join("; "))
+    }
+
+    /// Sets all routes.
+    pub async fn switch(&self, state: RouteState) {
+        for route in self.parts().routes.keys() {
+            let command = Command::Route { route: route.clone(), state, reason: "a test".to_owned() };
+            let (end, said) = self.command(command).await;
+            assert_eq!(end, End::Done, "{said}");
+        }
+        self.idle().await;
+    }
+
+    /// Blocks a number by hand and waits for what follows at once.
+    pub async fn block_number(&self, number: &str) {
+        let (end, said) = self
+            .command(Command::BlockAdd {
+                client: "default".to_owned(),
+                subjects: vec![BlockSubject::Number(number.to_owned())],
+                reason: "said no".to_owned(),
+                source: "operator".to_owned(),
+                until: None,
+            })
+            .await;
+        assert_eq!(end, End::Done, "{said}");
+    }
+
+    // --- runs -------------------------------------------------------------------------------------
+
+    /// One pull of every route, without the push that follows it in the daemon.
+    ///
+    /// # Errors
+    /// The first that failed; the others ran.
+    pub async fn pull(&self) -> Result<Vec<PullReport>, JobError> {
+        let mut reports = Vec::new();
+        let mut failed = None;
+        for part in self.parts().routes.values() {
+            match pull(&part.pull, "hand").await {
+                Ok(report) => reports.push(report),
+                Err(error) => failed = failed.or(Some(error)),
+            }
+        }
+        failed.map_or(Ok(reports), Err)
+    }
+
+    /// One push; the line it ends with, `Err` where it failed.
+    pub async fn push(&self) -> Result<String, String> {
+        let runner = self.parts().control.runners.push.clone().expect("a push");
+        ended(runner.run_now("hand").await)
+    }
+
+    /// One harvest of every campaign.
+    pub async fn harvest(&self) -> Result<String, String> {
+        let mut said = Vec::new();
+        for (_, runner) in &self.parts().control.runners.harvests {
+            said.push(ended(runner.run_now("hand").await)?);
+        }
+        Ok(said.join("; "))
+    }
+
+    /// Pull, push, harvest, push: what `sync` does. Each must succeed.
+    pub async fn sync_all(&self) {
+        self.pull().await.expect("a pull");
+        self.push().await.expect("a push");
+        self.harvest().await.expect("a harvest");
+        self.push().await.expect("a second push");
+    }
+
+    /// The same, whatever fails.
+    pub async fn try_all(&self) {
+        let _whatever = self.pull().await;
+        let _whatever = self.push().await;
+        let _whatever = self.harvest().await;
+        let _whatever = self.push().await;
+    }
+
+    /// Waits until no run is under way or asked for.
+    pub async fn idle(&self) {
+        for _ in 0..10_000 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            let runners = &self.parts().control.runners;
+            let all =
+                runners.pulls.values().chain(&runners.push).chain(runners.harvests.iter().map(|(_, r)| r));
+            if all.into_iter().all(|runner| runner.status().running_since.is_none()) {
+                return;
+            }
+        }
+        panic!("the runs do not end");
+    }
+
+    /// Lets time pass; nothing of ours runs.
+    pub async fn advance(&self, duration: Duration) {
+        tokio::time::sleep(duration).await;
+    }
+
+    /// Lets the daemon live: its schedules, and push when its next operation is due.
+    pub async fn live(&self, duration: Duration) {
+        let until = self.now() + TimeDelta::from_std(duration).expect("a span");
+        let runners = &self.parts().control.runners;
+        let push = runners.push.clone().expect("a push");
+        let mut due = self.parts().push_due.clone();
+        let mut plan: Vec<(Schedule, dialbridge::runtime::Activator)> = Vec::new();
+        for route in self.settings.routes.values() {
+            let schedule = |text: &str| Schedule::parse(text, route.time_zone).expect("a schedule");
+            plan.push((schedule(&route.pull), runners.pulls[&route.id].clone()));
+            plan.push((schedule(&route.push), push.clone()));
+            for (routes, runner) in &runners.harvests {
+                if routes.contains(&route.id) {
+                    plan.push((schedule(&route.harvest), runner.clone()));
+                }
+            }
+        }
+        let mut since = self.now();
+        while self.now() < until {
+            let next = plan.iter().filter_map(|(schedule, _)| schedule.next_after(since)).min();
+            let next = next.unwrap_or(until).min(until);
+            let operation = *due.borrow_and_update();
+            let operation = operation.filter(|at| *at > self.now() && *at < next);
+            let wake = operation.unwrap_or(next);
+            tokio::select! {
+                () = tokio::time::sleep((wake - self.now()).to_std().unwrap_or_default()) => {
+                    if operation.is_some() {
+                        push.activate("schedule");
+                        tokio::time::sleep(Duration::from_millis(1)).await;
+                        continue;
+                    }
+                    for (schedule, runner) in &plan {
+                        if schedule.next_after(since) == Some(next) {
+                            runner.activate("schedule");
+                        }
+                    }
+                    since = next;
+                }
+                changed = due.changed() => changed.expect("the program runs"),
+            }
+        }
+    }
+
+    // --- what can be seen ---------------------------------------------------------------------------
+
+    /// Now.
+    pub fn now(&self) -> Timestamp {
+        self.env.now()
+    }
+
+    /// Whoever edits the CRM.
+    pub fn editor(&self) -> Editor {
+        self.crm.editor()
+    }
+
+    /// A record with a name and a number of its own.
+    pub fn record(&self, name: &str) -> u64 {
+        let editor = self.editor();
+        let n = editor.ids().len() + 1;
+        editor.create(json!({
+            "name": name, "phone": format!("+49 30 23125 {n:03}"), "email": "a@example.com", "city": "Ulm",
+            "zip": "89073", "street": "Hafengasse 1", "stage": "new", "score": 5, "comment": false, "do_not_call": false,
+        }))
+    }
+
+    /// The number of a record made by [`Self::record`], as E.164.
+    pub fn number(&self, id: u64) -> String {
+        let phone = self.editor().field(id, "phone").expect("a record");
+        phone.as_str().expect("a number").chars().filter(|c| !c.is_whitespace()).collect()
+    }
+
+    /// The contacts with a record's UserData on route `leads`.
+    pub fn contacts(&self, id: u64) -> Vec<Arc<SimContact>> {
+        self.dialler.contacts_with(&key(id))
+    }
+
+    /// The one contact of a record.
+    #[track_caller]
+    pub fn contact(&self, id: u64) -> Arc<SimContact> {
+        let found = self.contacts(id);
+        assert_eq!(found.len(), 1, "contacts of record {id}: {found:?}");
+        found[0].clone()
+    }
+
+    /// A field of a record's contact.
+    #[track_caller]
+    pub fn value(&self, id: u64, field: &str) -> Value {
+        self.contact(id).get(field)
+    }
+
+    /// Whether a record's contact is locked.
+    #[track_caller]
+    pub fn locked(&self, id: u64) -> bool {
+        self.contact(id).locked
+    }
+
+    /// The number the dialler's journal gives next.
+    pub fn mark(&self) -> u64 {
+        self.dialler.journal().mark()
+    }
+
+    /// What the dialler was asked to change since.
+    pub fn writes_since(&self, mark: u64) -> Vec<Asked> {
+        self.dialler.journal().requests_where(|asked| asked.seq >= mark && asked.kind.write)
+    }
+
+    /// The same as `kind contact-or-key`, for messages and comparison.
+    pub fn writes(&self, mark: u64) -> Vec<&'static str> {
+        self.writes_since(mark).iter().map(|asked| asked.kind.name).collect()
+    }
+
+    /// What is parked, in words: `record: reason`.
+    pub async fn parked(&self) -> Vec<String> {
+        let items: Vec<ParkedItem> = self.ledger().parked_list(None, 1000).await.expect("a list");
+        items.iter().map(|item| format!("{}: {}", item.record.as_deref().unwrap_or("?"), item.text)).collect()
+    }
+
+    /// The newest runs first.
+    pub async fn runs(&self) -> Vec<RunRow> {
+        self.ledger().runs_list(None, 1000).await.expect("runs")
+    }
+
+    /// What happened, for a message: operations and runs as the ledger has them, and the dialler's requests.
+    pub async fn story(&self) -> String {
+        let operations = self.ledger().operations_list(None, false, 200).await.expect("operations");
+        let runs = self.runs().await;
+        let mut text = String::from("operations:\n");
+        for operation in operations {
+            text.push_str(&format!("  {}\n", json!(operation)));
+        }
+        text.push_str("runs:\n");
+        for run in runs.iter().rev().take(60) {
+            text.push_str(&format!(
+                "  {} {} {} {}\n",
+                run.started_at,
+                run.job.as_str(),
+                run.state,
+                run.balance()
+            ));
+        }
+        text.push_str("requests:\n");
+        for asked in self.dialler.journal().requests() {
+            let body = String::from_utf8_lossy(&asked.body).chars().take(120).collect::<String>();
+            text.push_str(&format!(
+                "  {} {} {} {body} -> {:?}\n",
+                asked.at, asked.kind.name, asked.path, asked.answered
+            ));
+        }
+        text
+    }
+
+    /// A pull, push by push until nothing changes: for the state in which both sides have come to rest.
+    pub async fn settle_down(&self) {
+        for _ in 0..6 {
+            self.sync_all().await;
+            self.advance(minutes(3)).await;
+        }
+    }
+
+    /// Nothing is written by a further run.
+    pub async fn assert_at_rest(&self) {
+        let mark = self.mark();
+        self.sync_all().await;
+        assert_eq!(self.writes(mark), Vec::<&str>::new(), "a run with nothing changed must write nothing");
+    }
+}
+
+/// The UserData of a record on route `leads`.
+pub fn key(id: u64) -> String {
+    format!("leads-{id}")
+}
+
+/// The route of most tests.
+pub fn leads() -> RouteName {
+    RouteName("leads".to_owned())
+}
+
+/// The command that runs one job.
+pub fn sync(job: Job) -> Command {
+    Command::Sync { job: Some(job), route: None }
+}
+
+/// A time-out as the client sees it: the answer is minutes late, the effect there, or not.
+pub fn timeout(effect: Effect) -> Rule {
+    Rule::new(dialbridge::sim::faults::Action::Reset(effect))
+}
+
+fn ended(outcome: Option<Outcome>) -> Result<String, String> {
+    match outcome {
+        Some(Outcome::Done { text, .. }) => Ok(text),
+        Some(Outcome::Failed { text }) => Err(text),
+        None => Err("the program ended".to_owned()),
+    }
+}
+
+fn write(path: &Path, text: &str) {
+    use std::io::Write as _;
+    let mut options = std::fs::OpenOptions::new();
+    let mut file =
+        options.create(true).truncate(true).write(true).mode(0o600).open(path).expect("a file to write");
+    file.write_all(text.as_bytes()).expect("written");
+}
+
+fn load(config: &Path) -> Settings {
+    let sources = Sources::read(config, Vec::new()).unwrap_or_else(|problems| panic!("{problems:#?}"));
+    let cron = |text: &str, zone| Schedule::parse(text, zone).map(|_| ()).map_err(|error| error.to_string());
+    let checked = check::offline(&config::load(&sources), &check::Validators { cron: &cron });
+    checked.settings.unwrap_or_else(|| panic!("{:#?}", checked.problems))
+}
+
+fn config_text(setup: &Setup) -> String {
+    let Setup { connector, dialler_keys, route_keys, fields, more, .. } = setup;
+    format!(
+        r#"
+[dialler]
+base_url     = "http://dialler.invalid/rest/v1.0/3"
+token_file   = "dialler.token"
+time_zone    = "Europe/Berlin"
+country      = "DE"
+allow_http   = true
+{dialler_keys}
+
+[crm.sales]
+connector    = "{connector}"
+base_url     = "http://crm.invalid"
+token_file   = "crm.token"
+allow_http   = true
+
+[route.leads]
+crm          = "sales"
+campaign     = {CAMPAIGN}
+pull         = "* * * * *"
+harvest      = "*/5 * * * *"
+beside       = "ignore"
+{route_keys}
+
+[route.leads.fields]
+{fields}
+{more}
+[ledger]
+path         = "ledger.sqlite"
+"#
+    )
+}
+
+/// Requests go straight into the simulators' routers.
+struct Wires {
+    crm: axum::Router,
+    dialler: axum::Router,
+    crash: CancellationToken,
+}
+
+impl Transports for Wires {
+    fn transport(&self, side: Side, _options: &HttpOptions) -> Result<Arc<dyn Transport>, Vec<Problem>> {
+        let router = match side {
+            Side::Crm => self.crm.clone(),
+            Side::Dialler => self.dialler.clone(),
+        };
+        Ok(Arc::new(Wire { inner: InProcess::new(router), crash: self.crash.clone() }))
+    }
+}
+
+#[derive(Debug)]
+struct Wire {
+    inner: InProcess,
+    crash: CancellationToken,
+}
+
+#[async_trait::async_trait]
+impl Transport for Wire {
+    async fn send(&self, request: Request) -> Result<Response, TransportError> {
+        // A router under way goes on when the client is gone, as a real server does.
+        let inner = self.inner.clone();
+        let answer = tokio::spawn(async move { inner.send(request).await });
+        tokio::select! {
+            biased;
+            // The run that waits here ends without another word: what a killed process would do.
+            () = self.crash.cancelled() => std::panic::resume_unwind(Box::new("crashed by the test")),
+            answer = answer => match answer {
+                Ok(answer) => answer,
+                Err(error) => Err(TransportError::Broken(error.to_string())),
+            },
+        }
+    }
+}
