@@ -192,6 +192,7 @@ enum Durability {
 
 fn open_for_writing(path: &Path, durability: Durability) -> Result<(Connection, i64, i64), OpenError> {
     let sorted = |error: &rusqlite::Error| sort_open(path, error);
+    make_private(path)?;
     let mut connection = Connection::open_with_flags(
         path,
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
@@ -227,6 +228,16 @@ fn open_for_writing(path: &Path, durability: Durability) -> Result<(Connection, 
     Ok((connection, first, epoch))
 }
 
+/// A new ledger is readable for its owner and group only: it holds numbers and names. SQLite gives its
+/// companions (`-wal`, `-shm`) the same rights.
+fn make_private(path: &Path) -> Result<(), OpenError> {
+    match OpenOptions::new().create_new(true).write(true).mode(0o640).open(path) {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(OpenError::Unusable { path: path.to_owned(), detail: error.to_string() }),
+    }
+}
+
 /// Refuses what is no ledger of ours, or one from the future, before a single byte is changed.
 fn check_kind(path: &Path, connection: &Connection) -> Result<(), OpenError> {
     let sorted = |error: &rusqlite::Error| sort_open(path, error);
@@ -259,4 +270,41 @@ fn suffixed(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     PathBuf::from(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    #[tokio::test]
+    async fn a_ledger_is_nobody_elses_to_read_and_has_one_writer() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("ledger.sqlite");
+        let ledger = Ledger::open(&path, Env::real()).await.expect("a new ledger");
+        let mode = std::fs::metadata(&path).expect("a file").permissions().mode();
+        assert_eq!(mode & 0o007, 0, "others may not read it: {mode:o}");
+        assert!(matches!(Ledger::open(&path, Env::real()).await, Err(OpenError::InUse(_))));
+        assert!(Ledger::open_read_only(&path, Env::real()).await.is_ok(), "readers stand beside it");
+        drop(ledger);
+    }
+
+    #[tokio::test]
+    async fn what_is_no_ledger_of_ours_is_refused_by_name() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let open = async |name: &str| Ledger::open(&folder.path().join(name), Env::real()).await.map(|_| ());
+        std::fs::write(folder.path().join("text"), "no database ".repeat(1000)).expect("written");
+        assert!(matches!(open("text").await, Err(OpenError::Damaged { .. })));
+        let other = Connection::open(folder.path().join("other")).expect("made");
+        other.execute_batch("CREATE TABLE t (x)").expect("a table");
+        assert!(matches!(open("other").await, Err(OpenError::Foreign(_))));
+        open("newer").await.expect("a new ledger");
+        let newer = Connection::open(folder.path().join("newer")).expect("opened");
+        newer.pragma_update(None, "user_version", migrate::known() + 1).expect("set");
+        drop(newer);
+        assert!(matches!(open("newer").await, Err(OpenError::Newer { .. })));
+        let missing = Ledger::open_read_only(&folder.path().join("missing"), Env::real()).await;
+        assert!(matches!(missing, Err(OpenError::Missing(_))));
+        assert!(matches!(open("no/such/folder").await, Err(OpenError::Unusable { .. })));
+    }
 }
