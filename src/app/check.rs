@@ -1,7 +1,7 @@
 //! `check`: all problems of the config, then what both sides say.
 
+use super::LoadedSettings;
 use super::parts::{RealTransports, sides};
-use super::{LoadedSettings, Problems};
 use crate::check::{self, Finding, Level};
 use crate::control::End;
 use crate::crm::CrmRead;
@@ -40,8 +40,7 @@ pub async fn run(config: &Path, offline: bool, as_json: bool) -> anyhow::Result<
         .collect();
     if !offline {
         let env = Env::real();
-        let built =
-            sides(&settings, &env, &RealTransports, None).map_err(|Problems(found)| Problems(found))?;
+        let built = sides(&settings, &env, &RealTransports, None)?;
         let crms = built.crms.iter().map(|(name, crm)| (name.clone(), &**crm as &dyn CrmRead)).collect();
         let sides = check::Sides { dialler: &*built.dialler, crms };
         findings.extend(check::online(&settings, &sides, &env).await);

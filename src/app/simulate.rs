@@ -50,8 +50,10 @@ impl Simulated {
 
 /// Starts both on loopback.
 pub(super) async fn start(options: &SimulateOptions, env: &Env) -> anyhow::Result<Simulated> {
-    let mut settings = crate::sim::crm::Settings::default();
-    settings.login = crate::sim::crm::Login::Token(TOKEN.to_owned());
+    let settings = crate::sim::crm::Settings {
+        login: crate::sim::crm::Login::Token(TOKEN.to_owned()),
+        ..crate::sim::crm::Settings::default()
+    };
     let crm = SimCrm::new(settings, env.clone(), options.seed, Detail::Full);
     crm.editor().seed(u64::from(options.records), options.seed);
     let dialler = DiallerSim::new(DiallerConfig::default(), env.clone());

@@ -101,10 +101,10 @@ impl Control {
                 }
             }
         }
-        if wanted(Job::Push) || job == Some(Job::Settle) {
-            if let Some(runner) = &self.runners.push {
-                end = end.and(run(runner, answer).await);
-            }
+        if (wanted(Job::Push) || job == Some(Job::Settle))
+            && let Some(runner) = &self.runners.push
+        {
+            end = end.and(run(runner, answer).await);
         }
         if wanted(Job::Harvest) {
             for (routes, runner) in &self.runners.harvests {

@@ -66,6 +66,7 @@ impl Env {
     }
 
     /// Sleeps; returns early, with `false`, when shutdown begins.
+    #[expect(clippy::disallowed_methods, reason = "the one place that sleeps")]
     pub async fn sleep(&self, duration: Duration) -> bool {
         tokio::select! {
             () = tokio::time::sleep(duration) => true,

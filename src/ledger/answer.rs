@@ -12,7 +12,7 @@ use crate::domain::{
 };
 use rusqlite::{OptionalExtension as _, Transaction, named_params};
 
-/// How an operation ended, for now.
+/// How an operation ended, or that its end is not known yet.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Ending {
     /// Answered as wished.

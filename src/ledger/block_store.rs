@@ -9,7 +9,7 @@ use crate::domain::{Block, BlockSubject, Reason, ReasonCode, RunId, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, Transaction, named_params};
 
 /// Adds a block inside another transaction (a pull's page); the caller publishes the greatest epoch it got
-/// after its commit ([`Ledger::publish_epoch`]).
+/// after its commit ([`publish_epoch`](crate::ledger::Ledger::publish_epoch)).
 pub(super) fn add_in(
     tx: &Transaction<'_>,
     client: &str,

@@ -3,6 +3,7 @@
 mod crm;
 mod harvest;
 mod jtel;
+mod layering;
 mod phones;
 mod process;
 mod scenarios;

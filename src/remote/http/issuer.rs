@@ -44,7 +44,7 @@ fn element(der: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     (length <= rest.len()).then(|| (tag, &rest[..length], &rest[length..]))
 }
 
-/// Certificate -> tbsCertificate -> [version], serial, signature, issuer (RFC 5280, 4.1).
+/// Certificate -> tbsCertificate -> `[version]`, serial, signature, issuer (RFC 5280, 4.1).
 fn issuer_name(certificate: &[u8]) -> Option<String> {
     const COMMON_NAME: &[u8] = &[0x55, 4, 3];
     const ORGANISATION: &[u8] = &[0x55, 4, 10];
