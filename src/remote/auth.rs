@@ -29,7 +29,7 @@ pub enum AuthScheme {
 pub struct Reloaded {
     /// Whether any token is another one now.
     pub changed: bool,
-    /// Files that could not be read (their old token stays) or are readable by others.
+    /// Files that could not be read (their old token stays) or have rights they should not have.
     pub warnings: Vec<Problem>,
 }
 
@@ -80,7 +80,8 @@ impl Auth {
 
     /// Tokens from one file or two; `key` is the config key (`dialler.token_file`) for messages.
     ///
-    /// The warnings name files that others than their owner may read.
+    /// The warnings name files that others than their owner and group may read, or others than their
+    /// owner may write.
     ///
     /// # Errors
     /// One problem for each file that cannot be read or holds no usable token.
@@ -213,7 +214,8 @@ impl Auth {
     }
 }
 
-/// Reads one token; with a warning if others than the owner may read the file.
+/// Reads one token; with a warning if others than its owner and group may read it, or others than its
+/// owner may write it.
 fn read_token(key: &str, file: &Path) -> Result<(SecretString, Option<Problem>), Problem> {
     use std::io::Read as _;
     let shown = file.display();
@@ -248,13 +250,15 @@ fn read_token(key: &str, file: &Path) -> Result<(SecretString, Option<Problem>),
 fn too_open(key: &str, file: &Path, opened: &std::fs::File) -> Option<Problem> {
     use std::os::unix::fs::PermissionsExt as _;
     let mode = opened.metadata().ok()?.permissions().mode() & 0o777;
-    (mode & 0o077 != 0).then(|| {
+    // The group may read: secrets are installed as root:dialbridge 0640, so that the service can read
+    // and cannot change them.
+    (mode & 0o027 != 0).then(|| {
         Problem::new(
             key,
             format!("{} has mode {mode:03o}", file.display()),
-            "a secret that only its owner can read",
+            "a secret that nobody but its owner and its group can read, and nobody but its owner write",
         )
-        .remedy(format!("chmod 600 {}", file.display()))
+        .remedy(format!("chmod 640 {}", file.display()))
     })
 }
 
@@ -309,10 +313,20 @@ mod tests {
     fn a_file_that_others_may_read_is_named_and_nothing_shows_the_token() {
         let dir = tempfile::tempdir().unwrap();
         let file = write(&dir, "open", "verysecret");
-        std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o640)).unwrap();
         let scheme = AuthScheme::Header(HeaderName::from_static("x-api-key"));
-        let (auth, warnings) = Auth::from_files(scheme, "crm.sales.token_file", &[file]).unwrap();
-        assert!(warnings[0].to_string().contains("640"), "{}", warnings[0]);
+        let with_mode = |mode: u32| {
+            std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap();
+            let files = std::slice::from_ref(&file);
+            Auth::from_files(scheme.clone(), "crm.sales.token_file", files).unwrap()
+        };
+        for fine in [0o400, 0o600, 0o440, 0o640] {
+            assert_eq!(with_mode(fine).1, [], "{fine:o}");
+        }
+        for open in [0o644, 0o660, 0o604, 0o620] {
+            let warnings = with_mode(open).1;
+            assert!(warnings[0].to_string().contains(&format!("{open:o}")), "{}", warnings[0]);
+        }
+        let auth = with_mode(0o644).0;
         let credential = auth.credential().unwrap();
         assert_eq!(credential.name, "x-api-key");
         let printed = format!("{auth:?} {:?} {}", credential.value, auth.advice());
