@@ -165,6 +165,7 @@ fn build_dialler(
     let config = ClientConfig {
         base_url: Some(dialler.http.base_url.clone()),
         max_in_flight: dialler.max_in_flight,
+        requests_per_second: dialler.requests_per_second,
         request_timeout: dialler.request_timeout,
         body_check: Some(jtel::body_check()),
         ..ClientConfig::default()
@@ -194,6 +195,7 @@ fn build_crm_client(
     let config = ClientConfig {
         base_url: Some(crm.http.base_url.clone()),
         max_in_flight: crm.max_in_flight,
+        requests_per_second: crm.requests_per_second,
         request_timeout: crm.request_timeout,
         body_check: file.body_check(),
         failure_check: file.failure_check(),

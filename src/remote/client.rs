@@ -5,6 +5,7 @@ use super::breaker::{Breaker, Pass, Rule, Shut, common_ladder};
 use super::limits::{Limits, Slot};
 use super::outcome::Fault;
 use super::policy::{ClientConfig, Next, Pace, lock_backoff};
+use super::rate::Rate;
 use super::{Auth, CallClass, CallContext, CallError, Request, Response, Side, Transport, Try, ports};
 use crate::domain::Timestamp;
 use crate::env::Env;
@@ -30,6 +31,7 @@ pub(super) struct Inner {
     pub env: Env,
     sink: Option<Arc<dyn ports::CallSink>>,
     limits: Limits,
+    rate: Option<Rate>,
     pub streams: Arc<Semaphore>,
     breaker: Breaker,
     lock_breaker: Breaker,
@@ -82,6 +84,7 @@ impl Client {
         sink: Option<Arc<dyn ports::CallSink>>,
     ) -> Self {
         let limits = Limits::new(config.max_in_flight);
+        let rate = Rate::new(config.requests_per_second, env.instant());
         let streams = Arc::new(Semaphore::new(config.streams.max(1)));
         let breaker =
             Breaker::new(Rule { subjects: config.breaker_subjects.max(1), open_for: common_ladder });
@@ -95,6 +98,7 @@ impl Client {
                 env,
                 sink,
                 limits,
+                rate,
                 streams,
                 breaker,
                 lock_breaker,
@@ -261,7 +265,10 @@ impl Inner {
             let slot = if stream { None } else { Some(self.slot(context.class, deadline).await?) };
             let now = self.env.instant();
             let (wait, why) = match breaker.admit(subject, now) {
-                Ok(pass) => return Ok((slot, pass)),
+                Ok(pass) => {
+                    self.paced(context.class, deadline).await?;
+                    return Ok((slot, pass));
+                }
                 Err(Shut::Open(wait)) if lock => (wait, "too many locks failed"),
                 Err(Shut::Silent(wait)) if lock || !context.write => (wait, "it asked for silence"),
                 Err(Shut::Silent(wait)) => {
@@ -288,6 +295,18 @@ impl Inner {
             slot = tokio::time::timeout_at(deadline, self.limits.acquire(class)) => slot.map_err(|_| {
                 withheld("no slot came free in time; raise max_in_flight, or let less run at once")
             }),
+        }
+    }
+
+    /// Waits for the rate, holding the slot: so the slots' order of classes holds here too.
+    async fn paced(&self, class: CallClass, deadline: Instant) -> Result<(), Failed> {
+        let Some(rate) = &self.rate else { return Ok(()) };
+        match tokio::time::timeout_at(deadline, rate.wait(class, &self.env)).await {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(withheld("dialbridge is shutting down")),
+            Err(_) => {
+                Err(withheld("requests_per_second left no room in time; raise it, or let less run at once"))
+            }
         }
     }
 

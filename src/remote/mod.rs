@@ -13,6 +13,7 @@ pub mod http;
 mod limits;
 mod outcome;
 mod policy;
+mod rate;
 mod stream;
 #[cfg(test)]
 mod tests;

@@ -18,6 +18,8 @@ pub struct ClientConfig {
     pub base_url: Option<String>,
     /// Requests at once; two of them are kept for locks.
     pub max_in_flight: usize,
+    /// Requests per second over all classes, with a burst of one second; `None`: no limit but the slots.
+    pub requests_per_second: Option<f64>,
     /// How long one try may take, from the first byte to the end of the answer. `settle_after` is
     /// twice this, at least 60 s.
     pub request_timeout: Duration,
@@ -74,6 +76,7 @@ impl Default for ClientConfig {
         Self {
             base_url: None,
             max_in_flight: 8,
+            requests_per_second: None,
             request_timeout: seconds(30),
             lock_timeout: seconds(10),
             stream_head_timeout: seconds(300),

@@ -391,3 +391,17 @@ async fn streams_take_no_slot() {
     let _second = bench.client.stream(context, Bench::request()).await.unwrap();
     assert!(bench.read().await.is_ok());
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_rate_holds_for_reads_and_writes_and_streams_together_and_locks_go_first() {
+    let bench =
+        bench_with(ClientConfig { requests_per_second: Some(2.0), ..ClientConfig::default() }, &[], OK);
+    let list = CallContext::read("list", CallClass::Audit);
+    assert!(bench.client.stream(list, Bench::request()).await.is_ok());
+    assert!(bench.read().await.is_ok());
+    assert!(bench.seconds() < 0.1, "a burst of one second");
+    assert!(bench.lock(1).await.is_ok());
+    assert!(bench.seconds() < 0.1, "a lock borrows ahead");
+    assert!(bench.write().await.is_ok());
+    assert!((0.9..1.2).contains(&bench.seconds()), "{}", bench.seconds());
+}
