@@ -1,8 +1,6 @@
 //! Harvest against the simulated dialler, in process and under virtual time: every way in which a call
 //! can come without the fingerprint telling (semantics 1), and absence as a question (semantics 2).
 
-#![expect(clippy::disallowed_methods, reason = "a test waits on the paused clock, and has no shutdown")]
-
 use chrono::TimeDelta;
 use dialbridge::app::in_process::InProcess;
 use dialbridge::dialler::jtel::{JtelClient, JtelConfig};
