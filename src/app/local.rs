@@ -19,7 +19,13 @@ pub struct Local {
 /// The ledger is in use by a daemon that does not answer, or cannot be opened.
 pub async fn open(settings: Settings) -> anyhow::Result<Local> {
     let parts = parts::build(Arc::new(settings), Env::real(), &RealTransports).await?;
-    Ok(Local { control: parts.control.clone(), parts })
+    let control = Control {
+        ledger: parts.ledger.clone(),
+        env: parts.env.clone(),
+        runners: parts.control.runners.clone(),
+        alone: true,
+    };
+    Ok(Local { control: Arc::new(control), parts })
 }
 
 impl Local {

@@ -262,7 +262,7 @@ pub async fn build_on(
     let tracker = TaskTracker::new();
     let (next_due, push_due) = watch::channel(None);
     let runners = runners(&settings, &env, &ledger, &sides, &routes, &tracker, next_due);
-    let control = Arc::new(Control { ledger: ledger.clone(), env: env.clone(), runners });
+    let control = Arc::new(Control { ledger: ledger.clone(), env: env.clone(), runners, alone: false });
     Ok(Parts {
         env,
         ledger,

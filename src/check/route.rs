@@ -8,6 +8,7 @@ use crate::config::{NameOrNumber, RawConfig, RawRoute, Setting};
 use crate::dialler::CampaignRef;
 use crate::domain::policy::{AdoptConflict, Unblock, Vanished};
 use crate::domain::{CampaignId, Problem, RouteName, suggest};
+use crate::mapping::numbers::Country;
 use crate::mapping::{Mapping, MappingSpec, TooLong};
 use chrono::NaiveTime;
 use chrono_tz::Tz;
@@ -46,10 +47,15 @@ pub(super) fn route(
     }
     let day_start = day_start(&key("day_start"), &raw.day_start.value, notes);
     let own_country = reach::country(&key("country"), raw.country.as_ref(), notes);
-    let country = own_country.or_else(|| about.raw.dialler.country.as_ref().map(|text| text.value.clone()));
-    let spec =
-        about.zone.map(|zone| spec(name, id.as_deref().unwrap_or(name), raw, about, zone, country.clone()));
-    let mapping = spec.and_then(|spec| mapping(&spec, notes));
+    let country = own_country.or_else(|| {
+        let given = about.raw.dialler.country.as_ref().map(|text| text.value.clone());
+        // A wrong one has its own message; any country will do to judge the expressions.
+        given.map(|given| if Country::parse(&given).is_some() { given } else { "DE".to_owned() })
+    });
+    // As with the crons: the expressions are judged all the same.
+    let dialler_zone = about.zone.unwrap_or(Tz::UTC);
+    let spec = spec(name, id.as_deref().unwrap_or(name), raw, about, dialler_zone, country.clone());
+    let mapping = mapping(&spec, notes);
     Some(RouteSettings {
         name: RouteName::from(name),
         id: RouteName::from(id?.as_str()),

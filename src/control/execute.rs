@@ -42,6 +42,9 @@ pub struct Control {
     pub env: Env,
     /// The runners.
     pub runners: Runners,
+    /// Whether no daemon goes on after the command: then nothing is woken, because a run that the end of
+    /// the command breaks off helps nobody, and what cannot wait is done before the command ends.
+    pub alone: bool,
 }
 
 impl Control {
@@ -184,6 +187,13 @@ impl Control {
             "new": added.iter().filter(|added| added.new).count(),
             "contacts_locked": added.iter().map(|added| added.links_locked).sum::<usize>(),
         }));
+        if self.alone
+            && added.iter().any(|added| added.links_locked > 0)
+            && let Some(runner) = &self.runners.push
+        {
+            // Whoever said no must not wait for the next run.
+            return Ok(run(runner, answer).await);
+        }
         self.wake_push();
         Ok(End::Done)
     }
@@ -338,13 +348,13 @@ impl Control {
     }
 
     fn wake_push(&self) {
-        if let Some(runner) = &self.runners.push {
+        if let Some(runner) = self.runners.push.as_ref().filter(|_| !self.alone) {
             runner.activate("hand");
         }
     }
 
     fn wake_pulls(&self) {
-        for runner in self.runners.pulls.values() {
+        for runner in self.runners.pulls.values().filter(|_| !self.alone) {
             runner.activate("hand");
         }
     }

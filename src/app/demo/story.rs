@@ -45,6 +45,10 @@ pub(super) async fn tell(simulated: &Simulated, daemon: &Daemon, records: u32) -
     if after != before {
         bail!("a run with nothing changed made {} writes", after - before);
     }
+    // A harvest wakes a push; the report begins when that one has ended.
+    if let Some(push) = &daemon.parts.control.runners.push {
+        push.run_now("demo").await.context("the daemon is ending")?;
+    }
     println!();
     Ok(())
 }

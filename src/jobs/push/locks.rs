@@ -26,10 +26,14 @@ impl Work<'_> {
     pub(super) async fn locks(&self, rest_ended: &CancellationToken) -> Result<(), JobError> {
         let mut trouble = None;
         loop {
+            if self.context.env.shutdown().is_cancelled() {
+                // What is not under way goes first at the next start.
+                return trouble.map_or(Ok(()), Err);
+            }
             let last_look = rest_ended.is_cancelled();
             let leased = self.context.ledger.locks_lease(4 * SLOTS).await?;
             if leased.is_empty() {
-                if last_look || self.context.env.shutdown().is_cancelled() {
+                if last_look {
                     return trouble.map_or(Ok(()), Err);
                 }
                 tokio::select! {
@@ -90,6 +94,10 @@ impl Work<'_> {
             ledger.operation_end(lock.id, Ending::Done(Box::new(answered::locked()))).await?;
             return Ok((Fate::Done, None));
         };
+        if self.not_sent_at_the_end(&error) {
+            ledger.operation_end(lock.id, Ending::Again { not_before: None }).await?;
+            return Ok((Fate::PutBack, Some(error.into())));
+        }
         let now = self.context.env.now();
         let (ending, fate, stop) = match outcome_of(OperationKind::Lock, &error.kind) {
             // Harmless to repeat: nothing is asked, it goes out once more.

@@ -10,7 +10,7 @@ use crate::domain::{
 use crate::env::crash;
 use crate::jobs::JobError;
 use crate::ledger::{Ending, GateAnswer, Leased};
-use crate::remote::CallError;
+use crate::remote::{CallError, CallErrorKind};
 use std::time::Duration;
 
 /// What became of an operation, for the balance.
@@ -98,6 +98,10 @@ impl Work<'_> {
     async fn failed(&self, leased: &Leased, error: CallError) -> Result<(Fate, Option<JobError>), JobError> {
         let ledger = &self.context.ledger;
         let limits = &self.context.limits;
+        if self.not_sent_at_the_end(&error) {
+            ledger.operation_end(leased.id, Ending::Again { not_before: None }).await?;
+            return Ok((Fate::PutBack, Some(error.into())));
+        }
         let now = self.context.env.now();
         let (ending, fate, stop) = match outcome_of(leased.kind, &error.kind) {
             NextState::Uncertain => {
@@ -134,6 +138,11 @@ impl Work<'_> {
         };
         ledger.operation_end(leased.id, ending).await?;
         Ok((fate, stop))
+    }
+
+    /// Not sent because the program is ending: the other side failed in nothing, so nothing has to wait.
+    pub(super) fn not_sent_at_the_end(&self, error: &CallError) -> bool {
+        self.context.env.shutdown().is_cancelled() && matches!(error.kind, CallErrorKind::NotSent)
     }
 
     /// The record whose decision is too old to make somebody callable by it.

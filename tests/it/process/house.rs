@@ -224,6 +224,12 @@ path          = "ledger.sqlite"
         self.run(&["route", "on", "leads", "--reason", "test"]).await.expect(0);
     }
 
+    /// The same where the first pull parks something.
+    pub async fn switched_on_whatever_is_parked(&self) {
+        self.run(&["sync", "pull"]).await.expect(3);
+        self.run(&["route", "on", "leads", "--reason", "test"]).await.expect(0);
+    }
+
     /// Agents dial these contacts; returns when every row and result is there.
     pub async fn dial(&self, contacts: impl IntoIterator<Item = i64>) -> usize {
         let short = Duration::from_millis(10);

@@ -1,8 +1,11 @@
 //! The real program as a user meets it: child processes, real signals, simulators over real HTTP.
 
+mod config_cli;
+mod daemon;
 mod demo;
 mod house;
 mod judge;
 mod kill_points;
 mod kill_random;
+mod verbs;
 mod work;

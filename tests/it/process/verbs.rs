@@ -1,0 +1,197 @@
+//! The verbs as an operator uses them, without a daemon and beside one.
+
+use super::house::House;
+use serde_json::json;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sync_ends_with_3_when_this_run_parked_something_and_with_0_when_it_was_parked_before() {
+    let house = House::new(5).await;
+    let editor = house.crm.editor();
+    editor.edit(2, json!({ "name": "" }));
+    house.run(&["sync", "pull"]).await.expect(3).says("1 parked (1 new)");
+    house.run(&["sync", "pull"]).await.expect(0);
+    house.run(&["ledger", "parked"]).await.expect(0).says("no_name");
+    let parked = house.run(&["ledger", "parked", "--json"]).await.expect(0).json();
+    assert_eq!(parked.len(), 1, "{parked:?}");
+    // Read again, and as broken as before: nothing new.
+    editor.edit(2, json!({ "name": "", "city": "Elsewhere" }));
+    house.run(&["sync", "pull"]).await.expect(0).says("(0 new)");
+
+    // Put aside, it comes back when it changes.
+    house
+        .run(&["ledger", "discard", "--route", "leads", "--record", "2", "--reason", "known"])
+        .await
+        .expect(0);
+    assert!(house.run(&["ledger", "parked", "--json"]).await.expect(0).json().is_empty());
+    editor.edit(2, json!({ "name": "", "city": "Nowhere" }));
+    house.run(&["sync", "pull"]).await.expect(3);
+    editor.edit(2, json!({ "name": "Mended" }));
+    house.run(&["sync", "pull"]).await.expect(0);
+    assert!(house.run(&["ledger", "parked", "--json"]).await.expect(0).json().is_empty());
+    let nothing = ["ledger", "retry", "--route", "leads", "--record", "2"];
+    house.run(&nothing).await.expect(1).says("nothing parked by that name");
+    house.run(&["sync", "--route", "nobody"]).await.expect(2).says("there is no route nobody");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_route_acts_only_when_it_is_on() {
+    let house = House::new(6).await;
+    house.run(&["sync"]).await.expect(0);
+    assert!(house.dialler.is_empty(), "a new route sends nothing");
+    house.run(&["route", "on", "leads", "--reason", "go"]).await.expect(0).says("is on");
+    house.run(&["sync", "push"]).await.expect(0);
+    assert_eq!(house.dialler.len(), 6);
+    house.run(&["route", "pause", "leads", "--reason", "fire"]).await.expect(0).says("paused");
+    house.crm.editor().edit(1, json!({ "name": "Later" }));
+    let (gone, kept) = (house.dialler.contacts_with("leads-2"), house.dialler.contacts_with("leads-1"));
+    house.crm.editor().archive(2, true);
+    house.run(&["sync"]).await.expect(0);
+    assert!(house.dialler.contact(gone[0].id).expect("there").locked, "no pause holds up a lock");
+    assert_eq!(house.dialler.contact(kept[0].id).expect("there").name, kept[0].name, "a pause sends nothing");
+    house.run(&["route", "dry", "leads", "--reason", "look"]).await.expect(0).says("dry");
+    house.run(&["sync"]).await.expect(0);
+    house.run(&["route", "resume", "leads", "--reason", "out"]).await.expect(0);
+    house.run(&["sync", "push"]).await.expect(0);
+    assert_eq!(&*house.dialler.contact(kept[0].id).expect("there").name, "Later");
+    house.run(&["route", "list"]).await.expect(0).says("Spring leads");
+    house.run(&["route", "on", "nobody", "--reason", "x"]).await.expect(2).says("there is no route nobody");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_block_by_hand_locks_and_is_lifted_by_hand() {
+    let house = House::new(8).await;
+    house.switched_on().await;
+    house.run(&["sync", "push"]).await.expect(0);
+    let number = |id: u64| {
+        let phone = house.crm.editor().field(id, "phone").expect("a number");
+        phone.as_str().expect("text").to_owned()
+    };
+    let locked = |id: u64| house.dialler.contacts_with(&format!("leads-{id}"))[0].locked;
+    let add = ["block", "add", "--number", &number(1), "--reason", "said no"];
+    house.run(&add).await.expect(0).says("1 of them new").says("1 contacts are being locked");
+    house.run(&["sync", "push"]).await.expect(0);
+    assert!(locked(1));
+    house.run(&add).await.expect(0).says("0 of them new");
+    house.run(&["block", "add", "--route", "leads", "--record", "2", "--reason", "erased"]).await.expect(0);
+    house.run(&["sync", "push"]).await.expect(0);
+    assert!(locked(2));
+    let list = house.run(&["block", "list", "--json"]).await.expect(0).json();
+    assert_eq!(list.len(), 2, "{list:?}");
+    house.run(&["block", "add", "--number", "12", "--reason", "x"]).await.expect(1).says("no valid phone");
+
+    // A file with bad lines blocks nobody and names them; a good one blocks all.
+    let (file, path) = (house.path("no.csv"), house.path("no.csv").display().to_string());
+    let import = ["block", "import", &path, "--reason", "robinson list"];
+    let text = format!("name;phone\nsomebody;{}\nnobody;12\nother;{}\nlast;abc\n", number(3), number(4));
+    std::fs::write(&file, text).expect("written");
+    house.run(&import).await.expect(1).says("2 lines hold no valid phone number (lines 3, 5)");
+    assert_eq!(house.run(&["block", "list", "--json"]).await.expect(0).json().len(), 2);
+    std::fs::write(&file, format!("phone\n{}\n{}\n", number(3), number(4))).expect("written");
+    house.run(&import).await.expect(0).says("2 of them new");
+    house.run(&["sync", "push"]).await.expect(0);
+    assert!(locked(3) && locked(4) && !locked(5));
+
+    let remove = ["block", "remove", "--number", &number(1), "--reason", "changed mind"];
+    house.run(&remove).await.expect(0).says("1 blocks lifted");
+    house.run(&remove).await.expect(1).says("there is no such block");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn contacts_by_hand_pass_the_gate() {
+    let house = House::new(5).await;
+    house.switched_on().await;
+    house.run(&["sync", "push"]).await.expect(0);
+    house.dial(house.contact_ids()).await;
+    house.run(&["sync", "harvest"]).await.expect(0);
+    let contact = |id: u64| house.dialler.contacts_with(&format!("leads-{id}"))[0].clone();
+
+    let got = house.run(&["contacts", "get", "leads-1", "--json"]).await.expect(0).json();
+    assert_eq!(got[0]["ID"], contact(1).id);
+    house.run(&["contacts", "get", &contact(1).id.to_string()]).await.expect(0).says("leads-1");
+    assert_eq!(house.run(&["contacts", "list", "--json"]).await.expect(0).json().len(), 5);
+    assert!(!house.run(&["contacts", "history", "leads-1", "--json"]).await.expect(0).json().is_empty());
+    house.run(&["contacts", "get", "leads-99"]).await.expect(1).says("no contact with the UserData leads-99");
+    house.run(&["contacts", "get", "99"]).await.expect(1).says("the dialler has no contact 99");
+
+    house.run(&["contacts", "lock", "leads-1", "--reason", "asked"]).await.expect(0).says("lock: done");
+    assert!(contact(1).locked);
+    house.run(&["contacts", "unlock", "leads-1", "--reason", "again"]).await.expect(0).says("unlock: done");
+    assert!(!contact(1).locked);
+    let reset = ["contacts", "reset", "leads-1", "--reason", "from the start"];
+    house.run(&reset).await.expect(1).says("say --yes");
+    assert!(contact(1).dialling.tries_in_all() > 0);
+    house.run(&[&reset[..], &["--yes"]].concat()).await.expect(0).says("reset: done");
+    assert_eq!(contact(1).dialling.tries_in_all(), 0);
+
+    // Blocked, nobody makes it callable, not even by hand.
+    let phone = house.crm.editor().field(2, "phone").expect("a number");
+    let phone = phone.as_str().expect("text").to_owned();
+    house.run(&["block", "add", "--number", &phone, "--reason", "said no"]).await.expect(0);
+    house.run(&["sync", "push"]).await.expect(0);
+    assert!(contact(2).locked);
+    for act in [&["unlock"][..], &["reset", "--yes"]] {
+        let args = [&["contacts"], act, &["leads-2", "--reason", "please"]].concat();
+        house.run(&args).await.expect(1).says("must not be called");
+    }
+    assert!(contact(2).locked);
+    assert_eq!(house.dialler.journal().requests_of("unlock").len(), 1);
+
+    // Two contacts with one UserData: neither is meant.
+    house.dialler.put(538, &[("Name", "Twin"), ("UserData", "leads-3"), ("PhoneNumber1", "4930231250")]);
+    house.run(&["contacts", "lock", "leads-3", "--reason", "x"]).await.expect(1).says("several contacts");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_record_is_tried_without_a_trace_and_sent_on_demand() {
+    let house = House::new(4).await;
+    house.run(&["try", "--route", "leads", "1"]).await.expect(0).says("PhoneNumber1");
+    assert!(!house.ledger().exists(), "trying made a ledger");
+    house.run(&["sync", "pull"]).await.expect(0);
+    let tried = house.run(&["try", "--route", "leads", "1", "--json"]).await.expect(0).json();
+    assert_eq!(tried[0]["user_data"], "leads-1", "{tried:?}");
+    assert!(house.dialler.journal().writes().is_empty(), "trying wrote");
+    house.run(&["try", "--route", "leads", "1", "--send"]).await.expect(0).says("import: done");
+    assert_eq!(house.dialler.len(), 1, "a dry route sends what a person releases, and nothing else");
+    house.run(&["try", "--route", "leads", "1", "--send"]).await.expect(0);
+    assert_eq!(house.dialler.journal().requests_of("import").len(), 1);
+    house.run(&["try", "--route", "leads", "77"]).await.expect(0);
+    house.run(&["try", "--route", "nobody", "1"]).await.expect(1).says("there is no route nobody");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_reading_verb_answers_programs_beside_a_daemon() {
+    let house = House::new(10).await;
+    house.switched_on().await;
+    house.crm.editor().edit(3, json!({ "name": "" }));
+    let mut daemon = house.daemon().await;
+    house.run(&["sync"]).await;
+    house.dial(house.contact_ids()).await;
+    house.run(&["sync", "--json"]).await.expect(0).json();
+    house.run(&["block", "add", "--number", "+49 30 23125 999", "--reason", "x"]).await.expect(0);
+    let verbs: &[&[&str]] = &[
+        &["status"],
+        &["route", "list"],
+        &["ledger", "runs"],
+        &["ledger", "show", "1"],
+        &["ledger", "contact", "leads-1"],
+        &["ledger", "operations", "--all"],
+        &["ledger", "parked"],
+        &["ledger", "calls"],
+        &["block", "list"],
+        &["contacts", "list"],
+        &["contacts", "get", "leads-1"],
+        &["contacts", "history", "leads-1"],
+        &["try", "--route", "leads", "1"],
+        &["check"],
+    ];
+    for verb in verbs {
+        let ran = house.run(&[verb, &["--json"][..]].concat()).await.expect(0);
+        assert!(!ran.json().is_empty(), "{verb:?} says nothing: {}", ran.said());
+        house.run(verb).await.expect(0);
+    }
+    house.run(&["status"]).await.expect(0).says("push: waiting");
+    house.run(&["run"]).await.expect(1).says("another dialbridge uses the ledger");
+    daemon.signal("TERM");
+    assert_eq!(daemon.ended().await.code(), Some(0), "{}", daemon.log());
+    house.run(&["status"]).await.expect(0).says("the daemon is not running");
+}
