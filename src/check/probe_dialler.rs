@@ -2,7 +2,7 @@
 
 use super::finding::{Finding, Level};
 use super::overlap::ends;
-use super::settings::{BatchRead, RouteSettings, Settings};
+use super::settings::{BatchRead, Beside, RouteSettings, Settings};
 use crate::dialler::{BatchQuery, Campaign, CampaignRef, DiallerRead, Listed};
 use crate::domain::{CampaignId, Contact, ContactId, HistoryRow, Timestamp, suggest};
 use crate::env::Env;
@@ -190,10 +190,11 @@ impl Counts {
             return vec![Finding::new(Level::Warning, &about, text).remedy(remedy)];
         }
         let foreign = self.others + self.none;
-        if foreign == 0 {
+        if foreign == 0 || routes.iter().all(|route| route.beside == Beside::Ignore) {
             return vec![Finding::new(Level::Ok, &about, text)];
         }
-        let remedy = "The route stays dry while they are there, unless it says beside = \"ignore\".";
+        let remedy = "They are left alone. Whoever is among them and in the CRM will stand in the campaign twice: empty \
+                      it, take another, or say beside = \"ignore\".";
         vec![Finding::new(Level::Warning, &about, text).remedy(remedy)]
     }
 }

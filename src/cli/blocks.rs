@@ -132,8 +132,8 @@ fn from_file(config: &Path, file: &Path) -> anyhow::Result<Vec<BlockSubject>> {
     if !bad.is_empty() {
         let shown: Vec<String> = bad.iter().take(20).map(ToString::to_string).collect();
         bail!(
-            "{}: {} lines hold no valid phone number (lines {}{}); nothing was blocked. Correct them, or write numbers \
-             with their country",
+            "{}: lines without a valid phone number: {} (line {}{}); nothing was blocked. Correct them, or write \
+             numbers with their country",
             file.display(),
             bad.len(),
             shown.join(", "),

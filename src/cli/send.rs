@@ -3,6 +3,7 @@
 use super::output::{Output, print_line};
 use crate::app;
 use crate::control::{self, Answer, Command, End, Line};
+use crate::domain::policy::Job;
 use std::path::Path;
 
 /// Carries a command out, wherever the ledger's lock is held.
@@ -22,11 +23,21 @@ pub async fn send(config: &Path, command: Command, output: Output) -> anyhow::Re
         return Ok(End::Done);
     }
     let local = app::local::open(settings).await?;
+    // A daemon wakes its push for the locks; without one nobody would send them before the next start.
+    let locks = matches!(command, Command::BlockAdd { .. });
+    let mut end = carry_out(&local, command, &show).await;
+    if locks && end == End::Done {
+        let push = Command::Sync { job: Some(Job::Push), route: None };
+        end = end.and(carry_out(&local, push, &show).await);
+    }
+    local.close().await;
+    Ok(end)
+}
+
+async fn carry_out(local: &app::local::Local, command: Command, show: &impl Fn(Line)) -> End {
     let (answer, mut lines) = Answer::channel();
     let who = format!("user:{}", app::user_name());
-    let work = async {
-        local.control.execute(command, who, answer).await;
-    };
+    let work = local.control.execute(command, who, answer);
     let tell = async {
         let mut end = End::Failed;
         while let Some(line) = lines.recv().await {
@@ -38,6 +49,5 @@ pub async fn send(config: &Path, command: Command, output: Output) -> anyhow::Re
         end
     };
     let ((), end) = tokio::join!(work, tell);
-    local.close().await;
-    Ok(end)
+    end
 }

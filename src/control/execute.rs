@@ -213,7 +213,7 @@ impl Control {
         }
         answer.text(format!(
             "{lifted} blocks lifted; the contact stays locked until its record is decided anew (it changes, or: \
-             dialbridge ledger retry)"
+             dialbridge try --route R CRM-ID --send)"
         ));
         answer.data(json!({ "lifted": lifted }));
         Ok(End::Done)
