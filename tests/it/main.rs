@@ -1,6 +1,7 @@
 //! The integration tests.
 
 mod crm;
+mod documents;
 mod harvest;
 mod jtel;
 mod layering;
