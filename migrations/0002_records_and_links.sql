@@ -16,8 +16,8 @@ CREATE TABLE links (
     wish        TEXT NOT NULL CHECK (wish IN ('none', 'callable', 'locked')),
     wish_code   TEXT NOT NULL,              -- why: a reason code with parameters
     wish_params TEXT NOT NULL DEFAULT '{}',
-    lock_state  TEXT NOT NULL DEFAULT 'open' CHECK (lock_state IN ('open', 'locked')), -- by us, as answered
-    locked_at   TEXT,
+    lock_state  TEXT NOT NULL DEFAULT 'open' CHECK (lock_state IN ('open', 'locked')), -- by us; locked from the lock's first byte on
+    locked_at   TEXT,                       -- when a lock was accepted
     met_at      TEXT,                       -- when the dialler was last asked for the UserData
     sent_seq    INTEGER NOT NULL DEFAULT 0, -- read order of the last write: sent ...
     answered_seq INTEGER NOT NULL DEFAULT 0,-- ... and answered

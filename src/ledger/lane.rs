@@ -37,7 +37,7 @@ pub(super) fn lock(
     cancel_callable(tx, link, reason, &time(cause.at))?;
     let (has_contact, was_locked): (bool, bool) = tx
         .prepare_cached(
-            "SELECT contact_id IS NOT NULL, lock_state = 'locked' AND wish = 'locked' FROM links WHERE id = ?1",
+            "SELECT contact_id IS NOT NULL, locked_at IS NOT NULL AND wish = 'locked' FROM links WHERE id = ?1",
         )?
         .query_row([link.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
     let (lock_open, undoing, import_open): (bool, bool, bool) = tx

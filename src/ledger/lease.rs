@@ -170,6 +170,9 @@ impl Ledger {
             for id in ids {
                 let lock = read(tx, OperationId(id), now)?;
                 begin(tx, &lock, sent.0, None)?;
+                // From the first byte on it may be locked: whoever lets it be called again must unlock it.
+                tx.prepare_cached("UPDATE links SET lock_state = 'locked' WHERE id = ?1")?
+                    .execute([lock.link.0])?;
                 leased.push(lock);
             }
             Ok(leased)
@@ -224,6 +227,13 @@ pub(super) fn put_back(
     id: OperationId,
     not_before: Option<Timestamp>,
 ) -> rusqlite::Result<()> {
+    // A lock that certainly never arrived has locked nothing.
+    tx.prepare_cached(
+        "UPDATE links SET lock_state = 'open'
+         WHERE locked_at IS NULL AND lock_state = 'locked' AND id = (SELECT link_id FROM operations
+                WHERE id = ?1 AND kind = 'lock' AND state = 'sending' AND outcome IS NOT 'in_doubt')",
+    )?
+    .execute([id.0])?;
     tx.prepare_cached(
         "UPDATE operations SET state = 'waiting', leased_at = NULL, sent_seq = NULL, body = NULL, settle_at = NULL,
                 not_before = coalesce(?2, not_before)

@@ -7,6 +7,7 @@ mod jtel;
 mod layering;
 mod phones;
 mod process;
+mod push;
 mod scenarios;
 mod support;
 mod wire;
