@@ -195,7 +195,10 @@ fn apply(
     store_base(tx, row.link, &done.base)?;
     let lock = match row.kind {
         OperationKind::Lock => Some(("locked", Some(time(now)))),
-        OperationKind::Unlock | OperationKind::Import => Some(("open", None)),
+        OperationKind::Unlock => Some(("open", None)),
+        // An import found after a doubt may have been found, and locked, before it was settled.
+        OperationKind::Import if done.contact.is_some() => Some(("open", None)),
+        OperationKind::Import => None,
         OperationKind::Update | OperationKind::Reset | OperationKind::Delete => None,
     };
     if let Some((state, at)) = lock {

@@ -128,27 +128,44 @@ fn keep_in_step(input: &DecisionInput<'_>, link: &LinkView, desired: &Desired) -
         .map(|field| Reason::new(ReasonCode::ImportOnlyField).with("field", field))
         .collect();
     let changes = changed_fields(desired, &link.base);
-    let unsure = link.lane == Lane::Busy && link.desired != *desired;
+    // What is in flight may end otherwise than the base says, and what waits behind it gives way to this very
+    // decision, also where the wish is the same: one more operation, which sends nothing if nothing differs.
+    let unsure = link.lane == Lane::Busy;
     if unsure || (!changes.is_empty() && link.contact.is_some()) {
         let names: Vec<FieldName> = changes.iter().map(|change| change.field).collect();
         intents.push(Intent { kind: OperationKind::Update, reason: named(ReasonCode::Changed, &names) });
     }
-    if link.lock == LockState::Locked || (link.wish == Wish::Locked && link.lane == Lane::Busy) {
-        match input.last_result {
-            LastResult::None | LastResult::Open => {
-                intents
-                    .push(Intent { kind: OperationKind::Unlock, reason: ReasonCode::EligibleAgain.into() });
-            }
-            LastResult::Final => notes.push(ReasonCode::FinalResult.into()),
-        }
-    }
+    let opening = opening(input, link);
+    intents.extend(opening.unlock);
+    notes.extend(opening.note);
     let verdict = if intents.is_empty() { Verdict::Unchanged } else { Verdict::Queued };
-    let stays_locked =
-        link.wish == Wish::Locked && !notes.is_empty() && input.last_result == LastResult::Final;
-    Decision {
-        wish: if stays_locked { Wish::Locked } else { Wish::Callable },
-        notes,
-        ..wishing(verdict, desired, intents)
+    Decision { wish: opening.wish, notes, ..wishing(verdict, desired, intents) }
+}
+
+/// What letting a contact be called again takes.
+struct Opening {
+    unlock: Option<Intent>,
+    note: Option<Reason>,
+    wish: Wish,
+}
+
+/// Unlocks only what we locked (or may have locked: a lock under way), and nobody whose result is final.
+fn opening(input: &DecisionInput<'_>, link: &LinkView) -> Opening {
+    let may_be_locked =
+        link.lock == LockState::Locked || (link.wish == Wish::Locked && link.lane == Lane::Busy);
+    if !may_be_locked {
+        return Opening { unlock: None, note: None, wish: Wish::Callable };
+    }
+    match input.last_result {
+        LastResult::None | LastResult::Open => {
+            let unlock = Intent { kind: OperationKind::Unlock, reason: ReasonCode::EligibleAgain.into() };
+            Opening { unlock: Some(unlock), note: None, wish: Wish::Callable }
+        }
+        LastResult::Final => Opening {
+            unlock: None,
+            note: Some(ReasonCode::FinalResult.into()),
+            wish: if link.wish == Wish::Locked { Wish::Locked } else { Wish::Callable },
+        },
     }
 }
 
@@ -168,12 +185,20 @@ fn adopt(input: &DecisionInput<'_>, desired: &Desired, contact: &Contact) -> Dec
             different.push(*field);
         }
     }
-    let intents = if different.is_empty() {
+    let mut intents = if different.is_empty() {
         Vec::new()
     } else {
         vec![Intent { kind: OperationKind::Update, reason: named(ReasonCode::Adopted, &different) }]
     };
-    Decision { adopted: Some((contact.id, base)), ..wishing(Verdict::Adopted, desired, intents) }
+    let mut decision = wishing(Verdict::Adopted, desired, Vec::new());
+    // An import in doubt may have been found, and locked, before it was settled.
+    if let Some(link) = input.link {
+        let opening = opening(input, link);
+        intents.extend(opening.unlock);
+        decision.notes.extend(opening.note);
+        decision.wish = opening.wish;
+    }
+    Decision { adopted: Some((contact.id, base)), intents, ..decision }
 }
 
 /// Master data belongs to the CRM; the free text that agents write, and what sets a contact's course

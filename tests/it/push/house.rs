@@ -30,7 +30,7 @@ pub struct House {
     pub env: Env,
     pub ctx: PushContext,
     pub crm: Arc<Crm>,
-    folder: tempfile::TempDir,
+    _folder: tempfile::TempDir,
 }
 
 /// What stands in the CRM, and whether it can be read.
@@ -61,6 +61,21 @@ pub fn desired(fields: Fields<'_>) -> Desired {
 impl Crm {
     /// Stores records as a pull does.
     async fn store(&self, ids: &[String]) -> Counts {
+        self.store_with_hints(ids, Vec::new()).await
+    }
+
+    /// Reads what hints name, as the next pull does.
+    async fn answer_hints(&self) {
+        let hints = self.ledger.hints_waiting(route(), 100).await.expect("hints");
+        let mut ids: Vec<String> = hints.iter().map(|hint| hint.record.0.clone()).collect();
+        ids.sort();
+        ids.dedup();
+        if !ids.is_empty() {
+            self.store_with_hints(&ids, hints.iter().map(|hint| hint.id).collect()).await;
+        }
+    }
+
+    async fn store_with_hints(&self, ids: &[String], hints_taken: Vec<i64>) -> Counts {
         let start = RunStart {
             job: dialbridge::domain::policy::Job::Pull,
             route: Some(route()),
@@ -84,7 +99,7 @@ impl Crm {
             records,
             gone: Vec::new(),
             unidentified: Vec::new(),
-            hints_taken: Vec::new(),
+            hints_taken,
             decide: dialbridge::sync::decide,
         };
         let counts = self.ledger.page_store(page).await.expect("a page");
@@ -185,7 +200,7 @@ pub async fn house_with(config: DiallerConfig, seed: u64) -> House {
         refresher: crm.clone(),
         limits: PushLimits::default(),
     };
-    House { sim, env, ctx, crm, folder }
+    House { sim, env, ctx, crm, _folder: folder }
 }
 
 impl House {
@@ -226,17 +241,19 @@ impl House {
             if let Err(error) = self.try_push().await {
                 println!("{}: {error}", self.env.now());
             }
-            if self.ctx.ledger.operations_next_due().await.expect("the queue").is_none() {
+            let hints = self.ctx.ledger.hints_waiting(route(), 1).await.expect("hints");
+            if hints.is_empty() && self.ctx.ledger.operations_next_due().await.expect("the queue").is_none() {
                 return;
             }
             self.wait(60).await;
+            self.crm.answer_hints().await;
         }
         let open = self.ctx.ledger.operations_list(None, true, 20).await.expect("operations");
         panic!("still open after {most} pushes: {open:#?}");
     }
 
     pub async fn wait(&self, seconds: u64) {
-        tokio::time::sleep(Duration::from_secs(seconds)).await;
+        assert!(self.env.sleep(Duration::from_secs(seconds)).await, "nobody ends this test");
     }
 
     pub async fn block(&self, subject: BlockSubject) {
@@ -271,11 +288,6 @@ impl House {
             .filter(|row| row.record.as_deref() == Some(id))
             .map(|row| format!("{} {}", row.kind, row.state))
             .collect()
-    }
-
-    /// Where the ledger lies.
-    pub fn path(&self) -> std::path::PathBuf {
-        self.folder.path().join("ledger.sqlite")
     }
 }
 
