@@ -3,5 +3,8 @@
 //! Every test is a question that a user would ask; the answer is read from what the simulated dialler
 //! and CRM noted themselves.
 
+mod blocks;
+mod doubt;
 mod edits;
+mod eligibility;
 mod first_sight;
