@@ -1,4 +1,6 @@
 //! What several tests need.
 
+pub mod bridge;
 pub mod fault_server;
+pub mod odoo;
 pub mod world;

@@ -4,14 +4,16 @@
 //! Tests built on it judge by what the simulators noted themselves, never by our ledger; the ledger is
 //! read for reasons only.
 
+#![expect(clippy::disallowed_methods, reason = "the world itself moves the paused clock")]
+
 use chrono::TimeDelta;
 use dialbridge::app::in_process::InProcess;
 use dialbridge::app::parts::{Parts, Transports, build_on};
 use dialbridge::check::{self, Settings};
 use dialbridge::config::{self, Sources};
 use dialbridge::control::{Answer, Command, End, Line};
-use dialbridge::domain::policy::{Job, RouteState};
-use dialbridge::domain::{BlockSubject, Problem, RouteName, Timestamp};
+use dialbridge::domain::policy::RouteState;
+use dialbridge::domain::{BlockSubject, Problem, Timestamp};
 use dialbridge::env::Env;
 use dialbridge::jobs::JobError;
 use dialbridge::jobs::pull::{PullReport, pull};
@@ -21,7 +23,6 @@ use dialbridge::remote::{Request, Response, Side, Transport, TransportError};
 use dialbridge::runtime::{Outcome, Schedule};
 use dialbridge::sim::crm::{Editor, Login, Settings as CrmSettings, SimCrm};
 use dialbridge::sim::dialler::{DiallerConfig, DiallerSim, SimContact};
-use dialbridge::sim::faults::{Effect, Rule};
 use dialbridge::sim::journal::{Asked, Detail};
 use serde_json::{Value, json};
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -174,14 +175,6 @@ impl World {
         self.begin().await;
     }
 
-    /// Another config text for the same ledger: the program is restarted with it.
-    pub async fn reconfigure(&mut self, setup: Setup) {
-        let config = self.folder.path().join("dialbridge.toml");
-        write(&config, &config_text(&setup));
-        self.settings = Arc::new(load(&config));
-        self.restart().await;
-    }
-
     /// The program's parts.
     pub fn parts(&self) -> &Parts {
         self.parts.as_ref().expect("the program runs")
@@ -190,12 +183,6 @@ impl World {
     /// The ledger, for reasons.
     pub fn ledger(&self) -> &Ledger {
         &self.parts().ledger
-    }
-
-    /// Puts another token into the program's files and lets it read them (SIGHUP).
-    pub fn give_token(&self, side: &str, token: &str) {
-        write(&self.folder.path().join(format!("{side}.token")), token);
-        self.parts().reload_tokens();
     }
 
     // --- what a person asks for -------------------------------------------------------------------
@@ -291,7 +278,7 @@ impl World {
     /// Waits until no run is under way or asked for.
     pub async fn idle(&self) {
         for _ in 0..10_000 {
-            tokio::time::sleep(Duration::from_millis(5)).await;
+            self.env.sleep(Duration::from_millis(5)).await;
             let runners = &self.parts().control.runners;
             let all =
                 runners.pulls.values().chain(&runners.push).chain(runners.harvests.iter().map(|(_, r)| r));
@@ -477,21 +464,6 @@ impl World {
 /// The UserData of a record on route `leads`.
 pub fn key(id: u64) -> String {
     format!("leads-{id}")
-}
-
-/// The route of most tests.
-pub fn leads() -> RouteName {
-    RouteName("leads".to_owned())
-}
-
-/// The command that runs one job.
-pub fn sync(job: Job) -> Command {
-    Command::Sync { job: Some(job), route: None }
-}
-
-/// A time-out as the client sees it: the answer is minutes late, the effect there, or not.
-pub fn timeout(effect: Effect) -> Rule {
-    Rule::new(dialbridge::sim::faults::Action::Reset(effect))
 }
 
 fn ended(outcome: Option<Outcome>) -> Result<String, String> {
