@@ -212,8 +212,8 @@ impl Control {
             return Ok(End::Failed);
         }
         answer.text(format!(
-            "{lifted} blocks lifted; the contact stays locked until its record is decided anew (it changes, or: \
-             dialbridge try --route R CRM-ID --send)"
+            "{lifted} blocks lifted; the next pull decides about the record anew and unlocks its contact, unless something \
+             else stands against it"
         ));
         answer.data(json!({ "lifted": lifted }));
         Ok(End::Done)

@@ -3,7 +3,7 @@
 
 use super::sql::time;
 use super::{Ledger, LedgerError};
-use crate::domain::{RecordId, RouteName, Timestamp};
+use crate::domain::{LinkId, RecordId, RouteName, Timestamp};
 use rusqlite::Transaction;
 
 /// A hint that waits.
@@ -57,5 +57,16 @@ pub(super) fn add_in(
 ) -> rusqlite::Result<()> {
     tx.prepare_cached("INSERT INTO hints (route, record_id, source, at) VALUES (?1, ?2, ?3, ?4)")?
         .execute((&route.0, &record.0, source, time(now)))?;
+    Ok(())
+}
+
+/// The record of a link whose contact somebody deleted: it is decided anew, because what becomes of it is the
+/// route's choice and the record itself did not change.
+pub(super) fn vanished_in(tx: &Transaction<'_>, now: Timestamp, link: LinkId) -> rusqlite::Result<()> {
+    tx.prepare_cached(
+        "INSERT INTO hints (route, record_id, source, at)
+         SELECT route, record_id, 'vanished', ?2 FROM links WHERE id = ?1 AND route IS NOT NULL",
+    )?
+    .execute((link.0, time(now)))?;
     Ok(())
 }

@@ -154,7 +154,7 @@ impl Ledger {
             None => {
                 tx.prepare_cached("UPDATE links SET vanished_at = ?2 WHERE id = ?1 AND vanished_at IS NULL")?
                     .execute((link.0, time(now)))?;
-                Ok(())
+                hints::vanished_in(tx, now, link)
             }
         })
         .await

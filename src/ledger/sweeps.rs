@@ -2,9 +2,10 @@
 
 use super::contacts::{ContactSeen, WRITTEN_SINCE, store_seen};
 use super::due::{self, HarvestRules};
+use super::hints;
 use super::sql::{get_time_opt, json, time};
 use super::{Ledger, LedgerError};
-use crate::domain::{CampaignId, ContactId, RunId, Seq, Timestamp};
+use crate::domain::{CampaignId, ContactId, LinkId, RunId, Seq, Timestamp};
 use rusqlite::{OptionalExtension as _, Transaction, named_params};
 use serde::Serialize;
 
@@ -295,6 +296,7 @@ fn mark_gone(tx: &Transaction<'_>, id: ContactId, run: RunId, now: Timestamp) ->
              VALUES (?1, ?2, 'dialler', 'ID', ?3, 'answer', 'null', ?4)",
         )?
         .execute((&at, link, json(&id.0)?, format!("run:{}", run.0)))?;
+        hints::vanished_in(tx, now, LinkId(link))?;
     }
     Ok(())
 }

@@ -182,6 +182,10 @@ fn adopt(input: &DecisionInput<'_>, desired: &Desired, contact: &Contact) -> Dec
         if keep || says_the_same(*field, &dialler, &value.send) {
             base.insert(*field, Pair { crm: value.crm.clone(), dialler });
         } else {
+            if value.send.is_null() {
+                // Without a pair an empty wish would look as if both sides had nothing.
+                base.insert(*field, Pair { crm: dialler.clone(), dialler });
+            }
             different.push(*field);
         }
     }
@@ -241,4 +245,33 @@ fn block_reason(block: &Block) -> Reason {
         BlockSubject::Number(number) => format!("the number {number}"),
     };
     Reason::new(ReasonCode::Blocked).with("subject", subject).with("why", &block.reason)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{DesiredValue, Policy};
+    use serde_json::json;
+
+    #[test]
+    fn what_the_crm_has_not_is_cleared_in_an_adopted_contact() {
+        let company = FieldName::parse("Company").expect("a field");
+        let empty = DesiredValue { crm: json!(null), send: json!(null) };
+        let desired = Desired::from([(company, empty)]);
+        let fields = json!({ "ID": 9, "UserData": "leads-1", "Company": "Ltd" });
+        let contact =
+            Contact::from_fields(fields.as_object().cloned().expect("an object")).expect("a contact");
+        let decision = decide(&DecisionInput {
+            link: None,
+            crm: &CrmSide::Eligible(desired.clone()),
+            dialler: &DiallerSide::Found(Box::new(contact)),
+            blocks: &[],
+            last_result: LastResult::None,
+            policy: Policy { adopt_conflict: AdoptConflict::CrmOwned, vanished: Vanished::Mark },
+        });
+        let (_, base) = decision.adopted.expect("adopted");
+        let changes = changed_fields(&desired, &base);
+        assert_eq!(changes.len(), 1);
+        assert_eq!((&changes[0].before, &changes[0].send), (&json!("Ltd"), &json!(null)));
+    }
 }

@@ -8,6 +8,7 @@ mod layering;
 mod phones;
 mod process;
 mod push;
+mod real_odoo;
 mod scenarios;
 mod support;
 mod wire;

@@ -84,8 +84,7 @@ impl House {
         let settings = Settings { login: Login::Token(TOKEN.to_owned()), ..Settings::default() };
         let crm = SimCrm::new(settings, env.clone(), 1, Detail::Full);
         crm.editor().seed(records, 1);
-        let mut config = DiallerConfig::default();
-        config.tokens = vec![TOKEN.to_owned()];
+        let config = DiallerConfig { tokens: vec![TOKEN.to_owned()], ..DiallerConfig::default() };
         let client = config.client_id;
         let dialler = DiallerSim::new(config, env.clone());
         let crm_server = serve(crm.router()).await.expect("a free port");

@@ -83,3 +83,26 @@ async fn kills_at_named_points_when_the_work_begins_late() {
 async fn kills_at_named_points_when_everything_is_slow() {
     kill_at_every_point(150, 150).await;
 }
+
+/// Leases come in batches, so a request may leave long after its lease. The quiet time belongs to the
+/// request: whoever counts it from the lease asks while the dialler is still at work, and sends it twice.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_sent_long_after_its_lease_rests_as_long_as_everything_else() {
+    let house = House::new(30).await;
+    // Six in flight, four times as many leased: the last ones leave 2.7 s after the lease, and take effect
+    // 0.9 s later, whoever has died meanwhile.
+    let late = Action::Latency { before: Duration::from_millis(900), after: Duration::ZERO };
+    house.dialler.faults().add(Rule::new(late).path("/import"));
+    let mut deaths = Deaths::default();
+    house.switched_on().await;
+    let began = house.now();
+    assert!(house.crash(&["sync", "push"], "after_answer:19").await, "the point was not met");
+    deaths.note(&house, began).await;
+    // At once: this is when a quiet time that began at the lease is over already.
+    house.run(&["sync", "push"]).await.expect(0);
+    until_quiet(&house).await;
+    house.dial(house.contact_ids()).await;
+    house.run(&["sync", "harvest"]).await.expect(0);
+    judge(&house, &deaths).await;
+    assert!(deaths.uncertain() > 0, "no operation was in doubt: this has tested nothing");
+}

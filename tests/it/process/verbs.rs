@@ -1,6 +1,7 @@
 //! The verbs as an operator uses them, without a daemon and beside one.
 
 use super::house::House;
+use dialbridge::sim::faults::{Action, Effect, RetryAfter, Rule};
 use serde_json::json;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -84,7 +85,7 @@ async fn a_block_by_hand_locks_and_is_lifted_by_hand() {
     let import = ["block", "import", &path, "--reason", "robinson list"];
     let text = format!("name;phone\nsomebody;{}\nnobody;12\nother;{}\nlast;abc\n", number(3), number(4));
     std::fs::write(&file, text).expect("written");
-    house.run(&import).await.expect(1).says("2 lines hold no valid phone number (lines 3, 5)");
+    house.run(&import).await.expect(1).says("lines without a valid phone number: 2 (line 3, 5)");
     assert_eq!(house.run(&["block", "list", "--json"]).await.expect(0).json().len(), 2);
     std::fs::write(&file, format!("phone\n{}\n{}\n", number(3), number(4))).expect("written");
     house.run(&import).await.expect(0).says("2 of them new");
@@ -194,4 +195,29 @@ async fn every_reading_verb_answers_programs_beside_a_daemon() {
     daemon.signal("TERM");
     assert_eq!(daemon.ended().await.code(), Some(0), "{}", daemon.log());
     house.run(&["status"]).await.expect(0).says("the daemon is not running");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_dialler_rejects_is_parked_and_tried_again_on_demand() {
+    let house = House::new(4).await;
+    house.switched_on().await;
+    let no = Action::Status { code: 400, retry_after: RetryAfter::Absent, effect: Effect::None };
+    house.dialler.faults().add(Rule::new(no).path("/import").body("leads-2\""));
+    house.run(&["sync", "push"]).await.expect(3).says("1 parked");
+    house.run(&["sync", "push"]).await.expect(0).says("0 operations taken");
+    assert_eq!(house.dialler.len(), 3, "one bad record harms nobody else");
+    let parked = house.run(&["ledger", "parked", "--json"]).await.expect(0).json();
+    assert_eq!(parked.len(), 1, "{parked:?}");
+    let operation = parked[0]["operation"].to_string();
+    let retry = ["ledger", "retry", "--operation", &operation];
+    house.run(&retry).await.expect(0).says("tried again with the next run");
+    house.run(&["sync", "push"]).await.expect(3);
+    house.dialler.faults().clear();
+    house.run(&["ledger", "retry", "--all"]).await.expect(0);
+    house.run(&["sync", "push"]).await.expect(0);
+    assert_eq!(house.dialler.len(), 4);
+    house.run(&retry).await.expect(1).says("nothing parked by that name");
+    house.run(&["ledger", "parked"]).await.expect(0).says("Nothing needs a person.");
+    house.run(&["ledger", "show", "999"]).await.expect(1).says("there is no run 999");
+    house.run(&["ledger", "contact", "leads-99"]).await.expect(1).says("leads-99");
 }
