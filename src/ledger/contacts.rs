@@ -3,7 +3,7 @@
 use super::decisions::Cause;
 use super::due::{self, HarvestRules};
 use super::sql::time;
-use super::{Ledger, LedgerError, block_store, gate, lane};
+use super::{Ledger, LedgerError, block_store, gate, hints, lane};
 use crate::domain::{CampaignId, ContactId, FoldedUserData, LinkId, Seq, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, Transaction, named_params};
 use serde::Serialize;
@@ -238,7 +238,7 @@ fn store_sighting(
                 due::enter(tx, seen.id, "ours", now)
             }
         }
-        Sighting::Back(id) => came_back(tx, *id),
+        Sighting::Back(id) => came_back(tx, *id, now),
         Sighting::ReadAgain(id) => {
             // Made by us a moment ago: the row may not be there yet; its number alone is enough to be read.
             due::enter(tx, *id, "ours", now)
@@ -282,7 +282,7 @@ pub(super) fn store_seen(
     if changed == 0 {
         return Ok(false);
     }
-    came_back(tx, seen.id)?;
+    came_back(tx, seen.id, now)?;
     if old_face.as_ref() != Some(&seen.face) {
         tx.prepare_cached("DELETE FROM contact_numbers WHERE contact_id = ?1")?.execute([seen.id.0])?;
         let mut insert =
@@ -310,8 +310,9 @@ fn lock_if_blocked(tx: &Transaction<'_>, id: ContactId, now: Timestamp) -> rusql
     Ok(())
 }
 
-/// It is there: whatever was thought of its absence is taken back.
-fn came_back(tx: &Transaction<'_>, id: ContactId) -> rusqlite::Result<()> {
+/// It is there: whatever was thought of its absence is taken back. A link that had lost it is decided anew, and
+/// locked at once if it is blocked: while the contact was gone no lock could be sent.
+fn came_back(tx: &Transaction<'_>, id: ContactId, now: Timestamp) -> rusqlite::Result<()> {
     tx.prepare_cached(
         "UPDATE contacts SET asked_at = NULL, gone_at = NULL
          WHERE contact_id = ?1 AND (asked_at IS NOT NULL OR gone_at IS NOT NULL)",
@@ -319,11 +320,16 @@ fn came_back(tx: &Transaction<'_>, id: ContactId) -> rusqlite::Result<()> {
     .execute([id.0])?;
     tx.prepare_cached("DELETE FROM harvest_due WHERE contact_id = ?1 AND reason = 'missing'")?
         .execute([id.0])?;
-    tx.prepare_cached(
-        "UPDATE links SET vanished_at = NULL WHERE contact_id = ?1 AND vanished_at IS NOT NULL",
-    )?
-    .execute([id.0])?;
-    Ok(())
+    let links: Vec<i64> = tx
+        .prepare_cached(
+            "UPDATE links SET vanished_at = NULL WHERE contact_id = ?1 AND vanished_at IS NOT NULL RETURNING id",
+        )?
+        .query_map([id.0], |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
+    for link in &links {
+        hints::vanished_in(tx, now, LinkId(*link))?;
+    }
+    if links.is_empty() { Ok(()) } else { lock_if_blocked(tx, id, now) }
 }
 
 #[cfg(test)]

@@ -60,8 +60,8 @@ pub(super) fn add_in(
     Ok(())
 }
 
-/// The record of a link whose contact somebody deleted: it is decided anew, because what becomes of it is the
-/// route's choice and the record itself did not change.
+/// The record of a link whose contact somebody deleted, or brought back: it is decided anew, because what becomes
+/// of it is the route's choice and the record itself did not change.
 pub(super) fn vanished_in(tx: &Transaction<'_>, now: Timestamp, link: LinkId) -> rusqlite::Result<()> {
     tx.prepare_cached(
         "INSERT INTO hints (route, record_id, source, at)

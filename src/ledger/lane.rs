@@ -27,7 +27,8 @@ pub(super) fn cancel_callable(
 /// The contact must be out of the dialler's reach: wishes the lock, takes back what would undo it, and
 /// queues a lock where a contact is there or may be coming to be. Returns the lock's row, if one was queued.
 ///
-/// A contact that we locked already, with nothing under way that could have undone it, costs no request.
+/// A contact that we locked already, with nothing under way that could have undone it, costs no request;
+/// neither does one that is gone from the dialler (should it come back, it is decided anew then).
 pub(super) fn lock(
     tx: &Transaction<'_>,
     link: LinkId,
@@ -37,7 +38,8 @@ pub(super) fn lock(
     cancel_callable(tx, link, reason, &time(cause.at))?;
     let (has_contact, was_locked): (bool, bool) = tx
         .prepare_cached(
-            "SELECT contact_id IS NOT NULL, locked_at IS NOT NULL AND wish = 'locked' FROM links WHERE id = ?1",
+            "SELECT contact_id IS NOT NULL AND vanished_at IS NULL, locked_at IS NOT NULL AND wish = 'locked'
+             FROM links WHERE id = ?1",
         )?
         .query_row([link.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
     let (lock_open, undoing, import_open): (bool, bool, bool) = tx

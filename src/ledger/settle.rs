@@ -152,9 +152,13 @@ impl Ledger {
                 Ok(())
             }
             None => {
-                tx.prepare_cached("UPDATE links SET vanished_at = ?2 WHERE id = ?1 AND vanished_at IS NULL")?
+                let news = tx
+                    .prepare_cached(
+                        "UPDATE links SET vanished_at = ?2 WHERE id = ?1 AND vanished_at IS NULL",
+                    )?
                     .execute((link.0, time(now)))?;
-                hints::vanished_in(tx, now, link)
+                // Told once: every hint is a decision, and a decision that asks for a lock would learn it again.
+                if news > 0 { hints::vanished_in(tx, now, link) } else { Ok(()) }
             }
         })
         .await

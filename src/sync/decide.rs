@@ -61,9 +61,9 @@ fn out_of_reach(input: &DecisionInput<'_>, verdict: Verdict, reason: &Reason) ->
     decision
 }
 
-/// A contact we know of, or one that an import under way may have made.
+/// A contact we know of and that is there, or one that an import under way may have made.
 fn may_have_contact(link: &LinkView) -> bool {
-    link.contact.is_some() || link.lane == Lane::Busy
+    (link.contact.is_some() && !link.vanished) || link.lane == Lane::Busy
 }
 
 /// Nothing can be worked out: nobody is made callable, and nobody is locked for a mistake in a field.

@@ -10,5 +10,6 @@ mod process;
 mod push;
 mod real_odoo;
 mod scenarios;
+mod simulation;
 mod support;
 mod wire;

@@ -144,6 +144,11 @@ impl Editor {
         self.0.store().newest(id)?.fields.get(name).cloned()
     }
 
+    /// Whether a record is there and not archived.
+    pub fn active(&self, id: u64) -> bool {
+        self.0.store().newest(id).is_some_and(|version| version.active)
+    }
+
     /// The modification time as stored, with its microseconds.
     pub fn modified(&self, id: u64) -> Option<Timestamp> {
         self.0.store().newest(id).map(|version| version.modified)

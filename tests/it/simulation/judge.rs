@@ -1,0 +1,465 @@
+//! Whether the promises held: by the simulators' journals and by what the simulation did on purpose.
+
+use super::life::Life;
+use super::truth::{Door, Objection};
+use crate::support::world::{CAMPAIGN, OTHER, key};
+use chrono::TimeDelta;
+use dialbridge::domain::Timestamp;
+use dialbridge::ledger::CallFilter;
+use dialbridge::sim::dialler::{Actor, What};
+use dialbridge::sim::journal::{Answered, Asked};
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::AddAssign;
+
+/// What a run has tested at all.
+#[derive(Debug, Default)]
+pub struct Seen {
+    pub in_doubt: u64,
+    pub objections: u64,
+    pub dials: u64,
+    pub locks_judged: u64,
+    pub calls: u64,
+    pub deaths: u64,
+}
+
+impl AddAssign for Seen {
+    fn add_assign(&mut self, other: Self) {
+        self.in_doubt += other.in_doubt;
+        self.objections += other.objections;
+        self.dials += other.dials;
+        self.locks_judged += other.locks_judged;
+        self.calls += other.calls;
+        self.deaths += other.deaths;
+    }
+}
+
+/// All verdicts; panics with the story where one fails.
+pub async fn judge(life: &Life) -> Seen {
+    let mut wrong = Vec::new();
+    let past = Past::of(life);
+    nobody_is_made_twice(life, &past, &mut wrong);
+    doubt_is_asked_about(&past, &mut wrong);
+    nothing_is_written_that_nobody_said(life, &past, &mut wrong);
+    nothing_is_said_twice(life, &past, &mut wrong);
+    let locks_judged = nobody_is_called_who_said_no(life, &past, &mut wrong);
+    everybody_is_where_they_belong(life, &mut wrong);
+    let calls = every_call_is_known(life, &past, &mut wrong).await;
+    nothing_is_left_open(life, &mut wrong).await;
+    let mark = life.world.mark();
+    life.world.sync_all().await;
+    let written = life.world.writes_since(mark);
+    wrong.extend(
+        written
+            .iter()
+            .map(|asked| format!("written with nothing changed: {} {}", asked.kind.name, asked.path)),
+    );
+    if !wrong.is_empty() {
+        let story = life.world.story().await;
+        panic!("{}\n{story}\n{:#?}\n{}", wrong.join("\n"), life.truth, wrong.join("\n"));
+    }
+    Seen {
+        in_doubt: past.writes.iter().filter(|asked| in_doubt(asked)).count() as u64,
+        objections: life.truth.objections.len() as u64,
+        dials: life.world.dialler.journal().dials().len() as u64,
+        locks_judged,
+        calls,
+        deaths: life.truth.deaths.len() as u64,
+    }
+}
+
+/// The dialler's journal, read once.
+struct Past {
+    requests: Vec<Asked>,
+    writes: Vec<Asked>,
+    /// The key of every contact that ever was.
+    keys: BTreeMap<i64, String>,
+    /// What each request did.
+    did: BTreeMap<u64, Vec<What>>,
+    /// When each row's result was last recorded.
+    results: BTreeMap<i64, Timestamp>,
+    /// When each contact came to exist, and by which request.
+    made: BTreeMap<i64, (Timestamp, Option<u64>, Actor)>,
+    dials: Vec<(Timestamp, i64)>,
+}
+
+impl Past {
+    fn of(life: &Life) -> Self {
+        let journal = life.world.dialler.journal();
+        let requests = journal.requests();
+        let writes = requests.iter().filter(|asked| asked.kind.write).cloned().collect();
+        let (mut keys, mut did, mut made) = (BTreeMap::new(), BTreeMap::<_, Vec<_>>::new(), BTreeMap::new());
+        let mut results = BTreeMap::new();
+        for happened in journal.effects() {
+            let deed = happened.effect;
+            if let Some(key) = deed.user_data {
+                keys.insert(deed.contact, key.to_string());
+            }
+            if matches!(deed.what, What::Created { .. }) {
+                made.insert(deed.contact, (happened.at, happened.request, deed.actor));
+            }
+            if let What::ResultRecorded { row, .. } = deed.what {
+                results.insert(row, happened.at);
+            }
+            if let Some(request) = happened.request {
+                did.entry(request).or_default().push(deed.what);
+            }
+        }
+        let dials = journal.dials().into_iter().map(|(at, contact, _)| (at, contact)).collect();
+        Self { requests, writes, keys, did, results, made, dials }
+    }
+
+    fn asked(&self, seq: u64) -> Option<&Asked> {
+        let at = self.requests.binary_search_by_key(&seq, |asked| asked.seq).ok()?;
+        Some(&self.requests[at])
+    }
+}
+
+/// Whether an answer says what was done.
+fn clear(answered: &Answered) -> bool {
+    let late = answered.fault.as_deref().is_some_and(|fault| fault.starts_with("Latency"));
+    answered.status.is_some_and(|status| status < 500) && (answered.fault.is_none() || late)
+}
+
+/// Whether a write's sender could not know what became of it: no answer in time, or none to be trusted.
+fn in_doubt(asked: &Asked) -> bool {
+    match &asked.answered {
+        None => true,
+        Some(answered) => !clear(answered) && !refused(answered) || late(asked, answered),
+    }
+}
+
+/// Answered as not carried out: 429, and 503 with Retry-After (the table of outcomes).
+fn refused(answered: &Answered) -> bool {
+    let retry_after = answered.fault.as_deref().is_some_and(|fault| !fault.contains("Absent"));
+    answered.status == Some(429) || (answered.status == Some(503) && retry_after)
+}
+
+/// Answered after our time-out (30 s by default).
+fn late(asked: &Asked, answered: &Answered) -> bool {
+    answered.at - asked.at > TimeDelta::seconds(29)
+}
+
+/// What a write is about: a key for imports, a contact's number else.
+fn target(asked: &Asked) -> String {
+    match asked.kind.name {
+        "import" => asked.json()["UserData"].as_str().unwrap_or_default().to_owned(),
+        "update" => asked.json()["ID"].to_string(),
+        _ => asked.path.split('/').rev().nth(1).unwrap_or_default().to_owned(),
+    }
+}
+
+fn nobody_is_made_twice(life: &Life, past: &Past, wrong: &mut Vec<String>) {
+    let mut made: BTreeMap<&str, u64> = BTreeMap::new();
+    for (contact, (_, _, actor)) in &past.made {
+        if *actor == Actor::Client {
+            *made.entry(past.keys.get(contact).map_or("", String::as_str)).or_default() += 1;
+        }
+    }
+    for (key, times) in made {
+        // Whoever deletes a contact whose import is still in doubt lets it be made again: nobody knew of it.
+        if times > 1 && !life.truth.portal_keys.contains(key) {
+            wrong.push(format!("{key} was made {times} times by us"));
+        }
+    }
+    for import in past.writes.iter().filter(|asked| asked.kind.name == "import") {
+        let effects = past.did.get(&import.seq).map_or(&[][..], Vec::as_slice);
+        let overwrote = effects.iter().any(|what| !matches!(what, What::Created { .. }));
+        if overwrote {
+            wrong.push(format!(
+                "{} was imported at {} over one that was there: {effects:?}",
+                target(import),
+                import.at
+            ));
+        }
+    }
+}
+
+/// An import in doubt came again only after the quiet time and a question.
+fn doubt_is_asked_about(past: &Past, wrong: &mut Vec<String>) {
+    let mut last: BTreeMap<String, &Asked> = BTreeMap::new();
+    for import in past.writes.iter().filter(|asked| asked.kind.name == "import") {
+        let Some(first) = last.insert(target(import), import) else { continue };
+        if !in_doubt(first) {
+            continue;
+        }
+        let asked = past.requests.iter().any(|read| {
+            first.seq < read.seq
+                && read.seq < import.seq
+                && !read.kind.write
+                && read.at >= first.at + TimeDelta::seconds(59)
+        });
+        if !asked {
+            wrong.push(format!(
+                "{} was sent again at {} and {} unasked",
+                target(import),
+                first.at,
+                import.at
+            ));
+        }
+    }
+}
+
+/// The CRM's field behind a dialler's field of route `leads`.
+const FIELDS: &[(&str, &str)] = &[
+    ("Name", "name"),
+    ("PhoneNumber1", "phone"),
+    ("Email", "email"),
+    ("City", "city"),
+    ("PostalCode", "zip"),
+];
+
+/// As both sides would write it: digits of a number, null for what is empty.
+fn plain(field: &str, value: &Value) -> Value {
+    match value {
+        Value::Bool(false) | Value::Null => Value::Null,
+        Value::String(text) if text.is_empty() => Value::Null,
+        Value::String(text) if field == "PhoneNumber1" => {
+            json!(text.chars().filter(char::is_ascii_digit).collect::<String>())
+        }
+        other => other.clone(),
+    }
+}
+
+fn record_of(key: &str) -> Option<(&str, u64)> {
+    let (route, id) = key.split_once('-')?;
+    Some((route, id.parse().ok()?))
+}
+
+/// Every value that was sent is one that the record had in the CRM.
+fn nothing_is_written_that_nobody_said(life: &Life, past: &Past, wrong: &mut Vec<String>) {
+    for write in &past.writes {
+        let body = write.json();
+        let key = match write.kind.name {
+            "import" => body["UserData"].as_str().map(str::to_owned),
+            "update" => body["ID"].as_i64().and_then(|id| past.keys.get(&id).cloned()),
+            _ => continue,
+        };
+        let Some((_, record)) = key.as_deref().and_then(record_of) else {
+            wrong.push(format!("a write for nobody of ours: {body}"));
+            continue;
+        };
+        for (field, crm) in FIELDS {
+            let Some(sent) = body.get(field) else { continue };
+            let said = life.truth.values.get(&(record, crm)).map_or(&[][..], Vec::as_slice);
+            if !said.iter().any(|value| plain(field, value) == plain(field, sent)) {
+                wrong.push(format!("{field} {sent} was sent for record {record}, which never had it"));
+            }
+        }
+    }
+}
+
+/// What was answered as done is not said again while nobody said otherwise.
+fn nothing_is_said_twice(life: &Life, past: &Past, wrong: &mut Vec<String>) {
+    let mut last: BTreeMap<(String, String), (Value, &Asked)> = BTreeMap::new();
+    for update in past.writes.iter().filter(|asked| asked.kind.name == "update") {
+        let body = update.json();
+        for (field, value) in body.as_object().into_iter().flatten().filter(|(field, _)| *field != "ID") {
+            let before = last.insert((target(update), field.clone()), (value.clone(), update));
+            let Some((said, first)) = before else { continue };
+            let done =
+                first.answered.as_ref().is_some_and(|answered| clear(answered) && !late(first, answered));
+            let died = life.truth.deaths.iter().any(|death| first.at <= *death && *death <= update.at);
+            if said == *value && done && !died {
+                wrong.push(format!(
+                    "{field} {value} of {} was sent at {} and {}",
+                    target(update),
+                    first.at,
+                    update.at
+                ));
+            }
+        }
+    }
+}
+
+/// Nobody is dialled more than a minute after their no could be read.
+fn nobody_is_called_who_said_no(life: &Life, past: &Past, wrong: &mut Vec<String>) -> u64 {
+    let mut judged = 0;
+    for objection in &life.truth.objections {
+        for (contact, key) in &past.keys {
+            let ours = record_of(key).is_some_and(|(_, record)| record == objection.record);
+            if !ours || life.truth.portal_touched.contains(contact) || life.truth.portal_keys.contains(key) {
+                continue;
+            }
+            let Some(deadline) = deadline(life, past, objection, *contact, key) else { continue };
+            judged += 1;
+            for (at, dialled) in &past.dials {
+                if dialled == contact && *at > deadline {
+                    wrong.push(format!(
+                        "{key} ({contact}) was dialled at {at}, deadline {deadline}: {objection:?}"
+                    ));
+                }
+            }
+        }
+    }
+    judged
+}
+
+/// When the no must hold at the latest; `None` where it cannot be said.
+fn deadline(life: &Life, past: &Past, objection: &Objection, contact: i64, key: &str) -> Option<Timestamp> {
+    let renumbered = life.truth.renumbered.contains(&objection.record);
+    if renumbered && objection.door != Door::Field {
+        return None;
+    }
+    let minute = TimeDelta::seconds(60);
+    let mut deadline = readable(life, objection, objection.at)? + minute;
+    loop {
+        let before = deadline;
+        // What a killed process had read is read again.
+        for death in life.truth.deaths.iter().filter(|death| objection.at <= **death && **death <= before) {
+            deadline = deadline.max(readable(life, objection, *death)? + minute);
+        }
+        // A contact is locked by its number, so the number must be known.
+        deadline = deadline.max(known(past, contact, key)? + minute);
+        // What is in doubt may take effect after the lock; the lock is sent again after the quiet time.
+        for write in &past.writes {
+            let about = target(write) == key || target(write) == contact.to_string();
+            let opens = matches!(write.kind.name, "import" | "unlock" | "reset");
+            let doubtful = in_doubt(write)
+                || life
+                    .truth
+                    .deaths
+                    .iter()
+                    .any(|death| write.at <= *death && *death <= write.at + TimeDelta::seconds(100));
+            if about && opens && doubtful && write.at <= deadline {
+                deadline = deadline.max(write.at + TimeDelta::seconds(60) + minute + minute);
+            }
+        }
+        if deadline == before {
+            return Some(deadline);
+        }
+    }
+}
+
+/// When the no could be read first at or after an instant.
+fn readable(life: &Life, objection: &Objection, after: Timestamp) -> Option<Timestamp> {
+    let kinds: &[&str] = match objection.door {
+        Door::Hand => return Some(objection.at.max(after)),
+        Door::Field => &["list", "search", "feed"],
+        Door::Blacklist => &["blacklisted", "by_numbers"],
+    };
+    let sound = |asked: &Asked| {
+        let answered = asked.answered.as_ref()?;
+        let sound = kinds.contains(&asked.kind.name) && asked.at >= after && clear(answered);
+        (sound && answered.status == Some(200) && !late(asked, answered)).then_some(answered.at)
+    };
+    life.world.crm.journal.requests().iter().find_map(sound)
+}
+
+/// When we could know a contact's number: from the answer of what made it, or from a read after it.
+fn known(past: &Past, contact: i64, key: &str) -> Option<Timestamp> {
+    let (made, request, _) = *past.made.get(&contact)?;
+    let by_answer = request.and_then(|seq| past.asked(seq)).filter(|asked| !in_doubt(asked));
+    if let Some(answered) = by_answer.and_then(|asked| asked.answered.as_ref()) {
+        return Some(answered.at);
+    }
+    let names_it = |asked: &&Asked| {
+        let answered = asked.answered.as_ref()?;
+        let tells = match asked.kind.name {
+            "by_user_data" => asked.param("userData") == Some(key),
+            "list" | "batch" => true,
+            _ => false,
+        };
+        (tells && asked.at >= made && clear(answered) && answered.status == Some(200)).then_some(answered.at)
+    };
+    past.requests.iter().find_map(|asked| names_it(&asked))
+}
+
+/// Who may be called can be, with the CRM's values; who may not cannot.
+fn everybody_is_where_they_belong(life: &Life, wrong: &mut Vec<String>) {
+    let editor = life.world.editor();
+    for id in editor.ids() {
+        let number = life.world.number(id);
+        let blocked = life.truth.objected(id) || life.truth.number_blocked(&number);
+        // A number that was changed before the no was read is not the one that is blocked.
+        let certain = !blocked || !life.truth.renumbered.contains(&id);
+        let eligible = editor.active(id) && !blocked;
+        for route in ["leads", "winback"] {
+            let key = format!("{route}-{id}");
+            let found = life.world.dialler.contacts_with(&key);
+            let touched = life.truth.portal_keys.contains(&key)
+                || found.iter().any(|contact| life.truth.portal_touched.contains(&contact.id));
+            if touched || !certain || (route == "winback" && !winback(life)) {
+                continue;
+            }
+            let open = found.iter().filter(|contact| !contact.locked).count();
+            if !eligible && open > 0 {
+                wrong.push(format!("{key} can be called, blocked {blocked}"));
+            }
+            if !eligible {
+                continue;
+            }
+            let final_result = found.iter().any(|contact| contact.is_final());
+            if found.len() != 1 || (open != 1 && !final_result) {
+                wrong.push(format!("{key} cannot be called: {found:?}"));
+            }
+            if route == "leads" {
+                for contact in &found {
+                    fields_agree(life, id, contact, wrong);
+                }
+            }
+        }
+    }
+}
+
+fn winback(life: &Life) -> bool {
+    life.world.settings.routes.len() > 1
+}
+
+fn fields_agree(
+    life: &Life,
+    id: u64,
+    contact: &dialbridge::sim::dialler::SimContact,
+    wrong: &mut Vec<String>,
+) {
+    for (field, crm) in FIELDS {
+        let said = life.world.editor().field(id, crm).unwrap_or_default();
+        let has = plain(field, &contact.get(field));
+        let portal = life.truth.portal_wrote.get(&(contact.id, *field)).map_or(&[][..], Vec::as_slice);
+        if has != plain(field, &said) && !portal.contains(&has) {
+            wrong.push(format!("{} {field}: {has}, in the CRM {said}", key(id)));
+        }
+    }
+}
+
+/// Every history row that could be read for a while stands in the ledger, with its result.
+async fn every_call_is_known(life: &Life, past: &Past, wrong: &mut Vec<String>) -> u64 {
+    let known: BTreeMap<i64, Option<i64>> = life
+        .world
+        .ledger()
+        .calls_list(CallFilter::default(), 100_000)
+        .await
+        .expect("calls")
+        .into_iter()
+        .map(|call| (call.call.0, call.result_code))
+        .collect();
+    let swept: BTreeSet<i64> = if winback(life) { [CAMPAIGN, OTHER].into() } else { [CAMPAIGN].into() };
+    let rows: Vec<(i64, Option<i64>)> = life.world.dialler.read(|state| {
+        let ours = state.contacts().filter(|contact| {
+            swept.contains(&contact.campaign) && contact.user_data.as_deref().and_then(record_of).is_some()
+        });
+        ours.flat_map(|contact| state.rows(contact.id).iter().map(|row| (row.id, row.result))).collect()
+    });
+    // The audit's round takes an hour; a result that is younger may still be on its way.
+    let settled = life.world.now() - TimeDelta::hours(2);
+    for (row, result) in &rows {
+        let young = past.results.get(row).is_some_and(|at| *at > settled);
+        match known.get(row) {
+            None => wrong.push(format!("call {row} is not in the ledger")),
+            Some(stored) if stored != result && !young => {
+                wrong.push(format!("call {row} has result {result:?}, in the ledger {stored:?}"));
+            }
+            Some(_) => {}
+        }
+    }
+    rows.len() as u64
+}
+
+/// No operation waits or is in doubt.
+async fn nothing_is_left_open(life: &Life, wrong: &mut Vec<String>) {
+    let open = life.world.ledger().operations_list(None, true, 1000).await.expect("operations");
+    // What is parked waits for a person; everything else must have come to its end.
+    for operation in open.into_iter().filter(|operation| operation.state != "parked") {
+        wrong.push(format!("left open: {}", json!(operation)));
+    }
+}

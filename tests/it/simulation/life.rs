@@ -1,0 +1,299 @@
+//! What people do and what goes wrong, drawn by the seed.
+
+use super::truth::{Door, Objection, Truth};
+use crate::support::world::{CAMPAIGN, Setup, WINBACK, World, key, minutes, seconds};
+use dialbridge::control::{Command, Parked};
+use dialbridge::sim::dialler::config::{
+    BatchUnknown, ListBuild, NotFound, PhoneForm, Release, UserDataMatch, UserDataScope,
+};
+use dialbridge::sim::dialler::{AgentsConfig, DiallerConfig};
+use dialbridge::sim::faults::{Action, Effect, RetryAfter, Rule};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+/// How many things happen.
+const DEEDS: usize = 70;
+/// Records at the beginning.
+const RECORDS: usize = 10;
+
+/// A world, the seed's chance, and what is known of both.
+pub struct Life {
+    pub world: World,
+    pub truth: Truth,
+    rng: fastrand::Rng,
+    named: u64,
+}
+
+impl Life {
+    /// A world whose every switch is drawn by the seed, with the program, agents and some records in it.
+    pub async fn new(seed: u64) -> Self {
+        let mut rng = fastrand::Rng::with_seed(seed);
+        let world = World::new(setup(seed, &mut rng)).await;
+        let mut life = Self { world, truth: Truth::default(), rng, named: 0 };
+        for _ in 0..RECORDS {
+            life.create();
+        }
+        life.world.dialler.start_agents(AgentsConfig {
+            agents: 3,
+            retry: dialbridge::sim::dialler::Span::seconds(300, 1_800),
+            ..AgentsConfig::default()
+        });
+        life.world.live(minutes(5)).await;
+        life
+    }
+
+    /// Everything.
+    pub async fn happen(&mut self) {
+        for _ in 0..DEEDS {
+            self.deed().await;
+            // Much at once, then a while of nothing.
+            let most = if self.rng.u32(0..3) > 0 { 10_000 } else { 300_000 };
+            let rest = Duration::from_millis(self.rng.u64(0..most));
+            self.world.live(rest).await;
+        }
+    }
+
+    /// The faults end, nobody does anything any more, and what was left open comes to its end.
+    pub async fn calm_down(&mut self) {
+        self.world.dialler.faults().clear();
+        self.world.crm.faults.clear();
+        self.world.dialler.stop_agents();
+        self.world.live(minutes(60)).await;
+        // What needs a person gets one.
+        let retry = Command::Retry { what: Parked::All { route: None } };
+        let _done = self.world.command(retry).await;
+        // Longer than the longest wait of an operation and than the quiet times behind it.
+        self.world.live(minutes(5 * 60)).await;
+    }
+
+    async fn deed(&mut self) {
+        match self.rng.u32(0..100) {
+            0..14 => self.create(),
+            14..30 => self.edit(),
+            30..36 => self.there_and_back().await,
+            36..46 => self.archive(),
+            46..52 => self.object().await,
+            52..57 => self.renumber(),
+            57..63 => self.portal(),
+            63..90 => self.fault(),
+            90..94 => self.crm_fault(),
+            94..98 => {
+                self.world.crash().await;
+                self.truth.deaths.push(self.world.now());
+            }
+            _ => self.world.restart().await,
+        }
+    }
+
+    fn create(&mut self) {
+        self.named += 1;
+        let id = self.world.record(&format!("Name {}", self.named));
+        for field in ["name", "city", "phone", "email", "zip"] {
+            let value = self.world.editor().field(id, field).unwrap_or_default();
+            self.truth.says(id, field, value);
+        }
+        // Numbers must be one person's: what a shared one does is a scenario of its own.
+        let phone = format!("+49 30 9{seed:06}", seed = 100_000 + id);
+        self.write(id, "phone", json!(phone));
+    }
+
+    fn any(&mut self) -> u64 {
+        let ids = self.world.editor().ids();
+        ids[self.rng.usize(..ids.len())]
+    }
+
+    fn write(&mut self, id: u64, field: &'static str, value: Value) {
+        self.world.editor().edit(id, json!({ field: value.clone() }));
+        self.truth.says(id, field, value);
+    }
+
+    fn edit(&mut self) {
+        let id = self.any();
+        self.named += 1;
+        match self.rng.u32(0..5) {
+            0 => self.write(id, "name", json!(format!("Renamed {}", self.named))),
+            1 => self.write(id, "city", json!(format!("Town {}", self.named))),
+            2 => self.write(id, "email", json!(format!("n{}@example.com", self.named))),
+            // Emptied, and an edit without a difference.
+            3 => self.write(id, "email", json!(false)),
+            _ => {
+                let city = self.world.editor().field(id, "city").unwrap_or_default();
+                self.world.editor().edit(id, json!({ "city": city }));
+            }
+        }
+    }
+
+    /// A, B, A with as much or as little between them as chance has it.
+    async fn there_and_back(&mut self) {
+        let id = self.any();
+        let first = self.world.editor().field(id, "city").unwrap_or_default();
+        self.named += 1;
+        self.write(id, "city", json!(format!("Between {}", self.named)));
+        self.world.live(Duration::from_millis(self.rng.u64(0..150_000))).await;
+        self.write(id, "city", first);
+    }
+
+    fn archive(&mut self) {
+        let (id, archived) = (self.any(), self.rng.bool());
+        self.world.editor().archive(id, archived);
+    }
+
+    async fn object(&mut self) {
+        let id = self.any();
+        let number = self.world.number(id);
+        let door = match self.rng.u32(0..3) {
+            0 => Door::Field,
+            1 => Door::Blacklist,
+            _ => Door::Hand,
+        };
+        match door {
+            Door::Field => self.world.editor().edit(id, json!({ "do_not_call": true })),
+            Door::Blacklist => self.world.editor().blacklist(&number, true),
+            Door::Hand => self.world.block_number(&number).await,
+        }
+        self.truth.objections.push(Objection { record: id, number, at: self.world.now(), door });
+    }
+
+    fn renumber(&mut self) {
+        let id = self.any();
+        self.named += 1;
+        self.truth.renumbered.insert(id);
+        self.write(id, "phone", json!(format!("+49 30 8{:06}", 100_000 + self.named)));
+    }
+
+    /// A person in the portal, who knows nothing of us.
+    fn portal(&mut self) {
+        let id = self.any();
+        let Some(contact) = self.world.contacts(id).first().cloned() else { return };
+        let portal = self.world.dialler.portal();
+        self.named += 1;
+        let touched = match self.rng.u32(0..6) {
+            0 | 1 => {
+                let city = json!(format!("Portal {}", self.named));
+                portal.edit(contact.id, "City", city.clone());
+                self.truth.portal_wrote.entry((contact.id, "City")).or_default().push(city);
+                false
+            }
+            2 => {
+                portal.edit(contact.id, "Comment", format!("rang {}", self.named));
+                false
+            }
+            3 => portal.lock(contact.id),
+            4 => {
+                // A CSV that overwrites, and so unlocks; or, without overwriting, doubles.
+                let overwrite = self.rng.bool();
+                let name = &contact.name;
+                let number = contact.get("PhoneNumber1");
+                let csv = format!(
+                    "Name;FirstName;PhoneNumber1;UserData\n{name};Kim;{};{}\n",
+                    number.as_str().unwrap_or("4930777"),
+                    key(id)
+                );
+                portal.import_csv(CAMPAIGN, &csv, overwrite);
+                self.truth.portal_keys.insert(key(id));
+                true
+            }
+            _ => {
+                self.truth.portal_keys.insert(key(id));
+                portal.delete(contact.id)
+            }
+        };
+        if touched {
+            self.truth.portal_touched.insert(contact.id);
+        }
+    }
+
+    /// A fault of the dialler for a while: everywhere but on locks.
+    fn fault(&mut self) {
+        let paths = ["/import", "/update", "/unlock", "/history", "contact?userData", "dialler/contacts?"];
+        let path = paths[self.rng.usize(..paths.len())];
+        let until = self.world.now() + chrono::TimeDelta::seconds(self.rng.i64(20..900));
+        let rule = Rule::new(self.action()).path(path).chance(0.3 + 0.7 * self.rng.f64());
+        self.world.dialler.faults().add(rule.between(self.world.now(), until));
+    }
+
+    fn crm_fault(&mut self) {
+        let until = self.world.now() + chrono::TimeDelta::seconds(self.rng.i64(20..600));
+        let action = match self.action() {
+            // The CRM's lists are not written to: nothing is done late.
+            Action::ContradictingStatus | Action::WrongNumber { .. } => Action::Empty404,
+            other => other,
+        };
+        let rule = Rule::new(action).chance(0.3 + 0.7 * self.rng.f64());
+        self.world.crm.faults.add(rule.between(self.world.now(), until));
+    }
+
+    fn action(&mut self) -> Action {
+        let effect = match self.rng.u32(0..4) {
+            0 => Effect::None,
+            1 | 2 => Effect::Done,
+            _ => Effect::Late(seconds(self.rng.u64(1..50))),
+        };
+        let retry_after = match self.rng.u32(0..3) {
+            0 => RetryAfter::Absent,
+            1 => RetryAfter::Seconds(self.rng.u64(1..90)),
+            _ => RetryAfter::Date(self.rng.u64(1..90)),
+        };
+        match self.rng.u32(0..9) {
+            0 => Action::Reset(effect),
+            1 => {
+                Action::Latency { before: seconds(self.rng.u64(0..50)), after: seconds(self.rng.u64(0..50)) }
+            }
+            2 => Action::Status { code: 429, retry_after, effect: Effect::None },
+            3 => Action::Status { code: 500, retry_after: RetryAfter::Absent, effect },
+            4 => Action::Status {
+                code: [502, 504][self.rng.usize(..2)],
+                retry_after: RetryAfter::Absent,
+                effect,
+            },
+            // With Retry-After the work was not done (facts 7).
+            5 => Action::Status { code: 503, retry_after: RetryAfter::Seconds(20), effect: Effect::None },
+            6 => Action::Html(effect),
+            7 => Action::Truncate { clean: self.rng.bool() },
+            _ => Action::ContradictingStatus,
+        }
+    }
+}
+
+static WITH_WINBACK: std::sync::LazyLock<String> = std::sync::LazyLock::new(|| format!("{WINBACK}{AUDIT}"));
+const AUDIT: &str = "\n[harvest]\naudit_active = \"1h\"\naudit_rest = \"1h\"\n";
+
+fn one<T: Copy>(rng: &mut fastrand::Rng, of: &[T]) -> T {
+    of[rng.usize(..of.len())]
+}
+
+fn setup(seed: u64, rng: &mut fastrand::Rng) -> Setup {
+    let release = one(rng, &[Release::Before3_39, Release::From3_39]);
+    let dialler = DiallerConfig {
+        release,
+        batch_read: rng.bool(),
+        batch_unknown: one(rng, &[BatchUnknown::Drop, BatchUnknown::Fail]),
+        userdata_match: one(
+            rng,
+            &[
+                UserDataMatch::Exact,
+                UserDataMatch::CaseInsensitive,
+                UserDataMatch::CaseInsensitiveTrimmed,
+                UserDataMatch::Like,
+            ],
+        ),
+        userdata_scope: one(rng, &[UserDataScope::Campaign, UserDataScope::Tenant]),
+        result_in_list: rng.bool(),
+        not_found: one(rng, &[NotFound::Json404, NotFound::EmptyList]),
+        phones: one(rng, &[PhoneForm::AsSent, PhoneForm::StripPlus]),
+        list_build: one(rng, &[ListBuild::Snapshot, ListBuild::Walking]),
+        ..DiallerConfig::default()
+    };
+    Setup {
+        seed,
+        connector: one(rng, &["sim-id", "sim-offset", "sim-cursor"]),
+        dialler,
+        dialler_keys: match (release, rng.bool()) {
+            (Release::From3_39, true) => "release = \"3.39\"",
+            _ => "",
+        },
+        // The audit is what finds a call that moves no field; its shortest round.
+        more: one(rng, &[WITH_WINBACK.as_str(), AUDIT]),
+        ..Setup::default()
+    }
+}

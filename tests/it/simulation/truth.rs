@@ -1,0 +1,62 @@
+//! What the simulation itself knows of the world: who said what and when. The judge rests on it and on the
+//! simulators' journals.
+
+use dialbridge::domain::Timestamp;
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// By which door somebody said no.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Door {
+    /// A field of the record.
+    Field,
+    /// The CRM's blacklist of numbers, which moves no modification time.
+    Blacklist,
+    /// An operator's `block add` with the number.
+    Hand,
+}
+
+/// Somebody who must not be called any more.
+#[derive(Debug, Clone)]
+pub struct Objection {
+    pub record: u64,
+    pub number: String,
+    pub at: Timestamp,
+    pub door: Door,
+}
+
+/// Everything that was done on purpose.
+#[derive(Debug, Default)]
+pub struct Truth {
+    /// All values that a field of a record ever had in the CRM, in order.
+    pub values: BTreeMap<(u64, &'static str), Vec<Value>>,
+    pub objections: Vec<Objection>,
+    /// When the program was killed.
+    pub deaths: Vec<Timestamp>,
+    /// Fields that a portal user wrote, with what: the CRM's next change wins, else this stays.
+    pub portal_wrote: BTreeMap<(i64, &'static str), Vec<Value>>,
+    /// Contacts that a portal user locked, unlocked, deleted, moved or doubled: how callable they are is
+    /// no longer ours alone.
+    pub portal_touched: BTreeSet<i64>,
+    /// UserData of which a portal user deleted or doubled a contact.
+    pub portal_keys: BTreeSet<String>,
+    /// Records whose number changed: old and new numbers may both be blocked.
+    pub renumbered: BTreeSet<u64>,
+}
+
+impl Truth {
+    /// Notes what a field has now.
+    pub fn says(&mut self, record: u64, field: &'static str, value: Value) {
+        self.values.entry((record, field)).or_default().push(value);
+    }
+
+    /// Whether the record itself was objected to by a door that blocks it for good.
+    pub fn objected(&self, record: u64) -> bool {
+        self.objections.iter().any(|objection| objection.record == record)
+    }
+
+    /// Whether a number is one that somebody objected with.
+    pub fn number_blocked(&self, number: &str) -> bool {
+        self.objections.iter().any(|objection| objection.number == number)
+    }
+}
