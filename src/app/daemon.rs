@@ -1,49 +1,138 @@
 //! The daemon: parts, schedules, socket, signals.
 
 use super::parts::{self, Parts, RealTransports, Transports};
+use super::service::Service;
 use super::{LoadedSettings, logging};
 use crate::check::Settings;
 use crate::control::{End, Socket};
-use crate::domain::Timestamp;
+use crate::domain::{Problem, Timestamp};
 use crate::env::Env;
 use crate::runtime::{Activator, Heartbeat, Schedule, Scheduler};
 use anyhow::Context as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{Notify, watch};
 
-/// Runs until SIGTERM or SIGINT.
+/// Runs until SIGTERM or SIGINT; SIGHUP reads the config and the tokens again.
 ///
 /// # Errors
 /// A config that cannot be used, or a ledger that cannot be opened: nothing was started.
 pub async fn run(config: &Path) -> anyhow::Result<End> {
     let LoadedSettings { settings, warnings } = super::load_all(config)?;
     logging::start(&settings.log);
-    for warning in warnings {
-        tracing::warn!("{warning}");
-    }
-    let env = Env::real();
-    let daemon = Daemon::start(settings, env.clone(), &RealTransports, FirstRuns::AtOnce).await?;
+    warn_of(&warnings);
+    let (env, service) = (Env::real(), Service::of_this_process());
+    let mut signals = Signals::new()?;
+    let mut daemon = Daemon::start(settings, env.child(), &RealTransports, FirstRuns::AtOnce).await?;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), ledger = %daemon.settings.ledger.path.display(), "started");
-    wait_for_the_end(&env, &daemon).await?;
+    let mut alive = keep_alive(service, &daemon);
+    service.ready();
+    while let Wish::Reload = signals.next(&daemon.parts.env).await {
+        service.reloading();
+        alive.abort();
+        // It holds the ledger, which the new parts open anew.
+        let _aborted = alive.await;
+        daemon = service.alive_while(reload(daemon, config, &env)).await?;
+        alive = keep_alive(service, &daemon);
+        service.ready();
+    }
+    service.stopping();
     daemon.stop().await;
     Ok(End::Done)
 }
 
-async fn wait_for_the_end(env: &Env, daemon: &Daemon) -> anyhow::Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut hangup = signal(SignalKind::hangup())?;
-    loop {
+fn keep_alive(service: Service, daemon: &Daemon) -> tokio::task::JoinHandle<()> {
+    let parts = &daemon.parts;
+    tokio::spawn(service.keep_alive(daemon.pulse.clone(), parts.ledger.clone(), parts.env.shutdown().clone()))
+}
+
+fn warn_of(warnings: &[Problem]) {
+    for warning in warnings {
+        tracing::warn!("{warning}");
+    }
+}
+
+/// What a signal asks for.
+enum Wish {
+    Reload,
+    End,
+}
+
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    /// Before anything is started: a signal that comes meanwhile must not end the process the hard way.
+    fn new() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+
+    async fn next(&mut self, env: &Env) -> Wish {
         tokio::select! {
-            _ = terminate.recv() => return Ok(()),
-            _ = interrupt.recv() => return Ok(()),
-            _ = hangup.recv() => daemon.parts.reload_tokens(),
-            () = env.shutdown().cancelled() => return Ok(()),
+            _ = self.terminate.recv() => Wish::End,
+            _ = self.interrupt.recv() => Wish::End,
+            _ = self.hangup.recv() => Wish::Reload,
+            () = env.shutdown().cancelled() => Wish::End,
         }
     }
+}
+
+/// Takes the config as it is now; a bad one is refused with all its mistakes, and the old one goes on.
+///
+/// What is in flight is finished first. Where nothing but tokens changed, no run is disturbed.
+async fn reload(daemon: Daemon, config: &Path, env: &Env) -> anyhow::Result<Daemon> {
+    let settings = match super::load_all(config) {
+        Ok(LoadedSettings { settings, warnings }) => {
+            warn_of(&warnings);
+            settings
+        }
+        Err(problems) => {
+            for problem in &problems.0 {
+                tracing::error!("{problem}");
+            }
+            tracing::error!(mistakes = problems.0.len(), "the config was not taken; the old one goes on");
+            daemon.parts.reload_tokens();
+            return Ok(daemon);
+        }
+    };
+    if same(&settings, &daemon.settings) {
+        daemon.parts.reload_tokens();
+        tracing::info!("reloaded: the config is as it was");
+        return Ok(daemon);
+    }
+    if settings.log != daemon.settings.log {
+        tracing::warn!("[log] changed: that is taken at the next start");
+    }
+    let old = daemon.settings.clone();
+    daemon.stop().await;
+    match Daemon::start(settings, env.child(), &RealTransports, FirstRuns::AtOnce).await {
+        Ok(daemon) => {
+            tracing::info!("reloaded: the new config is taken");
+            Ok(daemon)
+        }
+        Err(error) => {
+            tracing::error!(
+                error = format!("{error:#}"),
+                "the new config cannot be started; the old one goes on"
+            );
+            Daemon::start_shared(old, env.child(), &RealTransports, FirstRuns::AtOnce).await
+        }
+    }
+}
+
+/// By all that is in them. A comparison of the files' texts was rejected: connectors and their defaults lie
+/// elsewhere. A difference that is none costs a restart of the parts and no more.
+fn same(one: &Settings, other: &Settings) -> bool {
+    format!("{one:?}") == format!("{other:?}")
 }
 
 /// When a started daemon makes its first runs.
@@ -61,6 +150,8 @@ pub struct Daemon {
     pub settings: Arc<Settings>,
     /// Its parts.
     pub parts: Parts,
+    /// Notified at every look of the scheduler.
+    pulse: Arc<Notify>,
     scheduler: tokio::task::JoinHandle<()>,
     socket: tokio::task::JoinHandle<()>,
 }
@@ -76,7 +167,15 @@ impl Daemon {
         transports: &dyn Transports,
         first: FirstRuns,
     ) -> anyhow::Result<Self> {
-        let settings = Arc::new(settings);
+        Self::start_shared(Arc::new(settings), env, transports, first).await
+    }
+
+    async fn start_shared(
+        settings: Arc<Settings>,
+        env: Env,
+        transports: &dyn Transports,
+        first: FirstRuns,
+    ) -> anyhow::Result<Self> {
         let parts = parts::build(settings.clone(), env.clone(), transports).await?;
         let socket = Socket::bind(&settings.control_socket).with_context(|| {
             format!("the control socket {} cannot be made", settings.control_socket.display())
@@ -87,7 +186,8 @@ impl Daemon {
             scheduler.add(schedule, runner);
         }
         let heartbeat = Heartbeat::start().await.context("the heartbeat cannot start")?;
-        let scheduler = tokio::spawn(scheduler.run(env, heartbeat));
+        let pulse = Arc::new(Notify::new());
+        let scheduler = tokio::spawn(scheduler.run(env, heartbeat, pulse.clone()));
         if let Some(push) = &parts.control.runners.push {
             parts.tracker.spawn(push_when_due(parts.env.clone(), parts.push_due.clone(), push.clone()));
         }
@@ -95,7 +195,7 @@ impl Daemon {
             FirstRuns::AtOnce => parts.control.runners.activate_all("start"),
             FirstRuns::OnDemand => {}
         }
-        Ok(Self { settings, parts, scheduler, socket })
+        Ok(Self { settings, parts, pulse, scheduler, socket })
     }
 
     /// Finishes what is in flight, then closes the ledger.

@@ -12,6 +12,7 @@ pub mod trial;
 
 mod activities;
 mod logging;
+mod service;
 
 use crate::check::Settings;
 use crate::domain::Problem;

@@ -162,6 +162,14 @@ impl Ledger {
         self.shared.blocks_epoch.fetch_max(epoch, Ordering::AcqRel);
     }
 
+    /// Whether the writer still takes commands; writes nothing.
+    ///
+    /// # Errors
+    /// It does not, or the ledger was opened for reading.
+    pub async fn writer_answers(&self) -> Result<(), LedgerError> {
+        self.write("ping", |_| Ok(())).await
+    }
+
     pub(super) async fn write<T: Send + 'static>(
         &self,
         what: &'static str,

@@ -3,6 +3,8 @@
 use super::{Activator, Heartbeat, Schedule};
 use crate::domain::Timestamp;
 use crate::env::Env;
+use std::sync::Arc;
+use tokio::sync::Notify;
 
 struct Entry {
     schedule: Schedule,
@@ -29,11 +31,12 @@ impl Scheduler {
         self.entries.push(Entry { schedule, runner, due: None });
     }
 
-    /// Looks at every beat until shutdown.
-    pub async fn run(mut self, env: Env, heartbeat: Heartbeat) {
+    /// Looks at every beat until shutdown; `pulse` is notified after each look, for whoever watches over it.
+    pub async fn run(mut self, env: Env, heartbeat: Heartbeat, pulse: Arc<Notify>) {
         self.look(env.now());
         while heartbeat.next(&env).await {
             self.look(env.now());
+            pulse.notify_one();
         }
         heartbeat.stop().await;
     }

@@ -52,6 +52,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     // The simulated portal reads the CSV files that its user imports.
     ("csv", &["src/cli", "src/sim/dialler/portal.rs"]),
     ("tracing_subscriber", &["src/app"]),
+    ("sd_notify", &["src/app/service.rs"]),
 ];
 
 fn sources() -> Vec<(PathBuf, String)> {

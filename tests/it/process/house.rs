@@ -203,8 +203,14 @@ path          = "ledger.sqlite"
 
     /// Starts the daemon and waits until it answers.
     pub async fn daemon(&self) -> Daemon {
+        self.daemon_with(&[]).await
+    }
+
+    /// The same with something in its environment.
+    pub async fn daemon_with(&self, environment: &[(&str, &str)]) -> Daemon {
         let log = std::fs::File::create(self.path("daemon.log")).expect("a log");
         let mut command = self.command(&["run"]);
+        command.envs(environment.iter().copied());
         let child =
             command.stdout(Stdio::null()).stderr(log).kill_on_drop(true).spawn().expect("the daemon starts");
         let daemon = Daemon { child, log: self.path("daemon.log") };

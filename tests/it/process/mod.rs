@@ -7,5 +7,6 @@ mod house;
 mod judge;
 mod kill_points;
 mod kill_random;
+mod service;
 mod verbs;
 mod work;
