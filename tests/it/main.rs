@@ -5,6 +5,7 @@ mod documents;
 mod harvest;
 mod jtel;
 mod layering;
+mod package;
 mod phones;
 mod process;
 mod push;
