@@ -3,6 +3,7 @@
 use crate::domain::Timestamp;
 use crate::env::Env;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::task::TaskTracker;
 
@@ -131,16 +132,29 @@ async fn work(
     }
 }
 
-/// A panic ends its run only, and is shown.
+/// A run that takes longer is stuck: every request of it has a deadline of its own, and a first load of a million
+/// records, or a sweep of two gigabytes over a slow line, is done in an hour or two.
+const DEADLINE: Duration = Duration::from_secs(6 * 3600);
+
+/// A panic, or a run without end, ends that run only, and is shown. What it had sent is in doubt then, as after a
+/// power failure.
 async fn guarded(name: &str, activity: &Arc<dyn Activity>, cause: &'static str) -> Outcome {
     let activity = activity.clone();
-    match tokio::spawn(async move { activity.run(cause).await }).await {
-        Ok(outcome) => outcome,
-        Err(error) => Outcome::Failed {
-            text: format!(
-                "{name} broke off: {error}; this is a defect of dialbridge, the next run goes on from what was stored"
-            ),
-        },
+    let mut run = tokio::spawn(async move { activity.run(cause).await });
+    let why = match tokio::time::timeout(DEADLINE, &mut run).await {
+        Ok(Ok(outcome)) => return outcome,
+        Ok(Err(error)) => error.to_string(),
+        Err(_) => {
+            run.abort();
+            // Not before it is gone may the next one begin.
+            let _aborted = run.await;
+            format!("it was not done after {} hours", DEADLINE.as_secs() / 3600)
+        }
+    };
+    Outcome::Failed {
+        text: format!(
+            "{name} broke off: {why}; this is a defect of dialbridge, the next run goes on from what was stored"
+        ),
     }
 }
 
@@ -210,6 +224,28 @@ mod tests {
         let runner = Activator::start("test", &env, &tracker, slow());
         let Some(Outcome::Failed { text }) = runner.run_now("panic").await else { panic!("it failed") };
         assert!(text.contains("defect"), "{text}");
+        assert!(matches!(runner.run_now("again").await, Some(Outcome::Done { .. })));
+    }
+
+    struct Endless;
+
+    #[async_trait::async_trait]
+    impl Activity for Endless {
+        async fn run(&self, cause: &'static str) -> Outcome {
+            if cause == "endless" {
+                std::future::pending::<()>().await;
+            }
+            Outcome::Done { text: String::new(), parked_new: false }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_run_without_end_is_broken_off_and_the_next_one_runs() {
+        let env = Env::simulated(Timestamp::UNIX_EPOCH, 1);
+        let tracker = TaskTracker::new();
+        let runner = Activator::start("test", &env, &tracker, Arc::new(Endless));
+        let Some(Outcome::Failed { text }) = runner.run_now("endless").await else { panic!("it failed") };
+        assert!(text.contains("not done after 6 hours"), "{text}");
         assert!(matches!(runner.run_now("again").await, Some(Outcome::Done { .. })));
     }
 

@@ -1,7 +1,7 @@
 //! A five-field cron expression in a named time zone.
 
 use crate::domain::Timestamp;
-use chrono::Utc;
+use chrono::{FixedOffset, Offset as _, TimeDelta, TimeZone as _, Utc};
 use chrono_tz::Tz;
 
 /// When something is due. Pure: "now" is an argument.
@@ -44,12 +44,73 @@ impl Schedule {
         Ok(schedule)
     }
 
-    /// The first due instant after `now`; `None` if there is none. Computed from local time each time,
-    /// so that 09:00 stays 09:00 across both changes of the clock; an hour that does not exist is due
-    /// once at its end, one that exists twice once, at its first passage (unless hours are a range).
+    /// The first due instant after `now`; `None` if there is none.
+    ///
+    /// Computed from local time each time, so that 09:00 stays 09:00 across both changes of the clock. A fixed time of
+    /// day in an hour that does not exist is due once, at its end; in one that exists twice once, at its first passage.
+    /// What recurs within the day (`*`, ranges and steps among minutes and hours) goes on through both.
+    ///
+    /// The library is asked within stretches of one offset only: in the hour that exists twice it skips the second
+    /// passage, or answers an instant that is past.
     pub fn next_after(&self, now: Timestamp) -> Option<Timestamp> {
-        let local = now.with_timezone(&self.zone);
-        self.cron.find_next_occurrence(&local, false).ok().map(|next| next.with_timezone(&Utc))
+        let mut from = now;
+        let mut inclusive = false;
+        loop {
+            let offset = self.offset(from);
+            let local = from.with_timezone(&offset);
+            let next = self.cron.find_next_occurrence(&local, inclusive).ok()?;
+            let Some(change) = self.first_change(from, next.with_timezone(&Utc)) else {
+                let next = next.with_timezone(&Utc);
+                if self.recurs() || !self.is_second_passage(next) {
+                    return Some(next);
+                }
+                (from, inclusive) = (next, false);
+                continue;
+            };
+            let skipped_until = change.with_timezone(&self.offset(change)).naive_local();
+            if !self.recurs() && next.naive_local() < skipped_until {
+                return Some(change);
+            }
+            (from, inclusive) = (change, true);
+        }
+    }
+
+    /// Whether it is due all through the day and not at fixed times of it, as cron distinguishes the two.
+    fn recurs(&self) -> bool {
+        self.text.split_whitespace().take(2).any(|field| field.contains(['*', '/', '-']))
+    }
+
+    fn offset(&self, at: Timestamp) -> FixedOffset {
+        self.zone.offset_from_utc_datetime(&at.naive_utc()).fix()
+    }
+
+    /// Whether the local time of an instant has been there before, with another offset.
+    fn is_second_passage(&self, at: Timestamp) -> bool {
+        let local = at.with_timezone(&self.zone).naive_local();
+        self.zone.from_local_datetime(&local).earliest().is_some_and(|first| first.with_timezone(&Utc) < at)
+    }
+
+    /// The first change of the offset after `from` and up to `until`, to the second.
+    fn first_change(&self, from: Timestamp, until: Timestamp) -> Option<Timestamp> {
+        let offset = self.offset(from);
+        let mut before = from;
+        let mut after = loop {
+            // No zone changes twice within a day.
+            let probe = (before + TimeDelta::days(1)).min(until);
+            if self.offset(probe) != offset {
+                break probe;
+            }
+            if probe == until {
+                return None;
+            }
+            before = probe;
+        };
+        while after - before > TimeDelta::seconds(1) {
+            let middle = before + (after - before) / 2;
+            if self.offset(middle) == offset { before = middle } else { after = middle }
+        }
+        // Changes happen on whole seconds.
+        Timestamp::from_timestamp(after.timestamp(), 0)
     }
 
     /// As it was written.
@@ -105,6 +166,42 @@ mod tests {
     #[test]
     fn an_hour_that_exists_twice_is_due_once() {
         assert_eq!(due("30 2 * * *", "2026-10-24T12:00:00Z", 2), ["25 02:30 CEST", "26 02:30 CET"]);
+    }
+
+    #[test]
+    fn what_recurs_goes_on_through_the_hour_that_exists_twice() {
+        assert_eq!(
+            due("*/30 * * * *", "2026-10-24T23:59:00Z", 6),
+            [
+                "25 02:00 CEST",
+                "25 02:30 CEST",
+                "25 02:00 CET",
+                "25 02:30 CET",
+                "25 03:00 CET",
+                "25 03:30 CET"
+            ]
+        );
+        // Also for a program that starts within the second passage.
+        assert_eq!(due("*/30 * * * *", "2026-10-25T01:10:00Z", 2), ["25 02:30 CET", "25 03:00 CET"]);
+        assert_eq!(
+            due("0 2-3 * * *", "2026-10-24T12:00:00Z", 3),
+            ["25 02:00 CEST", "25 02:00 CET", "25 03:00 CET"]
+        );
+    }
+
+    #[test]
+    fn what_recurs_skips_the_hour_that_does_not_exist() {
+        assert_eq!(
+            due("*/30 * * * *", "2026-03-29T00:29:00Z", 3),
+            ["29 01:30 CET", "29 03:00 CEST", "29 03:30 CEST"]
+        );
+    }
+
+    #[test]
+    fn a_fixed_time_of_a_doubled_hour_is_due_once_however_far_ahead() {
+        assert_eq!(due("30 2 25 10 *", "2026-01-01T00:00:00Z", 1), ["25 02:30 CEST"]);
+        assert_eq!(due("30 2 * * *", "2026-10-25T00:30:00Z", 1), ["26 02:30 CET"]);
+        assert_eq!(due("0 9 1 7 *", "2026-01-01T00:00:00Z", 1), ["01 09:00 CEST"]);
     }
 
     #[test]

@@ -6,29 +6,56 @@ use crate::env::Env;
 use std::sync::Arc;
 use tokio::sync::Notify;
 
-struct Entry {
-    schedule: Schedule,
-    runner: Activator,
-    due: Option<Timestamp>,
-}
+/// Between two looks the clock may go back by so much (leap seconds, small corrections) without being "set back".
+const JITTER: chrono::TimeDelta = chrono::TimeDelta::seconds(2);
 
-/// Holds the schedules; knows nothing of what the runners do.
-#[derive(Default)]
-pub struct Scheduler {
-    entries: Vec<Entry>,
+/// When each of several schedules is due next. Pure: what the clock says is an argument.
+///
+/// However many due instants lie between two looks (a suspended machine, a clock put forward), a schedule is due once
+/// for all of them. A clock that was set back starts the reckoning anew: what is due is what lies ahead of the new
+/// time, so that nothing rests for as long as the clock was wrong.
+#[derive(Debug, Default)]
+struct Timetable {
+    entries: Vec<(Schedule, Option<Timestamp>)>,
     last_look: Option<Timestamp>,
 }
 
-impl std::fmt::Debug for Scheduler {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Scheduler").field("entries", &self.entries.len()).finish()
+impl Timetable {
+    fn add(&mut self, schedule: Schedule) {
+        self.entries.push((schedule, None));
     }
+
+    /// The places, in order of adding, of what is due at `now`.
+    fn due(&mut self, now: Timestamp) -> Vec<usize> {
+        let set_back = self.last_look.is_some_and(|last| now < last - JITTER);
+        self.last_look = Some(now);
+        let mut due = Vec::new();
+        for (place, (schedule, next)) in self.entries.iter_mut().enumerate() {
+            match next {
+                Some(at) if *at <= now => {
+                    due.push(place);
+                    *next = schedule.next_after(now);
+                }
+                Some(_) if !set_back => {}
+                Some(_) | None => *next = schedule.next_after(now),
+            }
+        }
+        due
+    }
+}
+
+/// Holds the schedules; knows nothing of what the runners do.
+#[derive(Debug, Default)]
+pub struct Scheduler {
+    timetable: Timetable,
+    runners: Vec<Activator>,
 }
 
 impl Scheduler {
     /// Adds a schedule for a runner.
     pub fn add(&mut self, schedule: Schedule, runner: Activator) {
-        self.entries.push(Entry { schedule, runner, due: None });
+        self.timetable.add(schedule);
+        self.runners.push(runner);
     }
 
     /// Looks at every beat until shutdown; `pulse` is notified after each look, for whoever watches over it.
@@ -41,19 +68,107 @@ impl Scheduler {
         heartbeat.stop().await;
     }
 
-    /// Activates what is due at `now`. However many due instants were missed (a suspended machine), one
-    /// run makes up for them; a clock that was set back starts the reckoning anew.
     fn look(&mut self, now: Timestamp) {
-        let set_back = self.last_look.is_some_and(|last| now < last - chrono::TimeDelta::seconds(2));
-        self.last_look = Some(now);
-        for entry in &mut self.entries {
-            match entry.due {
-                Some(due) if due <= now => {
-                    entry.runner.activate("schedule");
-                    entry.due = entry.schedule.next_after(now);
+        for place in self.timetable.due(now) {
+            self.runners[place].activate("schedule");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chrono::TimeDelta;
+    use chrono_tz::Europe::Berlin;
+    use proptest::prelude::*;
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().expect("an instant")
+    }
+
+    fn timetable(cron: &str) -> Timetable {
+        let mut timetable = Timetable::default();
+        timetable.add(Schedule::parse(cron, Berlin).expect("a schedule"));
+        timetable
+    }
+
+    /// The local times at which it was due, looking once a second.
+    fn lived(timetable: &mut Timetable, from: Timestamp, seconds: i64) -> Vec<String> {
+        (0..seconds)
+            .map(|second| from + TimeDelta::seconds(second))
+            .filter(|now| !timetable.due(*now).is_empty())
+            .map(|now| now.with_timezone(&Berlin).format("%d %H:%M:%S %Z").to_string())
+            .collect()
+    }
+
+    const DAY: i64 = 24 * 3600;
+
+    #[test]
+    fn the_right_local_hour_once_in_the_night_that_is_an_hour_longer() {
+        // 25 October 2026: 3:00 CEST becomes 2:00 CET.
+        let from = at("2026-10-24T12:00:00Z");
+        assert_eq!(lived(&mut timetable("0 9 * * *"), from, DAY), ["25 09:00:00 CET"]);
+        assert_eq!(lived(&mut timetable("30 2 * * *"), from, DAY), ["25 02:30:00 CEST"]);
+        assert_eq!(lived(&mut timetable("0 1 * * *"), from, DAY), ["25 01:00:00 CEST"]);
+        // What is due all the time is due all the time, in the doubled hour too.
+        assert_eq!(lived(&mut timetable("*/5 * * * *"), from, DAY + 1).len() as i64, DAY / 300);
+    }
+
+    #[test]
+    fn the_right_local_hour_once_in_the_night_that_is_an_hour_shorter() {
+        // 29 March 2026: 2:00 CET becomes 3:00 CEST.
+        let from = at("2026-03-28T12:00:00Z");
+        assert_eq!(lived(&mut timetable("0 9 * * *"), from, DAY), ["29 09:00:00 CEST"]);
+        assert_eq!(
+            lived(&mut timetable("30 2 * * *"), from, DAY).len(),
+            1,
+            "an hour that is not there is made up for"
+        );
+        assert_eq!(lived(&mut timetable("*/5 * * * *"), from, DAY + 1).len() as i64, DAY / 300);
+    }
+
+    #[test]
+    fn what_was_slept_through_is_made_up_for_once() {
+        let mut table = timetable("*/5 * * * *");
+        let from = at("2026-03-02T09:00:30Z");
+        assert!(table.due(from).is_empty());
+        assert_eq!(table.due(from + TimeDelta::hours(7)), [0], "84 instants are one run");
+        assert!(table.due(from + TimeDelta::hours(7) + TimeDelta::seconds(1)).is_empty());
+    }
+
+    #[test]
+    fn a_clock_set_back_does_not_stop_what_is_due() {
+        let mut table = timetable("*/5 * * * *");
+        let wrong = at("2027-01-01T00:00:30Z");
+        assert!(table.due(wrong).is_empty());
+        let right = at("2026-03-02T09:02:00Z");
+        assert!(table.due(right).is_empty());
+        assert_eq!(table.due(right + TimeDelta::minutes(3)), [0], "not only next year");
+    }
+
+    proptest! {
+        /// Whatever the clock does, two looks never find one due instant twice while it goes forward, and within one
+        /// period after any look something is due.
+        #[test]
+        fn nothing_twice_and_nothing_forgotten(steps in proptest::collection::vec(-7_200_i64..7_200, 1..60)) {
+            let mut table = timetable("*/5 * * * *");
+            let mut now = at("2026-10-24T23:00:00Z");
+            table.due(now);
+            let mut last_due: Option<Timestamp> = None;
+            for step in steps {
+                let before = now;
+                now += TimeDelta::seconds(step);
+                if step < 0 {
+                    last_due = None;
                 }
-                Some(_) if !set_back => {}
-                Some(_) | None => entry.due = entry.schedule.next_after(now),
+                if !table.due(now).is_empty() {
+                    let slot = now.timestamp().div_euclid(300);
+                    prop_assert!(last_due.is_none_or(|last| last.timestamp().div_euclid(300) < slot), "{before} {now}");
+                    last_due = Some(now);
+                }
+                let soon = now + TimeDelta::seconds(300);
+                let mut copy = Timetable { entries: table.entries.clone(), last_look: table.last_look };
+                prop_assert_eq!(copy.due(soon), vec![0]);
             }
         }
     }
