@@ -7,5 +7,6 @@ mod house;
 mod judge;
 mod kill_points;
 mod kill_random;
+mod network;
 mod verbs;
 mod work;
