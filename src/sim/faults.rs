@@ -82,6 +82,10 @@ pub enum Action {
         /// The pause.
         pause: Duration,
     },
+    /// A list that is complete, agrees with itself and has nothing in it, whatever is there.
+    EmptyList,
+    /// The right answer under another content type.
+    ContentType(String),
 }
 
 /// Which requests an action meets, and how often.
