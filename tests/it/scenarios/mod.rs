@@ -7,5 +7,6 @@ mod blocks;
 mod doubt;
 mod edits;
 mod eligibility;
+mod empty_list;
 mod first_sight;
 mod resets;
