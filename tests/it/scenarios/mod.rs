@@ -10,3 +10,4 @@ mod eligibility;
 mod empty_list;
 mod first_sight;
 mod resets;
+mod switches;
