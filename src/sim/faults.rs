@@ -84,6 +84,8 @@ pub enum Action {
     },
     /// A list that is complete, agrees with itself and has nothing in it, whatever is there.
     EmptyList,
+    /// The first element of the answer's list is none (`7`); the counts stay.
+    BrokenElement,
     /// The right answer under another content type.
     ContentType(String),
 }

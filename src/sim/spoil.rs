@@ -111,17 +111,33 @@ pub(super) fn slow(env: Env, answer: Response, chunk: usize, pause: Duration) ->
 /// A list without its elements that agrees with itself: its arrays are empty, its counts zero, no page
 /// follows. What is no list stays as it is.
 pub(super) async fn emptied(answer: Response) -> Response {
+    rewritten(answer, |key, value| match value {
+        Value::Array(elements) => elements.clear(),
+        Value::Number(_) if matches!(key, "count" | "total") => *value = Value::from(0),
+        Value::String(_) if key == "next" => *value = Value::Null,
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => {}
+    })
+    .await
+}
+
+/// A list whose first element is none.
+pub(super) async fn broken_element(answer: Response) -> Response {
+    rewritten(answer, |_, value| {
+        if let Some(first) = value.as_array_mut().and_then(|elements| elements.first_mut()) {
+            *first = Value::from(7);
+        }
+    })
+    .await
+}
+
+/// Changes the members of an answered object; what is none stays as it is.
+async fn rewritten(answer: Response, change: impl Fn(&str, &mut Value)) -> Response {
     let (parts, body) = collected(answer).await;
     let Ok(Value::Object(mut object)) = serde_json::from_slice(&body) else {
         return Response::from_parts(parts, Body::from(body));
     };
     for (key, value) in &mut object {
-        match value {
-            Value::Array(elements) => elements.clear(),
-            Value::Number(_) if matches!(key.as_str(), "count" | "total") => *value = Value::from(0),
-            Value::String(_) if key == "next" => *value = Value::Null,
-            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => {}
-        }
+        change(key, value);
     }
     Response::from_parts(parts, Body::from(Value::Object(object).to_string()))
 }

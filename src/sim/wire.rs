@@ -2,7 +2,7 @@
 
 use super::faults::{Action, ConnectionReset, Effect, Faults};
 use super::journal::{Answered, Asked, Journal, RequestKind};
-use super::spoil::{emptied, html, replaced, reset, slow, status, truncated, typed};
+use super::spoil::{broken_element, emptied, html, replaced, reset, slow, status, truncated, typed};
 use crate::domain::Timestamp;
 use crate::env::Env;
 use axum::Router;
@@ -132,6 +132,7 @@ impl<E: Clone + Send + Sync + 'static> Wire<E> {
                 slow(env.clone(), perform(env, work, before).await, chunk, pause)
             }
             Some(Action::EmptyList) => emptied(perform(env, work, before).await).await,
+            Some(Action::BrokenElement) => broken_element(perform(env, work, before).await).await,
             Some(Action::ContentType(kind)) => typed(perform(env, work, before).await, &kind),
         }
     }
