@@ -69,6 +69,20 @@ impl Ledger {
         .await
     }
 
+    /// How many contacts the dialler is known to have.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub async fn contacts_known(&self) -> Result<usize, LedgerError> {
+        self.read("contacts_known", |connection| {
+            connection
+                .prepare_cached("SELECT count(*) FROM contacts WHERE gone_at IS NULL")?
+                .query_row([], |row| row.get::<_, i64>(0))
+                .map(|known| usize::try_from(known).unwrap_or(0))
+        })
+        .await
+    }
+
     /// The contacts that bear one of these keys, folded.
     ///
     /// # Errors

@@ -140,7 +140,12 @@ pub(super) fn end_in(
                  WHERE id = ?1",
             )?
             .execute((id.0, time(*settle_at), sql::code(reason), reason.params_json()))?;
-            return Ok(Ended::default());
+            // What may have unlocked does not keep the contact open for the whole quiet time.
+            return if row.kind == OperationKind::Reset {
+                lock_again(tx, &row, now)
+            } else {
+                Ok(Ended::default())
+            };
         }
         Ending::Again { not_before } => {
             lease::put_back(tx, id, *not_before)?;
@@ -293,11 +298,22 @@ fn ask_again(
         };
         return Ok(Ended { lock_queued });
     }
-    if row.wish == Wish::Locked && was_locked_meanwhile(tx, id, row.link)? {
-        let reason = ReasonCode::LockAgain.into();
-        return Ok(Ended { lock_queued: lane::lock_unless_waiting(tx, row.link, &reason, &cause)? });
+    // "As if it was just imported": a reset may have unlocked, and no answer shows it.
+    let reset = row.kind == OperationKind::Reset && matches!(ending, Ending::Done(_));
+    if reset || was_locked_meanwhile(tx, id, row.link)? {
+        return lock_again(tx, row, now);
     }
     Ok(Ended::default())
+}
+
+/// Who must not be called may have become callable: the lock goes once more.
+fn lock_again(tx: &Transaction<'_>, row: &Row, now: Timestamp) -> rusqlite::Result<Ended> {
+    if row.wish != Wish::Locked {
+        return Ok(Ended::default());
+    }
+    let cause = Cause { at: now, decided_at: now, text: "gate".to_owned(), run: None };
+    let reason = ReasonCode::LockAgain.into();
+    Ok(Ended { lock_queued: lane::lock_unless_waiting(tx, row.link, &reason, &cause)? })
 }
 
 /// Whether a lock of this lane was sent while the operation was open. One that was never sent needs no

@@ -63,7 +63,9 @@ impl Ledger {
             let cause = Cause { at: now, decided_at: now, text: format!("person:{who}"), run: None };
             let wish = match kind {
                 OperationKind::Lock => Some(("locked", ReasonCode::LockedByHand)),
-                OperationKind::Unlock | OperationKind::Reset => Some(("callable", ReasonCode::ByHand)),
+                OperationKind::Unlock => Some(("callable", ReasonCode::ByHand)),
+                // A reset is no unlock: who must stay locked is locked again after it.
+                OperationKind::Reset => None,
                 OperationKind::Import | OperationKind::Update | OperationKind::Delete => None,
             };
             let reason = Reason::new(wish.map_or(ReasonCode::ByHand, |(_, code)| code)).with("text", &text);

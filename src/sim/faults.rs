@@ -82,6 +82,12 @@ pub enum Action {
         /// The pause.
         pause: Duration,
     },
+    /// A list that is complete, agrees with itself and has nothing in it, whatever is there.
+    EmptyList,
+    /// The first element of the answer's list is none (`7`); the counts stay.
+    BrokenElement,
+    /// The right answer under another content type.
+    ContentType(String),
 }
 
 /// Which requests an action meets, and how often.
@@ -90,6 +96,7 @@ pub struct Rule {
     action: Action,
     method: Option<http::Method>,
     path: Option<String>,
+    end: Option<String>,
     body: Option<String>,
     chance: f64,
     skip: u64,
@@ -100,7 +107,17 @@ pub struct Rule {
 impl Rule {
     /// Meets every request until narrowed.
     pub fn new(action: Action) -> Self {
-        Self { action, method: None, path: None, body: None, chance: 1.0, skip: 0, times: None, span: None }
+        Self {
+            action,
+            method: None,
+            path: None,
+            end: None,
+            body: None,
+            chance: 1.0,
+            skip: 0,
+            times: None,
+            span: None,
+        }
     }
 
     /// Only this method.
@@ -114,6 +131,13 @@ impl Rule {
     #[must_use]
     pub fn path(mut self, part: &str) -> Self {
         self.path = Some(part.to_owned());
+        self
+    }
+
+    /// Only requests whose path and query end with this text.
+    #[must_use]
+    pub fn path_end(mut self, part: &str) -> Self {
+        self.end = Some(part.to_owned());
         self
     }
 
@@ -161,6 +185,7 @@ impl Rule {
     fn matches(&self, method: &http::Method, path: &str, body: &[u8], now: Timestamp) -> bool {
         self.method.as_ref().is_none_or(|wanted| wanted == method)
             && self.path.as_ref().is_none_or(|part| path.contains(part.as_str()))
+            && self.end.as_ref().is_none_or(|part| path.ends_with(part.as_str()))
             && self.body.as_ref().is_none_or(|part| contains(body, part.as_bytes()))
             && self.span.is_none_or(|(from, until)| from <= now && now < until)
     }

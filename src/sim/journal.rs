@@ -159,6 +159,13 @@ impl<E: Clone> Journal<E> {
         }
     }
 
+    /// Keeps only counts from now on, and forgets the rest.
+    pub fn count_only(&self) {
+        let mut book = self.book();
+        book.detail = Detail::Counts;
+        (book.asked, book.happened) = (Vec::new(), Vec::new());
+    }
+
     /// The number the next entry gets: remember it, then ask for what came since.
     pub fn mark(&self) -> u64 {
         self.book().next

@@ -9,4 +9,5 @@ pub mod dialler;
 pub mod faults;
 pub mod journal;
 pub mod serve;
+mod spoil;
 pub mod wire;

@@ -1,7 +1,8 @@
 //! Between the network and a simulator: keeps the log of requests and carries out the faults.
 
-use super::faults::{Action, ConnectionReset, Effect, Faults, RetryAfter};
+use super::faults::{Action, ConnectionReset, Effect, Faults};
 use super::journal::{Answered, Asked, Journal, RequestKind};
+use super::spoil::{broken_element, emptied, html, replaced, reset, slow, status, truncated, typed};
 use crate::domain::Timestamp;
 use crate::env::Env;
 use axum::Router;
@@ -9,8 +10,6 @@ use axum::body::{Body, to_bytes};
 use axum::extract::Request;
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
-use bytes::Bytes;
-use futures_util::{StreamExt, stream};
 use http::{HeaderValue, StatusCode, header};
 use std::time::Duration;
 
@@ -132,21 +131,23 @@ impl<E: Clone + Send + Sync + 'static> Wire<E> {
             Some(Action::SlowBody { chunk, pause }) => {
                 slow(env.clone(), perform(env, work, before).await, chunk, pause)
             }
+            Some(Action::EmptyList) => emptied(perform(env, work, before).await).await,
+            Some(Action::BrokenElement) => broken_element(perform(env, work, before).await).await,
+            Some(Action::ContentType(kind)) => typed(perform(env, work, before).await, &kind),
         }
     }
 }
 
-/// Does the work after a while. In a task of its own where it must wait: a real server goes on when the
-/// client hangs up, but hyper drops the handler then.
+/// Does the work after a while, in a task of its own: a real server goes on when the client hangs up, but
+/// hyper drops the handler then.
 async fn perform<W>(env: Env, work: W, before: Duration) -> Response
 where
     W: Future<Output = Response> + Send + 'static,
 {
-    if before.is_zero() {
-        return work.await;
-    }
     let task = tokio::spawn(async move {
-        env.sleep(before).await;
+        if !before.is_zero() {
+            env.sleep(before).await;
+        }
         work.await
     });
     task.await.unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response())
@@ -170,102 +171,6 @@ where
             tokio::spawn(async move { drop(perform(env, work, before + late).await) });
         }
     }
-}
-
-fn status(code: u16, retry_after: RetryAfter, now: Timestamp) -> Response {
-    let status = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let body = serde_json::json!({ "status": code, "error": "simulated fault" });
-    let mut answer = (status, axum::Json(body)).into_response();
-    let wait = match retry_after {
-        RetryAfter::Absent => return answer,
-        RetryAfter::Seconds(seconds) => seconds.to_string(),
-        RetryAfter::Date(seconds) => {
-            let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
-            let wait = chrono::TimeDelta::try_seconds(seconds).unwrap_or_default();
-            http_date(now + wait)
-        }
-    };
-    if let Ok(value) = HeaderValue::from_str(&wait) {
-        answer.headers_mut().insert(header::RETRY_AFTER, value);
-    }
-    answer
-}
-
-fn reset() -> Response {
-    let body = Body::from_stream(stream::once(async { Err::<Bytes, _>(broken()) }));
-    let mut answer = Response::new(body);
-    answer.extensions_mut().insert(ConnectionReset);
-    answer
-}
-
-fn broken() -> std::io::Error {
-    std::io::Error::new(std::io::ErrorKind::ConnectionReset, "simulated reset")
-}
-
-fn html() -> Response {
-    let page = "<!DOCTYPE html><html><head><title>Gateway</title></head>\
-                <body><h1>Please log in</h1></body></html>";
-    axum::response::Html(page).into_response()
-}
-
-async fn collected(answer: Response) -> (http::response::Parts, Bytes) {
-    let (mut parts, body) = answer.into_parts();
-    parts.headers.remove(header::CONTENT_LENGTH);
-    // A body that cannot be read here is one that another fault broke: empty is as good.
-    (parts, to_bytes(body, usize::MAX).await.unwrap_or_default())
-}
-
-async fn truncated(answer: Response, clean: bool) -> Response {
-    let (parts, body) = collected(answer).await;
-    let half = body.slice(..body.len() / 2);
-    if clean {
-        return Response::from_parts(parts, Body::from(half));
-    }
-    let pieces = stream::once(async move { Ok(half) }).chain(stream::once(async {
-        // Gives hyper the turn in which it flushes what came before.
-        tokio::task::yield_now().await;
-        Err(broken())
-    }));
-    Response::from_parts(parts, Body::from_stream(pieces))
-}
-
-/// Changes the number behind the last `"key":` of the body.
-async fn replaced(answer: Response, key: &str, change: impl FnOnce(u64) -> u64) -> Response {
-    let (parts, body) = collected(answer).await;
-    let text = String::from_utf8_lossy(&body);
-    let Some(begin) = text.rfind(&format!("\"{key}\":")).map(|found| found + key.len() + 3) else {
-        return Response::from_parts(parts, Body::from(body));
-    };
-    let (head, tail) = text.split_at(begin);
-    let tail = tail.trim_start();
-    let digits = tail.bytes().take_while(u8::is_ascii_digit).count();
-    let number = tail[..digits].parse().unwrap_or(0);
-    let changed = format!("{head}{}{}", change(number), &tail[digits..]);
-    Response::from_parts(parts, Body::from(changed))
-}
-
-fn slow(env: Env, answer: Response, chunk: usize, pause: Duration) -> Response {
-    let (mut parts, body) = answer.into_parts();
-    parts.headers.remove(header::CONTENT_LENGTH);
-    let chunk = chunk.max(1);
-    let pieces = body.into_data_stream().flat_map(move |piece| {
-        let pieces: Vec<Result<Bytes, axum::Error>> = match piece {
-            Ok(bytes) => (0..bytes.len())
-                .step_by(chunk)
-                .map(|from| Ok(bytes.slice(from..(from + chunk).min(bytes.len()))))
-                .collect(),
-            Err(error) => vec![Err(error)],
-        };
-        stream::iter(pieces)
-    });
-    let paced = pieces.then(move |piece| {
-        let env = env.clone();
-        async move {
-            env.sleep(pause).await;
-            piece
-        }
-    });
-    Response::from_parts(parts, Body::from_stream(paced))
 }
 
 /// An instant in the form of HTTP headers.
@@ -312,7 +217,7 @@ fn percent_decoded(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sim::faults::Rule;
+    use crate::sim::faults::{RetryAfter, Rule};
     use crate::sim::journal::Detail;
     use crate::sim::serve::serve;
     use axum::routing::post;

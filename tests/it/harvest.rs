@@ -336,3 +336,24 @@ async fn one_contact_that_always_fails_keeps_nobody_else_from_being_read() {
         }
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_list_with_an_unreadable_element_is_read_and_proves_no_absence() {
+    let mut house = house(DiallerConfig::default()).await;
+    // Only the list could say that somebody is gone.
+    house.ctx.settings.rules.ladder.clear();
+    house.ctx.settings.rules.audit = None;
+    house.sim.seed(CAMPAIGN, "leads", 60);
+    house.harvest().await;
+    let ids: Vec<i64> = house.sim.read(|state| state.contacts().map(|c| c.id).collect());
+    house.sim.portal().delete(ids[40]);
+    house.sim.call(ids[50], answered(5));
+    let rule = house.sim.faults().add(Rule::new(Action::BrokenElement).path("dialler/contacts?"));
+    let lived = house.live(TimeDelta::minutes(60)).await;
+    assert_eq!((lived.calls_new, lived.gone), (1, 0), "the others are read all the same");
+    let report = house.harvest().await;
+    assert_eq!((report.sweep.complete, report.sweep.missing, report.sweep.contacts), (false, 0, 58));
+    assert!(report.sweep.remark.expect("it says so").contains("1 elements of the list"));
+    house.sim.faults().remove(rule);
+    assert_eq!(house.live(TimeDelta::minutes(60)).await.gone, 1, "the one that was deleted, and no other");
+}

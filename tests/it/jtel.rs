@@ -208,3 +208,72 @@ async fn history_campaigns_and_users_are_read() {
         ]
     );
 }
+
+#[tokio::test]
+async fn contacts_are_handed_on_while_the_body_still_comes() {
+    // The rest of this body never comes.
+    let begun = r#"{"filter":"","records":[{"ID":1,"Name":"A"},{"ID":2,"Name":"B"},{"ID":3,"#;
+    let (_server, dialler) = dialler([answer("200 OK", &["Content-Length: 1000000"], begun)], None).await;
+    let mut stream = dialler.list_contacts(None, CallClass::Harvest).await.unwrap();
+    for id in [1, 2] {
+        let Some(Ok(Listed::Contact(contact))) = stream.next().await else { panic!("contact {id}") };
+        assert_eq!(contact.id, ContactId(id));
+    }
+}
+
+#[tokio::test]
+async fn an_import_by_the_campaigns_name_and_with_a_reset_says_so() {
+    let key = UserData::parse("leads:1").unwrap();
+    let fields = values(&[("Name", value!("N"))]);
+    let mode = ImportMode { overwrite: false, reset: Some(true), unlock: Some(true) };
+    let (server, dialler) = dialler([ok(CONTACT)], Some("3.40")).await;
+    let campaign = CampaignRef::Name("Spring leads".to_owned());
+    dialler.import(&permit(), &campaign, &key, &fields, mode, CONTEXT).await.unwrap();
+    assert_eq!(
+        last(&server).line,
+        "POST /rest/v1.0/3/dialler/contacts/import?overwriteDuplicates=false&resetContact=true&unlockContact=true"
+    );
+    assert_eq!(
+        body(&last(&server)),
+        value!({"DiallerCampaignsName": "Spring leads", "UserData": "leads:1", "Name": "N"})
+    );
+}
+
+#[tokio::test]
+async fn an_update_carries_its_key_and_the_given_fields_and_a_number_only_by_permit() {
+    let (server, dialler) = dialler([ok(CONTACT)], None).await;
+    let plain = Changes::plain(values(&[("City", Value::Null)])).unwrap();
+    for (contact, key) in [
+        (ContactRef::Id(ContactId(7)), value!({"ID": 7, "City": null})),
+        (ContactRef::UserData("leads:1".to_owned()), value!({"UserData": "leads:1", "City": null})),
+    ] {
+        dialler.update(&contact, &plain, CONTEXT).await.unwrap();
+        assert_eq!(last(&server).line, "POST /rest/v1.0/3/dialler/contacts/update");
+        assert_eq!(body(&last(&server)), key);
+    }
+    for slot in 1..=6 {
+        let number = format!("PhoneNumber{slot}");
+        let with_number = values(&[("City", value!("Bonn")), (&number, value!("4930123"))]);
+        assert_eq!(Changes::plain(with_number.clone()).unwrap_err().as_str(), number);
+        let changes = Changes::with_numbers(&permit(), with_number);
+        dialler.update(&ContactRef::Id(ContactId(7)), &changes, CONTEXT).await.unwrap();
+        assert_eq!(body(&last(&server))[&number], value!("4930123"));
+    }
+}
+
+#[tokio::test]
+async fn a_read_that_answers_another_contact_is_no_answer() {
+    let (_server, dialler) = dialler([ok(CONTACT)], None).await;
+    assert!(dialler.contact(ContactId(7), CallClass::Push).await.unwrap().is_some());
+    let error = dialler.contact(ContactId(8), CallClass::Push).await.unwrap_err();
+    assert_eq!(error.kind, CallErrorKind::BadAnswer, "{error}");
+}
+
+#[tokio::test]
+async fn campaigns_are_read_at_their_address() {
+    let campaigns = r#"{"records":[{"ID":5,"Name":"Spring"},{"Name":"without"}],"count":2,"status":200}"#;
+    let (server, dialler) = dialler([ok(campaigns)], None).await;
+    let found = dialler.campaigns().await.unwrap();
+    assert_eq!((found.len(), found[0].id, found[0].name.as_str()), (1, CampaignId(5), "Spring"));
+    assert_eq!(last(&server).line, "GET /rest/v1.0/3/dialler/campaigns");
+}

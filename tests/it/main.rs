@@ -13,4 +13,5 @@ mod real_odoo;
 mod scenarios;
 mod simulation;
 mod support;
+mod tls;
 mod wire;

@@ -36,7 +36,7 @@ pub fn token() -> Auth {
     Auth::fixed(AuthScheme::Header("x-api-key".parse().unwrap()), "sesame".to_owned().into())
 }
 
-async fn call(client: &Client, base: &str, write: bool) -> Result<Answer, CallError> {
+pub async fn call(client: &Client, base: &str, write: bool) -> Result<Answer, CallError> {
     let mut request = Request {
         method: http::Method::GET,
         url: format!("{base}/rest?userData=Secret.Person"),

@@ -51,6 +51,9 @@ pub async fn run(options: DemoOptions) -> anyhow::Result<()> {
     };
     if options.keep && result.is_ok() {
         println!("\nEverything goes on running; Ctrl-C ends it.");
+        // The report is out; from here on the journals would only grow.
+        simulated.crm.journal.count_only();
+        simulated.dialler.journal().count_only();
         simulated.dialler.start_agents(crate::sim::dialler::AgentsConfig::default());
         tokio::signal::ctrl_c().await.context("Ctrl-C cannot be waited for")?;
     }

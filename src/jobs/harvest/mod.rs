@@ -92,7 +92,8 @@ impl Default for Brake {
 }
 
 impl Brake {
-    fn holds(self, missing: usize, expected: usize) -> bool {
+    /// Whether so many missing of so many expected are too many to be believed.
+    pub(in crate::jobs) fn holds(self, missing: usize, expected: usize) -> bool {
         match self {
             Self::At { percent, contacts } => missing > contacts && missing * 100 > expected * percent,
             Self::Off => false,

@@ -1,20 +1,24 @@
 //! A sweep of the whole account into the index by key: for a first load, when many keys are unknown.
 
 use super::Work;
+use super::meet::ask;
 use crate::dialler::Listed;
-use crate::domain::Timestamp;
+use crate::domain::{Timestamp, UserData};
 use crate::jobs::JobError;
-use crate::ledger::{IndexRow, SweepCounts};
+use crate::jobs::harvest::Brake;
+use crate::ledger::{IndexRow, MeetItem, SweepCounts};
 use crate::remote::CallClass;
 use futures_util::StreamExt as _;
 
 /// So many contacts are stored at once.
 const CHUNK: usize = 500;
+/// So many keys are asked for before an empty account is believed.
+const PROBE: usize = 10;
 
 impl Work<'_> {
     /// Lists the account; answers when the list was asked for, `None` if it is not complete enough to say
-    /// that a key is not there.
-    pub(super) async fn sweep_account(&self) -> Result<Option<Timestamp>, JobError> {
+    /// that a key is not there. `due` are the keys it is wanted for.
+    pub(super) async fn sweep_account(&self, due: &[MeetItem]) -> Result<Option<Timestamp>, JobError> {
         let ledger = &self.context.ledger;
         let began = ledger.next_seq();
         let began_at = self.context.env.now();
@@ -45,9 +49,33 @@ impl Work<'_> {
         ledger.account_sweep_store(began, chunk).await?;
         // A list with an unreadable element may hide a key of ours: it is no index.
         counts.complete = ended.is_ok() && counts.bad == 0;
+        if counts.complete
+            && let Some(doubt) = self.doubt(counts.contacts, due).await?
+        {
+            tracing::warn!("the list of the account is not used: {doubt}");
+            counts.complete = false;
+            counts.remark = Some(doubt);
+        }
         let complete = counts.complete;
         ledger.sweep_end(sweep, counts).await?;
         ended?;
         Ok(complete.then_some(began_at))
+    }
+
+    /// Why a list that came whole is no index all the same: absence from a list is a question. Much less in
+    /// it than we know of, or nothing at all although our keys are found when asked for.
+    async fn doubt(&self, listed: i64, due: &[MeetItem]) -> Result<Option<String>, JobError> {
+        let listed = usize::try_from(listed).unwrap_or_default();
+        let known = self.context.ledger.contacts_known().await?;
+        if Brake::default().holds(known.saturating_sub(listed), known) {
+            return Ok(Some(format!("it has {listed} contacts, and {known} are known")));
+        }
+        if listed > 0 {
+            return Ok(None);
+        }
+        let keys: Vec<&UserData> = due.iter().take(PROBE).map(|item| &item.user_data).collect();
+        let found = ask(self.context, &keys).await?;
+        self.count(|counts| counts.requests += 1);
+        Ok((!found.is_empty()).then(|| "it is empty, but keys of ours are found by asking".to_owned()))
     }
 }

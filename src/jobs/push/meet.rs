@@ -20,6 +20,7 @@ const BATCH: usize = 100;
 impl Work<'_> {
     /// Meets whoever must be met.
     pub(super) async fn meet(&self) -> Result<(), JobError> {
+        let mut may_list = true;
         loop {
             self.stop_if_ending()?;
             let since = self.context.env.now() - quiet(self.context.limits.index_age);
@@ -29,15 +30,22 @@ impl Work<'_> {
             if due.is_empty() {
                 return Ok(());
             }
-            self.meet_page(due, since).await?;
+            self.meet_page(due, since, &mut may_list).await?;
         }
     }
 
-    async fn meet_page(&self, due: Vec<MeetItem>, since: Timestamp) -> Result<(), JobError> {
+    async fn meet_page(
+        &self,
+        due: Vec<MeetItem>,
+        since: Timestamp,
+        may_list: &mut bool,
+    ) -> Result<(), JobError> {
         let ledger = &self.context.ledger;
         let mut index = ledger.account_index_since(since).await?;
-        if index.is_none() && due.len() > self.context.limits.index_from {
-            index = self.sweep_account().await?;
+        if index.is_none() && *may_list && due.len() > self.context.limits.index_from {
+            index = self.sweep_account(&due).await?;
+            // A list that is none for the first page is none for the next.
+            *may_list = index.is_some();
         }
         let Some(began_at) = index else { return self.meet_by_asking(due).await };
         let keys = due.iter().map(|item| item.user_data.folded()).collect();
@@ -99,7 +107,7 @@ impl Work<'_> {
 }
 
 /// Asks for keys: by the batch read where there is one, else one by one. Contacts by folded key.
-async fn ask(
+pub(super) async fn ask(
     context: &PushContext,
     keys: &[&UserData],
 ) -> Result<HashMap<FoldedUserData, Vec<Contact>>, CallError> {

@@ -23,7 +23,8 @@ pub fn plan(kind: OperationKind, link: &LinkView, clearing: Clearing) -> Plan {
             let values = update_body(link, clearing);
             if values.is_empty() { Plan::NothingLeft } else { Plan::Send(values) }
         }
-        OperationKind::Unlock | OperationKind::Reset if !callable => Plan::Unwished,
+        // A reset is an event, not a wish about the lock: who must stay locked is locked again after it.
+        OperationKind::Unlock if !callable => Plan::Unwished,
         OperationKind::Unlock | OperationKind::Reset | OperationKind::Delete if has_contact => {
             Plan::Send(Values::new())
         }

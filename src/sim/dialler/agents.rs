@@ -129,6 +129,8 @@ pub(super) struct Engine {
     pub(super) max_tries: u32,
     // When nobody callable was found, and at which count of changes.
     nobody: Option<(Timestamp, u64)>,
+    // Where a walk that found nobody goes on, and how many it has passed.
+    walked: Option<(i64, usize)>,
 }
 
 impl Default for Engine {
@@ -140,6 +142,7 @@ impl Default for Engine {
             retries: BTreeSet::new(),
             max_tries: AgentsConfig::default().max_tries,
             nobody: None,
+            walked: None,
         }
     }
 }
@@ -172,6 +175,9 @@ fn weighted<'a, T>(rng: &mut fastrand::Rng, choices: &'a [(T, f64)]) -> Option<&
     }
     choices.last().map(|(choice, _)| choice)
 }
+
+/// How many contacts an agent looks at before a pause.
+const WALK: usize = 2_000;
 
 impl State {
     /// Lets everything happen that is due up to `now`, in its order. Called before every request, so that
@@ -295,11 +301,20 @@ impl State {
                 return Some(id);
             }
         }
-        let from = self.any_contact()?;
-        let walk = self.contacts_from(from).take(2_000);
-        let found = walk.map(|contact| contact.id).find(|id| offered(self, *id));
+        let (from, before) = match self.engine.walked.take() {
+            Some(place) => place,
+            None => (self.any_contact()?, 0),
+        };
+        let walk: Vec<i64> = self.contacts_from(from).take(WALK + 1).map(|contact| contact.id).collect();
+        let found = walk.iter().take(WALK).copied().find(|id| offered(self, *id));
         if found.is_none() {
-            self.engine.nobody = Some((at, self.changes));
+            match walk.get(WALK) {
+                // The rest is looked at the next time.
+                Some(next) if before + WALK < self.contacts().len() => {
+                    self.engine.walked = Some((*next, before + WALK));
+                }
+                Some(_) | None => self.engine.nobody = Some((at, self.changes)),
+            }
         }
         found
     }

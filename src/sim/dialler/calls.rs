@@ -205,17 +205,7 @@ impl State {
         with_row: WithRow,
     ) {
         let Some(known) = self.contact(contact) else { return };
-        let row = SimRow {
-            id: 0,
-            contact,
-            campaign: known.campaign,
-            user_data: known.user_data.clone(),
-            call,
-            user,
-            result: None,
-            result_type: None,
-            created: at,
-        };
+        let row = SimRow { call, user, ..SimRow::empty(known, at) };
         self.engine.push(at, Event::RowComes(Box::new(row), with_row));
     }
 
@@ -282,6 +272,17 @@ impl State {
         self.remember_retry(contact);
         if let Some(known) = self.contact(contact) {
             self.note(cause, known, What::ResultRecorded { row, key: key.to_owned(), corrected });
+        }
+    }
+
+    /// Records a result on a row of its own without a call, where the campaign has such a code.
+    pub(super) fn record_result_alone(&mut self, cause: Cause, contact: i64, key: &str) {
+        let Some(known) = self.contact(contact).cloned() else { return };
+        let coded = self.campaigns.get(&known.campaign).and_then(|campaign| campaign.result_by_key(key));
+        if coded.is_some()
+            && let Some(row) = self.file_row(cause, SimRow::empty(&known, cause.at))
+        {
+            self.record_result(cause, contact, row, key, None);
         }
     }
 

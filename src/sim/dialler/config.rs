@@ -136,6 +136,15 @@ pub enum BatchUnknown {
     Fail,
 }
 
+/// How a server without the batch read answers it (facts 3.3: the same path with GET is the list).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BatchMissing {
+    /// 405 with an empty body.
+    Status405,
+    /// 404 with an empty body.
+    Empty404,
+}
+
 /// How times are written (facts 3.8: a release upgrade may change it).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TimeForm {
@@ -169,9 +178,10 @@ pub struct DiallerConfig {
     pub time_form: TimeForm,
     /// The release.
     pub release: Release,
-    /// Whether the batch read is there; else its path is answered with 405 and an empty body, because
-    /// the same path with GET is the list.
+    /// Whether the batch read is there.
     pub batch_read: bool,
+    /// How it is answered where it is not.
+    pub batch_missing: BatchMissing,
     /// The most keys a batch read takes; more are a 400.
     pub batch_limit: Option<usize>,
     /// Unknown keys in a batch read.
@@ -197,6 +207,8 @@ pub struct DiallerConfig {
     pub import_race: Duration,
     /// Whether contacts carry `DiallerCampaignsResultCodesID` outside the batch read.
     pub result_in_list: bool,
+    /// Whether contacts carry `DiallerCampaignsID`; no sample shows it on a contact.
+    pub campaign_in_answers: bool,
     /// The name under which answers show the lock; `None`: no answer shows it.
     pub lock_field: Option<&'static str>,
     /// Nothing found by the two GETs.
@@ -209,6 +221,8 @@ pub struct DiallerConfig {
     pub clearing: Clearing,
     /// Fields the request does not take.
     pub foreign_fields: ForeignFields,
+    /// Whether a reset unlocks too: "as if it was just imported", and what was just imported is unlocked.
+    pub reset_unlocks: bool,
     /// Whether a reset keeps the history rows.
     pub history_survives_reset: bool,
     /// How long lists are built.
@@ -227,6 +241,7 @@ impl Default for DiallerConfig {
             time_form: TimeForm::Naive,
             release: Release::From3_39,
             batch_read: true,
+            batch_missing: BatchMissing::Status405,
             batch_limit: None,
             batch_unknown: BatchUnknown::Drop,
             userdata_match: UserDataMatch::CaseInsensitive,
@@ -239,12 +254,14 @@ impl Default for DiallerConfig {
             campaign_change: CampaignChange::Moves,
             import_race: Duration::ZERO,
             result_in_list: false,
+            campaign_in_answers: true,
             lock_field: None,
             not_found: NotFound::Json404,
             long_text: LongText::Cut,
             phones: PhoneForm::AsSent,
             clearing: Clearing::Null,
             foreign_fields: ForeignFields::Ignore,
+            reset_unlocks: true,
             history_survives_reset: true,
             list_build: ListBuild::Snapshot,
             result_type_ids: [1, 2, 3, 4],

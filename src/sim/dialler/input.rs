@@ -190,6 +190,11 @@ impl State {
                 });
             }
         };
+        let knows = self.config.release == Release::From3_39;
+        // Before the values, because the body may bring a new follow-up.
+        if knows && params.reset == Some(true) {
+            self.clear_dialling(cause, id);
+        }
         let moves = self.config.campaign_change == CampaignChange::Moves;
         let blank = self.config.omitted == Omitted::Blank;
         self.edit(cause, id, |contact| {
@@ -211,10 +216,6 @@ impl State {
             changed.extend(values.apply(contact));
             changed
         });
-        let knows = self.config.release == Release::From3_39;
-        if knows && params.reset == Some(true) {
-            self.reset(cause, id);
-        }
         // Before 3.39, and since then without the parameter, an overwriting import unlocks.
         if !knows || params.unlock != Some(false) {
             self.set_lock(cause, id, false);

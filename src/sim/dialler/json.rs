@@ -105,6 +105,9 @@ fn given_time(config: &DiallerConfig, text: &str) -> String {
 pub fn contact(out: &mut Vec<u8>, contact: &SimContact, config: &DiallerConfig, extra: &str) {
     let dialling = &contact.dialling;
     for (key, source) in ANSWERED.iter() {
+        if matches!(source, Source::Campaign) && !config.campaign_in_answers {
+            continue;
+        }
         out.extend_from_slice(key.as_bytes());
         match *source {
             Source::Id => number(out, Some(contact.id)),
@@ -212,8 +215,8 @@ pub fn row(row: &SimRow, config: &DiallerConfig) -> Value {
         "DiallerCampaignsID": row.campaign,
         "ClientsID": config.client_id,
         "UserData": row.user_data.as_deref(),
-        "UserData2": null,
-        "UserData3": null,
+        "UserData2": row.more_user_data[0],
+        "UserData3": row.more_user_data[1],
         "bOutbound": call.map(|call| call.outbound),
         "bTestCall": call.map(|call| call.test),
         "bCallerHangup": call.map(|call| call.caller_hangup),

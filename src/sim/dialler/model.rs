@@ -251,6 +251,8 @@ pub struct SimRow {
     pub campaign: i64,
     /// `UserData` at the time.
     pub user_data: Option<Arc<str>>,
+    /// `UserData2` and `UserData3` at the time.
+    pub more_user_data: [Value; 2],
     /// The call; a row may be a result without one (facts 4).
     pub call: Option<CallLeg>,
     /// `UsersID`; none where the system did it.
@@ -261,4 +263,22 @@ pub struct SimRow {
     pub result_type: Option<ResultType>,
     /// `dtCreatedDiallerContactsHistory`.
     pub created: Timestamp,
+}
+
+impl SimRow {
+    /// A row without call and result; its number is given when it is filed.
+    pub(super) fn empty(contact: &SimContact, created: Timestamp) -> Self {
+        Self {
+            id: 0,
+            contact: contact.id,
+            campaign: contact.campaign,
+            user_data: contact.user_data.clone(),
+            more_user_data: [contact.get("UserData2"), contact.get("UserData3")],
+            call: None,
+            user: None,
+            result: None,
+            result_type: None,
+            created,
+        }
+    }
 }

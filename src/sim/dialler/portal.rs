@@ -1,7 +1,7 @@
 //! A person in the portal, working beside us: edits, CSV imports, locks and deletes by hand.
 
 use super::DiallerSim;
-use super::config::{Clearing, DiallerConfig, LongText};
+use super::config::{Clearing, DiallerConfig, LongText, UserDataScope};
 use super::fields::{GIVEN, Kind, Meaning, place, read};
 use super::judge::Actor;
 use super::model::SimContact;
@@ -100,7 +100,8 @@ impl PortalUser {
 
     /// Imports a CSV file (header line, `;` between fields) into a campaign. With `overwrite`, a row whose
     /// UserData exists overwrites, and so unlocks, the contact; its column `ResetContact` resets it.
-    /// Without, every row makes a contact, doubles included. Texts are cut without a word (facts 3.6).
+    /// Without, every row makes a contact, doubles included. The column `ResultCodesExportKey` records a
+    /// result. Texts are cut without a word (facts 3.6).
     pub fn import_csv(&self, campaign: i64, text: &str, overwrite: bool) -> CsvReport {
         let mut reader =
             csv::ReaderBuilder::new().delimiter(b';').flexible(true).from_reader(text.as_bytes());
@@ -139,21 +140,27 @@ fn import_row(
         DiallerConfig { long_text: LongText::Cut, clearing: Clearing::EmptyText, ..state.config.clone() };
     let fill = |contact: &mut SimContact| fill_row(contact, row, &config);
     let user_data = column("UserData");
-    let found = if user_data.is_empty() { Vec::new() } else { state.find(user_data, None) };
-    match state.first_of(&found).filter(|_| overwrite) {
+    let scope = match config.userdata_scope {
+        UserDataScope::Campaign => Some(campaign),
+        UserDataScope::Tenant => None,
+    };
+    let found = if user_data.is_empty() { Vec::new() } else { state.find(user_data, scope) };
+    let id = match state.first_of(&found).filter(|_| overwrite) {
         None => {
-            state.create(cause, campaign, |contact| drop(fill(contact)));
             report.created += 1;
+            state.create(cause, campaign, |contact| drop(fill(contact)))
         }
         Some(id) => {
-            state.edit(cause, id, fill);
             if matches!(column("ResetContact"), "1" | "true" | "TRUE") {
-                state.reset(cause, id);
+                state.clear_dialling(cause, id);
             }
+            state.edit(cause, id, fill);
             state.set_lock(cause, id, false);
             report.overwritten += 1;
+            id
         }
-    }
+    };
+    state.record_result_alone(cause, id, column("ResultCodesExportKey"));
 }
 
 fn fill_row(contact: &mut SimContact, row: &[(&str, &str)], config: &DiallerConfig) -> Vec<&'static str> {

@@ -4,7 +4,7 @@ use super::DiallerSim;
 use super::commands::{
     command_by_id, command_by_user_data, delete_by_id, delete_by_user_data, import, update,
 };
-use super::config::{BatchUnknown, NotFound};
+use super::config::{BatchMissing, BatchUnknown, NotFound};
 use super::input::Refusal;
 use super::json;
 use super::list::contact_list;
@@ -181,8 +181,13 @@ async fn batch(
     headers: HeaderMap,
     body: Bytes,
 ) -> Answer {
-    if !sim.with(|memory, _| memory.config.batch_read) {
-        return Ok((StatusCode::METHOD_NOT_ALLOWED, Body::empty()).into_response());
+    let missing = sim.with(|memory, _| (!memory.config.batch_read).then_some(memory.config.batch_missing));
+    match missing {
+        Some(BatchMissing::Status405) => {
+            return Ok((StatusCode::METHOD_NOT_ALLOWED, Body::empty()).into_response());
+        }
+        Some(BatchMissing::Empty404) => return Ok(StatusCode::NOT_FOUND.into_response()),
+        None => {}
     }
     let body = posted(&headers, &body)?;
     let array = |name: &str| body[name].as_array().cloned().unwrap_or_default();

@@ -275,6 +275,15 @@ impl State {
 
     /// Resets: counters and causes to nothing, result and follow-up gone, as if just imported.
     pub fn reset(&mut self, cause: Cause, id: i64) -> bool {
+        let there = self.clear_dialling(cause, id);
+        if there && self.config.reset_unlocks && self.contact(id).is_some_and(|contact| contact.locked) {
+            self.set_lock(cause, id, false);
+        }
+        there
+    }
+
+    /// What a reset does but for the lock, which an import decides for itself.
+    pub(super) fn clear_dialling(&mut self, cause: Cause, id: i64) -> bool {
         let tries = self.alter(id, |contact| {
             contact.reset = cause.at;
             for field in ["FollowUpUsersUID", "FollowUpDateTime"] {

@@ -9,5 +9,6 @@ mod judge;
 mod kill_points;
 mod kill_random;
 mod service;
+mod network;
 mod verbs;
 mod work;

@@ -7,4 +7,7 @@ mod blocks;
 mod doubt;
 mod edits;
 mod eligibility;
+mod empty_list;
 mod first_sight;
+mod resets;
+mod switches;

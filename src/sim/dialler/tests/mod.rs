@@ -2,6 +2,7 @@
 
 mod agents;
 mod api;
+mod switches;
 mod writes;
 
 use super::*;

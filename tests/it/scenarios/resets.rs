@@ -1,0 +1,83 @@
+//! What happens when a contact is reset that must stay locked? A reset may unlock.
+
+use crate::support::world::{Setup, World, minutes, seconds};
+use dialbridge::control::{Command, ContactAct, End};
+use dialbridge::domain::ContactId;
+use dialbridge::sim::dialler::{CallPlan, DiallerConfig, Outcome};
+use dialbridge::sim::faults::{Action, Effect, Rule};
+
+async fn act(world: &World, id: u64, act: ContactAct) -> End {
+    let contact = ContactId(world.contact(id).id);
+    world.command(Command::Contact { contact, act, reason: "asked".to_owned() }).await.0
+}
+
+/// A world with one contact that was called once.
+async fn called(reset_unlocks: bool) -> (World, u64) {
+    let dialler = DiallerConfig { reset_unlocks, ..DiallerConfig::default() };
+    let world = World::new(Setup { dialler, ..Setup::default() }).await;
+    let id = world.record("Ada");
+    world.sync_all().await;
+    assert!(world.dialler.call(world.contact(id).id, CallPlan::new(Outcome::NoAnswer)));
+    world.live(minutes(10)).await;
+    (world, id)
+}
+
+#[tokio::test(start_paused = true)]
+async fn does_a_contact_locked_by_hand_stay_locked_when_it_is_reset() {
+    for reset_unlocks in [true, false] {
+        let (world, id) = called(reset_unlocks).await;
+        assert_eq!(act(&world, id, ContactAct::Lock).await, End::Done);
+        let mark = world.mark();
+        assert_eq!(act(&world, id, ContactAct::Reset).await, End::Done);
+        world.live(seconds(10)).await;
+        assert_eq!(world.contact(id).dialling.tries_in_all(), 0);
+        assert!(world.locked(id), "{}", world.story().await);
+        assert_eq!(world.writes(mark), ["reset", "lock"], "no answer shows locks, so it is sent again");
+        world.settle_down().await;
+        assert!(world.locked(id));
+        world.assert_at_rest().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn and_one_whose_record_is_not_eligible() {
+    let (world, id) = called(true).await;
+    world.editor().archive(id, true);
+    world.live(minutes(2)).await;
+    assert!(world.locked(id));
+    assert_eq!(act(&world, id, ContactAct::Reset).await, End::Done);
+    world.live(seconds(10)).await;
+    assert!(world.locked(id), "{}", world.story().await);
+    world.settle_down().await;
+    assert!(world.locked(id));
+    world.assert_at_rest().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn and_when_the_reset_is_in_doubt() {
+    for effect in [Effect::None, Effect::Done, Effect::Late(seconds(40))] {
+        let (world, id) = called(true).await;
+        assert_eq!(act(&world, id, ContactAct::Lock).await, End::Done);
+        world.dialler.faults().add(Rule::new(Action::Reset(effect)).path("/reset").times(1));
+        act(&world, id, ContactAct::Reset).await;
+        if effect == Effect::Done {
+            world.live(seconds(10)).await;
+            assert!(world.locked(id), "locked at once, not only after the quiet time");
+        }
+        world.live(minutes(10)).await;
+        assert_eq!(world.contact(id).dialling.tries_in_all(), 0, "{effect:?}");
+        assert!(world.locked(id), "{effect:?}\n{}", world.story().await);
+        world.assert_at_rest().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn is_a_contact_that_may_be_called_left_callable_by_its_reset() {
+    let (world, id) = called(true).await;
+    let mark = world.mark();
+    assert_eq!(act(&world, id, ContactAct::Reset).await, End::Done);
+    world.live(minutes(5)).await;
+    assert_eq!(world.writes(mark), ["reset"]);
+    assert!(!world.locked(id));
+    world.assert_at_rest().await;
+}
