@@ -36,14 +36,15 @@ pub struct LinkOwner {
     pub campaign: Option<CampaignId>,
 }
 
-/// Stores what was decided about one record's link. `None`: there is no link and none is needed.
+/// Stores what was decided about one record's link. `None`: there is no link and none is needed. `numbers`: what
+/// the record maps to now, where that is known.
 pub(super) fn store(
     tx: &Transaction<'_>,
     cause: &Cause,
     link: Option<LinkId>,
     owner: Option<&LinkOwner>,
     decision: &Decision,
-    numbers: &[String],
+    numbers: Option<&[String]>,
 ) -> rusqlite::Result<Option<LinkId>> {
     let needed = !decision.intents.is_empty() || decision.adopted.is_some();
     let link = match (link, owner) {
@@ -59,7 +60,9 @@ pub(super) fn store(
     for intent in &decision.intents {
         insert_operation(tx, cause, link, generation, intent, None)?;
     }
-    set_numbers(tx, link, numbers)?;
+    if let Some(numbers) = numbers {
+        set_numbers(tx, link, numbers)?;
+    }
     Ok(Some(link))
 }
 
@@ -117,7 +120,7 @@ fn adopt(
     base: &Base,
 ) -> rusqlite::Result<()> {
     tx.prepare_cached(
-        "UPDATE links SET contact_id = ?2, base = ?3, complete = 1, vanished_at = NULL WHERE id = ?1",
+        "UPDATE links SET contact_id = ?2, base = ?3, complete = 1, vanished_at = NULL, absent_at = NULL WHERE id = ?1",
     )?
     .execute((link.0, contact.0, json(base)?))?;
     join_contact(tx, cause.at, link, contact, "adopted")

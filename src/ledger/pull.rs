@@ -205,9 +205,10 @@ fn store_record(
         link.map(|(id, _)| id),
         owner.as_ref(),
         &decision,
-        &record.numbers,
+        Some(&record.numbers),
     )?;
-    let ask = decision.meet && !asked && stored.is_none() && user_data.is_ok();
+    // Who has a link was about to be called once: asked again, whatever was found before.
+    let ask = decision.meet && (stored.is_some() || !asked) && user_data.is_ok();
     let was_parked = upsert_record(tx, now, page, record, user_data.ok().as_ref(), stored, &decision, ask)?;
     count(counts, &decision.verdict, was_parked);
     Ok(())
@@ -345,31 +346,35 @@ fn count(counts: &mut Counts, verdict: &Verdict, was_parked: bool) {
 /// A record whose id the CRM no longer has: like one that is no longer eligible.
 fn store_gone(tx: &Transaction<'_>, now: Timestamp, page: &PageStore, id: &RecordId) -> rusqlite::Result<()> {
     let Some((link, view)) = inputs::link_of_record(tx, &page.route, id)? else {
-        return set_gone(tx, now, page, id);
+        return set_gone(tx, now, page, id, false);
     };
+    let dialler = if view.contact.is_some() { DiallerSide::Linked } else { DiallerSide::NotMet };
     let decision = (page.decide)(&DecisionInput {
         link: Some(&view),
         crm: &CrmSide::Gone(ReasonCode::RecordGone.into()),
-        dialler: &DiallerSide::Linked,
+        dialler: &dialler,
         blocks: &[],
         last_result: inputs::last_result(tx, link)?,
         policy: page.policy,
     });
-    let numbers: Vec<String> = tx
-        .prepare_cached("SELECT number FROM link_numbers WHERE link_id = ?1")?
-        .query_map([link.0], |row| row.get(0))?
-        .collect::<rusqlite::Result<_>>()?;
-    decisions::store(tx, &cause(page, now), Some(link), None, &decision, &numbers)?;
-    set_gone(tx, now, page, id)
+    decisions::store(tx, &cause(page, now), Some(link), None, &decision, None)?;
+    set_gone(tx, now, page, id, decision.meet)
 }
 
-fn set_gone(tx: &Transaction<'_>, now: Timestamp, page: &PageStore, id: &RecordId) -> rusqlite::Result<()> {
+fn set_gone(
+    tx: &Transaction<'_>,
+    now: Timestamp,
+    page: &PageStore,
+    id: &RecordId,
+    ask: bool,
+) -> rusqlite::Result<()> {
     // The hash goes, so that a record that comes back is decided anew.
     tx.prepare_cached(
-        "UPDATE records SET state = 'skipped', code = 'record_gone', params = '{}', since = ?3, hash = x'', run_id = ?4
+        "UPDATE records SET state = 'skipped', code = 'record_gone', params = '{}', since = ?3, hash = x'', run_id = ?4,
+                meet = CASE WHEN ?5 AND user_data IS NOT NULL THEN 'due' ELSE meet END
          WHERE route = ?1 AND record_id = ?2 AND code IS NOT 'record_gone'",
     )?
-    .execute((&page.route.0, &id.0, time(now), page.run.0))?;
+    .execute((&page.route.0, &id.0, time(now), page.run.0, ask))?;
     Ok(())
 }
 

@@ -99,7 +99,7 @@ impl Work<'_> {
         let order = LeaseOrder {
             limit,
             after,
-            met_since: self.context.env.now() - quiet(self.context.limits.index_age),
+            absent_since: self.context.env.now() - quiet(self.context.limits.index_age),
             clearing: ledger.clearing().await?,
             plan: plan::plan,
         };

@@ -6,13 +6,13 @@
 mod rules;
 
 use super::JobError;
-use super::push::{PushContext, look_up, quiet};
+use super::push::{PushContext, imported, look_up, quiet};
 use crate::domain::{
     CampaignId, DiallerSide, OperationKind, Reason, ReasonCode, RecordId, RouteName, RunId, Wish,
 };
-use crate::ledger::{Done, Ending, GateAnswer, Leased, MeetItem, Meeting};
+use crate::ledger::{BaseChange, Done, Ending, GateAnswer, Leased, MeetItem, Meeting};
 use crate::remote::{CallClass, CallError};
-use crate::sync::decide;
+use crate::sync::{decide, made_base};
 use rules::{ResetVerdict, UpdateVerdict};
 use std::time::Duration;
 
@@ -92,7 +92,8 @@ async fn import(context: &PushContext, _run: RunId, operation: &Leased) -> Resul
     };
     let campaign = campaign(context, operation);
     let at = context.env.now();
-    let (dialler, doubles) = look_up(context, user_data, campaign).await?;
+    let own = operation.view.contact.filter(|_| !operation.view.vanished);
+    let (dialler, doubles) = look_up(context, user_data, campaign, own).await?;
     let ending = match &dialler {
         DiallerSide::Absent => {
             return match operation.view.wish {
@@ -104,14 +105,13 @@ async fn import(context: &PushContext, _run: RunId, operation: &Leased) -> Resul
                 }
             };
         }
-        DiallerSide::Found(contact) => {
-            let overwritten = contact.tries() > 0 || contact.result_code().is_some();
-            Ending::Done(Box::new(Done {
-                overwritten,
-                note: Some(Reason::new(ReasonCode::Adopted).with("fields", "found after a doubt")),
-                ..Done::default()
-            }))
-        }
+        // Found and taken over while it was in doubt: what is known of it is younger than this import.
+        DiallerSide::Found(_) if own.is_some() => Ending::Done(Box::default()),
+        DiallerSide::Found(contact) => Ending::Done(Box::new(Done {
+            base: BaseChange::Replace(made_base(&operation.view, &operation.values, contact)),
+            note: Some(Reason::new(ReasonCode::Adopted).with("fields", "found after a doubt")),
+            ..imported(context, operation, contact)
+        })),
         DiallerSide::Ambiguous { reason, .. } => Ending::Parked(reason.clone()),
         DiallerSide::Linked | DiallerSide::NotMet => return Ok(()),
     };
@@ -119,7 +119,8 @@ async fn import(context: &PushContext, _run: RunId, operation: &Leased) -> Resul
         let until = at + quiet(Duration::from_secs(300));
         return Ok(ledger.settle_postpone(operation.id, until).await?);
     };
-    let item = MeetItem { route, record, link: Some(operation.link), user_data: user_data.clone(), campaign };
+    let link = Some(operation.link);
+    let item = MeetItem { route, record, link, contact: own, user_data: user_data.clone(), campaign };
     let meeting = Meeting { item, dialler, doubles, at, policy };
     ledger.settle_import(operation.id, ending, meeting, decide).await?;
     Ok(())

@@ -8,3 +8,4 @@ mod doubt;
 mod edits;
 mod eligibility;
 mod first_sight;
+mod found;
