@@ -1,8 +1,17 @@
 //! Who bears a key: when a contact comes, changes or goes, the records that wait for it are asked for again.
 
 use super::contacts::ContactSeen;
-use crate::domain::{CampaignId, ContactId, FoldedUserData};
+use crate::domain::{CampaignId, ContactId, FoldedUserData, RecordId, RouteName};
 use rusqlite::{OptionalExtension as _, Transaction};
+
+/// The dialler is asked who bears a record's key.
+pub(super) fn ask(tx: &Transaction<'_>, route: &RouteName, record: &RecordId) -> rusqlite::Result<()> {
+    tx.prepare_cached(
+        "UPDATE records SET meet = 'due' WHERE route = ?1 AND record_id = ?2 AND user_data IS NOT NULL",
+    )?
+    .execute((&route.0, &record.0))?;
+    Ok(())
+}
 
 /// What became of a contact that bears, or bore, a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

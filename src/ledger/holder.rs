@@ -67,3 +67,43 @@ pub(super) fn free_contact(
     tx.prepare_cached("DELETE FROM links WHERE id = ?1")?.execute([holder])?;
     Ok(held)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{OperationId, ReasonCode};
+    use crate::ledger::testing::scene;
+    use crate::ledger::{Done, Ending};
+
+    #[tokio::test(start_paused = true)]
+    async fn an_import_that_met_a_contact_locked_by_itself_locks_it_again_and_asks_for_a_decision() {
+        let scene = scene().await;
+        let link = scene.link("1", None, &[]).await;
+        let import = OperationId(scene.operation(link, "import", "sending").await);
+        let write = scene.ledger.write("test_bare", |tx| {
+            tx.execute(
+                "INSERT INTO links (client, contact_id, wish, wish_code, lock_state, locked_at, created_at)
+                 VALUES ('house', 11, 'locked', 'locked_by_hand', 'locked', '2030-01-07T08:00:00.000000Z',
+                         '2030-01-07T08:00:00.000000Z')",
+                [],
+            )
+        });
+        write.await.expect("a bare lane");
+        let done = Done { contact: Some(ContactId(11)), ..Done::default() };
+        scene.ledger.operation_end(import, Ending::Done(Box::new(done))).await.expect("stored");
+        let stored = scene.operations(link).await;
+        assert!(stored.contains(&("lock".to_owned(), "waiting".to_owned())), "{stored:?}");
+        let (wish, code, hints): (String, String, i64) = scene
+            .ledger
+            .read("test_link", move |connection| {
+                connection.query_row(
+                    "SELECT wish, wish_code, (SELECT count(*) FROM hints) FROM links WHERE id = ?1",
+                    [link.0],
+                    |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+                )
+            })
+            .await
+            .expect("a link");
+        assert_eq!((wish.as_str(), code.as_str(), hints), ("locked", ReasonCode::LockedByHand.as_str(), 1));
+    }
+}

@@ -3,10 +3,8 @@
 
 use super::sql::time;
 use super::{Ledger, LedgerError};
-use crate::domain::{
-    CampaignId, ContactId, FoldedUserData, LinkId, RecordId, RouteName, Timestamp, UserData,
-};
-use rusqlite::{Connection, Transaction, named_params};
+use crate::domain::{CampaignId, ContactId, LinkId, RecordId, RouteName, Timestamp, UserData};
+use rusqlite::{Connection, named_params};
 
 /// A key to ask for.
 #[derive(Debug, Clone, PartialEq)]

@@ -5,7 +5,7 @@ use super::decisions::{self, Cause, LinkOwner};
 use super::inputs;
 use super::source_blocks;
 use super::sql::{self, get_time_opt, time};
-use super::{Counts, Ledger, LedgerError};
+use super::{Counts, Ledger, LedgerError, bearers};
 use crate::domain::{
     CampaignId, CrmSide, Decision, DecisionInput, DiallerSide, LastResult, LinkId, Policy, Reason,
     ReasonCode, RecordId, RecordKey, RouteName, RunId, Timestamp, UserData, Verdict,
@@ -346,7 +346,7 @@ fn count(counts: &mut Counts, verdict: &Verdict, was_parked: bool) {
 /// A record whose id the CRM no longer has: like one that is no longer eligible.
 fn store_gone(tx: &Transaction<'_>, now: Timestamp, page: &PageStore, id: &RecordId) -> rusqlite::Result<()> {
     let Some((link, view)) = inputs::link_of_record(tx, &page.route, id)? else {
-        return set_gone(tx, now, page, id, false);
+        return set_gone(tx, now, page, id);
     };
     let dialler = if view.contact.is_some() { DiallerSide::Linked } else { DiallerSide::NotMet };
     let decision = (page.decide)(&DecisionInput {
@@ -358,23 +358,17 @@ fn store_gone(tx: &Transaction<'_>, now: Timestamp, page: &PageStore, id: &Recor
         policy: page.policy,
     });
     decisions::store(tx, &cause(page, now), Some(link), None, &decision, None)?;
-    set_gone(tx, now, page, id, decision.meet)
+    set_gone(tx, now, page, id)?;
+    if decision.meet { bearers::ask(tx, &page.route, id) } else { Ok(()) }
 }
 
-fn set_gone(
-    tx: &Transaction<'_>,
-    now: Timestamp,
-    page: &PageStore,
-    id: &RecordId,
-    ask: bool,
-) -> rusqlite::Result<()> {
+fn set_gone(tx: &Transaction<'_>, now: Timestamp, page: &PageStore, id: &RecordId) -> rusqlite::Result<()> {
     // The hash goes, so that a record that comes back is decided anew.
     tx.prepare_cached(
-        "UPDATE records SET state = 'skipped', code = 'record_gone', params = '{}', since = ?3, hash = x'', run_id = ?4,
-                meet = CASE WHEN ?5 AND user_data IS NOT NULL THEN 'due' ELSE meet END
+        "UPDATE records SET state = 'skipped', code = 'record_gone', params = '{}', since = ?3, hash = x'', run_id = ?4
          WHERE route = ?1 AND record_id = ?2 AND code IS NOT 'record_gone'",
     )?
-    .execute((&page.route.0, &id.0, time(now), page.run.0, ask))?;
+    .execute((&page.route.0, &id.0, time(now), page.run.0))?;
     Ok(())
 }
 

@@ -105,6 +105,19 @@ impl Ledger {
         .await
     }
 
+    /// How many of these operations are parked now.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub async fn operations_parked(&self, ids: Vec<OperationId>) -> Result<i64, LedgerError> {
+        self.read("operations_parked", move |connection| {
+            let mut parked = connection
+                .prepare_cached("SELECT count(*) FROM operations WHERE id = ?1 AND state = 'parked'")?;
+            ids.iter().map(|id| parked.query_row([id.0], |row| row.get::<_, i64>(0))).sum()
+        })
+        .await
+    }
+
     /// The record is read and decided again at the next pull, because what stands there is neither what
     /// was sent nor what was there before; `unknown` are the fields of which that is so.
     ///

@@ -24,7 +24,8 @@ struct Pass {
 
 impl Work<'_> {
     pub(super) async fn rest(&self) -> Result<(), JobError> {
-        settle::settle(self.context, self.run).await?;
+        let parked = settle::settle(self.context).await?;
+        self.count(|counts| counts.parked_new += parked);
         for _ in 0..PASSES {
             self.stop_if_ending()?;
             // Who cannot be met is not imported; everything else goes on.

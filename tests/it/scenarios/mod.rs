@@ -9,3 +9,4 @@ mod edits;
 mod eligibility;
 mod first_sight;
 mod found;
+mod taken_over;
