@@ -99,13 +99,14 @@ impl PushActivity {
         if let Some(error) = push_error {
             return Err(error);
         }
-        let Counts { taken, done, refused, uncertain, superseded, parked, put_back, .. } = report.counts;
+        let Counts { taken, done, refused, uncertain, superseded, parked, parked_new, put_back, .. } =
+            report.counts;
         let text = format!(
             "run {}: {taken} operations taken, {done} done, {refused} refused, {uncertain} uncertain, {superseded} \
              superseded, {parked} parked, {put_back} put back",
             report.run
         );
-        Ok((text, parked > 0))
+        Ok((text, parked_new > 0))
     }
 
     async fn pinned(&self) -> Result<BTreeMap<RouteName, Option<CampaignId>>, JobError> {

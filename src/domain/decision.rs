@@ -170,7 +170,7 @@ pub struct Decision {
     pub desired: Option<Desired>,
     /// The base of an adopted contact.
     pub adopted: Option<(ContactId, Base)>,
-    /// Ask the dialler for the key before anything else.
+    /// Ask the dialler for the key: whoever bears it must not be called. (An import is never sent unasked.)
     pub meet: bool,
     /// Further contacts to be locked: they bear our UserData, and the record must not be called.
     pub lock_others: Vec<ContactId>,

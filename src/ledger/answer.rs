@@ -6,7 +6,7 @@ use super::decisions::{Cause, insert_operation, next_generation};
 use super::holder::take_contact;
 use super::sql::{self, get_json, get_named, json, time};
 use super::trail::{self, FieldTrail};
-use super::{Ledger, LedgerError, due, gate, lane, lease};
+use super::{Ledger, LedgerError, due, gate, hints, lane, lease};
 use crate::domain::{
     Base, ContactId, Intent, LinkId, OperationId, OperationKind, Reason, ReasonCode, Seq, Timestamp, Wish,
 };
@@ -194,15 +194,17 @@ fn apply(
     done: &Done,
     now: Timestamp,
 ) -> rusqlite::Result<()> {
-    if let Some(contact) = done.contact {
-        take_contact(tx, row.link, contact, now)?;
-    }
+    let held = match done.contact {
+        Some(contact) => take_contact(tx, row.link, contact, "imported", now)?,
+        None => None,
+    };
     store_base(tx, row.link, &done.base)?;
     let lock = match row.kind {
         OperationKind::Lock => Some(("locked", Some(time(now)))),
         OperationKind::Unlock => Some(("open", None)),
-        // An import found after a doubt may have been found, and locked, before it was settled.
-        OperationKind::Import if done.contact.is_some() => Some(("open", None)),
+        // An import found after a doubt may have been found, and locked, before it was settled; one that met a
+        // contact which was locked by itself may or may not have unlocked it.
+        OperationKind::Import if done.contact.is_some() && held.is_none() => Some(("open", None)),
         OperationKind::Import => None,
         OperationKind::Update | OperationKind::Reset | OperationKind::Delete => None,
     };
@@ -218,6 +220,9 @@ fn apply(
         tx.prepare_cached("UPDATE links SET overwritten = 1 WHERE id = ?1")?.execute([row.link.0])?;
     }
     trail::add(tx, now, row.link, id, &row.cause, &done.changes)?;
+    if let Some(reason) = held {
+        lock_held(tx, row, &reason, now)?;
+    }
     if let Some(reason) = &done.follow_up {
         queue(tx, row, OperationKind::Update, reason, now)?;
     }
@@ -235,6 +240,16 @@ fn apply(
         }
         OperationKind::Update | OperationKind::Lock | OperationKind::Delete => Ok(()),
     }
+}
+
+/// The import met a contact that was held locked by itself: it may just have been unlocked, so it is locked again,
+/// and the record is decided anew (semantics 32).
+fn lock_held(tx: &Transaction<'_>, row: &Row, reason: &Reason, now: Timestamp) -> rusqlite::Result<()> {
+    let cause = Cause { at: now, decided_at: now, text: "gate".to_owned(), run: None };
+    tx.prepare_cached("UPDATE links SET wish = 'locked', wish_code = ?2, wish_params = ?3 WHERE id = ?1")?
+        .execute((row.link.0, sql::code(reason), reason.params_json()))?;
+    lane::lock_unless_waiting(tx, row.link, reason, &cause)?;
+    hints::link_in(tx, now, row.link, "met a locked contact")
 }
 
 pub(super) fn store_base(tx: &Transaction<'_>, link: LinkId, change: &BaseChange) -> rusqlite::Result<()> {

@@ -33,7 +33,8 @@ pub(super) fn links_under(
 }
 
 /// The record's own state follows; one without a contact is asked about in the dialler, because somebody
-/// else may have made a contact with its key, and that one must be locked (semantics 5).
+/// else may have made a contact with its key, and that one must be locked (semantics 5). So is one that is
+/// parked for what was found: all that was found must be locked then. What a person put aside stays aside.
 pub(super) fn mark_records(
     tx: &Transaction<'_>,
     client: &str,
@@ -41,13 +42,16 @@ pub(super) fn mark_records(
     reason: &Reason,
     now: &str,
 ) -> rusqlite::Result<()> {
-    const SET: &str = "UPDATE records SET state = 'blocked', code = ?3, params = ?4,
-            since = CASE WHEN records.state = 'blocked' THEN records.since ELSE ?5 END,
+    const SET: &str = "UPDATE records SET
+            state = CASE WHEN records.state = 'discarded' THEN records.state ELSE 'blocked' END,
+            code = CASE WHEN records.state = 'discarded' THEN records.code ELSE ?3 END,
+            params = CASE WHEN records.state = 'discarded' THEN records.params ELSE ?4 END,
+            since = CASE WHEN records.state IN ('blocked', 'discarded') THEN records.since ELSE ?5 END,
             meet = CASE WHEN records.user_data IS NOT NULL AND records.state <> 'blocked'
                              AND (records.link_id IS NULL OR EXISTS (SELECT 1 FROM links l
                                   WHERE l.id = records.link_id AND l.contact_id IS NULL))
                         THEN 'due' ELSE records.meet END
-         WHERE records.state IN ('linked', 'skipped', 'blocked')";
+         WHERE true";
     let (code, params) = (sql::code(reason), reason.params_json());
     match subject {
         BlockSubject::Record(key) => tx

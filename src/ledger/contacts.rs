@@ -1,5 +1,6 @@
 //! What the dialler's lists show: contacts, their numbers, and how a sweep is compared with what is known.
 
+use super::bearers::{self, Bearer, key_moved};
 use super::decisions::Cause;
 use super::due::{self, HarvestRules};
 use super::sql::time;
@@ -159,8 +160,8 @@ impl Ledger {
             connection
                 .prepare_cached(
                     "SELECT c.contact_id, c.campaign_id, c.user_data FROM links l
-                     JOIN contacts c ON c.folded = l.folded
-                     WHERE l.route IS NOT NULL AND l.campaign_id = ?1 AND c.contact_id <> l.contact_id
+                     JOIN routes r ON r.route = l.route JOIN contacts c ON c.folded = l.folded
+                     WHERE r.campaign_id = ?1 AND c.contact_id <> l.contact_id
                        AND c.gone_at IS NULL
                      ORDER BY c.contact_id",
                 )?
@@ -254,11 +255,7 @@ pub(super) fn store_seen(
     rules: &HarvestRules,
     now: Timestamp,
 ) -> rusqlite::Result<bool> {
-    let old_face: Option<Vec<u8>> = tx
-        .prepare_cached("SELECT face FROM contacts WHERE contact_id = ?1")?
-        .query_row([seen.id.0], |row| row.get(0))
-        .optional()?
-        .flatten();
+    let old = bearers::known(tx, seen.id)?;
     let first_audit = rules.next_audit(seen.id, None, true, now).map(time);
     let folded = seen.user_data.as_deref().map(FoldedUserData::of).filter(|key| !key.as_str().is_empty());
     let changed = tx
@@ -283,7 +280,8 @@ pub(super) fn store_seen(
         return Ok(false);
     }
     came_back(tx, seen.id, now)?;
-    if old_face.as_ref() != Some(&seen.face) {
+    bearers::tell(tx, old.as_ref(), seen, folded.as_ref())?;
+    if old.and_then(|old| old.face).as_ref() != Some(&seen.face) {
         tx.prepare_cached("DELETE FROM contact_numbers WHERE contact_id = ?1")?.execute([seen.id.0])?;
         let mut insert =
             tx.prepare_cached("INSERT OR IGNORE INTO contact_numbers (number, contact_id) VALUES (?1, ?2)")?;
@@ -296,7 +294,7 @@ pub(super) fn store_seen(
 }
 
 /// Somebody gave a contact of ours a number that is blocked: it is locked in the transaction that learns of it.
-fn lock_if_blocked(tx: &Transaction<'_>, id: ContactId, now: Timestamp) -> rusqlite::Result<()> {
+pub(super) fn lock_if_blocked(tx: &Transaction<'_>, id: ContactId, now: Timestamp) -> rusqlite::Result<()> {
     let links: Vec<i64> = tx
         .prepare_cached("SELECT id FROM links WHERE contact_id = ?1")?
         .query_map([id.0], |row| row.get(0))?
@@ -313,11 +311,16 @@ fn lock_if_blocked(tx: &Transaction<'_>, id: ContactId, now: Timestamp) -> rusql
 /// It is there: whatever was thought of its absence is taken back. A link that had lost it is decided anew, and
 /// locked at once if it is blocked: while the contact was gone no lock could be sent.
 fn came_back(tx: &Transaction<'_>, id: ContactId, now: Timestamp) -> rusqlite::Result<()> {
-    tx.prepare_cached(
-        "UPDATE contacts SET asked_at = NULL, gone_at = NULL
-         WHERE contact_id = ?1 AND (asked_at IS NOT NULL OR gone_at IS NOT NULL)",
-    )?
-    .execute([id.0])?;
+    let key: Option<Option<String>> = tx
+        .prepare_cached(
+            "UPDATE contacts SET asked_at = NULL, gone_at = NULL
+             WHERE contact_id = ?1 AND (asked_at IS NOT NULL OR gone_at IS NOT NULL) RETURNING folded",
+        )?
+        .query_row([id.0], |row| row.get(0))
+        .optional()?;
+    if let Some(Some(key)) = key {
+        key_moved(tx, &FoldedUserData(key), Bearer::Changed)?;
+    }
     tx.prepare_cached("DELETE FROM harvest_due WHERE contact_id = ?1 AND reason = 'missing'")?
         .execute([id.0])?;
     let links: Vec<i64> = tx

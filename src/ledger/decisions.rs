@@ -36,14 +36,15 @@ pub struct LinkOwner {
     pub campaign: Option<CampaignId>,
 }
 
-/// Stores what was decided about one record's link. `None`: there is no link and none is needed.
+/// Stores what was decided about one record's link. `None`: there is no link and none is needed. `numbers`: what
+/// the record maps to now, where that is known.
 pub(super) fn store(
     tx: &Transaction<'_>,
     cause: &Cause,
     link: Option<LinkId>,
     owner: Option<&LinkOwner>,
     decision: &Decision,
-    numbers: &[String],
+    numbers: Option<&[String]>,
 ) -> rusqlite::Result<Option<LinkId>> {
     let needed = !decision.intents.is_empty() || decision.adopted.is_some();
     let link = match (link, owner) {
@@ -59,7 +60,9 @@ pub(super) fn store(
     for intent in &decision.intents {
         insert_operation(tx, cause, link, generation, intent, None)?;
     }
-    set_numbers(tx, link, numbers)?;
+    if let Some(numbers) = numbers {
+        set_numbers(tx, link, numbers)?;
+    }
     Ok(Some(link))
 }
 
@@ -117,7 +120,7 @@ fn adopt(
     base: &Base,
 ) -> rusqlite::Result<()> {
     tx.prepare_cached(
-        "UPDATE links SET contact_id = ?2, base = ?3, complete = 1, vanished_at = NULL WHERE id = ?1",
+        "UPDATE links SET contact_id = ?2, base = ?3, complete = 1, vanished_at = NULL, absent_at = NULL WHERE id = ?1",
     )?
     .execute((link.0, contact.0, json(base)?))?;
     join_contact(tx, cause.at, link, contact, "adopted")
@@ -147,7 +150,7 @@ pub(super) fn join_contact(
 }
 
 /// What waits and only states a wish is replaced by the newest one; a parked operation too, once a new
-/// one takes its place. A waiting lock goes only when it is no longer wished.
+/// one takes its place or nobody wishes it any more. A waiting lock goes only when it is no longer wished.
 fn supersede(tx: &Transaction<'_>, cause: &Cause, link: LinkId, decision: &Decision) -> rusqlite::Result<()> {
     let now = time(cause.at);
     let lock_stays =
@@ -158,13 +161,13 @@ fn supersede(tx: &Transaction<'_>, cause: &Cause, link: LinkId, decision: &Decis
            AND (kind IN ('import', 'update', 'unlock') OR (kind = 'lock' AND NOT ?3))",
     )?
     .execute((link.0, &now, lock_stays))?;
-    if !decision.intents.is_empty() || matches!(decision.verdict, Verdict::Unchanged) {
-        tx.prepare_cached(
-            "UPDATE operations SET state = 'superseded', finished_at = ?2, outcome = 'newer'
-             WHERE link_id = ?1 AND state = 'parked' AND kind IN ('import', 'update', 'unlock', 'lock')",
-        )?
-        .execute((link.0, &now))?;
-    }
+    tx.prepare_cached(
+        "UPDATE operations SET state = 'superseded', finished_at = ?2, outcome = 'newer'
+         WHERE link_id = ?1 AND state = 'parked'
+           AND (?3 AND kind IN ('import', 'update', 'unlock', 'lock')
+                OR ?4 AND kind IN ('import', 'update', 'unlock') OR ?5 AND kind = 'lock')",
+    )?
+    .execute((link.0, &now, replaced(decision), out_of_reach(decision), decision.wish == Wish::None))?;
     if decision.wish == Wish::Locked {
         tx.prepare_cached(
             "UPDATE operations SET state = 'cancelled', finished_at = ?2, outcome = 'gate_shut'
@@ -173,6 +176,20 @@ fn supersede(tx: &Transaction<'_>, cause: &Cause, link: LinkId, decision: &Decis
         .execute((link.0, &now))?;
     }
     Ok(())
+}
+
+/// Whether what was parked is carried out by this decision's own operations, or is the case already.
+fn replaced(decision: &Decision) -> bool {
+    !decision.intents.is_empty() || matches!(decision.verdict, Verdict::Unchanged)
+}
+
+/// Whether nobody is to be called: then nothing that was to make somebody callable needs a person.
+fn out_of_reach(decision: &Decision) -> bool {
+    match decision.verdict {
+        Verdict::Skipped(_) | Verdict::Blocked(_) => true,
+        Verdict::Parked(_) => decision.wish != Wish::Callable,
+        Verdict::Unchanged | Verdict::Queued | Verdict::Adopted => false,
+    }
 }
 
 /// Queues one operation in the link's lane.

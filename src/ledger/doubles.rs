@@ -41,8 +41,9 @@ fn find(connection: &Connection, campaign: CampaignId) -> rusqlite::Result<Vec<D
     connection
         .prepare_cached(
             "SELECT l.id, l.client, l.contact_id, c.contact_id
-             FROM links l JOIN contacts c ON c.folded = l.folded AND c.user_data = l.user_data
-             WHERE l.route IS NOT NULL AND l.campaign_id = ?1 AND l.contact_id IS NOT NULL
+             FROM links l JOIN routes r ON r.route = l.route
+                  JOIN contacts c ON c.folded = l.folded AND c.user_data = l.user_data
+             WHERE r.campaign_id = ?1 AND l.contact_id IS NOT NULL
                AND c.contact_id <> l.contact_id AND c.gone_at IS NULL
                AND NOT EXISTS (SELECT 1 FROM links f WHERE f.contact_id = c.contact_id AND f.wish = 'locked')",
         )?

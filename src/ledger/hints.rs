@@ -63,10 +63,20 @@ pub(super) fn add_in(
 /// The record of a link whose contact somebody deleted, or brought back: it is decided anew, because what becomes
 /// of it is the route's choice and the record itself did not change.
 pub(super) fn vanished_in(tx: &Transaction<'_>, now: Timestamp, link: LinkId) -> rusqlite::Result<()> {
+    link_in(tx, now, link, "vanished")
+}
+
+/// The record of a link, if it has one.
+pub(super) fn link_in(
+    tx: &Transaction<'_>,
+    now: Timestamp,
+    link: LinkId,
+    source: &str,
+) -> rusqlite::Result<()> {
     tx.prepare_cached(
         "INSERT INTO hints (route, record_id, source, at)
-         SELECT route, record_id, 'vanished', ?2 FROM links WHERE id = ?1 AND route IS NOT NULL",
+         SELECT route, record_id, ?3, ?2 FROM links WHERE id = ?1 AND route IS NOT NULL",
     )?
-    .execute((link.0, time(now)))?;
+    .execute((link.0, time(now), source))?;
     Ok(())
 }

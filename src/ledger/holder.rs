@@ -1,34 +1,54 @@
 //! Which link holds a contact: one at a time, handed over whole.
 
 use super::decisions::join_contact;
-use crate::domain::{ContactId, LinkId, Timestamp};
+use super::sql::get_reason;
+use crate::domain::{ContactId, LinkId, Reason, Timestamp};
 use rusqlite::{OptionalExtension as _, Transaction};
 
-/// The link has this contact from now on; a lane that only held locks for it gives it up.
+/// The link has this contact from now on; a lane that only held locks for it gives it up. Answers why that lane
+/// held it locked, if it did.
 pub(super) fn take_contact(
     tx: &Transaction<'_>,
     link: LinkId,
     contact: ContactId,
+    how: &str,
     now: Timestamp,
-) -> rusqlite::Result<()> {
-    free_contact(tx, link, contact)?;
-    tx.prepare_cached("UPDATE links SET contact_id = ?2, vanished_at = NULL WHERE id = ?1")?
-        .execute((link.0, contact.0))?;
-    join_contact(tx, now, link, contact, "imported")
+) -> rusqlite::Result<Option<Reason>> {
+    let held = free_contact(tx, link, contact)?;
+    tx.prepare_cached(
+        "UPDATE links SET contact_id = ?2, vanished_at = NULL, absent_at = NULL WHERE id = ?1",
+    )?
+    .execute((link.0, contact.0))?;
+    join_contact(tx, now, link, contact, how)?;
+    Ok(held)
 }
 
-/// A contact stands in one link only. A lane without a record hands it over, what waits there included;
-/// another record's link keeps its history and loses the contact, because the server's answer counts.
-pub(super) fn free_contact(tx: &Transaction<'_>, link: LinkId, contact: ContactId) -> rusqlite::Result<()> {
+/// A contact stands in one link only. A lane without a record hands it over, what waits there and its lock
+/// included; another record's link keeps its history and loses the contact, because the server's answer counts.
+/// Answers why the lane held it locked, if it did.
+pub(super) fn free_contact(
+    tx: &Transaction<'_>,
+    link: LinkId,
+    contact: ContactId,
+) -> rusqlite::Result<Option<Reason>> {
+    // Whether we locked it was said of the contact that the link had.
+    tx.prepare_cached(
+        "UPDATE links SET lock_state = 'open', locked_at = NULL WHERE id = ?1 AND contact_id IS NOT ?2",
+    )?
+    .execute((link.0, contact.0))?;
     let holder: Option<(i64, bool)> = tx
         .prepare_cached("SELECT id, route IS NULL FROM links WHERE contact_id = ?1 AND id <> ?2")?
         .query_row((contact.0, link.0), |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
-    let Some((holder, bare)) = holder else { return Ok(()) };
+    let Some((holder, bare)) = holder else { return Ok(None) };
     if !bare {
         tx.prepare_cached("UPDATE links SET contact_id = NULL WHERE id = ?1")?.execute([holder])?;
-        return Ok(());
+        return Ok(None);
     }
+    let held: Option<Reason> = tx
+        .prepare_cached("SELECT wish_code, wish_params FROM links WHERE id = ?1 AND wish = 'locked'")?
+        .query_row([holder], |row| get_reason(row, "wish_code", "wish_params"))
+        .optional()?;
     let top: i64 = tx
         .prepare_cached("SELECT max(generation) FROM links WHERE id IN (?1, ?2)")?
         .query_row((holder, link.0), |row| row.get(0))?;
@@ -45,5 +65,45 @@ pub(super) fn free_contact(tx: &Transaction<'_>, link: LinkId, contact: ContactI
     tx.prepare_cached("DELETE FROM link_contacts WHERE link_id = ?1")?.execute([holder])?;
     tx.prepare_cached("DELETE FROM link_numbers WHERE link_id = ?1")?.execute([holder])?;
     tx.prepare_cached("DELETE FROM links WHERE id = ?1")?.execute([holder])?;
-    Ok(())
+    Ok(held)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{OperationId, ReasonCode};
+    use crate::ledger::testing::scene;
+    use crate::ledger::{Done, Ending};
+
+    #[tokio::test(start_paused = true)]
+    async fn an_import_that_met_a_contact_locked_by_itself_locks_it_again_and_asks_for_a_decision() {
+        let scene = scene().await;
+        let link = scene.link("1", None, &[]).await;
+        let import = OperationId(scene.operation(link, "import", "sending").await);
+        let write = scene.ledger.write("test_bare", |tx| {
+            tx.execute(
+                "INSERT INTO links (client, contact_id, wish, wish_code, lock_state, locked_at, created_at)
+                 VALUES ('house', 11, 'locked', 'locked_by_hand', 'locked', '2030-01-07T08:00:00.000000Z',
+                         '2030-01-07T08:00:00.000000Z')",
+                [],
+            )
+        });
+        write.await.expect("a bare lane");
+        let done = Done { contact: Some(ContactId(11)), ..Done::default() };
+        scene.ledger.operation_end(import, Ending::Done(Box::new(done))).await.expect("stored");
+        let stored = scene.operations(link).await;
+        assert!(stored.contains(&("lock".to_owned(), "waiting".to_owned())), "{stored:?}");
+        let (wish, code, hints): (String, String, i64) = scene
+            .ledger
+            .read("test_link", move |connection| {
+                connection.query_row(
+                    "SELECT wish, wish_code, (SELECT count(*) FROM hints) FROM links WHERE id = ?1",
+                    [link.0],
+                    |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+                )
+            })
+            .await
+            .expect("a link");
+        assert_eq!((wish.as_str(), code.as_str(), hints), ("locked", ReasonCode::LockedByHand.as_str(), 1));
+    }
 }

@@ -67,8 +67,8 @@ pub struct LeaseOrder {
     pub limit: usize,
     /// Where the last lease of this pass ended.
     pub after: QueuePlace,
-    /// Imports must have been met since then.
-    pub met_since: Timestamp,
+    /// Nobody may have had the key of an import since then.
+    pub absent_since: Timestamp,
     /// How fields are emptied.
     pub clearing: Clearing,
     /// Computes what is sent: handed in, because the ledger holds no policy.
@@ -99,7 +99,7 @@ const QUEUE: &str = "SELECT o.id, o.not_before FROM operations o
      WHERE o.state = 'waiting' AND o.kind <> 'lock' AND o.not_before <= :now
        AND (o.not_before, o.id) > (:after, :after_id)
        AND (o.cause LIKE 'person:%' OR l.route IS NULL OR (r.state = 'on' AND r.stopped IS NULL))
-       AND (o.kind <> 'import' OR l.met_at >= :met OR (l.contact_id IS NOT NULL AND l.vanished_at IS NULL))
+       AND (o.kind <> 'import' OR l.absent_at >= :absent OR (l.contact_id IS NOT NULL AND l.vanished_at IS NULL))
        AND NOT EXISTS (SELECT 1 FROM operations b WHERE b.link_id = o.link_id
               AND (b.state IN ('sending', 'uncertain')
                    OR (b.state = 'waiting' AND (b.generation, b.id) < (o.generation, o.id))))
@@ -130,7 +130,7 @@ impl Ledger {
                 .prepare_cached(QUEUE)?
                 .query_map(
                     named_params! {
-                        ":now": time(now), ":after": after, ":after_id": after_id, ":met": time(order.met_since),
+                        ":now": time(now), ":after": after, ":after_id": after_id, ":absent": time(order.absent_since),
                         ":limit": i64::try_from(order.limit).unwrap_or(i64::MAX),
                     },
                     |row| Ok((row.get(0)?, row.get(1)?)),

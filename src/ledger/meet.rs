@@ -1,31 +1,18 @@
-//! First sight: whose key the dialler must be asked for, and what the answer makes of the record
-//! (semantics 5). Decided by the same function as everything else, in the transaction that stores it.
+//! First sight: what the dialler's answer about a key makes of the record (semantics 5). Decided by the same function as everything else, in the transaction that stores it.
 
+use super::contacts::lock_if_blocked;
 use super::decisions::{self, Cause, LinkOwner, lane_of_contact};
+use super::gate::shut_for;
 use super::holder::free_contact;
 use super::inputs::{blocks_in_force, last_result, link_view};
+use super::meet_due::MeetItem;
 use super::sql::{self, get_reason, get_reason_opt, get_time_opt, time};
 use super::{Ledger, LedgerError, lane};
 use crate::domain::{
-    CampaignId, ContactId, CrmSide, Decision, DecisionInput, DiallerSide, LinkId, Policy, Reason, ReasonCode,
-    RecordId, RecordKey, RouteName, RunId, Timestamp, UserData, Verdict, Wish,
+    ContactId, CrmSide, Decision, DecisionInput, Desired, DiallerSide, LastResult, LinkId, Policy, Reason,
+    ReasonCode, RecordKey, RunId, Timestamp, Verdict, Wish,
 };
-use rusqlite::{OptionalExtension as _, Transaction, named_params};
-
-/// A key to ask for.
-#[derive(Debug, Clone, PartialEq)]
-pub struct MeetItem {
-    /// Its route.
-    pub route: RouteName,
-    /// Its record.
-    pub record: RecordId,
-    /// Its link, if it has one.
-    pub link: Option<LinkId>,
-    /// The key.
-    pub user_data: UserData,
-    /// The campaign in which its contact would be ours.
-    pub campaign: Option<CampaignId>,
-}
+use rusqlite::{OptionalExtension as _, Transaction};
 
 /// What was found for a key.
 #[derive(Debug, Clone)]
@@ -47,73 +34,18 @@ pub struct Meeting {
 pub struct MeetCounts {
     /// Contacts taken over.
     pub adopted: i64,
-    /// Records parked.
+    /// Records parked that were not before.
     pub parked: i64,
-    /// Waiting imports that gave way to it.
+    /// Waiting imports that gave way because their record was parked.
+    pub imports_parked: i64,
+    /// Waiting imports that gave way to anything else.
     pub superseded: i64,
 }
 
 /// `sync::decide`, handed in because the ledger holds no policy.
 pub type Decide = fn(&DecisionInput<'_>) -> Decision;
 
-const BY_IMPORT: &str =
-    "SELECT l.route, l.record_id, l.id AS link_id, l.user_data, coalesce(r.campaign_id, l.campaign_id)
-            AS campaign
-     FROM operations o JOIN links l ON l.id = o.link_id JOIN routes r ON r.route = l.route
-     WHERE o.state = 'waiting' AND o.kind = 'import' AND o.not_before <= :now
-       AND (l.contact_id IS NULL OR l.vanished_at IS NOT NULL) AND (l.met_at IS NULL OR l.met_at < :since)
-       AND (o.cause LIKE 'person:%' OR (r.state = 'on' AND r.stopped IS NULL))
-     ORDER BY o.id LIMIT :limit";
-
-/// A link whose import was taken back before its key was asked for.
-const UNMET: &str =
-    "SELECT l.route, l.record_id, l.id AS link_id, l.user_data, coalesce(r.campaign_id, l.campaign_id)
-            AS campaign
-     FROM links l JOIN routes r ON r.route = l.route
-     WHERE l.contact_id IS NULL AND l.met_at IS NULL AND l.user_data IS NOT NULL
-       AND NOT EXISTS (SELECT 1 FROM operations o WHERE o.link_id = l.id
-                       AND o.state IN ('waiting', 'sending', 'uncertain') AND o.kind = 'import')
-     ORDER BY l.id LIMIT :limit";
-
-const DUE_RECORDS: &str = "SELECT d.route, d.record_id, d.link_id, d.user_data, r.campaign_id AS campaign
-     FROM records d JOIN routes r ON r.route = d.route
-     WHERE d.meet = 'due' AND d.user_data IS NOT NULL ORDER BY d.route, d.record_id LIMIT :limit";
-
 impl Ledger {
-    /// Keys that must be asked for: of records that must not be called (always), and of waiting imports of
-    /// routes that act, unless they were met since `since`.
-    ///
-    /// # Errors
-    /// The ledger cannot be read.
-    pub async fn meet_due(&self, since: Timestamp, limit: u32) -> Result<Vec<MeetItem>, LedgerError> {
-        let now = time(self.env.now());
-        self.read("meet_due", move |connection| {
-            let mut found: Vec<MeetItem> = Vec::new();
-            for sql in [DUE_RECORDS, UNMET] {
-                found.extend(
-                    connection
-                        .prepare_cached(sql)?
-                        .query_map(named_params! { ":limit": limit }, item)?
-                        .collect::<rusqlite::Result<Vec<_>>>()?
-                        .into_iter()
-                        .flatten(),
-                );
-            }
-            found.extend(
-                connection
-                    .prepare_cached(BY_IMPORT)?
-                    .query_map(named_params! { ":now": now, ":since": time(since), ":limit": limit }, item)?
-                    .collect::<rusqlite::Result<Vec<_>>>()?
-                    .into_iter()
-                    .flatten(),
-            );
-            found.sort_by(|a, b| (&a.route, &a.record).cmp(&(&b.route, &b.record)));
-            found.dedup_by(|a, b| a.route == b.route && a.record == b.record);
-            Ok(found)
-        })
-        .await
-    }
-
     /// Stores what was found, with what it decides.
     ///
     /// # Errors
@@ -137,18 +69,6 @@ impl Ledger {
     }
 }
 
-fn item(row: &rusqlite::Row<'_>) -> rusqlite::Result<Option<MeetItem>> {
-    let user_data: String = row.get("user_data")?;
-    let Ok(user_data) = UserData::parse(&user_data) else { return Ok(None) };
-    Ok(Some(MeetItem {
-        route: RouteName(row.get("route")?),
-        record: RecordId(row.get("record_id")?),
-        link: row.get::<_, Option<i64>>("link_id")?.map(LinkId),
-        user_data,
-        campaign: row.get::<_, Option<i64>>("campaign")?.map(CampaignId),
-    }))
-}
-
 /// One meeting inside a transaction; settling an import calls it too.
 pub(super) fn store(
     tx: &Transaction<'_>,
@@ -160,11 +80,13 @@ pub(super) fn store(
     let MeetItem { route, record, .. } = &meeting.item;
     let mut link = meeting.item.link;
     match &meeting.dialler {
-        DiallerSide::Absent | DiallerSide::Linked | DiallerSide::NotMet => {
+        // Nobody has it: the import that waits may go, and for a record without a link nothing is wished.
+        DiallerSide::Absent if link.is_none() || count_imports(tx, link)? > 0 => {
             return met(tx, meeting, link);
         }
+        DiallerSide::Linked | DiallerSide::NotMet => return met(tx, meeting, link),
         DiallerSide::Found(contact) => link = room_for(tx, meeting, link, contact.id)?,
-        DiallerSide::Ambiguous { .. } => {}
+        DiallerSide::Absent | DiallerSide::Ambiguous { .. } => {}
     }
     let view = link.map(|id| link_view(tx, id)).transpose()?;
     let (client, key): (String, RecordKey) = tx
@@ -172,14 +94,11 @@ pub(super) fn store(
         .query_row([&route.0], |row| {
             Ok((row.get(0)?, RecordKey { crm: row.get(1)?, object: row.get(2)?, id: record.clone() }))
         })?;
-    let numbers: Vec<String> = match link {
-        Some(id) => tx
-            .prepare_cached("SELECT number FROM link_numbers WHERE link_id = ?1")?
-            .query_map([id.0], |row| row.get(0))?
-            .collect::<rusqlite::Result<_>>()?,
-        None => Vec::new(),
+    let now = time(cause.at);
+    let blocks = match link {
+        Some(id) => shut_for(tx, id, &now)?.into_iter().collect(),
+        None => blocks_in_force(tx, &client, Some(&key), &[], &now)?,
     };
-    let blocks = blocks_in_force(tx, &client, Some(&key), &numbers, &time(cause.at))?;
     let (crm, decided_at) = crm_side(tx, meeting, view.as_ref().map(|view| (view.wish, &view.desired)))?;
     let decision = decide(&DecisionInput {
         link: view.as_ref(),
@@ -188,12 +107,12 @@ pub(super) fn store(
         blocks: &blocks,
         last_result: match link {
             Some(id) => last_result(tx, id)?,
-            None => crate::domain::LastResult::None,
+            None => LastResult::None,
         },
         policy: meeting.policy,
     });
     let cause = Cause { decided_at: decided_at.unwrap_or(cause.at), ..cause.clone() };
-    let waiting_imports = count_imports(tx, link)?;
+    let waited = count_imports(tx, link)?;
     let owner = LinkOwner {
         client: client.clone(),
         route: route.clone(),
@@ -201,9 +120,23 @@ pub(super) fn store(
         user_data: meeting.item.user_data.clone(),
         campaign: meeting.item.campaign,
     };
-    let stored = decisions::store(tx, &cause, link, Some(&owner), &decision, &numbers)?;
-    counts.superseded += waiting_imports - count_imports(tx, link)?;
-    counts.adopted += i64::from(decision.adopted.is_some());
+    let stored = decisions::store(tx, &cause, link, Some(&owner), &decision, None)?;
+    let taken = waited - count_imports(tx, link)?;
+    match &decision.verdict {
+        Verdict::Parked(_) => counts.imports_parked += taken,
+        Verdict::Unchanged
+        | Verdict::Queued
+        | Verdict::Adopted
+        | Verdict::Skipped(_)
+        | Verdict::Blocked(_) => {
+            counts.superseded += taken;
+        }
+    }
+    if let Some((contact, _)) = &decision.adopted {
+        counts.adopted += 1;
+        // What it has in the dialler may be blocked although the record's own numbers are not.
+        lock_if_blocked(tx, *contact, cause.at)?;
+    }
     lock_doubles(tx, &cause, &client, meeting, &decision)?;
     follow(tx, &cause, meeting, stored, &decision, counts)?;
     met(tx, meeting, stored)
@@ -253,7 +186,7 @@ fn room_for(
 fn crm_side(
     tx: &Transaction<'_>,
     meeting: &Meeting,
-    link: Option<(Wish, &crate::domain::Desired)>,
+    link: Option<(Wish, &Desired)>,
 ) -> rusqlite::Result<(CrmSide, Option<Timestamp>)> {
     let stored: Option<(String, Option<Reason>, Option<Timestamp>)> = tx
         .prepare_cached(
@@ -264,9 +197,6 @@ fn crm_side(
         })
         .optional()?;
     let decided_at = stored.as_ref().and_then(|(_, _, at)| *at);
-    if let Some((Wish::Callable, desired)) = link {
-        return Ok((CrmSide::Eligible(desired.clone()), decided_at));
-    }
     let (state, reason) = match stored {
         Some((state, reason, _)) => (state, reason),
         None => ("skipped".to_owned(), None),
@@ -275,11 +205,21 @@ fn crm_side(
         Some(reason) => reason,
         None => wish_reason(tx, meeting)?,
     };
-    let side = match (state.as_str(), reason.code) {
-        (_, ReasonCode::NoName | ReasonCode::NoPhone) => CrmSide::Uncallable(reason),
-        ("parked" | "discarded", _) => CrmSide::Unusable(reason),
-        (_, ReasonCode::RecordDeleted | ReasonCode::RecordGone) => CrmSide::Gone(reason),
-        _ => CrmSide::Ineligible(reason),
+    let side = match (state.as_str(), reason.code, link) {
+        // It stands still for what the dialler has, not for what the CRM says.
+        (
+            "parked" | "skipped",
+            ReasonCode::SeveralContacts
+            | ReasonCode::FoundElsewhere
+            | ReasonCode::FoldedMatch
+            | ReasonCode::Vanished,
+            Some((_, desired)),
+        ) => CrmSide::Eligible(desired.clone()),
+        (_, ReasonCode::NoName | ReasonCode::NoPhone, _) => CrmSide::Uncallable(reason),
+        ("parked" | "discarded", _, _) => CrmSide::Unusable(reason),
+        (_, _, Some((Wish::Callable, desired))) => CrmSide::Eligible(desired.clone()),
+        (_, ReasonCode::RecordDeleted | ReasonCode::RecordGone, _) => CrmSide::Gone(reason),
+        (_, _, _) => CrmSide::Ineligible(reason),
     };
     Ok((side, decided_at))
 }
@@ -322,15 +262,22 @@ fn follow(
         Verdict::Skipped(reason) => ("skipped", Some(reason)),
         Verdict::Blocked(reason) => ("blocked", Some(reason)),
     };
-    counts.parked += i64::from(state == "parked");
+    let MeetItem { route, record, .. } = &meeting.item;
+    let before: Option<String> = tx
+        .prepare_cached("SELECT state FROM records WHERE route = ?1 AND record_id = ?2")?
+        .query_row((&route.0, &record.0), |row| row.get(0))
+        .optional()?;
+    counts.parked +=
+        i64::from(state == "parked" && !matches!(before.as_deref(), Some("parked" | "discarded")));
+    // What a person put aside stays there until it changes in the CRM.
     tx.prepare_cached(
         "UPDATE records SET since = CASE WHEN state = ?3 AND code IS ?4 THEN since ELSE ?6 END, state = ?3,
                 code = ?4, params = ?5, link_id = coalesce(?7, link_id)
-         WHERE route = ?1 AND record_id = ?2",
+         WHERE route = ?1 AND record_id = ?2 AND state <> 'discarded'",
     )?
     .execute((
-        &meeting.item.route.0,
-        &meeting.item.record.0,
+        &route.0,
+        &record.0,
         state,
         reason.map(sql::code),
         reason.map_or_else(|| "{}".to_owned(), Reason::params_json),
@@ -340,10 +287,15 @@ fn follow(
     Ok(())
 }
 
+/// Only an answer without any contact lets an import go; whatever else was found is asked about again before one.
 fn met(tx: &Transaction<'_>, meeting: &Meeting, link: Option<LinkId>) -> rusqlite::Result<()> {
+    let absent = matches!(meeting.dialler, DiallerSide::Absent).then(|| time(meeting.at));
     if let Some(link) = link {
-        tx.prepare_cached("UPDATE links SET met_at = ?2 WHERE id = ?1")?
-            .execute((link.0, time(meeting.at)))?;
+        tx.prepare_cached("UPDATE links SET met_at = ?2, absent_at = ?3 WHERE id = ?1")?.execute((
+            link.0,
+            time(meeting.at),
+            absent,
+        ))?;
     }
     tx.prepare_cached(
         "UPDATE records SET meet = 'done' WHERE route = ?1 AND record_id = ?2 AND meet = 'due'",

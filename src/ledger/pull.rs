@@ -5,7 +5,7 @@ use super::decisions::{self, Cause, LinkOwner};
 use super::inputs;
 use super::source_blocks;
 use super::sql::{self, get_time_opt, time};
-use super::{Counts, Ledger, LedgerError};
+use super::{Counts, Ledger, LedgerError, bearers};
 use crate::domain::{
     CampaignId, CrmSide, Decision, DecisionInput, DiallerSide, LastResult, LinkId, Policy, Reason,
     ReasonCode, RecordId, RecordKey, RouteName, RunId, Timestamp, UserData, Verdict,
@@ -205,9 +205,10 @@ fn store_record(
         link.map(|(id, _)| id),
         owner.as_ref(),
         &decision,
-        &record.numbers,
+        Some(&record.numbers),
     )?;
-    let ask = decision.meet && !asked && stored.is_none() && user_data.is_ok();
+    // Who has a link was about to be called once: asked again, whatever was found before.
+    let ask = decision.meet && (stored.is_some() || !asked) && user_data.is_ok();
     let was_parked = upsert_record(tx, now, page, record, user_data.ok().as_ref(), stored, &decision, ask)?;
     count(counts, &decision.verdict, was_parked);
     Ok(())
@@ -347,20 +348,18 @@ fn store_gone(tx: &Transaction<'_>, now: Timestamp, page: &PageStore, id: &Recor
     let Some((link, view)) = inputs::link_of_record(tx, &page.route, id)? else {
         return set_gone(tx, now, page, id);
     };
+    let dialler = if view.contact.is_some() { DiallerSide::Linked } else { DiallerSide::NotMet };
     let decision = (page.decide)(&DecisionInput {
         link: Some(&view),
         crm: &CrmSide::Gone(ReasonCode::RecordGone.into()),
-        dialler: &DiallerSide::Linked,
+        dialler: &dialler,
         blocks: &[],
         last_result: inputs::last_result(tx, link)?,
         policy: page.policy,
     });
-    let numbers: Vec<String> = tx
-        .prepare_cached("SELECT number FROM link_numbers WHERE link_id = ?1")?
-        .query_map([link.0], |row| row.get(0))?
-        .collect::<rusqlite::Result<_>>()?;
-    decisions::store(tx, &cause(page, now), Some(link), None, &decision, &numbers)?;
-    set_gone(tx, now, page, id)
+    decisions::store(tx, &cause(page, now), Some(link), None, &decision, None)?;
+    set_gone(tx, now, page, id)?;
+    if decision.meet { bearers::ask(tx, &page.route, id) } else { Ok(()) }
 }
 
 fn set_gone(tx: &Transaction<'_>, now: Timestamp, page: &PageStore, id: &RecordId) -> rusqlite::Result<()> {

@@ -1,15 +1,17 @@
 //! Uncertain operations: found at the start, due after the quiet time, ended by what was asked.
 
 use super::answer::{BaseChange, Ending, end_in, store_base};
-use super::decisions::Cause;
+use super::decisions::{Cause, lane_of_contact};
 use super::holder::take_contact;
 use super::lease::{self, Leased};
 use super::meet::{self, Decide, MeetCounts, Meeting};
-use super::sql::{get_time, time};
-use super::{Ledger, LedgerError, hints};
-use crate::domain::{Base, ContactId, HistoryId, LinkId, OperationId, RecordId, RouteName, Timestamp};
+use super::sql::{get_reason, get_time, time};
+use super::{Ledger, LedgerError, hints, lane};
+use crate::domain::{
+    Base, ContactId, HistoryId, LinkId, OperationId, Reason, ReasonCode, RecordId, RouteName, Timestamp,
+};
 use chrono::TimeDelta;
-use rusqlite::OptionalExtension as _;
+use rusqlite::{OptionalExtension as _, Transaction};
 
 /// What the ledger knows of a contact's counters, from before a reset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,6 +105,19 @@ impl Ledger {
         .await
     }
 
+    /// How many of these operations are parked now.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub async fn operations_parked(&self, ids: Vec<OperationId>) -> Result<i64, LedgerError> {
+        self.read("operations_parked", move |connection| {
+            let mut parked = connection
+                .prepare_cached("SELECT count(*) FROM operations WHERE id = ?1 AND state = 'parked'")?;
+            ids.iter().map(|id| parked.query_row([id.0], |row| row.get::<_, i64>(0))).sum()
+        })
+        .await
+    }
+
     /// The record is read and decided again at the next pull, because what stands there is neither what
     /// was sent nor what was there before; `unknown` are the fields of which that is so.
     ///
@@ -130,36 +145,34 @@ impl Ledger {
         .await
     }
 
-    /// The link's contact is gone from the dialler (confirmed by single reads), or was found under another
-    /// number.
+    /// The link's contact is gone from the dialler, and nobody else bears its key (confirmed by single reads).
     ///
     /// # Errors
     /// The ledger cannot be written.
-    pub async fn link_vanished(&self, link: LinkId, found: Option<ContactId>) -> Result<(), LedgerError> {
+    pub async fn link_vanished(&self, link: LinkId) -> Result<(), LedgerError> {
         let now = self.env.now();
-        self.write("link_vanished", move |tx| match found {
-            Some(contact) => {
-                take_contact(tx, link, contact, now)?;
-                // What both agreed on was said of the other contact.
-                tx.prepare_cached(
-                    "UPDATE links SET base = '{}', complete = 0, lock_state = 'open' WHERE id = ?1",
-                )?
-                .execute([link.0])?;
-                tx.prepare_cached(
-                    "UPDATE link_contacts SET how = 'relinked' WHERE link_id = ?1 AND contact_id = ?2",
-                )?
-                .execute((link.0, contact.0))?;
-                Ok(())
+        self.write("link_vanished", move |tx| vanish(tx, link, now)).await
+    }
+
+    /// The link's contact was found under another number. What both sides agree on about it is `base`; the record is
+    /// decided anew by it, and who must not be called is locked there at once.
+    ///
+    /// # Errors
+    /// The ledger cannot be written.
+    pub async fn link_moved(&self, link: LinkId, contact: ContactId, base: Base) -> Result<(), LedgerError> {
+        let now = self.env.now();
+        self.write("link_moved", move |tx| {
+            take_contact(tx, link, contact, "relinked", now)?;
+            store_base(tx, link, &BaseChange::Replace(base.clone()))?;
+            let locked: Option<Reason> = tx
+                .prepare_cached("SELECT wish_code, wish_params FROM links WHERE id = ?1 AND wish = 'locked'")?
+                .query_row([link.0], |row| get_reason(row, "wish_code", "wish_params"))
+                .optional()?;
+            if let Some(reason) = locked {
+                let cause = Cause { at: now, decided_at: now, text: "gate".to_owned(), run: None };
+                lane::lock(tx, link, &reason, &cause)?;
             }
-            None => {
-                let news = tx
-                    .prepare_cached(
-                        "UPDATE links SET vanished_at = ?2 WHERE id = ?1 AND vanished_at IS NULL",
-                    )?
-                    .execute((link.0, time(now)))?;
-                // Told once: every hint is a decision, and a decision that asks for a lock would learn it again.
-                if news > 0 { hints::vanished_in(tx, now, link) } else { Ok(()) }
-            }
+            hints::link_in(tx, now, link, "found under another number")
         })
         .await
     }
@@ -223,33 +236,53 @@ impl Ledger {
         .await
     }
 
-    /// Locks of links whose contact nobody knows and no import is making: the dialler was asked, and has
-    /// none.
+    /// A lock whose contact is not known, or not there: the dialler was asked who bears the key. The one that is the
+    /// link's (`own`, with what both sides agree on) is locked by this very operation, all `others` by their own.
     ///
     /// # Errors
     /// The ledger cannot be written.
-    pub async fn lock_without_contact(
+    pub async fn lock_bearers(
         &self,
         id: OperationId,
-        found: Vec<ContactId>,
+        own: Option<(ContactId, Base)>,
+        others: Vec<ContactId>,
     ) -> Result<(), LedgerError> {
         let now = self.env.now();
         let answered = self.next_seq();
-        self.write("lock_without_contact", move |tx| {
+        self.write("lock_bearers", move |tx| {
             let lock = lease::read(tx, id, now)?;
-            let Some((first, others)) = found.split_first() else {
-                let nothing = crate::domain::ReasonCode::NotInDialler.into();
-                return end_in(tx, id, &Ending::Refused(nothing), now, answered).map(|_| ());
-            };
-            take_contact(tx, lock.link, *first, now)?;
-            lease::put_back(tx, id, Some(now))?;
             let cause = Cause { at: now, decided_at: now, text: "gate".to_owned(), run: None };
-            for other in others {
-                let lane = super::decisions::lane_of_contact(tx, now, &lock.client, *other)?;
-                super::lane::lock(tx, lane, &lock.reason, &cause)?;
+            for other in &others {
+                let lane = lane_of_contact(tx, now, &lock.client, *other)?;
+                lane::lock(tx, lane, &lock.reason, &cause)?;
             }
+            if let Some((contact, base)) = &own {
+                take_contact(tx, lock.link, *contact, "adopted", now)?;
+                store_base(tx, lock.link, &BaseChange::Replace(base.clone()))?;
+                return lease::put_back(tx, id, Some(now));
+            }
+            let ending = if others.is_empty() {
+                Ending::Refused(ReasonCode::NotInDialler.into())
+            } else {
+                Ending::Superseded
+            };
+            end_in(tx, id, &ending, now, answered)?;
+            // There is nothing of its own that could be locked: what comes to be later is seen by its key.
+            tx.prepare_cached(
+                "UPDATE links SET wish = 'none', lock_state = 'open', locked_at = NULL
+                 WHERE id = ?1 AND (contact_id IS NULL OR vanished_at IS NOT NULL)",
+            )?
+            .execute([lock.link.0])?;
             Ok(())
         })
         .await
     }
+}
+
+fn vanish(tx: &Transaction<'_>, link: LinkId, now: Timestamp) -> rusqlite::Result<()> {
+    let news = tx
+        .prepare_cached("UPDATE links SET vanished_at = ?2 WHERE id = ?1 AND vanished_at IS NULL")?
+        .execute((link.0, time(now)))?;
+    // Told once: every hint is a decision, and a decision that asks for a lock would learn it again.
+    if news > 0 { hints::vanished_in(tx, now, link) } else { Ok(()) }
 }

@@ -1,11 +1,11 @@
 //! Sweeps: what one reading of a list found, and the question of contacts that it did not name.
 
+use super::bearers::{Bearer, key_moved};
 use super::contacts::{ContactSeen, WRITTEN_SINCE, store_seen};
 use super::due::{self, HarvestRules};
-use super::hints;
 use super::sql::{get_time_opt, json, time};
 use super::{Ledger, LedgerError};
-use crate::domain::{CampaignId, ContactId, LinkId, RunId, Seq, Timestamp};
+use crate::domain::{CampaignId, ContactId, FoldedUserData, RunId, Seq, Timestamp};
 use rusqlite::{OptionalExtension as _, Transaction, named_params};
 use serde::Serialize;
 
@@ -296,7 +296,14 @@ fn mark_gone(tx: &Transaction<'_>, id: ContactId, run: RunId, now: Timestamp) ->
              VALUES (?1, ?2, 'dialler', 'ID', ?3, 'answer', 'null', ?4)",
         )?
         .execute((&at, link, json(&id.0)?, format!("run:{}", run.0)))?;
-        hints::vanished_in(tx, now, LinkId(link))?;
+        // Not yet known to be nowhere: it may stand under another number, so its key is asked for first.
+        tx.prepare_cached("UPDATE records SET meet = 'due' WHERE link_id = ?1 AND user_data IS NOT NULL")?
+            .execute([link])?;
     }
-    Ok(())
+    let key: Option<String> = tx
+        .prepare_cached("SELECT folded FROM contacts WHERE contact_id = ?1")?
+        .query_row([id.0], |row| row.get(0))
+        .optional()?
+        .flatten();
+    key.map_or(Ok(()), |key| key_moved(tx, &FoldedUserData(key), Bearer::Changed))
 }

@@ -3,11 +3,13 @@
 //! Blocks first, then the CRM's word, then the fields: a block needs nothing but a contact's number,
 //! so no broken field, no condition and no missing look-up stands before it (promise 9).
 
-use super::diff::{changed_fields, import_only_changes, says_the_same};
-use crate::domain::policy::{AdoptConflict, Vanished};
+use super::adopt::{agree, found_base};
+use super::diff::{changed_fields, import_only_changes};
+use crate::domain::policy::Vanished;
 use crate::domain::{
-    Base, Block, BlockSubject, Contact, CrmSide, Decision, DecisionInput, Desired, DiallerSide, FieldName,
-    Intent, Lane, LastResult, LinkView, LockState, OperationKind, Pair, Reason, ReasonCode, Verdict, Wish,
+    Block, BlockSubject, Contact, ContactId, CrmSide, Decision, DecisionInput, Desired, DiallerSide,
+    FieldName, Intent, Lane, LastResult, LinkView, LockState, OperationKind, Reason, ReasonCode, Verdict,
+    Wish,
 };
 
 /// Decides about one record. Deterministic; deciding again with nothing changed asks for nothing new.
@@ -26,39 +28,9 @@ pub fn decide(input: &DecisionInput<'_>) -> Decision {
     }
 }
 
-/// The record must not be called: lock what there is, import nothing.
-fn out_of_reach(input: &DecisionInput<'_>, verdict: Verdict, reason: &Reason) -> Decision {
-    let mut decision = Decision {
-        verdict,
-        wish: Wish::Locked,
-        intents: Vec::new(),
-        desired: None,
-        adopted: None,
-        meet: false,
-        lock_others: Vec::new(),
-        notes: Vec::new(),
-    };
-    let lock = || Intent { kind: OperationKind::Lock, reason: reason.clone() };
-    match input.dialler {
-        DiallerSide::Found(contact) => {
-            decision.adopted = Some((contact.id, Base::new()));
-            decision.intents.push(lock());
-        }
-        DiallerSide::Ambiguous { ours, .. } => decision.lock_others.clone_from(ours),
-        DiallerSide::Absent => decision.wish = Wish::None,
-        DiallerSide::Linked | DiallerSide::NotMet => match input.link {
-            Some(link) if may_have_contact(link) => {
-                if link.lock == LockState::Open || link.wish != Wish::Locked || link.lane == Lane::Busy {
-                    decision.intents.push(lock());
-                }
-            }
-            Some(_) | None => {
-                decision.wish = Wish::None;
-                decision.meet = matches!(input.dialler, DiallerSide::NotMet);
-            }
-        },
-    }
-    decision
+/// The link's contact, as far as we know it to be there.
+fn own_contact(input: &DecisionInput<'_>) -> Option<ContactId> {
+    input.link.filter(|link| !link.vanished).and_then(|link| link.contact)
 }
 
 /// A contact we know of and that is there, or one that an import under way may have made.
@@ -66,53 +38,125 @@ fn may_have_contact(link: &LinkView) -> bool {
     (link.contact.is_some() && !link.vanished) || link.lane == Lane::Busy
 }
 
-/// Nothing can be worked out: nobody is made callable, and nobody is locked for a mistake in a field.
-fn parked_as_it_is(input: &DecisionInput<'_>, reason: &Reason) -> Decision {
-    let wish = input.link.map_or(Wish::None, |link| link.wish);
-    Decision {
-        verdict: Verdict::Parked(reason.clone()),
-        // A link that was locked stays locked; one without a contact must not be imported.
-        wish: match (wish, input.link.and_then(|link| link.contact)) {
-            (Wish::Callable, Some(_)) => Wish::Callable,
-            (Wish::Locked, _) => Wish::Locked,
-            (Wish::Callable | Wish::None, _) => Wish::None,
-        },
-        intents: Vec::new(),
-        desired: None,
-        adopted: None,
-        meet: false,
-        lock_others: Vec::new(),
-        notes: Vec::new(),
+/// The record must not be called: lock what there is, import nothing.
+fn out_of_reach(input: &DecisionInput<'_>, verdict: Verdict, reason: &Reason) -> Decision {
+    let mut decision = stating(verdict, Wish::None);
+    let own = own_contact(input);
+    match input.dialler {
+        DiallerSide::Found(contact) if own.is_none() => {
+            return adopt_locked(input, decision, contact, reason);
+        }
+        DiallerSide::Found(contact) => decision.lock_others.extend(other_than(own, contact.id)),
+        DiallerSide::Ambiguous { ours, .. } => {
+            decision.lock_others.extend(ours.iter().filter_map(|id| other_than(own, *id)));
+        }
+        DiallerSide::Absent | DiallerSide::Linked | DiallerSide::NotMet => {}
     }
+    match input.link {
+        Some(link) if may_have_contact(link) => {
+            decision.wish = Wish::Locked;
+            if link.lock == LockState::Open || link.wish != Wish::Locked || link.lane == Lane::Busy {
+                decision.intents.push(lock(reason));
+            }
+        }
+        Some(_) | None => decision.meet = matches!(input.dialler, DiallerSide::NotMet),
+    }
+    decision
+}
+
+/// The one contact that bears our UserData becomes the link's, and is locked: also one that we locked before,
+/// because an import in doubt may have unlocked it.
+fn adopt_locked(
+    input: &DecisionInput<'_>,
+    mut decision: Decision,
+    contact: &Contact,
+    reason: &Reason,
+) -> Decision {
+    decision.wish = Wish::Locked;
+    decision.adopted = Some((contact.id, as_found(input, contact)));
+    decision.intents.push(lock(reason));
+    decision
+}
+
+fn lock(reason: &Reason) -> Intent {
+    Intent { kind: OperationKind::Lock, reason: reason.clone() }
+}
+
+fn other_than(own: Option<ContactId>, found: ContactId) -> Option<ContactId> {
+    (own != Some(found)).then_some(found)
+}
+
+fn as_found(input: &DecisionInput<'_>, contact: &Contact) -> crate::domain::Base {
+    match input.link {
+        Some(link) => found_base(contact, &link.base),
+        None => found_base(contact, &crate::domain::Base::new()),
+    }
+}
+
+/// Nothing can be worked out: nobody is made callable, and nobody is locked for a mistake in a field. Who was
+/// locked stays so, with whatever is found.
+fn parked_as_it_is(input: &DecisionInput<'_>, reason: &Reason) -> Decision {
+    let own = own_contact(input);
+    let wish = match (input.link.map(|link| link.wish), own) {
+        (Some(Wish::Locked), _) => Wish::Locked,
+        (Some(Wish::Callable), Some(_)) => Wish::Callable,
+        // What has no contact must not be imported.
+        (Some(Wish::Callable), None) | (Some(Wish::None) | None, _) => Wish::None,
+    };
+    let mut decision = stating(Verdict::Parked(reason.clone()), wish);
+    match (input.dialler, wish) {
+        (DiallerSide::Found(contact), Wish::Locked) if own.is_none() => {
+            return adopt_locked(input, decision, contact, reason);
+        }
+        // An import in doubt may have made it: unknown to its link it would be imported over later.
+        (DiallerSide::Found(contact), Wish::None | Wish::Callable) if own.is_none() => {
+            decision.wish = Wish::Callable;
+            decision.adopted = Some((contact.id, as_found(input, contact)));
+        }
+        (DiallerSide::Found(contact), _) => decision.lock_others.extend(other_than(own, contact.id)),
+        (DiallerSide::Ambiguous { ours, .. }, Wish::Locked) => {
+            decision.lock_others.extend(ours.iter().filter_map(|id| other_than(own, *id)));
+        }
+        (DiallerSide::Ambiguous { .. }, Wish::None | Wish::Callable) => {}
+        (DiallerSide::Absent | DiallerSide::Linked | DiallerSide::NotMet, _) => {}
+    }
+    decision
 }
 
 fn callable(input: &DecisionInput<'_>, desired: &Desired) -> Decision {
-    match input.dialler {
-        DiallerSide::Found(contact) => adopt(input, desired, contact),
-        DiallerSide::Ambiguous { reason, .. } => parked_as_it_is(input, reason),
-        DiallerSide::Absent | DiallerSide::NotMet | DiallerSide::Linked => match input.link {
-            Some(link) if link.vanished => gone_from_the_dialler(input, link, desired),
-            Some(link) if may_have_contact(link) => keep_in_step(input, link, desired),
-            Some(_) | None => import(input, desired),
-        },
+    match (input.dialler, own_contact(input)) {
+        (DiallerSide::Found(contact), None) => adopt(input, desired, contact),
+        (DiallerSide::Found(contact), Some(own)) if own != contact.id => {
+            // The key stands at another contact than ours: two for one person, and ours is the one to call.
+            let both = format!("{own}, {}", contact.id);
+            parked_as_it_is(input, &Reason::new(ReasonCode::SeveralContacts).with("contacts", both))
+        }
+        (DiallerSide::Ambiguous { reason, .. }, _) => parked_as_it_is(input, reason),
+        (DiallerSide::Found(_) | DiallerSide::Absent | DiallerSide::NotMet | DiallerSide::Linked, _) => {
+            match input.link {
+                Some(link) if link.vanished => gone_from_the_dialler(input, link, desired),
+                Some(link) if may_have_contact(link) => keep_in_step(input, link, desired),
+                Some(_) | None => import(input, desired),
+            }
+        }
     }
 }
 
+/// Who was called to an end is not brought back as new, whatever became of the contact.
 fn import(input: &DecisionInput<'_>, desired: &Desired) -> Decision {
-    wishing(
-        Verdict::Queued,
-        desired,
-        vec![Intent { kind: OperationKind::Import, reason: ReasonCode::NewRecord.into() }],
-    )
-    .meeting(matches!(input.dialler, DiallerSide::NotMet))
+    match input.last_result {
+        LastResult::None | LastResult::Open => {
+            let import = Intent { kind: OperationKind::Import, reason: ReasonCode::NewRecord.into() };
+            wishing(Verdict::Queued, desired, vec![import])
+        }
+        LastResult::Final => parked_as_it_is(input, &ReasonCode::FinalResult.into()),
+    }
 }
 
 fn gone_from_the_dialler(input: &DecisionInput<'_>, link: &LinkView, desired: &Desired) -> Decision {
-    match (input.policy.vanished, input.last_result) {
-        (Vanished::Import, LastResult::None | LastResult::Open) => import(input, desired),
-        // Who was called to an end is not brought back as new by a deletion.
-        (Vanished::Import, LastResult::Final) => parked_as_it_is(input, &ReasonCode::FinalResult.into()),
-        (Vanished::Mark, _) => Decision {
+    match input.policy.vanished {
+        Vanished::Import => import(input, desired),
+        Vanished::Mark => Decision {
             wish: link.wish,
             ..wishing(Verdict::Skipped(ReasonCode::Vanished.into()), desired, Vec::new())
         },
@@ -120,26 +164,34 @@ fn gone_from_the_dialler(input: &DecisionInput<'_>, link: &LinkView, desired: &D
 }
 
 fn keep_in_step(input: &DecisionInput<'_>, link: &LinkView, desired: &Desired) -> Decision {
+    let agreed = agree(&link.base, desired, input.policy.adopt_conflict);
+    let base = agreed.as_ref().unwrap_or(&link.base);
     let mut intents = Vec::new();
-    let mut notes: Vec<Reason> = import_only_changes(desired, &link.base)
+    let mut notes: Vec<Reason> = import_only_changes(desired, base)
         .into_iter()
         // Before the import is answered there is no base; its own fields are not a change of them.
         .filter(|_| link.contact.is_some())
         .map(|field| Reason::new(ReasonCode::ImportOnlyField).with("field", field))
         .collect();
-    let changes = changed_fields(desired, &link.base);
+    let changes = changed_fields(desired, base);
     // What is in flight may end otherwise than the base says, and what waits behind it gives way to this very
     // decision, also where the wish is the same: one more operation, which sends nothing if nothing differs.
     let unsure = link.lane == Lane::Busy;
     if unsure || (!changes.is_empty() && link.contact.is_some()) {
         let names: Vec<FieldName> = changes.iter().map(|change| change.field).collect();
-        intents.push(Intent { kind: OperationKind::Update, reason: named(ReasonCode::Changed, &names) });
+        let code = if agreed.is_some() { ReasonCode::Adopted } else { ReasonCode::Changed };
+        intents.push(Intent { kind: OperationKind::Update, reason: named(code, &names) });
     }
-    let opening = opening(input, link);
+    let opening = opening(input);
     intents.extend(opening.unlock);
     notes.extend(opening.note);
-    let verdict = if intents.is_empty() { Verdict::Unchanged } else { Verdict::Queued };
-    Decision { wish: opening.wish, notes, ..wishing(verdict, desired, intents) }
+    let verdict = match (&agreed, intents.is_empty()) {
+        (Some(_), _) => Verdict::Adopted,
+        (None, true) => Verdict::Unchanged,
+        (None, false) => Verdict::Queued,
+    };
+    let adopted = link.contact.zip(agreed);
+    Decision { wish: opening.wish, notes, adopted, ..wishing(verdict, desired, intents) }
 }
 
 /// What letting a contact be called again takes.
@@ -150,9 +202,11 @@ struct Opening {
 }
 
 /// Unlocks only what we locked (or may have locked: a lock under way), and nobody whose result is final.
-fn opening(input: &DecisionInput<'_>, link: &LinkView) -> Opening {
-    let may_be_locked =
-        link.lock == LockState::Locked || (link.wish == Wish::Locked && link.lane == Lane::Busy);
+fn opening(input: &DecisionInput<'_>) -> Opening {
+    let locked_before = input.link.is_some_and(|link| link.wish == Wish::Locked);
+    let may_be_locked = input.link.is_some_and(|link| {
+        link.lock == LockState::Locked || (link.wish == Wish::Locked && link.lane == Lane::Busy)
+    });
     if !may_be_locked {
         return Opening { unlock: None, note: None, wish: Wish::Callable };
     }
@@ -164,73 +218,48 @@ fn opening(input: &DecisionInput<'_>, link: &LinkView) -> Opening {
         LastResult::Final => Opening {
             unlock: None,
             note: Some(ReasonCode::FinalResult.into()),
-            wish: if link.wish == Wish::Locked { Wish::Locked } else { Wish::Callable },
+            wish: if locked_before { Wish::Locked } else { Wish::Callable },
         },
     }
 }
 
 /// Takes over the one contact that bears our UserData (semantics 5): never an import over it.
 fn adopt(input: &DecisionInput<'_>, desired: &Desired, contact: &Contact) -> Decision {
-    let mut base = Base::new();
-    let mut different = Vec::new();
-    for (field, value) in desired {
-        let dialler = contact.get(field.as_str()).clone();
-        let keep = match input.policy.adopt_conflict {
-            AdoptConflict::KeepDialler => true,
-            AdoptConflict::CrmOwned => !owned_by_crm(*field),
-        };
-        if keep || says_the_same(*field, &dialler, &value.send) {
-            base.insert(*field, Pair { crm: value.crm.clone(), dialler });
-        } else {
-            if value.send.is_null() {
-                // Without a pair an empty wish would look as if both sides had nothing.
-                base.insert(*field, Pair { crm: dialler.clone(), dialler });
-            }
-            different.push(*field);
-        }
+    let found = as_found(input, contact);
+    let base = agree(&found, desired, input.policy.adopt_conflict).unwrap_or(found);
+    let different: Vec<FieldName> =
+        changed_fields(desired, &base).iter().map(|change| change.field).collect();
+    let mut intents = Vec::new();
+    if !different.is_empty() {
+        let reason = named(ReasonCode::Adopted, &different);
+        intents.push(Intent { kind: OperationKind::Update, reason });
     }
-    let mut intents = if different.is_empty() {
-        Vec::new()
-    } else {
-        vec![Intent { kind: OperationKind::Update, reason: named(ReasonCode::Adopted, &different) }]
-    };
-    let mut decision = wishing(Verdict::Adopted, desired, Vec::new());
-    // An import in doubt may have been found, and locked, before it was settled.
-    if let Some(link) = input.link {
-        let opening = opening(input, link);
-        intents.extend(opening.unlock);
-        decision.notes.extend(opening.note);
-        decision.wish = opening.wish;
+    // An import in doubt may have been found, and locked, before it was settled; a double was locked as one.
+    let opening = opening(input);
+    intents.extend(opening.unlock);
+    Decision {
+        adopted: Some((contact.id, base)),
+        wish: opening.wish,
+        notes: opening.note.into_iter().collect(),
+        ..wishing(Verdict::Adopted, desired, intents)
     }
-    Decision { adopted: Some((contact.id, base)), intents, ..decision }
-}
-
-/// Master data belongs to the CRM; the free text that agents write, and what sets a contact's course
-/// in the dialler, to the dialler.
-fn owned_by_crm(field: FieldName) -> bool {
-    !matches!(
-        field.as_str(),
-        "Comment" | "FollowUpDateTime" | "FollowUpUsersUID" | "ReservedUsersUID" | "RandomSortOrder"
-    )
 }
 
 fn wishing(verdict: Verdict, desired: &Desired, intents: Vec<Intent>) -> Decision {
+    Decision { intents, desired: Some(desired.clone()), ..stating(verdict, Wish::Callable) }
+}
+
+/// A decision that asks for nothing.
+fn stating(verdict: Verdict, wish: Wish) -> Decision {
     Decision {
         verdict,
-        wish: Wish::Callable,
-        intents,
-        desired: Some(desired.clone()),
+        wish,
+        intents: Vec::new(),
+        desired: None,
         adopted: None,
         meet: false,
         lock_others: Vec::new(),
         notes: Vec::new(),
-    }
-}
-
-impl Decision {
-    fn meeting(mut self, meet: bool) -> Self {
-        self.meet = meet;
-        self
     }
 }
 
@@ -250,6 +279,7 @@ fn block_reason(block: &Block) -> Reason {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::policy::AdoptConflict;
     use crate::domain::{DesiredValue, Policy};
     use serde_json::json;
 

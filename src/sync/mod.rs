@@ -1,8 +1,10 @@
 //! The decision about one record: pure and total, without clock, network or ledger.
 
+mod adopt;
 mod decide;
 mod diff;
 
+pub use adopt::{found_base, made_base};
 pub use decide::decide;
 pub use diff::{
     FieldChange, changed_fields, follow_up_fields, import_fields, pairs_after_import, pairs_after_update,

@@ -23,7 +23,8 @@ pub(super) fn done(
     }
 }
 
-fn imported(context: &PushContext, leased: &Leased, contact: &Contact) -> Done {
+/// What an import's answer means: a contact that is ours from now on, and whether it was there before.
+pub(in crate::jobs) fn imported(context: &PushContext, leased: &Leased, contact: &Contact) -> Done {
     let asked = leased.route.as_ref().and_then(|route| context.routes.get(route)?.campaign);
     let elsewhere = contact.campaign.is_some() && contact.campaign != asked;
     let overwritten = contact.tries() > 0 || contact.result_code().is_some() || elsewhere;

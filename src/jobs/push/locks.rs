@@ -7,11 +7,12 @@ use super::outcome::{NextState, lock_wait, outcome_of};
 use super::send::{Fate, watched};
 use super::{Work, answered, quiet, vanish};
 use crate::dialler::{ContactRef, WriteContext};
-use crate::domain::{OperationKind, Reason, ReasonCode};
+use crate::domain::{Contact, OperationKind, Reason, ReasonCode};
 use crate::env::crash;
 use crate::jobs::JobError;
 use crate::ledger::{Ending, Leased};
 use crate::remote::{CallClass, CallErrorKind};
+use crate::sync::found_base;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use std::time::Duration;
@@ -135,16 +136,29 @@ impl Work<'_> {
     async fn lock_unknown(&self, lock: &Leased) -> Result<(Fate, Option<JobError>), JobError> {
         let ledger = &self.context.ledger;
         let Some(user_data) = &lock.user_data else {
-            ledger.lock_without_contact(lock.id, Vec::new()).await?;
+            ledger.lock_bearers(lock.id, None, Vec::new()).await?;
             return Ok((Fate::Refused, None));
         };
         match self.context.read.contacts_by_user_data(user_data, CallClass::Lock).await {
             Ok(found) => {
-                let exact = found.iter().filter(|c| c.user_data.as_deref() == Some(user_data.as_str()));
-                let ids: Vec<_> = exact.map(|contact| contact.id).collect();
-                let fate = if ids.is_empty() { Fate::Refused } else { Fate::PutBack };
-                ledger.lock_without_contact(lock.id, ids).await?;
-                Ok((fate, None))
+                let exact: Vec<Contact> = found
+                    .into_iter()
+                    .filter(|c| c.user_data.as_deref() == Some(user_data.as_str()))
+                    .collect();
+                let route = lock.route.as_ref().and_then(|route| self.context.routes.get(route));
+                let campaign = route.and_then(|route| route.campaign).or(lock.campaign);
+                match exact.as_slice() {
+                    [one] if one.campaign.is_none() || one.campaign == campaign => {
+                        let own = (one.id, found_base(one, &lock.view.base));
+                        ledger.lock_bearers(lock.id, Some(own), Vec::new()).await?;
+                        Ok((Fate::PutBack, None))
+                    }
+                    others => {
+                        let others = others.iter().map(|contact| contact.id).collect();
+                        ledger.lock_bearers(lock.id, None, others).await?;
+                        Ok((Fate::Refused, None))
+                    }
+                }
             }
             Err(error) => {
                 let wait = quiet(lock_wait(lock.attempts + 1, None).max(Duration::from_secs(5)));

@@ -7,13 +7,17 @@ use crate::domain::{
     CampaignId, Contact, ContactId, DiallerSide, FoldedUserData, Reason, ReasonCode, Timestamp, UserData,
 };
 use crate::jobs::JobError;
-use crate::ledger::{MeetItem, Meeting};
+use crate::ledger::{MeetItem, MeetSince, Meeting};
 use crate::remote::{CallClass, CallError, CallErrorKind};
 use crate::sync::decide;
 use std::collections::HashMap;
+use std::time::Duration;
 
 /// So many keys are looked at at once.
 const PAGE: u32 = 1000;
+/// Records parked for what was found are asked for again so often: a sweep sees what happens in the campaigns of
+/// the routes, and only there.
+const PARKED_AGAIN: Duration = Duration::from_secs(6 * 3600);
 /// The batch read's bound.
 const BATCH: usize = 100;
 
@@ -24,7 +28,8 @@ impl Work<'_> {
         loop {
             self.stop_if_ending()?;
             let since = self.context.env.now() - quiet(self.context.limits.index_age);
-            let due = self.context.ledger.meet_due(since, PAGE).await?;
+            let parked = self.context.env.now() - quiet(PARKED_AGAIN);
+            let due = self.context.ledger.meet_due(MeetSince { absent: since, parked }, PAGE).await?;
             let due: Vec<MeetItem> =
                 due.into_iter().filter(|item| self.context.routes.contains_key(&item.route)).collect();
             if due.is_empty() {
@@ -69,7 +74,7 @@ impl Work<'_> {
             self.count(|counts| counts.requests += 1);
             let meetings = items.iter().map(|item| {
                 let seen = found.get(&item.user_data.folded()).map(Vec::as_slice).unwrap_or_default();
-                let (dialler, doubles) = sort_out(&item.user_data, item.campaign, seen);
+                let (dialler, doubles) = sort_out(&item.user_data, item.campaign, item.contact, seen);
                 self.meeting(item.clone(), dialler, doubles, at)
             });
             self.store(meetings.collect()).await?;
@@ -99,8 +104,11 @@ impl Work<'_> {
         }
         let counts = self.context.ledger.meetings_store(meetings, decide, self.run).await?;
         self.count(|all| {
-            all.taken += counts.superseded;
+            all.taken += counts.superseded + counts.imports_parked;
             all.superseded += counts.superseded;
+            all.parked += counts.imports_parked;
+            all.parked_new += counts.parked;
+            all.adopted += counts.adopted;
         });
         Ok(())
     }
@@ -142,6 +150,7 @@ pub(in crate::jobs) async fn look_up(
     context: &PushContext,
     user_data: &UserData,
     campaign: Option<CampaignId>,
+    own: Option<ContactId>,
 ) -> Result<(DiallerSide, Vec<ContactId>), CallError> {
     let found = context.read.contacts_by_user_data(user_data, CallClass::Push).await?;
     let folded = user_data.folded();
@@ -150,45 +159,53 @@ pub(in crate::jobs) async fn look_up(
         .into_iter()
         .filter(|contact| contact.user_data.as_deref().map(FoldedUserData::of).as_ref() == Some(&folded))
         .collect();
-    Ok(sort_out(user_data, campaign, &same))
+    Ok(sort_out(user_data, campaign, own, &same))
 }
 
 /// Exactly one, to the letter, in our campaign, is ours. Of several with our key all but one must not be
-/// called: kept is the one with tries, else the oldest (semantics 16).
+/// called: kept is the linked one (`own`), else the one with tries, else the oldest (semantics 16).
 fn sort_out(
     user_data: &UserData,
     campaign: Option<CampaignId>,
+    own: Option<ContactId>,
     seen: &[Contact],
 ) -> (DiallerSide, Vec<ContactId>) {
     let (exact, folded): (Vec<&Contact>, Vec<&Contact>) =
         seen.iter().partition(|contact| contact.user_data.as_deref() == Some(user_data.as_str()));
-    match (exact.as_slice(), folded.as_slice()) {
-        ([], []) => (DiallerSide::Absent, Vec::new()),
+    let oldest =
+        exact.iter().min_by_key(|contact| (contact.tries() == 0, contact.id)).map(|contact| contact.id);
+    let kept = own.or(oldest);
+    let doubles = exact.iter().map(|contact| contact.id).filter(|id| Some(*id) != kept).collect();
+    let side = side_of(campaign, &exact, &folded);
+    (side, doubles)
+}
+
+fn side_of(campaign: Option<CampaignId>, exact: &[&Contact], folded: &[&Contact]) -> DiallerSide {
+    match (exact, folded) {
+        ([], []) => DiallerSide::Absent,
         ([], [other, ..]) => {
             let reason = Reason::new(ReasonCode::FoldedMatch).with("contact", other.id);
-            (DiallerSide::Ambiguous { reason, ours: Vec::new() }, Vec::new())
+            DiallerSide::Ambiguous { reason, ours: Vec::new() }
         }
         // An answer without the campaign cannot say that it is another one.
         ([one], []) if campaign.is_some() && (one.campaign.is_none() || one.campaign == campaign) => {
-            (DiallerSide::Found(Box::new((*one).clone())), Vec::new())
+            DiallerSide::Found(Box::new((*one).clone()))
         }
         ([one], []) => {
             let elsewhere = one.campaign.map_or_else(|| "unknown".to_owned(), |c| c.to_string());
             let reason =
                 Reason::new(ReasonCode::FoundElsewhere).with("contact", one.id).with("campaign", elsewhere);
-            (DiallerSide::Ambiguous { reason, ours: vec![one.id] }, Vec::new())
+            DiallerSide::Ambiguous { reason, ours: vec![one.id] }
         }
         ([one], [other, ..]) => {
             let reason = Reason::new(ReasonCode::FoldedMatch).with("contact", other.id);
-            (DiallerSide::Ambiguous { reason, ours: vec![one.id] }, Vec::new())
+            DiallerSide::Ambiguous { reason, ours: vec![one.id] }
         }
         (several, _) => {
-            let kept = several.iter().min_by_key(|contact| (contact.tries() == 0, contact.id));
             let ids: Vec<ContactId> = several.iter().map(|contact| contact.id).collect();
-            let doubles = ids.iter().copied().filter(|id| kept.is_some_and(|kept| kept.id != *id)).collect();
             let names: Vec<String> = ids.iter().map(ToString::to_string).collect();
             let reason = Reason::new(ReasonCode::SeveralContacts).with("contacts", names.join(", "));
-            (DiallerSide::Ambiguous { reason, ours: ids }, doubles)
+            DiallerSide::Ambiguous { reason, ours: ids }
         }
     }
 }
@@ -206,7 +223,7 @@ mod tests {
     }
 
     fn sorted(seen: &[Contact]) -> (DiallerSide, Vec<ContactId>) {
-        sort_out(&UserData::parse("leads-1").expect("valid"), Some(CampaignId(7)), seen)
+        sort_out(&UserData::parse("leads-1").expect("valid"), Some(CampaignId(7)), None, seen)
     }
 
     fn code(side: &DiallerSide) -> Option<ReasonCode> {
@@ -233,5 +250,18 @@ mod tests {
             sorted(&[contact(1, "leads-1", 7, 0), contact(2, "leads-1", 7, 3), contact(3, "leads-1", 8, 0)]);
         assert_eq!(code(&side), Some(ReasonCode::SeveralContacts));
         assert_eq!(doubles, [ContactId(1), ContactId(3)]);
+    }
+
+    #[test]
+    fn the_linked_one_is_kept_before_all_others() {
+        let seen = [contact(1, "leads-1", 7, 3), contact(2, "leads-1", 7, 0)];
+        let key = UserData::parse("leads-1").expect("valid");
+        let doubles = |own| sort_out(&key, Some(CampaignId(7)), Some(ContactId(own)), &seen).1;
+        assert_eq!(doubles(2), [ContactId(1)]);
+        assert_eq!(
+            doubles(9),
+            [ContactId(1), ContactId(2)],
+            "it bears another key now, and is the one to call"
+        );
     }
 }

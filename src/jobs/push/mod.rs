@@ -25,6 +25,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+pub(in crate::jobs) use answered::imported;
 pub(in crate::jobs) use meet::look_up;
 
 /// Decides anew what a push found too old to act on; pull does it.

@@ -3,10 +3,11 @@
 
 use super::PushContext;
 use super::send::Fate;
-use crate::domain::{ContactId, Reason, ReasonCode};
+use crate::domain::{Contact, ContactId, OperationKind, Reason, ReasonCode};
 use crate::jobs::JobError;
 use crate::ledger::{Ending, Leased};
 use crate::remote::{CallClass, CallError};
+use crate::sync::found_base;
 use std::time::Duration;
 
 /// So often a contact may be said to be gone and be there all the same.
@@ -18,11 +19,11 @@ pub(in crate::jobs) enum Whereabouts {
     /// Under its number, whatever the write said.
     There,
     /// Under another number, in our campaign, alone.
-    Moved(ContactId),
+    Moved(Box<Contact>),
     /// Nowhere.
     Gone,
-    /// Not clear enough to act on.
-    Unclear(Reason),
+    /// Not clear enough to act on: these bear the key.
+    Unclear(Reason, Vec<ContactId>),
 }
 
 /// Asks by number, then by key.
@@ -38,21 +39,26 @@ pub(in crate::jobs) async fn whereabouts(
     }
     let Some(user_data) = &leased.user_data else { return Ok(Whereabouts::Gone) };
     let found = context.read.contacts_by_user_data(user_data, class).await?;
-    let exact: Vec<_> =
+    let exact: Vec<Contact> =
         found.into_iter().filter(|c| c.user_data.as_deref() == Some(user_data.as_str())).collect();
     let campaign =
         leased.route.as_ref().and_then(|route| context.routes.get(route)?.campaign).or(leased.campaign);
+    let ids = exact.iter().map(|contact| contact.id).collect();
     Ok(match exact.as_slice() {
         [] => Whereabouts::Gone,
-        [one] if one.campaign.is_none() || one.campaign == campaign => Whereabouts::Moved(one.id),
+        [one] if one.campaign.is_none() || one.campaign == campaign => {
+            Whereabouts::Moved(Box::new(one.clone()))
+        }
         [one] => Whereabouts::Unclear(
             Reason::new(ReasonCode::FoundElsewhere)
                 .with("contact", one.id)
                 .with("campaign", one.campaign.map_or_else(|| "unknown".to_owned(), |c| c.to_string())),
+            ids,
         ),
         several => {
-            let ids: Vec<String> = several.iter().map(|contact| contact.id.to_string()).collect();
-            Whereabouts::Unclear(Reason::new(ReasonCode::SeveralContacts).with("contacts", ids.join(", ")))
+            let names: Vec<String> = several.iter().map(|contact| contact.id.to_string()).collect();
+            let reason = Reason::new(ReasonCode::SeveralContacts).with("contacts", names.join(", "));
+            Whereabouts::Unclear(reason, ids)
         }
     })
 }
@@ -79,14 +85,29 @@ pub(super) async fn look_again(
         }
         Whereabouts::There => (soon, Fate::PutBack),
         Whereabouts::Moved(contact) => {
-            ledger.link_vanished(leased.link, Some(contact)).await?;
-            (Ending::Again { not_before: None }, Fate::PutBack)
+            let base = found_base(&contact, &leased.view.base);
+            ledger.link_moved(leased.link, contact.id, base).await?;
+            match leased.kind {
+                OperationKind::Lock | OperationKind::Reset | OperationKind::Delete => {
+                    (Ending::Again { not_before: None }, Fate::PutBack)
+                }
+                // What differs there, and whether it is locked, is decided anew.
+                OperationKind::Import | OperationKind::Update | OperationKind::Unlock => {
+                    (Ending::Superseded, Fate::PutBack)
+                }
+            }
         }
         Whereabouts::Gone => {
-            ledger.link_vanished(leased.link, None).await?;
+            ledger.link_vanished(leased.link).await?;
             (Ending::Refused(ReasonCode::Vanished.into()), Fate::Refused)
         }
-        Whereabouts::Unclear(reason) => {
+        Whereabouts::Unclear(_, bearers) if leased.kind == OperationKind::Lock => {
+            // Whoever bears the key of somebody who must not be called is locked, wherever it stands.
+            ledger.link_vanished(leased.link).await?;
+            ledger.lock_bearers(leased.id, None, bearers).await?;
+            return Ok((Fate::Refused, None));
+        }
+        Whereabouts::Unclear(reason, _) => {
             let text = reason.to_string();
             (Ending::Parked(reason), Fate::Parked { status: 404, text })
         }

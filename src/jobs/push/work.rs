@@ -24,7 +24,8 @@ struct Pass {
 
 impl Work<'_> {
     pub(super) async fn rest(&self) -> Result<(), JobError> {
-        settle::settle(self.context, self.run).await?;
+        let parked = settle::settle(self.context).await?;
+        self.count(|counts| counts.parked_new += parked);
         for _ in 0..PASSES {
             self.stop_if_ending()?;
             // Who cannot be met is not imported; everything else goes on.
@@ -99,7 +100,7 @@ impl Work<'_> {
         let order = LeaseOrder {
             limit,
             after,
-            met_since: self.context.env.now() - quiet(self.context.limits.index_age),
+            absent_since: self.context.env.now() - quiet(self.context.limits.index_age),
             clearing: ledger.clearing().await?,
             plan: plan::plan,
         };

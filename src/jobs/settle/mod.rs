@@ -6,48 +6,49 @@
 mod rules;
 
 use super::JobError;
-use super::push::{PushContext, look_up, quiet};
-use crate::domain::{
-    CampaignId, DiallerSide, OperationKind, Reason, ReasonCode, RecordId, RouteName, RunId, Wish,
-};
-use crate::ledger::{Done, Ending, GateAnswer, Leased, MeetItem, Meeting};
+use super::push::{PushContext, imported, look_up, quiet};
+use crate::domain::{CampaignId, DiallerSide, OperationKind, Reason, ReasonCode, RecordId, RouteName, Wish};
+use crate::ledger::{BaseChange, Done, Ending, GateAnswer, Leased, MeetItem, Meeting};
 use crate::remote::{CallClass, CallError};
-use crate::sync::decide;
+use crate::sync::{decide, made_base};
 use rules::{ResetVerdict, UpdateVerdict};
 use std::time::Duration;
 
 /// So many are settled in one run at most; the rest in the next one.
 const BATCH: u32 = 500;
 
-/// Settles what is due.
+/// Settles what is due; answers how many records and operations were parked by it.
 ///
 /// # Errors
 /// The dialler cannot be read (what could not be asked stays uncertain), or the ledger cannot be written.
-pub async fn settle(context: &PushContext, run: RunId) -> Result<usize, JobError> {
+pub async fn settle(context: &PushContext) -> Result<i64, JobError> {
     let due = context.ledger.settle_due(BATCH).await?;
-    let count = due.len();
+    let ids = due.iter().map(|operation| operation.id).collect();
+    let mut parked = 0;
     for operation in due {
         if context.env.shutdown().is_cancelled() {
             return Err(JobError::ShuttingDown);
         }
-        settle_one(context, run, &operation).await?;
+        parked += settle_one(context, &operation).await?;
     }
-    Ok(count)
+    Ok(parked + context.ledger.operations_parked(ids).await?)
 }
 
-async fn settle_one(context: &PushContext, run: RunId, operation: &Leased) -> Result<(), JobError> {
+/// Answers how many records were parked by it.
+async fn settle_one(context: &PushContext, operation: &Leased) -> Result<i64, JobError> {
     let asked = match operation.kind {
-        OperationKind::Import => import(context, run, operation).await,
-        OperationKind::Update => update(context, operation).await,
-        OperationKind::Lock => lock(context, operation).await,
-        OperationKind::Unlock => unlock(context, operation).await,
-        OperationKind::Reset => reset(context, operation).await,
-        OperationKind::Delete => delete(context, operation).await,
+        OperationKind::Import => import(context, operation).await,
+        OperationKind::Update => update(context, operation).await.map(|()| 0),
+        OperationKind::Lock => lock(context, operation).await.map(|()| 0),
+        OperationKind::Unlock => unlock(context, operation).await.map(|()| 0),
+        OperationKind::Reset => reset(context, operation).await.map(|()| 0),
+        OperationKind::Delete => delete(context, operation).await.map(|()| 0),
     };
     match asked {
         Err(JobError::Call(error)) if !error.is_systemic() => {
             // This one contact cannot be read: asked again later, the others go on.
-            postpone(context, operation, &error).await
+            postpone(context, operation, &error).await?;
+            Ok(0)
         }
         other => other,
     }
@@ -83,46 +84,49 @@ fn record(operation: &Leased) -> Option<(RouteName, RecordId)> {
 }
 
 /// By key over the tenant: none, send again; one of ours, it was made; anything else, a person.
-async fn import(context: &PushContext, _run: RunId, operation: &Leased) -> Result<(), JobError> {
+async fn import(context: &PushContext, operation: &Leased) -> Result<i64, JobError> {
     let ledger = &context.ledger;
     let (Some((route, record)), Some(user_data)) = (record(operation), &operation.user_data) else {
         let reason = Reason::new(ReasonCode::InDoubt).with("problem", "an import without a key");
         ledger.operation_end(operation.id, Ending::Parked(reason)).await?;
-        return Ok(());
+        return Ok(0);
     };
-    let campaign = campaign(context, operation);
     let at = context.env.now();
-    let (dialler, doubles) = look_up(context, user_data, campaign).await?;
+    let later = at + quiet(Duration::from_secs(300));
+    let campaign = campaign(context, operation);
+    let policy = context.routes.get(&route).map(|route| route.policy);
+    let (Some(policy), Some(_)) = (policy, campaign) else {
+        // Without its campaign a contact that is found cannot be told from one elsewhere.
+        ledger.settle_postpone(operation.id, later).await?;
+        return Ok(0);
+    };
+    let own = operation.view.contact.filter(|_| !operation.view.vanished);
+    let (dialler, doubles) = look_up(context, user_data, campaign, own).await?;
     let ending = match &dialler {
         DiallerSide::Absent => {
-            return match operation.view.wish {
-                Wish::Callable => send_again(context, operation).await,
+            match operation.view.wish {
+                Wish::Callable => send_again(context, operation).await?,
                 Wish::None | Wish::Locked => {
                     let reason = ReasonCode::NotInDialler.into();
                     ledger.operation_end(operation.id, Ending::Cancelled(reason)).await?;
-                    Ok(())
                 }
-            };
+            }
+            return Ok(0);
         }
-        DiallerSide::Found(contact) => {
-            let overwritten = contact.tries() > 0 || contact.result_code().is_some();
-            Ending::Done(Box::new(Done {
-                overwritten,
-                note: Some(Reason::new(ReasonCode::Adopted).with("fields", "found after a doubt")),
-                ..Done::default()
-            }))
-        }
+        // Found and taken over while it was in doubt: what is known of it is younger than this import.
+        DiallerSide::Found(_) if own.is_some() => Ending::Done(Box::default()),
+        DiallerSide::Found(contact) => Ending::Done(Box::new(Done {
+            base: BaseChange::Replace(made_base(&operation.view, &operation.values, contact)),
+            note: Some(Reason::new(ReasonCode::Adopted).with("fields", "found after a doubt")),
+            ..imported(context, operation, contact)
+        })),
         DiallerSide::Ambiguous { reason, .. } => Ending::Parked(reason.clone()),
-        DiallerSide::Linked | DiallerSide::NotMet => return Ok(()),
+        DiallerSide::Linked | DiallerSide::NotMet => return Ok(0),
     };
-    let Some(policy) = context.routes.get(&route).map(|route| route.policy) else {
-        let until = at + quiet(Duration::from_secs(300));
-        return Ok(ledger.settle_postpone(operation.id, until).await?);
-    };
-    let item = MeetItem { route, record, link: Some(operation.link), user_data: user_data.clone(), campaign };
+    let link = Some(operation.link);
+    let item = MeetItem { route, record, link, contact: own, user_data: user_data.clone(), campaign };
     let meeting = Meeting { item, dialler, doubles, at, policy };
-    ledger.settle_import(operation.id, ending, meeting, decide).await?;
-    Ok(())
+    Ok(ledger.settle_import(operation.id, ending, meeting, decide).await?.parked)
 }
 
 /// By number, field by field.

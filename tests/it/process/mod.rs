@@ -8,7 +8,7 @@ mod house;
 mod judge;
 mod kill_points;
 mod kill_random;
-mod service;
 mod network;
+mod service;
 mod verbs;
 mod work;

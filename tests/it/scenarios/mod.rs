@@ -9,5 +9,7 @@ mod edits;
 mod eligibility;
 mod empty_list;
 mod first_sight;
+mod found;
 mod resets;
 mod switches;
+mod taken_over;
