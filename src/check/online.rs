@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 pub struct Sides<'a> {
     /// The dialler.
     pub dialler: &'a dyn DiallerRead,
-    /// Each route's own view of its CRM (object and fields differ from route to route).
+    /// Each route's own view of its CRM (object and fields differ from route to route), by the route's id.
     pub crms: BTreeMap<RouteName, &'a dyn CrmRead>,
 }
 
@@ -22,8 +22,8 @@ pub struct Sides<'a> {
 /// Costs one list of each campaign, one page of each route's records and each companion.
 pub async fn online(settings: &Settings, sides: &Sides<'_>, env: &Env) -> Vec<Finding> {
     let mut findings = probe_dialler::probe(settings, sides.dialler, env).await;
-    for (name, route) in &settings.routes {
-        if let Some(crm) = sides.crms.get(name) {
+    for route in settings.routes.values() {
+        if let Some(crm) = sides.crms.get(&route.id) {
             findings.extend(probe_crm::probe(route, *crm, env).await);
         }
     }

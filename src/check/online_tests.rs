@@ -199,9 +199,13 @@ path = "l.sqlite"
 }
 
 async fn ask(campaign: &str, dialler: &Dialler, crm: &Crm) -> Vec<Finding> {
+    ask_route("leads", campaign, dialler, crm).await
+}
+
+async fn ask_route(id: &str, campaign: &str, dialler: &Dialler, crm: &Crm) -> Vec<Finding> {
     let folder = tempfile::tempdir().expect("a folder");
-    let settings = settings(&folder, campaign);
-    let crms: BTreeMap<RouteName, &dyn CrmRead> = [(RouteName::from("leads"), crm as &dyn CrmRead)].into();
+    let settings = settings(&folder, &format!("{campaign}\nid = \"{id}\""));
+    let crms: BTreeMap<RouteName, &dyn CrmRead> = [(RouteName::from(id), crm as &dyn CrmRead)].into();
     online(&settings, &Sides { dialler, crms }, &Env::simulated(noon(), 1)).await
 }
 
@@ -234,6 +238,12 @@ async fn both_sides_fit() {
     // The companion alone is forbidden: one error, and everything else was still asked.
     says(&findings, Level::Error, "crm.sales: CRM: something");
     assert_eq!(findings.iter().filter(|finding| finding.level == Level::Error).count(), 1, "{findings:#?}");
+}
+
+#[tokio::test]
+async fn a_renamed_route_has_its_crm_asked_too() {
+    let findings = ask_route("spring", "551", &dialler(), &crm(good_record())).await;
+    says(&findings, Level::Ok, "48000 records of res.partner will be read");
 }
 
 #[tokio::test]
