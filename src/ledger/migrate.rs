@@ -14,6 +14,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0003_operations.sql"),
     include_str!("../../migrations/0004_contacts_and_calls.sql"),
     include_str!("../../migrations/0005_views.sql"),
+    include_str!("../../migrations/0007_sending.sql"),
 ];
 
 /// The schema this program knows.
