@@ -207,7 +207,7 @@ async fn bare(folder: &Path, imports: &str) -> anyhow::Result<()> {
     let mut sent = futures_util::stream::iter(1..=imports)
         .map(async |number| -> anyhow::Result<()> {
             let user_data = UserData::parse(&format!("bare-{number}"))?;
-            let context = WriteContext { operation: None };
+            let context = WriteContext { operation: None, still: None };
             dialler.import(permit, campaign, &user_data, &values(number)?, mode, context).await?;
             Ok(())
         })

@@ -10,7 +10,7 @@ use crate::jobs::JobError;
 use crate::jobs::campaigns::{WantedCampaign, pin_campaigns};
 use crate::jobs::harvest::{HarvestContext, HarvestReport, HarvestSettings, harvest};
 use crate::jobs::pull::{PullContext, pull};
-use crate::jobs::push::{PushContext, PushLimits, PushRoute, Refresher, push};
+use crate::jobs::push::{PushContext, PushLimits, PushRoute, Refresher, Resting, push};
 use crate::ledger::{Counts, Ledger};
 use crate::runtime::{Activator, Activity, Outcome};
 use std::collections::BTreeMap;
@@ -61,6 +61,7 @@ pub(super) struct PushActivity {
     wanted: Vec<WantedCampaign>,
     routes: BTreeMap<RouteName, RoutePart>,
     next_due: watch::Sender<Option<Timestamp>>,
+    resting: Resting,
 }
 
 impl PushActivity {
@@ -81,10 +82,12 @@ impl PushActivity {
             wanted,
             routes: routes.clone(),
             next_due,
+            resting: Resting::default(),
         }
     }
 
     async fn push(&self, cause: &'static str) -> Result<(String, bool), JobError> {
+        let began = self.env.now();
         // Locks need no campaign: a dialler that does not tell its campaigns must not hold them up.
         let pinned = self.pinned().await?;
         let push_error = if pinned.values().any(Option::is_none) {
@@ -94,7 +97,7 @@ impl PushActivity {
         };
         let pushed = push(&self.context().await?, cause).await;
         // A lock to be repeated in seconds must not wait for the next minute's run.
-        self.next_due.send_replace(self.ledger.operations_next_due().await?);
+        self.next_due.send_replace(self.ledger.operations_next_due(began).await?);
         let report = pushed?;
         if let Some(error) = push_error {
             return Err(error);
@@ -153,6 +156,7 @@ impl PushActivity {
                 self.routes.iter().map(|(n, p)| (n.clone(), p.pull.clone())).collect(),
             )),
             limits,
+            resting: self.resting.clone(),
         })
     }
 }
@@ -208,10 +212,12 @@ impl HarvestActivity {
         let Some(campaign) = row.and_then(|row| row.campaign) else {
             return Err(JobError::Stopped(format!("the campaign of route {} is not known", first.route)));
         };
-        let report = harvest(&self.context(cause), campaign).await?;
-        let doubled = self.ledger.doubles_lock(campaign, report.run).await?;
-        // What a sweep shows may lock somebody.
+        let harvested_so_far = harvest(&self.context(cause), campaign).await;
+        // Also after a failure: what was seen before it may show a second contact, and lock somebody.
+        let run = harvested_so_far.as_ref().ok().and_then(|report| report.run);
+        let doubled = self.ledger.doubles_lock(campaign, run).await;
         self.push.activate("schedule");
+        let (report, doubled) = (harvested_so_far?, doubled?);
         let mut text = harvested(&report);
         if doubled > 0 {
             text.push_str(&format!(

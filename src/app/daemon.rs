@@ -7,6 +7,7 @@ use crate::check::Settings;
 use crate::control::{End, Socket};
 use crate::domain::{Problem, Timestamp};
 use crate::env::Env;
+use crate::ledger::Ledger;
 use crate::runtime::{Activator, Heartbeat, Schedule, Scheduler};
 use anyhow::Context as _;
 use std::path::Path;
@@ -189,7 +190,8 @@ impl Daemon {
         let pulse = Arc::new(Notify::new());
         let scheduler = tokio::spawn(scheduler.run(env, heartbeat, pulse.clone()));
         if let Some(push) = &parts.control.runners.push {
-            parts.tracker.spawn(push_when_due(parts.env.clone(), parts.push_due.clone(), push.clone()));
+            let (ledger, env) = (parts.ledger.clone(), parts.env.clone());
+            parts.tracker.spawn(push_when_due(ledger, env, parts.push_due.clone(), push.clone()));
         }
         match first {
             FirstRuns::AtOnce => parts.control.runners.activate_all("start"),
@@ -232,27 +234,42 @@ fn schedules(settings: &Settings, parts: &Parts) -> anyhow::Result<Vec<(Schedule
     Ok(all)
 }
 
-/// Runs push when its next operation is due: a lock that is repeated after two seconds, a quiet time that
-/// ends. The schedule alone would round all of them up to a minute.
-async fn push_when_due(env: Env, mut due: watch::Receiver<Option<Timestamp>>, push: Activator) {
+/// Runs push when its next operation is due (a lock that is repeated after two seconds, a quiet time that
+/// ends) and whenever a lock was queued, by whatever: a pull or a harvest may go on for minutes after the page
+/// that did. The schedule alone would round all of them up to a minute or more. Ends with shutdown.
+pub async fn push_when_due(
+    ledger: Ledger,
+    env: Env,
+    mut due: watch::Receiver<Option<Timestamp>>,
+    push: Activator,
+) {
+    let Some(mut locks) = ledger.locks_queued() else { return };
+    // The receiver must not keep the ledger open.
+    drop(ledger);
+    let mut next: Option<Timestamp> = None;
     loop {
-        // What is due already and was not sent by the run that just ended cannot be sent now (a side that is
-        // down): the schedule tries again, this must not spin.
-        let next = due.borrow_and_update().filter(|at| *at > env.now());
         let wait = next.map(|at| (at - env.now()).to_std().unwrap_or_default());
         tokio::select! {
             alive = env.sleep(wait.unwrap_or(Duration::MAX)), if wait.is_some() => {
                 if !alive {
                     return;
                 }
+                // The run that this begins says at its end what is due then.
+                next = None;
                 push.activate("schedule");
-                // Its end says what is due then.
-                tokio::select! {
-                    changed = due.changed() => if changed.is_err() { return },
-                    () = env.shutdown().cancelled() => return,
-                }
             }
-            changed = due.changed() => if changed.is_err() { return },
+            changed = due.changed() => {
+                if changed.is_err() {
+                    return;
+                }
+                next = *due.borrow_and_update();
+            }
+            queued = locks.changed() => {
+                if queued.is_err() {
+                    return;
+                }
+                push.activate("schedule");
+            }
             () = env.shutdown().cancelled() => return,
         }
     }

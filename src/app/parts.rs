@@ -166,15 +166,17 @@ fn build_dialler(
         base_url: Some(dialler.http.base_url.clone()),
         max_in_flight: dialler.max_in_flight,
         requests_per_second: dialler.requests_per_second,
-        request_timeout: dialler.request_timeout,
         body_check: Some(jtel::body_check()),
-        ..ClientConfig::default()
+        failure_check: Some(jtel::failure_check()),
+        ..ClientConfig::with_timeout(dialler.request_timeout)
     };
     let sink = ledger.map(|ledger| Arc::new(ledger.clone()) as Arc<dyn crate::remote::ports::CallSink>);
     let client = Client::new(Side::Dialler, config, transport, auth, env.clone(), sink);
     let mut jtel = JtelConfig::new(dialler.http.base_url.clone(), dialler.time_zone);
-    jtel.release =
-        dialler.release.map(|release| jtel::Release { major: release.major, minor: release.minor });
+    jtel.release = dialler.release;
+    jtel.paths = dialler.paths.clone();
+    jtel.language = dialler.languages_id;
+    jtel.batch_size = dialler.batch_size;
     jtel.batch_read = match dialler.batch_read {
         BatchRead::Probe => None,
         BatchRead::On => Some(true),
@@ -196,12 +198,11 @@ fn build_crm_client(
         base_url: Some(crm.http.base_url.clone()),
         max_in_flight: crm.max_in_flight,
         requests_per_second: crm.requests_per_second,
-        request_timeout: crm.request_timeout,
         body_check: file.body_check(),
         failure_check: file.failure_check(),
         // A page may hold a few records of many megabytes; one of them must not fail the others.
         body_limit: 64 << 20,
-        ..ClientConfig::default()
+        ..ClientConfig::with_timeout(crm.request_timeout)
     };
     Ok((Client::new(Side::Crm, config, transport, auth, env.clone(), None), file))
 }

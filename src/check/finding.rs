@@ -71,7 +71,7 @@ impl Finding {
                  false, so nobody is imported."
                     .into()
             }
-            CallErrorKind::Refused { .. } => "The server asks to be left alone: try again later.".into(),
+            CallErrorKind::Refused { .. } | CallErrorKind::Overtaken => "The server asks to be left alone: try again later.".into(),
             CallErrorKind::Rejected { .. } | CallErrorKind::NotFound => {
                 "The server does not accept the question: see names of objects and fields, and the user's rights.".into()
             }

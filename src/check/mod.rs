@@ -20,7 +20,7 @@ pub use offline::{Checked, Validators, offline};
 pub use online::{Sides, online};
 pub use settings::{
     BatchRead, Beside, CrmSettings, DiallerSettings, HarvestSettings, LedgerSettings, LogFormat, LogSettings,
-    PushSettings, Release, RouteSettings, Settings,
+    PushSettings, RouteSettings, Settings,
 };
 
 #[cfg(test)]

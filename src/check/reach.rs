@@ -2,8 +2,9 @@
 
 use super::connector;
 use super::notes::Notes;
-use super::settings::{BatchRead, CrmSettings, DiallerSettings, Release};
+use super::settings::{BatchRead, CrmSettings, DiallerSettings};
 use crate::config::{RawCrm, RawDialler, Setting};
+use crate::dialler::jtel::{Paths, Release};
 use crate::domain::{Problem, suggest};
 use crate::mapping::PhoneFormat;
 use crate::remote::http::{HttpOptions, HttpTransport, Identity};
@@ -30,6 +31,7 @@ pub(super) fn dialler(raw: &RawDialler, notes: &mut Notes<'_>) -> Option<Dialler
     let time_zone = raw.time_zone.as_ref().and_then(|text| zone("dialler.time_zone", text, notes));
     let release = raw.release.as_ref().map(|text| release(&text.value, notes));
     let country = country("dialler.country", raw.country.as_ref(), notes);
+    let paths = paths(raw, notes);
     let settle_after = raw.settle_after.as_ref().map(|span| span.value);
     if let Some(given) = settle_after.filter(|given| *given < LEAST_QUIET) {
         notes.warning(Problem::new(
@@ -51,6 +53,9 @@ pub(super) fn dialler(raw: &RawDialler, notes: &mut Notes<'_>) -> Option<Dialler
             "off" => BatchRead::Off,
             _ => BatchRead::Probe,
         },
+        batch_size: *raw.batch_size as usize,
+        languages_id: raw.languages_id.as_ref().map(|id| i64::from(id.value)),
+        paths: paths?,
         max_in_flight: *raw.max_in_flight as usize,
         requests_per_second: raw.requests_per_second.as_ref().map(|rate| rate.value),
         request_timeout: *raw.request_timeout,
@@ -187,14 +192,16 @@ pub(super) fn country(key: &str, text: Option<&Setting<String>>, notes: &mut Not
 }
 
 fn release(text: &str, notes: &mut Notes<'_>) -> Option<Release> {
-    let read = || {
-        let (major, rest) = text.split_once('.')?;
-        let minor = rest.split('.').next()?;
-        Some(Release { major: major.parse().ok()?, minor: minor.parse().ok()? })
-    };
-    let found = read();
+    let found = Release::parse(text);
     if found.is_none() {
         notes.problem(Problem::new("dialler.release", format!("{text:?}"), "a release such as \"3.39\""));
     }
     found
+}
+
+/// `[dialler.paths]`, judged by the adapter that uses them.
+fn paths(raw: &RawDialler, notes: &mut Notes<'_>) -> Option<Paths> {
+    let overrides = raw.paths.iter().flat_map(|paths| &paths.value);
+    let overrides = overrides.map(|(name, path)| (name.as_str(), path.value.as_str()));
+    notes.take(Paths::parse(overrides).map(|paths| (paths, Vec::new())))
 }

@@ -2,6 +2,7 @@
 
 use crate::crm::ConnectorFile;
 use crate::dialler::CampaignRef;
+use crate::dialler::jtel::{Paths, Release};
 use crate::domain::RouteName;
 use crate::domain::policy::{AdoptConflict, Unblock, Vanished};
 use crate::mapping::{Mapping, PhoneFormat};
@@ -36,22 +37,6 @@ pub struct Settings {
     pub control_socket: PathBuf,
 }
 
-/// The jtel release, as far as it is known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Release {
-    /// `3` of `3.39`.
-    pub major: u32,
-    /// `39` of `3.39`.
-    pub minor: u32,
-}
-
-impl Release {
-    /// Whether `resetContact` and `unlockContact` may be sent with an import.
-    pub fn knows_unlock_contact(self) -> bool {
-        self >= Self { major: 3, minor: 39 }
-    }
-}
-
 /// What is known of the batch read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BatchRead {
@@ -82,6 +67,12 @@ pub struct DiallerSettings {
     pub phone_format: PhoneFormat,
     /// The batch read.
     pub batch_read: BatchRead,
+    /// Keys of one batch read.
+    pub batch_size: usize,
+    /// The language of result texts in it.
+    pub languages_id: Option<i64>,
+    /// The addresses of its operations.
+    pub paths: Paths,
     /// Slots, the locks' two included.
     pub max_in_flight: usize,
     /// Requests per second.

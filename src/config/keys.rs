@@ -87,6 +87,12 @@ sections! {
         phone_format: String, Default, Kind::Choice(&["digits", "e164"]);
         /// Whether the batch read is there.
         batch_read: String, Default, Kind::Choice(&["probe", "on", "off"]);
+        /// Keys of one batch read.
+        batch_size: u32, Default, Kind::Integer(1, 100);
+        /// The language of result texts in the batch read (`languagesID`).
+        languages_id: u32, Optional, Kind::Integer(1, 1_000_000);
+        /// Addresses of its operations that differ from the documented ones.
+        paths: BTreeMap<String, Setting<String>>, Optional, Kind::Texts;
         /// Requests at the same time, locks' own two slots included.
         max_in_flight: u32, Default, Kind::Integer(3, 64);
         /// Requests per second, all classes together.

@@ -4,7 +4,7 @@ use super::keys::{
     RawBlocks, RawConfig, RawControl, RawCrm, RawDialler, RawHarvest, RawLedger, RawLog, RawPush, RawRoute,
     SECTIONS,
 };
-use super::kind::{Leaves, Need, RawValue, SectionSpec};
+use super::kind::{Kind, Leaves, Need, RawValue, SectionSpec};
 use super::sources::{DEFAULTS, SourceFile, Sources};
 use super::tree::{self, Layer};
 use super::{Setting, environment};
@@ -199,8 +199,8 @@ fn to_value(raw: &RawValue, place: &Place) -> Value {
 fn flatten(prefix: &str, table: &Map<String, Value>, leaves: &mut Leaves) {
     for (name, value) in table {
         let dotted = if prefix.is_empty() { name.clone() } else { format!("{prefix}.{name}") };
-        // `route.NAME.fields`, `crm.NAME.headers`: the names in them are the user's, a dot included.
-        let texts = dotted.split('.').count() == 3;
+        // `dialler.paths`, `crm.NAME.headers`: the names in them are the user's, a dot included.
+        let texts = is_texts(&dotted);
         match &value.kind {
             ValueKind::Table(inner) if !texts => flatten(&dotted, inner, leaves),
             _ => {
@@ -208,6 +208,22 @@ fn flatten(prefix: &str, table: &Map<String, Value>, leaves: &mut Leaves) {
                 leaves.insert(dotted, value);
             }
         }
+    }
+}
+
+/// Whether a dotted key names a table of texts.
+fn is_texts(dotted: &str) -> bool {
+    let mut parts = dotted.split('.');
+    let Some(section) = parts.next().and_then(|name| SECTIONS.iter().find(|section| section.name == name))
+    else {
+        return false;
+    };
+    if section.named {
+        parts.next();
+    }
+    match (parts.next(), parts.next()) {
+        (Some(key), None) => section.keys.iter().any(|spec| spec.name == key && spec.kind == Kind::Texts),
+        _ => false,
     }
 }
 

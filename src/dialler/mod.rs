@@ -212,11 +212,19 @@ impl Changes {
     }
 }
 
-/// The operation a write belongs to, and its class.
-#[derive(Debug, Clone, Copy)]
+/// The operation a write belongs to, and what must still hold when it leaves.
+#[derive(Clone)]
 pub struct WriteContext {
     /// Stored with every try.
     pub operation: Option<crate::domain::OperationId>,
+    /// See [`crate::remote::CallContext::still`].
+    pub still: Option<crate::remote::StillHolds>,
+}
+
+impl std::fmt::Debug for WriteContext {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("WriteContext").field("operation", &self.operation).finish_non_exhaustive()
+    }
 }
 
 /// Writing to the dialler. An error of kind `Uncertain` means that it may have happened.

@@ -63,6 +63,7 @@ pub fn stop_reason(error: &JobError) -> Option<Reason> {
                 systemic(call.to_string())
             }
             CallErrorKind::NotSent
+            | CallErrorKind::Overtaken
             | CallErrorKind::Refused { .. }
             | CallErrorKind::Rejected { .. }
             | CallErrorKind::NotFound

@@ -156,9 +156,13 @@ pub(super) fn end_in(
         Ending::Cancelled(reason) => ("cancelled", Some(reason)),
         Ending::Superseded => ("superseded", None),
     };
+    match ending {
+        Ending::Parked(_) | Ending::Refused(_) | Ending::Cancelled(_) => lease::lock_never_arrived(tx, id)?,
+        Ending::Done(_) | Ending::Superseded | Ending::Uncertain { .. } | Ending::Again { .. } => {}
+    }
     tx.prepare_cached(
         "UPDATE operations SET state = :state, finished_at = :now, outcome = :code, outcome_params = :params,
-                answered_seq = :seq, settle_at = NULL WHERE id = :id",
+                answered_seq = :seq, settle_at = NULL, clearing = NULL WHERE id = :id",
     )?
     .execute(named_params! {
         ":id": id.0, ":state": state, ":now": time(now), ":code": outcome.map(sql::code),

@@ -73,6 +73,26 @@ impl Ledger {
         .await
     }
 
+    /// When an operation was first told that its contact is not there.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub async fn attempts_first_not_found(
+        &self,
+        operation: OperationId,
+    ) -> Result<Option<Timestamp>, LedgerError> {
+        let first: Option<String> = self
+            .read("attempts_first_not_found", move |connection| {
+                connection
+                    .prepare_cached(
+                        "SELECT min(answered_at) FROM attempts WHERE operation_id = ?1 AND outcome = 'not_found'",
+                    )?
+                    .query_row([operation.0], |row| row.get(0))
+            })
+            .await?;
+        Ok(first.as_deref().and_then(super::sql::parse_time))
+    }
+
     /// Whether the operation failed `times` times with one and the same 5xx while others succeeded since
     /// its first failure (semantics 25); answers that status.
     ///

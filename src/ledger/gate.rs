@@ -92,6 +92,12 @@ impl Ledger {
     pub fn gate_is_current(&self, permit: &Permit) -> bool {
         permit.epoch() >= self.blocks_epoch()
     }
+
+    /// The same question for whoever asks later and often: right before each try of a call.
+    pub fn gate_watch(&self, permit: &Permit) -> impl Fn() -> bool + Send + Sync + use<> {
+        let (ledger, epoch) = (self.clone(), permit.epoch());
+        move || epoch >= ledger.blocks_epoch()
+    }
 }
 
 #[expect(clippy::disallowed_methods, reason = "the one place that grants permits")]

@@ -45,6 +45,8 @@ pub struct Leased {
     pub leased_at: Timestamp,
     /// Whether a person asked for it: then the route's state does not hold it.
     pub by_hand: bool,
+    /// The way of emptying fields by which `values` were computed.
+    pub clearing: Clearing,
 }
 
 /// What a lease makes of an operation.
@@ -198,24 +200,26 @@ impl Ledger {
         .await
     }
 
-    /// When the next operation may be sent, asked about, or a lock repeated; `None`: nothing is open.
+    /// When the next operation may be sent, asked about, or a lock repeated, later than `after`; `None`:
+    /// nothing is to be waited for. What was due by then and was not sent waits in vain (for its lane, for a
+    /// campaign, for a side that is down), and must not hide what comes next.
     ///
     /// # Errors
     /// The ledger cannot be read.
-    pub async fn operations_next_due(&self) -> Result<Option<Timestamp>, LedgerError> {
+    pub async fn operations_next_due(&self, after: Timestamp) -> Result<Option<Timestamp>, LedgerError> {
         let due: Option<String> = self
-            .read("operations_next_due", |connection| {
+            .read("operations_next_due", move |connection| {
                 connection
                     .prepare_cached(
                         "SELECT min(at) FROM (
                             SELECT min(not_before) AS at FROM operations o
                                 JOIN links l ON l.id = o.link_id LEFT JOIN routes r ON r.route = l.route
-                                WHERE o.state = 'waiting' AND (o.kind = 'lock' OR o.cause LIKE 'person:%'
+                                WHERE o.state = 'waiting' AND o.not_before > ?1 AND (o.kind = 'lock' OR o.cause LIKE 'person:%'
                                     OR l.route IS NULL OR (r.state = 'on' AND r.stopped IS NULL))
                             UNION ALL
-                            SELECT min(settle_at) FROM operations WHERE state = 'uncertain')",
+                            SELECT min(settle_at) FROM operations WHERE state = 'uncertain' AND settle_at > ?1)",
                     )?
-                    .query_row([], |row| row.get(0))
+                    .query_row([time(after)], |row| row.get(0))
             })
             .await?;
         Ok(due.as_deref().and_then(super::sql::parse_time))
@@ -227,19 +231,24 @@ pub(super) fn put_back(
     id: OperationId,
     not_before: Option<Timestamp>,
 ) -> rusqlite::Result<()> {
-    // A lock that certainly never arrived has locked nothing.
-    tx.prepare_cached(
-        "UPDATE links SET lock_state = 'open'
-         WHERE locked_at IS NULL AND lock_state = 'locked' AND id = (SELECT link_id FROM operations
-                WHERE id = ?1 AND kind = 'lock' AND state = 'sending' AND outcome IS NOT 'in_doubt')",
-    )?
-    .execute([id.0])?;
+    lock_never_arrived(tx, id)?;
     tx.prepare_cached(
         "UPDATE operations SET state = 'waiting', leased_at = NULL, sent_seq = NULL, body = NULL, settle_at = NULL,
                 not_before = coalesce(?2, not_before)
          WHERE id = ?1 AND state IN ('sending', 'uncertain')",
     )?
     .execute((id.0, not_before.map(time)))?;
+    Ok(())
+}
+
+/// A lock that certainly never arrived has locked nothing: whoever decides next must not believe it.
+pub(super) fn lock_never_arrived(tx: &Transaction<'_>, id: OperationId) -> rusqlite::Result<()> {
+    tx.prepare_cached(
+        "UPDATE links SET lock_state = 'open'
+         WHERE locked_at IS NULL AND lock_state = 'locked' AND id = (SELECT link_id FROM operations
+                WHERE id = ?1 AND kind = 'lock' AND state = 'sending' AND outcome IS NOT 'in_doubt')",
+    )?
+    .execute([id.0])?;
     Ok(())
 }
 
@@ -252,7 +261,8 @@ fn lease_one(
     batch: &mut LeaseBatch,
 ) -> rusqlite::Result<()> {
     let mut operation = read(tx, id, now)?;
-    match (order.plan)(operation.kind, &operation.view, order.clearing) {
+    operation.clearing = own_clearing(tx, id)?.unwrap_or(order.clearing);
+    match (order.plan)(operation.kind, &operation.view, operation.clearing) {
         Plan::Send(values) => {
             operation.values = values;
             let body = json(&operation.values)?;
@@ -284,6 +294,14 @@ fn lease_one(
     Ok(())
 }
 
+/// The way of emptying fields that this operation tries, where it is not the one that is known.
+fn own_clearing(tx: &Transaction<'_>, id: OperationId) -> rusqlite::Result<Option<Clearing>> {
+    let own: Option<String> = tx
+        .prepare_cached("SELECT clearing FROM operations WHERE id = ?1")?
+        .query_row([id.0], |row| row.get(0))?;
+    Ok(own.as_deref().and_then(Clearing::parse))
+}
+
 fn finish_unsent(
     tx: &Transaction<'_>,
     id: OperationId,
@@ -303,7 +321,10 @@ fn cause_of(tx: &Transaction<'_>, id: OperationId) -> rusqlite::Result<String> {
 fn begin(tx: &Transaction<'_>, leased: &Leased, sent: i64, body: Option<&str>) -> rusqlite::Result<()> {
     tx.prepare_cached(
         "UPDATE operations SET state = 'sending', leased_at = ?2, sent_seq = ?3, body = ?4, contact_id = ?5,
-                settle_at = NULL WHERE id = ?1",
+                settle_at = NULL, before = CASE kind WHEN 'reset' THEN
+                    (SELECT json_object('tries', tries, 'result', result_code, 'fingerprint', hex(fingerprint))
+                     FROM contacts c WHERE c.contact_id = ?5) END
+         WHERE id = ?1",
     )?
     .execute((leased.id.0, time(leased.leased_at), sent, body, leased.view.contact.map(|c| c.0)))?;
     tx.prepare_cached("UPDATE links SET sent_seq = ?2 WHERE id = ?1")?.execute((leased.link.0, sent))?;
@@ -342,6 +363,7 @@ pub(super) fn read(tx: &Transaction<'_>, id: OperationId, now: Timestamp) -> rus
             decided_at: get_time(row, "decided_at")?,
             leased_at: now,
             by_hand: row.get::<_, String>("cause")?.starts_with("person:"),
+            clearing: Clearing::Never,
         })
     })
 }

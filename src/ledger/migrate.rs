@@ -15,6 +15,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0004_contacts_and_calls.sql"),
     include_str!("../../migrations/0005_views.sql"),
     include_str!("../../migrations/0006_absent.sql"),
+    include_str!("../../migrations/0007_sending.sql"),
 ];
 
 /// The schema this program knows.

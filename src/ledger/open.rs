@@ -170,6 +170,12 @@ impl Ledger {
         self.write("ping", |_| Ok(())).await
     }
 
+    /// Changes with every commit that queued a lock, whatever queued it; `None` for a ledger that is only
+    /// read.
+    pub fn locks_queued(&self) -> Option<tokio::sync::watch::Receiver<u64>> {
+        self.writer.as_ref().map(Writer::locks_queued)
+    }
+
     pub(super) async fn write<T: Send + 'static>(
         &self,
         what: &'static str,

@@ -12,37 +12,37 @@ use crate::domain::{
 };
 use chrono::TimeDelta;
 use rusqlite::{OptionalExtension as _, Transaction};
+use serde::Deserialize;
 
-/// What the ledger knows of a contact's counters, from before a reset.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What the ledger knew of a contact when a reset of it was leased.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct CountersBefore {
     /// The sum of its tries as last read.
     pub tries: i64,
     /// Its result code as last read.
     pub result: Option<i64>,
+    /// The fingerprint of everything the dialler writes, in hexadecimal capitals; empty: never swept.
+    pub fingerprint: String,
 }
 
 impl Ledger {
-    /// What was being sent when the program ended is uncertain, with the quiet time counted from its lease.
+    /// What was being sent when the program ended is uncertain. The quiet time is counted from now, not from
+    /// the lease: leases run ahead, so what was leased long ago may have left just before the end, and nothing
+    /// can have left later than now. A lock does not wait at all: it is sent again, whether it arrived or not.
     /// Called once, before anything is sent.
     ///
     /// # Errors
     /// The ledger cannot be written; then nothing may be sent.
     pub async fn operations_recover(&self, settle_after: TimeDelta) -> Result<usize, LedgerError> {
+        let now = self.env.now();
         self.write("operations_recover", move |tx| {
-            let sending: Vec<(i64, Timestamp)> = tx
-                .prepare("SELECT id, leased_at FROM operations WHERE state = 'sending'")?
-                .query_map([], |row| Ok((row.get("id")?, get_time(row, "leased_at")?)))?
-                .collect::<rusqlite::Result<_>>()?;
-            for (id, leased_at) in &sending {
-                tx.execute(
-                    "UPDATE operations SET state = 'uncertain', settle_at = ?2, outcome = 'in_doubt',
-                            outcome_params = json_object('problem', 'the program ended while it was being sent')
-                     WHERE id = ?1",
-                    (id, time(*leased_at + settle_after)),
-                )?;
-            }
-            Ok(sending.len())
+            tx.execute(
+                "UPDATE operations SET state = 'uncertain', leased_at = ?1,
+                        settle_at = CASE kind WHEN 'lock' THEN ?1 ELSE ?2 END, outcome = 'in_doubt',
+                        outcome_params = json_object('problem', 'the program ended while it was being sent')
+                 WHERE state = 'sending'",
+                (time(now), time(now + settle_after)),
+            )
         })
         .await
     }
@@ -177,20 +177,19 @@ impl Ledger {
         .await
     }
 
-    /// The counters as they were last read before `since`; `None` when the contact was never seen.
+    /// What was known of its contact when this reset was leased; `None`: the contact was never seen.
     ///
     /// # Errors
     /// The ledger cannot be read.
-    pub async fn counters_before(&self, contact: ContactId) -> Result<Option<CountersBefore>, LedgerError> {
-        self.read("counters_before", move |connection| {
-            connection
-                .prepare_cached("SELECT tries, result_code FROM contacts WHERE contact_id = ?1")?
-                .query_row([contact.0], |row| {
-                    Ok(CountersBefore { tries: row.get("tries")?, result: row.get("result_code")? })
-                })
-                .optional()
-        })
-        .await
+    pub async fn counters_before(&self, reset: OperationId) -> Result<Option<CountersBefore>, LedgerError> {
+        let before: Option<String> = self
+            .read("counters_before", move |connection| {
+                connection
+                    .prepare_cached("SELECT before FROM operations WHERE id = ?1")?
+                    .query_row([reset.0], |row| row.get(0))
+            })
+            .await?;
+        Ok(before.as_deref().and_then(|text| serde_json::from_str(text).ok()))
     }
 
     /// Whether one of these history rows came after `since`: unknown to the ledger, or first seen then.

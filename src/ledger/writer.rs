@@ -8,7 +8,7 @@
 use super::error::LedgerError;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use std::time::Duration;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 /// At most so many commands share a transaction.
 const GROUP: usize = 256;
@@ -30,14 +30,22 @@ pub(super) struct Writer {
     /// Unbounded: each asker waits for its own answer, so there are never more commands than askers. A
     /// bounded channel hands its places to askers that may not be polled (see `readers`).
     commands: mpsc::UnboundedSender<Command>,
+    /// Goes up with every commit that queued a lock.
+    locks: watch::Receiver<u64>,
 }
 
 impl Writer {
     /// Starts the task; it ends when the last `Writer` is dropped, and closes the connection.
     pub(super) fn start(connection: Connection) -> Self {
         let (commands, inbox) = mpsc::unbounded_channel();
-        tokio::spawn(run(connection, inbox));
-        Self { commands }
+        let (queued, locks) = watch::channel(0);
+        tokio::spawn(run(connection, inbox, queued));
+        Self { commands, locks }
+    }
+
+    /// Changes with every commit that queued a lock, whatever queued it: a page, a sweep, a block.
+    pub(super) fn locks_queued(&self) -> watch::Receiver<u64> {
+        self.locks.clone()
     }
 
     /// Runs `body` in a transaction and answers once it is on disk.
@@ -70,7 +78,11 @@ impl Writer {
     }
 }
 
-async fn run(connection: Connection, mut inbox: mpsc::UnboundedReceiver<Command>) {
+async fn run(
+    connection: Connection,
+    mut inbox: mpsc::UnboundedReceiver<Command>,
+    locks_queued: watch::Sender<u64>,
+) {
     let mut connection = Some(connection);
     let mut crowded = false;
     while let Some(first) = inbox.recv().await {
@@ -83,8 +95,11 @@ async fn run(connection: Connection, mut inbox: mpsc::UnboundedReceiver<Command>
         })
         .await;
         // A panic inside a statement loses the connection: the ledger closes, the daemon stops.
-        let Ok((given_back, finished)) = ran else { return };
+        let Ok((given_back, (finished, lock_queued))) = ran else { return };
         connection = Some(given_back);
+        if lock_queued {
+            locks_queued.send_modify(|commits| *commits += 1);
+        }
         for (finish, result) in finished {
             finish(result);
         }
@@ -124,30 +139,45 @@ async fn gather(first: Command, inbox: &mut mpsc::UnboundedReceiver<Command>, cr
 
 type Finished = Vec<(Finish, Result<(), LedgerError>)>;
 
-fn run_group(connection: &mut Connection, group: Vec<Command>) -> Finished {
+/// Runs a group; says as well whether it queued a lock.
+fn run_group(connection: &mut Connection, group: Vec<Command>) -> (Finished, bool) {
     let transaction = match connection.transaction_with_behavior(TransactionBehavior::Immediate) {
         Ok(transaction) => transaction,
         Err(error) => {
-            return group
-                .into_iter()
-                .map(|command| (command.finish, Err(LedgerError::sort(command.what, &error))))
-                .collect();
+            let failed = |command: Command| (command.finish, Err(LedgerError::sort(command.what, &error)));
+            return (group.into_iter().map(failed).collect(), false);
         }
     };
+    let newest = newest_operation(&transaction);
     let mut finished: Vec<(&'static str, Finish, Result<(), LedgerError>)> = Vec::with_capacity(group.len());
     for command in group {
         let result =
             run_one(&transaction, command.body).map_err(|error| LedgerError::sort(command.what, &error));
         finished.push((command.what, command.finish, result));
     }
+    let lock_queued = newest.and_then(|newest| lock_waits_after(&transaction, newest));
     let committed = transaction.commit();
-    finished
+    let lock_queued = committed.is_ok() && lock_queued.unwrap_or(false);
+    let finished = finished
         .into_iter()
         .map(|(what, finish, result)| match &committed {
             Ok(()) => (finish, result),
             Err(error) => (finish, Err(LedgerError::sort(what, error))),
         })
-        .collect()
+        .collect();
+    (finished, lock_queued)
+}
+
+fn newest_operation(transaction: &Transaction<'_>) -> rusqlite::Result<i64> {
+    transaction.prepare_cached("SELECT coalesce(max(id), 0) FROM operations")?.query_row([], |row| row.get(0))
+}
+
+fn lock_waits_after(transaction: &Transaction<'_>, newest: i64) -> rusqlite::Result<bool> {
+    transaction
+        .prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM operations WHERE id > ?1 AND kind = 'lock' AND state = 'waiting')",
+        )?
+        .query_row([newest], |row| row.get(0))
 }
 
 fn run_one(transaction: &Transaction<'_>, body: Body) -> Result<(), rusqlite::Error> {

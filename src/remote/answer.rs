@@ -52,6 +52,8 @@ pub enum BodyFault {
     Rejected(String),
     /// The object is not there.
     NotFound,
+    /// Another server than the one meant answered: the address is wrong. The text holds no personal data.
+    WrongUrl(String),
     /// The token is wrong.
     Unauthorized,
     /// Not executed, try later.

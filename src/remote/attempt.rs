@@ -28,7 +28,7 @@ impl Inner {
             let response = self.transport.send(with_defaults(request)).await;
             let response = response.map_err(|error| Failed::without_status(error.into()))?;
             self.judge_head(&response);
-            self.read_whole(response).await
+            self.read_whole(context, response).await
         };
         let interrupted = async {
             self.env.shutdown().cancelled().await;
@@ -80,7 +80,7 @@ impl Inner {
         }
     }
 
-    async fn read_whole(&self, response: Response) -> Result<Answer, Failed> {
+    async fn read_whole(&self, context: &CallContext, response: Response) -> Result<Answer, Failed> {
         if !response.status.is_success() {
             return Err(self.read_failure(response).await);
         }
@@ -98,7 +98,7 @@ impl Inner {
             }
         };
         judge_success(status, &headers, &body).map_err(failed)?;
-        if let Some(check) = &self.config.body_check {
+        for check in self.config.body_check.iter().chain(&context.expects) {
             check(status, strip_bom(&body)).map_err(|fault| failed(fault.into()))?;
         }
         Ok(Answer { status, server_time: server_time(&headers), headers, body })

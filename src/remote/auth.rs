@@ -13,6 +13,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 /// Longest token that is read, in bytes.
 const TOKEN_LIMIT: u64 = 64 * 1024;
 
+/// Where systemd lays what it hands over to services (`$CREDENTIALS_DIRECTORY` lies below).
+const CREDENTIALS: &str = "/run/credentials";
+
 /// Where the token goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AuthScheme {
@@ -203,8 +206,18 @@ impl Auth {
         let names: Vec<_> = files.iter().map(|file| file.display().to_string()).collect();
         match names.as_slice() {
             [] => "the token is refused (401)".to_owned(),
+            // Credentials are handed over when the service starts, and never change while it runs.
+            [one] if files[0].starts_with(CREDENTIALS) => format!(
+                "the token in {one} is refused (401): put a valid one where the unit takes this credential from, then \
+                 systemctl restart dialbridge"
+            ),
             [one] => format!(
                 "the token in {one} is refused (401): put a valid one there; it is read again by itself"
+            ),
+            all if files.iter().all(|file| file.starts_with(CREDENTIALS)) => format!(
+                "the tokens in {} are all refused (401): put a valid one where the unit takes one of these credentials \
+                 from, then systemctl restart dialbridge",
+                all.join(" and ")
             ),
             all => format!(
                 "the tokens in {} are all refused (401): put a valid one into one of them",

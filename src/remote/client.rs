@@ -235,6 +235,9 @@ impl Inner {
         if self.env.shutdown().is_cancelled() {
             return Err(withheld("dialbridge is shutting down"));
         }
+        if context.still.as_ref().is_some_and(|holds| !holds()) {
+            return Err(Failed::without_status(Fault::Overtaken));
+        }
         let sent_at = self.env.now();
         let tried = if stream {
             self.send_for_stream(request).await

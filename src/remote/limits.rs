@@ -95,7 +95,7 @@ pub(super) struct Limits {
 impl Limits {
     /// `max_in_flight` slots, two of them for locks; each of the two pools has at least one.
     pub fn new(max_in_flight: usize) -> Self {
-        let locks = LOCK_SLOTS.min(max_in_flight / 2).max(1);
+        let locks = LOCK_SLOTS.min(max_in_flight.saturating_sub(1)).max(1);
         let shared = max_in_flight.saturating_sub(locks).max(1);
         Self { locks: Pool::new(locks, 1), shared: Pool::new(shared, SHARED.len()) }
     }
@@ -171,6 +171,14 @@ mod tests {
         assert!(tokio::time::timeout(soon, limits.acquire(CallClass::Push)).await.is_err());
         let _locks = [limits.acquire(CallClass::Lock).await, limits.acquire(CallClass::Lock).await];
         assert!(tokio::time::timeout(soon, limits.acquire(CallClass::Lock)).await.is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn locks_have_both_slots_also_where_there_are_three_in_all() {
+        let limits = Limits::new(3);
+        let _locks = [limits.acquire(CallClass::Lock).await, limits.acquire(CallClass::Lock).await];
+        let soon = tokio::time::timeout(Duration::from_millis(1), limits.acquire(CallClass::Push));
+        assert!(soon.await.is_ok());
     }
 
     #[tokio::test(start_paused = true)]

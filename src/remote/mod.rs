@@ -27,6 +27,7 @@ use crate::domain::OperationId;
 use ::http::{HeaderMap, Method, StatusCode};
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// One of the two systems dialbridge stands between.
@@ -117,6 +118,9 @@ pub trait Transport: Send + Sync + std::fmt::Debug {
 pub enum CallErrorKind {
     /// Certainly not executed: nothing was sent, the breaker is open, or shutdown came first.
     NotSent,
+    /// Certainly not executed: what allowed it ([`CallContext::still`]) no longer held when its turn came.
+    /// Whoever gave the leave must be asked anew.
+    Overtaken,
     /// Certainly not executed: 429, or 503 with Retry-After. Wait so long (already capped).
     Refused {
         /// The server's wish, where it gave one.
@@ -173,23 +177,31 @@ impl CallError {
         Self { side, kind, what: context.what.clone(), detail: detail.into(), status: None }
     }
 
-    /// Whether the side as a whole cannot be used now: the job ends as failed, nothing is parked.
-    pub fn is_systemic(&self) -> bool {
+    /// Whether the failure says something about the side as a whole: the job ends. A read that failed for
+    /// one contact or key (always 500, a broken answer) must not stop the others (semantics 25); once many
+    /// different ones failed, the breaker withholds the next call, and that speaks of the side.
+    pub fn speaks_of_the_side(&self) -> bool {
         match self.kind {
             CallErrorKind::NotSent
             | CallErrorKind::Refused { .. }
             | CallErrorKind::Unauthorized
             | CallErrorKind::WrongUrl
-            | CallErrorKind::Configuration
+            | CallErrorKind::Configuration => true,
+            CallErrorKind::Overtaken
+            | CallErrorKind::Rejected { .. }
+            | CallErrorKind::NotFound
+            | CallErrorKind::Uncertain
             | CallErrorKind::Unavailable
-            | CallErrorKind::BadAnswer => true,
-            CallErrorKind::Rejected { .. } | CallErrorKind::NotFound | CallErrorKind::Uncertain => false,
+            | CallErrorKind::BadAnswer => false,
         }
     }
 }
 
+/// Whether what allowed a call still holds.
+pub type StillHolds = Arc<dyn Fn() -> bool + Send + Sync>;
+
 /// What the policy must know of a call beyond the request.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct CallContext {
     /// What is asked, for errors and logs; no personal data.
     pub what: String,
@@ -202,17 +214,35 @@ pub struct CallContext {
     /// Which contact or record it is about (a number, a key): the breaker counts distinct ones, so
     /// that one contact that always gives 500 does not shut the side (semantics 25). `None`: `what`.
     pub subject: Option<String>,
+    /// Asked right before each try leaves, after whatever it waited for (a slot, the rate, a
+    /// Retry-After): a block that came meanwhile must not be overtaken by a request that waited.
+    pub still: Option<StillHolds>,
+    /// What the body of a 2xx answer must hold beyond what every answer of the side must: part of the
+    /// try's own outcome, so that the attempt says the same as the operation.
+    pub expects: Option<BodyCheck>,
+}
+
+impl std::fmt::Debug for CallContext {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CallContext")
+            .field("what", &self.what)
+            .field("class", &self.class)
+            .field("operation", &self.operation)
+            .finish_non_exhaustive()
+    }
 }
 
 impl CallContext {
     /// A read.
     pub fn read(what: impl Into<String>, class: CallClass) -> Self {
-        Self { what: what.into(), class, operation: None, write: false, subject: None }
+        let what = what.into();
+        Self { what, class, operation: None, write: false, subject: None, still: None, expects: None }
     }
 
     /// A write, for the operation whose attempts are to be stored.
     pub fn write(what: impl Into<String>, class: CallClass, operation: Option<OperationId>) -> Self {
-        Self { what: what.into(), class, operation, write: true, subject: None }
+        let what = what.into();
+        Self { what, class, operation, write: true, subject: None, still: None, expects: None }
     }
 
     /// Names the contact or record it is about.

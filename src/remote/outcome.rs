@@ -17,6 +17,8 @@ pub(super) enum Fault {
     NotSent(String),
     /// The breaker is open, no slot came free, or shutdown began: there was no HTTP try at all.
     Withheld(String),
+    /// What allowed the call no longer holds: there was no HTTP try either.
+    Overtaken,
     /// 429, or 503 with Retry-After.
     Refused {
         /// The server's wish, uncapped.
@@ -46,6 +48,7 @@ impl Fault {
         match self {
             Self::NotSent(_) | Self::Refused { .. } | Self::Undecided(_) | Self::Untrusted(_) => true,
             Self::Withheld(_)
+            | Self::Overtaken
             | Self::Unauthorized(_)
             | Self::Rejected(_)
             | Self::NotFound
@@ -60,6 +63,7 @@ impl Fault {
         match self {
             Self::NotSent(_) | Self::Refused { .. } => true,
             Self::Withheld(_)
+            | Self::Overtaken
             | Self::Unauthorized(_)
             | Self::Rejected(_)
             | Self::NotFound
@@ -76,6 +80,7 @@ impl Fault {
         match self {
             Self::NotSent(_) | Self::Undecided(_) | Self::Untrusted(_) => true,
             Self::Withheld(_)
+            | Self::Overtaken
             | Self::Refused { .. }
             | Self::Unauthorized(_)
             | Self::Rejected(_)
@@ -89,7 +94,7 @@ impl Fault {
     /// `attempts.outcome` of a write; `None` where there was no HTTP try.
     pub fn as_attempt(&self) -> Option<&'static str> {
         match self {
-            Self::Withheld(_) => None,
+            Self::Withheld(_) | Self::Overtaken => None,
             Self::NotSent(_) => Some("not_sent"),
             Self::Refused { .. } => Some("refused"),
             Self::Unauthorized(_) => Some("unauthorized"),
@@ -124,6 +129,9 @@ impl Fault {
             Self::Rejected(_) => {
                 "the request was not accepted; its answer is kept with the operation".to_owned()
             }
+            Self::Overtaken => {
+                "nothing was sent: what allowed it no longer held when its turn came".to_owned()
+            }
             Self::NotFound => "the address is right, but the object is not there".to_owned(),
             Self::Interrupted => "shutdown came before the answer".to_owned(),
         }
@@ -140,6 +148,7 @@ impl Fault {
         let detail = self.detail();
         let kind = match self {
             Self::NotSent(_) | Self::Withheld(_) => CallErrorKind::NotSent,
+            Self::Overtaken => CallErrorKind::Overtaken,
             Self::Refused { retry_after } => {
                 CallErrorKind::Refused { retry_after: retry_after.map(|wish| wish.min(longest_wish)) }
             }
@@ -173,6 +182,7 @@ impl From<BodyFault> for Fault {
             BodyFault::Untrusted(why) => Self::Untrusted(why),
             BodyFault::Rejected(text) => Self::Rejected(cut(&text)),
             BodyFault::NotFound => Self::NotFound,
+            BodyFault::WrongUrl(why) => Self::WrongUrl(why),
             BodyFault::Unauthorized => {
                 Self::Unauthorized("the answer says that the token is wrong".to_owned())
             }

@@ -113,6 +113,15 @@ impl std::fmt::Debug for ClientConfig {
 }
 
 impl ClientConfig {
+    /// The usual numbers for a side whose answers may take so long. A lock is waited for as long as
+    /// everything else: one that is given up before such a side answers is never known to have arrived.
+    pub fn with_timeout(request_timeout: Duration) -> Self {
+        let usual = Self::default();
+        let lock_timeout = request_timeout.max(usual.lock_timeout);
+        let lock_deadline = usual.lock_deadline.max(lock_timeout + usual.lock_timeout);
+        Self { request_timeout, lock_timeout, lock_deadline, ..usual }
+    }
+
     /// How long one try of this call may take.
     pub(super) fn try_timeout(&self, context: &CallContext) -> Duration {
         if context.class == CallClass::Lock { self.lock_timeout } else { self.request_timeout }

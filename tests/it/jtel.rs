@@ -12,7 +12,7 @@ use futures_util::StreamExt as _;
 use serde_json::{Value, json as value};
 
 const CONTACT: &str = r#"{"records":[{"ID":7,"UserData":"leads:1","Name":"N"}],"count":1,"status":200}"#;
-const CONTEXT: WriteContext = WriteContext { operation: Some(OperationId(1)) };
+const CONTEXT: WriteContext = WriteContext { operation: Some(OperationId(1)), still: None };
 
 async fn dialler(
     script: impl IntoIterator<Item = Vec<u8>>,

@@ -10,7 +10,7 @@ mod wire;
 mod write;
 
 pub use paths::{Endpoint, Paths};
-pub use wire::body_check;
+pub use wire::{body_check, failure_check};
 
 use super::splitter::SplitLimits;
 use crate::remote::{Answer, CallContext, CallError, CallErrorKind, Client, Request};
@@ -53,6 +53,8 @@ pub struct JtelConfig {
     pub time_zone: chrono_tz::Tz,
     /// The language of result texts in the batch read (`languagesID`); `None` leaves it out.
     pub language: Option<i64>,
+    /// Keys of one batch read; its limit is documented nowhere (facts 3.3).
+    pub batch_size: usize,
     /// Whether the batch read is there; `None`: it is probed once and remembered.
     pub batch_read: Option<bool>,
     /// Bounds of the streamed list.
@@ -68,19 +70,23 @@ impl JtelConfig {
             paths: Paths::default(),
             time_zone,
             language: None,
+            batch_size: 100,
             batch_read: None,
             limits: SplitLimits::default(),
         }
     }
 }
 
-/// The adapter; cheap to clone. Its [`Client`] must have been built with [`body_check`].
+/// The adapter; cheap to clone. Its [`Client`] must have been built with [`body_check`] and
+/// [`failure_check`].
 #[derive(Debug, Clone)]
 pub struct JtelClient {
     config: Arc<JtelConfig>,
     client: Client,
     /// What is known of the batch read; see `read`.
     batch: Arc<AtomicU8>,
+    /// Batch reads in a row that were refused.
+    batch_refusals: Arc<AtomicU8>,
     /// Whether the base URL has ever answered sensibly.
     proven: Arc<AtomicBool>,
 }
@@ -89,7 +95,13 @@ impl JtelClient {
     /// The adapter over a client of the dialler's side.
     pub fn new(config: JtelConfig, client: Client) -> Self {
         let batch = Arc::new(AtomicU8::new(read::batch_state(config.batch_read)));
-        Self { config: Arc::new(config), client, batch, proven: Arc::default() }
+        Self {
+            config: Arc::new(config),
+            client,
+            batch,
+            batch_refusals: Arc::default(),
+            proven: Arc::default(),
+        }
     }
 
     /// Whether an import may carry `resetContact` and `unlockContact`. Where not, an overwriting

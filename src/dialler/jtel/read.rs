@@ -9,8 +9,8 @@ use http::Method;
 use serde_json::{Map, Value, json};
 use std::sync::atomic::Ordering;
 
-/// Keys of one batch read: its limit is documented nowhere (facts 3.3), so it is kept modest.
-const BATCH: usize = 100;
+/// So many batch reads in a row are refused until it counts as missing.
+const REFUSALS: u8 = 3;
 
 /// States of `JtelClient::batch`.
 const UNKNOWN: u8 = 0;
@@ -76,7 +76,7 @@ impl DiallerRead for JtelClient {
     }
 
     /// `POST /dialler/contacts?languagesID=` with `{"UserDataList": [], "IDList": []}` (facts 3.3).
-    /// More than 100 keys are asked in several requests.
+    /// More keys than `batch_size` are asked in several requests.
     ///
     /// A 404 with JSON (an installation that refuses the whole batch for one unknown key; not
     /// documented) is the error `NotFound`: the caller reads one by one.
@@ -91,7 +91,7 @@ impl DiallerRead for JtelClient {
         let keys: Vec<Key<'_>> =
             query.user_data.iter().map(Key::UserData).chain(query.ids.iter().map(Key::Id)).collect();
         let mut found = Vec::new();
-        for keys in keys.chunks(BATCH) {
+        for keys in keys.chunks(self.config.batch_size.max(1)) {
             match self.batch_of(keys, class).await? {
                 Some(part) => found.extend(part),
                 None => return Ok(None),
@@ -168,6 +168,7 @@ impl JtelClient {
         match self.send(context.clone(), Method::POST, url, Some(body)).await {
             Ok(answer) => {
                 self.batch.store(OFFERED, Ordering::Relaxed);
+                self.batch_refusals.store(0, Ordering::Relaxed);
                 let records = wire::records(&answer.body).map_err(|why| self.unusable(&context, why))?;
                 let read = records.into_iter().map(wire::extended).collect::<Result<_, _>>();
                 read.map(Some).map_err(|why| self.unusable(&context, why))
@@ -185,6 +186,17 @@ impl JtelClient {
                 }
                 if self.batch.swap(MISSING, Ordering::Relaxed) == UNKNOWN {
                     tracing::info!("the dialler does not offer the batch read: contacts are read one by one");
+                }
+                Ok(None)
+            }
+            Err(error) if matches!(error.kind, CallErrorKind::Rejected { .. }) => {
+                // Once may be one key's fault; whoever refuses always would be asked in vain for every chunk.
+                if self.batch_refusals.fetch_add(1, Ordering::Relaxed) + 1 < REFUSALS {
+                    return Err(error);
+                }
+                if self.batch.swap(MISSING, Ordering::Relaxed) != MISSING {
+                    tracing::warn!(%error, "the dialler refuses the batch read: contacts are read one by one until the \
+                         next start; does it want dialler.languages_id, or a smaller dialler.batch_size?");
                 }
                 Ok(None)
             }

@@ -1,7 +1,7 @@
 //! What goes over the wire: envelopes read and believed or not, values written.
 
 use crate::domain::{Contact, FieldKind, HistoryRow, Values};
-use crate::remote::{BodyCheck, BodyFault};
+use crate::remote::{BodyCheck, BodyFault, FailureCheck};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::{Map, Value};
@@ -41,6 +41,27 @@ pub fn body_check() -> BodyCheck {
                 Err(BodyFault::Untrusted("the body holds neither records nor a status".to_owned()))
             }
         }
+    })
+}
+
+/// Judges the body of every 404 of the dialler. Its own says `{"status": 404, "error": "<text>"}` (facts 2):
+/// any other object comes from a gateway or another program, and is no word about a contact.
+pub fn failure_check() -> FailureCheck {
+    const KNOWN: [&str; 4] = ["status", "error", "records", "count"];
+    Arc::new(|http, body| {
+        if http != http::StatusCode::NOT_FOUND {
+            return None;
+        }
+        let fields: Map<String, Value> = serde_json::from_slice(body).ok()?;
+        let ours = fields.get("status").and_then(Value::as_i64) == Some(404)
+            && fields.get("error").is_some_and(Value::is_string)
+            && fields.keys().all(|key| KNOWN.contains(&key.as_str()));
+        (!ours).then(|| {
+            BodyFault::WrongUrl(
+                "404 with JSON that is not the dialler's: something else answers here (a gateway?); check the base URL"
+                    .to_owned(),
+            )
+        })
     })
 }
 
@@ -166,6 +187,22 @@ mod tests {
         ] {
             assert!(matches!(judged(body), Err(BodyFault::Untrusted(_))), "{body}");
         }
+    }
+
+    #[test]
+    fn only_the_diallers_own_404_speaks_of_a_contact() {
+        let check = failure_check();
+        let judged = |body: &str| check(http::StatusCode::NOT_FOUND, body.as_bytes());
+        assert_eq!(judged(r#"{"status":404,"error":"Contact not found"}"#), None);
+        assert_eq!(judged(""), None, "judged for every side");
+        for body in [
+            r#"{"message":"no Route matched with those values"}"#,
+            r#"{"timestamp":"2026-03-02T09:00:00Z","status":404,"error":"Not Found","path":"/rest"}"#,
+            r#"{"status":404}"#,
+        ] {
+            assert!(matches!(judged(body), Some(BodyFault::WrongUrl(_))), "{body}");
+        }
+        assert_eq!(check(http::StatusCode::BAD_REQUEST, b"{}"), None);
     }
 
     #[test]

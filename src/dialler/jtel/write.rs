@@ -3,9 +3,10 @@
 use super::{Endpoint, JtelClient, wire};
 use crate::dialler::{CampaignRef, Changes, ContactRef, DiallerWrite, ImportMode, WriteContext};
 use crate::domain::{Contact, FoldedUserData, Permit, UserData, Values};
-use crate::remote::{CallClass, CallContext, CallError, CallErrorKind};
+use crate::remote::{BodyFault, CallClass, CallContext, CallError, CallErrorKind};
 use http::Method;
 use serde_json::Value;
+use std::sync::Arc;
 
 #[async_trait::async_trait]
 impl DiallerWrite for JtelClient {
@@ -38,12 +39,12 @@ impl DiallerWrite for JtelClient {
             }
         };
         let url = self.url(Endpoint::Import, None, &query);
-        let contact = self.one_contact(&context, url, Value::Object(body)).await?;
-        let same = |text: &str| FoldedUserData::of(text) == user_data.folded();
-        match contact.user_data.as_deref() {
-            Some(other) if !same(other) => Err(self.unusable(&context, "it holds another UserData")),
-            _ => Ok(contact),
-        }
+        let folded = user_data.folded();
+        let ours = move |contact: &Contact| match contact.user_data.as_deref().map(FoldedUserData::of) {
+            Some(other) if other != folded => Err("it holds another UserData"),
+            _ => Ok(()),
+        };
+        self.one_contact(context, url, Value::Object(body), ours).await
     }
 
     /// `POST /dialler/contacts/update`; page "Update a Dialler Contact". Only what is given changes;
@@ -61,13 +62,12 @@ impl DiallerWrite for JtelClient {
         };
         let context = self.context(format!("update of {}", shown(contact)), key(contact), context);
         let url = self.url(Endpoint::Update, None, &[]);
-        let answered = self.one_contact(&context, url, Value::Object(body)).await?;
-        match contact {
-            ContactRef::Id(id) if answered.id != *id => {
-                Err(self.unusable(&context, "it holds another contact"))
-            }
-            _ => Ok(answered),
-        }
+        let asked = contact.clone();
+        let ours = move |answered: &Contact| match &asked {
+            ContactRef::Id(id) if answered.id != *id => Err("it holds another contact"),
+            _ => Ok(()),
+        };
+        self.one_contact(context, url, Value::Object(body), ours).await
     }
 
     /// `PATCH .../contact/{id}/lock` or `.../contact/lock?userData=`; page "Lock a Dialler Contact".
@@ -109,23 +109,26 @@ impl DiallerWrite for JtelClient {
 
 impl JtelClient {
     fn context(&self, what: String, subject: impl std::fmt::Display, context: WriteContext) -> CallContext {
-        CallContext::write(what, CallClass::Push, context.operation).about(subject)
+        let WriteContext { operation, still } = context;
+        CallContext { still, ..CallContext::write(what, CallClass::Push, operation).about(subject) }
     }
 
-    /// A write that answers with exactly one contact.
+    /// A write that answers with exactly one contact, and with the one that is meant. Judged as part of the
+    /// try, so that the attempt does not say `done` of an operation in doubt.
     async fn one_contact(
         &self,
-        context: &CallContext,
+        mut context: CallContext,
         url: String,
         body: Value,
+        ours: impl Fn(&Contact) -> Result<(), &'static str> + Send + Sync + 'static,
     ) -> Result<Contact, CallError> {
+        context.expects = Some(Arc::new(move |_, body| {
+            one(body)
+                .and_then(|contact| ours(&contact))
+                .map_err(|why| BodyFault::Untrusted(format!("the answer cannot be used: {why}")))
+        }));
         let answer = self.send(context.clone(), Method::POST, url, Some(body)).await?;
-        let mut found = wire::contacts(&answer.body).map_err(|why| self.unusable(context, why))?;
-        match (found.pop(), found.is_empty()) {
-            (Some(contact), true) => Ok(contact),
-            (None, _) => Err(self.unusable(context, "it holds no contact")),
-            (Some(_), false) => Err(self.unusable(context, "it holds several contacts")),
-        }
+        one(&answer.body).map_err(|why| self.unusable(&context, why))
     }
 
     /// A command answers with a status alone, which the body check has compared.
@@ -154,6 +157,15 @@ impl JtelClient {
             detail: format!("nothing was sent: {text}"),
             status: None,
         }
+    }
+}
+
+fn one(body: &[u8]) -> Result<Contact, &'static str> {
+    let mut found = wire::contacts(body)?;
+    match (found.pop(), found.is_empty()) {
+        (Some(contact), true) => Ok(contact),
+        (None, _) => Err("it holds no contact"),
+        (Some(_), false) => Err("it holds several contacts"),
     }
 }
 

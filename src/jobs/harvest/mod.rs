@@ -12,6 +12,7 @@ mod sight;
 mod sweep;
 
 pub use sight::ToE164;
+pub(in crate::jobs) use sight::{carries_result, fingerprint};
 
 use super::JobError;
 use crate::dialler::DiallerRead;

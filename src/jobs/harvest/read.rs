@@ -6,7 +6,7 @@ use super::{HarvestContext, HarvestReport, JobError};
 use crate::dialler::{BatchQuery, ContactWithHistory};
 use crate::domain::{CampaignId, ContactId, HistoryRow, RunId, Seq, Timestamp};
 use crate::ledger::{Absence, DueContact, HistoryRead, ReadContext, Share};
-use crate::remote::{CallClass, CallError, CallErrorKind};
+use crate::remote::CallClass;
 use futures_util::{StreamExt as _, stream};
 use std::collections::HashMap;
 
@@ -137,7 +137,7 @@ impl Pass<'_> {
                 self.of_batch(chunk, contacts, seq, sent_at).await?
             }
             Ok(None) => self.one_by_one(chunk, tally).await?,
-            Err(error) if is_the_sides(&error) => return Err(error.into()),
+            Err(error) if error.speaks_of_the_side() => return Err(error.into()),
             // One contact that cannot be answered must not keep the other 99 from being read.
             Err(_) => {
                 tally.requests += 1;
@@ -201,7 +201,7 @@ impl Pass<'_> {
                 Ok(None) => unread.push(due),
                 Err(error) => {
                     failures += 1;
-                    if is_the_sides(&error) || failures >= FAILURES_IN_A_ROW {
+                    if error.speaks_of_the_side() || failures >= FAILURES_IN_A_ROW {
                         // What was read before is stored all the same.
                         self.store(reads, tally).await?;
                         return Err(error.into());
@@ -262,7 +262,7 @@ impl Pass<'_> {
             tally.singles += 1;
             let found = match self.ctx.dialler.contact(due.id, self.class()).await {
                 Ok(found) => found,
-                Err(error) if is_the_sides(&error) => return Err(error.into()),
+                Err(error) if error.speaks_of_the_side() => return Err(error.into()),
                 Err(_) => {
                     tally.failed += 1;
                     self.ctx.ledger.due_postpone(due.id, settings.rules.clone()).await?;
@@ -296,22 +296,5 @@ impl Pass<'_> {
             Share::Changed | Share::Due | Share::Missing => CallClass::Harvest,
             Share::Audit => CallClass::Audit,
         }
-    }
-}
-
-/// Whether the failure says something about the dialler as a whole; a read that failed for one contact
-/// (always 500, a broken answer) must not stop the others (semantics 25).
-fn is_the_sides(error: &CallError) -> bool {
-    match error.kind {
-        CallErrorKind::NotSent
-        | CallErrorKind::Refused { .. }
-        | CallErrorKind::Unauthorized
-        | CallErrorKind::WrongUrl
-        | CallErrorKind::Configuration => true,
-        CallErrorKind::Rejected { .. }
-        | CallErrorKind::NotFound
-        | CallErrorKind::Uncertain
-        | CallErrorKind::Unavailable
-        | CallErrorKind::BadAnswer => false,
     }
 }

@@ -24,7 +24,7 @@ fn is_dialler_owned(field: &str) -> bool {
 }
 
 /// Hash of the dialler-owned fields. A field that is `null` and one that is not there are the same.
-pub(super) fn fingerprint(contact: &Contact) -> Vec<u8> {
+pub(in crate::jobs) fn fingerprint(contact: &Contact) -> Vec<u8> {
     let mut own: Vec<(&String, &Value)> = contact
         .fields
         .iter()
@@ -80,7 +80,7 @@ pub(super) fn seen(
 }
 
 /// Whether the answer shows the current result code at all, be it empty.
-pub(super) fn carries_result(contact: &Contact) -> bool {
+pub(in crate::jobs) fn carries_result(contact: &Contact) -> bool {
     contact.fields.contains_key("DiallerCampaignsResultCodesID")
 }
 

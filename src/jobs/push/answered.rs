@@ -9,17 +9,15 @@ use crate::ledger::{BaseChange, BeforeFrom, Done, FieldTrail, Leased};
 use crate::sync::{follow_up_fields, pairs_after_import, pairs_after_update};
 use serde_json::Value;
 
-/// What is stored of an answer, and what is known of emptying fields from now on.
-pub(super) fn done(
-    context: &PushContext,
-    leased: &Leased,
-    answer: &Answer,
-    clearing: Clearing,
-) -> (Done, Clearing) {
+/// What is stored of an answer, and what it shows of emptying fields.
+pub(super) fn done(context: &PushContext, leased: &Leased, answer: &Answer) -> (Done, Option<Clearing>) {
     match (leased.kind, answer) {
-        (OperationKind::Import, Answer::Contact(contact)) => (imported(context, leased, contact), clearing),
-        (OperationKind::Update, Answer::Contact(contact)) => updated(leased, contact, clearing),
-        (kind, _) => (commanded(kind), clearing),
+        (OperationKind::Import, Answer::Contact(contact)) => (imported(context, leased, contact), None),
+        (OperationKind::Update, Answer::Contact(contact)) => {
+            let (done, shown) = updated(leased, contact);
+            (done, Some(shown))
+        }
+        (kind, _) => (commanded(kind), None),
     }
 }
 
@@ -41,8 +39,9 @@ pub(in crate::jobs) fn imported(context: &PushContext, leased: &Leased, contact:
     }
 }
 
-fn updated(leased: &Leased, contact: &Contact, clearing: Clearing) -> (Done, Clearing) {
-    let cleared = judge_cleared(&leased.view, &leased.values, contact, clearing);
+/// Judged by the way that the update was sent with: another one may have found out more meanwhile.
+fn updated(leased: &Leased, contact: &Contact) -> (Done, Clearing) {
+    let cleared = judge_cleared(&leased.view, &leased.values, contact, leased.clearing);
     let mut pairs =
         pairs_after_update(&leased.view.desired, &as_wished(&leased.view, &leased.values), contact);
     for field in &cleared.again {
@@ -98,17 +97,30 @@ fn trail(sent: &Values, base: &Base, answered: &Contact) -> Vec<FieldTrail> {
         .collect()
 }
 
-/// After a rejected update that was to empty a field while it is not known how: what to try next.
-pub(super) fn next_clearing(leased: &Leased, clearing: Clearing) -> Option<Clearing> {
-    let empties = leased.kind == OperationKind::Update
-        && leased
-            .values
-            .keys()
-            .any(|field| leased.view.desired.get(field).is_some_and(|value| value.send.is_null()));
-    match clearing {
-        Clearing::TryNull if empties => Some(Clearing::TryEmpty),
-        Clearing::TryEmpty if empties => Some(Clearing::Never),
-        Clearing::TryNull | Clearing::TryEmpty | Clearing::Null | Clearing::Empty | Clearing::Never => None,
+/// After a rejected update that was to empty a field while it is not known how.
+pub(super) enum AfterRejection {
+    /// It may have been the way of emptying: this operation tries the next one, and nothing is learnt until
+    /// that is accepted.
+    TryNext(Clearing),
+    /// It held nothing else that could have been rejected: neither way empties a field here.
+    Neither,
+    /// Its emptied fields had no part in it.
+    Stands,
+}
+
+/// What a rejection says about emptying fields.
+pub(super) fn after_rejection(leased: &Leased) -> AfterRejection {
+    let is_emptied =
+        |field: &FieldName| leased.view.desired.get(field).is_some_and(|value| value.send.is_null());
+    let emptied = leased.values.keys().filter(|field| is_emptied(field)).count();
+    if leased.kind != OperationKind::Update || emptied == 0 {
+        return AfterRejection::Stands;
+    }
+    match leased.clearing {
+        Clearing::TryNull => AfterRejection::TryNext(Clearing::TryEmpty),
+        Clearing::TryEmpty if emptied < leased.values.len() => AfterRejection::TryNext(Clearing::Never),
+        Clearing::TryEmpty => AfterRejection::Neither,
+        Clearing::Null | Clearing::Empty | Clearing::Never => AfterRejection::Stands,
     }
 }
 

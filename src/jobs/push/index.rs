@@ -74,8 +74,8 @@ impl Work<'_> {
             return Ok(None);
         }
         let keys: Vec<&UserData> = due.iter().take(PROBE).map(|item| &item.user_data).collect();
-        let found = ask(self.context, &keys).await?;
+        let asked = ask(self.context, &keys).await?;
         self.count(|counts| counts.requests += 1);
-        Ok((!found.is_empty()).then(|| "it is empty, but keys of ours are found by asking".to_owned()))
+        Ok((!asked.found.is_empty()).then(|| "it is empty, but keys of ours are found by asking".to_owned()))
     }
 }

@@ -11,7 +11,7 @@ use crate::domain::{Contact, OperationKind, Reason, ReasonCode};
 use crate::env::crash;
 use crate::jobs::JobError;
 use crate::ledger::{Ending, Leased};
-use crate::remote::{CallClass, CallErrorKind};
+use crate::remote::CallClass;
 use crate::sync::found_base;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
@@ -86,7 +86,7 @@ impl Work<'_> {
     async fn lock(&self, lock: Leased) -> Result<(Fate, Option<JobError>), JobError> {
         let Some(contact) = lock.view.contact else { return self.lock_unknown(&lock).await };
         let ledger = &self.context.ledger;
-        let about = WriteContext { operation: Some(lock.id) };
+        let about = WriteContext { operation: Some(lock.id), still: None };
         let target = ContactRef::Id(contact);
         let result = watched(self.context, self.context.write.lock(&target, about)).await;
         crash::point("after_answer");
@@ -125,6 +125,7 @@ impl Work<'_> {
                 let wait = quiet(lock_wait(lock.attempts + 1, None));
                 (Ending::Again { not_before: Some(now + wait) }, Fate::PutBack, None)
             }
+            NextState::AskAnew => (Ending::Again { not_before: None }, Fate::PutBack, None),
             NextState::LookAgain => return vanish::look_again(self.context, &lock).await,
             NextState::Done => (Ending::Done(Box::new(answered::locked())), Fate::Done, None),
         };
@@ -164,8 +165,7 @@ impl Work<'_> {
                 let wait = quiet(lock_wait(lock.attempts + 1, None).max(Duration::from_secs(5)));
                 let not_before = Some(self.context.env.now() + wait);
                 ledger.operation_end(lock.id, Ending::Again { not_before }).await?;
-                let stops = !matches!(error.kind, CallErrorKind::NotFound);
-                Ok((Fate::PutBack, stops.then(|| error.into())))
+                Ok((Fate::PutBack, error.speaks_of_the_side().then(|| error.into())))
             }
         }
     }

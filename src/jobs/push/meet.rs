@@ -8,9 +8,9 @@ use crate::domain::{
 };
 use crate::jobs::JobError;
 use crate::ledger::{MeetItem, MeetSince, Meeting};
-use crate::remote::{CallClass, CallError, CallErrorKind};
+use crate::remote::{CallClass, CallError};
 use crate::sync::decide;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 /// So many keys are looked at at once.
@@ -20,6 +20,8 @@ const PAGE: u32 = 1000;
 const PARKED_AGAIN: Duration = Duration::from_secs(6 * 3600);
 /// The batch read's bound.
 const BATCH: usize = 100;
+/// So long a key about which no answer can be had is left alone.
+const REST: Duration = Duration::from_secs(300);
 
 impl Work<'_> {
     /// Meets whoever must be met.
@@ -30,8 +32,12 @@ impl Work<'_> {
             let since = self.context.env.now() - quiet(self.context.limits.index_age);
             let parked = self.context.env.now() - quiet(PARKED_AGAIN);
             let due = self.context.ledger.meet_due(MeetSince { absent: since, parked }, PAGE).await?;
-            let due: Vec<MeetItem> =
-                due.into_iter().filter(|item| self.context.routes.contains_key(&item.route)).collect();
+            let now = self.context.env.now();
+            let due: Vec<MeetItem> = due
+                .into_iter()
+                .filter(|item| self.context.routes.contains_key(&item.route))
+                .filter(|item| !self.context.resting.rests(&item.user_data.folded(), now))
+                .collect();
             if due.is_empty() {
                 return Ok(());
             }
@@ -70,9 +76,12 @@ impl Work<'_> {
             self.stop_if_ending()?;
             let at = self.context.env.now();
             let keys: Vec<&UserData> = items.iter().map(|item| &item.user_data).collect();
-            let found = ask(self.context, &keys).await?;
+            let Asked { found, unread } = ask(self.context, &keys).await?;
             self.count(|counts| counts.requests += 1);
-            let meetings = items.iter().map(|item| {
+            let rest_until = at + quiet(REST);
+            unread.iter().for_each(|key| self.context.resting.rest(key.clone(), rest_until));
+            let read = items.iter().filter(|item| !unread.contains(&item.user_data.folded()));
+            let meetings = read.map(|item| {
                 let seen = found.get(&item.user_data.folded()).map(Vec::as_slice).unwrap_or_default();
                 let (dialler, doubles) = sort_out(&item.user_data, item.campaign, item.contact, seen);
                 self.meeting(item.clone(), dialler, doubles, at)
@@ -114,15 +123,22 @@ impl Work<'_> {
     }
 }
 
-/// Asks for keys: by the batch read where there is one, else one by one. Contacts by folded key.
-pub(super) async fn ask(
-    context: &PushContext,
-    keys: &[&UserData],
-) -> Result<HashMap<FoldedUserData, Vec<Contact>>, CallError> {
-    let mut found: HashMap<FoldedUserData, Vec<Contact>> = HashMap::new();
+/// What the dialler answered about keys.
+#[derive(Default)]
+pub(super) struct Asked {
+    /// Contacts by folded key.
+    pub found: HashMap<FoldedUserData, Vec<Contact>>,
+    /// Keys about which no answer can be had: nothing is known of them.
+    pub unread: HashSet<FoldedUserData>,
+}
+
+/// Asks for keys: by the batch read where there is one, else one by one. A key that always fails must not
+/// keep the others from being met.
+pub(super) async fn ask(context: &PushContext, keys: &[&UserData]) -> Result<Asked, CallError> {
+    let mut asked = Asked::default();
     let mut add = |contact: Contact| {
         if let Some(key) = contact.user_data.as_deref().map(FoldedUserData::of) {
-            found.entry(key).or_default().push(contact);
+            asked.found.entry(key).or_default().push(contact);
         }
     };
     if keys.len() > 1 {
@@ -131,18 +147,27 @@ pub(super) async fn ask(
         match context.read.read_batch(&query, CallClass::Push).await {
             Ok(Some(contacts)) => {
                 contacts.into_iter().for_each(|read| add(read.contact));
-                return Ok(found);
+                return Ok(asked);
             }
             Ok(None) => {}
-            // Some servers may answer a batch with one unknown key as a whole (not documented).
-            Err(error) if matches!(error.kind, CallErrorKind::NotFound | CallErrorKind::Rejected { .. }) => {}
-            Err(error) => return Err(error),
+            Err(error) if error.speaks_of_the_side() => return Err(error),
+            // One key in it may be what fails, or (not documented) an unknown one refuses the whole batch.
+            Err(error) => tracing::debug!(%error, "the keys of a batch are asked for one by one"),
         }
     }
     for key in keys {
-        context.read.contacts_by_user_data(key, CallClass::Push).await?.into_iter().for_each(&mut add);
+        match context.read.contacts_by_user_data(key, CallClass::Push).await {
+            Ok(found) => found.into_iter().for_each(&mut add),
+            Err(error) if error.speaks_of_the_side() || context.env.shutdown().is_cancelled() => {
+                return Err(error);
+            }
+            Err(error) => {
+                tracing::warn!(%error, "a key cannot be asked for; its record is not imported, asked again in 5 minutes");
+                asked.unread.insert(key.folded());
+            }
+        }
     }
-    Ok(found)
+    Ok(asked)
 }
 
 /// What the dialler has for one key, asked for singly.

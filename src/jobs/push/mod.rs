@@ -11,6 +11,7 @@ mod locks;
 mod meet;
 pub mod outcome;
 pub mod plan;
+mod resting;
 mod send;
 mod vanish;
 mod work;
@@ -18,15 +19,16 @@ mod work;
 use super::JobError;
 use crate::dialler::{DiallerRead, DiallerWrite, ImportMode};
 use crate::domain::policy::Job;
-use crate::domain::{CampaignId, Policy, RecordId, RouteName, RunId, Timestamp};
+use crate::domain::{CampaignId, OperationId, Policy, RecordId, RouteName, RunId};
 use crate::env::Env;
 use crate::ledger::{Counts, Ledger, RunEnd, RunStart};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 pub(in crate::jobs) use answered::imported;
 pub(in crate::jobs) use meet::look_up;
+pub use resting::Resting;
 
 /// Decides anew what a push found too old to act on; pull does it.
 #[async_trait::async_trait]
@@ -102,6 +104,8 @@ pub struct PushContext {
     pub refresher: Arc<dyn Refresher>,
     /// Its bounds.
     pub limits: PushLimits,
+    /// Keys that cannot be asked for; handed from push to push.
+    pub resting: Resting,
 }
 
 impl std::fmt::Debug for PushContext {
@@ -117,8 +121,6 @@ pub struct PushReport {
     pub run: RunId,
     /// Its balance: taken = done + refused + uncertain + superseded + parked + put back.
     pub counts: Counts,
-    /// When something is due next: a waiting operation, a lock to repeat, a quiet time's end.
-    pub next_due: Option<Timestamp>,
 }
 
 /// One push over all routes, as a run with a balance.
@@ -140,7 +142,7 @@ pub async fn push(context: &PushContext, cause: &'static str) -> Result<PushRepo
     };
     ledger.run_finish(run, end, counts).await?;
     result?;
-    Ok(PushReport { run, counts, next_due: ledger.operations_next_due().await? })
+    Ok(PushReport { run, counts })
 }
 
 /// A duration as the ledger counts it.
@@ -158,7 +160,10 @@ struct Work<'a> {
 #[derive(Debug, Default)]
 struct Tally {
     counts: Counts,
-    brakes: BTreeMap<RouteName, brake::Brake>,
+    /// What this run parked.
+    parked: BTreeSet<OperationId>,
+    /// The routes that this run stopped, and what their rejections have in common.
+    stopped: BTreeMap<RouteName, String>,
 }
 
 impl Work<'_> {

@@ -15,6 +15,8 @@ pub enum NextState {
         /// The server's wish, where it gave one.
         retry_after: Option<Duration>,
     },
+    /// Certainly not executed, because what allowed it no longer held: the gate is asked again.
+    AskAnew,
     /// The side cannot be used as configured: it waits, untouched, and the run ends.
     PutBackAndStop,
     /// The remote side says no to this one: a person must look.
@@ -34,6 +36,7 @@ pub enum NextState {
 pub fn outcome_of(kind: OperationKind, error: &CallErrorKind) -> NextState {
     match error {
         CallErrorKind::NotSent => NextState::AgainAndStop { retry_after: None },
+        CallErrorKind::Overtaken => NextState::AskAnew,
         CallErrorKind::Refused { retry_after } => NextState::AgainAndStop { retry_after: *retry_after },
         CallErrorKind::Unauthorized | CallErrorKind::WrongUrl | CallErrorKind::Configuration => {
             NextState::PutBackAndStop

@@ -85,7 +85,7 @@ pub fn judge_cleared(
 ) -> Cleared {
     let mut cleared = Cleared { clearing, again: Vec::new(), kept: Base::new() };
     let wished = |field: &FieldName| link.desired.get(field).filter(|value| value.send.is_null());
-    let mut emptied_one = false;
+    let (mut emptied_one, mut kept_a_text) = (false, false);
     for field in sent.keys() {
         let Some(value) = wished(field) else { continue };
         let stays = match answered.fields.get(field.as_str()) {
@@ -102,6 +102,8 @@ pub fn judge_cleared(
             Clearing::TryEmpty | Clearing::Null | Clearing::Empty | Clearing::Never => {
                 let dialler = answered.get(field.as_str()).clone();
                 cleared.kept.insert(*field, Pair { crm: value.crm.clone(), dialler });
+                // No empty text was tried on a number or a date: that it stays says nothing of the others.
+                kept_a_text |= sent.get(field).is_some_and(Value::is_string);
             }
         }
     }
@@ -109,7 +111,7 @@ pub fn judge_cleared(
         (Clearing::TryNull, true) => Clearing::Null,
         (Clearing::TryEmpty, true) => Clearing::Empty,
         (Clearing::TryNull, false) if !cleared.again.is_empty() => Clearing::TryEmpty,
-        (Clearing::TryEmpty, false) if !cleared.kept.is_empty() => Clearing::Never,
+        (Clearing::TryEmpty, false) if kept_a_text => Clearing::Never,
         (unchanged, _) => unchanged,
     };
     // Fields that were left out because nothing empties them stay as they are, and agreed upon.

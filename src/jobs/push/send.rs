@@ -1,16 +1,19 @@
 //! One operation on its way: the gate, the decision's age, the call, the end.
 
+use super::answered::AfterRejection;
 use super::outcome::{NextState, outcome_of, wait_after};
 use super::work::HOLD;
 use super::{PushContext, Work, answered, plan, quiet, vanish};
 use crate::dialler::{CampaignRef, Changes, ContactRef, WriteContext};
+use crate::domain::policy::Clearing;
 use crate::domain::{
     Contact, FieldName, OperationId, OperationKind, Permit, Reason, ReasonCode, RecordId, RouteName,
 };
 use crate::env::crash;
 use crate::jobs::JobError;
 use crate::ledger::{Ending, GateAnswer, Leased};
-use crate::remote::{CallError, CallErrorKind};
+use crate::remote::{CallError, CallErrorKind, StillHolds};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What became of an operation, for the balance.
@@ -67,7 +70,8 @@ impl Work<'_> {
                 }
             }
         }
-        let Some(call) = call(self.context, &leased, permit.as_ref()) else {
+        let still = permit.as_ref().map(|permit| self.still(&leased, permit));
+        let Some(call) = call(self.context, &leased, permit.as_ref(), still) else {
             let not_before = Some(self.context.env.now() + quiet(HOLD));
             ledger.operation_end(leased.id, Ending::Again { not_before }).await?;
             return Ok(end(Fate::PutBack, None));
@@ -77,10 +81,9 @@ impl Work<'_> {
         self.count(|counts| counts.requests += 1);
         match result {
             Ok(answer) => {
-                let clearing = ledger.clearing().await?;
-                let (done, learned) = answered::done(self.context, &leased, &answer, clearing);
-                if learned != clearing {
-                    ledger.set_clearing(learned).await?;
+                let (done, shown) = answered::done(self.context, &leased, &answer);
+                if let Some(shown) = shown {
+                    ledger.clearing_learn(shown).await?;
                 }
                 if done.overwritten {
                     tracing::warn!(operation = %leased.id, "an import met a contact that was there before; it is marked");
@@ -124,15 +127,26 @@ impl Work<'_> {
                 (Ending::Again { not_before: None }, Fate::PutBack, Some(error.into()))
             }
             NextState::Parked { status, text } => {
-                if let Some(next) = answered::next_clearing(leased, ledger.clearing().await?) {
-                    // It may have been the way of emptying that was rejected: the other one is tried.
-                    ledger.set_clearing(next).await?;
-                    (Ending::Again { not_before: None }, Fate::PutBack, None)
-                } else {
-                    let reason = Reason::new(ReasonCode::Rejected).with("status", status).with("text", &text);
-                    (Ending::Parked(reason), Fate::Parked { status, text }, None)
+                let again = (Ending::Again { not_before: None }, Fate::PutBack, None);
+                match answered::after_rejection(leased) {
+                    AfterRejection::TryNext(way) => {
+                        ledger.operation_try_clearing(leased.id, way).await?;
+                        again
+                    }
+                    AfterRejection::Neither => {
+                        ledger.clearing_learn(Clearing::Never).await?;
+                        ledger.operation_try_clearing(leased.id, Clearing::Never).await?;
+                        again
+                    }
+                    AfterRejection::Stands => {
+                        let reason =
+                            Reason::new(ReasonCode::Rejected).with("status", status).with("text", &text);
+                        (Ending::Parked(reason), Fate::Parked { status, text }, None)
+                    }
                 }
             }
+            // Asked anew in the next pass: the gate, or the record where its decision became too old.
+            NextState::AskAnew => (Ending::Again { not_before: None }, Fate::PutBack, None),
             NextState::LookAgain => return vanish::look_again(self.context, leased).await,
             NextState::Done => (Ending::Done(Box::default()), Fate::Done, None),
         };
@@ -149,6 +163,16 @@ impl Work<'_> {
     fn too_old(&self, leased: &Leased) -> Option<RecordId> {
         let age = self.context.env.now() - leased.decided_at;
         (age > quiet(self.context.limits.max_decision_age)).then(|| leased.record.clone()).flatten()
+    }
+
+    /// What must still hold when the request leaves: it may wait for a slot, for the rate, or for as long as
+    /// the dialler asks, and a block that comes meanwhile must not be overtaken.
+    fn still(&self, leased: &Leased, permit: &Permit) -> StillHolds {
+        let current = self.context.ledger.gate_watch(permit);
+        let (env, decided_at) = (self.context.env.clone(), leased.decided_at);
+        let most = quiet(self.context.limits.max_decision_age);
+        let ages = leased.record.is_some();
+        Arc::new(move || current() && (!ages || env.now() - decided_at <= most))
     }
 
     /// The gate right before sending: the answer given at the lease holds only while the block list is the
@@ -173,9 +197,14 @@ impl Work<'_> {
 type Call<'a> = futures_util::future::BoxFuture<'a, Result<Answer, CallError>>;
 
 /// The request of an operation; `None`: something it needs is not there yet (the campaign's number).
-fn call<'a>(context: &'a PushContext, leased: &'a Leased, permit: Option<&'a Permit>) -> Option<Call<'a>> {
+fn call<'a>(
+    context: &'a PushContext,
+    leased: &'a Leased,
+    permit: Option<&'a Permit>,
+    still: Option<StillHolds>,
+) -> Option<Call<'a>> {
     let write = &context.write;
-    let about = WriteContext { operation: Some(leased.id) };
+    let about = WriteContext { operation: Some(leased.id), still };
     let contact = leased.view.contact.map(ContactRef::Id);
     match leased.kind {
         OperationKind::Import => {

@@ -12,6 +12,8 @@ use std::time::Duration;
 
 /// So often a contact may be said to be gone and be there all the same.
 const CONTRADICTIONS: i64 = 5;
+/// So long after its first look a lock looks a second time before its contact counts as gone.
+const SECOND_LOOK: Duration = Duration::from_secs(600);
 
 /// Where a contact is that a write did not find.
 #[derive(Debug, PartialEq)]
@@ -74,9 +76,10 @@ pub(super) async fn look_again(
         Ok(found) => found,
         Err(error) => {
             ledger.operation_end(leased.id, soon).await?;
-            return Ok((Fate::PutBack, error.is_systemic().then(|| error.into())));
+            return Ok((Fate::PutBack, error.speaks_of_the_side().then(|| error.into())));
         }
     };
+    let now = context.env.now();
     let (ending, fate) = match found {
         Whereabouts::There if leased.attempts >= CONTRADICTIONS => {
             let text = "the write says that the contact is not there, the read finds it";
@@ -95,6 +98,17 @@ pub(super) async fn look_again(
                 OperationKind::Import | OperationKind::Update | OperationKind::Unlock => {
                     (Ending::Superseded, Fate::PutBack)
                 }
+            }
+        }
+        // Whoever must not be called is not given up on one look: a gateway that misroutes hides everybody.
+        Whereabouts::Gone if leased.kind == OperationKind::Lock => {
+            let first = ledger.attempts_first_not_found(leased.id).await?.unwrap_or(now);
+            let second_look = first + super::quiet(SECOND_LOOK);
+            if now < second_look {
+                (Ending::Again { not_before: Some(second_look) }, Fate::PutBack)
+            } else {
+                ledger.link_vanished(leased.link).await?;
+                (Ending::Refused(ReasonCode::Vanished.into()), Fate::Refused)
             }
         }
         Whereabouts::Gone => {

@@ -1,8 +1,8 @@
 //! The loop of everything but locks: settle, meet, lease, send, and once more while there is something.
 
 use super::send::{Fate, Sent};
-use super::{Work, plan, quiet};
-use crate::domain::{Reason, ReasonCode, RecordId, RouteName};
+use super::{Work, brake, plan, quiet};
+use crate::domain::{OperationId, Reason, ReasonCode, RecordId, RouteName};
 use crate::jobs::{JobError, settle};
 use crate::ledger::{GateAnswer, LeaseOrder, Leased, QueuePlace};
 use futures_util::StreamExt as _;
@@ -133,42 +133,55 @@ impl Work<'_> {
         });
         let Some(route) = sent.route else { return sent.stop };
         match sent.fate {
-            Fate::Done => self.tally(|tally| tally.brakes.entry(route).or_default().accepted()),
             Fate::TooOld(record) => pass.too_old.entry(route).or_default().push(record),
             Fate::Parked { status, text } => {
-                let pulled = self.tally(|tally| {
-                    let brake = tally.brakes.entry(route.clone()).or_default();
-                    brake.rejected(sent.id, status, &text)
-                });
-                if pulled && let Err(error) = self.pull_brake(&route, status).await {
+                self.tally(|tally| tally.parked.insert(sent.id));
+                if let Err(error) = self.brake(&route, sent.id, status, &text).await {
                     return Some(error);
                 }
             }
-            Fate::Refused | Fate::Uncertain | Fate::PutBack => {}
+            Fate::Done | Fate::Refused | Fate::Uncertain | Fate::PutBack => {}
         }
         sent.stop
     }
 
-    /// Many were rejected for one reason: the route stops, and nobody stays parked for it.
-    async fn pull_brake(&self, route: &RouteName, status: u16) -> Result<(), JobError> {
-        let parked = self.tally(|tally| tally.brakes.entry(route.clone()).or_default().take_parked());
-        self.count(|counts| {
-            counts.parked -= parked.len() as i64;
-            counts.parked_new -= parked.len() as i64;
-            counts.put_back += parked.len() as i64;
-        });
-        self.context.ledger.operations_unpark(parked).await?;
-        let text = stopped_text(route, status);
-        let reason = Reason::new(ReasonCode::Systemic).with("text", text);
-        self.context.ledger.route_set_stopped(route.clone(), Some(reason)).await?;
+    /// Many were rejected for one reason: the route stops, and nobody stays parked for it. What was under way
+    /// then and is rejected for the same reason is not parked either.
+    async fn brake(
+        &self,
+        route: &RouteName,
+        id: OperationId,
+        status: u16,
+        text: &str,
+    ) -> Result<(), JobError> {
+        let ledger = &self.context.ledger;
+        if let Some(reason) = self.tally(|tally| tally.stopped.get(route).cloned()) {
+            let same = reason == brake::common(&status.to_string(), text);
+            return if same { self.unpark(vec![id]).await } else { Ok(()) };
+        }
+        let ends = ledger.route_last_ends(route.clone(), brake::WINDOW).await?;
+        let Some(pulled) = brake::judge(&ends) else { return Ok(()) };
+        self.tally(|tally| tally.stopped.insert(route.clone(), pulled.reason));
+        self.unpark(pulled.parked).await?;
+        let reason = Reason::new(ReasonCode::Systemic).with("text", stopped_text(route, status));
+        ledger.route_set_stopped(route.clone(), Some(reason)).await?;
         Ok(())
     }
 
-    fn stopped_routes(&self) -> Result<(), JobError> {
-        let stopped: Vec<String> = self.tally(|tally| {
-            let pulled = tally.brakes.iter().filter(|(_, brake)| brake.is_pulled());
-            pulled.map(|(route, _)| route.to_string()).collect()
+    /// They wait again; those that this run parked are put back in its balance.
+    async fn unpark(&self, ids: Vec<OperationId>) -> Result<(), JobError> {
+        self.tally(|tally| {
+            let ours = ids.iter().filter(|id| tally.parked.remove(id)).count() as i64;
+            tally.counts.parked -= ours;
+            tally.counts.parked_new -= ours;
+            tally.counts.put_back += ours;
         });
+        Ok(self.context.ledger.operations_unpark(ids).await?)
+    }
+
+    fn stopped_routes(&self) -> Result<(), JobError> {
+        let stopped: Vec<String> =
+            self.tally(|tally| tally.stopped.keys().map(ToString::to_string).collect());
         if stopped.is_empty() {
             return Ok(());
         }

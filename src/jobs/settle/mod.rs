@@ -6,16 +6,22 @@
 mod rules;
 
 use super::JobError;
+use super::harvest::carries_result;
 use super::push::{PushContext, imported, look_up, quiet};
-use crate::domain::{CampaignId, DiallerSide, OperationKind, Reason, ReasonCode, RecordId, RouteName, Wish};
+use crate::dialler::BatchQuery;
+use crate::domain::{
+    CampaignId, Contact, DiallerSide, OperationKind, Reason, ReasonCode, RecordId, RouteName, Wish,
+};
 use crate::ledger::{BaseChange, Done, Ending, GateAnswer, Leased, MeetItem, Meeting};
 use crate::remote::{CallClass, CallError};
 use crate::sync::{decide, made_base};
-use rules::{ResetVerdict, UpdateVerdict};
+use rules::{ResetVerdict, ShownResult, UpdateVerdict};
 use std::time::Duration;
 
 /// So many are settled in one run at most; the rest in the next one.
 const BATCH: u32 = 500;
+/// So long after a call its row may still be missing.
+const ROW_DELAY: Duration = Duration::from_secs(60);
 
 /// Settles what is due; answers how many records and operations were parked by it.
 ///
@@ -45,7 +51,9 @@ async fn settle_one(context: &PushContext, operation: &Leased) -> Result<i64, Jo
         OperationKind::Delete => delete(context, operation).await.map(|()| 0),
     };
     match asked {
-        Err(JobError::Call(error)) if !error.is_systemic() => {
+        Err(JobError::Call(error))
+            if !error.speaks_of_the_side() && !context.env.shutdown().is_cancelled() =>
+        {
             // This one contact cannot be read: asked again later, the others go on.
             postpone(context, operation, &error).await?;
             Ok(0)
@@ -188,13 +196,19 @@ async fn reset(context: &PushContext, operation: &Leased) -> Result<(), JobError
         ledger.operation_end(operation.id, Ending::Superseded).await?;
         return Ok(());
     };
+    // A call's row comes after its counters: none is concluded before it had time to.
+    let rows_are_there = operation.leased_at + quiet(context.limits.settle_after) + quiet(ROW_DELAY);
+    if context.env.now() < rows_are_there {
+        return Ok(ledger.settle_postpone(operation.id, rows_are_there).await?);
+    }
     let Some(seen) = context.read.contact(contact, CallClass::Push).await? else {
         return send_again(context, operation).await;
     };
     let rows = context.read.history(contact, CallClass::Push).await?.unwrap_or_default();
     let called = ledger.calls_any_since(rows.iter().map(|row| row.id).collect(), operation.leased_at).await?;
-    let before = ledger.counters_before(contact).await?;
-    match rules::judge_reset(&seen, before, called) {
+    let before = ledger.counters_before(operation.id).await?;
+    let result = current_result(context, &seen).await?;
+    match rules::judge_reset(&seen, result, before.as_ref(), called) {
         ResetVerdict::Done => {
             let done = Done { asks_gate: true, ..Done::default() };
             ledger.operation_end(operation.id, Ending::Done(Box::new(done))).await?;
@@ -207,6 +221,25 @@ async fn reset(context: &PushContext, operation: &Leased) -> Result<(), JobError
             ledger.operation_end(operation.id, Ending::Parked(reason)).await?;
             Ok(())
         }
+    }
+}
+
+/// The contact's result code now: many installations show it in the batch read only.
+async fn current_result(context: &PushContext, seen: &Contact) -> Result<ShownResult, CallError> {
+    if carries_result(seen) {
+        return Ok(ShownResult::Shown(seen.result_code()));
+    }
+    let query = BatchQuery { user_data: Vec::new(), ids: vec![seen.id] };
+    match context.read.read_batch(&query, CallClass::Push).await {
+        Ok(found) => {
+            let read = found.unwrap_or_default().into_iter().find(|read| read.contact.id == seen.id);
+            Ok(match read {
+                Some(read) if carries_result(&read.contact) => ShownResult::Shown(read.contact.result_code()),
+                Some(_) | None => ShownResult::Hidden,
+            })
+        }
+        Err(error) if error.speaks_of_the_side() => Err(error),
+        Err(_) => Ok(ShownResult::Hidden),
     }
 }
 

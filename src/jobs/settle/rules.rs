@@ -1,6 +1,7 @@
 //! What a read says about a write in doubt: pure.
 
 use crate::domain::{Base, Contact, LinkView, Pair, Values};
+use crate::jobs::harvest::fingerprint;
 use crate::ledger::{BaseChange, BeforeFrom, CountersBefore, Done, FieldTrail};
 use crate::sync::says_the_same;
 
@@ -81,18 +82,48 @@ pub(super) enum ResetVerdict {
     Unclear,
 }
 
-/// Counters, result and calls, as the table says.
-pub(super) fn judge_reset(seen: &Contact, before: Option<CountersBefore>, called: bool) -> ResetVerdict {
-    let (tries, result) = (seen.tries(), seen.result_code());
+/// The result code a contact bears now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ShownResult {
+    /// An answer carried it; `None`: it bears none.
+    Shown(Option<i64>),
+    /// No answer of this installation carries it.
+    Hidden,
+}
+
+/// Counters, result, everything else the dialler writes, and calls, as the table says.
+pub(super) fn judge_reset(
+    seen: &Contact,
+    result: ShownResult,
+    before: Option<&CountersBefore>,
+    called: bool,
+) -> ResetVerdict {
     if called {
         return ResetVerdict::Unclear;
     }
-    match before {
-        // At zero before and after: a reset that did nothing is as good as one that was done.
-        _ if tries == 0 && result.is_none() => ResetVerdict::Done,
-        Some(before) if before.tries == tries && before.result == result => ResetVerdict::NotDone,
-        Some(_) | None => ResetVerdict::Unclear,
+    let had_none = before.is_some_and(|before| before.result.is_none());
+    let no_result = match result {
+        ShownResult::Shown(result) => result.is_none(),
+        // What is not shown is not gone: only where there was none before is there none now.
+        ShownResult::Hidden => had_none,
+    };
+    // At zero before and after: a reset that did nothing is as good as one that was done.
+    if seen.tries() == 0 && no_result {
+        return ResetVerdict::Done;
     }
+    let Some(before) = before else { return ResetVerdict::Unclear };
+    let same_result = match result {
+        ShownResult::Shown(result) => result == before.result,
+        ShownResult::Hidden => true,
+    };
+    // Also causes and the next try: a call right after a reset brings the tries back to where they were.
+    let unmoved = seen.tries() == before.tries && hex(&fingerprint(seen)) == before.fingerprint;
+    if unmoved && same_result { ResetVerdict::NotDone } else { ResetVerdict::Unclear }
+}
+
+/// As SQLite writes it.
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02X}")).collect()
 }
 
 #[cfg(test)]
@@ -152,14 +183,44 @@ mod tests {
 
     #[test]
     fn a_reset_in_doubt_is_never_repeated_over_a_call() {
-        let counters = |tries: i64| {
-            contact(json!({ "ID": 1, "nTriesPhoneNumber1": tries, "DiallerCampaignsResultCodesID": null }))
+        let counters = |tries: i64| contact(json!({ "ID": 1, "nTriesPhoneNumber1": tries }));
+        let of = |tries: i64, result| CountersBefore {
+            tries,
+            result,
+            fingerprint: hex(&fingerprint(&counters(tries))),
         };
-        let before = Some(CountersBefore { tries: 3, result: None });
-        assert_eq!(judge_reset(&counters(0), before, false), ResetVerdict::Done);
-        assert_eq!(judge_reset(&counters(3), before, false), ResetVerdict::NotDone);
-        assert_eq!(judge_reset(&counters(1), before, false), ResetVerdict::Unclear);
-        assert_eq!(judge_reset(&counters(3), before, true), ResetVerdict::Unclear);
-        assert_eq!(judge_reset(&counters(0), before, true), ResetVerdict::Unclear);
+        let (before, none) = (of(3, None), ShownResult::Shown(None));
+        let judge = |seen: &Contact, result, called| judge_reset(seen, result, Some(&before), called);
+        assert_eq!(judge(&counters(0), none, false), ResetVerdict::Done);
+        assert_eq!(judge(&counters(3), none, false), ResetVerdict::NotDone);
+        assert_eq!(judge(&counters(1), none, false), ResetVerdict::Unclear);
+        assert_eq!(judge(&counters(3), none, true), ResetVerdict::Unclear);
+        assert_eq!(judge(&counters(0), none, true), ResetVerdict::Unclear);
+        assert_eq!(judge_reset(&counters(3), none, None, false), ResetVerdict::Unclear, "never seen before");
+        let next_try = json!({ "ID": 1, "nTriesPhoneNumber1": 3, "dtNextTry": "2030-01-01T10:00:00" });
+        assert_eq!(judge(&contact(next_try), none, false), ResetVerdict::Unclear, "called since");
+    }
+
+    #[test]
+    fn a_result_that_no_answer_shows_is_not_taken_for_gone() {
+        let counters = |tries: i64| contact(json!({ "ID": 1, "nTriesPhoneNumber1": tries }));
+        let before = |tries: i64, result| CountersBefore {
+            tries,
+            result,
+            fingerprint: hex(&fingerprint(&counters(tries))),
+        };
+        let judge = |tries, result, before: &CountersBefore| {
+            judge_reset(&counters(tries), result, Some(before), false)
+        };
+        let closed = before(0, Some(2811));
+        assert_eq!(
+            judge(0, ShownResult::Hidden, &closed),
+            ResetVerdict::NotDone,
+            "closed by an inbound call"
+        );
+        assert_eq!(judge(0, ShownResult::Shown(None), &closed), ResetVerdict::Done);
+        assert_eq!(judge(3, ShownResult::Hidden, &before(3, Some(2811))), ResetVerdict::NotDone);
+        assert_eq!(judge(3, ShownResult::Shown(Some(2812)), &before(3, Some(2811))), ResetVerdict::Unclear);
+        assert_eq!(judge(0, ShownResult::Hidden, &before(3, None)), ResetVerdict::Done);
     }
 }

@@ -10,7 +10,7 @@ use dialbridge::domain::{
 };
 use dialbridge::env::Env;
 use dialbridge::jobs::JobError;
-use dialbridge::jobs::push::{PushContext, PushLimits, PushReport, PushRoute, Refresher, push};
+use dialbridge::jobs::push::{PushContext, PushLimits, PushReport, PushRoute, Refresher, Resting, push};
 use dialbridge::ledger::{BlockWord, Counts, Ledger, PageStore, PulledRecord, RouteFacts, RunEnd, RunStart};
 use dialbridge::remote::{Auth, AuthScheme, Client, ClientConfig, Side, ports};
 use dialbridge::sim::dialler::{DiallerConfig, DiallerSim, SimContact};
@@ -199,6 +199,7 @@ pub async fn house_with(config: DiallerConfig, seed: u64) -> House {
         routes: Arc::new([(route(), push_route)].into()),
         refresher: crm.clone(),
         limits: PushLimits::default(),
+        resting: Resting::default(),
     };
     House { sim, env, ctx, crm, _folder: folder }
 }
@@ -242,7 +243,9 @@ impl House {
                 println!("{}: {error}", self.env.now());
             }
             let hints = self.ctx.ledger.hints_waiting(route(), 1).await.expect("hints");
-            if hints.is_empty() && self.ctx.ledger.operations_next_due().await.expect("the queue").is_none() {
+            let ever: Timestamp = "2000-01-01T00:00:00Z".parse().expect("an instant");
+            let open = self.ctx.ledger.operations_next_due(ever).await.expect("the queue");
+            if hints.is_empty() && open.is_none() {
                 return;
             }
             self.wait(60).await;

@@ -7,6 +7,7 @@
 #![expect(clippy::disallowed_methods, reason = "the world itself moves the paused clock")]
 
 use chrono::TimeDelta;
+use dialbridge::app::daemon::push_when_due;
 use dialbridge::app::in_process::InProcess;
 use dialbridge::app::parts::{Parts, Transports, build_on};
 use dialbridge::check::{self, Settings};
@@ -299,7 +300,9 @@ impl World {
         let until = self.now() + TimeDelta::from_std(duration).expect("a span");
         let runners = &self.parts().control.runners;
         let push = runners.push.clone().expect("a push");
-        let mut due = self.parts().push_due.clone();
+        let due = self.parts().push_due.clone();
+        let (ledger, env) = (self.ledger().clone(), self.parts().env.clone());
+        let watching = tokio::spawn(push_when_due(ledger, env, due, push.clone()));
         let mut plan: Vec<(Schedule, dialbridge::runtime::Activator)> = Vec::new();
         for route in self.settings.routes.values() {
             let schedule = |text: &str| Schedule::parse(text, route.time_zone).expect("a schedule");
@@ -315,26 +318,15 @@ impl World {
         while self.now() < until {
             let next = plan.iter().filter_map(|(schedule, _)| schedule.next_after(since)).min();
             let next = next.unwrap_or(until).min(until);
-            let operation = *due.borrow_and_update();
-            let operation = operation.filter(|at| *at > self.now() && *at < next);
-            let wake = operation.unwrap_or(next);
-            tokio::select! {
-                () = tokio::time::sleep((wake - self.now()).to_std().unwrap_or_default()) => {
-                    if operation.is_some() {
-                        push.activate("schedule");
-                        tokio::time::sleep(Duration::from_millis(1)).await;
-                        continue;
-                    }
-                    for (schedule, runner) in &plan {
-                        if schedule.next_after(since) == Some(next) {
-                            runner.activate("schedule");
-                        }
-                    }
-                    since = next;
+            tokio::time::sleep((next - self.now()).to_std().unwrap_or_default()).await;
+            for (schedule, runner) in &plan {
+                if schedule.next_after(since) == Some(next) {
+                    runner.activate("schedule");
                 }
-                changed = due.changed() => changed.expect("the program runs"),
             }
+            since = next;
         }
+        watching.abort();
     }
 
     // --- what can be seen ---------------------------------------------------------------------------
