@@ -164,6 +164,7 @@ fn crm(record: Value) -> Crm {
         lag: Duration::ZERO,
         overlap: Duration::ZERO,
         companions: vec!["blacklist".into()],
+        flags: Vec::new(),
     };
     Crm { contract, record }
 }

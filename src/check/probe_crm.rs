@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(super) async fn probe(route: &RouteSettings, crm: &dyn CrmRead, env: &Env) -> Vec<Finding> {
     let about = format!("crm.{}", route.crm);
     let name = format!("route.{}", route.name);
-    let page = match crm.changed_since(None, None).await {
+    let mut page = match crm.changed_since(None, None).await {
         Ok(page) => page,
         Err(error) => return vec![Finding::unanswered(&about, &error)],
     };
@@ -33,20 +33,47 @@ pub(super) async fn probe(route: &RouteSettings, crm: &dyn CrmRead, env: &Env) -
         let text = "tells no time of its own; the cursor follows the greatest modification time seen";
         findings.push(Finding::new(Level::Note, &about, text));
     }
-    findings.extend(judge_page(route, &name, &page, env));
-    for companion in &crm.contract().companions {
-        findings.push(match crm.companion(companion).await {
-            Ok(ids) => {
-                Finding::new(Level::Ok, &about, format!("companion {companion}: {} records", ids.len()))
-            }
-            Err(error) => Finding::unanswered(&about, &error),
-        });
-    }
+    let unknown = companions(&about, crm, &mut page, &mut findings).await;
+    findings.extend(judge_page(route, &name, &page, &unknown, env));
     findings
 }
 
+/// Reads every companion and gives the page's records what they say; the names of those that could not be
+/// read and that no record carries itself.
+async fn companions(
+    about: &str,
+    crm: &dyn CrmRead,
+    page: &mut Page,
+    findings: &mut Vec<Finding>,
+) -> BTreeSet<String> {
+    let mut unknown = BTreeSet::new();
+    let contract = crm.contract();
+    for companion in &contract.companions {
+        let is_flag = contract.flags.contains(companion);
+        findings.push(match crm.companion(companion).await {
+            Ok(ids) => {
+                if is_flag {
+                    page.set_flag(companion, &ids);
+                }
+                Finding::new(Level::Ok, about, format!("companion {companion}: {} records", ids.len()))
+            }
+            Err(error) => {
+                unknown.extend(is_flag.then(|| companion.clone()));
+                Finding::unanswered(about, &error)
+            }
+        });
+    }
+    unknown
+}
+
 /// A page of real records through the mapping; nothing of them is shown but counts and field names.
-fn judge_page(route: &RouteSettings, name: &str, page: &Page, env: &Env) -> Vec<Finding> {
+fn judge_page(
+    route: &RouteSettings,
+    name: &str,
+    page: &Page,
+    unknown: &BTreeSet<String>,
+    env: &Env,
+) -> Vec<Finding> {
     let records: Vec<&Record> = page.records.iter().filter_map(|record| record.as_ref().ok()).collect();
     let mut findings = Vec::new();
     let unreadable = page.records.len() - records.len();
@@ -59,14 +86,18 @@ fn judge_page(route: &RouteSettings, name: &str, page: &Page, env: &Env) -> Vec<
         findings.push(Finding::new(Level::Note, name, "no record to try the expressions on"));
         return findings;
     };
-    let missing = route.mapping.missing_names(first);
+    let mut missing = route.mapping.missing_names(first);
+    let before = missing.len();
+    // The companion's own failure is told already.
+    missing.retain(|(_, missing)| !unknown.contains(missing));
+    let undecided = missing.len() < before;
     for (key, missing) in &missing {
         let text = format!("{key}: a real record carries no {missing:?}");
         let remedy = "See the field's name in the CRM and the rights of the token's user: an absent field is never \
                       read as false.";
         findings.push(Finding::new(Level::Error, name, text).remedy(remedy));
     }
-    if missing.is_empty() {
+    if missing.is_empty() && !undecided {
         findings.push(Finding::new(Level::Ok, name, "real records carry every name in the expressions"));
         findings.push(verdicts(route, name, &records, env));
     }

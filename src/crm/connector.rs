@@ -59,8 +59,11 @@ impl Connector {
             lag: file.time.lag,
             overlap: file.time.overlap,
             companions: file.companions.keys().cloned().collect(),
+            flags: file.flags().map(str::to_owned).collect(),
         };
-        let fields: BTreeSet<String> = file.record.always.iter().cloned().chain(fields).collect();
+        // The CRM knows no field of such a name: asked for it, it would refuse the whole request.
+        let known = fields.into_iter().filter(|field| !contract.flags.contains(field));
+        let fields: BTreeSet<String> = file.record.always.iter().cloned().chain(known).collect();
         let endpoint = Endpoint {
             file,
             base_url: base_url.to_owned(),

@@ -170,6 +170,8 @@ pub(super) struct Companion {
     pub value: Pointer,
     /// Looks up the ids of the records that carry the values.
     pub join: Option<Join>,
+    /// Whether records carry a field of the companion's name themselves.
+    pub in_record: bool,
 }
 
 /// From values to record ids.
@@ -213,6 +215,11 @@ impl ConnectorFile {
     /// The names of the companions.
     pub fn companions(&self) -> impl Iterator<Item = &str> {
         self.companions.keys().map(String::as_str)
+    }
+
+    /// The companions whose name is no field of the CRM: the set alone says who is in it.
+    pub fn flags(&self) -> impl Iterator<Item = &str> {
+        self.companions.iter().filter(|(_, companion)| !companion.in_record).map(|(name, _)| name.as_str())
     }
 
     /// Whether records can be read by id.

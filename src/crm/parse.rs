@@ -289,6 +289,7 @@ fn read_single(section: Section<'_, '_>, slots: &[Slot]) -> Option<Single> {
 fn read_companion(section: Section<'_, '_>) -> Option<Companion> {
     let listed = listing(&section, LIST_SLOTS);
     let value = required_pointer(&section, "value");
+    let in_record = section.flag("in_record").is_some_and(|at| at.value);
     let join = section.section("join").map(|inner| {
         let request = template(&inner, &[Slot::Values, Slot::Limit, Slot::Object]);
         let (records, id) = (required_pointer(&inner, "records"), required_pointer(&inner, "id"));
@@ -302,7 +303,7 @@ fn read_companion(section: Section<'_, '_>) -> Option<Companion> {
         Some(Join { request: request?, records: records?, id: id?, batch: number(batch, 100) })
     });
     section.done();
-    Some(Companion { listing: listed?, value: value?, join: optional(join)? })
+    Some(Companion { listing: listed?, value: value?, join: optional(join)?, in_record })
 }
 
 fn read_error(section: Section<'_, '_>) -> Option<ErrorRule> {

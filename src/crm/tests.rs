@@ -143,6 +143,22 @@ async fn odoos_blacklist_is_read_as_bare_ids_page_by_page() {
     assert_eq!(body["context"], json!({ "active_test": false }));
 }
 
+#[tokio::test]
+async fn a_companion_that_no_record_carries_is_not_asked_for_as_a_field() {
+    let asked = async |change: (&str, &str)| {
+        let script = Script::new(vec![json!([])]);
+        let file = parse(&bundled("odoo").unwrap().replacen(change.0, change.1, 1), "odoo").unwrap();
+        let fields = ["name".to_owned(), "phone_sanitized_blacklisted".to_owned()];
+        let odoo = Connector::new(file, "https://crm.example.com", None, fields, script.clone(), Env::real())
+            .unwrap();
+        odoo.changed_since(None, None).await.unwrap();
+        script.asked(0).1["fields"].clone()
+    };
+    let carried = json!(["active", "name", "phone_sanitized_blacklisted", "write_date"]);
+    assert_eq!(asked(("in_record = true", "in_record = true")).await, carried);
+    assert_eq!(asked(("in_record = true", "")).await, json!(["active", "name", "write_date"]));
+}
+
 #[test]
 fn odoos_500_for_an_unknown_field_is_a_matter_of_configuration() {
     let file = parse(bundled("odoo").unwrap(), "odoo").unwrap();

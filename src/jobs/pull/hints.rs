@@ -28,7 +28,8 @@ impl Work<'_> {
 
     /// Reads the named records and decides about each, changed or not.
     pub(super) async fn by_id(&mut self, ids: &[RecordId], hints: Vec<i64>) -> Result<(), JobError> {
-        let page = self.context.crm.fetch(ids).await?;
+        let mut page = self.context.crm.fetch(ids).await?;
+        self.context.flag(&mut page).await?;
         self.counts.requests += 1;
         self.counts.bytes += i64::try_from(page.bytes).unwrap_or(i64::MAX);
         let answered = page.crm_time.unwrap_or_else(|| self.context.env.now());

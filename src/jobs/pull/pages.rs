@@ -68,7 +68,8 @@ impl Work<'_> {
         Ok(())
     }
 
-    async fn page(&mut self, page: Page) -> Result<(), JobError> {
+    async fn page(&mut self, mut page: Page) -> Result<(), JobError> {
+        self.context.flag(&mut page).await?;
         self.counts.bytes += i64::try_from(page.bytes).unwrap_or(i64::MAX);
         let answered = page.crm_time.unwrap_or_else(|| self.context.env.now());
         let (good, bad) = split(page.records);

@@ -153,7 +153,9 @@ fn row(store: &Store, settings: &Settings, id: u64, version: &Version) -> Value 
     fields.insert("id".to_owned(), json!(id));
     fields.insert("modified_at".to_owned(), json!(written(version.modified, settings)));
     fields.insert("active".to_owned(), json!(version.active));
-    fields.insert("phone_blacklisted".to_owned(), json!(store.is_blacklisted(version)));
+    if settings.shows_blacklisted {
+        fields.insert("phone_blacklisted".to_owned(), json!(store.is_blacklisted(version)));
+    }
     Value::Object(fields)
 }
 

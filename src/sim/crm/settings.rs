@@ -62,6 +62,8 @@ pub struct Settings {
     pub unstable_ties: bool,
     /// Whether lists ignore the filter on times, as some CRMs do with a filter they do not know.
     pub ignores_since: bool,
+    /// Whether a record shows itself that its number is on the blacklist, or only the blacklist does.
+    pub shows_blacklisted: bool,
     /// Whether every list is answered with status 200 and an error in its body.
     pub error_in_200: bool,
 }
@@ -77,6 +79,7 @@ impl Default for Settings {
             login: Login::Open,
             unstable_ties: false,
             ignores_since: false,
+            shows_blacklisted: true,
             error_in_200: false,
         }
     }
