@@ -8,13 +8,23 @@ use crate::env::Env;
 use crate::mapping::Condition;
 use std::collections::{BTreeMap, BTreeSet};
 
+/// What a route's CRM showed.
+#[derive(Default)]
+pub(super) struct Probed {
+    pub(super) findings: Vec<Finding>,
+    /// The join keys of the first records, in the form in which keys collide.
+    pub(super) keys: BTreeSet<String>,
+}
+
 /// All findings about one route's CRM.
-pub(super) async fn probe(route: &RouteSettings, crm: &dyn CrmRead, env: &Env) -> Vec<Finding> {
+pub(super) async fn probe(route: &RouteSettings, crm: &dyn CrmRead, env: &Env) -> Probed {
     let about = format!("crm.{}", route.crm);
     let name = format!("route.{}", route.name);
     let mut page = match crm.changed_since(None, None).await {
         Ok(page) => page,
-        Err(error) => return vec![Finding::unanswered(&about, &error)],
+        Err(error) => {
+            return Probed { findings: vec![Finding::unanswered(&about, &error)], keys: BTreeSet::new() };
+        }
     };
     let object = &crm.contract().object;
     let mut findings =
@@ -35,7 +45,9 @@ pub(super) async fn probe(route: &RouteSettings, crm: &dyn CrmRead, env: &Env) -
     }
     let unknown = companions(&about, crm, &mut page, &mut findings).await;
     findings.extend(judge_page(route, &name, &page, &unknown, env));
-    findings
+    let key = |record: &Record| route.mapping.template().render(&record.id).ok();
+    let keys = page.records.iter().flatten().filter_map(key);
+    Probed { findings, keys: keys.map(|key| key.folded().0).collect() }
 }
 
 /// Reads every companion and gives the page's records what they say; the names of those that could not be
@@ -82,27 +94,46 @@ fn judge_page(
         findings
             .push(Finding::new(Level::Warning, name, text).remedy("They will be parked with their reasons."));
     }
-    let Some(first) = records.first() else {
+    if records.is_empty() {
         findings.push(Finding::new(Level::Note, name, "no record to try the expressions on"));
         return findings;
-    };
-    let mut missing = route.mapping.missing_names(first);
+    }
+    let mut missing: BTreeMap<(String, String), usize> = BTreeMap::new();
+    for name in records.iter().flat_map(|record| route.mapping.missing_names(record)) {
+        *missing.entry(name).or_default() += 1;
+    }
     let before = missing.len();
     // The companion's own failure is told already.
-    missing.retain(|(_, missing)| !unknown.contains(missing));
+    missing.retain(|(_, missing), _| !unknown.contains(missing));
     let undecided = missing.len() < before;
-    for (key, missing) in &missing {
-        let text = format!("{key}: a real record carries no {missing:?}");
-        let remedy = "See the field's name in the CRM and the rights of the token's user: an absent field is never \
-                      read as false.";
-        findings.push(Finding::new(Level::Error, name, text).remedy(remedy));
-    }
+    let none_at_all = missing.values().any(|count| *count == records.len());
+    findings.extend(
+        missing.iter().map(|((key, missing), count)| missing_name(name, key, missing, *count, records.len())),
+    );
     if missing.is_empty() && !undecided {
         findings.push(Finding::new(Level::Ok, name, "real records carry every name in the expressions"));
+    }
+    if !none_at_all && !undecided {
         findings.push(verdicts(route, name, &records, env));
     }
     findings.extend(longest_user_data(route, name, &records));
     findings
+}
+
+/// A name that all records lack is a mistake; one that some lack is a CRM that leaves out what is empty.
+fn missing_name(about: &str, key: &str, missing: &str, count: usize, of: usize) -> Finding {
+    if count == of {
+        let text = format!("{key}: a real record carries no {missing:?}");
+        let remedy = "See the field's name in the CRM and the rights of the token's user: an absent field is never \
+                      read as false.";
+        return Finding::new(Level::Error, about, text).remedy(remedy);
+    }
+    let text = format!("{key}: {count} of the first {of} records carry no {missing:?}");
+    let remedy = format!(
+        "Such records are parked, because an absent field is never read as false. If this CRM leaves out what is empty, \
+         let the connector ask for the field, or write `{missing} is defined and {missing}`."
+    );
+    Finding::new(Level::Warning, about, text).remedy(remedy)
 }
 
 /// What would become of the page's records, by count and reason.
