@@ -28,7 +28,6 @@ mod tests {
             let file =
                 super::super::parse(text, name).unwrap_or_else(|problems| panic!("{name}: {problems:#?}"));
             assert_eq!(file.name, name);
-            assert!(file.can_fetch(), "{name}");
             assert_eq!(file.companions().count(), 1, "{name}");
         }
         assert!(bundled("salesforce").is_none());

@@ -27,7 +27,7 @@ pub struct ConnectorFile {
     /// What the CRM's filter on modification times does.
     pub time: TimeContract,
     pub(super) changes: Listing,
-    pub(super) fetch: Option<Fetch>,
+    pub(super) fetch: Fetch,
     pub(super) count: Option<Single>,
     pub(super) clock: Option<Single>,
     pub(super) companions: BTreeMap<String, Companion>,
@@ -181,6 +181,8 @@ pub(super) struct Join {
     pub records: Pointer,
     pub id: Pointer,
     pub batch: usize,
+    /// So many records or more in one answer: the CRM may have cut it.
+    pub limit: Option<usize>,
 }
 
 /// What an error in an answer's body means.
@@ -220,10 +222,5 @@ impl ConnectorFile {
     /// The companions whose name is no field of the CRM: the set alone says who is in it.
     pub fn flags(&self) -> impl Iterator<Item = &str> {
         self.companions.iter().filter(|(_, companion)| !companion.in_record).map(|(name, _)| name.as_str())
-    }
-
-    /// Whether records can be read by id.
-    pub fn can_fetch(&self) -> bool {
-        self.fetch.is_some()
     }
 }

@@ -54,7 +54,8 @@ fn read_file(root: Section<'_, '_>) -> Option<ConnectorFile> {
     let record = needed(&root, "record", "where a record's parts lie").and_then(read_record);
     let time = needed(&root, "time", "what the filter on modification times does").and_then(read_time);
     let changes = read_changes(&root);
-    let fetch = root.section("fetch").map(read_fetch);
+    // Companions, hints, `try` and decisions that grew old read by id: without it a route comes to a halt.
+    let fetch = needed(&root, "fetch", "how records are read by their ids").and_then(read_fetch);
     let count = root.section("count").map(|section| read_single(section, &[Slot::Object]));
     let clock = root.section("clock").map(|section| read_single(section, &[]));
     let companions: Vec<_> = root
@@ -73,7 +74,7 @@ fn read_file(root: Section<'_, '_>) -> Option<ConnectorFile> {
         record: record?,
         time: time?,
         changes: changes?,
-        fetch: optional(fetch)?,
+        fetch: fetch?,
         count: optional(count)?,
         clock: optional(clock)?,
         companions: companions.into_iter().map(|(name, read)| Some((name, read?))).collect::<Option<_>>()?,
@@ -294,13 +295,16 @@ fn read_companion(section: Section<'_, '_>) -> Option<Companion> {
         let request = template(&inner, &[Slot::Values, Slot::Limit, Slot::Object]);
         let (records, id) = (required_pointer(&inner, "records"), required_pointer(&inner, "id"));
         let batch = inner.number("batch", "1 to 1000", 1..1_001);
+        let limit = inner.number("limit", "1 to 10000", 1..10_001);
         if let Some(request) = &request
             && !request.uses(Slot::Values)
         {
             inner.missing("query", "{values} somewhere in query or body");
         }
         inner.done();
-        Some(Join { request: request?, records: records?, id: id?, batch: number(batch, 100) })
+        let request = request?;
+        let limit = (limit.is_some() || request.uses(Slot::Limit)).then(|| number(limit, 1_000));
+        Some(Join { request, records: records?, id: id?, batch: number(batch, 100), limit })
     });
     section.done();
     Some(Companion { listing: listed?, value: value?, join: optional(join)?, in_record })
@@ -355,6 +359,11 @@ query   = { since = "{since}", after = "{last_id}", limit = "{limit}" }
 records = "/items"
 paging  = "id"
 order   = "id"
+
+[fetch]
+path    = "/contacts"
+query   = { ids = "{ids}" }
+records = "/items"
 "#;
 
     #[test]
@@ -410,8 +419,9 @@ order   = "id"
         line(15, "time.comparator");
         line(20, "did you mean {since}?");
         line(22, "read.changes.paging");
+        assert!(shown.iter().any(|text| text.contains("fetch: it is missing")), "{shown:#?}");
         // And the name itself, which is missing under its right spelling.
-        assert_eq!(problems.len(), 11, "{shown:#?}");
+        assert_eq!(problems.len(), 12, "{shown:#?}");
     }
 
     #[test]
