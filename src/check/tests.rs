@@ -198,6 +198,24 @@ fn a_connector_is_bundled_or_a_file_that_is_judged_too() {
 }
 
 #[test]
+fn a_secret_goes_readable_to_no_token_address_unless_chosen() {
+    let house = House::new();
+    house.secret("crm", "id:secret");
+    let file = crate::crm::bundled("sim-link").expect("it is bundled");
+    let plain = file.replace("\"/oauth/token\"", "\"http://login.example.com/token\"");
+    std::fs::write(house.path("mine.toml"), plain).expect("it is writable");
+    let text = GOOD.replace("\"odoo\"", "\"mine.toml\"");
+    let found = house.problems(&text);
+    assert_eq!(found.len(), 1, "{found:#?}");
+    assert!(found[0].starts_with("dialbridge.toml:6: crm.sales.connector: ") && found[0].contains("https"));
+    let chosen = text.replace("[route.leads]", "allow_http = true\n[route.leads]");
+    assert_eq!(house.problems(&chosen), Vec::<String>::new());
+    house.secret("crm", "only-one-part");
+    let found = house.problems(&chosen);
+    assert!(found.len() == 1 && found[0].contains("ID:SECRET"), "{found:#?}");
+}
+
+#[test]
 fn headers_of_the_config_join_those_of_the_connector() {
     let house = House::new();
     let with =

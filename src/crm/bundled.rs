@@ -4,7 +4,10 @@ const FILES: &[(&str, &str)] = &[
     ("odoo", include_str!("../../config/connectors/odoo.toml")),
     ("sim-cursor", include_str!("../../config/connectors/sim-cursor.toml")),
     ("sim-id", include_str!("../../config/connectors/sim-id.toml")),
+    ("sim-link", include_str!("../../config/connectors/sim-link.toml")),
+    ("sim-next", include_str!("../../config/connectors/sim-next.toml")),
     ("sim-offset", include_str!("../../config/connectors/sim-offset.toml")),
+    ("sim-page", include_str!("../../config/connectors/sim-page.toml")),
 ];
 
 /// The text of a bundled connector file.

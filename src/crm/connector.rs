@@ -77,7 +77,7 @@ impl Connector {
     /// Whether pages follow modification times: order by them, and no way to page by id.
     fn reads_by_time(&self) -> bool {
         let listing = &self.endpoint.file.changes;
-        listing.paging == Paging::Offset
+        matches!(listing.paging, Paging::Offset | Paging::Page { .. })
             && listing.order == Some(Order::Modified)
             && self.endpoint.file.record.modified.is_some()
     }

@@ -110,8 +110,17 @@ pub(super) enum Paging {
     Id,
     /// By position in an order that may shift.
     Offset,
+    /// By the number of the page, in an order that may shift.
+    Page {
+        /// The number of the first one.
+        first: u64,
+    },
     /// By a token in the body.
     Cursor { next: Pointer },
+    /// By the next page's address in the body.
+    NextUrl { next: Pointer },
+    /// By the next page's address in the `Link` header.
+    Link,
 }
 
 /// What tells that a page is the last one.

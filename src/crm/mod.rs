@@ -9,9 +9,12 @@ mod connector;
 mod errors;
 mod extract;
 mod format;
+mod links;
 mod pages;
 mod parse;
+mod parse_auth;
 mod parse_request;
+mod steps;
 mod template;
 #[cfg(test)]
 mod tests;

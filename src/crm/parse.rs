@@ -5,13 +5,12 @@ use super::format::{
     Companion, ConnectorFile, ErrorRule, Fetch, IdType, Join, Listing, Means, RecordShape, Single,
     TimeContract,
 };
+use super::parse_auth::{read_auth, read_headers};
 use super::parse_request::{listing, template};
 use super::template::Slot;
 use super::times::TimeForm;
 use super::walk::{At, Notes, Section};
 use crate::domain::Problem;
-use crate::remote::AuthScheme;
-use http::{HeaderMap, HeaderName, HeaderValue};
 use std::time::Duration;
 use toml::de::DeTable;
 
@@ -19,7 +18,7 @@ const POINTER: &str = "a JSON pointer such as \"/data/id\" (empty for the top le
 
 /// Slots of a request for a list that no time limits.
 const LIST_SLOTS: &[Slot] =
-    &[Slot::LastId, Slot::Offset, Slot::Cursor, Slot::Limit, Slot::Object, Slot::Fields];
+    &[Slot::LastId, Slot::Offset, Slot::Page, Slot::Cursor, Slot::Limit, Slot::Object, Slot::Fields];
 
 /// Reads a connector file. `file` is its name for messages.
 ///
@@ -110,56 +109,6 @@ pub(super) fn required_pointer(section: &Section<'_, '_>, key: &'static str) -> 
         section.missing(key, POINTER);
     }
     pointer(section, key)
-}
-
-fn read_auth(root: &Section<'_, '_>) -> Option<AuthScheme> {
-    #[derive(Clone, Copy)]
-    enum Kind {
-        Bearer,
-        Word,
-        Header,
-    }
-    let Some(section) = root.section("auth") else {
-        return (!root.has("auth")).then_some(AuthScheme::Bearer);
-    };
-    let kind =
-        section.choice("kind", &[("bearer", Kind::Bearer), ("word", Kind::Word), ("header", Kind::Header)]);
-    if !section.has("kind") {
-        section.missing("kind", "bearer, word or header");
-    }
-    let form = match kind?.value {
-        Kind::Bearer => Some(AuthScheme::Bearer),
-        Kind::Word => {
-            section.required("word", "the word before the token").map(|at| AuthScheme::Word(at.value))
-        }
-        Kind::Header => section.required("header", "the header's name").and_then(|at| {
-            let name = HeaderName::try_from(at.value.as_str()).ok();
-            if name.is_none() {
-                section.wrong("header", &at.span, format!("{:?}", at.value), "the name of an HTTP header");
-            }
-            name.map(AuthScheme::Header)
-        }),
-    };
-    section.done();
-    form
-}
-
-fn read_headers(root: &Section<'_, '_>) -> HeaderMap {
-    let mut headers = HeaderMap::new();
-    for (name, at) in root.text_table("headers") {
-        match (HeaderName::try_from(name.as_str()), HeaderValue::try_from(at.value.as_str())) {
-            (Ok(name), Ok(value)) => {
-                headers.insert(name, value);
-            }
-            (_, _) => {
-                // The value may be a secret: it is not shown.
-                let problem =
-                    Problem::new(at.key, "no valid HTTP header", "a header's name and a visible text");
-                root.notes.add(problem, Some(&at.span));
-            }
-        }
-    }
-    headers
 }
 
 fn read_record(section: Section<'_, '_>) -> Option<RecordShape> {
@@ -338,6 +287,7 @@ pub(super) fn number(at: Option<At<u64>>, default: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::remote::AuthScheme;
 
     const RIGHT: &str = r#"
 name    = "mine"
@@ -397,7 +347,7 @@ lag        = "30s"
 path    = "/contacts"
 query   = { since = "{snice}" }
 records = "/items"
-paging  = "page"
+paging  = "pages"
 order   = "id"
 "#;
         let problems = parse(wrong, "mine.toml").unwrap_err();

@@ -41,7 +41,7 @@ impl Caller for Script {
             return Err(CallError { side: Side::Crm, kind, what, detail: String::new(), status: Some(404) });
         }
         let body = answer.to_string().into();
-        Ok(Called { body, server_time: None })
+        Ok(Called { body, server_time: None, links: Vec::new() })
     }
 }
 

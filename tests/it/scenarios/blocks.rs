@@ -50,7 +50,7 @@ async fn is_nobody_imported_whose_number_is_blocked() {
 
 #[tokio::test(start_paused = true)]
 async fn is_a_blacklisting_seen_that_moves_no_modification_time() {
-    for connector in ["sim-id", "sim-offset", "sim-cursor"] {
+    for connector in ["sim-id", "sim-offset", "sim-cursor", "sim-page", "sim-next", "sim-link"] {
         let world = World::new(Setup { connector, ..Setup::default() }).await;
         let (ada, berta) = (world.record("Ada"), world.record("Berta"));
         world.sync_all().await;
