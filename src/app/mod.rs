@@ -8,6 +8,7 @@ pub mod in_process;
 pub mod local;
 pub mod parts;
 pub mod simulate;
+pub mod token;
 pub mod trial;
 
 mod activities;
