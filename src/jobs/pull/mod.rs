@@ -7,6 +7,7 @@
 mod companions;
 mod dated;
 mod examine;
+mod full;
 mod hints;
 mod pages;
 mod refresh;
@@ -22,6 +23,7 @@ use chrono_tz::Tz;
 use std::sync::Arc;
 
 pub use examine::{Examined, examine};
+pub use full::PassReport;
 
 /// What a pull knows of its route.
 #[derive(Debug)]
@@ -70,9 +72,11 @@ pub struct PullReport {
     pub counts: Counts,
     /// Companions whose answer was not taken, with why: reported, and the pull went on.
     pub companions_not_taken: Vec<(String, String)>,
+    /// The stretch of a full pass that followed, if one is under way.
+    pub pass: Option<PassReport>,
 }
 
-/// One pull of one route, as a run with a balance.
+/// One pull of one route, as a run with a balance, and a stretch of a full pass if one is under way.
 ///
 /// # Errors
 /// Why it ended before its end; what it stored stays.
@@ -93,14 +97,18 @@ pub async fn pull(context: &PullContext, cause: &'static str) -> Result<PullRepo
         Err(error) => RunEnd::Failed(error.to_string()),
     };
     ledger.run_finish(run, end, work.counts).await?;
+    let result = match result {
+        Ok(()) => full::go_on(context).await,
+        Err(error) => Err(error),
+    };
     settle_stop(context, &result).await?;
-    result.map(|()| PullReport { run, counts: work.counts, companions_not_taken: work.not_taken })
+    result.map(|pass| PullReport { run, counts: work.counts, companions_not_taken: work.not_taken, pass })
 }
 
 /// A route that pulled to the end is no longer stopped; a systemic failure stops it.
-async fn settle_stop(context: &PullContext, result: &Result<(), JobError>) -> Result<(), JobError> {
+async fn settle_stop<T>(context: &PullContext, result: &Result<T, JobError>) -> Result<(), JobError> {
     match result {
-        Ok(()) => {
+        Ok(_) => {
             let row = context.ledger.route_show(context.route.route.clone()).await?;
             if row.and_then(|row| row.stopped).is_some_and(|stop| super::ends_with_a_pull(&stop)) {
                 context.ledger.route_set_stopped(context.route.route.clone(), None).await?;

@@ -13,12 +13,12 @@ impl Work<'_> {
         let context = self.context;
         let contract = context.crm.contract().clone();
         let row = context.ledger.route_show(context.route.route.clone()).await?;
+        // Under another mapping every record must be looked at again: that is the pass's work.
+        self.begin_pass(row.as_ref()).await?;
         let cursor = row.as_ref().and_then(|row| row.cursor);
         let same_revision = row.and_then(|row| row.revision).as_deref() == Some(&context.route.revision);
-        // Under another mapping every record must be looked at again.
-        let since = cursor
-            .filter(|_| same_revision)
-            .map(|cursor| cursor - time_delta(contract.overlap) - time_delta(contract.resolution));
+        let since =
+            cursor.map(|cursor| cursor - time_delta(contract.overlap) - time_delta(contract.resolution));
         let mut clock = Clock::default();
         let mut token = None;
         loop {
@@ -44,6 +44,9 @@ impl Work<'_> {
             let to = read_at - time_delta(contract.lag);
             context.ledger.cursor_move(context.route.route.clone(), to, self.run).await?;
         }
+        if cursor.is_none() {
+            self.first_pass_done().await?;
+        }
         if !same_revision {
             context
                 .ledger
@@ -68,7 +71,7 @@ impl Work<'_> {
         Ok(())
     }
 
-    async fn page(&mut self, page: Page) -> Result<(), JobError> {
+    pub(super) async fn page(&mut self, page: Page) -> Result<(), JobError> {
         self.counts.bytes += i64::try_from(page.bytes).unwrap_or(i64::MAX);
         let answered = page.crm_time.unwrap_or_else(|| self.context.env.now());
         let (good, bad) = split(page.records);

@@ -10,6 +10,8 @@ mod eligibility;
 mod empty_list;
 mod first_sight;
 mod found;
+mod full_pass;
+mod limits;
 mod resets;
 mod switches;
 mod taken_over;

@@ -12,7 +12,7 @@ use dialbridge::app::in_process::InProcess;
 use dialbridge::app::parts::{Parts, Transports, build_on};
 use dialbridge::check::{self, Settings};
 use dialbridge::config::{self, Sources};
-use dialbridge::control::{Answer, Command, End, Line};
+use dialbridge::control::{Answer, Command, End, Line, RouteWord};
 use dialbridge::domain::policy::RouteState;
 use dialbridge::domain::{BlockSubject, Problem, Timestamp};
 use dialbridge::env::Env;
@@ -176,6 +176,14 @@ impl World {
         self.begin().await;
     }
 
+    /// The program ends and begins anew under another config.
+    pub async fn restart_with(&mut self, setup: &Setup) {
+        let config = self.folder.path().join("dialbridge.toml");
+        write(&config, &config_text(setup));
+        self.settings = Arc::new(load(&config));
+        self.restart().await;
+    }
+
     /// The program's parts.
     pub fn parts(&self) -> &Parts {
         self.parts.as_ref().expect("the program runs")
@@ -203,14 +211,23 @@ impl World {
         (end, said.join("; "))
     }
 
-    /// Sets all routes.
+    /// Sets all routes; one that leaves `dry` has decided everything anew when this returns.
     pub async fn switch(&self, state: RouteState) {
         for route in self.parts().routes.keys() {
-            let command = Command::Route { route: route.clone(), state, reason: "a test".to_owned() };
+            let command =
+                Command::Route { route: route.clone(), word: word(state), reason: "a test".to_owned() };
             let (end, said) = self.command(command).await;
             assert_eq!(end, End::Done, "{said}");
         }
         self.idle().await;
+    }
+
+    /// Freezes, thaws, approves ... : what must work, and what it said.
+    pub async fn must(&self, command: Command) -> String {
+        let (end, said) = self.command(command).await;
+        assert_eq!(end, End::Done, "{said}");
+        self.idle().await;
+        said
     }
 
     /// Blocks a number by hand and waits for what follows at once.
@@ -554,5 +571,14 @@ impl Transport for Wire {
                 Err(error) => Err(TransportError::Broken(error.to_string())),
             },
         }
+    }
+}
+
+fn word(state: RouteState) -> RouteWord {
+    match state {
+        RouteState::Dry => RouteWord::Dry,
+        RouteState::Pilot => RouteWord::PilotFirst(1),
+        RouteState::On => RouteWord::On,
+        RouteState::Paused => RouteWord::Pause { until: None, harvest_too: false },
     }
 }
