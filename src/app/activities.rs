@@ -173,9 +173,9 @@ struct ByPull(BTreeMap<RouteName, PullContext>);
 
 #[async_trait::async_trait]
 impl Refresher for ByPull {
-    async fn decide_anew(&self, route: &RouteName, ids: Vec<RecordId>) -> Result<(), JobError> {
+    async fn decide_anew(&self, route: &RouteName, ids: Vec<RecordId>) -> Result<Vec<RecordId>, JobError> {
         match self.0.get(route) {
-            Some(pull) => pull.decide_anew(&ids).await.map(|_| ()),
+            Some(pull) => pull.decide_anew(&ids).await,
             // A route that left the config decides nothing any more; what waits for it goes on waiting.
             None => Err(JobError::Stopped(format!("route {route} is no longer in the config"))),
         }

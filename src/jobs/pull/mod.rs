@@ -4,6 +4,7 @@
 //! hints by id, then everything modified since the cursor. The dialler is not asked: a key that the
 //! ledger does not know is met by push, so that a pull needs one side only.
 
+mod by_id;
 mod companions;
 mod dated;
 mod examine;

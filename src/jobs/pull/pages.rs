@@ -74,7 +74,7 @@ impl Work<'_> {
         let (good, bad) = split(page.records);
         self.counts.records_read += (good.len() + bad.len()) as i64;
         let changed = self.drop_known(good).await?;
-        self.store(changed, bad, Vec::new(), Vec::new(), answered).await
+        self.store(changed, bad, Vec::new(), Vec::new(), answered).await.map(|_| ())
     }
 
     /// Drops what is unchanged by content, and what is older than the version last seen.
@@ -115,7 +115,7 @@ impl Work<'_> {
         Ok(changed)
     }
 
-    /// Maps, decides and stores; shared by pages, hints and refreshes.
+    /// Maps, decides and stores; shared by pages, hints and refreshes. The records that could be decided come back.
     pub(super) async fn store(
         &mut self,
         records: Vec<(Record, Vec<u8>)>,
@@ -123,18 +123,20 @@ impl Work<'_> {
         gone: Vec<RecordId>,
         hints_taken: Vec<i64>,
         answered: Timestamp,
-    ) -> Result<(), JobError> {
+    ) -> Result<Vec<RecordId>, JobError> {
         if records.is_empty() && bad.is_empty() && gone.is_empty() && hints_taken.is_empty() {
-            return Ok(());
+            return Ok(Vec::new());
         }
         let now = self.context.env.now();
         let mut pulled: Vec<PulledRecord> = Vec::with_capacity(records.len());
+        let mut decided = Vec::with_capacity(records.len());
         for (record, hash) in records {
             let examined = examine(&self.context.route, &record, hash, now);
             if let CrmSide::Unusable(reason) = &examined.pulled.crm {
                 self.brake.see(Some(reason));
             } else {
                 self.brake.see(None);
+                decided.push(record.id);
             }
             pulled.push(examined.pulled);
         }
@@ -142,7 +144,7 @@ impl Work<'_> {
         let store = page_store(self.context, self.run, pulled, bad, gone, hints_taken, answered);
         let counts = self.context.ledger.page_store(store).await?;
         add(&mut self.counts, &counts);
-        Ok(())
+        Ok(decided)
     }
 }
 
@@ -189,11 +191,14 @@ fn classify(record: &Record, hash: &[u8], known: Option<&KnownRecord>, run: crat
                 Seen::Unchanged
             }
         }
-        Some(known) => match (known.modified, record.modified) {
-            (Some(had), Some(has)) if has < had => Seen::Stale,
-            _ => Seen::Changed,
-        },
+        Some(known) if is_older(record, known) => Seen::Stale,
+        Some(_) => Seen::Changed,
     }
+}
+
+/// Whether it is a version from before the one last seen: a lagging index must not bring yesterday back.
+pub(super) fn is_older(record: &Record, known: &KnownRecord) -> bool {
+    known.modified.zip(record.modified).is_some_and(|(had, has)| has < had)
 }
 
 fn split(records: Vec<Result<Record, BadRecord>>) -> (Vec<Record>, Vec<BadRecord>) {

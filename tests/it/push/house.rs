@@ -133,13 +133,13 @@ impl Crm {
 
 #[async_trait::async_trait]
 impl Refresher for Crm {
-    async fn decide_anew(&self, _route: &RouteName, ids: Vec<RecordId>) -> Result<(), JobError> {
+    async fn decide_anew(&self, _route: &RouteName, ids: Vec<RecordId>) -> Result<Vec<RecordId>, JobError> {
         self.asked.fetch_add(1, Ordering::Relaxed);
         if !self.readable.load(Ordering::Relaxed) {
             return Err(JobError::Stopped("the CRM cannot be read".to_owned()));
         }
-        self.store(&ids.into_iter().map(|id| id.0).collect::<Vec<_>>()).await;
-        Ok(())
+        self.store(&ids.iter().map(|id| id.0.clone()).collect::<Vec<_>>()).await;
+        Ok(ids)
     }
 }
 
