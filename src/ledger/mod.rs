@@ -3,6 +3,7 @@
 //! One writer (`writer`), a small pool of readers (`readers`), migrations (`migrate`). No rusqlite
 //! type crosses this room's border. All times are UTC.
 
+mod absent;
 mod account_index;
 mod answer;
 mod attempts;
@@ -31,10 +32,12 @@ mod lease;
 mod meet;
 mod meet_due;
 mod migrate;
+mod notes;
 mod open;
 mod parked;
 mod pull;
 mod readers;
+mod record_store;
 mod routes;
 mod runs;
 mod settle;
@@ -53,7 +56,7 @@ pub use attempts::AttemptRow;
 pub use blocks::{BlockAdded, BlockRow};
 pub use by_hand::{OpenCount, OperationRow};
 pub use calls::{CallRow, ResultCode};
-pub use companions::CompanionTaken;
+pub use companions::{CompanionTaken, CompanionTrouble};
 pub use contacts::{ContactSeen, IndexedContact, Known, KnownRow, Sighting};
 pub use decisions::{Cause, LinkOwner};
 pub use due::{AuditRules, DueContact, HarvestRules, Share};
@@ -63,13 +66,13 @@ pub use gate::GateAnswer;
 pub use hints::Hint;
 pub use history::{ChunkStored, HistoryRead, ReadContext};
 pub use inputs::RecordInputs;
-pub use kept::KeptRecord;
+pub use kept::{KeptRecord, Standing};
 pub use lease::{LeaseBatch, LeaseOrder, Leased, Plan, QueuePlace};
 pub use meet::{Decide, MeetCounts, Meeting};
 pub use meet_due::{MeetItem, MeetSince};
 pub use open::{Ledger, LedgerLock};
 pub use parked::{ParkedCount, ParkedItem};
-pub use pull::{BlockWord, KnownRecord, PageStore, PulledRecord};
+pub use pull::{Basis, BlockWord, KnownRecord, PageStore, PulledRecord};
 pub use routes::{RouteFacts, RouteRow};
 pub use runs::{Counts, RunEnd, RunRow, RunStart};
 pub use settle::CountersBefore;

@@ -11,7 +11,9 @@ use dialbridge::domain::{
 use dialbridge::env::Env;
 use dialbridge::jobs::JobError;
 use dialbridge::jobs::push::{PushContext, PushLimits, PushReport, PushRoute, Refresher, Resting, push};
-use dialbridge::ledger::{BlockWord, Counts, Ledger, PageStore, PulledRecord, RouteFacts, RunEnd, RunStart};
+use dialbridge::ledger::{
+    Basis, BlockWord, Counts, Ledger, PageStore, PulledRecord, RouteFacts, RunEnd, RunStart,
+};
 use dialbridge::remote::{Auth, AuthScheme, Client, ClientConfig, Side, ports};
 use dialbridge::sim::dialler::{DiallerConfig, DiallerSim, SimContact};
 use serde_json::{Value, json};
@@ -97,6 +99,7 @@ impl Crm {
             run,
             decided_at: self.env.now(),
             records,
+            missing: Vec::new(),
             gone: Vec::new(),
             unidentified: Vec::new(),
             hints_taken,
@@ -127,6 +130,8 @@ impl Crm {
             block: BlockWord::Unknown,
             crm: crm.clone(),
             kept: None,
+            basis: Basis::Read,
+            notes: Vec::new(),
         }
     }
 }

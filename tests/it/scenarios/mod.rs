@@ -4,13 +4,22 @@
 //! and CRM noted themselves.
 
 mod blocks;
+mod brake;
+mod companions;
+mod cursor;
+mod dated;
 mod doubt;
 mod edits;
 mod eligibility;
 mod empty_list;
 mod first_sight;
 mod found;
+mod hints;
+mod missing;
+mod notes;
 mod refresh;
 mod resets;
+mod revision;
 mod switches;
 mod taken_over;
+mod unreadable;
