@@ -38,12 +38,19 @@ impl Activity for PullActivity {
         // Also after a failure: what was stored before it is good to go.
         self.push.activate("schedule");
         outcome(result.map(|report| {
-            let Counts { records_read, unchanged, queued, skipped, blocked, parked, parked_new, .. } = report.counts;
+            let Counts { records_read, unchanged, queued, skipped, blocked, parked, parked_new, noted, .. } =
+                report.counts;
             let mut text = format!(
                 "run {}: {records_read} records read, {unchanged} unchanged, {queued} queued, {skipped} skipped, {blocked} \
                  blocked, {parked} parked ({parked_new} new)",
                 report.run
             );
+            if noted > 0 {
+                text.push_str(&format!("; {noted} notes"));
+            }
+            if let Some(missing) = report.missing {
+                text.push_str(&format!("; {missing} known records are not named in answers: the route is stopped"));
+            }
             for (name, why) in &report.companions_not_taken {
                 text.push_str(&format!("; companion {name} not taken: {why}"));
             }
@@ -59,6 +66,26 @@ impl Activity for PullActivity {
                 ));
             }
             (text, new > 0)
+        }))
+    }
+}
+
+/// The day's decisions of one route whose conditions depend on the date; push follows at once.
+pub(super) struct DayActivity {
+    pub pull: PullContext,
+    pub push: Activator,
+}
+
+#[async_trait::async_trait]
+impl Activity for DayActivity {
+    async fn run(&self, cause: &'static str) -> Outcome {
+        let result = self.pull.decide_day(cause).await;
+        self.push.activate("schedule");
+        outcome(result.map(|counts| {
+            let Counts { skipped, blocked, parked, parked_new, .. } = counts;
+            let text =
+                format!("by the date: {skipped} not eligible any more, {blocked} blocked, {parked} parked");
+            (text, parked_new > 0)
         }))
     }
 }
@@ -188,9 +215,9 @@ struct ByPull(BTreeMap<RouteName, PullContext>);
 
 #[async_trait::async_trait]
 impl Refresher for ByPull {
-    async fn decide_anew(&self, route: &RouteName, ids: Vec<RecordId>) -> Result<(), JobError> {
+    async fn decide_anew(&self, route: &RouteName, ids: Vec<RecordId>) -> Result<Vec<RecordId>, JobError> {
         match self.0.get(route) {
-            Some(pull) => pull.decide_anew(&ids).await.map(|_| ()),
+            Some(pull) => pull.decide_anew(&ids).await,
             // A route that left the config decides nothing any more; what waits for it goes on waiting.
             None => Err(JobError::Stopped(format!("route {route} is no longer in the config"))),
         }

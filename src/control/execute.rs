@@ -17,6 +17,8 @@ use std::collections::BTreeMap;
 pub struct Runners {
     /// Pull, by route.
     pub pulls: BTreeMap<RouteName, Activator>,
+    /// The day's decisions, by route; only where conditions depend on the date.
+    pub days: BTreeMap<RouteName, Activator>,
     /// Push: one for the dialler, settle included.
     pub push: Option<Activator>,
     /// Harvest, by campaign: with the routes that feed it.

@@ -62,7 +62,9 @@ const DUE_RECORDS: &str = "SELECT d.route, d.record_id, d.link_id, d.user_data, 
             CASE WHEN l.vanished_at IS NULL THEN l.contact_id END AS contact
      FROM records d JOIN routes r ON r.route = d.route LEFT JOIN links l ON l.id = d.link_id
      WHERE d.meet = 'due' AND d.user_data IS NOT NULL
-       AND (r.campaign_id IS NOT NULL OR d.state IN ('skipped', 'blocked') OR d.code IN ('no_name', 'no_phone'))
+       AND (r.campaign_id IS NOT NULL OR d.state IN ('skipped', 'blocked')
+            OR d.code IN ('no_name', 'no_phone', 'record_unreadable', 'record_too_large')
+            OR coalesce(json_extract(d.params, '$.key'), json_extract(d.params, '$.field')) IN ('only_if', 'block_if'))
      ORDER BY d.route, d.record_id LIMIT :limit";
 
 /// What stands in the way may stand in a campaign that nobody sweeps, so it is asked about now and then.

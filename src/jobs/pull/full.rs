@@ -72,26 +72,13 @@ impl Work<'_> {
 /// Goes on with the pass under way for a while, as a run of its own.
 pub(super) async fn go_on(context: &PullContext) -> Result<Option<PassReport>, JobError> {
     let ledger = &context.ledger;
-    let route = context.route.route.clone();
-    let Some(pass) = ledger.pass_open(route.clone()).await? else { return Ok(None) };
-    let start = RunStart { job: Job::Pull, route: Some(route), campaign: None, cause: "full" };
-    let run = ledger.run_start(start).await?;
-    ledger.run_joins_pass(run, pass.id).await?;
-    let mut work = Work {
-        context,
-        run,
-        counts: Counts::default(),
-        not_taken: Vec::new(),
-        brake: pages::Brake::default(),
-    };
+    let Some(pass) = ledger.pass_open(context.route.route.clone()).await? else { return Ok(None) };
+    let mut work = Work::begin(context, "full").await?;
+    ledger.run_joins_pass(work.run, pass.id).await?;
     let result = work.stretch(&pass).await;
-    let end = match &result {
-        Ok(_) => RunEnd::Done,
-        Err(error) => RunEnd::Failed(error.to_string()),
-    };
-    ledger.run_finish(run, end, work.counts).await?;
-    let finished = result?;
-    Ok(Some(PassReport { run, why: pass.why, counts: work.counts, finished }))
+    let ended = work.end(result.as_ref().map_or_else(|error| Err(error.clone()), |_| Ok(()))).await;
+    ended?;
+    Ok(Some(PassReport { run: work.run, why: pass.why, counts: work.counts, finished: result? }))
 }
 
 impl Work<'_> {
@@ -115,6 +102,10 @@ impl Work<'_> {
             self.counts.requests += 1;
             let next = page.next.clone();
             self.page(page).await?;
+            if self.struck.is_some() {
+                // Its place stays where it was: the page is read again once the cause is gone.
+                return Ok(false);
+            }
             context.ledger.pass_move(pass.id, next.as_ref().map(|next| next.0.clone())).await?;
             if next.is_none() {
                 return Ok(true);

@@ -33,11 +33,12 @@ pub use resting::Resting;
 /// Decides anew what a push found too old to act on; pull does it.
 #[async_trait::async_trait]
 pub trait Refresher: Send + Sync {
-    /// Reads the named records by id and decides about each again.
+    /// Reads the named records by id and decides about each again. The ids that could be decided come back:
+    /// the operations of all others wait.
     ///
     /// # Errors
     /// The CRM cannot be read: these operations wait, and only these.
-    async fn decide_anew(&self, route: &RouteName, ids: Vec<RecordId>) -> Result<(), JobError>;
+    async fn decide_anew(&self, route: &RouteName, ids: Vec<RecordId>) -> Result<Vec<RecordId>, JobError>;
 }
 
 /// What a push knows of a route.

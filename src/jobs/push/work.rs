@@ -210,12 +210,19 @@ impl Work<'_> {
         for (route, mut records) in too_old {
             records.sort();
             records.dedup();
-            match self.context.refresher.decide_anew(&route, records.clone()).await {
-                Ok(()) => self.context.ledger.operations_refreshed(route, records).await?,
+            let asked = records.len();
+            match self.context.refresher.decide_anew(&route, records).await {
+                Ok(decided) => {
+                    if decided.len() < asked {
+                        let held = asked - decided.len();
+                        tracing::warn!(%route, held, "records could not be decided again: what waits for them is held");
+                    }
+                    self.context.ledger.operations_refreshed(route, decided).await?;
+                }
                 Err(JobError::ShuttingDown) => return Err(JobError::ShuttingDown),
                 Err(JobError::Ledger(error)) => return Err(JobError::Ledger(error)),
                 Err(error) => {
-                    tracing::warn!(%route, %error, held = records.len(), "decisions are too old and the CRM cannot be read");
+                    tracing::warn!(%route, %error, held = asked, "decisions are too old and the CRM cannot be read");
                 }
             }
         }

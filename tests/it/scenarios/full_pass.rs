@@ -58,7 +58,7 @@ async fn does_a_changed_mapping_stand_as_one_wave() {
     let mark = world.mark();
     let fields = "Name = \"name ~ ' (lead)'\"\nPhoneNumber1 = \"phone | phone('DE')\"\nEmail = \"email\"\n\
                   City = \"city\"\nPostalCode = \"zip\"";
-    world.restart_with(&Setup { fields, ..setup }).await;
+    world.configure(&Setup { fields, ..setup }).await;
     world.sync_all().await;
     assert!(world.writes(mark).is_empty(), "30 changes are more than 10");
     let waves = world.ledger().waves_list(None, false).await.expect("waves");

@@ -4,6 +4,10 @@
 //! and CRM noted themselves.
 
 mod blocks;
+mod brake;
+mod companions;
+mod cursor;
+mod dated;
 mod doubt;
 mod edits;
 mod eligibility;
@@ -12,6 +16,12 @@ mod first_sight;
 mod found;
 mod full_pass;
 mod limits;
+mod hints;
+mod missing;
+mod notes;
+mod refresh;
 mod resets;
+mod revision;
 mod switches;
 mod taken_over;
+mod unreadable;
