@@ -1,5 +1,6 @@
 //! The integration tests.
 
+mod connectors;
 mod crm;
 mod documents;
 mod harvest;

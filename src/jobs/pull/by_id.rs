@@ -42,7 +42,8 @@ impl Work<'_> {
 
     async fn ask(&mut self, ids: &[RecordId]) -> Result<Answered, JobError> {
         let (crm, route) = (self.context.crm.clone(), self.context.route.clone());
-        let page = crm.fetch(ids).await?;
+        let mut page = crm.fetch(ids).await?;
+        self.context.flag(&mut page).await?;
         self.counts.requests += 1;
         self.counts.bytes += i64::try_from(page.bytes).unwrap_or(i64::MAX);
         self.counts.records_read += page.records.len() as i64;

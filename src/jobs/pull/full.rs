@@ -1,12 +1,12 @@
 //! The full pass: everything is read again, by a walk with a place of its own that survives restarts, a stretch
 //! after each ordinary pull so that no change waits for it (semantics 11). What it brings is one wave.
 
-use super::{PullContext, Work, pages};
+use super::{PullContext, Work};
 use crate::crm::PageToken;
-use crate::domain::policy::{Job, PassReason};
+use crate::domain::policy::PassReason;
 use crate::domain::{RunId, Timestamp};
 use crate::jobs::JobError;
-use crate::ledger::{Counts, PassRow, RouteRow, RunEnd, RunStart};
+use crate::ledger::{Counts, PassRow, RouteRow};
 use crate::remote::CallErrorKind;
 use std::time::Duration;
 

@@ -70,7 +70,8 @@ impl Work<'_> {
         Ok(ledger.unidentified_forget(route.route.clone(), self.context.env.now() - SHOWN_FOR).await?)
     }
 
-    pub(super) async fn page(&mut self, page: Page) -> Result<(), JobError> {
+    pub(super) async fn page(&mut self, mut page: Page) -> Result<(), JobError> {
+        self.context.flag(&mut page).await?;
         self.counts.bytes += i64::try_from(page.bytes).unwrap_or(i64::MAX);
         let answered = page.crm_time.unwrap_or_else(|| self.context.env.now());
         self.counts.records_read += page.records.len() as i64;

@@ -95,7 +95,7 @@ async fn are_many_that_were_deleted_on_purpose_locked_once_a_person_says_so() {
     }
     assert!(ids.iter().all(|id| !world.locked(*id)));
     let on =
-        Command::Route { route: "leads".into(), state: RouteState::On, reason: "cleared out".to_owned() };
+        Command::Route { route: "leads".into(), word: RouteWord::On, reason: "cleared out".to_owned() };
     assert_eq!(world.command(on).await.0, End::Done);
     for _ in 0..2 {
         world.advance(minutes(11)).await;

@@ -140,7 +140,11 @@ impl World {
         let crm = SimCrm::new(crm_settings, env.child(), setup.seed, Detail::Full);
         let dialler = DiallerSim::new(setup.dialler.clone(), env.child());
         let folder = tempfile::tempdir().expect("a folder");
-        write(&folder.path().join("crm.token"), TOKEN);
+        let pair = matches!(setup.connector, "sim-page" | "sim-link");
+        write(
+            &folder.path().join("crm.token"),
+            &if pair { format!("sim:{TOKEN}") } else { TOKEN.to_owned() },
+        );
         write(&folder.path().join("dialler.token"), TOKEN);
         let config = folder.path().join("dialbridge.toml");
         write(&config, &config_text(&setup));
