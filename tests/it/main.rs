@@ -10,6 +10,7 @@ mod phones;
 mod process;
 mod push;
 mod real_odoo;
+mod requirements;
 mod scenarios;
 mod simulation;
 mod support;
