@@ -60,11 +60,7 @@ impl Work<'_> {
             match self.ask(&leased, gate).await? {
                 GateAnswer::Open(open) => permit = Some(open),
                 GateAnswer::Shut(block) => {
-                    let subject = match block.subject {
-                        crate::domain::BlockSubject::Record(_) => "the record".to_owned(),
-                        crate::domain::BlockSubject::Number(number) => format!("the number {number}"),
-                    };
-                    let reason = Reason::new(ReasonCode::GateShut).with("subject", subject);
+                    let reason = Reason::new(ReasonCode::GateShut).with("subject", block.subject.spoken());
                     ledger.operation_end(leased.id, Ending::Cancelled(reason)).await?;
                     return Ok(end(Fate::Refused, None));
                 }

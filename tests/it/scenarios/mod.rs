@@ -3,6 +3,7 @@
 //! Every test is a question that a user would ask; the answer is read from what the simulated dialler
 //! and CRM noted themselves.
 
+mod bad_days;
 mod blocks;
 mod doubt;
 mod edits;
@@ -10,6 +11,8 @@ mod eligibility;
 mod empty_list;
 mod first_sight;
 mod found;
+mod lanes;
+mod objections;
 mod resets;
 mod switches;
 mod taken_over;
