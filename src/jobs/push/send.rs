@@ -177,12 +177,12 @@ impl Work<'_> {
         let ledger = &self.context.ledger;
         let mut answer = match given {
             Some(answer) => answer,
-            None => ledger.gate_ask(leased.link).await?,
+            None => ledger.gate_ask(leased.link, plan::opens(leased.kind)).await?,
         };
         loop {
             match &answer {
                 GateAnswer::Open(permit) if !ledger.gate_is_current(permit) => {
-                    answer = ledger.gate_ask(leased.link).await?;
+                    answer = ledger.gate_ask(leased.link, plan::opens(leased.kind)).await?;
                 }
                 GateAnswer::Open(_) | GateAnswer::Shut(_) => return Ok(answer),
             }

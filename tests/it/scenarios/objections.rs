@@ -1,11 +1,11 @@
 //! Who said no, through whichever door and at whatever moment: what happens then, and when it ends?
 
-use crate::support::world::{Setup, World, key, minutes, seconds};
+use crate::support::world::{OTHER, Setup, World, key, minutes, seconds};
 use chrono::TimeDelta;
 use dialbridge::control::{Command, End, Parked};
 use dialbridge::domain::policy::RouteState;
 use dialbridge::domain::{BlockSubject, RecordId, RouteName, Timestamp};
-use dialbridge::sim::faults::{Action, Rule};
+use dialbridge::sim::faults::{Action, Effect, Rule};
 use serde_json::json;
 
 /// A second route for somebody else's clients; the same records, another campaign.
@@ -166,4 +166,86 @@ async fn is_a_wave_of_objections_held_by_nothing() {
     let locked = ids.iter().filter(|id| world.locked(**id)).count();
     assert_eq!(locked, 380, "all of them within the next pull and a minute");
     assert!(!world.locked(ids[390]), "{}", key(ids[390]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn does_a_corrected_number_free_whoever_had_a_blocked_one() {
+    let world = World::usual().await;
+    let id = world.record("Ada");
+    world.sync_all().await;
+    // "You have the wrong number": blocked, and corrected in the CRM.
+    world.block_number(&world.number(id)).await;
+    world.live(minutes(2)).await;
+    assert!(world.locked(id));
+    world.editor().edit(id, json!({ "phone": "+49 30 23125 777" }));
+    world.live(minutes(12)).await;
+    assert_eq!(world.value(id, "PhoneNumber1"), json!("493023125777"), "{}", world.story().await);
+    assert!(!world.locked(id), "{}", world.story().await);
+    world.assert_at_rest().await;
+    // And back to the blocked one: never sent, locked.
+    world.editor().edit(id, json!({ "phone": "+49 30 23125 001" }));
+    world.live(minutes(2)).await;
+    assert!(world.locked(id));
+    assert_eq!(world.value(id, "PhoneNumber1"), json!("493023125777"));
+    world.assert_at_rest().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn does_a_number_stay_blocked_while_one_of_its_bearers_still_says_no() {
+    let route_keys = "only_if = \"phone and active\"\nblock_if = \"do_not_call\"\nunblock = \"source\"";
+    let world = World::new(Setup { route_keys, ..Setup::default() }).await;
+    let ids: Vec<u64> = ["Ada", "Berta", "Carl"].map(|name| world.record(name)).into();
+    let (ada, berta, carl) = (ids[0], ids[1], ids[2]);
+    for id in &ids {
+        world.editor().edit(*id, json!({ "phone": "+49 30 23125 500" }));
+    }
+    world.sync_all().await;
+    for id in [ada, berta] {
+        world.editor().edit(id, json!({ "do_not_call": true }));
+    }
+    world.live(minutes(3)).await;
+    assert!(ids.iter().all(|id| world.locked(*id)), "the number is everybody's");
+    world.editor().edit(ada, json!({ "do_not_call": false }));
+    // Read again once, as a withdrawal must be; then nobody can be asked what they say now.
+    let down = Rule::new(Action::Reset(Effect::None)).path("/by-ids").skip(1);
+    let down = world.crm.faults.add(down);
+    world.live(minutes(10)).await;
+    assert!(world.crm.faults.fired(down) > 0, "the test must meet its fault");
+    assert_eq!(world.dialler.journal().count("unlock"), 0, "not for a minute either");
+    world.crm.faults.remove(down);
+    world.live(minutes(10)).await;
+    assert!(
+        world.locked(ada) && world.locked(carl),
+        "Berta said no with this very number: {}",
+        world.story().await
+    );
+    assert_eq!(world.dialler.journal().count("unlock"), 0, "not for a minute either");
+    world.editor().edit(berta, json!({ "do_not_call": false }));
+    world.live(minutes(10)).await;
+    assert!(ids.iter().all(|id| !world.locked(*id)), "{}", world.story().await);
+    world.assert_at_rest().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn is_a_contact_locked_that_was_moved_or_renamed_in_the_portal() {
+    for moved in [true, false] {
+        let world = World::usual().await;
+        let id = world.record("Ada");
+        world.sync_all().await;
+        let contact = world.contact(id).id;
+        if moved {
+            assert!(world.dialler.portal().move_to(contact, OTHER));
+        } else {
+            assert!(world.dialler.portal().edit(contact, "UserData", "K-4711"));
+        }
+        world.live(minutes(30)).await;
+        world.editor().edit(id, json!({ "do_not_call": true }));
+        world.live(minutes(2)).await;
+        assert!(
+            world.dialler.contact(contact).expect("there").locked,
+            "moved {moved}: {}",
+            world.story().await
+        );
+        assert_eq!(world.dialler.journal().count("import"), 1, "moved {moved}");
+    }
 }
