@@ -71,7 +71,7 @@ pub use due::{AuditRules, DueContact, HarvestRules, Share};
 pub use ends::LastEnd;
 pub use error::{LedgerError, OpenError};
 pub use freeze::{FreezeOrder, FreezeRow};
-pub use gate::GateAnswer;
+pub use gate::{GateAnswer, Opens};
 pub use hints::Hint;
 pub use history::{ChunkStored, HistoryRead, ReadContext};
 pub use inputs::RecordInputs;

@@ -6,6 +6,7 @@ use dialbridge::domain::{BlockSubject, RecordId, RecordKey};
 use dialbridge::ledger::{NewState, StateChange};
 use dialbridge::sim::dialler::DiallerConfig;
 use dialbridge::sim::faults::{Action, Effect, RetryAfter, Rule};
+use serde_json::json;
 use std::time::Duration;
 
 fn record(id: &str) -> BlockSubject {
@@ -39,6 +40,17 @@ async fn a_block_takes_back_what_waits() {
     house.push().await;
     assert_eq!(house.sim.len(), 0);
     assert_eq!(house.sim.journal().write_count(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_block_takes_back_an_update_that_would_bring_its_number() {
+    let house = loaded(&["1"]).await;
+    house.pull("1", &[("Name", "1"), ("City", "Ulm"), ("PhoneNumber1", "4930777888")]).await;
+    house.block(BlockSubject::Number("+4930777888".to_owned())).await;
+    house.push().await;
+    assert!(house.contact("1").locked, "{:?}", house.operations("1").await);
+    assert_eq!(house.field("1", "PhoneNumber1"), json!(number("1")));
+    assert_eq!(house.sim.journal().count("update"), 0);
 }
 
 #[tokio::test(start_paused = true)]
