@@ -11,6 +11,7 @@ mod phones;
 mod process;
 mod push;
 mod real_odoo;
+mod requirements;
 mod scenarios;
 mod simulation;
 mod support;
