@@ -85,6 +85,13 @@ struct Token {
     dead: bool,
 }
 
+impl Token {
+    /// Whether its file could not be read yet.
+    fn is_missing(&self) -> bool {
+        self.secret.expose_secret().is_empty()
+    }
+}
+
 impl Access {
     pub(super) fn new(granted: Granted, now: Instant, of: u64, serial: u64) -> Self {
         Self { token: granted.token, renew_at: now + granted.renew_in, of, serial }
@@ -136,13 +143,23 @@ impl Auth {
                     tokens.push(Token { file: Some(file.clone()), secret, dead: false });
                     warnings.extend(warning);
                 }
-                Err(problem) => errors.push(problem),
+                Err(problem) => {
+                    tokens.push(Token {
+                        file: Some(file.clone()),
+                        secret: SecretString::default(),
+                        dead: true,
+                    });
+                    errors.push(problem);
+                }
             }
         }
-        if tokens.is_empty() && errors.is_empty() {
+        if tokens.is_empty() {
             errors.push(Problem::new(key, "no file", "a file that holds the token, or a list of two"));
         }
-        if errors.is_empty() {
+        // Of two, one is enough: whoever has taken the old one away must be able to start. The other is
+        // read as soon as it is there.
+        if tokens.iter().any(|token| !token.dead) {
+            warnings.extend(errors);
             Ok((Self::with(scheme, key.to_owned(), tokens), warnings))
         } else {
             Err(errors)
@@ -150,10 +167,11 @@ impl Auth {
     }
 
     fn with(scheme: AuthScheme, key: String, tokens: Vec<Token>) -> Self {
+        let current = tokens.iter().position(|token| !token.dead).unwrap_or(0);
         Self {
             scheme,
             key,
-            state: Mutex::new(State { tokens, current: 0, version: 0, rests_until: None }),
+            state: Mutex::new(State { tokens, current, version: 0, rests_until: None }),
             access: tokio::sync::Mutex::default(),
         }
     }
@@ -169,7 +187,7 @@ impl Auth {
         let mut state = self.state();
         state.rests_until = None;
         for token in &mut state.tokens {
-            token.dead = false;
+            token.dead = token.is_missing();
         }
         found
     }
@@ -208,7 +226,12 @@ impl Auth {
 
     /// The token files whose content the side has refused since it was read.
     pub fn refused_files(&self) -> Vec<PathBuf> {
-        self.state().tokens.iter().filter(|t| t.dead).filter_map(|t| t.file.clone()).collect()
+        self.state()
+            .tokens
+            .iter()
+            .filter(|t| t.dead && !t.is_missing())
+            .filter_map(|t| t.file.clone())
+            .collect()
     }
 
     /// How access tokens are asked for, where they are.
@@ -409,6 +432,21 @@ mod tests {
         assert_eq!(credential.name, "x-api-key");
         let printed = format!("{auth:?} {:?} {}", credential.value, auth.advice());
         assert!(!printed.contains("verysecret"), "{printed}");
+    }
+
+    #[test]
+    fn one_of_two_files_is_enough_to_start_and_the_other_is_read_when_it_comes() {
+        let dir = tempfile::tempdir().unwrap();
+        let files = [dir.path().join("old"), write(&dir, "new", "two")];
+        let (auth, warnings) = Auth::from_files(AuthScheme::Bearer, "k", &files).unwrap();
+        assert_eq!(warnings.len(), 1, "{warnings:?}");
+        assert!(warnings[0].to_string().contains("old"));
+        assert_eq!(shown(&auth), "Bearer two");
+        assert!(!auth.refused(&auth.credential().unwrap(), Instant::now()), "there is no other yet");
+        assert_eq!(auth.refused_files(), &files[1..], "what is not there was refused by nobody");
+        write(&dir, "old", "three");
+        assert!(!auth.rests(Instant::now()));
+        assert_eq!(shown(&auth), "Bearer three");
     }
 
     #[test]
