@@ -180,10 +180,19 @@ impl Connector {
     }
 }
 
-fn read_token(token: Option<&PageToken>) -> Result<Position, CallError> {
+/// A place that was kept while the connector or the CRM's address became another: rejected, so that whoever
+/// kept it begins anew.
+fn read_token(base_url: &str, token: Option<&PageToken>) -> Result<Position, CallError> {
     let Some(token) = token else { return Ok(Position::Start) };
-    serde_json::from_str(&token.0)
-        .map_err(|_| bad_answer("changed records", "the page token is none of this connector: begin anew"))
+    let position = serde_json::from_str(&token.0).ok().filter(|position| match position {
+        Position::Url(url) => super::links::resolve(base_url, url, url).is_ok(),
+        _ => true,
+    });
+    position.ok_or_else(|| {
+        let detail = "the page's place is none of this connector at this address: begin anew";
+        let kind = CallErrorKind::Rejected { status: 400, text: detail.to_owned() };
+        CallError { kind, ..bad_answer("changed records", detail) }
+    })
 }
 
 fn write_token(position: &Position) -> Option<PageToken> {
@@ -203,7 +212,7 @@ impl CrmRead for Connector {
     ) -> Result<Page, CallError> {
         let what = "changed records";
         let listing = &self.endpoint.file.changes;
-        let position = read_token(page)?;
+        let position = read_token(&self.endpoint.base_url, page)?;
         let asked = if page.is_none() { self.ask_clock().await? } else { None };
         let began = self.env.instant();
         let (records, next, called): (Vec<ReadRecord>, _, _) = if self.reads_by_time() {

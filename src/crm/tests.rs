@@ -195,13 +195,17 @@ fn odoos_500_for_an_unknown_field_is_a_matter_of_configuration() {
 }
 
 #[tokio::test]
-async fn a_token_of_another_connector_is_refused() {
+async fn a_place_of_another_connector_or_address_is_refused() {
     let script = Script::new(vec![json!([])]);
-    let error = connector("odoo", TWO, &script)
-        .changed_since(None, Some(&super::PageToken("c-17".to_owned())))
-        .await
-        .unwrap_err();
-    assert_eq!(error.kind, CallErrorKind::BadAnswer);
+    for kept in ["c-17", "{\"Url\":\"https://elsewhere.example.com/contacts?page=2\"}"] {
+        let token = super::PageToken(kept.to_owned());
+        let error = connector("odoo", TWO, &script).changed_since(None, Some(&token)).await.unwrap_err();
+        assert!(
+            matches!(error.kind, CallErrorKind::Rejected { .. }),
+            "whoever kept it begins anew: {error:?}"
+        );
+    }
+    assert!(script.asked.lock().unwrap().is_empty(), "nobody was asked");
 }
 
 #[tokio::test]
