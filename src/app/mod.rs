@@ -9,6 +9,7 @@ pub mod local;
 pub mod parts;
 pub mod plan;
 pub mod simulate;
+pub mod token;
 pub mod trial;
 
 mod activities;

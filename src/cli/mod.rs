@@ -16,7 +16,7 @@ use crate::app;
 use crate::control::{Command, End};
 use crate::domain::policy::Job;
 use crate::domain::{RecordId, RouteName};
-use args::{Cli, JobName, Verb};
+use args::{Cli, JobName, TokenVerb, Verb};
 use clap::Parser as _;
 use output::Output;
 use std::path::Path;
@@ -73,6 +73,9 @@ async fn run(cli: Cli) -> End {
         Verb::Ledger(verb) => ledger::run(&config, verb).await,
         Verb::Block(verb) => blocks::run(&config, verb).await,
         Verb::Contacts(verb) => contacts::run(&config, verb).await,
+        Verb::Token(TokenVerb::Test { side, file, json }) => {
+            app::token::test(&config, side.as_deref(), file, json.json).await
+        }
         Verb::Simulate(args) => app::simulate::run(app::simulate::SimulateOptions {
             records: args.records,
             dialler_port: args.dialler_port,
