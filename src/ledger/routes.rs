@@ -307,6 +307,8 @@ mod tests {
             client: client.to_owned(),
             crm: crm.to_owned(),
             object: "person".to_owned(),
+            max_new_per_run: None,
+            max_changed_per_run: None,
         };
         scene.ledger.route_register(facts, RouteState::Dry).await.map(|_| ())
     }

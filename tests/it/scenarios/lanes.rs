@@ -217,7 +217,8 @@ async fn does_a_sync_of_one_route_run_that_route_alone() {
     let id = world.record("Ada");
     let route = Some(RouteName::from("leads"));
     for job in [Job::Pull, Job::Push] {
-        let (end, said) = world.command(Command::Sync { job: Some(job), route: route.clone(), full: false }).await;
+        let (end, said) =
+            world.command(Command::Sync { job: Some(job), route: route.clone(), full: false }).await;
         assert_eq!(end, End::Done, "{said}");
     }
     world.idle().await;
