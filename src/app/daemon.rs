@@ -30,7 +30,14 @@ pub async fn run(config: &Path) -> anyhow::Result<End> {
     tracing::info!(version = env!("CARGO_PKG_VERSION"), ledger = %daemon.settings.ledger.path.display(), "started");
     let mut alive = keep_alive(service, &daemon);
     service.ready();
-    while let Wish::Reload = signals.next(&daemon.parts.env).await {
+    let broken = loop {
+        tokio::select! {
+            wish = signals.next(&daemon.parts.env) => match wish {
+                Wish::Reload => {}
+                Wish::End => break None,
+            },
+            error = daemon.parts.ledger.failure() => break Some(error),
+        }
         service.reloading();
         alive.abort();
         // It holds the ledger, which the new parts open anew.
@@ -38,10 +45,15 @@ pub async fn run(config: &Path) -> anyhow::Result<End> {
         daemon = service.alive_while(reload(daemon, config, &env)).await?;
         alive = keep_alive(service, &daemon);
         service.ready();
-    }
+    };
     service.stopping();
+    let ledger = daemon.settings.ledger.path.clone();
     daemon.stop().await;
-    Ok(End::Done)
+    match broken {
+        None => Ok(End::Done),
+        // Without its memory it must not send anything: no job goes on, and the service manager shows why.
+        Some(error) => Err(error).with_context(|| format!("stopped, because of {}", ledger.display())),
+    }
 }
 
 fn keep_alive(service: Service, daemon: &Daemon) -> tokio::task::JoinHandle<()> {

@@ -21,6 +21,7 @@ mod due;
 mod ends;
 mod error;
 mod gate;
+mod health;
 mod hints;
 mod history;
 mod holder;
