@@ -239,7 +239,7 @@ fn schedules(settings: &Settings, parts: &Parts) -> anyhow::Result<Vec<(Schedule
         }
         for (routes, runner) in &parts.control.runners.harvests {
             if routes.contains(&route.id) {
-                all.push((Schedule::parse(&route.harvest, zone)?, runner.clone()));
+                all.push((Schedule::parse(&route.harvest, zone)?.with_bookends(), runner.clone()));
             }
         }
     }
