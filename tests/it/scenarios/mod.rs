@@ -10,6 +10,7 @@ mod eligibility;
 mod empty_list;
 mod first_sight;
 mod found;
+mod outage;
 mod resets;
 mod switches;
 mod taken_over;
