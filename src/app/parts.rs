@@ -5,9 +5,10 @@ use super::activities::{HarvestActivity, PullActivity, PushActivity};
 use crate::check::{BatchRead, CrmSettings, RouteSettings, Settings};
 use crate::control::{Control, Runners};
 use crate::crm::{self, Connector, CrmRead};
+use crate::dialler::CampaignRef;
 use crate::dialler::jtel::{self, JtelClient, JtelConfig};
 use crate::domain::policy::RouteState;
-use crate::domain::{Policy, Problem, RouteName, Timestamp};
+use crate::domain::{CampaignId, Policy, Problem, RouteName, Timestamp};
 use crate::env::Env;
 use crate::jobs::campaigns::WantedCampaign;
 use crate::jobs::pull::{PullContext, PullRoute};
@@ -262,8 +263,15 @@ pub async fn build_on(
     }
     let tracker = TaskTracker::new();
     let (next_due, push_due) = watch::channel(None);
-    let runners = runners(&settings, &env, &ledger, &sides, &routes, &tracker, next_due);
-    let control = Arc::new(Control { ledger: ledger.clone(), env: env.clone(), runners, alone: false });
+    let rows = ledger.routes_list().await?;
+    let pinned = rows.into_iter().filter_map(|row| Some((row.route, row.campaign?))).collect();
+    let runners = runners(&settings, &env, &ledger, &sides, &routes, &tracker, &pinned, next_due);
+    let control = Arc::new(Control {
+        ledger: ledger.clone(),
+        env: env.clone(),
+        runners,
+        alone: false,
+    });
     Ok(Parts {
         env,
         ledger,
@@ -276,6 +284,7 @@ pub async fn build_on(
     })
 }
 
+#[expect(clippy::too_many_arguments, reason = "everything that runs is made of these")]
 fn runners(
     settings: &Arc<Settings>,
     env: &Env,
@@ -283,6 +292,7 @@ fn runners(
     sides: &Sides,
     routes: &BTreeMap<RouteName, RoutePart>,
     tracker: &TaskTracker,
+    pinned: &BTreeMap<RouteName, CampaignId>,
     next_due: watch::Sender<Option<Timestamp>>,
 ) -> Runners {
     let wanted: Vec<WantedCampaign> = routes
@@ -302,20 +312,12 @@ fn runners(
             (name.clone(), Activator::start(&format!("pull {name}"), env, tracker, Arc::new(activity)))
         })
         .collect();
-    // The unit of harvest is the campaign: two routes on one campaign must not read it twice (semantics 18).
-    let mut campaigns: Vec<(crate::dialler::CampaignRef, Vec<RouteName>)> = Vec::new();
-    for want in &wanted {
-        match campaigns.iter_mut().find(|(campaign, _)| *campaign == want.campaign) {
-            Some((_, routes)) => routes.push(want.route.clone()),
-            None => campaigns.push((want.campaign.clone(), vec![want.route.clone()])),
-        }
-    }
-    let harvests = campaigns
+    let harvests = harvest_units(&wanted, pinned)
         .into_iter()
         .map(|(campaign, served)| {
             let name = match &campaign {
-                crate::dialler::CampaignRef::Id(id) => format!("harvest campaign {id}"),
-                crate::dialler::CampaignRef::Name(name) => format!("harvest {name}"),
+                CampaignRef::Id(id) => format!("harvest campaign {id}"),
+                CampaignRef::Name(name) => format!("harvest {name}"),
             };
             let wanted = wanted.iter().filter(|want| served.contains(&want.route)).cloned().collect();
             let activity =
@@ -324,4 +326,24 @@ fn runners(
         })
         .collect();
     Runners { pulls, push: Some(push), harvests }
+}
+
+/// The unit of harvest is the campaign: two routes on one campaign must not read it twice (semantics 18), also where
+/// one names it by its name and one by its number.
+fn harvest_units(
+    wanted: &[WantedCampaign],
+    pinned: &BTreeMap<RouteName, CampaignId>,
+) -> Vec<(CampaignRef, Vec<RouteName>)> {
+    let mut units: Vec<(CampaignRef, Vec<RouteName>)> = Vec::new();
+    for want in wanted {
+        let id = pinned.get(&want.route);
+        let same = |(campaign, routes): &&mut (CampaignRef, Vec<RouteName>)| {
+            *campaign == want.campaign || id.is_some() && routes.iter().any(|route| pinned.get(route) == id)
+        };
+        match units.iter_mut().find(same) {
+            Some((_, routes)) => routes.push(want.route.clone()),
+            None => units.push((want.campaign.clone(), vec![want.route.clone()])),
+        }
+    }
+    units
 }

@@ -265,3 +265,46 @@ fn run_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<RunRow> {
         },
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::testing::scene;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_run_whose_balance_is_wrong_cannot_end_as_done() {
+        let scene = scene().await;
+        let run = async |job| {
+            let start = RunStart { job, route: None, campaign: None, cause: "hand" };
+            scene.ledger.run_start(start).await.expect("a run")
+        };
+        let none = Counts::default();
+        for (job, wrong, right) in [
+            (
+                Job::Pull,
+                Counts { records_read: 3, queued: 2, ..none },
+                Counts { records_read: 3, queued: 2, parked: 1, ..none },
+            ),
+            (
+                Job::Push,
+                Counts { taken: 2, done: 1, ..none },
+                Counts { taken: 2, done: 1, put_back: 1, ..none },
+            ),
+            (
+                Job::Harvest,
+                Counts { listed: 2, unchanged: 1, due: 2, ..none },
+                Counts { listed: 2, unchanged: 1, due: 1, ..none },
+            ),
+        ] {
+            let id = run(job).await;
+            let refused = scene.ledger.run_finish(id, RunEnd::Done, wrong).await;
+            assert!(matches!(refused, Err(LedgerError::Refused { .. })), "{job}: {refused:?}");
+            let rows = scene.ledger.runs_list(None, 1).await.expect("runs");
+            assert_eq!(rows[0].state, "running", "{job}: nothing of it is stored");
+            scene.ledger.run_finish(id, RunEnd::Done, right).await.expect("it adds up");
+            // A run that broke off need not add up: that it did is what it says.
+            let id = run(job).await;
+            scene.ledger.run_finish(id, RunEnd::Failed("cut".to_owned()), wrong).await.expect("stored");
+        }
+    }
+}

@@ -10,6 +10,7 @@ mod eligibility;
 mod empty_list;
 mod first_sight;
 mod found;
+mod harvests;
 mod outage;
 mod resets;
 mod switches;
