@@ -228,6 +228,7 @@ pub async fn build_on(
     transports: &dyn Transports,
 ) -> anyhow::Result<Parts> {
     ledger.runs_mark_interrupted().await?;
+    ledger.foreign_set(settings.foreign).await?;
     let sides = sides(&settings, &env, transports, Some(&ledger))?;
     let mut routes = BTreeMap::new();
     for route in settings.routes.values() {

@@ -7,7 +7,7 @@ use crate::domain::{
     Timestamp,
 };
 use crate::env::Env;
-use crate::ledger::{GateAnswer, Ledger, LedgerError};
+use crate::ledger::{GateAnswer, HandAct, Ledger, LedgerError};
 use crate::runtime::{Activator, Outcome};
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -274,13 +274,17 @@ impl Control {
         };
         // A contact of nobody's belongs to the whole config.
         let client = "default";
+        // An unlock lifts what was locked by hand, and nothing else: it asks for itself.
         if kind.makes_callable()
+            && kind != OperationKind::Unlock
             && let GateAnswer::Shut(block) = self.ledger.gate_ask_contact(client, contact, Vec::new()).await?
         {
-            answer.text(format!("refused: contact {contact} must not be called ({})", block.reason));
-            return Ok(End::Failed);
+            return Ok(refused(contact, &block, answer));
         }
-        let operation = self.ledger.contact_act(client.to_owned(), contact, kind, who, reason).await?;
+        let operation = match self.ledger.contact_act(client.to_owned(), contact, kind, who, reason).await? {
+            HandAct::Queued(operation) => operation,
+            HandAct::Shut(block) => return Ok(refused(contact, &block, answer)),
+        };
         if let Some(runner) = &self.runners.push {
             run(runner, answer).await;
         }
@@ -358,6 +362,17 @@ impl Control {
             runner.activate("hand");
         }
     }
+}
+
+fn refused(contact: ContactId, block: &Block, answer: &Answer) -> End {
+    let remedy = match block.subject {
+        BlockSubject::Contact(_) => "`dialbridge contacts unlock` lifts it",
+        BlockSubject::Record(_) | BlockSubject::Number(_) => {
+            "`dialbridge block list` shows it, `block remove` lifts it"
+        }
+    };
+    answer.text(format!("refused: contact {contact} must not be called ({}); {remedy}", block.reason));
+    End::Failed
 }
 
 async fn run(runner: &Activator, answer: &Answer) -> End {

@@ -60,10 +60,7 @@ impl Work<'_> {
             match self.ask(&leased, gate).await? {
                 GateAnswer::Open(open) => permit = Some(open),
                 GateAnswer::Shut(block) => {
-                    let subject = match block.subject {
-                        crate::domain::BlockSubject::Record(_) => "the record".to_owned(),
-                        crate::domain::BlockSubject::Number(number) => format!("the number {number}"),
-                    };
+                    let subject = block.subject.in_words();
                     let reason = Reason::new(ReasonCode::GateShut).with("subject", subject);
                     ledger.operation_end(leased.id, Ending::Cancelled(reason)).await?;
                     return Ok(end(Fate::Refused, None));
@@ -159,15 +156,15 @@ impl Work<'_> {
         self.context.env.shutdown().is_cancelled() && matches!(error.kind, CallErrorKind::NotSent)
     }
 
+    /// The record whose decision is too old to be acted on: soon, where somebody would be made callable by it; after
+    /// an hour's outage, whatever it would change.
+    fn too_old(&self, leased: &Leased) -> Option<RecordId> {
         let limits = &self.context.limits;
         let most = if plan::asks_gate(leased.kind, &leased.values) {
             limits.max_decision_age.min(limits.max_wait)
         } else {
             limits.max_wait
         };
-    /// The record whose decision is too old to be acted on: soon, where somebody would be made callable by it; after
-    /// an hour's outage, whatever it would change.
-    fn too_old(&self, leased: &Leased) -> Option<RecordId> {
         let age = self.context.env.now() - leased.decided_at;
         (age > quiet(most)).then(|| leased.record.clone()).flatten()
     }

@@ -4,6 +4,7 @@
 //! and CRM noted themselves.
 
 mod blocks;
+mod by_hand;
 mod doubt;
 mod edits;
 mod eligibility;
@@ -11,6 +12,7 @@ mod empty_list;
 mod first_sight;
 mod found;
 mod harvests;
+mod numbers;
 mod outage;
 mod resets;
 mod switches;
