@@ -2,7 +2,7 @@
 
 use super::parts::{self, Parts, RealTransports, Transports};
 use super::service::Service;
-use super::{LoadedSettings, logging};
+use super::{LoadedSettings, logging, upkeep};
 use crate::check::Settings;
 use crate::control::{End, Socket};
 use crate::domain::{Problem, Timestamp};
@@ -206,7 +206,10 @@ impl Daemon {
             parts.tracker.spawn(push_when_due(ledger, env, parts.push_due.clone(), push.clone()));
         }
         match first {
-            FirstRuns::AtOnce => parts.control.runners.activate_all("start"),
+            FirstRuns::AtOnce => {
+                parts.control.runners.activate_all("start");
+                parts.upkeep.activate("start");
+            }
             FirstRuns::OnDemand => {}
         }
         Ok(Self { settings, parts, pulse, scheduler, socket })
@@ -228,7 +231,8 @@ impl Daemon {
 }
 
 fn schedules(settings: &Settings, parts: &Parts) -> anyhow::Result<Vec<(Schedule, Activator)>> {
-    let mut all = Vec::new();
+    let daily = Schedule::parse(upkeep::WHEN, settings.dialler.time_zone)?;
+    let mut all = vec![(daily, parts.upkeep.clone())];
     for route in settings.routes.values() {
         let zone = route.time_zone;
         if let Some(runner) = parts.control.runners.pulls.get(&route.id) {

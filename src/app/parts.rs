@@ -2,6 +2,7 @@
 
 use super::Problems;
 use super::activities::{HarvestActivity, PullActivity, PushActivity};
+use super::upkeep::UpkeepActivity;
 use crate::check::{BatchRead, CrmSettings, RouteSettings, Settings};
 use crate::control::{Control, Runners};
 use crate::crm::{self, Connector, CrmRead};
@@ -62,6 +63,8 @@ pub struct Parts {
     pub routes: BTreeMap<RouteName, RoutePart>,
     /// Where commands go.
     pub control: Arc<Control>,
+    /// What is done to the ledger once a day.
+    pub upkeep: Activator,
     /// Every task that must end before the ledger closes.
     pub tracker: TaskTracker,
     /// When push has something to do next, as its last run saw it.
@@ -273,12 +276,15 @@ pub async fn build_on(
         runners,
         alone: false,
     });
+    let upkeep = UpkeepActivity { ledger: ledger.clone(), keep_bodies: settings.ledger.keep_bodies };
+    let upkeep = Activator::start("upkeep", &env, &tracker, Arc::new(upkeep));
     Ok(Parts {
         env,
         ledger,
         dialler: sides.dialler,
         routes,
         control,
+        upkeep,
         tracker,
         push_due,
         clients: sides.clients,

@@ -36,6 +36,7 @@ mod meet_due;
 mod migrate;
 mod open;
 mod parked;
+mod prune;
 mod pull;
 mod readers;
 mod routes;
