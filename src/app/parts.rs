@@ -274,6 +274,7 @@ pub async fn build_on(
         ledger: ledger.clone(),
         env: env.clone(),
         runners,
+        beside: settings.routes.values().map(|route| (route.id.clone(), route.beside)).collect(),
         alone: false,
     });
     let upkeep = UpkeepActivity { ledger: ledger.clone(), keep_bodies: settings.ledger.keep_bodies };
