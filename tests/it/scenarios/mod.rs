@@ -13,6 +13,7 @@ mod empty_list;
 mod first_sight;
 mod found;
 mod harvests;
+mod lock_probe;
 mod numbers;
 mod outage;
 mod resets;
