@@ -34,6 +34,12 @@ impl Control {
             HandAct::Queued(operation) => operation,
             HandAct::Shut(block) => return Ok(refused(contact, &block, answer)),
         };
+        if act == ContactAct::Delete {
+            answer.text(
+                "locked now; deleted once its calls have looked alike for a quarter of an hour and a harvest has read them. \
+                 `dialbridge contacts unlock` takes it back until then",
+            );
+        }
         if let Some(runner) = &self.runners.push {
             run(runner, answer).await;
         }

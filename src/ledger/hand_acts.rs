@@ -56,11 +56,9 @@ impl Ledger {
             .write("contact_act", move |tx| match kind {
                 OperationKind::Lock => lock(tx, &act),
                 OperationKind::Unlock => unlock(tx, &act),
+                OperationKind::Delete => delete(tx, &act),
                 // A reset is no unlock: who must stay locked is locked again after it.
-                OperationKind::Reset
-                | OperationKind::Import
-                | OperationKind::Update
-                | OperationKind::Delete => {
+                OperationKind::Reset | OperationKind::Import | OperationKind::Update => {
                     let link = lane_of_contact(tx, act.at, &act.client, act.contact)?;
                     Ok((queue(tx, &act, link, kind)?, None))
                 }
@@ -85,17 +83,7 @@ fn queue(tx: &Transaction<'_>, act: &Act, link: LinkId, kind: OperationKind) -> 
 /// The lock is always sent, also where we locked before: whoever asks for it may have seen it open.
 fn lock(tx: &Transaction<'_>, act: &Act) -> rusqlite::Result<Acted> {
     let link = lane_of_contact(tx, act.at, &act.client, act.contact)?;
-    let client: String =
-        tx.prepare_cached("SELECT client FROM links WHERE id = ?1")?.query_row([link.0], |row| row.get(0))?;
-    let block = Block {
-        subject: BlockSubject::Contact(act.contact),
-        reason: act.reason(ReasonCode::LockedByHand),
-        source: "operator".to_owned(),
-        since: act.at,
-        until: None,
-        who: Some(act.who.clone()),
-    };
-    let added = add_in(tx, &client, &block, act.at, None)?;
+    let (block, epoch) = hold(tx, act, link, "operator", act.reason(ReasonCode::LockedByHand))?;
     let waiting: Option<i64> = tx
         .prepare_cached(
             "SELECT id FROM operations WHERE link_id = ?1 AND kind = 'lock' AND state = 'waiting'
@@ -107,7 +95,41 @@ fn lock(tx: &Transaction<'_>, act: &Act) -> rusqlite::Result<Acted> {
         Some(id) => OperationId(id),
         None => lane::lock_anyway(tx, link, &reason_of(&block), &act.cause())?,
     };
-    Ok((HandAct::Queued(id), Some(added.epoch)))
+    Ok((HandAct::Queued(id), Some(epoch)))
+}
+
+/// Locked at once and deleted later, when nothing of its calls can be lost; until then no rule makes it callable.
+fn delete(tx: &Transaction<'_>, act: &Act) -> rusqlite::Result<Acted> {
+    let link = lane_of_contact(tx, act.at, &act.client, act.contact)?;
+    let text = format!("to be deleted: {}", act.text);
+    let reason = Reason::new(ReasonCode::LockedByHand).with("text", text);
+    let (_, epoch) = hold(tx, act, link, TO_BE_DELETED, reason)?;
+    Ok((queue(tx, act, link, OperationKind::Delete)?, Some(epoch)))
+}
+
+/// The source of a block that holds a contact until it is deleted, and ends with that.
+pub(super) const TO_BE_DELETED: &str = "delete";
+
+/// Blocks the contact, whoever's it is; answers the block and the epoch after it.
+fn hold(
+    tx: &Transaction<'_>,
+    act: &Act,
+    link: LinkId,
+    source: &str,
+    reason: Reason,
+) -> rusqlite::Result<(Block, i64)> {
+    let client: String =
+        tx.prepare_cached("SELECT client FROM links WHERE id = ?1")?.query_row([link.0], |row| row.get(0))?;
+    let block = Block {
+        subject: BlockSubject::Contact(act.contact),
+        reason,
+        source: source.to_owned(),
+        since: act.at,
+        until: None,
+        who: Some(act.who.clone()),
+    };
+    let added = add_in(tx, &client, &block, act.at, None)?;
+    Ok((block, added.epoch))
 }
 
 /// Lifts what was locked by hand, under whichever of the link's contacts, unless something else stands against it.
@@ -122,6 +144,11 @@ fn unlock(tx: &Transaction<'_>, act: &Act) -> rusqlite::Result<Acted> {
         lifted += lift_in(tx, &act.client, &subject, None, &act.who, &act.text, act.at)?;
     }
     let reason = act.reason(ReasonCode::ByHand);
+    tx.prepare_cached(
+        "UPDATE operations SET state = 'cancelled', outcome = 'by_hand', outcome_params = ?2, finished_at = ?3
+         WHERE link_id = ?1 AND kind = 'delete' AND state = 'waiting'",
+    )?
+    .execute((link.0, reason.params_json(), time(act.at)))?;
     tx.prepare_cached(
         "UPDATE links SET wish = 'callable', wish_code = 'by_hand', wish_params = ?2 WHERE id = ?1",
     )?

@@ -322,7 +322,7 @@ fn cause_of(tx: &Transaction<'_>, id: OperationId) -> rusqlite::Result<String> {
 fn begin(tx: &Transaction<'_>, leased: &Leased, sent: i64, body: Option<&str>) -> rusqlite::Result<()> {
     tx.prepare_cached(
         "UPDATE operations SET state = 'sending', leased_at = ?2, sent_seq = ?3, body = ?4, contact_id = ?5,
-                settle_at = NULL, before = CASE kind WHEN 'reset' THEN
+                settle_at = NULL, before = CASE kind WHEN 'delete' THEN before WHEN 'reset' THEN
                     (SELECT json_object('tries', tries, 'result', result_code, 'fingerprint', hex(fingerprint))
                      FROM contacts c WHERE c.contact_id = ?5) END
          WHERE id = ?1",

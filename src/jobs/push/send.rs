@@ -56,6 +56,11 @@ impl Work<'_> {
             ledger.operation_end(leased.id, Ending::Again { not_before }).await?;
             return Ok(end(Fate::TooOld(record), None));
         }
+        if leased.kind == OperationKind::Delete
+            && let Some((fate, stop)) = self.must_wait(&leased).await?
+        {
+            return Ok(end(fate, stop));
+        }
         if plan::asks_gate(leased.kind, &leased.values) {
             match self.ask(&leased, gate).await? {
                 GateAnswer::Open(open) => permit = Some(open),

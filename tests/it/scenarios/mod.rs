@@ -6,6 +6,7 @@
 mod beside;
 mod blocks;
 mod by_hand;
+mod deletes;
 mod doubt;
 mod edits;
 mod eligibility;
