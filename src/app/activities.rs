@@ -10,7 +10,7 @@ use crate::jobs::JobError;
 use crate::jobs::campaigns::{WantedCampaign, pin_campaigns};
 use crate::jobs::harvest::{HarvestContext, HarvestReport, HarvestSettings, harvest};
 use crate::jobs::pull::{PullContext, pull};
-use crate::jobs::push::{PushContext, PushLimits, PushRoute, Refresher, Resting, push};
+use crate::jobs::push::{DailyLimit, PushContext, PushLimits, PushRoute, Refresher, Resting, push};
 use crate::ledger::{Counts, Ledger};
 use crate::runtime::{Activator, Activity, Outcome};
 use std::collections::BTreeMap;
@@ -38,15 +38,50 @@ impl Activity for PullActivity {
         // Also after a failure: what was stored before it is good to go.
         self.push.activate("schedule");
         outcome(result.map(|report| {
-            let Counts { records_read, unchanged, queued, skipped, blocked, parked, parked_new, .. } = report.counts;
+            let Counts { records_read, unchanged, queued, skipped, blocked, parked, parked_new, noted, .. } =
+                report.counts;
             let mut text = format!(
                 "run {}: {records_read} records read, {unchanged} unchanged, {queued} queued, {skipped} skipped, {blocked} \
                  blocked, {parked} parked ({parked_new} new)",
                 report.run
             );
+            if noted > 0 {
+                text.push_str(&format!("; {noted} notes"));
+            }
             for (name, why) in &report.companions_not_taken {
                 text.push_str(&format!("; companion {name} not taken: {why}"));
             }
+            let mut new = parked_new;
+            if let Some(pass) = &report.pass {
+                let Counts { records_read, unchanged, queued, parked_new, .. } = pass.counts;
+                new += parked_new;
+                text.push_str(&format!(
+                    "; full pass ({}), run {}: {records_read} records read, {unchanged} unchanged, {queued} queued, {}",
+                    pass.why.in_words(),
+                    pass.run,
+                    if pass.finished { "at its end" } else { "goes on with the next pull" }
+                ));
+            }
+            (text, new > 0)
+        }))
+    }
+}
+
+/// The day's decisions of one route whose conditions depend on the date; push follows at once.
+pub(super) struct DayActivity {
+    pub pull: PullContext,
+    pub push: Activator,
+}
+
+#[async_trait::async_trait]
+impl Activity for DayActivity {
+    async fn run(&self, cause: &'static str) -> Outcome {
+        let result = self.pull.decide_day(cause).await;
+        self.push.activate("schedule");
+        outcome(result.map(|counts| {
+            let Counts { skipped, blocked, parked, parked_new, .. } = counts;
+            let text =
+                format!("by the date: {skipped} not eligible any more, {blocked} blocked, {parked} parked");
             (text, parked_new > 0)
         }))
     }
@@ -133,6 +168,10 @@ impl PushActivity {
                     campaign: pinned.get(name).copied().flatten(),
                     policy: part.pull.route.policy,
                     import_mode: ImportMode { overwrite: true, reset: flag, unlock: flag },
+                    drip: part
+                        .settings
+                        .max_new_per_day
+                        .map(|most| DailyLimit { most, zone: part.settings.time_zone }),
                 };
                 (name.clone(), route)
             })
@@ -173,9 +212,9 @@ struct ByPull(BTreeMap<RouteName, PullContext>);
 
 #[async_trait::async_trait]
 impl Refresher for ByPull {
-    async fn decide_anew(&self, route: &RouteName, ids: Vec<RecordId>) -> Result<(), JobError> {
+    async fn decide_anew(&self, route: &RouteName, ids: Vec<RecordId>) -> Result<Vec<RecordId>, JobError> {
         match self.0.get(route) {
-            Some(pull) => pull.decide_anew(&ids).await.map(|_| ()),
+            Some(pull) => pull.decide_anew(&ids).await,
             // A route that left the config decides nothing any more; what waits for it goes on waiting.
             None => Err(JobError::Stopped(format!("route {route} is no longer in the config"))),
         }
@@ -205,6 +244,9 @@ impl HarvestActivity {
     }
 
     async fn harvest(&self, cause: &'static str) -> Result<(String, bool), JobError> {
+        if self.paused().await? {
+            return Ok(("paused: `dialbridge route resume` lets it go on".to_owned(), false));
+        }
         // Every harvest looks whether names and numbers still agree.
         pin_campaigns(&self.ledger, &*self.dialler, &self.wanted).await?;
         let Some(first) = self.wanted.first() else { return Ok(("no route".to_owned(), false)) };
@@ -242,6 +284,14 @@ impl HarvestActivity {
             .map(|row| row.route)
             .min();
         Ok(first.filter(|route| self.wanted.iter().all(|want| want.route != *route)))
+    }
+
+    /// Whether every route that the campaign serves is paused with its harvest.
+    async fn paused(&self) -> Result<bool, JobError> {
+        let rows = self.ledger.routes_list().await?;
+        let paused =
+            |want: &WantedCampaign| rows.iter().any(|row| row.route == want.route && row.harvest_paused);
+        Ok(self.wanted.iter().all(paused))
     }
 
     fn context(&self, cause: &'static str) -> HarvestContext {

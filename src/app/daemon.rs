@@ -231,12 +231,15 @@ impl Daemon {
 }
 
 fn schedules(settings: &Settings, parts: &Parts) -> anyhow::Result<Vec<(Schedule, Activator)>> {
-    let daily = Schedule::parse(upkeep::WHEN, settings.dialler.time_zone)?;
-    let mut all = vec![(daily, parts.upkeep.clone())];
+    let nightly = Schedule::parse(upkeep::WHEN, settings.dialler.time_zone)?;
+    let mut all = vec![(nightly, parts.upkeep.clone())];
     for route in settings.routes.values() {
         let zone = route.time_zone;
         if let Some(runner) = parts.control.runners.pulls.get(&route.id) {
             all.push((Schedule::parse(&route.pull, zone)?, runner.clone()));
+        }
+        if let Some(runner) = parts.control.runners.days.get(&route.id) {
+            all.push((Schedule::parse(&daily(route.day_start), zone)?, runner.clone()));
         }
         if let Some(runner) = &parts.control.runners.push {
             all.push((Schedule::parse(&route.push, zone)?, runner.clone()));
@@ -248,6 +251,12 @@ fn schedules(settings: &Settings, parts: &Parts) -> anyhow::Result<Vec<(Schedule
         }
     }
     Ok(all)
+}
+
+/// The cron of a time of day.
+pub fn daily(at: chrono::NaiveTime) -> String {
+    use chrono::Timelike as _;
+    format!("{} {} * * *", at.minute(), at.hour())
 }
 
 /// Runs push when its next operation is due (a lock that is repeated after two seconds, a quiet time that

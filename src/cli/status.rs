@@ -28,6 +28,19 @@ pub async fn status(config: &Path, output: Output) -> anyhow::Result<End> {
             .collect();
         format!("\nParked:\n{}", table(&["count", "what", "route", "reason"], &rows))
     });
+    let companions = ledger.companions_in_trouble().await?;
+    if !companions.is_empty() {
+        output.values(&companions, || {
+            let rows: Vec<Vec<String>> = companions
+                .iter()
+                .map(|c| vec![c.route.clone(), c.companion.clone(), c.failed.to_string(), c.failure.clone()])
+                .collect();
+            format!(
+                "\nCompanions that are not taken:\n{}",
+                table(&["route", "companion", "times", "why"], &rows)
+            )
+        });
+    }
     let waiting = ledger.operations_open_counts().await?;
     output.values(&waiting, || {
         if waiting.is_empty() {

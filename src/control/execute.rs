@@ -4,7 +4,7 @@ use super::{Answer, Command, End, Parked};
 use crate::domain::policy::{Beside, Job};
 use crate::domain::{Block, BlockSubject, Reason, ReasonCode, RouteName, Timestamp};
 use crate::env::Env;
-use crate::ledger::{Ledger, LedgerError};
+use crate::ledger::{FreezeOrder, Ledger, LedgerError};
 use crate::runtime::{Activator, Outcome};
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -14,6 +14,8 @@ use std::collections::BTreeMap;
 pub struct Runners {
     /// Pull, by route.
     pub pulls: BTreeMap<RouteName, Activator>,
+    /// The day's decisions, by route; only where conditions depend on the date.
+    pub days: BTreeMap<RouteName, Activator>,
     /// Push: one for the dialler, settle included.
     pub push: Option<Activator>,
     /// Harvest, by campaign: with the routes that feed it.
@@ -61,8 +63,13 @@ impl Control {
 
     async fn dispatch(&self, command: Command, who: String, answer: &Answer) -> Result<End, LedgerError> {
         match command {
-            Command::Sync { job, route } => self.sync(job, route, answer).await,
-            Command::Route { route, state, reason } => self.route(route, state, who, reason, answer).await,
+            Command::Sync { job, route, full } => self.sync(job, route, full, answer).await,
+            Command::Route { route, word, reason } => self.route(route, word, who, reason, answer).await,
+            Command::Freeze { reason, until, even_locks } => {
+                self.freeze(FreezeOrder { until, even_locks, who, text: reason }, answer).await
+            }
+            Command::Thaw { reason } => self.thaw(who, reason, answer).await,
+            Command::Wave { wave, word, reason } => self.wave(wave, word, who, reason, answer).await,
             Command::BlockAdd { client, subjects, reason, source, until } => {
                 self.block_add(client, subjects, reason, source, until, who, answer).await
             }
@@ -86,6 +93,7 @@ impl Control {
         &self,
         job: Option<Job>,
         route: Option<RouteName>,
+        full: bool,
         answer: &Answer,
     ) -> Result<End, LedgerError> {
         if let Some(route) = &route
@@ -99,7 +107,13 @@ impl Control {
         if wanted(Job::Pull) {
             for (name, runner) in &self.runners.pulls {
                 if route.as_ref().is_none_or(|route| route == name) {
+                    if full {
+                        self.begin_full_pass(name, answer).await?;
+                    }
                     end = end.and(run(runner, answer).await);
+                    while full && end != End::Failed && self.ledger.pass_open(name.clone()).await?.is_some() {
+                        end = end.and(run(runner, answer).await);
+                    }
                 }
             }
         }
@@ -265,7 +279,7 @@ impl Control {
         }
     }
 
-    fn wake_pulls(&self) {
+    pub(super) fn wake_pulls(&self) {
         for runner in self.runners.pulls.values().filter(|_| !self.alone) {
             runner.activate("hand");
         }

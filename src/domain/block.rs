@@ -34,8 +34,8 @@ pub enum BlockSubject {
 }
 
 impl BlockSubject {
-    /// How a reason names it.
-    pub fn in_words(&self) -> String {
+    /// How it reads in a reason: `the record`, `the number +4930123456`, or `contact 4711`.
+    pub fn spoken(&self) -> String {
         match self {
             Self::Record(_) => "the record".to_owned(),
             Self::Number(number) => format!("the number {number}"),

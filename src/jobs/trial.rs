@@ -107,7 +107,11 @@ pub async fn try_record(
     id: &RecordId,
 ) -> Result<Trial, JobError> {
     let route = &context.route;
-    let page = context.crm.fetch(std::slice::from_ref(id)).await?;
+    let mut page = context.crm.fetch(std::slice::from_ref(id)).await?;
+    // Asked now and of the CRM: before the first pull the ledger has no copy.
+    for companion in context.flags_used() {
+        page.set_flag(companion, &context.crm.companion(companion).await?);
+    }
     let Some(found) = page.records.into_iter().next() else {
         return Ok(nothing(route.route.as_str(), "the CRM has no record with this id".to_owned()));
     };
@@ -121,16 +125,16 @@ pub async fn try_record(
     let key = RecordKey { crm: route.crm.clone(), object: route.object.clone(), id: id.clone() };
     let inputs = context
         .ledger
-        .record_inputs(route.client.clone(), route.route.clone(), key, examined.pulled.numbers.clone())
+        .record_inputs(route.client.clone(), route.route.clone(), key, examined.numbers.clone())
         .await?;
-    let side = match (&inputs.link, &examined.pulled.user_data) {
+    let side = match (&inputs.link, &examined.user_data) {
         (Some(link), _) if link.contact.is_some() => DiallerSide::Linked,
         (_, Ok(user_data)) => meet(dialler, user_data, campaign).await?,
         (_, Err(_)) => DiallerSide::NotMet,
     };
     let decision = sync::decide(&DecisionInput {
         link: inputs.link.as_ref(),
-        crm: &examined.pulled.crm,
+        crm: &examined.crm,
         dialler: &side,
         blocks: &inputs.blocks,
         last_result: inputs.last_result,
@@ -140,18 +144,18 @@ pub async fn try_record(
         route: route.route.to_string(),
         expressions: route.mapping.explain(&record, today).into_iter().map(Into::into).collect(),
         record: Some(Value::Object(record.fields)),
-        user_data: examined.pulled.user_data.as_ref().ok().map(ToString::to_string),
+        user_data: examined.user_data.as_ref().ok().map(ToString::to_string),
         notes: examined.notes.iter().map(ToString::to_string).collect(),
-        numbers: examined.pulled.numbers.clone(),
+        numbers: examined.numbers.clone(),
         blocks: inputs.blocks.iter().map(|block| format!("{} ({})", block.reason, block.source)).collect(),
         dialler: describe(&side),
-        verdict: verdict(&decision, examined.pulled.block == crate::ledger::BlockWord::Set),
+        verdict: verdict(&decision, examined.block == crate::ledger::BlockWord::Set),
         operations: decision
             .intents
             .iter()
             .map(|intent| format!("{}: {}", intent.kind, intent.reason))
             .collect(),
-        body: body(&decision, inputs.link.as_ref().map(|link| &link.base), &examined.pulled.crm),
+        body: body(&decision, inputs.link.as_ref().map(|link| &link.base), &examined.crm),
     })
 }
 

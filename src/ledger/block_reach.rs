@@ -129,6 +129,18 @@ pub(super) fn decide_anew(
             (_, _, BlockSubject::Contact(_) | BlockSubject::Record(_)) => {}
         }
     }
+    if let BlockSubject::Number(_) = subject {
+        // Whoever was never there has no link, and so no numbers: what it is blocked by tells.
+        let records: Vec<(String, String)> = tx
+            .prepare_cached(
+                "SELECT d.route, d.record_id FROM records d JOIN routes r ON r.route = d.route
+                 WHERE d.state = 'blocked' AND d.link_id IS NULL AND r.client = ?1
+                   AND json_extract(d.params, '$.subject') = ?2",
+            )?
+            .query_map((client, subject.spoken()), |row| Ok((row.get(0)?, row.get(1)?)))?
+            .collect::<Result<_, _>>()?;
+        records.iter().try_for_each(|(route, record)| hint(tx, route, record, now))?;
+    }
     Ok(())
 }
 

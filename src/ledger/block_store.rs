@@ -75,7 +75,7 @@ pub(super) fn epoch_raise(tx: &Transaction<'_>) -> rusqlite::Result<i64> {
 
 /// How a block reads as the reason of a lock.
 pub(super) fn reason_of(block: &Block) -> Reason {
-    Reason::new(ReasonCode::Blocked).with("subject", block.subject.in_words()).with("why", &block.reason)
+    Reason::new(ReasonCode::Blocked).with("subject", block.subject.spoken()).with("why", &block.reason)
 }
 
 struct SubjectKey<'a> {

@@ -294,6 +294,7 @@ pub(super) fn store_seen(
 }
 
 /// Somebody gave a contact, ours or not, a number that is blocked: it is locked in the transaction that learns of it.
+/// One that was locked for a block that is no longer against it has its record looked at: it says who may be called.
 pub(super) fn lock_if_blocked(tx: &Transaction<'_>, id: ContactId, now: Timestamp) -> rusqlite::Result<()> {
     let links: Vec<i64> = tx
         .prepare_cached("SELECT id FROM links WHERE contact_id = ?1")?
@@ -303,9 +304,15 @@ pub(super) fn lock_if_blocked(tx: &Transaction<'_>, id: ContactId, now: Timestam
         return foreign::lock_if_blocked(tx, id, now);
     }
     for link in links.into_iter().map(LinkId) {
-        if let Some(block) = gate::shut_for(tx, link, &time(now))? {
-            let cause = Cause { at: now, decided_at: now, text: "gate".to_owned(), run: None };
-            lane::lock(tx, link, &block_store::reason_of(&block), &cause)?;
+        match gate::shut_for(tx, link, &time(now))? {
+            Some(block) => {
+                let cause = Cause { at: now, decided_at: now, text: "gate".to_owned(), run: None };
+                lane::lock(tx, link, &block_store::reason_of(&block), &cause)?;
+            }
+            None => {
+                hints::freed_in(tx, now, link)?;
+                foreign::release(tx, link, now)?;
+            }
         }
     }
     Ok(())

@@ -106,7 +106,7 @@ pub(super) fn lock_if_blocked(
 pub(super) fn release(tx: &Transaction<'_>, lane_id: LinkId, now: Timestamp) -> rusqlite::Result<()> {
     let held: bool = tx
         .prepare_cached(
-            "SELECT EXISTS (SELECT 1 FROM links l WHERE l.id = ?1 AND l.wish = 'locked' AND l.wish_code = 'blocked'
+            "SELECT EXISTS (SELECT 1 FROM links l WHERE l.id = ?1 AND l.route IS NULL AND l.wish = 'locked' AND l.wish_code = 'blocked'
                 AND NOT EXISTS (SELECT 1 FROM contacts c JOIN links o ON o.folded = c.folded
                                 WHERE c.contact_id = l.contact_id AND o.id <> l.id))",
         )?

@@ -3,9 +3,10 @@
 
 use super::block_store::{add_in, epoch_raise, lift_in, reason_of};
 use super::decisions::{Cause, insert_operation, lane_of_contact, next_generation};
+use super::gate::{self, Opens};
 use super::inputs::contacts_of;
 use super::sql::time;
-use super::{Ledger, LedgerError, gate, lane};
+use super::{Ledger, LedgerError, lane};
 use crate::domain::{
     Block, BlockSubject, ContactId, Intent, LinkId, OperationId, OperationKind, Reason, ReasonCode, Timestamp,
 };
@@ -135,7 +136,7 @@ fn hold(
 /// Lifts what was locked by hand, under whichever of the link's contacts, unless something else stands against it.
 fn unlock(tx: &Transaction<'_>, act: &Act) -> rusqlite::Result<Acted> {
     let link = lane_of_contact(tx, act.at, &act.client, act.contact)?;
-    if let Some(block) = gate::shut_otherwise(tx, link, &time(act.at))? {
+    if let Some(block) = gate::shut_otherwise(tx, link, Opens::Contact, &time(act.at))? {
         return Ok((HandAct::Shut(Box::new(block)), None));
     }
     let mut lifted = 0;

@@ -117,27 +117,38 @@ impl Ledger {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
     use crate::ledger::testing::scene;
+    use crate::ledger::{Done, Ending};
+    use serde_json::json;
 
     #[tokio::test(start_paused = true)]
-    async fn nothing_in_the_trail_is_edited_or_taken_out() {
+    async fn a_change_is_kept_with_what_was_there_before_and_cannot_be_edited() {
         let scene = scene().await;
-        let link = scene.link("1", Some(1), &[]).await;
-        let insert = scene.ledger.write("test_trail", move |tx| {
-            tx.execute(
-                "INSERT INTO changes (at, link_id, side, field, before_from, cause)
-                 VALUES ('2030-01-07T09:00:00.000000Z', ?1, 'dialler', 'City', 'none', 'run:1')",
-                [link.0],
-            )
-        });
-        insert.await.expect("a change");
-        for sql in
-            ["UPDATE changes SET field = 'Name'", "DELETE FROM changes", "DELETE FROM changes WHERE id = 1"]
-        {
-            let refused = scene.ledger.write("test_trail", move |tx| tx.execute(sql, [])).await;
-            let said = refused.expect_err("refused").to_string();
-            assert!(said.contains("append-only"), "{sql}: {said}");
+        let link = scene.link("1", Some(7), &[]).await;
+        let update = OperationId(scene.operation(link, "update", "sending").await);
+        let changed = FieldTrail {
+            field: "City".to_owned(),
+            before: Some(json!("Ulm")),
+            before_from: BeforeFrom::Base,
+            after: Some(json!("Bonn")),
+        };
+        let done = Done { changes: vec![changed], ..Done::default() };
+        scene.ledger.operation_end(update, Ending::Done(Box::new(done))).await.expect("stored");
+        let trail = scene.ledger.changes_list(link, 10).await.expect("a trail");
+        let told = |row: &ChangeRow| {
+            (row.field.clone(), row.before.clone(), row.before_from.clone(), row.after.clone(), row.operation)
+        };
+        let text = |text: &str| Some(format!("{text:?}"));
+        let expected = ("City".to_owned(), text("Ulm"), "base".to_owned(), text("Bonn"), Some(update.0));
+        assert_eq!(trail.iter().map(told).collect::<Vec<_>>(), [expected]);
+        assert_eq!(trail[0].cause, "run:1", "why it was done");
+        let edit = |tx: &Transaction<'_>| tx.execute("UPDATE changes SET after = '\"Hof\"'", []);
+        assert!(scene.ledger.write("test_edit", edit).await.is_err(), "the trail is append-only");
+        for sql in ["DELETE FROM changes", "DELETE FROM changes WHERE field = 'City'"] {
+            let refused = scene.ledger.write("test_delete", move |tx| tx.execute(sql, [])).await;
+            assert!(refused.expect_err("refused").to_string().contains("append-only"), "{sql}");
         }
-        assert_eq!(scene.ledger.changes_list(link, 10).await.expect("the trail").len(), 1);
+        assert_eq!(scene.ledger.changes_list(link, 10).await.expect("a trail").len(), 1);
     }
 }

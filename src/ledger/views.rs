@@ -53,7 +53,7 @@ pub struct CallView {
 pub struct Event {
     /// When.
     pub at: Timestamp,
-    /// `operation`, `attempt`, `change` or `block`.
+    /// `operation`, `attempt`, `change`, `note` or `block`.
     pub kind: String,
     /// What (`import`, a field's name, a block's kind).
     pub what: String,
@@ -95,7 +95,7 @@ pub struct ContactStory {
     pub link: Option<LinkStory>,
     /// Its calls, newest first.
     pub calls: Vec<CallView>,
-    /// Operations, attempts, changes and blocks, oldest first.
+    /// Operations, attempts, changes, notes and blocks, oldest first.
     pub events: Vec<Event>,
 }
 
@@ -214,6 +214,9 @@ fn events(connection: &Connection, link: i64) -> rusqlite::Result<Vec<Event>> {
         SELECT at, 'change', field, side, cause,
                json_object('before', json(before), 'after', json(after)) FROM changes WHERE link_id = ?1
         UNION ALL
+        SELECT n.since, 'note', 'record', CASE WHEN n.ended_at IS NULL THEN 'stands' ELSE 'ended' END, n.code, n.params
+        FROM record_notes n JOIN links l ON l.id = ?1 AND l.route = n.route AND l.record_id = n.record_id
+        UNION ALL
         SELECT b.since, 'block', b.kind, CASE WHEN b.lifted_at IS NULL THEN 'in force' ELSE 'lifted' END, b.code,
                b.source
         FROM blocks b JOIN links l ON l.id = ?1 AND (l.client = b.client OR b.kind = 'contact')
@@ -263,8 +266,16 @@ mod tests {
             })
             .await
             .expect("readable views");
-        let expected =
-            ["v_blocked_foreign", "v_blocks", "v_calls", "v_contacts", "v_operations", "v_parked", "v_runs"];
+        let expected = [
+            "v_blocked_foreign",
+            "v_blocks",
+            "v_calls",
+            "v_contacts",
+            "v_notes",
+            "v_operations",
+            "v_parked",
+            "v_runs",
+        ];
         assert_eq!(views, expected);
     }
 

@@ -3,9 +3,14 @@
 //! Every test is a question that a user would ask; the answer is read from what the simulated dialler
 //! and CRM noted themselves.
 
+mod bad_days;
 mod beside;
 mod blocks;
+mod brake;
 mod by_hand;
+mod companions;
+mod cursor;
+mod dated;
 mod deletes;
 mod doubt;
 mod edits;
@@ -13,10 +18,20 @@ mod eligibility;
 mod empty_list;
 mod first_sight;
 mod found;
+mod full_pass;
 mod harvests;
+mod hints;
+mod lanes;
+mod limits;
 mod lock_probe;
+mod missing;
+mod notes;
 mod numbers;
+mod objections;
 mod outage;
+mod refresh;
 mod resets;
+mod revision;
 mod switches;
 mod taken_over;
+mod unreadable;
