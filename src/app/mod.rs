@@ -15,6 +15,7 @@ pub mod trial;
 mod activities;
 mod logging;
 mod service;
+mod upkeep;
 
 use crate::check::Settings;
 use crate::domain::Problem;

@@ -22,7 +22,7 @@ pub use offline::{Checked, Validators, offline};
 pub use online::{Sides, online};
 pub use remarks::remarks;
 pub use settings::{
-    BatchRead, Beside, CrmSettings, DiallerSettings, HarvestSettings, LedgerSettings, LogFormat, LogSettings,
+    BatchRead, CrmSettings, DiallerSettings, HarvestSettings, LedgerSettings, LogFormat, LogSettings,
     PushSettings, RouteSettings, Settings,
 };
 

@@ -7,6 +7,7 @@ use super::route;
 use super::settings::{HarvestSettings, LedgerSettings, LogFormat, LogSettings, PushSettings, Settings};
 use super::traps;
 use crate::config::{Loaded, RawConfig};
+use crate::domain::policy::Foreign;
 use crate::domain::{Problem, RouteName};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -79,6 +80,7 @@ fn settings(raw: &RawConfig, validators: &Validators<'_>, notes: &mut Notes<'_>)
     let dialler = dialler?;
     Some(Settings {
         blocks_country: blocks_country.or_else(|| dialler.country.clone()),
+        foreign: Foreign::parse(&raw.blocks.foreign.value)?,
         dialler,
         crms,
         routes,

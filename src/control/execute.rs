@@ -1,13 +1,10 @@
 //! Carries commands out: through the ledger and the runners, never past them.
 
-use super::{Answer, Command, ContactAct, End, Parked};
-use crate::domain::policy::Job;
-use crate::domain::{
-    Block, BlockSubject, ContactId, OperationId, OperationKind, Reason, ReasonCode, RecordId, RouteName,
-    Timestamp,
-};
+use super::{Answer, Command, End, Parked};
+use crate::domain::policy::{Beside, Job};
+use crate::domain::{Block, BlockSubject, Reason, ReasonCode, RouteName, Timestamp};
 use crate::env::Env;
-use crate::ledger::{FreezeOrder, GateAnswer, Ledger, LedgerError};
+use crate::ledger::{FreezeOrder, Ledger, LedgerError};
 use crate::runtime::{Activator, Outcome};
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -44,6 +41,8 @@ pub struct Control {
     pub env: Env,
     /// The runners.
     pub runners: Runners,
+    /// What contacts that are not ours mean for a route, by the config.
+    pub beside: BTreeMap<RouteName, Beside>,
     /// Whether no daemon goes on after the command: then nothing is woken, because a run that the end of
     /// the command breaks off helps nobody, and what cannot wait is done before the command ends.
     pub alone: bool,
@@ -173,6 +172,13 @@ impl Control {
             "new": added.iter().filter(|added| added.new).count(),
             "contacts_locked": added.iter().map(|added| added.links_locked).sum::<usize>(),
         }));
+        let left_alone = self.ledger.foreign_left_alone().await?;
+        if left_alone > 0 {
+            answer.text(format!(
+                "{left_alone} contacts of others bear a blocked number and are left alone ([blocks] foreign = \"report\"); \
+                 the ledger's view v_blocked_foreign lists them"
+            ));
+        }
         if self.alone
             && added.iter().any(|added| added.links_locked > 0)
             && let Some(runner) = &self.runners.push
@@ -213,8 +219,12 @@ impl Control {
             }
             Parked::All { route } => {
                 let (records, operations) = self.ledger.parked_retry_all(route.clone(), who).await?;
+                if records + operations == 0 {
+                    answer.text("done, nothing to do: nothing is parked");
+                    return Ok(End::Done);
+                }
                 answer.text(format!("{records} records and {operations} operations are tried again"));
-                records + operations > 0
+                true
             }
         };
         if !found {
@@ -242,76 +252,6 @@ impl Control {
         }
         answer.text(format!("put aside until it changes ({reason})"));
         Ok(End::Done)
-    }
-
-    async fn contact(
-        &self,
-        contact: ContactId,
-        act: ContactAct,
-        who: String,
-        reason: String,
-        answer: &Answer,
-    ) -> Result<End, LedgerError> {
-        let kind = match act {
-            ContactAct::Lock => OperationKind::Lock,
-            ContactAct::Unlock => OperationKind::Unlock,
-            ContactAct::Reset => OperationKind::Reset,
-            ContactAct::Delete => OperationKind::Delete,
-        };
-        // A contact of nobody's belongs to the whole config.
-        let client = "default";
-        if kind.makes_callable()
-            && let GateAnswer::Shut(block) = self.ledger.gate_ask_contact(client, contact, Vec::new()).await?
-        {
-            answer.text(format!("refused: contact {contact} must not be called ({})", block.reason));
-            return Ok(End::Failed);
-        }
-        let operation = self.ledger.contact_act(client.to_owned(), contact, kind, who, reason).await?;
-        if let Some(runner) = &self.runners.push {
-            run(runner, answer).await;
-        }
-        self.show_operation(operation, answer).await
-    }
-
-    async fn send_record(
-        &self,
-        route: RouteName,
-        record: RecordId,
-        who: String,
-        answer: &Answer,
-    ) -> Result<End, LedgerError> {
-        let Some(pull) = self.runners.pulls.get(&route) else {
-            answer.text(self.unknown_route(&route));
-            return Ok(End::Usage);
-        };
-        self.ledger.hints_add(route.clone(), vec![record.clone()], "hand").await?;
-        let mut end = run(pull, answer).await;
-        let operations = self.ledger.record_send_by_hand(route, record, who).await?;
-        if operations.is_empty() {
-            answer.text("nothing is to be sent for this record");
-            return Ok(end);
-        }
-        if let Some(runner) = &self.runners.push {
-            end = end.and(run(runner, answer).await);
-        }
-        for operation in operations {
-            end = end.and(self.show_operation(operation, answer).await?);
-        }
-        Ok(end)
-    }
-
-    async fn show_operation(&self, id: OperationId, answer: &Answer) -> Result<End, LedgerError> {
-        let Some(row) = self.ledger.operation_show(id).await? else {
-            answer.text(format!("operation {id} is gone"));
-            return Ok(End::Failed);
-        };
-        let outcome = row.outcome.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
-        answer.text(format!("operation {id}, {}: {}{outcome}", row.kind, row.state));
-        answer.data(serde_json::to_value(&row).unwrap_or_default());
-        Ok(match row.state.as_str() {
-            "done" | "waiting" | "sending" => End::Done,
-            _ => End::Failed,
-        })
     }
 
     fn status(&self, answer: &Answer) {
@@ -346,7 +286,7 @@ impl Control {
     }
 }
 
-async fn run(runner: &Activator, answer: &Answer) -> End {
+pub(super) async fn run(runner: &Activator, answer: &Answer) -> End {
     match runner.run_now("hand").await {
         Some(Outcome::Done { text, parked_new }) => {
             answer.text(format!("{}: {text}", runner.name()));

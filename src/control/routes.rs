@@ -1,9 +1,10 @@
 //! Whether routes act: states, pilots, pauses, the freeze, waves that need approval, full passes.
 
+use super::execute::run;
 use super::{Answer, Control, End, RouteWord, WaveOrder};
 use crate::domain::RouteName;
-use crate::domain::policy::{PassReason, RouteState};
-use crate::ledger::{Changed, FreezeOrder, LedgerError, NewState, Pilot, StateChange, WaveWord};
+use crate::domain::policy::{Beside, PassReason, RouteState};
+use crate::ledger::{Changed, FreezeOrder, LedgerError, NewState, Pilot, StateChange, Unlinked, WaveWord};
 use serde_json::json;
 
 impl Control {
@@ -23,6 +24,11 @@ impl Control {
             RouteWord::Pause { until, harvest_too } => NewState::Paused { until, harvest_too },
             RouteWord::Resume => NewState::Resumed,
         };
+        let acts = matches!(state, NewState::On | NewState::Pilot(_));
+        if acts && let Some(why) = self.held_in_dry(&route, answer).await? {
+            answer.text(format!("route {route} stays dry: {why}"));
+            return Ok(End::Failed);
+        }
         let change = StateChange { state, who, text: reason };
         let Some(now) = self.ledger.route_set_state(route.clone(), change).await? else {
             answer.text(self.unknown_route(&route));
@@ -55,6 +61,36 @@ impl Control {
             RouteState::Dry | RouteState::Paused => {}
         }
         Ok(End::Done)
+    }
+
+    /// A campaign that holds contacts without a link is met before it is filled: whoever among them is in the CRM
+    /// would be imported a second time and called twice (users 9). Answers why the route may not leave `dry`.
+    async fn held_in_dry(&self, route: &RouteName, answer: &Answer) -> Result<Option<String>, LedgerError> {
+        match self.beside.get(route) {
+            Some(Beside::Hold) => {}
+            Some(Beside::Ignore) | None => return Ok(None),
+        }
+        let known = self.ledger.route_show(route.clone()).await?;
+        if !known.is_some_and(|row| row.is_dry()) {
+            return Ok(None);
+        }
+        if self.ledger.route_unlinked(route.clone()).await?.is_none() {
+            answer.text("its campaign was never read to its end: it is read now");
+            for (routes, runner) in &self.runners.harvests {
+                if routes.contains(route) {
+                    run(runner, answer).await;
+                }
+            }
+        }
+        Ok(match self.ledger.route_unlinked(route.clone()).await? {
+            None => Some(
+                "its campaign could not be read to its end, so nobody knows whom it holds already. Mend what the \
+                 harvest says, then `dialbridge sync harvest` and try again"
+                    .to_owned(),
+            ),
+            Some(unlinked) if unlinked.unknown() > 0 => Some(beside_ours(route, &unlinked)),
+            Some(_) => None,
+        })
     }
 
     pub(super) async fn freeze(&self, order: FreezeOrder, answer: &Answer) -> Result<End, LedgerError> {
@@ -139,6 +175,17 @@ impl Control {
         }
         Ok(())
     }
+}
+
+fn beside_ours(route: &RouteName, unlinked: &Unlinked) -> String {
+    let Unlinked { ours, another, none } = unlinked;
+    format!(
+        "its campaign holds {} contacts without a record of ours: {ours} carry our UserData and would be taken over, \
+         {another} carry another, {none} none. Whoever among the last two is in the CRM would be imported a second time \
+         and called twice. Empty the campaign or take another one; if they are meant to be there, set beside = \"ignore\" \
+         in [route.{route}]",
+        ours + another + none
+    )
 }
 
 fn said(route: &RouteName, state: RouteState) -> String {

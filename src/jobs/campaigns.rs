@@ -117,6 +117,7 @@ mod tests {
             state_since: crate::domain::Timestamp::UNIX_EPOCH,
             state_who: String::new(),
             state_until: None,
+            state_after: None,
             harvest_paused: false,
             waves_held: 0,
             state_text: String::new(),

@@ -7,7 +7,7 @@ use super::drip::{Drip, LeftToday, full_today, left_today};
 use super::inputs::link_view;
 use super::route_state::choose_pilots;
 use super::sql::{get_named, get_reason, get_time, json, time};
-use super::{Ledger, LedgerError};
+use super::{Ledger, LedgerError, sent_numbers};
 use crate::domain::policy::Clearing;
 use crate::domain::{
     CampaignId, ContactId, Intent, LinkId, LinkView, OperationId, OperationKind, Reason, ReasonCode,
@@ -251,7 +251,7 @@ pub(super) fn put_back(
          WHERE id = ?1 AND state IN ('sending', 'uncertain')",
     )?
     .execute((id.0, not_before.map(time)))?;
-    Ok(())
+    sent_numbers::refresh_of(tx, id)
 }
 
 /// A lock that certainly never arrived has locked nothing: whoever decides next must not believe it.
@@ -286,6 +286,7 @@ fn lease_one(
             operation.values = values;
             let body = json(&operation.values)?;
             begin(tx, &operation, sent, Some(&body))?;
+            sent_numbers::leaving(tx, operation.link, &operation.values)?;
             if let Some(left) = drip {
                 *left -= 1;
             }
@@ -343,7 +344,7 @@ fn cause_of(tx: &Transaction<'_>, id: OperationId) -> rusqlite::Result<String> {
 fn begin(tx: &Transaction<'_>, leased: &Leased, sent: i64, body: Option<&str>) -> rusqlite::Result<()> {
     tx.prepare_cached(
         "UPDATE operations SET state = 'sending', leased_at = ?2, sent_seq = ?3, body = ?4, contact_id = ?5,
-                settle_at = NULL, before = CASE kind WHEN 'reset' THEN
+                settle_at = NULL, before = CASE kind WHEN 'delete' THEN before WHEN 'reset' THEN
                     (SELECT json_object('tries', tries, 'result', result_code, 'fingerprint', hex(fingerprint))
                      FROM contacts c WHERE c.contact_id = ?5) END
          WHERE id = ?1",

@@ -34,7 +34,10 @@ pub(super) fn store_record(
     let link = inputs::link_of_record(tx, &page.route, &record.id)?;
     let numbers = numbers(tx, record, link.as_ref().map(|(id, _)| *id))?;
     keep_blocks(tx, now, page, record, &key, &numbers)?;
-    let blocks = inputs::blocks_in_force(tx, &page.client, Some(&key), &numbers, &time(now))?;
+    let mut blocks = inputs::blocks_in_force(tx, &page.client, Some(&key), &numbers, &time(now))?;
+    if let Some((id, _)) = &link {
+        blocks.extend(inputs::contact_blocks(tx, &inputs::contacts_of(tx, *id)?, &time(now))?);
+    }
     let usable = match &user_data {
         Ok(_) => record.crm.clone(),
         Err(reason) => unusable(&record.crm, reason),

@@ -49,6 +49,8 @@ pub struct RouteRow {
     pub state_text: String,
     /// When a pause ends by itself.
     pub state_until: Option<Timestamp>,
+    /// Paused: what it is after that.
+    pub state_after: Option<RouteState>,
     /// Whether the pause holds the harvest too.
     pub harvest_paused: bool,
     /// How many waves need approval.
@@ -65,6 +67,17 @@ pub struct RouteRow {
     pub revision: Option<String>,
     /// The local day of the last daily decision.
     pub decided_on: Option<String>,
+}
+
+impl RouteRow {
+    /// Whether it has not acted since it began, or was set so: also in a pause.
+    pub fn is_dry(&self) -> bool {
+        match self.state {
+            RouteState::Dry => true,
+            RouteState::Paused => self.state_after == Some(RouteState::Dry),
+            RouteState::On | RouteState::Pilot => false,
+        }
+    }
 }
 
 const SELECT: &str = "SELECT r.*, c.position, c.moved_at,
@@ -245,6 +258,7 @@ fn route_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<RouteRow> {
         state_who: row.get("state_who")?,
         state_text: row.get("state_text")?,
         state_until: get_time_opt(row, "state_until")?,
+        state_after: row.get::<_, Option<String>>("state_after")?.and_then(|text| RouteState::parse(&text)),
         harvest_paused: row.get("harvest_paused")?,
         waves_held: row.get("waves_held")?,
         stopped: get_reason_opt(row, "stopped", "stopped_params")?,

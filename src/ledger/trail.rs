@@ -145,5 +145,10 @@ mod tests {
         assert_eq!(trail[0].cause, "run:1", "why it was done");
         let edit = |tx: &Transaction<'_>| tx.execute("UPDATE changes SET after = '\"Hof\"'", []);
         assert!(scene.ledger.write("test_edit", edit).await.is_err(), "the trail is append-only");
+        for sql in ["DELETE FROM changes", "DELETE FROM changes WHERE field = 'City'"] {
+            let refused = scene.ledger.write("test_delete", move |tx| tx.execute(sql, [])).await;
+            assert!(refused.expect_err("refused").to_string().contains("append-only"), "{sql}");
+        }
+        assert_eq!(scene.ledger.changes_list(link, 10).await.expect("a trail").len(), 1);
     }
 }

@@ -6,7 +6,9 @@
 
 mod answered;
 mod brake;
+mod delete;
 mod index;
+mod lock_probe;
 mod locks;
 mod meet;
 pub mod outcome;
@@ -72,6 +74,10 @@ pub struct PushLimits {
     pub settle_after: Duration,
     /// An older decision is made anew before anybody is made callable by it.
     pub max_decision_age: Duration,
+    /// What waited longer than this, because the dialler was down or we were, is decided anew whatever it is.
+    pub max_wait: Duration,
+    /// A contact's history must have looked alike for so long before it is deleted with its contact.
+    pub settle_calls: Duration,
     /// How long an answer to "who has this key?" holds.
     pub index_age: Duration,
     /// From so many unknown keys on the whole account is listed, where no young list is there.
@@ -90,6 +96,8 @@ impl Default for PushLimits {
             max_in_flight: 6,
             settle_after: Duration::from_secs(60),
             max_decision_age: Duration::from_secs(15 * 60),
+            max_wait: Duration::from_secs(3600),
+            settle_calls: Duration::from_secs(15 * 60),
             index_age: Duration::from_secs(15 * 60),
             index_from: 100,
             schedule: [60, 300, 900, 3600].map(Duration::from_secs).to_vec(),

@@ -1,8 +1,10 @@
 //! The real program as a user meets it: child processes, real signals, simulators over real HTTP.
 
+mod by_hand;
 mod clock;
 mod config_cli;
 mod daemon;
+mod damage;
 mod demo;
 mod house;
 mod judge;

@@ -200,8 +200,9 @@ async fn is_a_deletion_in_doubt_done_once_and_its_contact_not_made_again() {
         let rule = Rule::new(Action::Reset(effect)).method(http::Method::DELETE).times(1);
         world.dialler.faults().add(rule);
         let delete = Command::Contact { contact, act: ContactAct::Delete, reason: "asked".to_owned() };
-        let _in_doubt = world.command(delete).await;
-        world.live(minutes(15)).await;
+        // It goes once its calls have come to rest; the request is in doubt then.
+        let _waits = world.command(delete).await;
+        world.live(minutes(45)).await;
         assert!(world.contacts(id).is_empty(), "{effect:?}: {}", world.story().await);
         assert_eq!(world.dialler.journal().count("delete"), sent, "{effect:?}");
         world.editor().edit(id, json!({ "city": "Bonn" }));

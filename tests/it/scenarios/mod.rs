@@ -4,11 +4,14 @@
 //! and CRM noted themselves.
 
 mod bad_days;
+mod beside;
 mod blocks;
 mod brake;
+mod by_hand;
 mod companions;
 mod cursor;
 mod dated;
+mod deletes;
 mod doubt;
 mod edits;
 mod eligibility;
@@ -16,12 +19,16 @@ mod empty_list;
 mod first_sight;
 mod found;
 mod full_pass;
+mod harvests;
 mod hints;
 mod lanes;
 mod limits;
+mod lock_probe;
 mod missing;
 mod notes;
+mod numbers;
 mod objections;
+mod outage;
 mod refresh;
 mod resets;
 mod revision;

@@ -67,6 +67,8 @@ pub struct Setup {
     pub dialler: DiallerConfig,
     /// Lines for `[dialler]` beyond the usual ones.
     pub dialler_keys: &'static str,
+    /// What contacts of others mean for route `leads`.
+    pub beside: &'static str,
     /// The schedule of the pull.
     pub pull: &'static str,
     /// Lines for `[route.leads]`: conditions and policies.
@@ -88,6 +90,7 @@ impl Default for Setup {
             crm: CrmSettings::default(),
             dialler: DiallerConfig::default(),
             dialler_keys: "release = \"3.39\"",
+            beside: "ignore",
             pull: "* * * * *",
             route_keys: "only_if = \"phone and active\"\nblock_if = \"phone_blacklisted or do_not_call\"",
             fields: "Name = \"name\"\nPhoneNumber1 = \"phone | phone('DE')\"\nEmail = \"email\"\nCity = \"city\"\n\
@@ -524,7 +527,7 @@ fn load(config: &Path) -> Settings {
 }
 
 fn config_text(setup: &Setup) -> String {
-    let Setup { connector, dialler_keys, pull, route_keys, fields, more, .. } = setup;
+    let Setup { connector, dialler_keys, beside, pull, route_keys, fields, more, .. } = setup;
     format!(
         r#"
 [dialler]
@@ -546,7 +549,7 @@ crm          = "sales"
 campaign     = {CAMPAIGN}
 pull         = "{pull}"
 harvest      = "*/5 * * * *"
-beside       = "ignore"
+beside       = "{beside}"
 {route_keys}
 
 [route.leads.fields]

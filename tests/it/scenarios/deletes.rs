@@ -1,0 +1,74 @@
+//! Is anything lost when a contact is deleted by hand?
+
+use crate::support::world::{CAMPAIGN, World, minutes, seconds};
+use dialbridge::control::{Command, ContactAct, End};
+use dialbridge::domain::ContactId;
+use dialbridge::ledger::CallFilter;
+use dialbridge::sim::dialler::{CallPlan, Outcome};
+use std::time::Duration;
+
+async fn act(world: &World, contact: i64, act: ContactAct) -> (End, String) {
+    let contact = ContactId(contact);
+    world.command(Command::Contact { contact, act, reason: "asked us".to_owned() }).await
+}
+
+async fn calls(world: &World, contact: i64) -> Vec<Option<i64>> {
+    let filter = CallFilter { contact: Some(ContactId(contact)), ..CallFilter::default() };
+    let calls = world.ledger().calls_list(filter, 10).await.expect("calls");
+    calls.into_iter().map(|call| call.result_code).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn not_the_call_that_was_running_nor_its_late_result() {
+    let world = World::usual().await;
+    let id = world.record("Ada");
+    world.sync_all().await;
+    let contact = world.contact(id).id;
+    let mut plan = CallPlan::new(Outcome::Answered).result("NO_INTEREST", Duration::from_secs(12 * 60));
+    plan.talk = minutes(8);
+    assert!(world.dialler.call(contact, plan));
+    world.live(seconds(30)).await;
+    let (end, said) = act(&world, contact, ContactAct::Delete).await;
+    assert_eq!(end, End::Done, "{said}");
+    world.live(seconds(10)).await;
+    assert!(world.locked(id), "nobody is called by it any more");
+    world.live(minutes(20)).await;
+    assert!(world.dialler.contact(contact).is_some(), "its result was there for no quarter of an hour");
+    world.live(minutes(60)).await;
+    assert!(world.dialler.contact(contact).is_none(), "{}", world.story().await);
+    let calls = calls(&world, contact).await;
+    assert!(calls.len() == 1 && calls[0].is_some(), "{calls:?}");
+    assert_eq!(world.ledger().blocks_list(None, false, 10).await.expect("blocks"), []);
+    world.settle_down().await;
+    assert_eq!(world.contacts(id).len(), 0, "what a person deleted is not imported again");
+    world.assert_at_rest().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn not_the_contact_where_the_person_thinks_again() {
+    let world = World::usual().await;
+    let id = world.record("Ada");
+    world.sync_all().await;
+    let contact = world.contact(id).id;
+    assert_eq!(act(&world, contact, ContactAct::Delete).await.0, End::Done);
+    world.live(minutes(5)).await;
+    assert_eq!(act(&world, contact, ContactAct::Unlock).await.0, End::Done);
+    world.live(minutes(60)).await;
+    assert!(!world.locked(id), "{}", world.story().await);
+    world.assert_at_rest().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn nor_does_a_contact_of_others_wait_for_a_harvest_that_never_reads_it() {
+    let world = World::usual().await;
+    let unread = world.dialler.put(4711, &[("Name", "Ada"), ("PhoneNumber1", "4930777")]);
+    let read = world.dialler.put(CAMPAIGN, &[("Name", "Bert"), ("PhoneNumber1", "4930778")]);
+    world.sync_all().await;
+    for contact in [unread, read] {
+        assert_eq!(act(&world, contact, ContactAct::Delete).await.0, End::Done);
+    }
+    world.live(minutes(14)).await;
+    assert!(world.dialler.contact(unread).is_some() && world.dialler.contact(read).is_some());
+    world.live(minutes(10)).await;
+    assert!(world.dialler.contact(unread).is_none() && world.dialler.contact(read).is_none());
+}
