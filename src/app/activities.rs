@@ -212,6 +212,9 @@ impl HarvestActivity {
         let Some(campaign) = row.and_then(|row| row.campaign) else {
             return Err(JobError::Stopped(format!("the campaign of route {} is not known", first.route)));
         };
+        if let Some(route) = self.harvested_with(campaign).await? {
+            return Ok((format!("campaign {campaign} is harvested with route {route}"), false));
+        }
         let harvested_so_far = harvest(&self.context(cause), campaign).await;
         // Also after a failure: what was seen before it may show a second contact, and lock somebody.
         let run = harvested_so_far.as_ref().ok().and_then(|report| report.run);
@@ -225,6 +228,20 @@ impl HarvestActivity {
             ));
         }
         Ok((text, doubled > 0))
+    }
+
+    /// The route of another harvest that turned out to have the same campaign, named otherwise: one of the two reads
+    /// it until the next start makes one harvest of both.
+    async fn harvested_with(&self, campaign: CampaignId) -> Result<Option<RouteName>, JobError> {
+        let rows = self.ledger.routes_list().await?;
+        let configured =
+            |route: &RouteName| self.settings.routes.values().any(|settings| settings.id == *route);
+        let first = rows
+            .into_iter()
+            .filter(|row| row.campaign == Some(campaign) && configured(&row.route))
+            .map(|row| row.route)
+            .min();
+        Ok(first.filter(|route| self.wanted.iter().all(|want| want.route != *route)))
     }
 
     fn context(&self, cause: &'static str) -> HarvestContext {

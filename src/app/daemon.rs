@@ -2,7 +2,7 @@
 
 use super::parts::{self, Parts, RealTransports, Transports};
 use super::service::Service;
-use super::{LoadedSettings, logging};
+use super::{LoadedSettings, logging, upkeep};
 use crate::check::Settings;
 use crate::control::{End, Socket};
 use crate::domain::{Problem, Timestamp};
@@ -30,7 +30,14 @@ pub async fn run(config: &Path) -> anyhow::Result<End> {
     tracing::info!(version = env!("CARGO_PKG_VERSION"), ledger = %daemon.settings.ledger.path.display(), "started");
     let mut alive = keep_alive(service, &daemon);
     service.ready();
-    while let Wish::Reload = signals.next(&daemon.parts.env).await {
+    let broken = loop {
+        tokio::select! {
+            wish = signals.next(&daemon.parts.env) => match wish {
+                Wish::Reload => {}
+                Wish::End => break None,
+            },
+            error = daemon.parts.ledger.failure() => break Some(error),
+        }
         service.reloading();
         alive.abort();
         // It holds the ledger, which the new parts open anew.
@@ -38,10 +45,15 @@ pub async fn run(config: &Path) -> anyhow::Result<End> {
         daemon = service.alive_while(reload(daemon, config, &env)).await?;
         alive = keep_alive(service, &daemon);
         service.ready();
-    }
+    };
     service.stopping();
+    let ledger = daemon.settings.ledger.path.clone();
     daemon.stop().await;
-    Ok(End::Done)
+    match broken {
+        None => Ok(End::Done),
+        // Without its memory it must not send anything: no job goes on, and the service manager shows why.
+        Some(error) => Err(error).with_context(|| format!("stopped, because of {}", ledger.display())),
+    }
 }
 
 fn keep_alive(service: Service, daemon: &Daemon) -> tokio::task::JoinHandle<()> {
@@ -194,7 +206,10 @@ impl Daemon {
             parts.tracker.spawn(push_when_due(ledger, env, parts.push_due.clone(), push.clone()));
         }
         match first {
-            FirstRuns::AtOnce => parts.control.runners.activate_all("start"),
+            FirstRuns::AtOnce => {
+                parts.control.runners.activate_all("start");
+                parts.upkeep.activate("start");
+            }
             FirstRuns::OnDemand => {}
         }
         Ok(Self { settings, parts, pulse, scheduler, socket })
@@ -216,7 +231,8 @@ impl Daemon {
 }
 
 fn schedules(settings: &Settings, parts: &Parts) -> anyhow::Result<Vec<(Schedule, Activator)>> {
-    let mut all = Vec::new();
+    let daily = Schedule::parse(upkeep::WHEN, settings.dialler.time_zone)?;
+    let mut all = vec![(daily, parts.upkeep.clone())];
     for route in settings.routes.values() {
         let zone = route.time_zone;
         if let Some(runner) = parts.control.runners.pulls.get(&route.id) {
@@ -227,7 +243,7 @@ fn schedules(settings: &Settings, parts: &Parts) -> anyhow::Result<Vec<(Schedule
         }
         for (routes, runner) in &parts.control.runners.harvests {
             if routes.contains(&route.id) {
-                all.push((Schedule::parse(&route.harvest, zone)?, runner.clone()));
+                all.push((Schedule::parse(&route.harvest, zone)?.with_bookends(), runner.clone()));
             }
         }
     }

@@ -23,6 +23,7 @@ pub async fn open(settings: Settings) -> anyhow::Result<Local> {
         ledger: parts.ledger.clone(),
         env: parts.env.clone(),
         runners: parts.control.runners.clone(),
+        beside: parts.control.beside.clone(),
         alone: true,
     };
     Ok(Local { control: Arc::new(control), parts })

@@ -13,6 +13,7 @@ pub mod trial;
 mod activities;
 mod logging;
 mod service;
+mod upkeep;
 
 use crate::check::Settings;
 use crate::domain::Problem;

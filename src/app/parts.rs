@@ -2,12 +2,14 @@
 
 use super::Problems;
 use super::activities::{HarvestActivity, PullActivity, PushActivity};
+use super::upkeep::UpkeepActivity;
 use crate::check::{BatchRead, CrmSettings, RouteSettings, Settings};
 use crate::control::{Control, Runners};
 use crate::crm::{self, Connector, CrmRead};
+use crate::dialler::CampaignRef;
 use crate::dialler::jtel::{self, JtelClient, JtelConfig};
 use crate::domain::policy::RouteState;
-use crate::domain::{Policy, Problem, RouteName, Timestamp};
+use crate::domain::{CampaignId, Policy, Problem, RouteName, Timestamp};
 use crate::env::Env;
 use crate::jobs::campaigns::WantedCampaign;
 use crate::jobs::pull::{PullContext, PullRoute};
@@ -61,6 +63,8 @@ pub struct Parts {
     pub routes: BTreeMap<RouteName, RoutePart>,
     /// Where commands go.
     pub control: Arc<Control>,
+    /// What is done to the ledger once a day.
+    pub upkeep: Activator,
     /// Every task that must end before the ledger closes.
     pub tracker: TaskTracker,
     /// When push has something to do next, as its last run saw it.
@@ -227,6 +231,7 @@ pub async fn build_on(
     transports: &dyn Transports,
 ) -> anyhow::Result<Parts> {
     ledger.runs_mark_interrupted().await?;
+    ledger.foreign_set(settings.foreign).await?;
     let sides = sides(&settings, &env, transports, Some(&ledger))?;
     let mut routes = BTreeMap::new();
     for route in settings.routes.values() {
@@ -262,20 +267,32 @@ pub async fn build_on(
     }
     let tracker = TaskTracker::new();
     let (next_due, push_due) = watch::channel(None);
-    let runners = runners(&settings, &env, &ledger, &sides, &routes, &tracker, next_due);
-    let control = Arc::new(Control { ledger: ledger.clone(), env: env.clone(), runners, alone: false });
+    let rows = ledger.routes_list().await?;
+    let pinned = rows.into_iter().filter_map(|row| Some((row.route, row.campaign?))).collect();
+    let runners = runners(&settings, &env, &ledger, &sides, &routes, &tracker, &pinned, next_due);
+    let control = Arc::new(Control {
+        ledger: ledger.clone(),
+        env: env.clone(),
+        runners,
+        beside: settings.routes.values().map(|route| (route.id.clone(), route.beside)).collect(),
+        alone: false,
+    });
+    let upkeep = UpkeepActivity { ledger: ledger.clone(), keep_bodies: settings.ledger.keep_bodies };
+    let upkeep = Activator::start("upkeep", &env, &tracker, Arc::new(upkeep));
     Ok(Parts {
         env,
         ledger,
         dialler: sides.dialler,
         routes,
         control,
+        upkeep,
         tracker,
         push_due,
         clients: sides.clients,
     })
 }
 
+#[expect(clippy::too_many_arguments, reason = "everything that runs is made of these")]
 fn runners(
     settings: &Arc<Settings>,
     env: &Env,
@@ -283,6 +300,7 @@ fn runners(
     sides: &Sides,
     routes: &BTreeMap<RouteName, RoutePart>,
     tracker: &TaskTracker,
+    pinned: &BTreeMap<RouteName, CampaignId>,
     next_due: watch::Sender<Option<Timestamp>>,
 ) -> Runners {
     let wanted: Vec<WantedCampaign> = routes
@@ -302,20 +320,12 @@ fn runners(
             (name.clone(), Activator::start(&format!("pull {name}"), env, tracker, Arc::new(activity)))
         })
         .collect();
-    // The unit of harvest is the campaign: two routes on one campaign must not read it twice (semantics 18).
-    let mut campaigns: Vec<(crate::dialler::CampaignRef, Vec<RouteName>)> = Vec::new();
-    for want in &wanted {
-        match campaigns.iter_mut().find(|(campaign, _)| *campaign == want.campaign) {
-            Some((_, routes)) => routes.push(want.route.clone()),
-            None => campaigns.push((want.campaign.clone(), vec![want.route.clone()])),
-        }
-    }
-    let harvests = campaigns
+    let harvests = harvest_units(&wanted, pinned)
         .into_iter()
         .map(|(campaign, served)| {
             let name = match &campaign {
-                crate::dialler::CampaignRef::Id(id) => format!("harvest campaign {id}"),
-                crate::dialler::CampaignRef::Name(name) => format!("harvest {name}"),
+                CampaignRef::Id(id) => format!("harvest campaign {id}"),
+                CampaignRef::Name(name) => format!("harvest {name}"),
             };
             let wanted = wanted.iter().filter(|want| served.contains(&want.route)).cloned().collect();
             let activity =
@@ -324,4 +334,24 @@ fn runners(
         })
         .collect();
     Runners { pulls, push: Some(push), harvests }
+}
+
+/// The unit of harvest is the campaign: two routes on one campaign must not read it twice (semantics 18), also where
+/// one names it by its name and one by its number.
+fn harvest_units(
+    wanted: &[WantedCampaign],
+    pinned: &BTreeMap<RouteName, CampaignId>,
+) -> Vec<(CampaignRef, Vec<RouteName>)> {
+    let mut units: Vec<(CampaignRef, Vec<RouteName>)> = Vec::new();
+    for want in wanted {
+        let id = pinned.get(&want.route);
+        let same = |(campaign, routes): &&mut (CampaignRef, Vec<RouteName>)| {
+            *campaign == want.campaign || id.is_some() && routes.iter().any(|route| pinned.get(route) == id)
+        };
+        match units.iter_mut().find(same) {
+            Some((_, routes)) => routes.push(want.route.clone()),
+            None => units.push((want.campaign.clone(), vec![want.route.clone()])),
+        }
+    }
+    units
 }

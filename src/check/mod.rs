@@ -19,7 +19,7 @@ pub use finding::{Finding, Level};
 pub use offline::{Checked, Validators, offline};
 pub use online::{Sides, online};
 pub use settings::{
-    BatchRead, Beside, CrmSettings, DiallerSettings, HarvestSettings, LedgerSettings, LogFormat, LogSettings,
+    BatchRead, CrmSettings, DiallerSettings, HarvestSettings, LedgerSettings, LogFormat, LogSettings,
     PushSettings, RouteSettings, Settings,
 };
 

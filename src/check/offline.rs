@@ -6,6 +6,7 @@ use super::reach;
 use super::route;
 use super::settings::{HarvestSettings, LedgerSettings, LogFormat, LogSettings, PushSettings, Settings};
 use crate::config::{Loaded, RawConfig};
+use crate::domain::policy::Foreign;
 use crate::domain::{Problem, RouteName};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -77,6 +78,7 @@ fn settings(raw: &RawConfig, validators: &Validators<'_>, notes: &mut Notes<'_>)
     let dialler = dialler?;
     Some(Settings {
         blocks_country: blocks_country.or_else(|| dialler.country.clone()),
+        foreign: Foreign::parse(&raw.blocks.foreign.value)?,
         dialler,
         crms,
         routes,

@@ -2,8 +2,9 @@
 
 use super::finding::{Finding, Level};
 use super::overlap::ends;
-use super::settings::{BatchRead, Beside, RouteSettings, Settings};
+use super::settings::{BatchRead, RouteSettings, Settings};
 use crate::dialler::{BatchQuery, Campaign, CampaignRef, DiallerRead, Listed};
+use crate::domain::policy::Beside;
 use crate::domain::{CampaignId, Contact, ContactId, HistoryRow, Timestamp, suggest};
 use crate::env::Env;
 use crate::remote::{CallClass, CallError};

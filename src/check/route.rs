@@ -3,10 +3,10 @@
 use super::notes::Notes;
 use super::offline::Validators;
 use super::reach;
-use super::settings::{Beside, RouteSettings};
+use super::settings::RouteSettings;
 use crate::config::{NameOrNumber, RawConfig, RawRoute, Setting};
 use crate::dialler::CampaignRef;
-use crate::domain::policy::{AdoptConflict, Unblock, Vanished};
+use crate::domain::policy::{AdoptConflict, Beside, Unblock, Vanished};
 use crate::domain::{CampaignId, Problem, RouteName, suggest};
 use crate::mapping::numbers::Country;
 use crate::mapping::{Mapping, MappingSpec, TooLong};
@@ -76,7 +76,7 @@ pub(super) fn route(
         adopt_conflict: AdoptConflict::parse(&raw.adopt_conflict.value)?,
         vanished: Vanished::parse(&raw.vanished.value)?,
         country,
-        beside: if raw.beside.value == "ignore" { Beside::Ignore } else { Beside::Hold },
+        beside: Beside::parse(&raw.beside.value)?,
         mapping: Arc::new(mapping?),
     })
 }

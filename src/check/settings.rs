@@ -4,7 +4,7 @@ use crate::crm::ConnectorFile;
 use crate::dialler::CampaignRef;
 use crate::dialler::jtel::{Paths, Release};
 use crate::domain::RouteName;
-use crate::domain::policy::{AdoptConflict, Unblock, Vanished};
+use crate::domain::policy::{AdoptConflict, Beside, Foreign, Unblock, Vanished};
 use crate::mapping::{Mapping, PhoneFormat};
 use crate::remote::http::HttpOptions;
 use chrono::NaiveTime;
@@ -29,6 +29,8 @@ pub struct Settings {
     pub harvest: HarvestSettings,
     /// Country of numbers in block lists; `None` where neither `[blocks]` nor the dialler names one.
     pub blocks_country: Option<String>,
+    /// What happens to contacts of others that bear a blocked number.
+    pub foreign: Foreign,
     /// The ledger.
     pub ledger: LedgerSettings,
     /// Logging.
@@ -100,15 +102,6 @@ pub struct CrmSettings {
     pub requests_per_second: Option<f64>,
     /// One request's deadline.
     pub request_timeout: Duration,
-}
-
-/// What contacts in the campaign that are not ours mean.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Beside {
-    /// The route does not leave `dry`.
-    Hold,
-    /// Nothing.
-    Ignore,
 }
 
 /// `[route.NAME]`.

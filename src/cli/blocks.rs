@@ -52,6 +52,7 @@ async fn show(config: &Path, list: &super::args::ListArgs) -> anyhow::Result<End
                     match &block.subject {
                         BlockSubject::Record(key) => key.to_string(),
                         BlockSubject::Number(number) => number.clone(),
+                        BlockSubject::Contact(contact) => format!("contact {contact}"),
                     },
                     block.client.clone(),
                     block.source.clone(),

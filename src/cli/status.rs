@@ -5,7 +5,7 @@ use super::send;
 use super::table::table;
 use crate::app;
 use crate::control::{Command, End};
-use crate::ledger::RouteRow;
+use crate::ledger::{Ledger, RouteRow, Unlinked};
 use std::path::Path;
 
 /// Routes, runs, what is parked, what waits.
@@ -14,6 +14,7 @@ pub async fn status(config: &Path, output: Output) -> anyhow::Result<End> {
     let ledger = app::open_reading(&settings).await?;
     let routes_found = ledger.routes_list().await?;
     show_routes(&routes_found, output);
+    beside(&ledger, &routes_found, output).await?;
     let parked = ledger.parked_counts().await?;
     output.values(&parked, || {
         if parked.is_empty() {
@@ -40,6 +41,26 @@ pub async fn status(config: &Path, output: Output) -> anyhow::Result<End> {
         print_line("");
     }
     send::send(config, Command::Status, output).await
+}
+
+/// Contacts of the routes' campaigns without a link, where there are any.
+async fn beside(ledger: &Ledger, routes: &[RouteRow], output: Output) -> anyhow::Result<()> {
+    for row in routes {
+        let Some(unlinked) = ledger.route_unlinked(row.route.clone()).await? else { continue };
+        let Unlinked { ours, another, none } = unlinked;
+        if ours + another + none == 0 {
+            continue;
+        }
+        output.value(&serde_json::json!({ "route": row.route, "without_a_record": unlinked }), || {
+            format!(
+                "Beside route {}: {} contacts in its campaign without a record of ours; {ours} carry our UserData, {another} \
+                 another, {none} none.",
+                row.route,
+                ours + another + none
+            )
+        });
+    }
+    Ok(())
 }
 
 /// The routes alone.

@@ -5,7 +5,7 @@
 use super::Setting;
 use super::kind::{FromRaw, KeySpec, Kind, Leaves, NameOrNumber, Need, SectionSpec};
 use crate::domain::Place;
-use crate::domain::policy::{AdoptConflict, Unblock, Vanished};
+use crate::domain::policy::{AdoptConflict, Beside, Foreign, Unblock, Vanished};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -68,6 +68,8 @@ const DAY: u64 = 86_400;
 
 const UNBLOCK: &[&str] = &[Unblock::Person.as_str(), Unblock::Source.as_str()];
 const ADOPT: &[&str] = &[AdoptConflict::CrmOwned.as_str(), AdoptConflict::KeepDialler.as_str()];
+const BESIDE: &[&str] = &[Beside::Hold.as_str(), Beside::Ignore.as_str()];
+const FOREIGN: &[&str] = &[Foreign::Lock.as_str(), Foreign::Report.as_str()];
 const VANISHED: &[&str] = &[Vanished::Mark.as_str(), Vanished::Import.as_str()];
 
 sections! {
@@ -182,7 +184,7 @@ sections! {
         /// Country of numbers without an international prefix.
         country: String, Optional, Kind::Text;
         /// What contacts in the campaign that are not ours mean.
-        beside: String, Default, Kind::Choice(&["hold", "ignore"]);
+        beside: String, Default, Kind::Choice(BESIDE);
         /// Dialler field = expression over the record.
         fields: BTreeMap<String, Setting<String>>, Required, Kind::Texts;
     }
@@ -207,6 +209,8 @@ sections! {
     RawBlocks "blocks" named false {
         /// Country of numbers in block lists without an international prefix.
         country: String, Optional, Kind::Text;
+        /// What happens to contacts of others that bear a blocked number.
+        foreign: String, Default, Kind::Choice(FOREIGN);
     }
 
     /// `[ledger]`.

@@ -1,13 +1,10 @@
 //! Carries commands out: through the ledger and the runners, never past them.
 
-use super::{Answer, Command, ContactAct, End, Parked};
-use crate::domain::policy::{Job, RouteState};
-use crate::domain::{
-    Block, BlockSubject, ContactId, OperationId, OperationKind, Reason, ReasonCode, RecordId, RouteName,
-    Timestamp,
-};
+use super::{Answer, Command, End, Parked};
+use crate::domain::policy::{Beside, Job};
+use crate::domain::{Block, BlockSubject, Reason, ReasonCode, RouteName, Timestamp};
 use crate::env::Env;
-use crate::ledger::{GateAnswer, Ledger, LedgerError};
+use crate::ledger::{Ledger, LedgerError};
 use crate::runtime::{Activator, Outcome};
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -42,6 +39,8 @@ pub struct Control {
     pub env: Env,
     /// The runners.
     pub runners: Runners,
+    /// What contacts that are not ours mean for a route, by the config.
+    pub beside: BTreeMap<RouteName, Beside>,
     /// Whether no daemon goes on after the command: then nothing is woken, because a run that the end of
     /// the command breaks off helps nobody, and what cannot wait is done before the command ends.
     pub alone: bool,
@@ -119,37 +118,9 @@ impl Control {
         Ok(end)
     }
 
-    fn unknown_route(&self, route: &RouteName) -> String {
+    pub(super) fn unknown_route(&self, route: &RouteName) -> String {
         let names: Vec<&str> = self.runners.pulls.keys().map(RouteName::as_str).collect();
         format!("there is no route {route}; the config has {}", names.join(", "))
-    }
-
-    async fn route(
-        &self,
-        route: RouteName,
-        state: RouteState,
-        who: String,
-        reason: String,
-        answer: &Answer,
-    ) -> Result<End, LedgerError> {
-        if !self.ledger.route_set_state(route.clone(), state, who, reason).await? {
-            answer.text(self.unknown_route(&route));
-            return Ok(End::Usage);
-        }
-        answer.text(match state {
-            RouteState::On => format!("route {route} is on: what was decided is sent from now on"),
-            RouteState::Dry => format!("route {route} is dry: it decides and sends nothing but locks"),
-            RouteState::Paused => {
-                format!("route {route} is paused: nothing but locks is sent, harvesting goes on")
-            }
-        });
-        answer.data(json!({ "route": route, "state": state }));
-        if state == RouteState::On {
-            // A person has looked: what stopped the route is tried again.
-            self.ledger.route_set_stopped(route, None).await?;
-            self.wake_push();
-        }
-        Ok(End::Done)
     }
 
     #[expect(clippy::too_many_arguments, reason = "the command's own fields")]
@@ -227,8 +198,12 @@ impl Control {
             }
             Parked::All { route } => {
                 let (records, operations) = self.ledger.parked_retry_all(route.clone(), who).await?;
+                if records + operations == 0 {
+                    answer.text("done, nothing to do: nothing is parked");
+                    return Ok(End::Done);
+                }
                 answer.text(format!("{records} records and {operations} operations are tried again"));
-                records + operations > 0
+                true
             }
         };
         if !found {
@@ -258,76 +233,6 @@ impl Control {
         Ok(End::Done)
     }
 
-    async fn contact(
-        &self,
-        contact: ContactId,
-        act: ContactAct,
-        who: String,
-        reason: String,
-        answer: &Answer,
-    ) -> Result<End, LedgerError> {
-        let kind = match act {
-            ContactAct::Lock => OperationKind::Lock,
-            ContactAct::Unlock => OperationKind::Unlock,
-            ContactAct::Reset => OperationKind::Reset,
-            ContactAct::Delete => OperationKind::Delete,
-        };
-        // A contact of nobody's belongs to the whole config.
-        let client = "default";
-        if kind.makes_callable()
-            && let GateAnswer::Shut(block) = self.ledger.gate_ask_contact(client, contact, Vec::new()).await?
-        {
-            answer.text(format!("refused: contact {contact} must not be called ({})", block.reason));
-            return Ok(End::Failed);
-        }
-        let operation = self.ledger.contact_act(client.to_owned(), contact, kind, who, reason).await?;
-        if let Some(runner) = &self.runners.push {
-            run(runner, answer).await;
-        }
-        self.show_operation(operation, answer).await
-    }
-
-    async fn send_record(
-        &self,
-        route: RouteName,
-        record: RecordId,
-        who: String,
-        answer: &Answer,
-    ) -> Result<End, LedgerError> {
-        let Some(pull) = self.runners.pulls.get(&route) else {
-            answer.text(self.unknown_route(&route));
-            return Ok(End::Usage);
-        };
-        self.ledger.hints_add(route.clone(), vec![record.clone()], "hand").await?;
-        let mut end = run(pull, answer).await;
-        let operations = self.ledger.record_send_by_hand(route, record, who).await?;
-        if operations.is_empty() {
-            answer.text("nothing is to be sent for this record");
-            return Ok(end);
-        }
-        if let Some(runner) = &self.runners.push {
-            end = end.and(run(runner, answer).await);
-        }
-        for operation in operations {
-            end = end.and(self.show_operation(operation, answer).await?);
-        }
-        Ok(end)
-    }
-
-    async fn show_operation(&self, id: OperationId, answer: &Answer) -> Result<End, LedgerError> {
-        let Some(row) = self.ledger.operation_show(id).await? else {
-            answer.text(format!("operation {id} is gone"));
-            return Ok(End::Failed);
-        };
-        let outcome = row.outcome.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
-        answer.text(format!("operation {id}, {}: {}{outcome}", row.kind, row.state));
-        answer.data(serde_json::to_value(&row).unwrap_or_default());
-        Ok(match row.state.as_str() {
-            "done" | "waiting" | "sending" => End::Done,
-            _ => End::Failed,
-        })
-    }
-
     fn status(&self, answer: &Answer) {
         let runners = self.runners.pulls.values().chain(&self.runners.push);
         for runner in runners.chain(self.runners.harvests.iter().map(|(_, runner)| runner)) {
@@ -347,7 +252,7 @@ impl Control {
         }
     }
 
-    fn wake_push(&self) {
+    pub(super) fn wake_push(&self) {
         if let Some(runner) = self.runners.push.as_ref().filter(|_| !self.alone) {
             runner.activate("hand");
         }
@@ -360,7 +265,7 @@ impl Control {
     }
 }
 
-async fn run(runner: &Activator, answer: &Answer) -> End {
+pub(super) async fn run(runner: &Activator, answer: &Answer) -> End {
     match runner.run_now("hand").await {
         Some(Outcome::Done { text, parked_new }) => {
             answer.text(format!("{}: {text}", runner.name()));

@@ -1,8 +1,10 @@
 //! Every command a person can give: one room, called by the socket, the command line and, later, the console.
 
 mod answer;
+mod by_hand;
 mod command;
 mod execute;
+mod route;
 mod socket;
 
 pub use answer::Answer;

@@ -1,6 +1,6 @@
 //! Blocks: who must not be called.
 
-use super::{Reason, RecordId, Timestamp};
+use super::{ContactId, Reason, RecordId, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -29,14 +29,17 @@ pub enum BlockSubject {
     Record(RecordKey),
     /// A number in E.164 (`+4930123456`), in whichever record or contact.
     Number(String),
+    /// A contact of the dialler, whoever's it is: what a person locked by hand.
+    Contact(ContactId),
 }
 
 impl BlockSubject {
-    /// How it reads in a reason: `the record`, or `the number +4930123456`.
-    pub fn spoken(&self) -> String {
+    /// How a reason names it.
+    pub fn in_words(&self) -> String {
         match self {
             Self::Record(_) => "the record".to_owned(),
             Self::Number(number) => format!("the number {number}"),
+            Self::Contact(contact) => format!("contact {contact}"),
         }
     }
 }

@@ -53,6 +53,15 @@ impl Contact {
     }
 }
 
+/// A number as we write it into the dialler, and as it echoes it, in E.164: with its country, and `+`, `00` or nothing
+/// before it. `None` for one without a country: which one is meant only the house knows.
+pub fn e164_as_sent(text: &str) -> Option<String> {
+    let digits: String = text.chars().filter(char::is_ascii_digit).collect();
+    let with_country = digits.strip_prefix("00").unwrap_or(&digits);
+    let readable = !with_country.is_empty() && !with_country.starts_with('0');
+    readable.then(|| format!("+{with_country}"))
+}
+
 /// A call or a recorded result (`DiallerContactsHistory`), facts section 4.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HistoryRow {
@@ -78,5 +87,20 @@ impl HistoryRow {
     /// A field, with `null` for one that is not there.
     pub fn get(&self, field: &str) -> &Value {
         self.fields.get(field).unwrap_or(&Value::Null)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::e164_as_sent;
+
+    #[test]
+    fn what_was_sent_is_read_back_and_what_needs_a_country_is_not() {
+        for text in ["+4930123", "4930123", "004930123", "+49 30 123"] {
+            assert_eq!(e164_as_sent(text).as_deref(), Some("+4930123"), "{text}");
+        }
+        for text in ["030123", "", "none", "+"] {
+            assert_eq!(e164_as_sent(text), None, "{text}");
+        }
     }
 }

@@ -16,7 +16,7 @@ pub mod record;
 pub mod suggest;
 
 pub use block::{Block, BlockSubject, RecordKey};
-pub use contact::{Contact, HistoryRow};
+pub use contact::{Contact, HistoryRow, e164_as_sent};
 pub use decision::{
     CrmSide, Decision, DecisionInput, DiallerSide, Intent, Lane, LastResult, LinkView, LockState,
     PinnedCampaign, Policy, Verdict, Wish,

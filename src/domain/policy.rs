@@ -25,6 +25,26 @@ named_enum! {
 }
 
 named_enum! {
+    /// What contacts in the campaign that are not ours mean.
+    Beside {
+        /// The route does not leave `dry`.
+        Hold = "hold",
+        /// They are meant to be there.
+        Ignore = "ignore",
+    }
+}
+
+named_enum! {
+    /// What happens to contacts of others that bear a blocked number.
+    Foreign {
+        /// They are locked like ours.
+        Lock = "lock",
+        /// They are shown and left alone.
+        Report = "report",
+    }
+}
+
+named_enum! {
     /// What happens to a link whose contact was deleted in the dialler by somebody else.
     Vanished {
         /// The link says so; nothing is imported again.

@@ -106,6 +106,8 @@ reason_codes! {
     InDoubt = "in_doubt", "it may or may not have happened: {problem}";
     /// A lock can be sent but not seen.
     NotVerifiable = "not_verifiable", "locked by us, not verifiable";
+    /// A lock that the dialler's answers show.
+    LockVisible = "lock_visible", "locked by us; the dialler shows it by {fields}";
     /// The decision was older than `max_decision_age` and the CRM could not be read.
     DecisionTooOld = "decision_too_old", "the decision is too old and the CRM cannot be read";
     /// The call never got a result.

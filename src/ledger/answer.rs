@@ -6,7 +6,7 @@ use super::decisions::{Cause, insert_operation, next_generation};
 use super::holder::take_contact;
 use super::sql::{self, get_json, get_named, json, time};
 use super::trail::{self, FieldTrail};
-use super::{Ledger, LedgerError, due, gate, hints, lane, lease};
+use super::{Ledger, LedgerError, due, gate, hints, lane, lease, sent_numbers};
 use crate::domain::{
     Base, ContactId, Intent, LinkId, OperationId, OperationKind, Reason, ReasonCode, Seq, Timestamp, Wish,
 };
@@ -170,6 +170,7 @@ pub(super) fn end_in(
     })?;
     tx.prepare_cached("UPDATE links SET answered_seq = ?2 WHERE id = ?1")?
         .execute((row.link.0, answered.0))?;
+    sent_numbers::refresh_of(tx, id)?;
     ask_again(tx, id, &row, ending, now)
 }
 
@@ -269,7 +270,7 @@ pub(super) fn store_base(tx: &Transaction<'_>, link: LinkId, change: &BaseChange
         }
     };
     tx.prepare_cached("UPDATE links SET base = ?2 WHERE id = ?1")?.execute((link.0, json(&base)?))?;
-    Ok(())
+    sent_numbers::refresh(tx, link)
 }
 
 fn queue(

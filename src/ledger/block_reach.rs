@@ -1,34 +1,55 @@
-//! Whom a block reaches: links by record and by number, records, and who is decided anew when it ends.
+//! Whom a block reaches: links by record, by number and by contact, contacts that are nobody's, records, and who is
+//! decided anew when it ends.
 
-use super::sql;
-use crate::domain::{BlockSubject, LinkId, Reason, RecordId, RecordKey};
-use rusqlite::Transaction;
+use super::{foreign, sql};
+use crate::domain::{BlockSubject, LinkId, Reason, RecordId, RecordKey, Timestamp};
+use rusqlite::{ToSql, Transaction};
 
-/// Every link of the client that the subject names, by what its record maps to and by what a sweep saw.
+/// Links by a number: what their record maps to, what we sent, and what a sweep saw their contact to have. A lane
+/// without a record belongs to whoever has a route into its campaign.
+const LINKS_BY_NUMBER: &str = "SELECT l.id FROM link_numbers n JOIN links l ON l.id = n.link_id
+         WHERE n.number = ?2 AND l.client = ?1
+     UNION
+     SELECT l.id FROM sent_numbers n JOIN links l ON l.id = n.link_id
+         WHERE n.number = ?2 AND l.client = ?1
+     UNION
+     SELECT l.id FROM contact_numbers n JOIN links l ON l.contact_id = n.contact_id
+         WHERE n.number = ?2 AND (l.client = ?1 OR l.route IS NULL AND EXISTS
+            (SELECT 1 FROM contacts c JOIN routes r ON r.campaign_id = c.campaign_id
+             WHERE c.contact_id = l.contact_id AND r.client = ?1))";
+
+/// Links by a contact that they have or ever had: who was locked by hand stays so under another number too.
+const LINKS_BY_CONTACT: &str = "SELECT id FROM links WHERE contact_id = ?1
+     UNION
+     SELECT link_id FROM link_contacts WHERE contact_id = ?1";
+
+const LINKS_BY_RECORD: &str = "SELECT l.id FROM links l JOIN routes r ON r.route = l.route
+     WHERE l.client = ?1 AND l.record_id = ?2 AND r.crm = ?3 AND r.object = ?4";
+
+/// Every link that the subject names; contacts of others that bear a blocked number get a lane for their lock.
 pub(super) fn links_under(
     tx: &Transaction<'_>,
     client: &str,
     subject: &BlockSubject,
+    at: Timestamp,
 ) -> rusqlite::Result<Vec<LinkId>> {
-    let id = |row: &rusqlite::Row<'_>| row.get(0).map(LinkId);
+    let mut links = links_of(tx, client, subject)?;
+    if let BlockSubject::Number(number) = subject {
+        links.extend(foreign::lanes_by_number(tx, client, number, at)?);
+    }
+    Ok(links)
+}
+
+fn links_of(tx: &Transaction<'_>, client: &str, subject: &BlockSubject) -> rusqlite::Result<Vec<LinkId>> {
+    let found = |sql: &str, params: &[&dyn ToSql]| {
+        tx.prepare_cached(sql)?.query_map(params, |row| row.get(0).map(LinkId))?.collect()
+    };
     match subject {
-        BlockSubject::Record(key) => tx
-            .prepare_cached(
-                "SELECT l.id FROM links l JOIN routes r ON r.route = l.route
-                 WHERE l.client = ?1 AND l.record_id = ?2 AND r.crm = ?3 AND r.object = ?4",
-            )?
-            .query_map((client, key.id.as_str(), &key.crm, &key.object), id)?
-            .collect(),
-        BlockSubject::Number(number) => tx
-            .prepare_cached(
-                "SELECT l.id FROM link_numbers n JOIN links l ON l.id = n.link_id
-                 WHERE n.number = ?2 AND l.client = ?1
-                 UNION
-                 SELECT l.id FROM contact_numbers n JOIN links l ON l.contact_id = n.contact_id
-                 WHERE n.number = ?2 AND l.client = ?1",
-            )?
-            .query_map((client, number), id)?
-            .collect(),
+        BlockSubject::Record(key) => {
+            found(LINKS_BY_RECORD, &[&client, &key.id.as_str(), &key.crm, &key.object])
+        }
+        BlockSubject::Number(number) => found(LINKS_BY_NUMBER, &[&client, number]),
+        BlockSubject::Contact(contact) => found(LINKS_BY_CONTACT, &[&contact.0]),
     }
 }
 
@@ -67,48 +88,68 @@ pub(super) fn mark_records(
                      WHERE n.number = ?2 AND l.client = ?1)"
             ))?
             .execute((client, number, code, params, now))?,
+        BlockSubject::Contact(contact) => tx
+            .prepare_cached(&format!(
+                "{SET} AND ?1 IS NOT NULL AND records.link_id IN
+                    (SELECT id FROM links WHERE contact_id = ?2
+                     UNION SELECT link_id FROM link_contacts WHERE contact_id = ?2)"
+            ))?
+            .execute((client, contact.0, code, params, now))?,
     };
     Ok(())
 }
 
-/// Whoever a lifted block held is read and decided again: a hint, and a hash that agrees with nothing.
+/// Whoever a lifted block held is read and decided again: a hint, and a hash that agrees with nothing. A contact of
+/// others has no record to be decided by: it is unlocked, unless something else stands against it.
 pub(super) fn decide_anew(
     tx: &Transaction<'_>,
     client: &str,
     subject: &BlockSubject,
-    now: &str,
+    now: Timestamp,
 ) -> rusqlite::Result<()> {
-    let records: Vec<(String, String)> = match subject {
-        BlockSubject::Record(RecordKey { crm, object, id: RecordId(id) }) => tx
+    // A record may have no link yet; everything else is reached through its links.
+    if let BlockSubject::Record(RecordKey { crm, object, id: RecordId(id) }) = subject {
+        let records: Vec<(String, String)> = tx
             .prepare_cached(
                 "SELECT d.route, d.record_id FROM records d JOIN routes r ON r.route = d.route
                  WHERE r.client = ?1 AND d.record_id = ?2 AND r.crm = ?3 AND r.object = ?4",
             )?
             .query_map((client, id, crm, object), |row| Ok((row.get(0)?, row.get(1)?)))?
-            .collect::<Result<_, _>>()?,
-        BlockSubject::Number(number) => tx
-            .prepare_cached(
-                "SELECT l.route, l.record_id FROM link_numbers n JOIN links l ON l.id = n.link_id
-                 WHERE n.number = ?2 AND l.client = ?1 AND l.route IS NOT NULL
-                 UNION
-                 SELECT l.route, l.record_id FROM contact_numbers n JOIN links l ON l.contact_id = n.contact_id
-                 WHERE n.number = ?2 AND l.client = ?1 AND l.route IS NOT NULL
-                 UNION
-                 -- Whoever was never there has no link, and so no numbers: what it is blocked by tells.
-                 SELECT d.route, d.record_id FROM records d JOIN routes r ON r.route = d.route
-                 WHERE d.state = 'blocked' AND d.link_id IS NULL AND r.client = ?1
-                   AND json_extract(d.params, '$.subject') = ?3",
-            )?
-            .query_map((client, number, subject.spoken()), |row| Ok((row.get(0)?, row.get(1)?)))?
-            .collect::<Result<_, _>>()?,
-    };
-    for (route, record) in records {
-        tx.prepare_cached("UPDATE records SET hash = x'' WHERE route = ?1 AND record_id = ?2")?
-            .execute((&route, &record))?;
-        tx.prepare_cached(
-            "INSERT INTO hints (route, record_id, source, at) VALUES (?1, ?2, 'block lifted', ?3)",
-        )?
-        .execute((&route, &record, now))?;
+            .collect::<Result<_, _>>()?;
+        return records.iter().try_for_each(|(route, record)| hint(tx, route, record, now));
     }
+    if let BlockSubject::Number(_) = subject {
+        // Whoever was never there has no link, and so no numbers: what it is blocked by tells.
+        let records: Vec<(String, String)> = tx
+            .prepare_cached(
+                "SELECT d.route, d.record_id FROM records d JOIN routes r ON r.route = d.route
+                 WHERE d.state = 'blocked' AND d.link_id IS NULL AND r.client = ?1
+                   AND json_extract(d.params, '$.subject') = ?2",
+            )?
+            .query_map((client, subject.in_words()), |row| Ok((row.get(0)?, row.get(1)?)))?
+            .collect::<Result<_, _>>()?;
+        records.iter().try_for_each(|(route, record)| hint(tx, route, record, now))?;
+    }
+    for link in links_of(tx, client, subject)? {
+        let (route, record): (Option<String>, Option<String>) = tx
+            .prepare_cached("SELECT route, record_id FROM links WHERE id = ?1")?
+            .query_row([link.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        match (route, record, subject) {
+            (Some(route), Some(record), _) => hint(tx, &route, &record, now)?,
+            (_, _, BlockSubject::Number(_)) => foreign::release(tx, link, now)?,
+            // By hand as it was locked.
+            (_, _, BlockSubject::Contact(_) | BlockSubject::Record(_)) => {}
+        }
+    }
+    Ok(())
+}
+
+fn hint(tx: &Transaction<'_>, route: &str, record: &str, now: Timestamp) -> rusqlite::Result<()> {
+    tx.prepare_cached("UPDATE records SET hash = x'' WHERE route = ?1 AND record_id = ?2")?
+        .execute((route, record))?;
+    tx.prepare_cached(
+        "INSERT INTO hints (route, record_id, source, at) VALUES (?1, ?2, 'block lifted', ?3)",
+    )?
+    .execute((route, record, sql::time(now)))?;
     Ok(())
 }

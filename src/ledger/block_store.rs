@@ -22,7 +22,7 @@ pub(super) fn add_in(
     let reason = reason_of(block);
     let cause = Cause { at: now, decided_at: now, text: format!("block:{id}"), run };
     let mut links_locked = 0;
-    for link in links_under(tx, client, &block.subject)? {
+    for link in links_under(tx, client, &block.subject, now)? {
         links_locked += usize::from(lane::lock(tx, link, &reason, &cause)?.is_some());
     }
     mark_records(tx, client, &block.subject, &reason, &time(now))?;
@@ -38,18 +38,19 @@ pub(super) fn lift_in(
     source: Option<&str>,
     who: &str,
     why: &str,
-    now: &str,
+    now: Timestamp,
 ) -> rusqlite::Result<usize> {
     let key = SubjectKey::of(subject);
     let lifted = tx
         .prepare_cached(
             "UPDATE blocks SET lifted_at = :now, lifted_by = :who, lifted_why = :why
-             WHERE client = :client AND lifted_at IS NULL AND number IS :number AND crm IS :crm
-               AND object IS :object AND record_id IS :record AND (:source IS NULL OR source = :source)",
+             WHERE (client = :client OR :contact IS NOT NULL) AND lifted_at IS NULL AND number IS :number
+               AND contact_id IS :contact AND crm IS :crm AND object IS :object AND record_id IS :record
+               AND (:source IS NULL OR source = :source)",
         )?
         .execute(named_params! {
-            ":now": now, ":who": who, ":why": why, ":client": client, ":number": key.number, ":crm": key.crm,
-            ":object": key.object, ":record": key.record, ":source": source,
+            ":now": time(now), ":who": who, ":why": why, ":client": client, ":number": key.number, ":crm": key.crm,
+            ":object": key.object, ":record": key.record, ":contact": key.contact, ":source": source,
         })?;
     if lifted > 0 {
         decide_anew(tx, client, subject, now)?;
@@ -74,7 +75,7 @@ pub(super) fn epoch_raise(tx: &Transaction<'_>) -> rusqlite::Result<i64> {
 
 /// How a block reads as the reason of a lock.
 pub(super) fn reason_of(block: &Block) -> Reason {
-    Reason::new(ReasonCode::Blocked).with("subject", block.subject.spoken()).with("why", &block.reason)
+    Reason::new(ReasonCode::Blocked).with("subject", block.subject.in_words()).with("why", &block.reason)
 }
 
 struct SubjectKey<'a> {
@@ -83,20 +84,21 @@ struct SubjectKey<'a> {
     crm: Option<&'a str>,
     object: Option<&'a str>,
     record: Option<&'a str>,
+    contact: Option<i64>,
 }
 
 impl<'a> SubjectKey<'a> {
     fn of(subject: &'a BlockSubject) -> Self {
+        let none = Self { kind: "", number: None, crm: None, object: None, record: None, contact: None };
         match subject {
-            BlockSubject::Number(number) => {
-                Self { kind: "number", number: Some(number), crm: None, object: None, record: None }
-            }
+            BlockSubject::Number(number) => Self { kind: "number", number: Some(number), ..none },
+            BlockSubject::Contact(contact) => Self { kind: "contact", contact: Some(contact.0), ..none },
             BlockSubject::Record(key) => Self {
                 kind: "record",
-                number: None,
                 crm: Some(&key.crm),
                 object: Some(&key.object),
                 record: Some(key.id.as_str()),
+                ..none
             },
         }
     }
@@ -109,12 +111,13 @@ fn keep_or_insert(tx: &Transaction<'_>, client: &str, block: &Block) -> rusqlite
     let present: Option<(i64, Option<String>)> = tx
         .prepare_cached(
             "SELECT id, until FROM blocks WHERE client = :client AND source = :source AND lifted_at IS NULL
-                AND number IS :number AND crm IS :crm AND object IS :object AND record_id IS :record",
+                AND number IS :number AND contact_id IS :contact AND crm IS :crm AND object IS :object
+                AND record_id IS :record",
         )?
         .query_row(
             named_params! {
                 ":client": client, ":source": block.source, ":number": key.number, ":crm": key.crm,
-                ":object": key.object, ":record": key.record,
+                ":object": key.object, ":record": key.record, ":contact": key.contact,
             },
             |row| Ok((row.get(0)?, row.get(1)?)),
         )
@@ -131,12 +134,14 @@ fn keep_or_insert(tx: &Transaction<'_>, client: &str, block: &Block) -> rusqlite
         return Ok((id, further));
     }
     tx.prepare_cached(
-        "INSERT INTO blocks (client, kind, crm, object, record_id, number, code, params, source, since, until, who)
-         VALUES (:client, :kind, :crm, :object, :record, :number, :code, :params, :source, :since, :until, :who)",
+        "INSERT INTO blocks (client, kind, crm, object, record_id, number, contact_id, code, params, source, since,
+                             until, who)
+         VALUES (:client, :kind, :crm, :object, :record, :number, :contact, :code, :params, :source, :since, :until,
+                 :who)",
     )?
     .execute(named_params! {
         ":client": client, ":kind": key.kind, ":crm": key.crm, ":object": key.object, ":record": key.record,
-        ":number": key.number, ":code": sql::code(&block.reason), ":params": block.reason.params_json(),
+        ":number": key.number, ":contact": key.contact, ":code": sql::code(&block.reason), ":params": block.reason.params_json(),
         ":source": block.source, ":since": time(block.since), ":until": until, ":who": block.who,
     })?;
     Ok((tx.last_insert_rowid(), true))

@@ -102,11 +102,11 @@ impl Ledger {
         who: &str,
         why: &str,
     ) -> Result<usize, LedgerError> {
-        let now = time(self.env.now());
+        let now = self.env.now();
         let (client, who, why) = (client.to_owned(), who.to_owned(), why.to_owned());
         let (lifted, epoch) = self
             .write("block_remove", move |tx| {
-                let lifted = lift_in(tx, &client, &subject, None, &who, &why, &now)?;
+                let lifted = lift_in(tx, &client, &subject, None, &who, &why, now)?;
                 Ok((lifted, epoch_raise(tx)?))
             })
             .await?;
@@ -119,8 +119,7 @@ impl Ledger {
     /// # Errors
     /// The ledger cannot be written.
     pub async fn blocks_end_due(&self) -> Result<usize, LedgerError> {
-        let now = time(self.env.now());
-        let read_now = now.clone();
+        let now = self.env.now();
         let due = self
             .read("blocks_end_due", move |connection| {
                 connection
@@ -128,7 +127,7 @@ impl Ledger {
                         "SELECT * FROM blocks
                          WHERE lifted_at IS NULL AND until IS NOT NULL AND until <= ?1 LIMIT 500",
                     )?
-                    .query_map([&read_now], listed)?
+                    .query_map([time(now)], listed)?
                     .collect::<Result<Vec<_>, _>>()
             })
             .await?;
@@ -141,8 +140,8 @@ impl Ledger {
                     "UPDATE blocks SET lifted_at = ?2, lifted_by = 'dialbridge', lifted_why = 'its stated end'
                      WHERE id = ?1 AND lifted_at IS NULL",
                 )?
-                .execute((row.id, &now))?;
-                decide_anew(tx, &row.client, &row.subject, &now)?;
+                .execute((row.id, time(now)))?;
+                decide_anew(tx, &row.client, &row.subject, now)?;
             }
             Ok(due.len())
         })

@@ -1,11 +1,8 @@
-//! Acts on single contacts by hand: ordinary operations in the contact's lane.
+//! Operations for people: what is open, what became of one, and what a person lets go for one record.
 
-use super::decisions::{Cause, insert_operation, lane_of_contact, next_generation};
-use super::sql::{get_reason, get_reason_opt, get_time, get_time_opt, time};
+use super::sql::{get_reason, get_reason_opt, get_time, get_time_opt};
 use super::{Ledger, LedgerError};
-use crate::domain::{
-    ContactId, Intent, OperationId, OperationKind, Reason, ReasonCode, RecordId, RouteName, Timestamp,
-};
+use crate::domain::{ContactId, OperationId, Reason, RecordId, RouteName, Timestamp};
 use rusqlite::OptionalExtension as _;
 use serde::Serialize;
 
@@ -45,49 +42,6 @@ const SELECT: &str =
      FROM operations o JOIN links l ON l.id = o.link_id";
 
 impl Ledger {
-    /// Queues an act by hand in the contact's lane.
-    ///
-    /// # Errors
-    /// The ledger cannot be written.
-    pub async fn contact_act(
-        &self,
-        client: String,
-        contact: ContactId,
-        kind: OperationKind,
-        who: String,
-        text: String,
-    ) -> Result<OperationId, LedgerError> {
-        let now = self.env.now();
-        self.write("contact_act", move |tx| {
-            let link = lane_of_contact(tx, now, &client, contact)?;
-            let cause = Cause { at: now, decided_at: now, text: format!("person:{who}"), run: None };
-            let wish = match kind {
-                OperationKind::Lock => Some(("locked", ReasonCode::LockedByHand)),
-                OperationKind::Unlock => Some(("callable", ReasonCode::ByHand)),
-                // A reset is no unlock: who must stay locked is locked again after it.
-                OperationKind::Reset => None,
-                OperationKind::Import | OperationKind::Update | OperationKind::Delete => None,
-            };
-            let reason = Reason::new(wish.map_or(ReasonCode::ByHand, |(_, code)| code)).with("text", &text);
-            if let Some((wish, code)) = wish {
-                tx.execute(
-                    "UPDATE links SET wish = ?2, wish_code = ?3, wish_params = ?4 WHERE id = ?1",
-                    (link.0, wish, code.as_str(), reason.params_json()),
-                )?;
-            }
-            if kind == OperationKind::Lock {
-                tx.execute(
-                    "UPDATE operations SET state = 'cancelled', outcome = 'locked_by_hand', finished_at = ?2
-                     WHERE link_id = ?1 AND state = 'waiting' AND kind IN ('import', 'unlock', 'reset')",
-                    (link.0, time(now)),
-                )?;
-            }
-            let generation = next_generation(tx, link)?;
-            insert_operation(tx, &cause, link, generation, &Intent { kind, reason }, None).map(OperationId)
-        })
-        .await
-    }
-
     /// Lets what waits for one record be sent whatever its route's state: a person asked for exactly it.
     /// Answers the operations.
     ///

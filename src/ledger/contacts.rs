@@ -4,7 +4,7 @@ use super::bearers::{self, Bearer, key_moved};
 use super::decisions::Cause;
 use super::due::{self, HarvestRules};
 use super::sql::time;
-use super::{Ledger, LedgerError, block_store, gate, hints, lane};
+use super::{Ledger, LedgerError, block_store, foreign, gate, hints, lane};
 use crate::domain::{CampaignId, ContactId, FoldedUserData, LinkId, Seq, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, Transaction, named_params};
 use serde::Serialize;
@@ -293,13 +293,17 @@ pub(super) fn store_seen(
     Ok(true)
 }
 
-/// Somebody gave a contact of ours a number that is blocked: it is locked in the transaction that learns of it. One
-/// that was locked for a block that is no longer against it has its record looked at: it says who may be called.
+/// Somebody gave a contact, ours or not, a number that is blocked: it is locked in the transaction that learns of it.
+/// One of ours that was locked for a block that is no longer against it has its record looked at: it says who may be
+/// called.
 pub(super) fn lock_if_blocked(tx: &Transaction<'_>, id: ContactId, now: Timestamp) -> rusqlite::Result<()> {
     let links: Vec<i64> = tx
         .prepare_cached("SELECT id FROM links WHERE contact_id = ?1")?
         .query_map([id.0], |row| row.get(0))?
         .collect::<Result<_, _>>()?;
+    if links.is_empty() {
+        return foreign::lock_if_blocked(tx, id, now);
+    }
     for link in links.into_iter().map(LinkId) {
         match gate::shut_for(tx, link, &time(now))? {
             Some(block) => {

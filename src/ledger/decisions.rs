@@ -1,6 +1,7 @@
 //! Stores a decision: the link's generation is raised, what waited and only stated a wish is superseded,
 //! the new operations are queued. The one place that makes operations from decisions (semantics 3).
 
+use super::sent_numbers;
 use super::sql::{self, json, time};
 use crate::domain::{
     Base, CampaignId, ContactId, Decision, Intent, LinkId, OperationKind, Reason, ReasonCode, RecordId,
@@ -123,6 +124,7 @@ fn adopt(
         "UPDATE links SET contact_id = ?2, base = ?3, complete = 1, vanished_at = NULL, absent_at = NULL WHERE id = ?1",
     )?
     .execute((link.0, contact.0, json(base)?))?;
+    sent_numbers::refresh(tx, link)?;
     join_contact(tx, cause.at, link, contact, "adopted")
 }
 
@@ -158,9 +160,11 @@ fn supersede(tx: &Transaction<'_>, cause: &Cause, link: LinkId, decision: &Decis
     tx.prepare_cached(
         "UPDATE operations SET state = 'superseded', finished_at = ?2, outcome = 'newer'
          WHERE link_id = ?1 AND state = 'waiting'
-           AND (kind IN ('import', 'update', 'unlock') OR (kind = 'lock' AND NOT ?3))",
+           AND (kind IN ('import', 'update') OR (kind = 'lock' AND NOT ?3)
+                OR (kind = 'unlock' AND NOT (?4 AND cause LIKE 'person:%')))",
     )?
-    .execute((link.0, &now, lock_stays))?;
+    // What a person asked for stands as long as it is not decided against.
+    .execute((link.0, &now, lock_stays, decision.wish == Wish::Callable))?;
     tx.prepare_cached(
         "UPDATE operations SET state = 'superseded', finished_at = ?2, outcome = 'newer'
          WHERE link_id = ?1 AND state = 'parked'

@@ -372,4 +372,30 @@ mod tests {
         assert!(next(Some(at(0) - TimeDelta::days(15)), false) > Some(TimeDelta::hours(1)));
         assert!(next(None, true) <= Some(TimeDelta::days(7)));
     }
+
+    #[tokio::test(start_paused = true)]
+    async fn whatever_of_ours_may_have_put_counters_back_is_read_at_once() {
+        use crate::domain::OperationId;
+        use crate::ledger::{Done, Ending};
+        for (kind, due) in [("import", 1), ("unlock", 1), ("reset", 1), ("update", 0), ("lock", 0)] {
+            let scene = crate::ledger::testing::scene().await;
+            let link = scene.link("1", (kind != "import").then_some(11), &[]).await;
+            let operation = OperationId(scene.operation(link, kind, "sending").await);
+            let contact = (kind == "import").then_some(ContactId(11));
+            let done = Done { contact, ..Done::default() };
+            scene.ledger.operation_end(operation, Ending::Done(Box::new(done))).await.expect("stored");
+            let entered: i64 = scene
+                .ledger
+                .read("test_due", |connection| {
+                    connection.query_row(
+                        "SELECT count(*) FROM harvest_due WHERE contact_id = 11 AND reason = 'ours'",
+                        [],
+                        |row| row.get(0),
+                    )
+                })
+                .await
+                .expect("read");
+            assert_eq!(entered, due, "{kind}");
+        }
+    }
 }

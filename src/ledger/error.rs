@@ -53,6 +53,12 @@ pub enum LedgerError {
     /// SQLite found the file damaged: the daemon stops.
     #[error("the ledger is damaged ({0}); stop, move it aside and restore the newest backup")]
     Damaged(String),
+    /// A statement broke off and took the writer with it: the daemon stops.
+    #[error(
+        "the ledger's writer broke off; nothing was stored since. Start dialbridge again: it settles what was under way; \
+         if it happens again, look into the log and restore the newest backup"
+    )]
+    WriterDied,
     /// The disk is full or not writable; nothing was stored, the same can be tried again.
     #[error("the ledger cannot be written ({0}); free space on its disk, then dialbridge goes on by itself")]
     NotWritable(String),

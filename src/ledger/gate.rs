@@ -4,7 +4,7 @@
 //! there is. Asked before sending, asked again when the block list changed meanwhile, and once more when
 //! the answer is stored (semantics 8).
 
-use super::inputs::blocks_in_force;
+use super::inputs::{blocks_in_force, contact_blocks, contacts_of};
 use super::sql::time;
 use super::{Ledger, LedgerError, block_store};
 use crate::domain::{Block, ContactId, LinkId, Permit, RecordId, RecordKey};
@@ -78,19 +78,7 @@ impl Ledger {
         let (epoch, block) = self
             .read("gate_ask_contact", move |connection| {
                 let epoch = block_store::epoch_read(connection)?;
-                let link: Option<i64> = connection
-                    .prepare_cached("SELECT id FROM links WHERE contact_id = ?1")?
-                    .query_row([contact.0], |row| row.get(0))
-                    .optional()?;
-                if let Some(link) = link
-                    && let Some(block) = shut_for(connection, LinkId(link), &now)?
-                {
-                    return Ok((epoch, Some(block)));
-                }
-                let mut all = numbers;
-                all.extend(contact_numbers(connection, contact.0)?);
-                let found = blocks_in_force(connection, &client, None, &all, &now)?;
-                Ok((epoch, found.into_iter().next()))
+                Ok((epoch, shut_for_contact(connection, &client, contact, numbers, &now)?))
             })
             .await?;
         Ok(answer(epoch, block))
@@ -116,16 +104,39 @@ fn answer(epoch: i64, block: Option<Block>) -> GateAnswer {
     }
 }
 
-/// The first block against a link, by record and by all its numbers; also asked inside the transaction that
-/// stores an answer.
+/// The first block against a link, by contact, by record and by all its numbers; also asked inside the transaction
+/// that stores an answer.
 pub(super) fn shut_for(connection: &Connection, link: LinkId, now: &str) -> rusqlite::Result<Option<Block>> {
     shut(connection, link, Opens::Contact, now)
 }
 
 fn shut(connection: &Connection, link: LinkId, opens: Opens, now: &str) -> rusqlite::Result<Option<Block>> {
-    let (client, contact): (String, Option<i64>) = connection
-        .prepare_cached("SELECT client, contact_id FROM links WHERE id = ?1")?
-        .query_row([link.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let by_hand = contact_blocks(connection, &contacts_of(connection, link)?, now)?;
+    match by_hand.into_iter().next() {
+        Some(block) => Ok(Some(block)),
+        None => otherwise(connection, link, opens, now),
+    }
+}
+
+/// The same, left out what a person locked by hand.
+pub(super) fn shut_otherwise(
+    connection: &Connection,
+    link: LinkId,
+    now: &str,
+) -> rusqlite::Result<Option<Block>> {
+    otherwise(connection, link, Opens::Contact, now)
+}
+
+fn otherwise(
+    connection: &Connection,
+    link: LinkId,
+    opens: Opens,
+    now: &str,
+) -> rusqlite::Result<Option<Block>> {
+    let (client, bare, contact): (String, bool, Option<i64>) = connection
+        .prepare_cached("SELECT client, route IS NULL, contact_id FROM links WHERE id = ?1")?
+        .query_row([link.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    let contact = contact.map(ContactId);
     let key: Option<RecordKey> = connection
         .prepare_cached(
             "SELECT r.crm, r.object, l.record_id FROM links l JOIN routes r ON r.route = l.route WHERE l.id = ?1",
@@ -134,21 +145,86 @@ fn shut(connection: &Connection, link: LinkId, opens: Opens, now: &str) -> rusql
             Ok(RecordKey { crm: row.get(0)?, object: row.get(1)?, id: RecordId(row.get(2)?) })
         })
         .optional()?;
-    let mut numbers: Vec<String> = connection
-        .prepare_cached("SELECT number FROM link_numbers WHERE link_id = ?1")?
-        .query_map([link.0], |row| row.get(0))?
-        .collect::<Result<_, _>>()?;
-    match (opens, contact) {
-        (Opens::Contact, Some(contact)) => numbers.extend(contact_numbers(connection, contact)?),
-        (Opens::Contact, None) | (Opens::Numbers, _) => {}
+    let of_link = |table: &str| -> rusqlite::Result<Vec<String>> {
+        connection
+            .prepare_cached(&format!("SELECT number FROM {table} WHERE link_id = ?1"))?
+            .query_map([link.0], |row| row.get(0))?
+            .collect()
+    };
+    let mut numbers = of_link("link_numbers")?;
+    let mut clients = vec![client];
+    match opens {
+        Opens::Numbers => {}
+        Opens::Contact => {
+            numbers.extend(of_link("sent_numbers")?);
+            if let Some(contact) = contact {
+                numbers.extend(contact_numbers(connection, contact)?);
+            }
+        }
     }
-    Ok(blocks_in_force(connection, &client, key.as_ref(), &numbers, now)?.into_iter().next())
+    if let Some(contact) = contact.filter(|_| bare) {
+        clients.extend(clients_of_contact(connection, contact)?);
+    }
+    for client in clients {
+        let found = blocks_in_force(connection, &client, key.as_ref(), &numbers, now)?.into_iter().next();
+        if found.is_some() {
+            return Ok(found);
+        }
+    }
+    Ok(None)
 }
 
-fn contact_numbers(connection: &Connection, contact: i64) -> rusqlite::Result<Vec<String>> {
+/// The first block against a contact, linked or not.
+fn shut_for_contact(
+    connection: &Connection,
+    client: &str,
+    contact: ContactId,
+    numbers: Vec<String>,
+    now: &str,
+) -> rusqlite::Result<Option<Block>> {
+    if let Some(block) = contact_blocks(connection, &[contact], now)?.into_iter().next() {
+        return Ok(Some(block));
+    }
+    let links: Vec<i64> = connection
+        .prepare_cached("SELECT id FROM links WHERE contact_id = ?1")?
+        .query_map([contact.0], |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
+    for link in links {
+        if let Some(block) = shut_for(connection, LinkId(link), now)? {
+            return Ok(Some(block));
+        }
+    }
+    let mut all = numbers;
+    all.extend(contact_numbers(connection, contact)?);
+    let mut clients = clients_of_contact(connection, contact)?;
+    clients.push(client.to_owned());
+    for client in clients {
+        if let Some(block) = blocks_in_force(connection, &client, None, &all, now)?.into_iter().next() {
+            return Ok(Some(block));
+        }
+    }
+    Ok(None)
+}
+
+/// Whose blocks hold for a contact that is nobody's: of whoever has a route into its campaign.
+pub(super) fn clients_of_contact(
+    connection: &Connection,
+    contact: ContactId,
+) -> rusqlite::Result<Vec<String>> {
+    connection
+        .prepare_cached(
+            "SELECT DISTINCT r.client FROM contacts c JOIN routes r ON r.campaign_id = c.campaign_id
+             WHERE c.contact_id = ?1 ORDER BY r.client",
+        )?
+        .query_map([contact.0], |row| row.get(0))?
+        .collect()
+}
+
+/// The numbers that a sweep saw a contact to have.
+pub(super) fn contact_numbers(connection: &Connection, contact: ContactId) -> rusqlite::Result<Vec<String>> {
     connection
         .prepare_cached("SELECT number FROM contact_numbers WHERE contact_id = ?1")?
-        .query_map([contact], |row| row.get(0))?
+        .query_map([contact.0], |row| row.get(0))?
         .collect()
 }
 

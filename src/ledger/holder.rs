@@ -64,6 +64,7 @@ pub(super) fn free_contact(
     tx.prepare_cached("UPDATE calls SET link_id = ?2 WHERE link_id = ?1")?.execute((holder, link.0))?;
     tx.prepare_cached("DELETE FROM link_contacts WHERE link_id = ?1")?.execute([holder])?;
     tx.prepare_cached("DELETE FROM link_numbers WHERE link_id = ?1")?.execute([holder])?;
+    tx.prepare_cached("DELETE FROM sent_numbers WHERE link_id = ?1")?.execute([holder])?;
     tx.prepare_cached("DELETE FROM links WHERE id = ?1")?.execute([holder])?;
     Ok(held)
 }

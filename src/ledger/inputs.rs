@@ -88,11 +88,44 @@ pub(super) fn blocks_in_force(
     Ok(found)
 }
 
+/// All blocks in force against one of the contacts, oldest first: whoever's client it is, because a contact is one
+/// row of one dialler.
+pub(super) fn contact_blocks(
+    connection: &Connection,
+    contacts: &[ContactId],
+    now: &str,
+) -> rusqlite::Result<Vec<Block>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT * FROM blocks WHERE contact_id = ?1 AND kind = 'contact' AND lifted_at IS NULL
+            AND (until IS NULL OR until > ?2) ORDER BY id",
+    )?;
+    let mut found = Vec::new();
+    for contact in contacts {
+        for block in statement.query_map((contact.0, now), block_row)? {
+            found.push(block?);
+        }
+    }
+    Ok(found)
+}
+
+/// The contacts that a link has or ever had: who was locked by hand stays so when another contact takes its place.
+pub(super) fn contacts_of(connection: &Connection, link: LinkId) -> rusqlite::Result<Vec<ContactId>> {
+    connection
+        .prepare_cached(
+            "SELECT contact_id FROM links WHERE id = ?1 AND contact_id IS NOT NULL
+             UNION SELECT contact_id FROM link_contacts WHERE link_id = ?1",
+        )?
+        .query_map([link.0], |row| row.get(0).map(ContactId))?
+        .collect()
+}
+
 /// A row of `blocks`.
 pub(super) fn block_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<Block> {
-    let subject = match row.get::<_, Option<String>>("number")? {
-        Some(number) => BlockSubject::Number(number),
-        None => BlockSubject::Record(RecordKey {
+    let (number, contact): (Option<String>, Option<i64>) = (row.get("number")?, row.get("contact_id")?);
+    let subject = match (number, contact) {
+        (Some(number), _) => BlockSubject::Number(number),
+        (None, Some(contact)) => BlockSubject::Contact(ContactId(contact)),
+        (None, None) => BlockSubject::Record(RecordKey {
             crm: row.get("crm")?,
             object: row.get("object")?,
             id: RecordId(row.get("record_id")?),
@@ -155,6 +188,10 @@ impl Ledger {
         let now = time(self.env.now());
         self.read("record_inputs", move |connection| {
             let link = link_of_record(connection, &route, &key.id)?;
+            let mut blocks = blocks_in_force(connection, &client, Some(&key), &numbers, &now)?;
+            if let Some((id, _)) = &link {
+                blocks.extend(contact_blocks(connection, &contacts_of(connection, *id)?, &now)?);
+            }
             Ok(RecordInputs {
                 last_result: match &link {
                     Some((id, _)) => last_result(connection, *id)?,
@@ -166,7 +203,7 @@ impl Ledger {
                     .query_row((&route.0, &key.id.0), |row| row.get(0))
                     .optional()?
                     .flatten(),
-                blocks: blocks_in_force(connection, &client, Some(&key), &numbers, &now)?,
+                blocks,
             })
         })
         .await

@@ -4,7 +4,7 @@
 use super::decisions::{Cause, insert_operation, next_generation};
 use super::inputs::link_view;
 use super::sql::{get_named, get_reason, get_time, json, time};
-use super::{Ledger, LedgerError};
+use super::{Ledger, LedgerError, sent_numbers};
 use crate::domain::policy::Clearing;
 use crate::domain::{
     CampaignId, ContactId, Intent, LinkId, LinkView, OperationId, OperationKind, Reason, ReasonCode,
@@ -238,7 +238,7 @@ pub(super) fn put_back(
          WHERE id = ?1 AND state IN ('sending', 'uncertain')",
     )?
     .execute((id.0, not_before.map(time)))?;
-    Ok(())
+    sent_numbers::refresh_of(tx, id)
 }
 
 /// A lock that certainly never arrived has locked nothing: whoever decides next must not believe it.
@@ -267,6 +267,7 @@ fn lease_one(
             operation.values = values;
             let body = json(&operation.values)?;
             begin(tx, &operation, sent, Some(&body))?;
+            sent_numbers::leaving(tx, operation.link, &operation.values)?;
             batch.leased.push(operation);
         }
         Plan::NothingLeft => {

@@ -4,13 +4,13 @@ use super::contacts::lock_if_blocked;
 use super::decisions::{self, Cause, LinkOwner, lane_of_contact};
 use super::gate::shut_for;
 use super::holder::free_contact;
-use super::inputs::{blocks_in_force, last_result, link_view};
+use super::inputs::{blocks_in_force, contact_blocks, last_result, link_view};
 use super::meet_due::MeetItem;
 use super::sql::{self, get_reason, get_reason_opt, get_time_opt, time};
 use super::{Ledger, LedgerError, lane};
 use crate::domain::{
-    ContactId, CrmSide, Decision, DecisionInput, Desired, DiallerSide, LastResult, LinkId, Policy, Reason,
-    ReasonCode, RecordKey, RunId, Timestamp, Verdict, Wish,
+    Block, ContactId, CrmSide, Decision, DecisionInput, Desired, DiallerSide, LastResult, LinkId, Policy,
+    Reason, ReasonCode, RecordKey, RunId, Timestamp, Verdict, Wish,
 };
 use rusqlite::{OptionalExtension as _, Transaction};
 
@@ -95,10 +95,14 @@ pub(super) fn store(
             Ok((row.get(0)?, RecordKey { crm: row.get(1)?, object: row.get(2)?, id: record.clone() }))
         })?;
     let now = time(cause.at);
-    let blocks = match link {
+    let mut blocks: Vec<Block> = match link {
         Some(id) => shut_for(tx, id, &now)?.into_iter().collect(),
         None => blocks_in_force(tx, &client, Some(&key), &[], &now)?,
     };
+    if let DiallerSide::Found(contact) = &meeting.dialler {
+        // Whoever locked it by hand did so before it was the record's.
+        blocks.extend(contact_blocks(tx, &[contact.id], &now)?);
+    }
     let (crm, decided_at) = crm_side(tx, meeting, view.as_ref().map(|view| (view.wish, &view.desired)))?;
     let decision = decide(&DecisionInput {
         link: view.as_ref(),

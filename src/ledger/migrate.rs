@@ -16,6 +16,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0005_views.sql"),
     include_str!("../../migrations/0006_absent.sql"),
     include_str!("../../migrations/0007_sending.sql"),
+    include_str!("../../migrations/0008_blocks_by_contact.sql"),
 ];
 
 /// The schema this program knows.

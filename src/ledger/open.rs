@@ -1,6 +1,7 @@
 //! Opening and closing: the exclusive lock, the checks, the pragmas, the sequence.
 
 use super::error::{LedgerError, OpenError};
+use super::health::Health;
 use super::migrate;
 use super::readers::{self, Readers};
 use super::writer::Writer;
@@ -56,6 +57,7 @@ pub struct Ledger {
     writer: Option<Writer>,
     readers: Readers,
     shared: Arc<Shared>,
+    pub(super) health: Health,
     pub(super) env: Env,
 }
 
@@ -100,8 +102,10 @@ impl Ledger {
         let opened = tokio::task::spawn_blocking(move || open_for_writing(&file, durability)).await;
         let (connection, first_number, epoch) = opened
             .map_err(|error| OpenError::Unusable { path: path.to_owned(), detail: error.to_string() })??;
+        let health = Health::new();
         Ok(Self {
-            writer: Some(Writer::start(connection)),
+            writer: Some(Writer::start(connection, health.clone())),
+            health,
             readers: Readers::new(path),
             shared: Arc::new(Shared {
                 path: path.to_owned(),
@@ -131,6 +135,7 @@ impl Ledger {
             .map_err(|error| OpenError::Unusable { path: path.to_owned(), detail: error.to_string() })??;
         Ok(Self {
             writer: None,
+            health: Health::new(),
             readers: Readers::new(path),
             shared: Arc::new(Shared {
                 path: path.to_owned(),
@@ -181,10 +186,10 @@ impl Ledger {
         what: &'static str,
         body: impl FnOnce(&Transaction<'_>) -> Result<T, rusqlite::Error> + Send + 'static,
     ) -> Result<T, LedgerError> {
-        match &self.writer {
-            Some(writer) => writer.write(what, body).await,
-            None => Err(LedgerError::Closed),
-        }
+        let Some(writer) = &self.writer else { return Err(LedgerError::Closed) };
+        let result = writer.write(what, body).await;
+        self.health.judge(&result);
+        result
     }
 
     pub(super) async fn read<T: Send + 'static>(
@@ -192,7 +197,9 @@ impl Ledger {
         what: &'static str,
         body: impl FnOnce(&Connection) -> Result<T, rusqlite::Error> + Send + 'static,
     ) -> Result<T, LedgerError> {
-        self.readers.read(what, body).await
+        let result = self.readers.read(what, body).await;
+        self.health.judge(&result);
+        result
     }
 }
 
@@ -276,6 +283,7 @@ fn sort_open(path: &Path, error: &rusqlite::Error) -> OpenError {
         LedgerError::NotWritable(_)
         | LedgerError::TooSlow(_)
         | LedgerError::Refused { .. }
+        | LedgerError::WriterDied
         | LedgerError::Closed => OpenError::Unusable { path: path.to_owned(), detail },
     }
 }

@@ -169,8 +169,11 @@ fn store_record(
     let key = RecordKey { crm: page.crm.clone(), object: page.object.clone(), id: record.id.clone() };
     let user_data = claim_key(tx, page, record)?;
     keep_blocks(tx, now, page, record, &key)?;
-    let blocks = inputs::blocks_in_force(tx, &page.client, Some(&key), &record.numbers, &time(now))?;
+    let mut blocks = inputs::blocks_in_force(tx, &page.client, Some(&key), &record.numbers, &time(now))?;
     let link = inputs::link_of_record(tx, &page.route, &record.id)?;
+    if let Some((id, _)) = &link {
+        blocks.extend(inputs::contact_blocks(tx, &inputs::contacts_of(tx, *id)?, &time(now))?);
+    }
     let usable = match &user_data {
         Ok(_) => record.crm.clone(),
         Err(reason) => unusable(&record.crm, reason),

@@ -2,7 +2,6 @@
 
 use super::block_store::{add_in, lift_in};
 use super::hints;
-use super::sql::time;
 use crate::domain::{
     Block, BlockSubject, Reason, ReasonCode, RecordId, RecordKey, RouteName, RunId, Timestamp,
 };
@@ -72,7 +71,7 @@ pub(super) fn withdraw(
                     continue;
                 }
                 let why = "its source withdrew it, seen twice";
-                lift_in(tx, client, &subject, Some(&source(route)), &source(route), why, &time(now))?;
+                lift_in(tx, client, &subject, Some(&source(route)), &source(route), why, now)?;
             }
             super::block_store::epoch_raise(tx).map(|_| ())
         }

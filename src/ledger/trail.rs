@@ -146,4 +146,26 @@ mod tests {
         let edit = |tx: &Transaction<'_>| tx.execute("UPDATE changes SET after = '\"Hof\"'", []);
         assert!(scene.ledger.write("test_edit", edit).await.is_err(), "the trail is append-only");
     }
+
+    #[tokio::test(start_paused = true)]
+    async fn nothing_in_the_trail_is_edited_or_taken_out() {
+        let scene = scene().await;
+        let link = scene.link("1", Some(1), &[]).await;
+        let insert = scene.ledger.write("test_trail", move |tx| {
+            tx.execute(
+                "INSERT INTO changes (at, link_id, side, field, before_from, cause)
+                 VALUES ('2030-01-07T09:00:00.000000Z', ?1, 'dialler', 'City', 'none', 'run:1')",
+                [link.0],
+            )
+        });
+        insert.await.expect("a change");
+        for sql in
+            ["UPDATE changes SET field = 'Name'", "DELETE FROM changes", "DELETE FROM changes WHERE id = 1"]
+        {
+            let refused = scene.ledger.write("test_trail", move |tx| tx.execute(sql, [])).await;
+            let said = refused.expect_err("refused").to_string();
+            assert!(said.contains("append-only"), "{sql}: {said}");
+        }
+        assert_eq!(scene.ledger.changes_list(link, 10).await.expect("the trail").len(), 1);
+    }
 }

@@ -216,11 +216,14 @@ fn events(connection: &Connection, link: i64) -> rusqlite::Result<Vec<Event>> {
         UNION ALL
         SELECT b.since, 'block', b.kind, CASE WHEN b.lifted_at IS NULL THEN 'in force' ELSE 'lifted' END, b.code,
                b.source
-        FROM blocks b JOIN links l ON l.id = ?1 AND l.client = b.client
+        FROM blocks b JOIN links l ON l.id = ?1 AND (l.client = b.client OR b.kind = 'contact')
         LEFT JOIN routes r ON r.route = l.route
         WHERE (b.kind = 'record' AND b.record_id = l.record_id AND b.crm = r.crm AND b.object = r.object)
            OR (b.kind = 'number' AND (b.number IN (SELECT number FROM link_numbers WHERE link_id = ?1)
+                OR b.number IN (SELECT number FROM sent_numbers WHERE link_id = ?1)
                 OR b.number IN (SELECT number FROM contact_numbers WHERE contact_id = l.contact_id)))
+           OR (b.kind = 'contact' AND (b.contact_id = l.contact_id
+                OR b.contact_id IN (SELECT contact_id FROM link_contacts WHERE link_id = ?1)))
         ORDER BY at";
     connection
         .prepare_cached(EVENTS)?
@@ -260,7 +263,9 @@ mod tests {
             })
             .await
             .expect("readable views");
-        assert_eq!(views, ["v_blocks", "v_calls", "v_contacts", "v_operations", "v_parked", "v_runs"]);
+        let expected =
+            ["v_blocked_foreign", "v_blocks", "v_calls", "v_contacts", "v_operations", "v_parked", "v_runs"];
+        assert_eq!(views, expected);
     }
 
     #[tokio::test(start_paused = true)]

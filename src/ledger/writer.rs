@@ -6,6 +6,7 @@
 //! arrive together share it.
 
 use super::error::LedgerError;
+use super::health::Health;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -36,10 +37,10 @@ pub(super) struct Writer {
 
 impl Writer {
     /// Starts the task; it ends when the last `Writer` is dropped, and closes the connection.
-    pub(super) fn start(connection: Connection) -> Self {
+    pub(super) fn start(connection: Connection, health: Health) -> Self {
         let (commands, inbox) = mpsc::unbounded_channel();
         let (queued, locks) = watch::channel(0);
-        tokio::spawn(run(connection, inbox, queued));
+        tokio::spawn(run(connection, inbox, queued, health));
         Self { commands, locks }
     }
 
@@ -82,6 +83,7 @@ async fn run(
     connection: Connection,
     mut inbox: mpsc::UnboundedReceiver<Command>,
     locks_queued: watch::Sender<u64>,
+    health: Health,
 ) {
     let mut connection = Some(connection);
     let mut crowded = false;
@@ -95,7 +97,9 @@ async fn run(
         })
         .await;
         // A panic inside a statement loses the connection: the ledger closes, the daemon stops.
-        let Ok((given_back, (finished, lock_queued))) = ran else { return };
+        let Ok((given_back, (finished, lock_queued))) = ran else {
+            return health.judge(&Err::<(), _>(LedgerError::WriterDied));
+        };
         connection = Some(given_back);
         if lock_queued {
             locks_queued.send_modify(|commits| *commits += 1);

@@ -1,6 +1,7 @@
 //! When jobs run: schedules in a named zone, a heartbeat, and one runner per job that never overlaps
 //! with itself.
 
+mod bookends;
 mod heartbeat;
 mod runner;
 mod schedule;

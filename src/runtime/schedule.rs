@@ -1,5 +1,6 @@
 //! A five-field cron expression in a named time zone.
 
+use super::bookends;
 use crate::domain::Timestamp;
 use chrono::{FixedOffset, Offset as _, TimeDelta, TimeZone as _, Utc};
 use chrono_tz::Tz;
@@ -10,6 +11,14 @@ pub struct Schedule {
     cron: croner::Cron,
     zone: Tz,
     text: String,
+    bookends: Bookends,
+}
+
+/// Whether a schedule that rests is due once more at the beginning and at the end of each rest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Bookends {
+    None,
+    Added,
 }
 
 /// Why a text is no schedule.
@@ -36,7 +45,7 @@ impl Schedule {
         }
         let cron: croner::Cron =
             text.parse().map_err(|error: croner::errors::CronError| refuse(error.to_string()))?;
-        let schedule = Self { cron, zone, text: text.to_owned() };
+        let schedule = Self { cron, zone, text: text.to_owned(), bookends: Bookends::None };
         // From a fixed instant: whether it is ever due must not depend on the clock.
         if schedule.next_after(Timestamp::UNIX_EPOCH).is_none() {
             return Err(refuse("it is never due".to_owned()));
@@ -44,15 +53,28 @@ impl Schedule {
         Ok(schedule)
     }
 
+    /// Due once more after the last instant of the day and before the first, so that nothing of the day waits until
+    /// the next one has begun.
+    #[must_use]
+    pub fn with_bookends(self) -> Self {
+        Self { bookends: Bookends::Added, ..self }
+    }
+
     /// The first due instant after `now`; `None` if there is none.
-    ///
+    pub fn next_after(&self, now: Timestamp) -> Option<Timestamp> {
+        match self.bookends {
+            Bookends::None => self.next_of_cron(now),
+            Bookends::Added => bookends::next_after(now, &|from| self.next_of_cron(from)),
+        }
+    }
+
     /// Computed from local time each time, so that 09:00 stays 09:00 across both changes of the clock. A fixed time of
     /// day in an hour that does not exist is due once, at its end; in one that exists twice once, at its first passage.
     /// What recurs within the day (`*`, ranges and steps among minutes and hours) goes on through both.
     ///
     /// The library is asked within stretches of one offset only: in the hour that exists twice it skips the second
     /// passage, or answers an instant that is past.
-    pub fn next_after(&self, now: Timestamp) -> Option<Timestamp> {
+    fn next_of_cron(&self, now: Timestamp) -> Option<Timestamp> {
         let mut from = now;
         let mut inclusive = false;
         loop {

@@ -268,7 +268,7 @@ fn named(code: ReasonCode, fields: &[FieldName]) -> Reason {
 }
 
 fn block_reason(block: &Block) -> Reason {
-    Reason::new(ReasonCode::Blocked).with("subject", block.subject.spoken()).with("why", &block.reason)
+    Reason::new(ReasonCode::Blocked).with("subject", block.subject.in_words()).with("why", &block.reason)
 }
 
 #[cfg(test)]

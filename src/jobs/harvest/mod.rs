@@ -12,7 +12,7 @@ mod sight;
 mod sweep;
 
 pub use sight::ToE164;
-pub(in crate::jobs) use sight::{carries_result, fingerprint};
+pub(in crate::jobs) use sight::{carries_result, fingerprint, is_dialler_owned};
 
 use super::JobError;
 use crate::dialler::DiallerRead;

@@ -14,7 +14,7 @@ pub type ToE164 = dyn Fn(&str) -> Option<String> + Send + Sync;
 ///
 /// A list of patterns and not "everything that no route maps": an unknown field that moves by itself (a
 /// random order) would make every contact look changed in every sweep. What it misses, the audit finds.
-fn is_dialler_owned(field: &str) -> bool {
+pub(in crate::jobs) fn is_dialler_owned(field: &str) -> bool {
     const PREFIXES: [&str; 6] =
         ["nTries", "nPhoneNumber", "bPhoneNumber", "FollowUp", "Reserved", "dtNextTry"];
     PREFIXES.iter().any(|prefix| field.starts_with(prefix))

@@ -5,7 +5,7 @@ use super::plan::{as_wished, asks_gate, judge_cleared};
 use super::send::Answer;
 use crate::domain::policy::Clearing;
 use crate::domain::{Base, Contact, FieldName, OperationKind, Reason, ReasonCode, Values};
-use crate::ledger::{BaseChange, BeforeFrom, Done, FieldTrail, Leased};
+use crate::ledger::{BaseChange, BeforeFrom, Done, FieldTrail, Leased, LockShown};
 use crate::sync::{follow_up_fields, pairs_after_import, pairs_after_update};
 use serde_json::Value;
 
@@ -78,9 +78,16 @@ fn commanded(kind: OperationKind) -> Done {
     Done { changes, asks_gate, ..Done::default() }
 }
 
-/// A lock that was accepted: all that can be said of it, because no answer shows locks.
-pub(super) fn locked() -> Done {
-    Done { note: Some(ReasonCode::NotVerifiable.into()), ..commanded(OperationKind::Lock) }
+/// A lock that was accepted: where no answer shows locks, that is all that can be said of it.
+pub(super) fn locked(shown: &LockShown) -> Done {
+    let note = match shown {
+        LockShown::Unknown | LockShown::Nowhere => ReasonCode::NotVerifiable.into(),
+        LockShown::By { fields } => {
+            let names: Vec<&str> = fields.keys().map(String::as_str).collect();
+            Reason::new(ReasonCode::LockVisible).with("fields", names.join(", "))
+        }
+    };
+    Done { note: Some(note), ..commanded(OperationKind::Lock) }
 }
 
 fn trail(sent: &Values, base: &Base, answered: &Contact) -> Vec<FieldTrail> {

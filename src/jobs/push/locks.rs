@@ -10,7 +10,7 @@ use crate::dialler::{ContactRef, WriteContext};
 use crate::domain::{Contact, OperationKind, Reason, ReasonCode};
 use crate::env::crash;
 use crate::jobs::JobError;
-use crate::ledger::{Ending, Leased};
+use crate::ledger::{Ending, Leased, LockShown};
 use crate::remote::CallClass;
 use crate::sync::found_base;
 use futures_util::StreamExt as _;
@@ -88,11 +88,16 @@ impl Work<'_> {
         let ledger = &self.context.ledger;
         let about = WriteContext { operation: Some(lock.id), still: None };
         let target = ContactRef::Id(contact);
+        let before = self.before_lock(&lock, contact).await?;
         let result = watched(self.context, self.context.write.lock(&target, about)).await;
         crash::point("after_answer");
         self.count(|counts| counts.requests += 1);
         let Err(error) = result else {
-            ledger.operation_end(lock.id, Ending::Done(Box::new(answered::locked()))).await?;
+            if let Some(before) = before {
+                self.after_lock(&before).await?;
+            }
+            let shown = ledger.lock_shown().await?;
+            ledger.operation_end(lock.id, Ending::Done(Box::new(answered::locked(&shown)))).await?;
             return Ok((Fate::Done, None));
         };
         if self.not_sent_at_the_end(&error) {
@@ -127,7 +132,9 @@ impl Work<'_> {
             }
             NextState::AskAnew => (Ending::Again { not_before: None }, Fate::PutBack, None),
             NextState::LookAgain => return vanish::look_again(self.context, &lock).await,
-            NextState::Done => (Ending::Done(Box::new(answered::locked())), Fate::Done, None),
+            NextState::Done => {
+                (Ending::Done(Box::new(answered::locked(&LockShown::Unknown))), Fate::Done, None)
+            }
         };
         ledger.operation_end(lock.id, ending).await?;
         Ok((fate, stop))

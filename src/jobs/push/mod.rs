@@ -7,6 +7,7 @@
 mod answered;
 mod brake;
 mod index;
+mod lock_probe;
 mod locks;
 mod meet;
 pub mod outcome;
@@ -60,6 +61,8 @@ pub struct PushLimits {
     pub settle_after: Duration,
     /// An older decision is made anew before anybody is made callable by it.
     pub max_decision_age: Duration,
+    /// What waited longer than this, because the dialler was down or we were, is decided anew whatever it is.
+    pub max_wait: Duration,
     /// How long an answer to "who has this key?" holds.
     pub index_age: Duration,
     /// From so many unknown keys on the whole account is listed, where no young list is there.
@@ -78,6 +81,7 @@ impl Default for PushLimits {
             max_in_flight: 6,
             settle_after: Duration::from_secs(60),
             max_decision_age: Duration::from_secs(15 * 60),
+            max_wait: Duration::from_secs(3600),
             index_age: Duration::from_secs(15 * 60),
             index_from: 100,
             schedule: [60, 300, 900, 3600].map(Duration::from_secs).to_vec(),

@@ -51,16 +51,17 @@ impl Work<'_> {
         let end = |fate, stop| Sent { id: leased.id, route: leased.route.clone(), fate, stop };
         let ledger = &self.context.ledger;
         let mut permit = None;
+        if let Some(record) = self.too_old(&leased) {
+            let not_before = Some(self.context.env.now() + quiet(HOLD));
+            ledger.operation_end(leased.id, Ending::Again { not_before }).await?;
+            return Ok(end(Fate::TooOld(record), None));
+        }
         if plan::asks_gate(leased.kind, &leased.values) {
-            if let Some(record) = self.too_old(&leased) {
-                let not_before = Some(self.context.env.now() + quiet(HOLD));
-                ledger.operation_end(leased.id, Ending::Again { not_before }).await?;
-                return Ok(end(Fate::TooOld(record), None));
-            }
             match self.ask(&leased, gate).await? {
                 GateAnswer::Open(open) => permit = Some(open),
                 GateAnswer::Shut(block) => {
-                    let reason = Reason::new(ReasonCode::GateShut).with("subject", block.subject.spoken());
+                    let subject = block.subject.in_words();
+                    let reason = Reason::new(ReasonCode::GateShut).with("subject", subject);
                     ledger.operation_end(leased.id, Ending::Cancelled(reason)).await?;
                     return Ok(end(Fate::Refused, None));
                 }
@@ -155,10 +156,17 @@ impl Work<'_> {
         self.context.env.shutdown().is_cancelled() && matches!(error.kind, CallErrorKind::NotSent)
     }
 
-    /// The record whose decision is too old to make somebody callable by it.
+    /// The record whose decision is too old to be acted on: soon, where somebody would be made callable by it; after
+    /// an hour's outage, whatever it would change.
     fn too_old(&self, leased: &Leased) -> Option<RecordId> {
+        let limits = &self.context.limits;
+        let most = if plan::asks_gate(leased.kind, &leased.values) {
+            limits.max_decision_age.min(limits.max_wait)
+        } else {
+            limits.max_wait
+        };
         let age = self.context.env.now() - leased.decided_at;
-        (age > quiet(self.context.limits.max_decision_age)).then(|| leased.record.clone()).flatten()
+        (age > quiet(most)).then(|| leased.record.clone()).flatten()
     }
 
     /// What must still hold when the request leaves: it may wait for a slot, for the rate, or for as long as

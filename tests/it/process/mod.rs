@@ -3,6 +3,7 @@
 mod clock;
 mod config_cli;
 mod daemon;
+mod damage;
 mod demo;
 mod house;
 mod judge;

@@ -4,15 +4,21 @@
 //! and CRM noted themselves.
 
 mod bad_days;
+mod beside;
 mod blocks;
+mod by_hand;
 mod doubt;
 mod edits;
 mod eligibility;
 mod empty_list;
 mod first_sight;
 mod found;
+mod harvests;
 mod lanes;
+mod lock_probe;
+mod numbers;
 mod objections;
+mod outage;
 mod resets;
 mod switches;
 mod taken_over;

@@ -23,10 +23,23 @@ async fn called(reset_unlocks: bool) -> (World, u64) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn does_a_contact_locked_by_hand_stay_locked_when_it_is_reset() {
+async fn is_a_contact_reset_that_was_locked_by_hand() {
+    let (world, id) = called(true).await;
+    assert_eq!(act(&world, id, ContactAct::Lock).await, End::Done);
+    let mark = world.mark();
+    assert_eq!(act(&world, id, ContactAct::Reset).await, End::Failed);
+    world.settle_down().await;
+    assert_eq!(world.writes(mark), Vec::<&str>::new(), "it may unlock, so it is refused");
+    assert!(world.locked(id));
+}
+
+#[tokio::test(start_paused = true)]
+async fn does_a_contact_stay_locked_when_it_is_reset_whose_record_is_not_eligible() {
     for reset_unlocks in [true, false] {
         let (world, id) = called(reset_unlocks).await;
-        assert_eq!(act(&world, id, ContactAct::Lock).await, End::Done);
+        world.editor().archive(id, true);
+        world.live(minutes(2)).await;
+        assert!(world.locked(id));
         let mark = world.mark();
         assert_eq!(act(&world, id, ContactAct::Reset).await, End::Done);
         world.live(seconds(10)).await;
@@ -40,24 +53,12 @@ async fn does_a_contact_locked_by_hand_stay_locked_when_it_is_reset() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn and_one_whose_record_is_not_eligible() {
-    let (world, id) = called(true).await;
-    world.editor().archive(id, true);
-    world.live(minutes(2)).await;
-    assert!(world.locked(id));
-    assert_eq!(act(&world, id, ContactAct::Reset).await, End::Done);
-    world.live(seconds(10)).await;
-    assert!(world.locked(id), "{}", world.story().await);
-    world.settle_down().await;
-    assert!(world.locked(id));
-    world.assert_at_rest().await;
-}
-
-#[tokio::test(start_paused = true)]
 async fn and_when_the_reset_is_in_doubt() {
     for effect in [Effect::None, Effect::Done, Effect::Late(seconds(40))] {
         let (world, id) = called(true).await;
-        assert_eq!(act(&world, id, ContactAct::Lock).await, End::Done);
+        world.editor().archive(id, true);
+        world.live(minutes(2)).await;
+        assert!(world.locked(id));
         world.dialler.faults().add(Rule::new(Action::Reset(effect)).path("/reset").times(1));
         act(&world, id, ContactAct::Reset).await;
         if effect == Effect::Done {

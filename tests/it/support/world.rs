@@ -64,6 +64,8 @@ pub struct Setup {
     pub dialler: DiallerConfig,
     /// Lines for `[dialler]` beyond the usual ones.
     pub dialler_keys: &'static str,
+    /// What contacts of others mean for route `leads`.
+    pub beside: &'static str,
     /// Lines for `[route.leads]`: conditions and policies.
     pub route_keys: &'static str,
     /// Lines of `[route.leads.fields]`.
@@ -83,6 +85,7 @@ impl Default for Setup {
             crm: CrmSettings::default(),
             dialler: DiallerConfig::default(),
             dialler_keys: "release = \"3.39\"",
+            beside: "ignore",
             route_keys: "only_if = \"phone and active\"\nblock_if = \"phone_blacklisted or do_not_call\"",
             fields: "Name = \"name\"\nPhoneNumber1 = \"phone | phone('DE')\"\nEmail = \"email\"\nCity = \"city\"\n\
                      PostalCode = \"zip\"",
@@ -482,7 +485,7 @@ fn load(config: &Path) -> Settings {
 }
 
 fn config_text(setup: &Setup) -> String {
-    let Setup { connector, dialler_keys, route_keys, fields, more, .. } = setup;
+    let Setup { connector, dialler_keys, beside, route_keys, fields, more, .. } = setup;
     format!(
         r#"
 [dialler]
@@ -504,7 +507,7 @@ crm          = "sales"
 campaign     = {CAMPAIGN}
 pull         = "* * * * *"
 harvest      = "*/5 * * * *"
-beside       = "ignore"
+beside       = "{beside}"
 {route_keys}
 
 [route.leads.fields]

@@ -1,0 +1,93 @@
+//! Acts on one contact or one record, each shown to its end.
+
+use super::execute::{Control, run};
+use super::{Answer, ContactAct, End};
+use crate::domain::{Block, BlockSubject, ContactId, OperationId, OperationKind, RecordId, RouteName};
+use crate::ledger::{GateAnswer, HandAct, LedgerError};
+
+impl Control {
+    pub(super) async fn contact(
+        &self,
+        contact: ContactId,
+        act: ContactAct,
+        who: String,
+        reason: String,
+        answer: &Answer,
+    ) -> Result<End, LedgerError> {
+        let kind = match act {
+            ContactAct::Lock => OperationKind::Lock,
+            ContactAct::Unlock => OperationKind::Unlock,
+            ContactAct::Reset => OperationKind::Reset,
+            ContactAct::Delete => OperationKind::Delete,
+        };
+        // A contact of nobody's belongs to the whole config.
+        let client = "default";
+        // An unlock lifts what was locked by hand, and nothing else: it asks for itself.
+        if kind.makes_callable()
+            && kind != OperationKind::Unlock
+            && let GateAnswer::Shut(block) = self.ledger.gate_ask_contact(client, contact, Vec::new()).await?
+        {
+            return Ok(refused(contact, &block, answer));
+        }
+        let operation = match self.ledger.contact_act(client.to_owned(), contact, kind, who, reason).await? {
+            HandAct::Queued(operation) => operation,
+            HandAct::Shut(block) => return Ok(refused(contact, &block, answer)),
+        };
+        if let Some(runner) = &self.runners.push {
+            run(runner, answer).await;
+        }
+        self.show_operation(operation, answer).await
+    }
+
+    pub(super) async fn send_record(
+        &self,
+        route: RouteName,
+        record: RecordId,
+        who: String,
+        answer: &Answer,
+    ) -> Result<End, LedgerError> {
+        let Some(pull) = self.runners.pulls.get(&route) else {
+            answer.text(self.unknown_route(&route));
+            return Ok(End::Usage);
+        };
+        self.ledger.hints_add(route.clone(), vec![record.clone()], "hand").await?;
+        let mut end = run(pull, answer).await;
+        let operations = self.ledger.record_send_by_hand(route, record, who).await?;
+        if operations.is_empty() {
+            answer.text("nothing is to be sent for this record");
+            return Ok(end);
+        }
+        if let Some(runner) = &self.runners.push {
+            end = end.and(run(runner, answer).await);
+        }
+        for operation in operations {
+            end = end.and(self.show_operation(operation, answer).await?);
+        }
+        Ok(end)
+    }
+
+    async fn show_operation(&self, id: OperationId, answer: &Answer) -> Result<End, LedgerError> {
+        let Some(row) = self.ledger.operation_show(id).await? else {
+            answer.text(format!("operation {id} is gone"));
+            return Ok(End::Failed);
+        };
+        let outcome = row.outcome.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+        answer.text(format!("operation {id}, {}: {}{outcome}", row.kind, row.state));
+        answer.data(serde_json::to_value(&row).unwrap_or_default());
+        Ok(match row.state.as_str() {
+            "done" | "waiting" | "sending" => End::Done,
+            _ => End::Failed,
+        })
+    }
+}
+
+fn refused(contact: ContactId, block: &Block, answer: &Answer) -> End {
+    let remedy = match block.subject {
+        BlockSubject::Contact(_) => "`dialbridge contacts unlock` lifts it",
+        BlockSubject::Record(_) | BlockSubject::Number(_) => {
+            "`dialbridge block list` shows it, `block remove` lifts it"
+        }
+    };
+    answer.text(format!("refused: contact {contact} must not be called ({}); {remedy}", block.reason));
+    End::Failed
+}

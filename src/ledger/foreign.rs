@@ -1,0 +1,117 @@
+//! Contacts that are not ours: a block on a number reaches them too, wherever dialbridge reads (users 2).
+
+use super::decisions::{Cause, insert_operation, lane_of_contact, next_generation};
+use super::inputs::blocks_in_force;
+use super::sql::time;
+use super::{Ledger, LedgerError, block_store, gate, lane};
+use crate::domain::policy::Foreign;
+use crate::domain::{ContactId, Intent, LinkId, OperationKind, ReasonCode, Timestamp};
+use rusqlite::{Connection, OptionalExtension as _, Transaction};
+
+impl Ledger {
+    /// What is done with contacts of others that bear a blocked number: kept in the ledger, because every
+    /// transaction that learns of one must know it.
+    ///
+    /// # Errors
+    /// The ledger cannot be written.
+    pub async fn foreign_set(&self, what: Foreign) -> Result<(), LedgerError> {
+        if self.read("foreign", of).await? == what {
+            return Ok(());
+        }
+        self.write("foreign_set", move |tx| {
+            tx.execute(
+                "INSERT INTO meta (key, value) VALUES ('foreign', ?1)
+                 ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+                [what.as_str()],
+            )?;
+            Ok(())
+        })
+        .await
+    }
+}
+
+fn of(connection: &Connection) -> rusqlite::Result<Foreign> {
+    let stored: Option<String> = connection
+        .prepare_cached("SELECT value FROM meta WHERE key = 'foreign'")?
+        .query_row([], |row| row.get(0))
+        .optional()?;
+    Ok(stored.as_deref().and_then(Foreign::parse).unwrap_or(Foreign::Lock))
+}
+
+/// Lanes for the contacts with a number that have no link yet, in the campaigns of the client.
+pub(super) fn lanes_by_number(
+    tx: &Transaction<'_>,
+    client: &str,
+    number: &str,
+    at: Timestamp,
+) -> rusqlite::Result<Vec<LinkId>> {
+    if of(tx)? == Foreign::Report {
+        return Ok(Vec::new());
+    }
+    let contacts: Vec<i64> = tx
+        .prepare_cached(
+            "SELECT c.contact_id FROM contact_numbers n JOIN contacts c ON c.contact_id = n.contact_id
+             WHERE n.number = ?2 AND c.gone_at IS NULL
+               AND c.campaign_id IN (SELECT campaign_id FROM routes WHERE client = ?1)
+               AND NOT EXISTS (SELECT 1 FROM links l WHERE l.contact_id = c.contact_id)",
+        )?
+        .query_map((client, number), |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
+    contacts.into_iter().map(|contact| lane_of_contact(tx, at, client, ContactId(contact))).collect()
+}
+
+/// A sweep saw a contact without a link: it is locked in the transaction that learns of its blocked number.
+pub(super) fn lock_if_blocked(
+    tx: &Transaction<'_>,
+    contact: ContactId,
+    now: Timestamp,
+) -> rusqlite::Result<()> {
+    if of(tx)? == Foreign::Report {
+        return Ok(());
+    }
+    let numbers = gate::contact_numbers(tx, contact)?;
+    for client in gate::clients_of_contact(tx, contact)? {
+        if let Some(block) = blocks_in_force(tx, &client, None, &numbers, &time(now))?.into_iter().next() {
+            let lane_id = lane_of_contact(tx, now, &client, contact)?;
+            let cause = Cause { at: now, decided_at: now, text: "gate".to_owned(), run: None };
+            lane::lock(tx, lane_id, &block_store::reason_of(&block), &cause)?;
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+/// The block for which a lane without a record was locked is lifted: it is unlocked, unless another one stands, or
+/// its contact bears one of our keys a second time.
+pub(super) fn release(tx: &Transaction<'_>, lane_id: LinkId, now: Timestamp) -> rusqlite::Result<()> {
+    let held: bool = tx
+        .prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM links l WHERE l.id = ?1 AND l.wish = 'locked' AND l.wish_code = 'blocked'
+                AND NOT EXISTS (SELECT 1 FROM contacts c JOIN links o ON o.folded = c.folded
+                                WHERE c.contact_id = l.contact_id AND o.id <> l.id))",
+        )?
+        .query_row([lane_id.0], |row| row.get(0))?;
+    if !held || gate::shut_for(tx, lane_id, &time(now))?.is_some() {
+        return Ok(());
+    }
+    tx.prepare_cached(
+        "UPDATE operations SET state = 'superseded', finished_at = ?2, outcome = 'newer'
+         WHERE link_id = ?1 AND kind = 'lock' AND state = 'waiting'",
+    )?
+    .execute((lane_id.0, time(now)))?;
+    tx.prepare_cached(
+        "UPDATE links SET wish = 'callable', wish_code = 'eligible_again', wish_params = '{}' WHERE id = ?1",
+    )?
+    .execute([lane_id.0])?;
+    // Locked from the first byte of a lock on; one that never left locked nothing.
+    let locked: bool = tx
+        .prepare_cached("SELECT lock_state = 'locked' FROM links WHERE id = ?1")?
+        .query_row([lane_id.0], |row| row.get(0))?;
+    if locked {
+        let cause = Cause { at: now, decided_at: now, text: "block lifted".to_owned(), run: None };
+        let generation = next_generation(tx, lane_id)?;
+        let intent = Intent { kind: OperationKind::Unlock, reason: ReasonCode::EligibleAgain.into() };
+        insert_operation(tx, &cause, lane_id, generation, &intent, None)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,131 @@
+//! Acts on single contacts by hand: ordinary operations in the contact's lane. A lock by hand is a block on the
+//! contact, so that no automatic rule undoes it; only an unlock by hand lifts it.
+
+use super::block_store::{add_in, epoch_raise, lift_in, reason_of};
+use super::decisions::{Cause, insert_operation, lane_of_contact, next_generation};
+use super::inputs::contacts_of;
+use super::sql::time;
+use super::{Ledger, LedgerError, gate, lane};
+use crate::domain::{
+    Block, BlockSubject, ContactId, Intent, LinkId, OperationId, OperationKind, Reason, ReasonCode, Timestamp,
+};
+use rusqlite::{OptionalExtension as _, Transaction};
+
+/// What became of an act by hand.
+#[derive(Debug, Clone, PartialEq)]
+pub enum HandAct {
+    /// It waits as an operation.
+    Queued(OperationId),
+    /// Something else stands against it; nothing was changed.
+    Shut(Box<Block>),
+}
+
+struct Act {
+    at: Timestamp,
+    client: String,
+    contact: ContactId,
+    who: String,
+    text: String,
+}
+
+impl Act {
+    fn cause(&self) -> Cause {
+        Cause { at: self.at, decided_at: self.at, text: format!("person:{}", self.who), run: None }
+    }
+
+    fn reason(&self, code: ReasonCode) -> Reason {
+        Reason::new(code).with("text", &self.text)
+    }
+}
+
+impl Ledger {
+    /// Queues an act by hand in the contact's lane.
+    ///
+    /// # Errors
+    /// The ledger cannot be written.
+    pub async fn contact_act(
+        &self,
+        client: String,
+        contact: ContactId,
+        kind: OperationKind,
+        who: String,
+        text: String,
+    ) -> Result<HandAct, LedgerError> {
+        let act = Act { at: self.env.now(), client, contact, who, text };
+        let (done, epoch) = self
+            .write("contact_act", move |tx| match kind {
+                OperationKind::Lock => lock(tx, &act),
+                OperationKind::Unlock => unlock(tx, &act),
+                // A reset is no unlock: who must stay locked is locked again after it.
+                OperationKind::Reset
+                | OperationKind::Import
+                | OperationKind::Update
+                | OperationKind::Delete => {
+                    let link = lane_of_contact(tx, act.at, &act.client, act.contact)?;
+                    Ok((queue(tx, &act, link, kind)?, None))
+                }
+            })
+            .await?;
+        if let Some(epoch) = epoch {
+            self.publish_epoch(epoch);
+        }
+        Ok(done)
+    }
+}
+
+type Acted = (HandAct, Option<i64>);
+
+fn queue(tx: &Transaction<'_>, act: &Act, link: LinkId, kind: OperationKind) -> rusqlite::Result<HandAct> {
+    let generation = next_generation(tx, link)?;
+    let intent = Intent { kind, reason: act.reason(ReasonCode::ByHand) };
+    let id = insert_operation(tx, &act.cause(), link, generation, &intent, None)?;
+    Ok(HandAct::Queued(OperationId(id)))
+}
+
+/// The lock is always sent, also where we locked before: whoever asks for it may have seen it open.
+fn lock(tx: &Transaction<'_>, act: &Act) -> rusqlite::Result<Acted> {
+    let link = lane_of_contact(tx, act.at, &act.client, act.contact)?;
+    let client: String =
+        tx.prepare_cached("SELECT client FROM links WHERE id = ?1")?.query_row([link.0], |row| row.get(0))?;
+    let block = Block {
+        subject: BlockSubject::Contact(act.contact),
+        reason: act.reason(ReasonCode::LockedByHand),
+        source: "operator".to_owned(),
+        since: act.at,
+        until: None,
+        who: Some(act.who.clone()),
+    };
+    let added = add_in(tx, &client, &block, act.at, None)?;
+    let waiting: Option<i64> = tx
+        .prepare_cached(
+            "SELECT id FROM operations WHERE link_id = ?1 AND kind = 'lock' AND state = 'waiting'
+             ORDER BY generation DESC LIMIT 1",
+        )?
+        .query_row([link.0], |row| row.get(0))
+        .optional()?;
+    let id = match waiting {
+        Some(id) => OperationId(id),
+        None => lane::lock_anyway(tx, link, &reason_of(&block), &act.cause())?,
+    };
+    Ok((HandAct::Queued(id), Some(added.epoch)))
+}
+
+/// Lifts what was locked by hand, under whichever of the link's contacts, unless something else stands against it.
+fn unlock(tx: &Transaction<'_>, act: &Act) -> rusqlite::Result<Acted> {
+    let link = lane_of_contact(tx, act.at, &act.client, act.contact)?;
+    if let Some(block) = gate::shut_otherwise(tx, link, &time(act.at))? {
+        return Ok((HandAct::Shut(Box::new(block)), None));
+    }
+    let mut lifted = 0;
+    for contact in contacts_of(tx, link)? {
+        let subject = BlockSubject::Contact(contact);
+        lifted += lift_in(tx, &act.client, &subject, None, &act.who, &act.text, act.at)?;
+    }
+    let reason = act.reason(ReasonCode::ByHand);
+    tx.prepare_cached(
+        "UPDATE links SET wish = 'callable', wish_code = 'by_hand', wish_params = ?2 WHERE id = ?1",
+    )?
+    .execute((link.0, reason.params_json()))?;
+    let epoch = if lifted > 0 { Some(epoch_raise(tx)?) } else { None };
+    Ok((queue(tx, act, link, OperationKind::Unlock)?, epoch))
+}

@@ -1,0 +1,71 @@
+//! What does a harvest ask for, and how often?
+
+use crate::support::world::{CAMPAIGN, Setup, World, minutes};
+use dialbridge::control::{Command, ContactAct, End};
+use dialbridge::domain::ContactId;
+use dialbridge::sim::dialler::{CallPlan, Outcome};
+use serde_json::Value;
+
+/// The same campaign, by its number and by its name.
+const BY_NUMBER: &str = "[route.second]\ncrm = \"sales\"\ncampaign = 538\nbeside = \"ignore\"\n\
+                         only_if = \"phone and active\"\n[route.second.fields]\nName = \"name\"\n\
+                         PhoneNumber1 = \"phone | phone('DE')\"\n";
+const BY_NAME: &str = "[route.second]\ncrm = \"sales\"\ncampaign = \"Spring leads\"\nbeside = \"ignore\"\n\
+                       only_if = \"phone and active\"\n[route.second.fields]\nName = \"name\"\n\
+                       PhoneNumber1 = \"phone | phone('DE')\"\n";
+
+#[tokio::test(start_paused = true)]
+async fn do_two_routes_on_one_campaign_make_one_harvest() {
+    for second in [BY_NUMBER, BY_NAME] {
+        let mut world = World::new(Setup { more: second, ..Setup::default() }).await;
+        let id = world.record("Ada");
+        world.sync_all().await;
+        let found = world.dialler.contacts_with(&format!("second-{id}"));
+        assert_eq!((found.len(), found[0].campaign), (1, CAMPAIGN), "both routes fill it");
+        for _ in 0..2 {
+            let mark = world.mark();
+            world.harvest().await.expect("a harvest");
+            let lists = world
+                .dialler
+                .journal()
+                .requests_where(|asked| asked.seq >= mark && asked.kind.name == "list");
+            assert_eq!(lists.len(), 1, "the campaign is read once");
+            // From the next start on it is one harvest, by whichever route's schedule.
+            world.restart().await;
+            assert_eq!(world.parts().control.runners.harvests.len(), 1);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn is_a_history_ever_read_by_user_data() {
+    let world = World::usual().await;
+    let ids: Vec<u64> = ["Ada", "Berta", "Carl"].map(|name| world.record(name)).to_vec();
+    world.sync_all().await;
+    for id in &ids {
+        assert!(world.dialler.call(world.contact(*id).id, CallPlan::new(Outcome::NoAnswer)));
+    }
+    // Ladder, waiting, audit, and what an act of ours makes due.
+    world.live(minutes(60)).await;
+    for act in [ContactAct::Lock, ContactAct::Unlock, ContactAct::Reset] {
+        let contact = ContactId(world.contact(ids[0]).id);
+        let (end, said) = world.command(Command::Contact { contact, act, reason: "asked".to_owned() }).await;
+        assert_eq!(end, End::Done, "{said}");
+    }
+    assert!(world.dialler.portal().delete(world.contact(ids[1]).id));
+    world.live(minutes(26 * 60)).await;
+    let journal = world.dialler.journal();
+    let merged = journal.requests_where(|asked| asked.path.ends_with("/contact/history"));
+    assert!(merged.is_empty(), "it merges contacts");
+    // The batch read is also how push asks who has a key: then it names no contact.
+    let batches = journal.requests_where(|asked| asked.kind.name == "batch");
+    let harvested: Vec<Value> = batches
+        .iter()
+        .map(|asked| serde_json::from_slice(&asked.body).expect("a body"))
+        .filter(|body: &Value| body["IDList"].as_array().is_some_and(|ids| !ids.is_empty()))
+        .collect();
+    assert!(harvested.len() > 5, "histories were read: {}", harvested.len());
+    for body in harvested {
+        assert!(body["UserDataList"].as_array().is_none_or(Vec::is_empty), "{body}");
+    }
+}
