@@ -56,6 +56,30 @@ pub async fn resolve(config: &Path, which: &str) -> anyhow::Result<Contact> {
     }
 }
 
+/// What is to be locked: read where the dialler can be read, else by its number alone.
+pub enum ToLock {
+    /// It is there.
+    Found(Box<Contact>),
+    /// The dialler does not answer, and a lock needs no more than the number.
+    Unread(ContactId, anyhow::Error),
+}
+
+/// The one contact that is meant, for a lock: a dialler that is down must not keep the wish from being stored.
+///
+/// # Errors
+/// None, or several; or it cannot be read and was not named by its number.
+pub async fn resolve_to_lock(config: &Path, which: &str) -> anyhow::Result<ToLock> {
+    let Ok(id) = which.parse::<i64>() else {
+        return Ok(ToLock::Found(Box::new(resolve(config, which).await?)));
+    };
+    let id = ContactId(id);
+    match dialler(config)?.contact(id, CallClass::Lock).await {
+        Ok(Some(contact)) => Ok(ToLock::Found(Box::new(contact))),
+        Ok(None) => bail!("the dialler has no contact {id}"),
+        Err(error) => Ok(ToLock::Unread(id, error.into())),
+    }
+}
+
 /// A contact's history.
 ///
 /// # Errors

@@ -5,6 +5,7 @@ use super::args::{ActArgs, ContactsVerb, WhichArgs};
 use super::output::Output;
 use super::send;
 use crate::app;
+use crate::app::contacts::ToLock;
 use crate::control::{Command, ContactAct, End};
 use crate::domain::ContactId;
 use anyhow::bail;
@@ -41,8 +42,14 @@ pub async fn run(config: &Path, verb: ContactsVerb) -> anyhow::Result<End> {
 }
 
 async fn act(config: &Path, args: ActArgs, act: ContactAct) -> anyhow::Result<End> {
-    let found = app::contacts::resolve(config, &args.contact).await?;
-    println!("{}", app::contacts::line(&found));
+    let contact = match act {
+        ContactAct::Lock => to_lock(config, &args.contact).await?,
+        ContactAct::Unlock | ContactAct::Reset | ContactAct::Delete => {
+            let found = app::contacts::resolve(config, &args.contact).await?;
+            println!("{}", app::contacts::line(&found));
+            found.id
+        }
+    };
     let lost = match act {
         ContactAct::Lock | ContactAct::Unlock => None,
         ContactAct::Reset => Some("its counters and its result will be gone"),
@@ -53,6 +60,20 @@ async fn act(config: &Path, args: ActArgs, act: ContactAct) -> anyhow::Result<En
     {
         bail!("{lost}; say --yes if that is meant");
     }
-    let contact: ContactId = found.id;
     send::send(config, Command::Contact { contact, act, reason: args.reason }, Output::new(false)).await
+}
+
+async fn to_lock(config: &Path, which: &str) -> anyhow::Result<ContactId> {
+    Ok(match app::contacts::resolve_to_lock(config, which).await? {
+        ToLock::Found(contact) => {
+            println!("{}", app::contacts::line(&contact));
+            contact.id
+        }
+        ToLock::Unread(contact, error) => {
+            println!(
+                "contact {contact} cannot be read ({error:#}); it is locked by its number, as soon as the dialler answers"
+            );
+            contact
+        }
+    })
 }

@@ -22,9 +22,10 @@ impl Control {
         };
         // A contact of nobody's belongs to the whole config.
         let client = "default";
-        // An unlock lifts what was locked by hand, and nothing else: it asks for itself.
-        if kind.makes_callable()
-            && kind != OperationKind::Unlock
+        // An unlock lifts what was locked by hand, and nothing else: it asks for itself. A contact that must not be
+        // called is not deleted either: what is made in its place would not be locked.
+        let asks = matches!(act, ContactAct::Reset | ContactAct::Delete);
+        if asks
             && let GateAnswer::Shut(block) = self.ledger.gate_ask_contact(client, contact, Vec::new()).await?
         {
             return Ok(refused(contact, &block, answer));

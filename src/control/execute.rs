@@ -158,6 +158,13 @@ impl Control {
             "new": added.iter().filter(|added| added.new).count(),
             "contacts_locked": added.iter().map(|added| added.links_locked).sum::<usize>(),
         }));
+        let left_alone = self.ledger.foreign_left_alone().await?;
+        if left_alone > 0 {
+            answer.text(format!(
+                "{left_alone} contacts of others bear a blocked number and are left alone ([blocks] foreign = \"report\"); \
+                 the ledger's view v_blocked_foreign lists them"
+            ));
+        }
         if self.alone
             && added.iter().any(|added| added.links_locked > 0)
             && let Some(runner) = &self.runners.push

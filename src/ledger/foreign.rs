@@ -30,6 +30,26 @@ impl Ledger {
     }
 }
 
+impl Ledger {
+    /// How many contacts of others bear a blocked number and are left alone, because the config says so.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub async fn foreign_left_alone(&self) -> Result<i64, LedgerError> {
+        self.read("foreign_left_alone", |connection| {
+            if of(connection)? == Foreign::Lock {
+                return Ok(0);
+            }
+            connection
+                .prepare_cached(
+                    "SELECT count(DISTINCT contact) FROM v_blocked_foreign WHERE lock_state = 'open'",
+                )?
+                .query_row([], |row| row.get(0))
+        })
+        .await
+    }
+}
+
 fn of(connection: &Connection) -> rusqlite::Result<Foreign> {
     let stored: Option<String> = connection
         .prepare_cached("SELECT value FROM meta WHERE key = 'foreign'")?

@@ -41,3 +41,47 @@ pub(super) fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_blocked_and_locked_by_hand_stays_so() {
+        let mut connection = Connection::open_in_memory().expect("opened");
+        for (index, sql) in MIGRATIONS[..7].iter().enumerate() {
+            connection.execute_batch(sql).expect("an older schema");
+            connection.pragma_update(None, "user_version", index as i64 + 1).expect("set");
+        }
+        connection
+            .execute_batch(
+                "INSERT INTO links (client, contact_id, wish, wish_code, wish_params, created_at) VALUES
+                    ('house', 11, 'locked', 'locked_by_hand', '{\"text\":\"asked us\"}', '2030-01-07T08:00:00.000000Z'),
+                    ('house', 12, 'locked', 'several_contacts', '{}', '2030-01-07T08:00:00.000000Z');
+                 UPDATE links SET base = '{\"PhoneNumber1\":{\"crm\":\"+4930123\",\"dialler\":\"4930123\"},
+                    \"PhoneNumber2\":{\"crm\":\"x\",\"dialler\":\"030123\"},\"City\":{\"crm\":\"1\",\"dialler\":\"1\"}}'
+                    WHERE contact_id = 12;
+                 INSERT INTO blocks (id, client, kind, number, code, source, since, lifted_at) VALUES
+                    (7, 'house', 'number', '+4930123', 'blocked_by_hand', 'operator', '2030-01-07T08:00:00.000000Z', NULL),
+                    (9, 'house', 'number', '+4930123', 'blocked_by_hand', 'file:x', '2030-01-07T08:00:00.000000Z',
+                     '2030-01-07T09:00:00.000000Z');",
+            )
+            .expect("rows of then");
+        migrate(&mut connection).expect("migrated");
+        let texts = |sql: &str| -> Vec<String> {
+            let mut statement = connection.prepare(sql).expect("a statement");
+            statement.query_map([], |row| row.get(0)).expect("rows").collect::<Result<_, _>>().expect("texts")
+        };
+        assert_eq!(
+            texts(
+                "SELECT block || ' ' || kind || ' ' || coalesce(number, contact) || ' ' || state FROM v_blocks"
+            ),
+            ["7 number +4930123 in force", "9 number +4930123 lifted", "10 contact 11 in force"]
+        );
+        assert_eq!(
+            texts("SELECT why_details FROM v_blocks WHERE kind = 'contact'"),
+            [r#"{"text":"asked us"}"#]
+        );
+        assert_eq!(texts("SELECT number FROM sent_numbers"), ["+4930123"]);
+    }
+}

@@ -1,5 +1,6 @@
 //! The real program as a user meets it: child processes, real signals, simulators over real HTTP.
 
+mod by_hand;
 mod clock;
 mod config_cli;
 mod daemon;

@@ -24,6 +24,11 @@ async fn does_it_stay_locked_when_its_record_leaves_and_comes_back() {
     assert_eq!(act(&world, contact, ContactAct::Lock).await.0, End::Done);
     assert_eq!(blocked_contacts(&world).await, [BlockSubject::Contact(ContactId(contact))]);
     let mark = world.mark();
+    for refused in [ContactAct::Reset, ContactAct::Delete] {
+        let (end, said) = act(&world, contact, refused).await;
+        assert_eq!(end, End::Failed);
+        assert!(said.contains("contacts unlock"), "{said}");
+    }
     for archived in [true, false] {
         world.advance(minutes(1)).await;
         world.editor().archive(id, archived);

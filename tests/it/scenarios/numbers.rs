@@ -113,7 +113,16 @@ async fn are_contacts_of_others_left_alone_where_the_config_says_report() {
     let world = World::new(Setup { more: "[blocks]\nforeign = \"report\"\n", ..Setup::default() }).await;
     let foreign = world.dialler.put(CAMPAIGN, &[("Name", "Ada"), ("PhoneNumber1", "4930777")]);
     world.sync_all().await;
-    world.block_number("+4930777").await;
+    let add = Command::BlockAdd {
+        client: "default".to_owned(),
+        subjects: vec![BlockSubject::Number("+4930777".to_owned())],
+        reason: "said no".to_owned(),
+        source: "operator".to_owned(),
+        until: None,
+    };
+    let (end, said) = world.command(add).await;
+    assert_eq!(end, End::Done);
+    assert!(said.contains("1 contacts of others bear a blocked number"), "{said}");
     world.settle_down().await;
     assert!(!world.dialler.contact(foreign).expect("a contact").locked);
     let ours = world.record("Ada");
