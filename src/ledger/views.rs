@@ -265,7 +265,7 @@ mod tests {
             .expect("readable views");
         assert_eq!(
             views,
-            ["v_blocks", "v_calls", "v_contacts", "v_notes", "v_operations", "v_parked", "v_runs"]
+            ["v_blocks", "v_calls", "v_contacts", "v_hints", "v_notes", "v_operations", "v_parked", "v_runs"]
         );
     }
 
