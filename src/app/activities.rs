@@ -10,7 +10,7 @@ use crate::jobs::JobError;
 use crate::jobs::campaigns::{WantedCampaign, pin_campaigns};
 use crate::jobs::harvest::{HarvestContext, HarvestReport, HarvestSettings, harvest};
 use crate::jobs::pull::{PullContext, pull};
-use crate::jobs::push::{PushContext, PushLimits, PushRoute, Refresher, Resting, push};
+use crate::jobs::push::{DailyLimit, PushContext, PushLimits, PushRoute, Refresher, Resting, push};
 use crate::ledger::{Counts, Ledger};
 use crate::runtime::{Activator, Activity, Outcome};
 use std::collections::BTreeMap;
@@ -51,7 +51,18 @@ impl Activity for PullActivity {
             for (name, why) in &report.companions_not_taken {
                 text.push_str(&format!("; companion {name} not taken: {why}"));
             }
-            (text, parked_new > 0)
+            let mut new = parked_new;
+            if let Some(pass) = &report.pass {
+                let Counts { records_read, unchanged, queued, parked_new, .. } = pass.counts;
+                new += parked_new;
+                text.push_str(&format!(
+                    "; full pass ({}), run {}: {records_read} records read, {unchanged} unchanged, {queued} queued, {}",
+                    pass.why.in_words(),
+                    pass.run,
+                    if pass.finished { "at its end" } else { "goes on with the next pull" }
+                ));
+            }
+            (text, new > 0)
         }))
     }
 }
@@ -157,6 +168,10 @@ impl PushActivity {
                     campaign: pinned.get(name).copied().flatten(),
                     policy: part.pull.route.policy,
                     import_mode: ImportMode { overwrite: true, reset: flag, unlock: flag },
+                    drip: part
+                        .settings
+                        .max_new_per_day
+                        .map(|most| DailyLimit { most, zone: part.settings.time_zone }),
                 };
                 (name.clone(), route)
             })
@@ -229,6 +244,9 @@ impl HarvestActivity {
     }
 
     async fn harvest(&self, cause: &'static str) -> Result<(String, bool), JobError> {
+        if self.paused().await? {
+            return Ok(("paused: `dialbridge route resume` lets it go on".to_owned(), false));
+        }
         // Every harvest looks whether names and numbers still agree.
         pin_campaigns(&self.ledger, &*self.dialler, &self.wanted).await?;
         let Some(first) = self.wanted.first() else { return Ok(("no route".to_owned(), false)) };
@@ -249,6 +267,14 @@ impl HarvestActivity {
             ));
         }
         Ok((text, doubled > 0))
+    }
+
+    /// Whether every route that the campaign serves is paused with its harvest.
+    async fn paused(&self) -> Result<bool, JobError> {
+        let rows = self.ledger.routes_list().await?;
+        let paused =
+            |want: &WantedCampaign| rows.iter().any(|row| row.route == want.route && row.harvest_paused);
+        Ok(self.wanted.iter().all(paused))
     }
 
     fn context(&self, cause: &'static str) -> HarvestContext {

@@ -38,6 +38,7 @@ pub async fn run(config: &Path, offline: bool, as_json: bool) -> anyhow::Result<
             remedy: None,
         })
         .collect();
+    findings.extend(check::remarks(&settings));
     if !offline {
         let env = Env::real();
         let built = sides(&settings, &env, &RealTransports, None)?;

@@ -244,6 +244,8 @@ pub async fn build_on(
             client: route.client.clone(),
             crm: route.crm.clone(),
             object: object.clone(),
+            max_new_per_run: Some(route.max_new_per_run),
+            max_changed_per_run: Some(route.max_changed_per_run),
         };
         // A route that this ledger does not know begins by deciding without sending.
         ledger.route_register(facts, RouteState::Dry).await?;

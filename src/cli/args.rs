@@ -1,5 +1,6 @@
 //! The command line, as clap reads it.
 
+use super::route_args::{FreezeArgs, PlanVerb, RouteVerb};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -35,6 +36,17 @@ pub enum Verb {
     /// Whether a route acts.
     #[command(subcommand)]
     Route(RouteVerb),
+    /// What would be sent, and what needs approval.
+    #[command(subcommand)]
+    Plan(PlanVerb),
+    /// Write nothing anywhere; reading and harvesting go on, and nothing is lost.
+    Freeze(FreezeArgs),
+    /// The freeze is over.
+    Thaw {
+        /// Why; it stands in the ledger.
+        #[arg(long)]
+        reason: String,
+    },
     /// What the ledger holds.
     #[command(subcommand)]
     Ledger(LedgerVerb),
@@ -44,6 +56,9 @@ pub enum Verb {
     /// The dialler's contacts, by hand.
     #[command(subcommand)]
     Contacts(ContactsVerb),
+    /// Tokens, before they are put in place.
+    #[command(subcommand)]
+    Token(TokenVerb),
     /// The simulated CRM and dialler as servers.
     Simulate(SimulateArgs),
 }
@@ -100,6 +115,12 @@ pub struct SyncArgs {
     /// One route only.
     #[arg(long)]
     pub route: Option<String>,
+    /// Read everything again, by a full pass.
+    #[arg(long)]
+    pub full: bool,
+    /// Send nothing: show what a push would send now, counted by reason, with examples.
+    #[arg(long)]
+    pub dry_run: bool,
     /// For programs.
     #[command(flatten)]
     pub json: Json,
@@ -119,31 +140,6 @@ pub struct TryArgs {
     /// For programs.
     #[command(flatten)]
     pub json: Json,
-}
-
-/// `route`.
-#[derive(Debug, Subcommand)]
-pub enum RouteVerb {
-    /// All routes with their state.
-    List(Json),
-    /// What was decided is sent.
-    On(RouteArgs),
-    /// Decide, show, send nothing but locks. Where a new route begins.
-    Dry(RouteArgs),
-    /// Send nothing but locks; harvesting goes on.
-    Pause(RouteArgs),
-    /// The same as `on`, after a pause.
-    Resume(RouteArgs),
-}
-
-/// A route and why.
-#[derive(Debug, Args)]
-pub struct RouteArgs {
-    /// The route.
-    pub route: String,
-    /// Why; it stands in the ledger.
-    #[arg(long)]
-    pub reason: String,
 }
 
 /// `ledger`.
@@ -329,6 +325,22 @@ pub struct ActArgs {
     /// Needed where something is lost (reset, delete).
     #[arg(long)]
     pub yes: bool,
+}
+
+/// `token`.
+#[derive(Debug, Subcommand)]
+pub enum TokenVerb {
+    /// Ask a side with a token, and change nothing.
+    Test {
+        /// `dialler`, or a CRM's name; all of them without it.
+        side: Option<String>,
+        /// A file with the new token; without it those of the config are tried, each by itself.
+        #[arg(long)]
+        file: Option<PathBuf>,
+        /// For programs.
+        #[command(flatten)]
+        json: Json,
+    },
 }
 
 /// `simulate`.

@@ -86,7 +86,7 @@ async fn subject(config: &Path, whom: WhomArgs) -> anyhow::Result<BlockSubject> 
 }
 
 /// `2027-01-31` (that day's first instant in UTC) or a whole instant.
-fn end(text: &str) -> anyhow::Result<Timestamp> {
+pub(super) fn end(text: &str) -> anyhow::Result<Timestamp> {
     if let Ok(instant) = text.parse::<Timestamp>() {
         return Ok(instant);
     }

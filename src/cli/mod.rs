@@ -5,6 +5,8 @@ mod blocks;
 mod contacts;
 mod ledger;
 mod output;
+mod route_args;
+mod routes;
 mod send;
 mod status;
 mod story;
@@ -12,9 +14,9 @@ mod table;
 
 use crate::app;
 use crate::control::{Command, End};
-use crate::domain::policy::{Job, RouteState};
+use crate::domain::policy::Job;
 use crate::domain::{RecordId, RouteName};
-use args::{Cli, JobName, RouteArgs, RouteVerb, Verb};
+use args::{Cli, JobName, TokenVerb, Verb};
 use clap::Parser as _;
 use output::Output;
 use std::path::Path;
@@ -54,15 +56,26 @@ async fn run(cli: Cli) -> End {
                 JobName::Push => Job::Push,
                 JobName::Harvest => Job::Harvest,
             });
-            let command = Command::Sync { job, route: args.route.map(RouteName) };
-            send::send(&config, command, Output::new(args.json.json)).await
+            let output = Output::new(args.json.json);
+            if args.dry_run {
+                routes::show(&config, args.route, output).await
+            } else {
+                let command = Command::Sync { job, route: args.route.map(RouteName), full: args.full };
+                send::send(&config, command, output).await
+            }
         }
         Verb::Try(args) => try_record(&config, args).await,
         Verb::Status(json) => status::status(&config, Output::new(json.json)).await,
-        Verb::Route(verb) => route(&config, verb).await,
+        Verb::Route(verb) => routes::route(&config, verb).await,
+        Verb::Plan(verb) => routes::plan(&config, verb).await,
+        Verb::Freeze(args) => routes::freeze(&config, args).await,
+        Verb::Thaw { reason } => routes::thaw(&config, reason).await,
         Verb::Ledger(verb) => ledger::run(&config, verb).await,
         Verb::Block(verb) => blocks::run(&config, verb).await,
         Verb::Contacts(verb) => contacts::run(&config, verb).await,
+        Verb::Token(TokenVerb::Test { side, file, json }) => {
+            app::token::test(&config, side.as_deref(), file, json.json).await
+        }
         Verb::Simulate(args) => app::simulate::run(app::simulate::SimulateOptions {
             records: args.records,
             dialler_port: args.dialler_port,
@@ -100,16 +113,4 @@ async fn try_record(config: &Path, args: args::TryArgs) -> anyhow::Result<End> {
         return send::send(config, Command::SendRecord { route, record }, output).await;
     }
     Ok(End::Done)
-}
-
-async fn route(config: &Path, verb: RouteVerb) -> anyhow::Result<End> {
-    let (args, state) = match verb {
-        RouteVerb::List(json) => return status::routes(config, Output::new(json.json)).await,
-        RouteVerb::On(args) | RouteVerb::Resume(args) => (args, RouteState::On),
-        RouteVerb::Dry(args) => (args, RouteState::Dry),
-        RouteVerb::Pause(args) => (args, RouteState::Paused),
-    };
-    let RouteArgs { route, reason } = args;
-    let command = Command::Route { route: RouteName(route), state, reason };
-    send::send(config, command, Output::new(false)).await
 }

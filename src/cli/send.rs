@@ -27,7 +27,7 @@ pub async fn send(config: &Path, command: Command, output: Output) -> anyhow::Re
     let locks = matches!(command, Command::BlockAdd { .. });
     let mut end = carry_out(&local, command, &show).await;
     if locks && end == End::Done {
-        let push = Command::Sync { job: Some(Job::Push), route: None };
+        let push = Command::Sync { job: Some(Job::Push), route: None, full: false };
         end = end.and(carry_out(&local, push, &show).await);
     }
     local.close().await;

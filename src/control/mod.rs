@@ -3,9 +3,10 @@
 mod answer;
 mod command;
 mod execute;
+mod routes;
 mod socket;
 
 pub use answer::Answer;
-pub use command::{Command, ContactAct, End, Line, Parked};
+pub use command::{Command, ContactAct, End, Line, Parked, RouteWord, WaveOrder};
 pub use execute::{Control, Runners};
 pub use socket::{Socket, ask};

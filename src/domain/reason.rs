@@ -136,6 +136,21 @@ reason_codes! {
     Discarded = "discarded", "put aside by hand until it changes";
 }
 
+impl ReasonCode {
+    /// The sentence for many at once: what differs from one to the next is left open.
+    pub fn in_general(self) -> String {
+        let mut rest = self.template();
+        let mut text = String::new();
+        while let Some((before, after)) = rest.split_once('{') {
+            text.push_str(before);
+            text.push('…');
+            rest = after.split_once('}').map_or("", |(_, tail)| tail);
+        }
+        text.push_str(rest);
+        text
+    }
+}
+
 /// A code with its parameters.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Reason {

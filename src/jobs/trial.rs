@@ -107,7 +107,11 @@ pub async fn try_record(
     id: &RecordId,
 ) -> Result<Trial, JobError> {
     let route = &context.route;
-    let page = context.crm.fetch(std::slice::from_ref(id)).await?;
+    let mut page = context.crm.fetch(std::slice::from_ref(id)).await?;
+    // Asked now and of the CRM: before the first pull the ledger has no copy.
+    for companion in context.flags_used() {
+        page.set_flag(companion, &context.crm.companion(companion).await?);
+    }
     let Some(found) = page.records.into_iter().next() else {
         return Ok(nothing(route.route.as_str(), "the CRM has no record with this id".to_owned()));
     };

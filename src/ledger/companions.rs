@@ -128,6 +128,40 @@ impl Ledger {
         .await
     }
 
+    /// Which of the named records are in the copy of a companion; `None` where it was never read, so that
+    /// nobody can say.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub async fn companion_members(
+        &self,
+        route: RouteName,
+        companion: String,
+        among: Vec<RecordId>,
+    ) -> Result<Option<BTreeSet<RecordId>>, LedgerError> {
+        self.read("companion_members", move |connection| {
+            let read = connection
+                .prepare_cached(
+                    "SELECT 1 FROM companions WHERE route = ?1 AND companion = ?2 AND read_at IS NOT NULL",
+                )?
+                .exists((&route.0, &companion))?;
+            if !read {
+                return Ok(None);
+            }
+            let mut is_in = connection.prepare_cached(
+                "SELECT 1 FROM companion_members WHERE route = ?1 AND companion = ?2 AND record_id = ?3",
+            )?;
+            let mut members = BTreeSet::new();
+            for id in among {
+                if is_in.exists((&route.0, &companion, &id.0))? {
+                    members.insert(id);
+                }
+            }
+            Ok(Some(members))
+        })
+        .await
+    }
+
     /// Notes that a companion could not be read; its copy stays as it is.
     ///
     /// # Errors

@@ -98,6 +98,18 @@ pub(super) fn vanished_in(tx: &Transaction<'_>, now: Timestamp, link: LinkId) ->
     link_in(tx, now, link, "vanished")
 }
 
+/// The record of a link that was locked for a block, now that no block stands against its contact: the blocked
+/// number is gone from the dialler.
+pub(super) fn freed_in(tx: &Transaction<'_>, now: Timestamp, link: LinkId) -> rusqlite::Result<()> {
+    tx.prepare_cached(
+        "INSERT INTO hints (route, record_id, source, at)
+         SELECT route, record_id, 'number gone', ?2 FROM links
+         WHERE id = ?1 AND route IS NOT NULL AND wish = 'locked' AND wish_code = 'blocked'",
+    )?
+    .execute((link.0, time(now)))?;
+    Ok(())
+}
+
 /// The record of a link, if it has one.
 pub(super) fn link_in(
     tx: &Transaction<'_>,

@@ -282,3 +282,34 @@ fn run_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<RunRow> {
         },
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::testing::scene;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_run_that_does_not_add_up_cannot_be_stored_as_done() {
+        let scene = scene().await;
+        let counts = |job| match job {
+            Job::Pull => Counts { records_read: 3, unchanged: 1, queued: 1, ..Counts::default() },
+            Job::Push | Job::Settle => Counts { taken: 2, done: 1, ..Counts::default() },
+            Job::Harvest => Counts { listed: 5, due: 4, ..Counts::default() },
+        };
+        for job in [Job::Pull, Job::Push, Job::Harvest] {
+            let begin =
+                || scene.ledger.run_start(RunStart { job, route: None, campaign: None, cause: "hand" });
+            let run = begin().await.expect("a run");
+            let short = scene.ledger.run_finish(run, RunEnd::Done, counts(job)).await;
+            assert!(short.is_err(), "{job}: one is missing");
+            // What failed says how far it came.
+            let failed = RunEnd::Failed("broken off".to_owned());
+            scene.ledger.run_finish(run, failed, counts(job)).await.expect("a failed run may be short");
+            let mut whole = counts(job);
+            (whole.skipped, whole.put_back, whole.unchanged) =
+                (1, 1, whole.unchanged + i64::from(job == Job::Harvest));
+            let run = begin().await.expect("a run");
+            scene.ledger.run_finish(run, RunEnd::Done, whole).await.expect("it adds up");
+        }
+    }
+}

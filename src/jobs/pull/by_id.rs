@@ -47,13 +47,14 @@ impl Work<'_> {
     async fn ask(&mut self, ids: &[RecordId]) -> Result<Answered, JobError> {
         let context = self.context;
         let at = context.env.now();
-        let page = match context.crm.fetch(ids).await {
+        let mut page = match context.crm.fetch(ids).await {
             // Where ids are read one by one a CRM may say so in this way.
             Err(error) if error.kind == CallErrorKind::NotFound && ids.len() == 1 => {
                 Page { records: Vec::new(), next: None, crm_time: None, bytes: 0 }
             }
             answer => answer?,
         };
+        context.flag(&mut page).await?;
         self.counts.requests += 1;
         self.counts.bytes += i64::try_from(page.bytes).unwrap_or(i64::MAX);
         self.counts.records_read += page.records.len() as i64;

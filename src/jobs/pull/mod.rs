@@ -10,6 +10,7 @@ mod clock;
 mod companions;
 mod dated;
 mod examine;
+mod full;
 mod hints;
 mod pages;
 mod refresh;
@@ -27,6 +28,7 @@ use std::sync::Arc;
 
 pub use examine::examine;
 use examine::unreadable;
+pub use full::PassReport;
 
 /// What a pull knows of its route.
 #[derive(Debug)]
@@ -75,9 +77,11 @@ pub struct PullReport {
     pub counts: Counts,
     /// Companions whose answer was not taken, with why: reported, and the pull went on.
     pub companions_not_taken: Vec<(String, String)>,
+    /// The stretch of a full pass that followed, if one is under way.
+    pub pass: Option<PassReport>,
 }
 
-/// One pull of one route, as a run with a balance.
+/// One pull of one route, as a run with a balance, and a stretch of a full pass if one is under way.
 ///
 /// # Errors
 /// Why it ended before its end; what it stored stays.
@@ -85,15 +89,24 @@ pub async fn pull(context: &PullContext, cause: &'static str) -> Result<PullRepo
     let mut work = Work::begin(context, cause).await?;
     let result = work.all().await;
     let result = work.end(result).await;
+    let result = match result {
+        Ok(()) => full::go_on(context).await,
+        Err(error) => Err(error),
+    };
     settle_stop(context, &result, work.missing_reason()).await?;
-    result.map(|()| PullReport { run: work.run, counts: work.counts, companions_not_taken: work.not_taken })
+    result.map(|pass| PullReport {
+        run: work.run,
+        counts: work.counts,
+        companions_not_taken: work.not_taken,
+        pass,
+    })
 }
 
 /// A route that pulled to the end is no longer stopped; a systemic failure stops it. Where too many records are
 /// missed it stays stopped until they are found, or a person has seen it.
-async fn settle_stop(
+async fn settle_stop<T>(
     context: &PullContext,
-    result: &Result<(), JobError>,
+    result: &Result<T, JobError>,
     missing: Option<Reason>,
 ) -> Result<(), JobError> {
     let (ledger, route) = (&context.ledger, &context.route.route);
@@ -102,7 +115,7 @@ async fn settle_stop(
         return Ok(());
     }
     match result {
-        Ok(()) => {
+        Ok(_) => {
             let row = ledger.route_show(route.clone()).await?;
             let ends =
                 |stop: &Reason| super::ends_with_a_pull(stop) || stop.code == ReasonCode::RecordsMissing;

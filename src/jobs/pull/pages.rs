@@ -19,12 +19,12 @@ impl Work<'_> {
         let context = self.context;
         let contract = context.crm.contract().clone();
         let row = context.ledger.route_show(context.route.route.clone()).await?;
+        // Under another mapping every record must be looked at again: that is the pass's work.
+        self.begin_pass(row.as_ref()).await?;
         let cursor = row.as_ref().and_then(|row| row.cursor);
         let same_revision = row.and_then(|row| row.revision).as_deref() == Some(&context.route.revision);
-        let recent =
+        let since =
             cursor.map(|cursor| cursor - time_delta(contract.overlap) - time_delta(contract.resolution));
-        // Under another mapping every record must be looked at again.
-        let mut since = if same_revision { recent } else { None };
         let mut clock = Clock::default();
         let mut token = None;
         loop {
@@ -36,11 +36,6 @@ impl Work<'_> {
             self.check_skew(&page, asked, contract.overlap.max(contract.lag))?;
             let next = page.next.clone();
             self.page(page, asked).await?;
-            if self.struck.is_some() && since != recent {
-                // Whoever objected since the last pull is heard; the whole object is not read for that.
-                (since, token) = (recent, None);
-                continue;
-            }
             match next {
                 Some(next) if token.as_ref() == Some(&next) => {
                     return Err(JobError::Stopped(
@@ -49,13 +44,16 @@ impl Work<'_> {
                     ));
                 }
                 // Nobody was ever imported: there is nobody to be locked either.
-                Some(_) if self.struck.is_some() && recent.is_none() => return Ok(()),
+                Some(_) if self.struck.is_some() && since.is_none() => return Ok(()),
                 Some(next) => token = Some(next),
                 None => break,
             }
         }
         if self.struck.is_some() {
             return Ok(());
+        }
+        if cursor.is_none() {
+            self.first_pass_done().await?;
         }
         self.move_cursor(&clock, same_revision).await
     }
@@ -73,7 +71,8 @@ impl Work<'_> {
     }
 
     /// `asked` is when the request left, by our clock: a decision is not younger than that.
-    async fn page(&mut self, page: Page, asked: Timestamp) -> Result<(), JobError> {
+    pub(super) async fn page(&mut self, mut page: Page, asked: Timestamp) -> Result<(), JobError> {
+        self.context.flag(&mut page).await?;
         self.counts.bytes += i64::try_from(page.bytes).unwrap_or(i64::MAX);
         self.counts.records_read += page.records.len() as i64;
         let (named, unidentified) = self.split(page.records);

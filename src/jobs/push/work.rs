@@ -1,10 +1,11 @@
 //! The loop of everything but locks: settle, meet, lease, send, and once more while there is something.
 
 use super::send::{Fate, Sent};
-use super::{Work, brake, plan, quiet};
-use crate::domain::{OperationId, Reason, ReasonCode, RecordId, RouteName};
+use super::{PushRoute, Work, brake, plan, quiet};
+use crate::domain::{OperationId, Reason, ReasonCode, RecordId, RouteName, Timestamp};
 use crate::jobs::{JobError, settle};
-use crate::ledger::{GateAnswer, LeaseOrder, Leased, QueuePlace};
+use crate::ledger::{Drip, GateAnswer, LeaseOrder, Leased, QueuePlace};
+use chrono_tz::Tz;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use std::collections::{BTreeMap, VecDeque};
@@ -102,6 +103,7 @@ impl Work<'_> {
             after,
             absent_since: self.context.env.now() - quiet(self.context.limits.index_age),
             clearing: ledger.clearing().await?,
+            drips: self.drips(),
             plan: plan::plan,
         };
         let batch = ledger.operations_lease(order).await?;
@@ -113,10 +115,20 @@ impl Work<'_> {
             counts.refused += batch.refused;
             counts.superseded += batch.superseded;
         });
-        let links = batch.leased.iter().map(|leased| leased.link).collect();
+        let links = batch.leased.iter().map(|leased| (leased.link, plan::opens(leased.kind))).collect();
         let answers = ledger.gate_ask_many(links).await?;
         ready.extend(batch.leased.into_iter().zip(answers.into_iter().map(Some)));
         Ok(batch.next)
+    }
+
+    /// The days of the routes that have a daily limit.
+    pub(super) fn drips(&self) -> Vec<Drip> {
+        let now = self.context.env.now();
+        let of = |(route, known): (&RouteName, &PushRoute)| {
+            let limit = known.drip?;
+            Some(Drip { route: route.clone(), since: day_began(now, limit.zone), most: limit.most })
+        };
+        self.context.routes.iter().filter_map(of).collect()
     }
 
     /// Counts what became of an operation; answers why the pass must stop, if it must.
@@ -224,3 +236,12 @@ fn stopped_text(route: &RouteName, status: u16) -> String {
 
 /// How long an operation with an old decision waits where the CRM cannot be read.
 pub(super) const HOLD: Duration = Duration::from_secs(60);
+
+/// When the local day of an instant began: the first instant that has its date.
+fn day_began(now: Timestamp, zone: Tz) -> Timestamp {
+    let midnight = now.with_timezone(&zone).date_naive().and_time(chrono::NaiveTime::MIN);
+    // Where the clock is set forward at midnight, the day begins an hour later.
+    (0..=3)
+        .find_map(|hours| (midnight + chrono::TimeDelta::hours(hours)).and_local_timezone(zone).earliest())
+        .map_or(now, |local| local.with_timezone(&chrono::Utc))
+}

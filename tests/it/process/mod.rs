@@ -10,5 +10,6 @@ mod kill_points;
 mod kill_random;
 mod network;
 mod service;
+mod surroundings;
 mod verbs;
 mod work;

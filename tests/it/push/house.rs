@@ -169,6 +169,8 @@ pub async fn house_with(config: DiallerConfig, seed: u64) -> House {
         client: "house".to_owned(),
         crm: "sales".to_owned(),
         object: "person".to_owned(),
+        max_new_per_run: None,
+        max_changed_per_run: None,
     };
     ledger.route_register(facts, RouteState::On).await.expect("a route");
     let pinned = PinnedCampaign { id: CampaignId(CAMPAIGN), name: None };
@@ -195,6 +197,7 @@ pub async fn house_with(config: DiallerConfig, seed: u64) -> House {
         campaign: Some(CampaignId(CAMPAIGN)),
         policy: policy(),
         import_mode: ImportMode { overwrite: true, reset: None, unlock: None },
+        drip: None,
     };
     let ctx = PushContext {
         ledger,

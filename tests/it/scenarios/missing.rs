@@ -1,8 +1,7 @@
 //! What is made of a record that the CRM does not name any more when it is asked for?
 
 use crate::support::world::{World, minutes};
-use dialbridge::control::{Command, End};
-use dialbridge::domain::policy::RouteState;
+use dialbridge::control::{Command, End, RouteWord};
 use dialbridge::sim::faults::{Action, Rule};
 use serde_json::json;
 
@@ -94,8 +93,7 @@ async fn are_many_that_were_deleted_on_purpose_locked_once_a_person_says_so() {
         world.advance(minutes(11)).await;
     }
     assert!(ids.iter().all(|id| !world.locked(*id)));
-    let on =
-        Command::Route { route: "leads".into(), state: RouteState::On, reason: "cleared out".to_owned() };
+    let on = Command::Route { route: "leads".into(), word: RouteWord::On, reason: "cleared out".to_owned() };
     assert_eq!(world.command(on).await.0, End::Done);
     for _ in 0..2 {
         world.advance(minutes(11)).await;

@@ -12,7 +12,7 @@ use dialbridge::app::in_process::InProcess;
 use dialbridge::app::parts::{Parts, Transports, build_on};
 use dialbridge::check::{self, Settings};
 use dialbridge::config::{self, Sources};
-use dialbridge::control::{Answer, Command, End, Line};
+use dialbridge::control::{Answer, Command, End, Line, RouteWord};
 use dialbridge::domain::policy::RouteState;
 use dialbridge::domain::{BlockSubject, Problem, RecordId, Timestamp};
 use dialbridge::env::Env;
@@ -140,7 +140,11 @@ impl World {
         let crm = SimCrm::new(crm_settings, env.child(), setup.seed, Detail::Full);
         let dialler = DiallerSim::new(setup.dialler.clone(), env.child());
         let folder = tempfile::tempdir().expect("a folder");
-        write(&folder.path().join("crm.token"), TOKEN);
+        let pair = matches!(setup.connector, "sim-page" | "sim-link");
+        write(
+            &folder.path().join("crm.token"),
+            &if pair { format!("sim:{TOKEN}") } else { TOKEN.to_owned() },
+        );
         write(&folder.path().join("dialler.token"), TOKEN);
         let config = folder.path().join("dialbridge.toml");
         write(&config, &config_text(&setup));
@@ -229,14 +233,23 @@ impl World {
         (end, said.join("; "))
     }
 
-    /// Sets all routes.
+    /// Sets all routes; one that leaves `dry` has decided everything anew when this returns.
     pub async fn switch(&self, state: RouteState) {
         for route in self.parts().routes.keys() {
-            let command = Command::Route { route: route.clone(), state, reason: "a test".to_owned() };
+            let command =
+                Command::Route { route: route.clone(), word: word(state), reason: "a test".to_owned() };
             let (end, said) = self.command(command).await;
             assert_eq!(end, End::Done, "{said}");
         }
         self.idle().await;
+    }
+
+    /// Freezes, thaws, approves ... : what must work, and what it said.
+    pub async fn must(&self, command: Command) -> String {
+        let (end, said) = self.command(command).await;
+        assert_eq!(end, End::Done, "{said}");
+        self.idle().await;
+        said
     }
 
     /// Blocks a number by hand and waits for what follows at once.
@@ -583,5 +596,14 @@ impl Transport for Wire {
                 Err(error) => Err(TransportError::Broken(error.to_string())),
             },
         }
+    }
+}
+
+fn word(state: RouteState) -> RouteWord {
+    match state {
+        RouteState::Dry => RouteWord::Dry,
+        RouteState::Pilot => RouteWord::PilotFirst(1),
+        RouteState::On => RouteWord::On,
+        RouteState::Paused => RouteWord::Pause { until: None, harvest_too: false },
     }
 }
