@@ -75,6 +75,17 @@ SELECT r.id AS run,
 FROM runs r
 LEFT JOIN sweeps s ON s.run_id = r.id;
 
+CREATE VIEW v_hints AS
+SELECT h.route,
+       h.record_id AS record,
+       h.source,
+       h.at AS since,
+       h.tries,
+       h.not_before AS next_try,
+       h.failure
+FROM hints h
+WHERE h.taken_at IS NULL;
+
 CREATE VIEW v_notes AS
 SELECT n.route,
        n.record_id AS record,

@@ -137,7 +137,8 @@ impl Ledger {
     }
 
     /// Why the last decided records were parked, oldest first; `None` for one that was not. Left out are the records
-    /// `besides`, what was decided under another revision, and what a person has seen who switched the route.
+    /// `besides`, what was decided under another revision, and what a person has seen who switched the route. Nothing
+    /// is read where fewer than `least` are parked at all.
     ///
     /// # Errors
     /// The ledger cannot be read.
@@ -146,8 +147,17 @@ impl Ledger {
         route: RouteName,
         besides: HashSet<RecordId>,
         limit: usize,
+        least: usize,
     ) -> Result<Vec<Option<Reason>>, LedgerError> {
         self.read("records_last", move |connection| {
+            let parked: i64 = connection
+                .prepare_cached(
+                    "SELECT count(*) FROM records WHERE state = 'parked' AND state <> 'linked' AND route = ?1",
+                )?
+                .query_row([&route.0], |row| row.get(0))?;
+            if usize::try_from(parked).unwrap_or_default() < least {
+                return Ok(Vec::new());
+            }
             let mut statement = connection.prepare_cached(
                 "SELECT d.record_id, CASE d.state WHEN 'parked' THEN d.code END AS code, d.params
                  FROM records d JOIN routes r ON r.route = d.route

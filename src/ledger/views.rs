@@ -271,6 +271,7 @@ mod tests {
             "v_blocks",
             "v_calls",
             "v_contacts",
+            "v_hints",
             "v_notes",
             "v_operations",
             "v_parked",

@@ -8,7 +8,7 @@ use std::fmt;
 
 /// So many of the last records are looked at.
 pub(super) const WINDOW: usize = 200;
-const AT_LEAST: usize = 20;
+pub(super) const AT_LEAST: usize = 20;
 
 /// A systemic failure.
 #[derive(Debug, PartialEq, Eq)]

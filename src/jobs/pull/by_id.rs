@@ -1,10 +1,13 @@
 //! Records read by their ids: what hints, companions and refreshes name.
 
+use super::Work;
 use super::store::{Batch, Changed};
-use super::{Work, pages};
-use crate::domain::{BadRecord, RecordId, Timestamp};
+use crate::crm::Page;
+use crate::domain::{RecordId, Timestamp};
 use crate::jobs::JobError;
 use crate::ledger::Hint;
+use crate::remote::CallErrorKind;
+use std::collections::BTreeMap;
 
 /// So many second looks are made in one go; the rest waits for the next run.
 const SECOND_LOOKS: usize = 50;
@@ -42,45 +45,38 @@ impl Work<'_> {
     }
 
     async fn ask(&mut self, ids: &[RecordId]) -> Result<Answered, JobError> {
-        let (crm, route) = (self.context.crm.clone(), self.context.route.clone());
-        let at = self.context.env.now();
-        let mut page = crm.fetch(ids).await?;
-        self.context.flag(&mut page).await?;
+        let context = self.context;
+        let at = context.env.now();
+        let mut page = match context.crm.fetch(ids).await {
+            // Where ids are read one by one a CRM may say so in this way.
+            Err(error) if error.kind == CallErrorKind::NotFound && ids.len() == 1 => {
+                Page { records: Vec::new(), next: None, crm_time: None, bytes: 0 }
+            }
+            answer => answer?,
+        };
+        context.flag(&mut page).await?;
         self.counts.requests += 1;
         self.counts.bytes += i64::try_from(page.bytes).unwrap_or(i64::MAX);
         self.counts.records_read += page.records.len() as i64;
-        let known = self.context.ledger.records_known(route.route.clone(), ids.to_vec()).await?;
-        let (mut batch, mut stale, mut named) = (Batch::default(), Vec::new(), Vec::new());
-        for record in page.records {
-            match record {
-                Ok(record) => {
-                    named.push(record.id.clone());
-                    if known.get(&record.id).is_some_and(|known| pages::is_older(&record, known)) {
-                        stale.push(record.id);
-                        continue;
-                    }
-                    let hash = route.mapping.hash(&record, &route.revision).to_vec();
-                    batch.changed.push(Changed::Record(Box::new(record), hash));
-                }
-                Err(BadRecord { id: Some(id), reason }) => {
-                    named.push(id.clone());
-                    batch.changed.push(Changed::Unreadable(id, reason));
-                }
-                Err(BadRecord { id: None, reason }) => batch.unidentified.push(reason),
+        let known = context.ledger.records_known(context.route.route.clone(), ids.to_vec()).await?;
+        let (mut batch, mut stale) = (Batch::default(), Vec::new());
+        // One record twice in one answer: the later version counts.
+        let mut changed: BTreeMap<RecordId, Changed> = BTreeMap::new();
+        let (named, unidentified) = self.split(page.records);
+        for record in named {
+            let id = record.id().clone();
+            if known.get(&id).is_some_and(|known| record.is_older(known)) {
+                stale.push(id);
+            } else if changed.insert(id, record).is_some() {
+                self.counts.repeats += 1;
             }
         }
-        // One record twice in one answer: the later version counts.
-        let before = batch.changed.len();
-        let ids_of: Vec<RecordId> = batch.changed.iter().map(|changed| changed.id().clone()).collect();
-        let mut at_place = 0;
-        batch.changed.retain(|changed| {
-            at_place += 1;
-            !ids_of[at_place..].contains(changed.id())
-        });
-        self.counts.repeats += (before - batch.changed.len()) as i64;
         self.counts.stale += stale.len() as i64;
-        self.found_by_id += batch.changed.len();
-        batch.missing = ids.iter().filter(|id| !named.contains(id)).cloned().collect();
+        self.found_by_id += changed.len();
+        let there = |id: &RecordId| changed.contains_key(id) || stale.contains(id);
+        batch.missing = ids.iter().filter(|id| !there(id)).cloned().collect();
+        batch.unidentified = unidentified;
+        batch.changed = changed.into_values().collect();
         Ok(Answered { batch, stale, at })
     }
 

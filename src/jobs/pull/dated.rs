@@ -5,7 +5,7 @@
 
 use super::store::{Batch, add, page_store};
 use super::{PullContext, Work};
-use crate::domain::policy::Unblock;
+use crate::domain::policy::{PassReason, Unblock};
 use crate::domain::{CrmSide, Reason, ReasonCode, Record, RecordId, UserData};
 use crate::jobs::JobError;
 use crate::ledger::{Basis, BlockWord, Counts, KeptRecord, PulledRecord, Standing};
@@ -64,11 +64,14 @@ impl Work<'_> {
         let local = self.context.env.now().with_timezone(&route.zone);
         let today = local.date_naive();
         let row = ledger.route_show(route.route.clone()).await?;
-        let same_revision = row.as_ref().and_then(|row| row.revision.as_deref()) == Some(&route.revision);
+        let pulled = row.as_ref().and_then(|row| row.revision.as_deref()) == Some(&route.revision);
         let done = row.and_then(|row| row.decided_on);
         if local.time() < route.day_start || done.as_deref() == Some(&today.to_string()) {
             return Ok(());
         }
+        // Until a pass has read everything anew, values stand here that another mapping asked for.
+        let pass = ledger.pass_open(route.route.clone()).await?;
+        let same_revision = pulled && pass.is_none_or(|pass| pass.why != PassReason::Revision);
         let mut after = RecordId(String::new());
         loop {
             self.stop_if_ending()?;
@@ -127,7 +130,7 @@ impl Work<'_> {
                 // Decided from what the ledger knows, without asking anybody.
                 Today::Blocked => (BlockWord::Set, CrmSide::Ineligible(ReasonCode::NotEligible.into())),
                 Today::Lapsed => (BlockWord::Unknown, CrmSide::Ineligible(ReasonCode::NotEligible.into())),
-                // What another mapping kept may lack a name that this one asks for: the next pull reads it.
+                // What another mapping kept may lack a name that this one asks for: it will be read.
                 Today::Untold(_) if !same_revision => continue,
                 Today::Untold(reason) => (BlockWord::Unknown, CrmSide::Uncallable(reason)),
             };

@@ -82,7 +82,7 @@ impl Work<'_> {
     }
 
     /// What has an id, and what has none.
-    fn split(&self, records: Vec<Result<Record, BadRecord>>) -> (Vec<Changed>, Vec<Reason>) {
+    pub(super) fn split(&self, records: Vec<Result<Record, BadRecord>>) -> (Vec<Changed>, Vec<Reason>) {
         let route = &self.context.route;
         let (mut named, mut unidentified) = (Vec::with_capacity(records.len()), Vec::new());
         for record in records {
@@ -140,11 +140,11 @@ impl Work<'_> {
             Changed::Record(_, hash) => *hash == known.hash,
             Changed::Unreadable(_, reason) => unreadable_hash(&self.context.route, reason) == known.hash,
         };
-        match record {
-            _ if same && known.run == self.run => Seen::Repeat,
-            _ if same => Seen::Unchanged,
-            Changed::Record(record, _) if is_older(record, known) => Seen::Stale,
-            Changed::Record(..) | Changed::Unreadable(..) => Seen::Changed,
+        match (same, record.is_older(known)) {
+            (true, _) if known.run == self.run => Seen::Repeat,
+            (true, _) => Seen::Unchanged,
+            (false, true) => Seen::Stale,
+            (false, false) => Seen::Changed,
         }
     }
 }
@@ -154,9 +154,4 @@ enum Seen {
     Unchanged,
     Stale,
     Changed,
-}
-
-/// Whether it is a version from before the one last seen: a lagging index must not bring yesterday back.
-pub(super) fn is_older(record: &Record, known: &KnownRecord) -> bool {
-    known.modified.zip(record.modified).is_some_and(|(had, has)| has < had)
 }

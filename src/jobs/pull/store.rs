@@ -4,7 +4,7 @@ use super::brake::{self, Strike};
 use super::{PullContext, Work, examine, unreadable};
 use crate::domain::{Reason, Record, RecordId, RunId, Timestamp};
 use crate::jobs::JobError;
-use crate::ledger::{Counts, PageStore, PulledRecord};
+use crate::ledger::{Counts, KnownRecord, PageStore, PulledRecord};
 use sha2::Digest as _;
 
 /// A record to be decided.
@@ -20,6 +20,16 @@ impl Changed {
         match self {
             Self::Record(record, _) => &record.id,
             Self::Unreadable(id, _) => id,
+        }
+    }
+
+    /// Whether it is a version from before the one last seen: a lagging index must not bring yesterday back.
+    pub(super) fn is_older(&self, known: &KnownRecord) -> bool {
+        match self {
+            Self::Record(record, _) => {
+                known.modified.zip(record.modified).is_some_and(|(had, has)| has < had)
+            }
+            Self::Unreadable(..) => false,
         }
     }
 }
@@ -102,9 +112,10 @@ impl Work<'_> {
         if rejected == 0 {
             return Ok(None);
         }
+        let least = brake::AT_LEAST.saturating_sub(rejected);
         let ids = pulled.iter().map(|record| record.id.clone()).collect();
         let route = self.context.route.route.clone();
-        let before = self.context.ledger.records_last(route, ids, brake::WINDOW).await?;
+        let before = self.context.ledger.records_last(route, ids, brake::WINDOW, least).await?;
         let before: Vec<Option<Reason>> =
             before.into_iter().map(|reason| reason.filter(brake::can_be_systemic)).collect();
         Ok(brake::judge(&before, &page))

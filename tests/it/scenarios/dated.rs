@@ -78,3 +78,24 @@ async fn are_values_kept_for_dated_conditions_only_and_not_for_ever() {
     }
     assert_eq!((world.contacts(never).len(), world.contacts(later).len()), (0, 1), "{}", world.now());
 }
+
+#[tokio::test(start_paused = true)]
+async fn is_nobody_locked_for_a_value_that_an_earlier_mapping_did_not_ask_for() {
+    let setup = Setup { pull: "0 12 * * *", route_keys: CONSENT, ..Setup::default() };
+    let mut world = World::new(setup.clone()).await;
+    let id = world.record("Ada");
+    world.editor().edit(id, json!({ "stage": "2026-12-31" }));
+    world.sync_all().await;
+    world.advance(minutes(1)).await;
+    let route_keys = "only_if = \"phone and active and stage >= today and score > 1\"";
+    world.configure(&Setup { route_keys, ..setup }).await;
+    // The ordinary pull works; the walk over everything, which would bring the score, does not.
+    let rule = world.crm.faults.add(Rule::new(Action::Reset(Effect::None)).path("contacts?limit="));
+    world.try_all().await;
+    assert!(world.crm.faults.fired(rule) > 0, "the test must meet its fault");
+    world.live(minutes(20 * 60 + 5)).await;
+    assert!(!world.locked(id), "nothing says no\n{}", world.story().await);
+    world.crm.faults.clear();
+    world.sync_all().await;
+    assert!(!world.locked(id));
+}
