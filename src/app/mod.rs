@@ -5,8 +5,10 @@ pub mod contacts;
 pub mod daemon;
 pub mod demo;
 pub mod in_process;
+pub mod known;
 pub mod local;
 pub mod parts;
+pub mod say;
 pub mod simulate;
 pub mod trial;
 
@@ -14,7 +16,7 @@ mod activities;
 mod logging;
 mod service;
 
-use crate::check::Settings;
+pub use crate::check::Settings;
 use crate::domain::Problem;
 use crate::env::Env;
 use crate::ledger::Ledger;

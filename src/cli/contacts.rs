@@ -2,7 +2,7 @@
 //! ledger and the gate like any other operation.
 
 use super::args::{ActArgs, ContactsVerb, WhichArgs};
-use super::output::Output;
+use super::output::{Output, print_line};
 use super::send;
 use crate::app;
 use crate::control::{Command, ContactAct, End};
@@ -14,11 +14,12 @@ use std::path::Path;
 pub async fn run(config: &Path, verb: ContactsVerb) -> anyhow::Result<End> {
     match verb {
         ContactsVerb::List { campaign, json } => {
-            let output = Output::new(json.json);
+            let mut shown = Output::new(json.json).stream();
             app::contacts::list(config, campaign, |contact| {
-                output.value(&contact.fields, || app::contacts::line(&contact));
+                shown.push(&contact.fields, || app::contacts::line(&contact));
             })
             .await?;
+            shown.end();
             Ok(End::Done)
         }
         ContactsVerb::Get(WhichArgs { contact, json }) => {
@@ -30,7 +31,7 @@ pub async fn run(config: &Path, verb: ContactsVerb) -> anyhow::Result<End> {
         ContactsVerb::History(WhichArgs { contact, json }) => {
             let found = app::contacts::resolve(config, &contact).await?;
             let rows = app::contacts::history(config, found.id).await?;
-            Output::new(json.json).values(&rows, || serde_json::to_string_pretty(&rows).unwrap_or_default());
+            Output::new(json.json).value(&rows, || serde_json::to_string_pretty(&rows).unwrap_or_default());
             Ok(End::Done)
         }
         ContactsVerb::Lock(args) => act(config, args, ContactAct::Lock).await,
@@ -42,7 +43,7 @@ pub async fn run(config: &Path, verb: ContactsVerb) -> anyhow::Result<End> {
 
 async fn act(config: &Path, args: ActArgs, act: ContactAct) -> anyhow::Result<End> {
     let found = app::contacts::resolve(config, &args.contact).await?;
-    println!("{}", app::contacts::line(&found));
+    print_line(&app::contacts::line(&found));
     let lost = match act {
         ContactAct::Lock | ContactAct::Unlock => None,
         ContactAct::Reset => Some("its counters and its result will be gone"),

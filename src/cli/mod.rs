@@ -1,19 +1,26 @@
 //! The command line: reads through the ledger, acts through control, and says how it ended by its status.
 
 mod args;
+mod block_file;
 mod blocks;
+mod check;
+mod concerns;
 mod contacts;
 mod ledger;
+mod left_out;
 mod output;
 mod send;
 mod status;
 mod story;
 mod table;
+mod zone;
 
 use crate::app;
+use crate::app::known::{self, Usage};
 use crate::control::{Command, End};
+use crate::domain::RecordId;
 use crate::domain::policy::{Job, RouteState};
-use crate::domain::{RecordId, RouteName};
+use crate::ledger::LeftOut;
 use args::{Cli, JobName, RouteArgs, RouteVerb, Verb};
 use clap::Parser as _;
 use output::Output;
@@ -47,16 +54,8 @@ async fn run(cli: Cli) -> End {
         .await
         .map(|()| End::Done),
         Verb::Run => app::daemon::run(&config).await,
-        Verb::Check(args) => app::check::run(&config, args.offline, args.json.json).await,
-        Verb::Sync(args) => {
-            let job = args.job.map(|job| match job {
-                JobName::Pull => Job::Pull,
-                JobName::Push => Job::Push,
-                JobName::Harvest => Job::Harvest,
-            });
-            let command = Command::Sync { job, route: args.route.map(RouteName) };
-            send::send(&config, command, Output::new(args.json.json)).await
-        }
+        Verb::Check(args) => check::run(&config, args.offline, Output::new(args.json.json)).await,
+        Verb::Sync(args) => sync(&config, args).await,
         Verb::Try(args) => try_record(&config, args).await,
         Verb::Status(json) => status::status(&config, Output::new(json.json)).await,
         Verb::Route(verb) => route(&config, verb).await,
@@ -76,23 +75,22 @@ async fn run(cli: Cli) -> End {
     result.unwrap_or_else(|error| fail(&error))
 }
 
-/// Says what failed; a config's mistakes are a matter of usage.
+/// Says what failed; a config's mistakes and names that nobody bears are a matter of usage.
 fn fail(error: &anyhow::Error) -> End {
-    match error.downcast_ref::<app::Problems>() {
-        Some(problems) => {
-            eprintln!("{problems}");
-            End::Usage
-        }
-        None => {
-            eprintln!("dialbridge: {error:#}");
-            End::Failed
-        }
+    if let Some(problems) = error.downcast_ref::<app::Problems>() {
+        eprintln!("{problems}");
+        return End::Usage;
+    }
+    eprintln!("dialbridge: {error:#}");
+    match error.downcast_ref::<Usage>() {
+        Some(_) => End::Usage,
+        None => End::Failed,
     }
 }
 
 async fn try_record(config: &Path, args: args::TryArgs) -> anyhow::Result<End> {
     let output = Output::new(args.json.json);
-    let route = RouteName(args.route);
+    let route = known::route(&app::load(config)?, &args.route)?.id.clone();
     let record = RecordId(args.record);
     let trial = app::trial::run(config, &route, &record).await?;
     output.value(&trial, || trial.to_string());
@@ -110,6 +108,27 @@ async fn route(config: &Path, verb: RouteVerb) -> anyhow::Result<End> {
         RouteVerb::Pause(args) => (args, RouteState::Paused),
     };
     let RouteArgs { route, reason } = args;
-    let command = Command::Route { route: RouteName(route), state, reason };
-    send::send(config, command, Output::new(false)).await
+    let route = known::route(&app::load(config)?, &route)?.id.clone();
+    send::send(config, Command::Route { route, state, reason }, Output::new(false)).await
+}
+
+async fn sync(config: &Path, args: args::SyncArgs) -> anyhow::Result<End> {
+    let settings = app::load(config)?;
+    let job = args.job.map(|job| match job {
+        JobName::Pull => Job::Pull,
+        JobName::Push => Job::Push,
+        JobName::Harvest => Job::Harvest,
+    });
+    let route = match &args.route {
+        Some(given) => Some(known::route(&settings, given)?.id.clone()),
+        None => None,
+    };
+    let command = Command::Sync { job, route: route.clone() };
+    let end = send::send(config, command, Output::new(args.json.json)).await?;
+    if !args.strict {
+        return Ok(end);
+    }
+    let ledger = app::open_reading(&settings).await?;
+    let parked = ledger.left_out_counts(LeftOut::Parked, route).await?;
+    Ok(if parked.is_empty() { end } else { end.and(End::ParkedNew) })
 }

@@ -120,6 +120,8 @@ pub enum Line {
     Text(String),
     /// For programs (`--json`).
     Data(serde_json::Value),
+    /// Why it cannot be done: for people, also where the answer is for programs.
+    Error(String),
     /// The last line.
     End {
         /// How it ended.

@@ -1,14 +1,14 @@
 //! Carries commands out: through the ledger and the runners, never past them.
 
 use super::{Answer, Command, ContactAct, End, Parked};
-use crate::domain::policy::{Job, RouteState};
+use crate::domain::policy::RouteState;
 use crate::domain::{
     Block, BlockSubject, ContactId, OperationId, OperationKind, Reason, ReasonCode, RecordId, RouteName,
     Timestamp,
 };
 use crate::env::Env;
 use crate::ledger::{GateAnswer, Ledger, LedgerError};
-use crate::runtime::{Activator, Outcome};
+use crate::runtime::{Activator, Ask, Outcome};
 use serde_json::json;
 use std::collections::BTreeMap;
 
@@ -53,7 +53,7 @@ impl Control {
         let end = match self.dispatch(command, who, &answer).await {
             Ok(end) => end,
             Err(error) => {
-                answer.text(error.to_string());
+                answer.error(error.to_string());
                 End::Failed
             }
         };
@@ -83,43 +83,7 @@ impl Control {
         }
     }
 
-    async fn sync(
-        &self,
-        job: Option<Job>,
-        route: Option<RouteName>,
-        answer: &Answer,
-    ) -> Result<End, LedgerError> {
-        if let Some(route) = &route
-            && !self.runners.pulls.contains_key(route)
-        {
-            answer.text(self.unknown_route(route));
-            return Ok(End::Usage);
-        }
-        let wanted = |this: Job| job.is_none_or(|job| job == this);
-        let mut end = End::Done;
-        if wanted(Job::Pull) {
-            for (name, runner) in &self.runners.pulls {
-                if route.as_ref().is_none_or(|route| route == name) {
-                    end = end.and(run(runner, answer).await);
-                }
-            }
-        }
-        if (wanted(Job::Push) || job == Some(Job::Settle))
-            && let Some(runner) = &self.runners.push
-        {
-            end = end.and(run(runner, answer).await);
-        }
-        if wanted(Job::Harvest) {
-            for (routes, runner) in &self.runners.harvests {
-                if route.as_ref().is_none_or(|route| routes.contains(route)) {
-                    end = end.and(run(runner, answer).await);
-                }
-            }
-        }
-        Ok(end)
-    }
-
-    fn unknown_route(&self, route: &RouteName) -> String {
+    pub(super) fn unknown_route(&self, route: &RouteName) -> String {
         let names: Vec<&str> = self.runners.pulls.keys().map(RouteName::as_str).collect();
         format!("there is no route {route}; the config has {}", names.join(", "))
     }
@@ -133,7 +97,7 @@ impl Control {
         answer: &Answer,
     ) -> Result<End, LedgerError> {
         if !self.ledger.route_set_state(route.clone(), state, who, reason).await? {
-            answer.text(self.unknown_route(&route));
+            answer.error(self.unknown_route(&route));
             return Ok(End::Usage);
         }
         answer.text(match state {
@@ -192,7 +156,7 @@ impl Control {
             && let Some(runner) = &self.runners.push
         {
             // Whoever said no must not wait for the next run.
-            return Ok(run(runner, answer).await);
+            return self.run(runner, Ask::by_hand(), answer).await;
         }
         self.wake_push();
         Ok(End::Done)
@@ -208,7 +172,7 @@ impl Control {
     ) -> Result<End, LedgerError> {
         let lifted = self.ledger.block_remove(&client, subject, &who, &reason).await?;
         if lifted == 0 {
-            answer.text("there is no such block; `dialbridge block list` shows what stands");
+            answer.error("there is no such block; `dialbridge block list` shows what stands");
             return Ok(End::Failed);
         }
         answer.text(format!(
@@ -232,7 +196,7 @@ impl Control {
             }
         };
         if !found {
-            answer.text("nothing parked by that name; `dialbridge ledger parked` lists what is");
+            answer.error("nothing parked by that name; `dialbridge ledger parked` lists what is");
             return Ok(End::Failed);
         }
         answer.text("tried again with the next run");
@@ -246,12 +210,12 @@ impl Control {
             Parked::Operation(id) => self.ledger.operation_discard(id).await?,
             Parked::Record { route, record } => self.ledger.record_discard(route, record).await?,
             Parked::All { .. } => {
-                answer.text("put items aside one by one: each needs its own look");
+                answer.error("put items aside one by one: each needs its own look");
                 return Ok(End::Usage);
             }
         };
         if !found {
-            answer.text("nothing parked by that name; `dialbridge ledger parked` lists what is");
+            answer.error("nothing parked by that name; `dialbridge ledger parked` lists what is");
             return Ok(End::Failed);
         }
         answer.text(format!("put aside until it changes ({reason})"));
@@ -277,12 +241,12 @@ impl Control {
         if kind.makes_callable()
             && let GateAnswer::Shut(block) = self.ledger.gate_ask_contact(client, contact, Vec::new()).await?
         {
-            answer.text(format!("refused: contact {contact} must not be called ({})", block.reason));
+            answer.error(format!("refused: contact {contact} must not be called ({})", block.reason));
             return Ok(End::Failed);
         }
         let operation = self.ledger.contact_act(client.to_owned(), contact, kind, who, reason).await?;
         if let Some(runner) = &self.runners.push {
-            run(runner, answer).await;
+            self.run(runner, Ask::by_hand(), answer).await?;
         }
         self.show_operation(operation, answer).await
     }
@@ -295,18 +259,18 @@ impl Control {
         answer: &Answer,
     ) -> Result<End, LedgerError> {
         let Some(pull) = self.runners.pulls.get(&route) else {
-            answer.text(self.unknown_route(&route));
+            answer.error(self.unknown_route(&route));
             return Ok(End::Usage);
         };
         self.ledger.hints_add(route.clone(), vec![record.clone()], "hand").await?;
-        let mut end = run(pull, answer).await;
+        let mut end = self.run(pull, Ask::by_hand(), answer).await?;
         let operations = self.ledger.record_send_by_hand(route, record, who).await?;
         if operations.is_empty() {
             answer.text("nothing is to be sent for this record");
             return Ok(end);
         }
         if let Some(runner) = &self.runners.push {
-            end = end.and(run(runner, answer).await);
+            end = end.and(self.run(runner, Ask::by_hand(), answer).await?);
         }
         for operation in operations {
             end = end.and(self.show_operation(operation, answer).await?);
@@ -316,7 +280,7 @@ impl Control {
 
     async fn show_operation(&self, id: OperationId, answer: &Answer) -> Result<End, LedgerError> {
         let Some(row) = self.ledger.operation_show(id).await? else {
-            answer.text(format!("operation {id} is gone"));
+            answer.error(format!("operation {id} is gone"));
             return Ok(End::Failed);
         };
         let outcome = row.outcome.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
@@ -332,18 +296,19 @@ impl Control {
         let runners = self.runners.pulls.values().chain(&self.runners.push);
         for runner in runners.chain(self.runners.harvests.iter().map(|(_, runner)| runner)) {
             let status = runner.status();
-            let (state, last) = match (&status.running_since, &status.last) {
-                (Some(since), _) => ("running", format!("since {}", since.format("%H:%M:%S UTC"))),
-                (None, Some((at, Outcome::Done { text, .. }))) => {
-                    ("waiting", format!("last {}: {text}", at.format("%H:%M:%S UTC")))
-                }
-                (None, Some((at, Outcome::Failed { text }))) => {
-                    ("waiting", format!("last {} FAILED: {text}", at.format("%H:%M:%S UTC")))
-                }
-                (None, None) => ("waiting", "has not run since the start".to_owned()),
+            let (last, text) = match &status.last {
+                Some((_, Outcome::Done { text, .. })) => (Some("done"), Some(text)),
+                Some((_, Outcome::Failed { text })) => (Some("failed"), Some(text)),
+                None => (None, None),
             };
-            answer.text(format!("{}: {state}, {last}", runner.name()));
-            answer.data(json!({ "runner": runner.name(), "state": state, "last": last }));
+            answer.data(json!({
+                "runner": runner.name(),
+                "state": if status.running_since.is_some() { "running" } else { "waiting" },
+                "running_since": status.running_since,
+                "last_ended": status.last.as_ref().map(|(at, _)| at),
+                "last": last,
+                "text": text,
+            }));
         }
     }
 
@@ -356,25 +321,6 @@ impl Control {
     fn wake_pulls(&self) {
         for runner in self.runners.pulls.values().filter(|_| !self.alone) {
             runner.activate("hand");
-        }
-    }
-}
-
-async fn run(runner: &Activator, answer: &Answer) -> End {
-    match runner.run_now("hand").await {
-        Some(Outcome::Done { text, parked_new }) => {
-            answer.text(format!("{}: {text}", runner.name()));
-            answer.data(json!({ "run": runner.name(), "ended": "done", "text": text }));
-            if parked_new { End::ParkedNew } else { End::Done }
-        }
-        Some(Outcome::Failed { text }) => {
-            answer.text(format!("{} failed: {text}", runner.name()));
-            answer.data(json!({ "run": runner.name(), "ended": "failed", "text": text }));
-            End::Failed
-        }
-        None => {
-            answer.text(format!("{}: the daemon is ending", runner.name()));
-            End::Failed
         }
     }
 }

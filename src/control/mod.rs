@@ -4,6 +4,7 @@ mod answer;
 mod command;
 mod execute;
 mod socket;
+mod sync;
 
 pub use answer::Answer;
 pub use command::{Command, ContactAct, End, Line, Parked};

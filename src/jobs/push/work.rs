@@ -5,6 +5,7 @@ use super::{Work, brake, plan, quiet};
 use crate::domain::{OperationId, Reason, ReasonCode, RecordId, RouteName};
 use crate::jobs::{JobError, settle};
 use crate::ledger::{GateAnswer, LeaseOrder, Leased, QueuePlace};
+use crate::runtime::Scope;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use std::collections::{BTreeMap, VecDeque};
@@ -101,6 +102,10 @@ impl Work<'_> {
             limit,
             after,
             absent_since: self.context.env.now() - quiet(self.context.limits.index_age),
+            only: match &self.context.scope {
+                Scope::Route(route) => Some(route.clone()),
+                Scope::All | Scope::Locks => None,
+            },
             clearing: ledger.clearing().await?,
             plan: plan::plan,
         };

@@ -80,15 +80,20 @@ async fn a_block_by_hand_locks_and_is_lifted_by_hand() {
     assert_eq!(list.len(), 2, "{list:?}");
     house.run(&["block", "add", "--number", "12", "--reason", "x"]).await.expect(1).says("no valid phone");
 
-    // A file with bad lines blocks nobody and names them; a good one blocks all.
+    // A bad line costs that line only, and each is named.
     let (file, path) = (house.path("no.csv"), house.path("no.csv").display().to_string());
     let import = ["block", "import", &path, "--reason", "robinson list"];
     let text = format!("name;phone\nsomebody;{}\nnobody;12\nother;{}\nlast;abc\n", number(3), number(4));
     std::fs::write(&file, text).expect("written");
-    house.run(&import).await.expect(1).says("lines without a valid phone number: 2 (line 3, 5)");
-    assert_eq!(house.run(&["block", "list", "--json"]).await.expect(0).json().len(), 2);
+    let ran = house.run(&import).await.expect(1).says("2 of them new").says("2 lines were NOT blocked");
+    for bad in ["no.csv:3: \"12\" is no valid", "no.csv:5: \"abc\" is no valid"] {
+        assert!(ran.err.contains(bad), "{}", ran.said());
+    }
+    assert_eq!(house.run(&["block", "list", "--json"]).await.expect(0).json().len(), 4);
     std::fs::write(&file, format!("phone\n{}\n{}\n", number(3), number(4))).expect("written");
-    house.run(&import).await.expect(0).says("2 of them new");
+    house.run(&import).await.expect(0).says("0 of them new");
+    std::fs::write(&file, "phone\n12\n").expect("written");
+    house.run(&import).await.expect(1).says("nobody was blocked");
     house.run(&["sync", "push"]).await.expect(0);
     assert!(locked(3) && locked(4) && !locked(5));
 
@@ -156,7 +161,7 @@ async fn a_record_is_tried_without_a_trace_and_sent_on_demand() {
     house.run(&["try", "--route", "leads", "1", "--send"]).await.expect(0);
     assert_eq!(house.dialler.journal().requests_of("import").len(), 1);
     house.run(&["try", "--route", "leads", "77"]).await.expect(0);
-    house.run(&["try", "--route", "nobody", "1"]).await.expect(1).says("there is no route nobody");
+    house.run(&["try", "--route", "nobody", "1"]).await.expect(2).says("there is no route nobody");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -204,7 +209,7 @@ async fn what_the_dialler_rejects_is_parked_and_tried_again_on_demand() {
     let no = Action::Status { code: 400, retry_after: RetryAfter::Absent, effect: Effect::None };
     house.dialler.faults().add(Rule::new(no).path("/import").body("leads-2\""));
     house.run(&["sync", "push"]).await.expect(3).says("1 parked");
-    house.run(&["sync", "push"]).await.expect(0).says("0 operations taken");
+    house.run(&["sync", "push"]).await.expect(0).says("nothing is to be sent now");
     assert_eq!(house.dialler.len(), 3, "one bad record harms nobody else");
     let parked = house.run(&["ledger", "parked", "--json"]).await.expect(0).json();
     assert_eq!(parked.len(), 1, "{parked:?}");

@@ -1,0 +1,178 @@
+//! The command line, as clap reads it.
+
+mod blocks;
+mod contacts;
+mod ledger;
+
+pub use blocks::{BlockListArgs, BlockVerb, WhomArgs};
+pub use contacts::{ActArgs, ContactsVerb, WhichArgs};
+pub use ledger::{LedgerVerb, ListArgs, ParkedArgs};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// Keeps a CRM and an outbound dialler in step.
+///
+/// Exit status: 0 done, 1 failed, 2 usage or config, 3 done but something new was parked.
+#[derive(Debug, Parser)]
+#[command(name = "dialbridge", version, arg_required_else_help = true, max_term_width = 100)]
+pub struct Cli {
+    /// The config file.
+    #[arg(long, short, global = true, default_value = "/etc/dialbridge/dialbridge.toml")]
+    pub config: PathBuf,
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// See it work: simulated CRM and dialler on this machine, the real daemon between them.
+    Demo(DemoArgs),
+    /// The daemon.
+    Run,
+    /// Look the config over, and ask both sides, without changing anything.
+    Check(CheckArgs),
+    /// Run jobs now and show those runs.
+    Sync(SyncArgs),
+    /// What would happen to this one record, and why.
+    Try(TryArgs),
+    /// How things stand.
+    Status(Json),
+    /// Whether a route acts.
+    #[command(subcommand)]
+    Route(RouteVerb),
+    /// What the ledger holds.
+    #[command(subcommand)]
+    Ledger(LedgerVerb),
+    /// Who must not be called.
+    #[command(subcommand)]
+    Block(BlockVerb),
+    /// The dialler's contacts, by hand.
+    #[command(subcommand)]
+    Contacts(ContactsVerb),
+    /// The simulated CRM and dialler as servers.
+    Simulate(SimulateArgs),
+}
+
+/// Every reading verb can answer for programs.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct Json {
+    /// One JSON document, for programs.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `demo`.
+#[derive(Debug, Args)]
+pub struct DemoArgs {
+    /// Leave everything running until Ctrl-C.
+    #[arg(long)]
+    pub keep: bool,
+    /// How many records the simulated CRM begins with.
+    #[arg(long, default_value_t = 3000, value_parser = clap::value_parser!(u32).range(100..=200_000))]
+    pub records: u32,
+    /// Where to put config and ledger; a new folder of its own without it.
+    #[arg(long)]
+    pub folder: Option<PathBuf>,
+}
+
+/// `check`.
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// Files only: a side that is down is no reason not to start.
+    #[arg(long)]
+    pub offline: bool,
+    /// For programs.
+    #[command(flatten)]
+    pub json: Json,
+}
+
+/// A job by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum JobName {
+    /// CRM changes into decisions.
+    Pull,
+    /// Decisions into the dialler.
+    Push,
+    /// Calls and contacts into the ledger.
+    Harvest,
+}
+
+/// `sync`.
+#[derive(Debug, Args)]
+pub struct SyncArgs {
+    /// One job; all of them in their order without it.
+    pub job: Option<JobName>,
+    /// One route only.
+    #[arg(long)]
+    pub route: Option<String>,
+    /// End with 3 if anything is parked at all, not only what this run parked.
+    #[arg(long)]
+    pub strict: bool,
+    /// For programs.
+    #[command(flatten)]
+    pub json: Json,
+}
+
+/// `try`.
+#[derive(Debug, Args)]
+pub struct TryArgs {
+    /// The route under which to look at it.
+    #[arg(long)]
+    pub route: String,
+    /// The record's id in the CRM.
+    pub record: String,
+    /// Send it as an ordinary operation, whatever the route's state.
+    #[arg(long)]
+    pub send: bool,
+    /// For programs.
+    #[command(flatten)]
+    pub json: Json,
+}
+
+/// `route`.
+#[derive(Debug, Subcommand)]
+pub enum RouteVerb {
+    /// All routes with their state.
+    List(Json),
+    /// What was decided is sent.
+    On(RouteArgs),
+    /// Decide, show, send nothing but locks. Where a new route begins.
+    Dry(RouteArgs),
+    /// Send nothing but locks; harvesting goes on.
+    Pause(RouteArgs),
+    /// The same as `on`, after a pause.
+    Resume(RouteArgs),
+}
+
+/// A route and why.
+#[derive(Debug, Args)]
+pub struct RouteArgs {
+    /// The route.
+    pub route: String,
+    /// Why; it stands in the ledger.
+    #[arg(long)]
+    pub reason: String,
+}
+
+/// `simulate`.
+#[derive(Debug, Args)]
+pub struct SimulateArgs {
+    /// How many records the CRM begins with.
+    #[arg(long, default_value_t = 1000)]
+    pub records: u32,
+    /// The dialler's port; a free one without it.
+    #[arg(long, default_value_t = 0)]
+    pub dialler_port: u16,
+    /// The CRM's port; a free one without it.
+    #[arg(long, default_value_t = 0)]
+    pub crm_port: u16,
+    /// By what chance is seeded.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Agents dial by themselves.
+    #[arg(long)]
+    pub agents: bool,
+}
