@@ -13,23 +13,27 @@ mod send;
 mod status;
 mod story;
 mod table;
+mod trial;
 mod zone;
 
 use crate::app;
 use crate::app::known::{self, Usage};
 use crate::control::{Command, End};
-use crate::domain::RecordId;
 use crate::domain::policy::{Job, RouteState};
 use crate::ledger::LeftOut;
 use args::{Cli, JobName, RouteArgs, RouteVerb, Verb};
-use clap::Parser as _;
+use clap::{CommandFactory as _, FromArgMatches as _};
 use output::Output;
 use std::path::Path;
 use std::process::ExitCode;
 
 /// Parses the arguments and runs the verb.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let matches = args::help::with_examples(Cli::command()).get_matches();
+    let cli = match Cli::from_arg_matches(&matches) {
+        Ok(cli) => cli,
+        Err(error) => error.exit(),
+    };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -56,7 +60,7 @@ async fn run(cli: Cli) -> End {
         Verb::Run => app::daemon::run(&config).await,
         Verb::Check(args) => check::run(&config, args.offline, Output::new(args.json.json)).await,
         Verb::Sync(args) => sync(&config, args).await,
-        Verb::Try(args) => try_record(&config, args).await,
+        Verb::Try(args) => trial::run(&config, args).await,
         Verb::Status(json) => status::status(&config, Output::new(json.json)).await,
         Verb::Route(verb) => route(&config, verb).await,
         Verb::Ledger(verb) => ledger::run(&config, verb).await,
@@ -86,18 +90,6 @@ fn fail(error: &anyhow::Error) -> End {
         Some(_) => End::Usage,
         None => End::Failed,
     }
-}
-
-async fn try_record(config: &Path, args: args::TryArgs) -> anyhow::Result<End> {
-    let output = Output::new(args.json.json);
-    let route = known::route(&app::load(config)?, &args.route)?.id.clone();
-    let record = RecordId(args.record);
-    let trial = app::trial::run(config, &route, &record).await?;
-    output.value(&trial, || trial.to_string());
-    if args.send {
-        return send::send(config, Command::SendRecord { route, record }, output).await;
-    }
-    Ok(End::Done)
 }
 
 async fn route(config: &Path, verb: RouteVerb) -> anyhow::Result<End> {

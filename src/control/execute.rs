@@ -1,13 +1,11 @@
 //! Carries commands out: through the ledger and the runners, never past them.
 
-use super::{Answer, Command, ContactAct, End, Parked};
+use super::contacts::HandText;
+use super::{Answer, Command, End, Parked};
 use crate::domain::policy::RouteState;
-use crate::domain::{
-    Block, BlockSubject, ContactId, OperationId, OperationKind, Reason, ReasonCode, RecordId, RouteName,
-    Timestamp,
-};
+use crate::domain::{Block, BlockSubject, Reason, ReasonCode, RecordId, RouteName, Timestamp};
 use crate::env::Env;
-use crate::ledger::{GateAnswer, Ledger, LedgerError};
+use crate::ledger::{Ledger, LedgerError};
 use crate::runtime::{Activator, Ask, Outcome};
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -74,6 +72,9 @@ impl Control {
             Command::Discard { what, reason } => self.discard(what, reason, answer).await,
             Command::Contact { contact, act, reason } => {
                 self.contact(contact, act, who, reason, answer).await
+            }
+            Command::ContactUpdate { contact, values, numbers, reason } => {
+                self.contact_update(contact, values, HandText { who, reason }, numbers, answer).await
             }
             Command::SendRecord { route, record } => self.send_record(route, record, who, answer).await,
             Command::Status => {
@@ -222,35 +223,6 @@ impl Control {
         Ok(End::Done)
     }
 
-    async fn contact(
-        &self,
-        contact: ContactId,
-        act: ContactAct,
-        who: String,
-        reason: String,
-        answer: &Answer,
-    ) -> Result<End, LedgerError> {
-        let kind = match act {
-            ContactAct::Lock => OperationKind::Lock,
-            ContactAct::Unlock => OperationKind::Unlock,
-            ContactAct::Reset => OperationKind::Reset,
-            ContactAct::Delete => OperationKind::Delete,
-        };
-        // A contact of nobody's belongs to the whole config.
-        let client = "default";
-        if kind.makes_callable()
-            && let GateAnswer::Shut(block) = self.ledger.gate_ask_contact(client, contact, Vec::new()).await?
-        {
-            answer.error(format!("refused: contact {contact} must not be called ({})", block.reason));
-            return Ok(End::Failed);
-        }
-        let operation = self.ledger.contact_act(client.to_owned(), contact, kind, who, reason).await?;
-        if let Some(runner) = &self.runners.push {
-            self.run(runner, Ask::by_hand(), answer).await?;
-        }
-        self.show_operation(operation, answer).await
-    }
-
     async fn send_record(
         &self,
         route: RouteName,
@@ -276,20 +248,6 @@ impl Control {
             end = end.and(self.show_operation(operation, answer).await?);
         }
         Ok(end)
-    }
-
-    async fn show_operation(&self, id: OperationId, answer: &Answer) -> Result<End, LedgerError> {
-        let Some(row) = self.ledger.operation_show(id).await? else {
-            answer.error(format!("operation {id} is gone"));
-            return Ok(End::Failed);
-        };
-        let outcome = row.outcome.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
-        answer.text(format!("operation {id}, {}: {}{outcome}", row.kind, row.state));
-        answer.data(serde_json::to_value(&row).unwrap_or_default());
-        Ok(match row.state.as_str() {
-            "done" | "waiting" | "sending" => End::Done,
-            _ => End::Failed,
-        })
     }
 
     fn status(&self, answer: &Answer) {

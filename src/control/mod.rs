@@ -2,6 +2,7 @@
 
 mod answer;
 mod command;
+mod contacts;
 mod execute;
 mod socket;
 mod sync;

@@ -6,19 +6,38 @@ use clap::{Args, Subcommand};
 /// `contacts`.
 #[derive(Debug, Subcommand)]
 pub enum ContactsVerb {
-    /// The contacts of a campaign (or of the account) as the dialler lists them.
+    /// The contacts of a campaign, or of the whole account, as the dialler lists them.
     List {
-        /// The campaign's number.
+        /// The campaign, by its number or its name; the whole account without it.
         #[arg(long)]
-        campaign: Option<i64>,
+        campaign: Option<String>,
         /// For programs.
         #[command(flatten)]
         json: Json,
     },
-    /// One contact.
+    /// One contact as the dialler holds it.
     Get(WhichArgs),
     /// Its calls and results.
     History(WhichArgs),
+    /// Import the contact of one record now, whatever the route's state.
+    Import {
+        /// The route.
+        #[arg(long)]
+        route: String,
+        /// The record's id in the CRM.
+        record: String,
+    },
+    /// Change fields that no route maps.
+    Update {
+        /// The contact's number, or a UserData.
+        contact: String,
+        /// A field and its new value; once for each field. An empty value empties it.
+        #[arg(long = "set", value_name = "FIELD=VALUE", required = true)]
+        set: Vec<String>,
+        /// Why; it stands in the ledger.
+        #[arg(long)]
+        reason: String,
+    },
     /// Out of the dialler's reach.
     Lock(ActArgs),
     /// Back into it.
@@ -47,7 +66,7 @@ pub struct ActArgs {
     /// Why; it stands in the ledger.
     #[arg(long)]
     pub reason: String,
-    /// Needed where something is lost (reset, delete).
+    /// Do not ask where something is lost (reset, delete); needed in scripts.
     #[arg(long)]
     pub yes: bool,
 }

@@ -2,6 +2,7 @@
 
 mod blocks;
 mod contacts;
+pub mod help;
 mod ledger;
 
 pub use blocks::{BlockListArgs, BlockVerb, WhomArgs};
@@ -124,9 +125,12 @@ pub struct TryArgs {
     pub route: String,
     /// The record's id in the CRM.
     pub record: String,
-    /// Send it as an ordinary operation, whatever the route's state.
+    /// Send it as an ordinary operation, whatever the route's state, and read it back.
     #[arg(long)]
     pub send: bool,
+    /// Hide personal values.
+    #[arg(long)]
+    pub redact: bool,
     /// For programs.
     #[command(flatten)]
     pub json: Json,

@@ -2,6 +2,7 @@
 
 mod clock;
 mod config_cli;
+mod contacts;
 mod daemon;
 mod demo;
 mod house;
@@ -13,5 +14,6 @@ mod network;
 mod service;
 mod status;
 mod sync;
+mod trial;
 mod verbs;
 mod work;

@@ -124,7 +124,7 @@ async fn contacts_by_hand_pass_the_gate() {
     house.run(&["contacts", "unlock", "leads-1", "--reason", "again"]).await.expect(0).says("unlock: done");
     assert!(!contact(1).locked);
     let reset = ["contacts", "reset", "leads-1", "--reason", "from the start"];
-    house.run(&reset).await.expect(1).says("say --yes");
+    house.run(&reset).await.expect(2).says("1 tries) and its result will be gone").says("say --yes");
     assert!(contact(1).dialling.tries_in_all() > 0);
     house.run(&[&reset[..], &["--yes"]].concat()).await.expect(0).says("reset: done");
     assert_eq!(contact(1).dialling.tries_in_all(), 0);
@@ -145,23 +145,6 @@ async fn contacts_by_hand_pass_the_gate() {
     // Two contacts with one UserData: neither is meant.
     house.dialler.put(538, &[("Name", "Twin"), ("UserData", "leads-3"), ("PhoneNumber1", "4930231250")]);
     house.run(&["contacts", "lock", "leads-3", "--reason", "x"]).await.expect(1).says("several contacts");
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_record_is_tried_without_a_trace_and_sent_on_demand() {
-    let house = House::new(4).await;
-    house.run(&["try", "--route", "leads", "1"]).await.expect(0).says("PhoneNumber1");
-    assert!(!house.ledger().exists(), "trying made a ledger");
-    house.run(&["sync", "pull"]).await.expect(0);
-    let tried = house.run(&["try", "--route", "leads", "1", "--json"]).await.expect(0).json();
-    assert_eq!(tried[0]["user_data"], "leads-1", "{tried:?}");
-    assert!(house.dialler.journal().writes().is_empty(), "trying wrote");
-    house.run(&["try", "--route", "leads", "1", "--send"]).await.expect(0).says("import: done");
-    assert_eq!(house.dialler.len(), 1, "a dry route sends what a person releases, and nothing else");
-    house.run(&["try", "--route", "leads", "1", "--send"]).await.expect(0);
-    assert_eq!(house.dialler.journal().requests_of("import").len(), 1);
-    house.run(&["try", "--route", "leads", "77"]).await.expect(0);
-    house.run(&["try", "--route", "nobody", "1"]).await.expect(2).says("there is no route nobody");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
