@@ -97,6 +97,8 @@ base_url      = "{crm}"
 token_file    = "token"
 allow_http    = true
 [route.leads]
+max_new_per_run     = 1000000
+max_changed_per_run = 1000000
 crm           = "sales"
 campaign      = {CAMPAIGN}
 only_if       = "phone and active"

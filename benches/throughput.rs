@@ -9,9 +9,9 @@ mod sides;
 
 use anyhow::{Context as _, bail, ensure};
 use dialbridge::app::parts::{Parts, RealTransports, build};
-use dialbridge::control::{Answer, Command, End, Line};
+use dialbridge::control::{Answer, Command, End, Line, RouteWord};
 use dialbridge::dialler::{CampaignRef, ImportMode, WriteContext};
-use dialbridge::domain::policy::{Job, RouteState};
+use dialbridge::domain::policy::Job;
 use dialbridge::domain::{CampaignId, FieldName, Permit, RouteName, UserData, Values};
 use dialbridge::env::Env;
 use dialbridge::jobs::harvest::{HarvestContext, HarvestSettings, harvest};
@@ -233,15 +233,13 @@ fn values(number: u32) -> anyhow::Result<Values> {
     ]))
 }
 
-/// From the moment the route is on until all is answered and stored; what is known of the dialler
+/// From the moment the freeze is over until all is answered and stored; what is known of the dialler
 /// beforehand (nothing) is asked for in this time, too.
 async fn push(folder: &Path) -> anyhow::Result<()> {
     let parts = parts(folder).await?;
     let began = Instant::now();
-    let on = RouteState::On;
-    let route = RouteName::from("leads");
-    carry_out(&parts, Command::Route { route, state: on, reason: "measured".to_owned() }).await?;
-    carry_out(&parts, Command::Sync { job: Some(Job::Push), route: None }).await?;
+    carry_out(&parts, Command::Thaw { reason: "measured".to_owned() }).await?;
+    carry_out(&parts, Command::Sync { job: Some(Job::Push), route: None, full: false }).await?;
     report(began, json!({}))?;
     close(parts).await;
     Ok(())
@@ -249,8 +247,13 @@ async fn push(folder: &Path) -> anyhow::Result<()> {
 
 async fn pull(folder: &Path) -> anyhow::Result<()> {
     let parts = parts(folder).await?;
+    // On, so that what is decided may be sent; frozen, so that nothing is sent before it is measured.
+    let reason = || "measured".to_owned();
+    carry_out(&parts, Command::Freeze { reason: reason(), until: None, even_locks: false }).await?;
+    let route = RouteName::from("leads");
+    carry_out(&parts, Command::Route { route, word: RouteWord::On, reason: reason() }).await?;
     let began = Instant::now();
-    carry_out(&parts, Command::Sync { job: Some(Job::Pull), route: None }).await?;
+    carry_out(&parts, Command::Sync { job: Some(Job::Pull), route: None, full: false }).await?;
     let runs = parts.ledger.runs_list(None, 10).await?;
     let run = runs.iter().find(|run| run.job == Job::Pull).context("a run")?;
     report(began, json!({ "unchanged": run.counts.unchanged }))?;

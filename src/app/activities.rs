@@ -11,7 +11,7 @@ use crate::jobs::JobError;
 use crate::jobs::campaigns::{WantedCampaign, pin_campaigns};
 use crate::jobs::harvest::{HarvestContext, HarvestReport, HarvestSettings, harvest};
 use crate::jobs::pull::{PullContext, pull};
-use crate::jobs::push::{PushContext, PushLimits, PushRoute, Refresher, Resting, push};
+use crate::jobs::push::{DailyLimit, PushContext, PushLimits, PushRoute, Refresher, Resting, push};
 use crate::jobs::refusal;
 use crate::ledger::{Counts, Ledger, RouteRow, RunEnd, RunStart};
 use crate::runtime::{Activator, Activity, Ask, Outcome, Scope};
@@ -59,16 +59,54 @@ impl Activity for PullActivity {
         // Also after a failure: what was stored before it is good to go.
         self.push.activate("schedule");
         outcome(result.map(|report| {
-            let Counts { records_read, unchanged, queued, skipped, blocked, parked, parked_new, .. } = report.counts;
+            let Counts { records_read, unchanged, queued, skipped, blocked, parked, parked_new, noted, .. } =
+                report.counts;
             let mut text = format!(
                 "run {}: {records_read} records read, {unchanged} unchanged, {queued} queued, {skipped} skipped, {blocked} \
                  blocked, {parked} parked ({parked_new} new)",
                 report.run
             );
+            if noted > 0 {
+                text.push_str(&format!("; {noted} notes"));
+            }
+            if let Some(missing) = report.missing {
+                text.push_str(&format!("; {missing} known records are not named in answers: the route is stopped"));
+            }
             for (name, why) in &report.companions_not_taken {
                 text.push_str(&format!("; companion {name} not taken: {why}"));
             }
-            Ended { run: Some(report.run), text, parked_new: parked_new > 0 }
+            let mut new = parked_new;
+            if let Some(pass) = &report.pass {
+                let Counts { records_read, unchanged, queued, parked_new, .. } = pass.counts;
+                new += parked_new;
+                text.push_str(&format!(
+                    "; full pass ({}), run {}: {records_read} records read, {unchanged} unchanged, {queued} queued, {}",
+                    pass.why.in_words(),
+                    pass.run,
+                    if pass.finished { "at its end" } else { "goes on with the next pull" }
+                ));
+            }
+            Ended { run: Some(report.run), text, parked_new: new > 0 }
+        }))
+    }
+}
+
+/// The day's decisions of one route whose conditions depend on the date; push follows at once.
+pub(super) struct DayActivity {
+    pub pull: PullContext,
+    pub push: Activator,
+}
+
+#[async_trait::async_trait]
+impl Activity for DayActivity {
+    async fn run(&self, ask: &Ask) -> Outcome {
+        let result = self.pull.decide_day(ask.cause).await;
+        self.push.activate("schedule");
+        outcome(result.map(|counts| {
+            let Counts { skipped, blocked, parked, parked_new, .. } = counts;
+            let text =
+                format!("by the date: {skipped} not eligible any more, {blocked} blocked, {parked} parked");
+            Ended { run: None, text, parked_new: parked_new > 0 }
         }))
     }
 }
@@ -160,6 +198,10 @@ impl PushActivity {
                     campaign: pinned.get(name).copied().flatten(),
                     policy: part.pull.route.policy,
                     import_mode: ImportMode { overwrite: true, reset: flag, unlock: flag },
+                    drip: part
+                        .settings
+                        .max_new_per_day
+                        .map(|most| DailyLimit { most, zone: part.settings.time_zone }),
                 };
                 (name.clone(), route)
             })
@@ -202,9 +244,9 @@ struct ByPull(BTreeMap<RouteName, PullContext>);
 
 #[async_trait::async_trait]
 impl Refresher for ByPull {
-    async fn decide_anew(&self, route: &RouteName, ids: Vec<RecordId>) -> Result<(), JobError> {
+    async fn decide_anew(&self, route: &RouteName, ids: Vec<RecordId>) -> Result<Vec<RecordId>, JobError> {
         match self.0.get(route) {
-            Some(pull) => pull.decide_anew(&ids).await.map(|_| ()),
+            Some(pull) => pull.decide_anew(&ids).await,
             // A route that left the config decides nothing any more; what waits for it goes on waiting.
             None => Err(JobError::Stopped(format!("route {route} is no longer in the config"))),
         }
@@ -234,6 +276,10 @@ impl HarvestActivity {
     }
 
     async fn harvest(&self, cause: &'static str) -> Result<Ended, JobError> {
+        if self.paused().await? {
+            let text = "paused: `dialbridge route resume` lets it go on".to_owned();
+            return Ok(Ended { run: None, text, parked_new: false });
+        }
         // Every harvest looks whether names and numbers still agree.
         if let Err(error) = pin_campaigns(&self.ledger, &*self.dialler, &self.wanted).await {
             self.leave_failed_run(cause, &error).await?;
@@ -270,6 +316,14 @@ impl HarvestActivity {
         let run = self.ledger.run_start(start).await?;
         self.ledger.run_finish(run, RunEnd::Failed(error.to_string()), Counts::default()).await?;
         Ok(())
+    }
+
+    /// Whether every route that the campaign serves is paused with its harvest.
+    async fn paused(&self) -> Result<bool, JobError> {
+        let rows = self.ledger.routes_list().await?;
+        let paused =
+            |want: &WantedCampaign| rows.iter().any(|row| row.route == want.route && row.harvest_paused);
+        Ok(self.wanted.iter().all(paused))
     }
 
     fn context(&self, cause: &'static str) -> HarvestContext {

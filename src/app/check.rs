@@ -23,6 +23,7 @@ pub async fn run(config: &Path, offline: bool) -> anyhow::Result<Vec<Finding>> {
             remedy: None,
         })
         .collect();
+    findings.extend(check::remarks(&settings));
     if !offline {
         let env = Env::real();
         let built = sides(&settings, &env, &RealTransports, None)?;

@@ -222,6 +222,9 @@ fn schedules(settings: &Settings, parts: &Parts) -> anyhow::Result<Vec<(Schedule
         if let Some(runner) = parts.control.runners.pulls.get(&route.id) {
             all.push((Schedule::parse(&route.pull, zone)?, runner.clone()));
         }
+        if let Some(runner) = parts.control.runners.days.get(&route.id) {
+            all.push((Schedule::parse(&daily(route.day_start), zone)?, runner.clone()));
+        }
         if let Some(runner) = &parts.control.runners.push {
             all.push((Schedule::parse(&route.push, zone)?, runner.clone()));
         }
@@ -232,6 +235,12 @@ fn schedules(settings: &Settings, parts: &Parts) -> anyhow::Result<Vec<(Schedule
         }
     }
     Ok(all)
+}
+
+/// The cron of a time of day.
+pub fn daily(at: chrono::NaiveTime) -> String {
+    use chrono::Timelike as _;
+    format!("{} {} * * *", at.minute(), at.hour())
 }
 
 /// Runs push when its next operation is due (a lock that is repeated after two seconds, a quiet time that

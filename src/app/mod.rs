@@ -8,6 +8,7 @@ pub mod in_process;
 pub mod known;
 pub mod local;
 pub mod parts;
+pub mod plan;
 pub mod say;
 pub mod simulate;
 pub mod trial;
@@ -87,6 +88,12 @@ pub async fn open_reading(settings: &Settings) -> anyhow::Result<Ledger> {
 pub fn number_to_e164(settings: &Settings, number: &str) -> Option<String> {
     let country = settings.blocks_country.as_deref().or(settings.dialler.country.as_deref());
     crate::mapping::e164(number, country)
+}
+
+/// A span such as "2h" counted from now; `None`: the text is none.
+pub fn span_from_now(text: &str) -> Option<crate::domain::Timestamp> {
+    let span = chrono::TimeDelta::from_std(crate::config::duration::parse(text)?).ok()?;
+    Env::real().now().checked_add_signed(span)
 }
 
 /// Who gives commands without a daemon: for the trail.

@@ -1,7 +1,7 @@
 //! Builds everything once, from validated settings: clients, ports, jobs, runners.
 
 use super::Problems;
-use super::activities::{HarvestActivity, PullActivity, PushActivity};
+use super::activities::{DayActivity, HarvestActivity, PullActivity, PushActivity};
 use crate::check::{BatchRead, CrmSettings, RouteSettings, Settings};
 use crate::control::{Control, Runners};
 use crate::crm::{self, Connector, CrmRead};
@@ -89,7 +89,7 @@ pub struct Sides {
     pub dialler: Arc<JtelClient>,
     /// The CRM of each route.
     pub crms: BTreeMap<RouteName, Arc<Connector>>,
-    /// The connector's version of each route.
+    /// The object and the whole connector of each route: parts of its revision.
     versions: BTreeMap<RouteName, String>,
     clients: Vec<Client>,
 }
@@ -138,7 +138,8 @@ pub fn sides(
         );
         match connector {
             Ok(connector) => {
-                versions.insert(route.id.clone(), format!("{} {}", file.name, file.version));
+                let object = &connector.contract().object;
+                versions.insert(route.id.clone(), reading(object, file));
                 crms.insert(route.id.clone(), Arc::new(connector));
             }
             Err(problem) => problems.push(problem),
@@ -150,6 +151,12 @@ pub fn sides(
         }
         _ => Err(Problems(problems)),
     }
+}
+
+/// How a route's records are read, as a part of its revision: by all that is in the connector's file, not by a
+/// version that its author forgot to raise.
+fn reading(object: &str, file: &crm::ConnectorFile) -> String {
+    format!("{object} {file:?}")
 }
 
 fn build_dialler(
@@ -237,6 +244,8 @@ pub async fn build_on(
             client: route.client.clone(),
             crm: route.crm.clone(),
             object: object.clone(),
+            max_new_per_run: Some(route.max_new_per_run),
+            max_changed_per_run: Some(route.max_changed_per_run),
         };
         // A route that this ledger does not know begins by deciding without sending.
         ledger.route_register(facts, RouteState::Dry).await?;
@@ -302,6 +311,14 @@ fn runners(
             (name.clone(), Activator::start(&format!("pull {name}"), env, tracker, Arc::new(activity)))
         })
         .collect();
+    let days = routes
+        .iter()
+        .filter(|(_, part)| part.settings.mapping.uses_today())
+        .map(|(name, part)| {
+            let activity = DayActivity { pull: part.pull.clone(), push: push.clone() };
+            (name.clone(), Activator::start(&format!("day {name}"), env, tracker, Arc::new(activity)))
+        })
+        .collect();
     // The unit of harvest is the campaign: two routes on one campaign must not read it twice (semantics 18).
     let mut campaigns: Vec<(crate::dialler::CampaignRef, Vec<RouteName>)> = Vec::new();
     for want in &wanted {
@@ -323,5 +340,27 @@ fn runners(
             (served, Activator::start(&name, env, tracker, Arc::new(activity)))
         })
         .collect();
-    Runners { pulls, push: Some(push), harvests }
+    Runners { pulls, days, push: Some(push), harvests }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_changes_how_records_are_read_changes_the_revision() {
+        let text = crm::bundled("sim-id").expect("a bundled connector");
+        let file = |text: &str| crm::parse(text, "test").unwrap_or_else(|problems| panic!("{problems:#?}"));
+        let now = reading("contacts", &file(text));
+        assert_eq!(now, reading("contacts", &file(text)), "the same file is the same");
+        assert_ne!(now, reading("leads", &file(text)));
+        for (from, to) in [
+            ("[false, \"\"]", "[false]"),
+            ("\"/modified_at\"", "\"/changed_at\""),
+            ("is = false", "is = true"),
+        ] {
+            assert!(text.contains(from));
+            assert_ne!(now, reading("contacts", &file(&text.replacen(from, to, 1))), "{from} -> {to}");
+        }
+    }
 }

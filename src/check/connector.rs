@@ -5,6 +5,7 @@ use super::reach;
 use crate::config::RawCrm;
 use crate::crm::{self, ConnectorFile};
 use crate::domain::{Problem, suggest};
+use crate::remote::AuthScheme;
 use http::{HeaderName, HeaderValue};
 
 /// Larger than any connector file a person writes.
@@ -32,6 +33,18 @@ pub(super) fn connector(table: &str, raw: &RawCrm, notes: &mut Notes<'_>) -> Opt
     };
     let mut file = notes.take(parsed.map(|file| (file, Vec::new())))?;
     add_headers(table, raw, &mut file, notes);
+    if let AuthScheme::OAuth2(oauth) = &file.auth
+        && oauth.token_url.starts_with("http://")
+        && !*raw.allow_http
+    {
+        let given = "the connector's auth.token_url speaks plain HTTP";
+        let problem = Problem::new(format!("{table}.connector"), given, "an address with https");
+        notes.problem(
+            problem.remedy(format!(
+                "Or set {table}.allow_http = true if everybody on the way may read the secret"
+            )),
+        );
+    }
     Some(file)
 }
 

@@ -12,12 +12,15 @@ mod overlap;
 mod probe_crm;
 mod probe_dialler;
 mod reach;
+mod remarks;
 mod route;
 mod settings;
+mod traps;
 
 pub use finding::{Finding, Level};
 pub use offline::{Checked, Validators, offline};
 pub use online::{Sides, online};
+pub use remarks::remarks;
 pub use settings::{
     BatchRead, Beside, CrmSettings, DiallerSettings, HarvestSettings, LedgerSettings, LogFormat, LogSettings,
     PushSettings, RouteSettings, Settings,

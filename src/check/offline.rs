@@ -5,6 +5,7 @@ use super::overlap;
 use super::reach;
 use super::route;
 use super::settings::{HarvestSettings, LedgerSettings, LogFormat, LogSettings, PushSettings, Settings};
+use super::traps;
 use crate::config::{Loaded, RawConfig};
 use crate::domain::{Problem, RouteName};
 use std::collections::BTreeMap;
@@ -70,6 +71,7 @@ fn settings(raw: &RawConfig, validators: &Validators<'_>, notes: &mut Notes<'_>)
         })
         .collect();
     overlap::check(&routes, notes);
+    traps::check(&crms, &routes, notes);
     let blocks_country = reach::country("blocks.country", raw.blocks.country.as_ref(), notes);
     let ledger =
         LedgerSettings { path: reach::path(raw.ledger.path.as_ref()?), keep_bodies: *raw.ledger.keep_bodies };

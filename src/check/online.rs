@@ -2,7 +2,7 @@
 
 use super::finding::Finding;
 use super::settings::Settings;
-use super::{probe_crm, probe_dialler};
+use super::{overlap, probe_crm, probe_dialler};
 use crate::crm::CrmRead;
 use crate::dialler::DiallerRead;
 use crate::domain::RouteName;
@@ -22,10 +22,14 @@ pub struct Sides<'a> {
 /// Costs one list of each campaign, one page of each route's records and each companion.
 pub async fn online(settings: &Settings, sides: &Sides<'_>, env: &Env) -> Vec<Finding> {
     let mut findings = probe_dialler::probe(settings, sides.dialler, env).await;
+    let mut keys = Vec::new();
     for route in settings.routes.values() {
         if let Some(crm) = sides.crms.get(&route.id) {
-            findings.extend(probe_crm::probe(route, *crm, env).await);
+            let probed = probe_crm::probe(route, *crm, env).await;
+            findings.extend(probed.findings);
+            keys.push((&route.name, probed.keys));
         }
     }
+    findings.extend(overlap::in_practice(&keys));
     findings
 }

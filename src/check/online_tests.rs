@@ -104,7 +104,7 @@ impl DiallerRead for Dialler {
 
 struct Crm {
     contract: ReadContract,
-    record: Value,
+    records: Vec<(&'static str, Value)>,
 }
 
 #[async_trait::async_trait]
@@ -114,13 +114,14 @@ impl CrmRead for Crm {
     }
 
     async fn changed_since(&self, _: Option<Timestamp>, _: Option<&PageToken>) -> Result<Page, CallError> {
-        let record = Record {
-            id: RecordId::from("7"),
+        let read = |(id, fields): &(&str, Value)| Record {
+            id: RecordId::from(*id),
             modified: None,
             deleted: false,
-            fields: object(self.record.clone()),
+            fields: object(fields.clone()),
         };
-        Ok(Page { records: vec![Ok(record)], next: None, crm_time: Some(noon()), bytes: 1 })
+        let records = self.records.iter().map(|record| Ok(read(record))).collect();
+        Ok(Page { records, next: None, crm_time: Some(noon()), bytes: 1 })
     }
 
     async fn fetch(&self, _ids: &[RecordId]) -> Result<Page, CallError> {
@@ -158,17 +159,26 @@ fn dialler() -> Dialler {
 }
 
 fn crm(record: Value) -> Crm {
+    crm_of(vec![("7", record)])
+}
+
+fn crm_of(records: Vec<(&'static str, Value)>) -> Crm {
     let contract = ReadContract {
         object: "res.partner".into(),
         resolution: Duration::from_secs(1),
         lag: Duration::ZERO,
         overlap: Duration::ZERO,
         companions: vec!["blacklist".into()],
+        flags: Vec::new(),
     };
-    Crm { contract, record }
+    Crm { contract, records }
 }
 
 fn settings(folder: &tempfile::TempDir, campaign: &str) -> Settings {
+    settings_with(folder, campaign, "")
+}
+
+fn settings_with(folder: &tempfile::TempDir, campaign: &str, more: &str) -> Settings {
     std::fs::write(folder.path().join("token"), "t0ken").expect("it is writable");
     let text = format!(
         r#"
@@ -187,6 +197,7 @@ only_if = "active"
 [route.leads.fields]
 Name = "name"
 PhoneNumber1 = "phone | phone('DE')"
+{more}
 [ledger]
 path = "l.sqlite"
 "#
@@ -298,4 +309,39 @@ async fn a_dialler_that_refuses_the_token_does_not_hide_the_crm() {
     let findings = ask("551", &shut, &crm(good_record())).await;
     says(&findings, Level::Error, "Put a valid token into the file that dialler.token_file names");
     says(&findings, Level::Ok, "48000 records");
+}
+
+#[tokio::test]
+async fn a_name_that_some_records_lack_is_a_warning_and_the_others_are_judged() {
+    let records = vec![("7", good_record()), ("8", json!({"name": "Berta", "phone": "030 23125001"}))];
+    let findings = ask("551", &dialler(), &crm_of(records)).await;
+    says(&findings, Level::Warning, "only_if: 1 of the first 2 records carry no \"active\"");
+    says(&findings, Level::Ok, "of the first 2 records 1 would be imported");
+}
+
+const SECOND: &str = r#"
+[route.others]
+crm = "sales"
+campaign = 551
+user_data = "'leads-x-' ~ id"
+[route.others.fields]
+Name = "name"
+PhoneNumber1 = "phone | phone('DE')"
+"#;
+
+#[tokio::test]
+async fn keys_that_meet_in_real_records_are_an_error_though_the_templates_look_apart() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let settings = settings_with(&folder, "551", SECOND);
+    let (first, other) = (crm_of(vec![("x-7", good_record())]), crm_of(vec![("7", good_record())]));
+    let crms: BTreeMap<RouteName, &dyn CrmRead> =
+        [(RouteName::from("leads"), &first as &dyn CrmRead), (RouteName::from("others"), &other)].into();
+    let findings = online(&settings, &Sides { dialler: &dialler(), crms }, &Env::simulated(noon(), 1)).await;
+    says(&findings, Level::Error, "1 of its first records get the same UserData as records of [route.leads]");
+}
+
+#[tokio::test]
+async fn what_a_sweep_costs_is_estimated_from_the_first() {
+    let findings = ask("551", &dialler(), &crm(good_record())).await;
+    says(&findings, Level::Note, "each harvest reads this list whole: about 1 MB in 0 s");
 }

@@ -1,12 +1,13 @@
 //! Two routes must never make the same UserData: one person's result would land on another's record
 //! (users 11; ids of different CRM objects overlap).
 
+use super::finding::{Finding, Level};
 use super::notes::Notes;
 use super::settings::RouteSettings;
 use crate::domain::{Problem, RouteName};
 use crate::mapping::Template;
 use crate::mapping::template::Part;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Compares every pair of routes; there is one dialler.
 pub(super) fn check(routes: &BTreeMap<RouteName, RouteSettings>, notes: &mut Notes<'_>) {
@@ -33,6 +34,28 @@ fn compare(first: &RouteSettings, second: &RouteSettings) -> Option<Problem> {
         Problem::new(format!("route.{b}.user_data"), given, "UserData that differ over all routes")
             .remedy(format!("Let each begin with another text, for example \"'{b}.' ~ id\""))
     })
+}
+
+/// Compares the keys that the routes give the first of their records: the templates alone do not show
+/// what ids with signs in them make of two different beginnings.
+pub(super) fn in_practice(routes: &[(&RouteName, BTreeSet<String>)]) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (index, (second, keys)) in routes.iter().enumerate() {
+        for (first, others) in &routes[..index] {
+            let mut both = keys.intersection(others);
+            if let Some(example) = both.next() {
+                let text = format!(
+                    "{} of its first records get the same UserData as records of [route.{first}], {example:?} for one",
+                    both.count() + 1
+                );
+                let remedy = format!(
+                    "Let the user_data of each begin with another text, for example \"'{second}.' ~ id\"."
+                );
+                findings.push(Finding::new(Level::Error, &format!("route.{second}"), text).remedy(remedy));
+            }
+        }
+    }
+    findings
 }
 
 /// What stands before the first id and behind the last one, in the form in which keys collide.

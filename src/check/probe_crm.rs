@@ -8,13 +8,23 @@ use crate::env::Env;
 use crate::mapping::Condition;
 use std::collections::{BTreeMap, BTreeSet};
 
+/// What a route's CRM showed.
+#[derive(Default)]
+pub(super) struct Probed {
+    pub(super) findings: Vec<Finding>,
+    /// The join keys of the first records, in the form in which keys collide.
+    pub(super) keys: BTreeSet<String>,
+}
+
 /// All findings about one route's CRM.
-pub(super) async fn probe(route: &RouteSettings, crm: &dyn CrmRead, env: &Env) -> Vec<Finding> {
+pub(super) async fn probe(route: &RouteSettings, crm: &dyn CrmRead, env: &Env) -> Probed {
     let about = format!("crm.{}", route.crm);
     let name = format!("route.{}", route.name);
-    let page = match crm.changed_since(None, None).await {
+    let mut page = match crm.changed_since(None, None).await {
         Ok(page) => page,
-        Err(error) => return vec![Finding::unanswered(&about, &error)],
+        Err(error) => {
+            return Probed { findings: vec![Finding::unanswered(&about, &error)], keys: BTreeSet::new() };
+        }
     };
     let object = &crm.contract().object;
     let mut findings =
@@ -33,20 +43,49 @@ pub(super) async fn probe(route: &RouteSettings, crm: &dyn CrmRead, env: &Env) -
         let text = "tells no time of its own; the cursor follows the greatest modification time seen";
         findings.push(Finding::new(Level::Note, &about, text));
     }
-    findings.extend(judge_page(route, &name, &page, env));
-    for companion in &crm.contract().companions {
+    let unknown = companions(&about, crm, &mut page, &mut findings).await;
+    findings.extend(judge_page(route, &name, &page, &unknown, env));
+    let key = |record: &Record| route.mapping.template().render(&record.id).ok();
+    let keys = page.records.iter().flatten().filter_map(key);
+    Probed { findings, keys: keys.map(|key| key.folded().0).collect() }
+}
+
+/// Reads every companion and gives the page's records what they say; the names of those that could not be
+/// read and that no record carries itself.
+async fn companions(
+    about: &str,
+    crm: &dyn CrmRead,
+    page: &mut Page,
+    findings: &mut Vec<Finding>,
+) -> BTreeSet<String> {
+    let mut unknown = BTreeSet::new();
+    let contract = crm.contract();
+    for companion in &contract.companions {
+        let is_flag = contract.flags.contains(companion);
         findings.push(match crm.companion(companion).await {
             Ok(ids) => {
-                Finding::new(Level::Ok, &about, format!("companion {companion}: {} records", ids.len()))
+                if is_flag {
+                    page.set_flag(companion, &ids);
+                }
+                Finding::new(Level::Ok, about, format!("companion {companion}: {} records", ids.len()))
             }
-            Err(error) => Finding::unanswered(&about, &error),
+            Err(error) => {
+                unknown.extend(is_flag.then(|| companion.clone()));
+                Finding::unanswered(about, &error)
+            }
         });
     }
-    findings
+    unknown
 }
 
 /// A page of real records through the mapping; nothing of them is shown but counts and field names.
-fn judge_page(route: &RouteSettings, name: &str, page: &Page, env: &Env) -> Vec<Finding> {
+fn judge_page(
+    route: &RouteSettings,
+    name: &str,
+    page: &Page,
+    unknown: &BTreeSet<String>,
+    env: &Env,
+) -> Vec<Finding> {
     let records: Vec<&Record> = page.records.iter().filter_map(|record| record.as_ref().ok()).collect();
     let mut findings = Vec::new();
     let unreadable = page.records.len() - records.len();
@@ -55,23 +94,46 @@ fn judge_page(route: &RouteSettings, name: &str, page: &Page, env: &Env) -> Vec<
         findings
             .push(Finding::new(Level::Warning, name, text).remedy("They will be parked with their reasons."));
     }
-    let Some(first) = records.first() else {
+    if records.is_empty() {
         findings.push(Finding::new(Level::Note, name, "no record to try the expressions on"));
         return findings;
-    };
-    let missing = route.mapping.missing_names(first);
-    for (key, missing) in &missing {
-        let text = format!("{key}: a real record carries no {missing:?}");
-        let remedy = "See the field's name in the CRM and the rights of the token's user: an absent field is never \
-                      read as false.";
-        findings.push(Finding::new(Level::Error, name, text).remedy(remedy));
     }
-    if missing.is_empty() {
+    let mut missing: BTreeMap<(String, String), usize> = BTreeMap::new();
+    for name in records.iter().flat_map(|record| route.mapping.missing_names(record)) {
+        *missing.entry(name).or_default() += 1;
+    }
+    let before = missing.len();
+    // The companion's own failure is told already.
+    missing.retain(|(_, missing), _| !unknown.contains(missing));
+    let undecided = missing.len() < before;
+    let none_at_all = missing.values().any(|count| *count == records.len());
+    findings.extend(
+        missing.iter().map(|((key, missing), count)| missing_name(name, key, missing, *count, records.len())),
+    );
+    if missing.is_empty() && !undecided {
         findings.push(Finding::new(Level::Ok, name, "real records carry every name in the expressions"));
+    }
+    if !none_at_all && !undecided {
         findings.push(verdicts(route, name, &records, env));
     }
     findings.extend(longest_user_data(route, name, &records));
     findings
+}
+
+/// A name that all records lack is a mistake; one that some lack is a CRM that leaves out what is empty.
+fn missing_name(about: &str, key: &str, missing: &str, count: usize, of: usize) -> Finding {
+    if count == of {
+        let text = format!("{key}: a real record carries no {missing:?}");
+        let remedy = "See the field's name in the CRM and the rights of the token's user: an absent field is never \
+                      read as false.";
+        return Finding::new(Level::Error, about, text).remedy(remedy);
+    }
+    let text = format!("{key}: {count} of the first {of} records carry no {missing:?}");
+    let remedy = format!(
+        "Such records are parked, because an absent field is never read as false. If this CRM leaves out what is empty, \
+         let the connector ask for the field, or write `{missing} is defined and {missing}`."
+    );
+    Finding::new(Level::Warning, about, text).remedy(remedy)
 }
 
 /// What would become of the page's records, by count and reason.

@@ -11,6 +11,7 @@ use chrono::{MappedLocalTime, NaiveDateTime, TimeDelta, TimeZone, Utc};
 use chrono_tz::Tz;
 use futures_util::StreamExt;
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// Contacts whose histories are looked at to learn the newest time.
 const SAMPLE: usize = 100;
@@ -135,6 +136,8 @@ struct Counts {
     others: u64,
     none: u64,
     unreadable: u64,
+    /// About so many bytes the list has.
+    bytes: u64,
 }
 
 async fn read_list(
@@ -155,6 +158,7 @@ async fn read_list(
             }
         };
         seen.take(&contact);
+        counts.bytes += serde_json::to_vec(&contact.fields).map_or(0, |text| text.len() as u64);
         match contact.user_data.as_deref().map(str::trim).filter(|text| !text.is_empty()) {
             None => counts.none += 1,
             Some(text) if routes.iter().any(|route| is_of(route, text)) => counts.ours += 1,
@@ -173,9 +177,28 @@ fn is_of(route: &RouteSettings, user_data: &str) -> bool {
 }
 
 impl Counts {
-    fn findings(&self, routes: &[&RouteSettings], took: std::time::Duration) -> Vec<Finding> {
+    fn findings(&self, routes: &[&RouteSettings], took: Duration) -> Vec<Finding> {
         let names: Vec<String> = routes.iter().map(|route| format!("route.{}", route.name)).collect();
         let about = names.join(", ");
+        vec![self.met(&about, routes, took), self.load(&about, took)]
+    }
+
+    /// What one sweep costs the dialler (users 32); it should have five times as long until the next.
+    fn load(&self, about: &str, took: Duration) -> Finding {
+        let megabytes = self.bytes.div_ceil(1_000_000);
+        let text =
+            format!("each harvest reads this list whole: about {megabytes} MB in {} s", took.as_secs());
+        let minutes = (took.as_secs() * 5).div_ceil(60);
+        let finding = Finding::new(Level::Note, about, text);
+        if minutes < 2 {
+            return finding;
+        }
+        finding.remedy(format!(
+            "That is much for a telephone system in calling hours: let `harvest` run no more often than every {minutes} minutes."
+        ))
+    }
+
+    fn met(&self, about: &str, routes: &[&RouteSettings], took: Duration) -> Finding {
         let text = format!(
             "{} contacts in the campaign (read in {} s): {} look like ours, {} carry another UserData, {} none",
             self.all,
@@ -187,15 +210,15 @@ impl Counts {
         if self.unreadable > 0 {
             let text = format!("{text}, {} cannot be read", self.unreadable);
             let remedy = "While they are in the list, no contact's absence from it is believed.";
-            return vec![Finding::new(Level::Warning, &about, text).remedy(remedy)];
+            return Finding::new(Level::Warning, about, text).remedy(remedy);
         }
         let foreign = self.others + self.none;
         if foreign == 0 || routes.iter().all(|route| route.beside == Beside::Ignore) {
-            return vec![Finding::new(Level::Ok, &about, text)];
+            return Finding::new(Level::Ok, about, text);
         }
         let remedy = "They are left alone. Whoever is among them and in the CRM will stand in the campaign twice: empty \
                       it, take another, or say beside = \"ignore\".";
-        vec![Finding::new(Level::Warning, &about, text).remedy(remedy)]
+        Finding::new(Level::Warning, about, text).remedy(remedy)
     }
 }
 
@@ -208,7 +231,9 @@ async fn histories(
 ) -> Vec<HistoryRow> {
     let sample: Vec<ContactId> = seen.tried.iter().copied().collect();
     let wished = settings.dialler.batch_read;
-    let ids = if sample.is_empty() { seen.any.into_iter().collect() } else { sample.clone() };
+    let mut ids: Vec<ContactId> =
+        if sample.is_empty() { seen.any.into_iter().collect() } else { sample.clone() };
+    ids.truncate(settings.dialler.batch_size);
     if ids.is_empty() {
         let text = "the campaigns are empty: whether the batch read is there is not known yet";
         findings.push(Finding::new(Level::Note, "dialler", text));

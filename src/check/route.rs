@@ -77,6 +77,9 @@ pub(super) fn route(
         vanished: Vanished::parse(&raw.vanished.value)?,
         country,
         beside: if raw.beside.value == "ignore" { Beside::Ignore } else { Beside::Hold },
+        max_new_per_run: *raw.max_new_per_run,
+        max_new_per_day: raw.max_new_per_day.as_ref().map(|most| most.value),
+        max_changed_per_run: *raw.max_changed_per_run,
         mapping: Arc::new(mapping?),
     })
 }

@@ -148,6 +148,12 @@ pub struct RouteSettings {
     pub country: Option<String>,
     /// Contacts that are not ours.
     pub beside: Beside,
+    /// More new contacts in one run need approval.
+    pub max_new_per_run: u32,
+    /// New contacts a day.
+    pub max_new_per_day: Option<u32>,
+    /// More changed contacts in one run need approval.
+    pub max_changed_per_run: u32,
     /// Conditions, join key and fields, compiled.
     pub mapping: Arc<Mapping>,
 }

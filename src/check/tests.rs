@@ -198,6 +198,24 @@ fn a_connector_is_bundled_or_a_file_that_is_judged_too() {
 }
 
 #[test]
+fn a_secret_goes_readable_to_no_token_address_unless_chosen() {
+    let house = House::new();
+    house.secret("crm", "id:secret");
+    let file = crate::crm::bundled("sim-link").expect("it is bundled");
+    let plain = file.replace("\"/oauth/token\"", "\"http://login.example.com/token\"");
+    std::fs::write(house.path("mine.toml"), plain).expect("it is writable");
+    let text = GOOD.replace("\"odoo\"", "\"mine.toml\"");
+    let found = house.problems(&text);
+    assert_eq!(found.len(), 1, "{found:#?}");
+    assert!(found[0].starts_with("dialbridge.toml:6: crm.sales.connector: ") && found[0].contains("https"));
+    let chosen = text.replace("[route.leads]", "allow_http = true\n[route.leads]");
+    assert_eq!(house.problems(&chosen), Vec::<String>::new());
+    house.secret("crm", "only-one-part");
+    let found = house.problems(&chosen);
+    assert!(found.len() == 1 && found[0].contains("ID:SECRET"), "{found:#?}");
+}
+
+#[test]
 fn headers_of_the_config_join_those_of_the_connector() {
     let house = House::new();
     let with =
@@ -233,6 +251,38 @@ fn consent_in_only_if_is_a_warning() {
     assert_eq!(checked.problems, Vec::new());
     assert_eq!(checked.warnings.len(), 1, "{:#?}", checked.warnings);
     assert_eq!(checked.warnings[0].place.as_ref().and_then(|place| place.line), Some(12));
+}
+
+#[test]
+fn a_comparison_with_what_the_connector_reads_as_empty_is_a_warning() {
+    for (written, warned) in [
+        ("phone and active != false", 1),
+        ("phone and '' == active", 1),
+        ("phone and active is false", 1),
+        ("phone and active == true", 0),
+        ("phone and not active", 0),
+    ] {
+        let checked = House::new().check(&GOOD.replace("phone and active", written));
+        assert_eq!(checked.problems, Vec::new());
+        assert_eq!(checked.warnings.len(), warned, "{written}: {:#?}", checked.warnings);
+        let lines = checked.warnings.iter().filter_map(|warning| warning.place.as_ref()?.line);
+        assert!(lines.eq(std::iter::repeat_n(12, warned)), "{written}");
+    }
+    let field = House::new().check(&GOOD.replace("\"name\"", "\"'x' if name == '' else name\""));
+    assert!(field.warnings[0].to_string().contains("route.leads.fields.Name"), "{:#?}", field.warnings);
+}
+
+#[test]
+fn fields_that_only_one_request_takes_are_remarked() {
+    let of = |line: &str| {
+        let text = GOOD.replace("PhoneNumber1 =", &format!("{line}\nPhoneNumber1 ="));
+        remarks(&House::new().check(&text).settings.expect("nothing is wrong"))
+    };
+    let once = of("ReservedUsersUID = \"owner\"");
+    assert_eq!(once.len(), 1, "{once:#?}");
+    assert!(once[0].text.contains("ReservedUsersUID at import only"), "{once:#?}");
+    assert!(of("Region = \"region\"")[0].text.contains("Region by update only"));
+    assert_eq!(of("City = \"city\""), []);
 }
 
 fn second_route(name: &str, lines: &str) -> String {

@@ -132,7 +132,7 @@ async fn subject(settings: &Settings, whom: &WhomArgs) -> anyhow::Result<BlockSu
 }
 
 /// `2027-01-31` (that day's first instant where the dialler is) or a whole instant.
-fn end(text: &str, zone: Zone) -> anyhow::Result<Timestamp> {
+pub(super) fn end(text: &str, zone: Zone) -> anyhow::Result<Timestamp> {
     if let Ok(instant) = text.parse::<Timestamp>() {
         return Ok(instant);
     }

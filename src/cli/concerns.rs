@@ -2,7 +2,7 @@
 
 use crate::domain::Timestamp;
 use crate::domain::policy::RouteState;
-use crate::ledger::{FailingJob, OpenCount, ParkedCount, RouteRow};
+use crate::ledger::{CompanionTrouble, FailingJob, FreezeRow, OpenCount, ParkedCount, RouteRow};
 use serde::Serialize;
 
 /// How much something weighs.
@@ -97,6 +97,31 @@ fn failing(job: &FailingJob) -> Concern {
     }
 }
 
+/// Everything stands still, because a person said so.
+pub fn frozen(freeze: &FreezeRow) -> Concern {
+    let locks =
+        if freeze.even_locks { "nothing is written, NOT EVEN LOCKS" } else { "nothing but locks is written" };
+    Concern {
+        weight: Weight::Trouble,
+        what: format!("FROZEN by {}: {locks} ({})", freeze.who, freeze.text),
+        since: Some(freeze.since),
+        remedy: "`dialbridge thaw --reason TEXT` ends it; what waited is sent then".to_owned(),
+    }
+}
+
+/// A set that matters without moving a record's time, and is not taken.
+pub fn companion(trouble: &CompanionTrouble) -> Concern {
+    Concern {
+        weight: Weight::Trouble,
+        what: format!(
+            "companion {} of route {} is not taken, {} times: {}",
+            trouble.companion, trouble.route, trouble.failed, trouble.failure
+        ),
+        since: None,
+        remedy: "what was taken before holds; `dialbridge check` asks the CRM for it".to_owned(),
+    }
+}
+
 fn parked(count: &ParkedCount) -> Concern {
     let route = count.route.as_deref().map(|route| format!(" of route {route}")).unwrap_or_default();
     Concern {
@@ -128,6 +153,7 @@ fn not_on(row: &RouteRow) -> Option<Concern> {
     let (does, remedy) = match row.state {
         RouteState::On => return None,
         RouteState::Dry => ("decides and sends nothing but locks", "`dialbridge route on"),
+        RouteState::Pilot => ("is a pilot: it acts for a few records only", "`dialbridge route on"),
         RouteState::Paused => ("is paused: it sends nothing but locks", "`dialbridge route resume"),
     };
     Some(Concern {

@@ -9,6 +9,8 @@ mod contacts;
 mod ledger;
 mod left_out;
 mod output;
+mod route_args;
+mod routes;
 mod send;
 mod status;
 mod story;
@@ -19,9 +21,9 @@ mod zone;
 use crate::app;
 use crate::app::known::{self, Usage};
 use crate::control::{Command, End};
-use crate::domain::policy::{Job, RouteState};
+use crate::domain::policy::Job;
 use crate::ledger::LeftOut;
-use args::{Cli, JobName, RouteArgs, RouteVerb, Verb};
+use args::{Cli, JobName, Verb};
 use clap::{CommandFactory as _, FromArgMatches as _};
 use output::Output;
 use std::path::Path;
@@ -62,7 +64,10 @@ async fn run(cli: Cli) -> End {
         Verb::Sync(args) => sync(&config, args).await,
         Verb::Try(args) => trial::run(&config, args).await,
         Verb::Status(json) => status::status(&config, Output::new(json.json)).await,
-        Verb::Route(verb) => route(&config, verb).await,
+        Verb::Route(verb) => routes::route(&config, verb).await,
+        Verb::Plan(verb) => routes::plan(&config, verb).await,
+        Verb::Freeze(args) => routes::freeze(&config, args).await,
+        Verb::Thaw { reason } => routes::thaw(&config, reason).await,
         Verb::Ledger(verb) => ledger::run(&config, verb).await,
         Verb::Block(verb) => blocks::run(&config, verb).await,
         Verb::Contacts(verb) => contacts::run(&config, verb).await,
@@ -92,19 +97,11 @@ fn fail(error: &anyhow::Error) -> End {
     }
 }
 
-async fn route(config: &Path, verb: RouteVerb) -> anyhow::Result<End> {
-    let (args, state) = match verb {
-        RouteVerb::List(json) => return status::routes(config, Output::new(json.json)).await,
-        RouteVerb::On(args) | RouteVerb::Resume(args) => (args, RouteState::On),
-        RouteVerb::Dry(args) => (args, RouteState::Dry),
-        RouteVerb::Pause(args) => (args, RouteState::Paused),
-    };
-    let RouteArgs { route, reason } = args;
-    let route = known::route(&app::load(config)?, &route)?.id.clone();
-    send::send(config, Command::Route { route, state, reason }, Output::new(false)).await
-}
-
 async fn sync(config: &Path, args: args::SyncArgs) -> anyhow::Result<End> {
+    let output = Output::new(args.json.json);
+    if args.dry_run {
+        return routes::show(config, args.route.as_deref(), output).await;
+    }
     let settings = app::load(config)?;
     let job = args.job.map(|job| match job {
         JobName::Pull => Job::Pull,
@@ -115,8 +112,8 @@ async fn sync(config: &Path, args: args::SyncArgs) -> anyhow::Result<End> {
         Some(given) => Some(known::route(&settings, given)?.id.clone()),
         None => None,
     };
-    let command = Command::Sync { job, route: route.clone() };
-    let end = send::send(config, command, Output::new(args.json.json)).await?;
+    let command = Command::Sync { job, route: route.clone(), full: args.full };
+    let end = send::send(config, command, output).await?;
     if !args.strict {
         return Ok(end);
     }

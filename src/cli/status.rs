@@ -1,6 +1,6 @@
 //! `status` and `route list`: is it well, what is to be done, then the details.
 
-use super::concerns::{Concern, Facts, Weight, concerns};
+use super::concerns::{Concern, Facts, Weight, companion, concerns, frozen};
 use super::left_out::sentence;
 use super::output::Output;
 use super::table::table;
@@ -46,7 +46,10 @@ pub async fn status(config: &Path, output: Output) -> anyhow::Result<End> {
         parked: &parked,
         to_send: &to_send,
     };
-    let concerns = concerns(&facts);
+    let companions = ledger.companions_in_trouble().await?;
+    let mut concerns = concerns(&facts);
+    concerns.splice(0..0, companions.iter().map(companion));
+    concerns.splice(0..0, ledger.freeze_now().await?.as_ref().map(frozen));
     let well = concerns.iter().all(|concern| concern.weight != Weight::Trouble);
     let skipped = ledger.left_out_counts(LeftOut::Skipped, None).await?;
     let view = View { well, daemon, concerns, routes, failing, parked, skipped, to_send, runners };

@@ -154,6 +154,7 @@ fn tell(event: &Event, zone: Zone) -> Option<String> {
             let until = until.map(|at| format!(", until {}", zone.at(at))).unwrap_or_default();
             format!("BLOCKED {whom}{why}{by}{until}")
         }
+        "note" => format!("noted of the record{why} ({})", event.state),
         "lifted" => {
             let whom = event
                 .after

@@ -183,6 +183,12 @@ sections! {
         country: String, Optional, Kind::Text;
         /// What contacts in the campaign that are not ours mean.
         beside: String, Default, Kind::Choice(&["hold", "ignore"]);
+        /// More new contacts than that in one run need approval.
+        max_new_per_run: u32, Default, Kind::Integer(0, 10_000_000);
+        /// New contacts a day; the rest waits for the next one.
+        max_new_per_day: u32, Optional, Kind::Integer(1, 10_000_000);
+        /// More changed contacts than that in one run need approval.
+        max_changed_per_run: u32, Default, Kind::Integer(0, 10_000_000);
         /// Dialler field = expression over the record.
         fields: BTreeMap<String, Setting<String>>, Required, Kind::Texts;
     }

@@ -1,6 +1,6 @@
 //! Every command that changes something, as a value: what the socket carries and a person can give.
 
-use crate::domain::policy::{Job, RouteState};
+use crate::domain::policy::Job;
 use crate::domain::{BlockSubject, ContactId, RecordId, RouteName, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -16,13 +16,39 @@ pub enum Command {
         job: Option<Job>,
         /// One route, or all.
         route: Option<RouteName>,
+        /// Read everything again, by a full pass.
+        #[serde(default)]
+        full: bool,
     },
     /// Set whether a route acts.
     Route {
         /// The route.
         route: RouteName,
         /// What it shall be.
-        state: RouteState,
+        word: RouteWord,
+        /// Why.
+        reason: String,
+    },
+    /// Nothing is written anywhere until `Thaw`, or until the end.
+    Freeze {
+        /// Why.
+        reason: String,
+        /// Its end, if it has one.
+        until: Option<Timestamp>,
+        /// Whether locks stand still too.
+        even_locks: bool,
+    },
+    /// The freeze is over.
+    Thaw {
+        /// Why.
+        reason: String,
+    },
+    /// Decide about a wave that needs approval.
+    Wave {
+        /// Its number.
+        wave: i64,
+        /// What is said of it.
+        word: WaveOrder,
         /// Why.
         reason: String,
     },
@@ -89,6 +115,39 @@ pub enum Command {
     },
     /// What the daemon is doing.
     Status,
+}
+
+/// What a route shall be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RouteWord {
+    /// Decide, send nothing but locks.
+    Dry,
+    /// Act for these records only.
+    Pilot(Vec<RecordId>),
+    /// Act for the first so many records only.
+    PilotFirst(u32),
+    /// Act.
+    On,
+    /// Send nothing but locks.
+    Pause {
+        /// Its end; then the route is what it was before.
+        until: Option<Timestamp>,
+        /// Whether the harvest stands still too.
+        harvest_too: bool,
+    },
+    /// What it was before the pause.
+    Resume,
+}
+
+/// What is said of a wave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WaveOrder {
+    /// It is sent.
+    Approve,
+    /// What of it waits is put aside until the records change.
+    Reject,
 }
 
 /// A parked item.

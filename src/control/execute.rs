@@ -2,10 +2,9 @@
 
 use super::contacts::HandText;
 use super::{Answer, Command, End, Parked};
-use crate::domain::policy::RouteState;
 use crate::domain::{Block, BlockSubject, Reason, ReasonCode, RecordId, RouteName, Timestamp};
 use crate::env::Env;
-use crate::ledger::{Ledger, LedgerError};
+use crate::ledger::{FreezeOrder, Ledger, LedgerError};
 use crate::runtime::{Activator, Ask, Outcome};
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -15,6 +14,8 @@ use std::collections::BTreeMap;
 pub struct Runners {
     /// Pull, by route.
     pub pulls: BTreeMap<RouteName, Activator>,
+    /// The day's decisions, by route; only where conditions depend on the date.
+    pub days: BTreeMap<RouteName, Activator>,
     /// Push: one for the dialler, settle included.
     pub push: Option<Activator>,
     /// Harvest, by campaign: with the routes that feed it.
@@ -60,8 +61,13 @@ impl Control {
 
     async fn dispatch(&self, command: Command, who: String, answer: &Answer) -> Result<End, LedgerError> {
         match command {
-            Command::Sync { job, route } => self.sync(job, route, answer).await,
-            Command::Route { route, state, reason } => self.route(route, state, who, reason, answer).await,
+            Command::Sync { job, route, full } => self.sync(job, route, full, answer).await,
+            Command::Route { route, word, reason } => self.route(route, word, who, reason, answer).await,
+            Command::Freeze { reason, until, even_locks } => {
+                self.freeze(FreezeOrder { until, even_locks, who, text: reason }, answer).await
+            }
+            Command::Thaw { reason } => self.thaw(who, reason, answer).await,
+            Command::Wave { wave, word, reason } => self.wave(wave, word, who, reason, answer).await,
             Command::BlockAdd { client, subjects, reason, source, until } => {
                 self.block_add(client, subjects, reason, source, until, who, answer).await
             }
@@ -87,34 +93,6 @@ impl Control {
     pub(super) fn unknown_route(&self, route: &RouteName) -> String {
         let names: Vec<&str> = self.runners.pulls.keys().map(RouteName::as_str).collect();
         format!("there is no route {route}; the config has {}", names.join(", "))
-    }
-
-    async fn route(
-        &self,
-        route: RouteName,
-        state: RouteState,
-        who: String,
-        reason: String,
-        answer: &Answer,
-    ) -> Result<End, LedgerError> {
-        if !self.ledger.route_set_state(route.clone(), state, who, reason).await? {
-            answer.error(self.unknown_route(&route));
-            return Ok(End::Usage);
-        }
-        answer.text(match state {
-            RouteState::On => format!("route {route} is on: what was decided is sent from now on"),
-            RouteState::Dry => format!("route {route} is dry: it decides and sends nothing but locks"),
-            RouteState::Paused => {
-                format!("route {route} is paused: nothing but locks is sent, harvesting goes on")
-            }
-        });
-        answer.data(json!({ "route": route, "state": state }));
-        if state == RouteState::On {
-            // A person has looked: what stopped the route is tried again.
-            self.ledger.route_set_stopped(route, None).await?;
-            self.wake_push();
-        }
-        Ok(End::Done)
     }
 
     #[expect(clippy::too_many_arguments, reason = "the command's own fields")]
@@ -270,13 +248,13 @@ impl Control {
         }
     }
 
-    fn wake_push(&self) {
+    pub(super) fn wake_push(&self) {
         if let Some(runner) = self.runners.push.as_ref().filter(|_| !self.alone) {
             runner.activate("hand");
         }
     }
 
-    fn wake_pulls(&self) {
+    pub(super) fn wake_pulls(&self) {
         for runner in self.runners.pulls.values().filter(|_| !self.alone) {
             runner.activate("hand");
         }

@@ -4,10 +4,11 @@ mod answer;
 mod command;
 mod contacts;
 mod execute;
+mod routes;
 mod socket;
 mod sync;
 
 pub use answer::Answer;
-pub use command::{Command, ContactAct, End, Line, Parked};
+pub use command::{Command, ContactAct, End, Line, Parked, RouteWord, WaveOrder};
 pub use execute::{Control, Runners};
 pub use socket::{Socket, ask};

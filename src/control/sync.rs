@@ -13,6 +13,7 @@ impl Control {
         &self,
         job: Option<Job>,
         route: Option<RouteName>,
+        full: bool,
         answer: &Answer,
     ) -> Result<End, LedgerError> {
         if let Some(route) = &route
@@ -29,7 +30,13 @@ impl Control {
         if wanted(Job::Pull) {
             for (name, runner) in &self.runners.pulls {
                 if route.as_ref().is_none_or(|route| route == name) {
+                    if full {
+                        self.begin_full_pass(name, answer).await?;
+                    }
                     end = end.and(self.run(runner, Ask::by_hand(), answer).await?);
+                    while full && end != End::Failed && self.ledger.pass_open(name.clone()).await?.is_some() {
+                        end = end.and(self.run(runner, Ask::by_hand(), answer).await?);
+                    }
                 }
             }
         }

@@ -6,6 +6,7 @@ use super::template::{Bindings, Slot, encode};
 use crate::domain::Timestamp;
 use crate::remote::{CallClass, CallContext, CallError, Client, Request};
 use bytes::Bytes;
+use http::Method;
 use serde_json::Value;
 use serde_json::value::RawValue;
 use std::sync::Arc;
@@ -17,6 +18,8 @@ pub struct Called {
     pub body: Bytes,
     /// The CRM's clock as its Date header told it.
     pub server_time: Option<Timestamp>,
+    /// Its `Link` headers.
+    pub links: Vec<String>,
 }
 
 /// Who carries a request under the policy of one call: [`crate::remote`]'s client; a script in tests.
@@ -33,7 +36,9 @@ pub trait Caller: Send + Sync {
 impl Caller for Client {
     async fn call(&self, context: CallContext, request: Request) -> Result<Called, CallError> {
         let answer = Client::call(self, context, request).await?;
-        Ok(Called { body: answer.body, server_time: answer.server_time })
+        let links = answer.headers.get_all(http::header::LINK).iter();
+        let links = links.filter_map(|link| link.to_str().ok().map(str::to_owned)).collect();
+        Ok(Called { body: answer.body, server_time: answer.server_time, links })
     }
 }
 
@@ -63,6 +68,17 @@ impl Endpoint {
         bindings: &Bindings,
     ) -> Result<Called, CallError> {
         let request = self.request(what, template, bindings)?;
+        self.send(what, request).await
+    }
+
+    /// The request for a page by the address that the page before gave; it is one of the CRM's own.
+    pub fn address(&self, url: &str) -> Request {
+        let (url, headers) = (url.to_owned(), self.file.headers.clone());
+        Request { method: Method::GET, url, headers, body: None }
+    }
+
+    /// Sends a request that was built.
+    pub async fn send(&self, what: &str, request: Request) -> Result<Called, CallError> {
         let context = CallContext::read(what, CallClass::Harvest);
         let called = self.caller.call(context, request).await?;
         if let Some((rule, text)) = met(&self.file.errors, None, root(what, &called.body)?) {
@@ -71,7 +87,13 @@ impl Endpoint {
         Ok(called)
     }
 
-    fn request(&self, what: &str, template: &Template, bindings: &Bindings) -> Result<Request, CallError> {
+    /// A template with values in place.
+    pub fn request(
+        &self,
+        what: &str,
+        template: &Template,
+        bindings: &Bindings,
+    ) -> Result<Request, CallError> {
         let path = template.path.render_with(bindings, encode);
         let path = path.ok_or_else(|| bad_answer(what, "a placeholder of the path has no value"))?;
         let mut url = format!("{}{path}", self.base_url.trim_end_matches('/'));

@@ -11,7 +11,7 @@ use super::times::delta;
 use super::{CrmRead, Page, PageToken, ReadContract};
 use crate::domain::{RecordId, Timestamp};
 use crate::env::Env;
-use crate::remote::CallError;
+use crate::remote::{CallError, CallErrorKind};
 use serde_json::Value;
 use serde_json::value::RawValue;
 use std::collections::BTreeSet;
@@ -59,8 +59,11 @@ impl Connector {
             lag: file.time.lag,
             overlap: file.time.overlap,
             companions: file.companions.keys().cloned().collect(),
+            flags: file.flags().map(str::to_owned).collect(),
         };
-        let fields: BTreeSet<String> = file.record.always.iter().cloned().chain(fields).collect();
+        // The CRM knows no field of such a name: asked for it, it would refuse the whole request.
+        let known = fields.into_iter().filter(|field| !contract.flags.contains(field));
+        let fields: BTreeSet<String> = file.record.always.iter().cloned().chain(known).collect();
         let endpoint = Endpoint {
             file,
             base_url: base_url.to_owned(),
@@ -74,7 +77,7 @@ impl Connector {
     /// Whether pages follow modification times: order by them, and no way to page by id.
     fn reads_by_time(&self) -> bool {
         let listing = &self.endpoint.file.changes;
-        listing.paging == Paging::Offset
+        matches!(listing.paging, Paging::Offset | Paging::Page { .. })
             && listing.order == Some(Order::Modified)
             && self.endpoint.file.record.modified.is_some()
     }
@@ -152,10 +155,22 @@ impl Connector {
         for batch in values.chunks(join.batch) {
             let mut bindings = self.endpoint.bindings();
             bindings.insert(Slot::Values, Value::from(batch));
+            bindings.extend(join.limit.map(|limit| (Slot::Limit, Value::from(limit))));
             let called = self.endpoint.call(&what, &join.request, &bindings).await?;
             let rows = join.records.list(root(&what, &called.body)?);
             let rows =
                 rows.ok_or_else(|| bad_answer(&what, format!("the answer has no list at {}", join.records)))?;
+            if join.limit.is_some_and(|limit| rows.len() >= limit) {
+                // Whoever was cut off would count as free.
+                return Err(bad_answer(
+                    &what,
+                    format!(
+                        "{} records for {} values: the answer may be cut; lower `batch` or raise `limit`",
+                        rows.len(),
+                        batch.len()
+                    ),
+                ));
+            }
             for row in rows {
                 let id = super::extract::read_id(join.id.raw(row));
                 ids.insert(id.map_err(|_| bad_answer(&what, format!("a row has no id at {}", join.id)))?);
@@ -210,12 +225,7 @@ impl CrmRead for Connector {
     async fn fetch(&self, ids: &[RecordId]) -> Result<Page, CallError> {
         let what = "records by id";
         let mut page = Page { records: Vec::new(), next: None, crm_time: None, bytes: 0 };
-        let Some(fetch) = &self.endpoint.file.fetch else {
-            return Err(bad_answer(
-                what,
-                "the connector has no [fetch]: add one, dialbridge cannot do without",
-            ));
-        };
+        let fetch = &self.endpoint.file.fetch;
         let wanted: BTreeSet<&RecordId> = ids.iter().collect();
         let kind = self.endpoint.file.record.id_type;
         let values: Vec<Value> = wanted.iter().filter_map(|id| id_value(id, kind)).collect();
@@ -224,8 +234,14 @@ impl CrmRead for Connector {
             bindings.insert(Slot::Ids, Value::from(batch));
             bindings.insert(Slot::Limit, Value::from(batch.len()));
             let began = self.env.instant();
-            let called = self.endpoint.call(what, &fetch.request, &bindings).await?;
-            let rows = fetch.records.list(root(what, &called.body)?);
+            let called = match self.endpoint.call(what, &fetch.request, &bindings).await {
+                // Asked for one by one, a CRM says so of a record that is gone.
+                Err(error) if error.kind == CallErrorKind::NotFound && fetch.batch == 1 => continue,
+                called => called?,
+            };
+            let body = root(what, &called.body)?;
+            let one = || fetch.records.raw(body).filter(|raw| fetch.batch == 1 && raw.get().starts_with('{'));
+            let rows = fetch.records.list(body).or_else(|| one().map(|raw| vec![raw]));
             let rows =
                 rows.ok_or_else(|| bad_answer(what, format!("the answer has no list at {}", fetch.records)))?;
             for row in rows {

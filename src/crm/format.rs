@@ -27,7 +27,7 @@ pub struct ConnectorFile {
     /// What the CRM's filter on modification times does.
     pub time: TimeContract,
     pub(super) changes: Listing,
-    pub(super) fetch: Option<Fetch>,
+    pub(super) fetch: Fetch,
     pub(super) count: Option<Single>,
     pub(super) clock: Option<Single>,
     pub(super) companions: BTreeMap<String, Companion>,
@@ -110,8 +110,17 @@ pub(super) enum Paging {
     Id,
     /// By position in an order that may shift.
     Offset,
+    /// By the number of the page, in an order that may shift.
+    Page {
+        /// The number of the first one.
+        first: u64,
+    },
     /// By a token in the body.
     Cursor { next: Pointer },
+    /// By the next page's address in the body.
+    NextUrl { next: Pointer },
+    /// By the next page's address in the `Link` header.
+    Link,
 }
 
 /// What tells that a page is the last one.
@@ -170,6 +179,8 @@ pub(super) struct Companion {
     pub value: Pointer,
     /// Looks up the ids of the records that carry the values.
     pub join: Option<Join>,
+    /// Whether records carry a field of the companion's name themselves.
+    pub in_record: bool,
 }
 
 /// From values to record ids.
@@ -179,6 +190,8 @@ pub(super) struct Join {
     pub records: Pointer,
     pub id: Pointer,
     pub batch: usize,
+    /// So many records or more in one answer: the CRM may have cut it.
+    pub limit: Option<usize>,
 }
 
 /// What an error in an answer's body means.
@@ -215,8 +228,8 @@ impl ConnectorFile {
         self.companions.keys().map(String::as_str)
     }
 
-    /// Whether records can be read by id.
-    pub fn can_fetch(&self) -> bool {
-        self.fetch.is_some()
+    /// The companions whose name is no field of the CRM: the set alone says who is in it.
+    pub fn flags(&self) -> impl Iterator<Item = &str> {
+        self.companions.iter().filter(|(_, companion)| !companion.in_record).map(|(name, _)| name.as_str())
     }
 }

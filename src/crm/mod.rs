@@ -9,9 +9,12 @@ mod connector;
 mod errors;
 mod extract;
 mod format;
+mod links;
 mod pages;
 mod parse;
+mod parse_auth;
 mod parse_request;
+mod steps;
 mod template;
 #[cfg(test)]
 mod tests;
@@ -45,6 +48,9 @@ pub struct ReadContract {
     pub overlap: Duration,
     /// The names of the companions.
     pub companions: Vec<String>,
+    /// Those of them that no record carries as a field of its own: whoever reads records sets it by
+    /// [`Page::set_flag`].
+    pub flags: Vec<String>,
 }
 
 /// Where the next page begins; opaque to everybody but the adapter.
@@ -62,6 +68,16 @@ pub struct Page {
     pub crm_time: Option<Timestamp>,
     /// The answer's size in bytes.
     pub bytes: u64,
+}
+
+impl Page {
+    /// Gives each record a field of the companion's name: true for whoever is in the set.
+    pub fn set_flag(&mut self, companion: &str, members: &BTreeSet<RecordId>) {
+        for record in self.records.iter_mut().flatten() {
+            let is_in = members.contains(&record.id);
+            record.fields.insert(companion.to_owned(), serde_json::Value::Bool(is_in));
+        }
+    }
 }
 
 /// Reading the CRM.

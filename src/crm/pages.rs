@@ -4,6 +4,7 @@ use super::call::{Called, Endpoint, root};
 use super::errors::bad_answer;
 use super::extract::id_value;
 use super::format::{End, IdType, Listing, Paging};
+use super::steps::Seen;
 use super::template::{Bindings, Slot};
 use crate::domain::{RecordId, Timestamp};
 use crate::remote::CallError;
@@ -24,8 +25,13 @@ pub(super) enum Position {
     AfterId(RecordId),
     /// At an offset; `edge` is the last row read that has an id, and how far it lies below `offset`.
     Offset { offset: u64, edge: Option<(RecordId, u64)>, restarts: u32 },
+    /// At a page's number; `edge` is the last row of the page before that has an id, and how many rows
+    /// follow it there.
+    Number { page: u64, edge: (RecordId, u64), restarts: u32 },
     /// At the CRM's own token.
     Token(Value),
+    /// At an address of the CRM's own.
+    Url(String),
     /// At this modification time (see [`super::burst`]).
     From(Timestamp),
 }
@@ -57,42 +63,31 @@ impl Endpoint {
         let mut restarted = false;
         loop {
             let mut bindings = bindings.clone();
-            let begin = bind(&mut bindings, &position, self.file.record.id_type);
-            let called = self.call(what, &listing.request, &bindings).await?;
+            let begin = bind(&mut bindings, listing, &position, self.file.record.id_type);
+            let request = match &position {
+                Position::Url(url) => self.address(url),
+                _ => self.request(what, &listing.request, &bindings)?,
+            };
+            let asked = request.url.clone();
+            let called = self.send(what, request).await?;
             let raw = root(what, &called.body)?;
-            let items = listing.records.list(raw).ok_or_else(|| {
-                bad_answer(
-                    what,
-                    format!(
-                        "the answer has no list at {}: check `records` in the connector",
-                        listing.records
-                    ),
-                )
-            })?;
+            let items = rows_of(what, listing, raw)?;
             let (mut ids, mut rows): (Vec<_>, Vec<_>) = items.iter().map(|item| read(item)).unzip();
-            if let Position::Offset { edge: Some((last, back)), restarts, .. } = &position {
-                // The last row read before must stand where it stood: else rows moved across the
-                // edge, and one of them may never have been in a page.
-                if ids.first() != Some(&Some(last.clone())) {
-                    position = again(what, *restarts)?;
-                    restarted = true;
-                    continue;
-                }
+            if !self.stands_still(what, listing, bindings, &position, &ids, read).await? {
+                position = again(what, &position)?;
+                restarted = true;
+                continue;
+            }
+            if let Position::Offset { edge: Some((_, back)), .. } = &position {
                 let known = usize::try_from(*back).unwrap_or(usize::MAX).min(ids.len());
                 ids.drain(..known);
                 rows.drain(..known);
             }
-            let more = is_more(what, listing, raw, items.len(), rows.len())?;
-            let next = match &listing.paging {
-                _ if !more => None,
-                Paging::Whole => None,
-                Paging::Id => Some(above(what, &position, &ids, self.file.record.id_type)?),
-                Paging::Offset => Some(behind(what, &position, begin + items.len() as u64, &ids)?),
-                Paging::Cursor { next } => {
-                    let token =
-                        next.value(raw).filter(|token| !matches!(token, Value::Null | Value::Bool(false)));
-                    token.filter(|token| token.as_str() != Some("")).map(Position::Token)
-                }
+            let next = if is_more(what, listing, raw, items.len(), rows.len())? {
+                let seen = Seen { raw, ids: &ids, end: begin + items.len() as u64, asked: &asked };
+                self.step(what, listing, &position, &seen, &called.links)?
+            } else {
+                None
             };
             if next.as_ref() == Some(&position) {
                 return Err(bad_answer(
@@ -103,30 +98,73 @@ impl Endpoint {
             return Ok(Rows { rows, next, restarted, called });
         }
     }
+
+    /// Whether the last row read before stands where it stood: else rows moved across the edge, and one of
+    /// them may never have been in a page. By offset the page itself begins with that row; by number the
+    /// page before is read once more.
+    async fn stands_still<T: Send>(
+        &self,
+        what: &str,
+        listing: &Listing,
+        mut bindings: Bindings,
+        position: &Position,
+        ids: &[Option<RecordId>],
+        read: ReadRow<'_, T>,
+    ) -> Result<bool, CallError> {
+        match position {
+            Position::Offset { edge: Some((last, _)), .. } => Ok(ids.first() == Some(&Some(last.clone()))),
+            Position::Number { page, edge: (last, back), .. } => {
+                bindings.insert(Slot::Page, Value::from(page.saturating_sub(1)));
+                let called = self.call(what, &listing.request, &bindings).await?;
+                let items = rows_of(what, listing, root(what, &called.body)?)?;
+                let place = usize::try_from(*back).ok().and_then(|back| items.len().checked_sub(back));
+                let there = place.and_then(|place| items.get(place)).and_then(|item| read(item).0);
+                Ok(there.as_ref() == Some(last))
+            }
+            Position::Offset { edge: None, .. }
+            | Position::Start
+            | Position::AfterId(_)
+            | Position::Token(_)
+            | Position::Url(_)
+            | Position::From(_) => Ok(true),
+        }
+    }
+}
+
+fn rows_of<'a>(what: &str, listing: &Listing, raw: &'a RawValue) -> Result<Vec<&'a RawValue>, CallError> {
+    listing.records.list(raw).ok_or_else(|| {
+        let at = &listing.records;
+        bad_answer(what, format!("the answer has no list at {at}: check `records` in the connector"))
+    })
 }
 
 /// Puts the position's values in place and tells at which offset the request begins.
-fn bind(bindings: &mut Bindings, position: &Position, ids: IdType) -> u64 {
+fn bind(bindings: &mut Bindings, listing: &Listing, position: &Position, ids: IdType) -> u64 {
     let mut begin = 0;
+    let mut page = if let Paging::Page { first } = &listing.paging { *first } else { 1 };
     match position {
-        // A time is the window's own beginning: whoever reads by time has put it in place.
-        Position::Start | Position::From(_) => {}
+        // A time is the window's own beginning: whoever reads by time has put it in place. An address
+        // holds everything itself.
+        Position::Start | Position::From(_) | Position::Url(_) => {}
         Position::AfterId(id) => {
             bindings.extend(id_value(id, ids).map(|value| (Slot::LastId, value)));
         }
         Position::Offset { offset, edge, .. } => {
             begin = offset.saturating_sub(edge.as_ref().map_or(0, |(_, back)| *back));
         }
+        Position::Number { page: number, .. } => page = *number,
         Position::Token(token) => {
             bindings.insert(Slot::Cursor, token.clone());
         }
     }
     bindings.insert(Slot::Offset, Value::from(begin));
+    bindings.insert(Slot::Page, Value::from(page));
     begin
 }
 
 /// Begins a shifted list again, a few times.
-fn again(what: &str, restarts: u32) -> Result<Position, CallError> {
+fn again(what: &str, position: &Position) -> Result<Position, CallError> {
+    let restarts = restarts(position);
     if restarts >= MAX_RESTARTS {
         return Err(bad_answer(
             what,
@@ -140,6 +178,18 @@ fn again(what: &str, restarts: u32) -> Result<Position, CallError> {
     Ok(Position::Offset { offset: 0, edge: None, restarts: restarts + 1 })
 }
 
+/// How often the list was begun again already.
+pub(super) fn restarts(position: &Position) -> u32 {
+    match position {
+        Position::Offset { restarts, .. } | Position::Number { restarts, .. } => *restarts,
+        Position::Start
+        | Position::AfterId(_)
+        | Position::Token(_)
+        | Position::Url(_)
+        | Position::From(_) => 0,
+    }
+}
+
 fn is_more(
     what: &str,
     listing: &Listing,
@@ -147,66 +197,15 @@ fn is_more(
     received: usize,
     new: usize,
 ) -> Result<bool, CallError> {
-    match (&listing.paging, &listing.end) {
-        // The token alone says whether there is more.
-        (Paging::Cursor { .. }, End::Short | End::Empty) => Ok(true),
-        (_, End::Short) => Ok(received >= listing.limit && new > 0),
-        (_, End::Empty) => Ok(new > 0),
-        (paging, End::More(at)) => match at.value(raw) {
-            Some(Value::Bool(more)) => Ok(more && (new > 0 || matches!(paging, Paging::Cursor { .. }))),
+    // Where the answer names the next page, that alone says whether there is one.
+    let named = matches!(listing.paging, Paging::Cursor { .. } | Paging::NextUrl { .. } | Paging::Link);
+    match &listing.end {
+        End::Short | End::Empty if named => Ok(true),
+        End::Short => Ok(received >= listing.limit && new > 0),
+        End::Empty => Ok(new > 0),
+        End::More(at) => match at.value(raw) {
+            Some(Value::Bool(more)) => Ok(more && (new > 0 || named)),
             _ => Err(bad_answer(what, format!("the answer does not say at {at} whether there is more"))),
         },
     }
-}
-
-/// The position above a page's last id.
-fn above(
-    what: &str,
-    position: &Position,
-    ids: &[Option<RecordId>],
-    kind: IdType,
-) -> Result<Position, CallError> {
-    if let Position::AfterId(last) = position
-        && ids.iter().flatten().any(|id| !is_above(id, last, kind))
-    {
-        return Err(bad_answer(
-            what,
-            "the page holds ids that are not above the last one: the CRM ignores the id filter or the order",
-        ));
-    }
-    let last = ids.iter().flatten().next_back().ok_or_else(|| {
-        bad_answer(what, "no record of a full page has an id, so the next page has no beginning")
-    })?;
-    if ids.iter().flatten().any(|id| id != last && is_above(id, last, kind) && kind == IdType::Integer) {
-        return Err(bad_answer(what, "the page is not ordered by id: the CRM ignores the order"));
-    }
-    Ok(Position::AfterId(last.clone()))
-}
-
-/// Whether `id` may stand above `last`. How a CRM sorts texts is its own affair: there, only the same
-/// id again is certainly wrong.
-fn is_above(id: &RecordId, last: &RecordId, kind: IdType) -> bool {
-    match (kind, id.as_str().parse::<i64>(), last.as_str().parse::<i64>()) {
-        (IdType::Integer, Ok(id), Ok(last)) => id > last,
-        (_, _, _) => id != last,
-    }
-}
-
-/// The position behind a page, with its last row as the edge to be met again.
-fn behind(
-    what: &str,
-    position: &Position,
-    offset: u64,
-    ids: &[Option<RecordId>],
-) -> Result<Position, CallError> {
-    let restarts = match position {
-        Position::Offset { restarts, .. } => *restarts,
-        Position::Start | Position::AfterId(_) | Position::Token(_) | Position::From(_) => 0,
-    };
-    let back = ids.iter().rev().position(Option::is_some);
-    let back = back.ok_or_else(|| {
-        bad_answer(what, "no record of a page has an id, so nothing proves that the next page follows it")
-    })?;
-    let last = ids.len() - 1 - back;
-    Ok(Position::Offset { offset, edge: ids[last].clone().map(|id| (id, back as u64 + 1)), restarts })
 }

@@ -5,13 +5,12 @@ use super::format::{
     Companion, ConnectorFile, ErrorRule, Fetch, IdType, Join, Listing, Means, RecordShape, Single,
     TimeContract,
 };
+use super::parse_auth::{read_auth, read_headers};
 use super::parse_request::{listing, template};
 use super::template::Slot;
 use super::times::TimeForm;
 use super::walk::{At, Notes, Section};
 use crate::domain::Problem;
-use crate::remote::AuthScheme;
-use http::{HeaderMap, HeaderName, HeaderValue};
 use std::time::Duration;
 use toml::de::DeTable;
 
@@ -19,7 +18,7 @@ const POINTER: &str = "a JSON pointer such as \"/data/id\" (empty for the top le
 
 /// Slots of a request for a list that no time limits.
 const LIST_SLOTS: &[Slot] =
-    &[Slot::LastId, Slot::Offset, Slot::Cursor, Slot::Limit, Slot::Object, Slot::Fields];
+    &[Slot::LastId, Slot::Offset, Slot::Page, Slot::Cursor, Slot::Limit, Slot::Object, Slot::Fields];
 
 /// Reads a connector file. `file` is its name for messages.
 ///
@@ -54,7 +53,8 @@ fn read_file(root: Section<'_, '_>) -> Option<ConnectorFile> {
     let record = needed(&root, "record", "where a record's parts lie").and_then(read_record);
     let time = needed(&root, "time", "what the filter on modification times does").and_then(read_time);
     let changes = read_changes(&root);
-    let fetch = root.section("fetch").map(read_fetch);
+    // Companions, hints, `try` and decisions that grew old read by id: without it a route comes to a halt.
+    let fetch = needed(&root, "fetch", "how records are read by their ids").and_then(read_fetch);
     let count = root.section("count").map(|section| read_single(section, &[Slot::Object]));
     let clock = root.section("clock").map(|section| read_single(section, &[]));
     let companions: Vec<_> = root
@@ -73,7 +73,7 @@ fn read_file(root: Section<'_, '_>) -> Option<ConnectorFile> {
         record: record?,
         time: time?,
         changes: changes?,
-        fetch: optional(fetch)?,
+        fetch: fetch?,
         count: optional(count)?,
         clock: optional(clock)?,
         companions: companions.into_iter().map(|(name, read)| Some((name, read?))).collect::<Option<_>>()?,
@@ -109,56 +109,6 @@ pub(super) fn required_pointer(section: &Section<'_, '_>, key: &'static str) -> 
         section.missing(key, POINTER);
     }
     pointer(section, key)
-}
-
-fn read_auth(root: &Section<'_, '_>) -> Option<AuthScheme> {
-    #[derive(Clone, Copy)]
-    enum Kind {
-        Bearer,
-        Word,
-        Header,
-    }
-    let Some(section) = root.section("auth") else {
-        return (!root.has("auth")).then_some(AuthScheme::Bearer);
-    };
-    let kind =
-        section.choice("kind", &[("bearer", Kind::Bearer), ("word", Kind::Word), ("header", Kind::Header)]);
-    if !section.has("kind") {
-        section.missing("kind", "bearer, word or header");
-    }
-    let form = match kind?.value {
-        Kind::Bearer => Some(AuthScheme::Bearer),
-        Kind::Word => {
-            section.required("word", "the word before the token").map(|at| AuthScheme::Word(at.value))
-        }
-        Kind::Header => section.required("header", "the header's name").and_then(|at| {
-            let name = HeaderName::try_from(at.value.as_str()).ok();
-            if name.is_none() {
-                section.wrong("header", &at.span, format!("{:?}", at.value), "the name of an HTTP header");
-            }
-            name.map(AuthScheme::Header)
-        }),
-    };
-    section.done();
-    form
-}
-
-fn read_headers(root: &Section<'_, '_>) -> HeaderMap {
-    let mut headers = HeaderMap::new();
-    for (name, at) in root.text_table("headers") {
-        match (HeaderName::try_from(name.as_str()), HeaderValue::try_from(at.value.as_str())) {
-            (Ok(name), Ok(value)) => {
-                headers.insert(name, value);
-            }
-            (_, _) => {
-                // The value may be a secret: it is not shown.
-                let problem =
-                    Problem::new(at.key, "no valid HTTP header", "a header's name and a visible text");
-                root.notes.add(problem, Some(&at.span));
-            }
-        }
-    }
-    headers
 }
 
 fn read_record(section: Section<'_, '_>) -> Option<RecordShape> {
@@ -289,20 +239,24 @@ fn read_single(section: Section<'_, '_>, slots: &[Slot]) -> Option<Single> {
 fn read_companion(section: Section<'_, '_>) -> Option<Companion> {
     let listed = listing(&section, LIST_SLOTS);
     let value = required_pointer(&section, "value");
+    let in_record = section.flag("in_record").is_some_and(|at| at.value);
     let join = section.section("join").map(|inner| {
         let request = template(&inner, &[Slot::Values, Slot::Limit, Slot::Object]);
         let (records, id) = (required_pointer(&inner, "records"), required_pointer(&inner, "id"));
         let batch = inner.number("batch", "1 to 1000", 1..1_001);
+        let limit = inner.number("limit", "1 to 10000", 1..10_001);
         if let Some(request) = &request
             && !request.uses(Slot::Values)
         {
             inner.missing("query", "{values} somewhere in query or body");
         }
         inner.done();
-        Some(Join { request: request?, records: records?, id: id?, batch: number(batch, 100) })
+        let request = request?;
+        let limit = (limit.is_some() || request.uses(Slot::Limit)).then(|| number(limit, 1_000));
+        Some(Join { request, records: records?, id: id?, batch: number(batch, 100), limit })
     });
     section.done();
-    Some(Companion { listing: listed?, value: value?, join: optional(join)? })
+    Some(Companion { listing: listed?, value: value?, join: optional(join)?, in_record })
 }
 
 fn read_error(section: Section<'_, '_>) -> Option<ErrorRule> {
@@ -333,6 +287,7 @@ pub(super) fn number(at: Option<At<u64>>, default: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::remote::AuthScheme;
 
     const RIGHT: &str = r#"
 name    = "mine"
@@ -354,6 +309,11 @@ query   = { since = "{since}", after = "{last_id}", limit = "{limit}" }
 records = "/items"
 paging  = "id"
 order   = "id"
+
+[fetch]
+path    = "/contacts"
+query   = { ids = "{ids}" }
+records = "/items"
 "#;
 
     #[test]
@@ -387,7 +347,7 @@ lag        = "30s"
 path    = "/contacts"
 query   = { since = "{snice}" }
 records = "/items"
-paging  = "page"
+paging  = "pages"
 order   = "id"
 "#;
         let problems = parse(wrong, "mine.toml").unwrap_err();
@@ -409,8 +369,9 @@ order   = "id"
         line(15, "time.comparator");
         line(20, "did you mean {since}?");
         line(22, "read.changes.paging");
+        assert!(shown.iter().any(|text| text.contains("fetch: it is missing")), "{shown:#?}");
         // And the name itself, which is missing under its right spelling.
-        assert_eq!(problems.len(), 11, "{shown:#?}");
+        assert_eq!(problems.len(), 12, "{shown:#?}");
     }
 
     #[test]

@@ -15,8 +15,21 @@ enum Style {
     Whole,
     Id,
     Offset,
+    Page,
     Cursor,
+    NextUrl,
+    Link,
 }
+
+const STYLES: &[(&str, Style)] = &[
+    ("none", Style::Whole),
+    ("id", Style::Id),
+    ("offset", Style::Offset),
+    ("page", Style::Page),
+    ("cursor", Style::Cursor),
+    ("next_url", Style::NextUrl),
+    ("link", Style::Link),
+];
 
 /// Reads method, path, query, body and what falls away from them; `slots` are the placeholders that
 /// make sense here.
@@ -115,16 +128,15 @@ fn read_body(section: &Section<'_, '_>, at: &At<String>, omit: &BTreeMap<Slot, V
 pub(super) fn listing(section: &Section<'_, '_>, slots: &[Slot]) -> Option<Listing> {
     let request = template(section, slots);
     let records = required_pointer(section, "records");
-    let styles =
-        [("none", Style::Whole), ("id", Style::Id), ("offset", Style::Offset), ("cursor", Style::Cursor)];
-    let style = section.choice("paging", &styles);
+    let style = section.choice("paging", STYLES);
     if !section.has("paging") {
-        section.missing("paging", "id, offset, cursor or none");
+        section.missing("paging", "id, offset, page, cursor, next_url, link or none");
     }
     let order =
         section.choice("order", &[("id", Order::Id), ("modified", Order::Modified), ("none", Order::None)]);
     let limit = section.number("limit", "1 to 10000", 1..10_001);
     let next = section.has("next").then(|| pointer(section, "next")).flatten();
+    let first = section.number("first_page", "the number of the first page, 0 or 1", 0..2);
     let end = read_end(section);
     let style = style?;
     let order = order.map(|at| at.value);
@@ -133,12 +145,10 @@ pub(super) fn listing(section: &Section<'_, '_>, slots: &[Slot]) -> Option<Listi
         Style::Whole => Paging::Whole,
         Style::Id => Paging::Id,
         Style::Offset => Paging::Offset,
-        Style::Cursor => {
-            if !section.has("next") {
-                section.missing("next", "where the next page's token lies in the answer, such as \"/next\"");
-            }
-            Paging::Cursor { next: next? }
-        }
+        Style::Page => Paging::Page { first: first.map_or(1, |at| at.value) },
+        Style::Cursor => Paging::Cursor { next: needed_next(section, next, "token")? },
+        Style::NextUrl => Paging::NextUrl { next: needed_next(section, next, "address")? },
+        Style::Link => Paging::Link,
     };
     Some(Listing {
         request: request?,
@@ -148,6 +158,14 @@ pub(super) fn listing(section: &Section<'_, '_>, slots: &[Slot]) -> Option<Listi
         limit: number(limit, 200),
         end: end?,
     })
+}
+
+fn needed_next(section: &Section<'_, '_>, next: Option<Pointer>, what: &str) -> Option<Pointer> {
+    if !section.has("next") {
+        section
+            .missing("next", &format!("where the next page's {what} lies in the answer, such as \"/next\""));
+    }
+    next
 }
 
 /// `last_page = "short" | "empty"`, or `more = "/pointer"`.
@@ -172,7 +190,9 @@ fn check_paging(
         Style::Whole => &[][..],
         Style::Id => &[Slot::LastId, Slot::Limit],
         Style::Offset => &[Slot::Offset, Slot::Limit],
+        Style::Page => &[Slot::Page],
         Style::Cursor => &[Slot::Cursor],
+        Style::NextUrl | Style::Link => &[],
     };
     if let Some(request) = request {
         for slot in slots.iter().filter(|slot| !request.uses(**slot)) {
@@ -183,15 +203,23 @@ fn check_paging(
         }
     }
     match (style.value, order) {
-        (Style::Id, Some(Order::Id)) | (Style::Offset, Some(Order::Id | Order::Modified)) => {}
+        (Style::Id, Some(Order::Id)) | (Style::Offset | Style::Page, Some(Order::Id | Order::Modified)) => {}
         (Style::Id, _) => {
             wrong("pages by id need order = \"id\"", "an answer ordered by id, and order = \"id\"")
         }
-        (Style::Offset, _) => {
+        (Style::Offset | Style::Page, _) => {
             wrong(
-                "pages by offset need a declared order",
+                "pages by offset or number need a declared order",
                 "order = \"modified\" or \"id\", as the request asks for",
             );
+        }
+        (Style::NextUrl | Style::Link, _) => {
+            if request.is_some_and(|request| request.method != Method::GET) {
+                wrong(
+                    "pages by an address, and a request that is no GET",
+                    "a GET without a body: the address is all there is",
+                );
+            }
         }
         (Style::Whole | Style::Cursor, _) => {}
     }

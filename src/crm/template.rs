@@ -34,6 +34,8 @@ slots! {
     LastId = "last_id",
     /// How many records to pass over.
     Offset = "offset",
+    /// The number of a page.
+    Page = "page",
     /// The token that the page before gave; without a value on the first page.
     Cursor = "cursor",
     /// How many records a page may hold.

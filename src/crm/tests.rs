@@ -3,9 +3,12 @@
 use super::{Called, Caller, Connector, CrmRead, bundled, parse};
 use crate::domain::{RecordId, Timestamp};
 use crate::env::Env;
-use crate::remote::{BodyFault, CallContext, CallError, CallErrorKind, Request};
+use crate::remote::{BodyFault, CallContext, CallError, CallErrorKind, Request, Side};
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
+
+/// Stands for a 404 with a JSON body.
+const GONE: &str = "gone";
 
 /// Answers in turn (the last one for ever) and keeps what was asked.
 struct Script {
@@ -32,8 +35,13 @@ impl Caller for Script {
         self.asked.lock().unwrap().push(request);
         let mut answers = self.answers.lock().unwrap();
         let answer = if answers.len() > 1 { answers.pop() } else { answers.last().cloned() };
-        let body = answer.expect("an answer").to_string().into();
-        Ok(Called { body, server_time: None })
+        let answer = answer.expect("an answer");
+        if answer == json!(GONE) {
+            let (kind, what) = (CallErrorKind::NotFound, "script".to_owned());
+            return Err(CallError { side: Side::Crm, kind, what, detail: String::new(), status: Some(404) });
+        }
+        let body = answer.to_string().into();
+        Ok(Called { body, server_time: None, links: Vec::new() })
     }
 }
 
@@ -143,6 +151,22 @@ async fn odoos_blacklist_is_read_as_bare_ids_page_by_page() {
     assert_eq!(body["context"], json!({ "active_test": false }));
 }
 
+#[tokio::test]
+async fn a_companion_that_no_record_carries_is_not_asked_for_as_a_field() {
+    let asked = async |change: (&str, &str)| {
+        let script = Script::new(vec![json!([])]);
+        let file = parse(&bundled("odoo").unwrap().replacen(change.0, change.1, 1), "odoo").unwrap();
+        let fields = ["name".to_owned(), "phone_sanitized_blacklisted".to_owned()];
+        let odoo = Connector::new(file, "https://crm.example.com", None, fields, script.clone(), Env::real())
+            .unwrap();
+        odoo.changed_since(None, None).await.unwrap();
+        script.asked(0).1["fields"].clone()
+    };
+    let carried = json!(["active", "name", "phone_sanitized_blacklisted", "write_date"]);
+    assert_eq!(asked(("in_record = true", "in_record = true")).await, carried);
+    assert_eq!(asked(("in_record = true", "")).await, json!(["active", "name", "write_date"]));
+}
+
 #[test]
 fn odoos_500_for_an_unknown_field_is_a_matter_of_configuration() {
     let file = parse(bundled("odoo").unwrap(), "odoo").unwrap();
@@ -178,4 +202,42 @@ async fn a_token_of_another_connector_is_refused() {
         .await
         .unwrap_err();
     assert_eq!(error.kind, CallErrorKind::BadAnswer);
+}
+
+#[tokio::test]
+async fn a_crm_without_a_list_of_ids_is_asked_one_by_one() {
+    let text = bundled("sim-id").unwrap().replacen(
+        "path    = \"/api/{object}/by-ids\"\nquery   = { ids = \"{ids}\" }\nrecords = \"/items\"\nbatch   = 200",
+        "path    = \"/api/{object}/{ids}\"\nrecords = \"/item\"\nbatch   = 1",
+        1,
+    );
+    let file = parse(&text, "sim-id").unwrap_or_else(|problems| panic!("{problems:#?}"));
+    let script = Script::new(vec![json!({ "item": { "id": 3, "active": true } }), json!(GONE)]);
+    let crm = Connector::new(file, "https://crm.example.com", None, [], script.clone(), Env::real()).unwrap();
+    let page = crm.fetch(&[RecordId::from("3"), RecordId::from("7")]).await.unwrap();
+    assert_eq!(page.records.len(), 1, "one is there, one is gone");
+    assert_eq!(script.asked(0).0, "https://crm.example.com/api/contacts/3");
+    assert_eq!(script.asked(1).0, "https://crm.example.com/api/contacts/7");
+}
+
+#[tokio::test]
+async fn an_answer_that_may_be_cut_frees_nobody() {
+    let text = bundled("sim-offset").unwrap().replacen(
+        "body    = '{ \"numbers\": \"{values}\" }'",
+        "body    = '{ \"numbers\": \"{values}\", \"limit\": \"{limit}\" }'\nlimit   = 2",
+        1,
+    );
+    let file = parse(&text, "sim-offset").unwrap_or_else(|problems| panic!("{problems:#?}"));
+    let numbers = json!({ "items": [{ "number": "+4930" }] });
+    let set = async |found: Value| {
+        let script = Script::new(vec![numbers.clone(), json!({ "items": found })]);
+        let crm =
+            Connector::new(file.clone(), "https://crm.example.com", None, [], script.clone(), Env::real());
+        let set = crm.unwrap().companion("phone_blacklisted").await;
+        assert_eq!(script.asked(1).1, json!({ "numbers": ["+4930"], "limit": 2 }));
+        set
+    };
+    assert_eq!(set(json!([{ "id": 3 }])).await.unwrap(), ["3"].map(RecordId::from).into());
+    let error = set(json!([{ "id": 3 }, { "id": 4 }])).await.unwrap_err();
+    assert!(error.detail.contains("may be cut"), "{error}");
 }

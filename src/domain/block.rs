@@ -31,6 +31,16 @@ pub enum BlockSubject {
     Number(String),
 }
 
+impl BlockSubject {
+    /// How it reads in a reason: `the record`, or `the number +4930123456`.
+    pub fn spoken(&self) -> String {
+        match self {
+            Self::Record(_) => "the record".to_owned(),
+            Self::Number(number) => format!("the number {number}"),
+        }
+    }
+}
+
 /// A row of the block list.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Block {

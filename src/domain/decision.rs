@@ -67,9 +67,9 @@ pub enum CrmSide {
     Ineligible(Reason),
     /// Eligible, and every field could be mapped.
     Eligible(Desired),
-    /// Eligible, but without a name or a usable number: parked and locked.
+    /// Without a name or a usable number, or nobody can tell whether it may be called: parked and locked.
     Uncallable(Reason),
-    /// A condition or a field could not be worked out: parked; a contact that exists stays as it is.
+    /// A field or the key could not be worked out: parked; a contact that exists stays as it is.
     Unusable(Reason),
 }
 

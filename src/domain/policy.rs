@@ -39,10 +39,52 @@ named_enum! {
     RouteState {
         /// Reads, maps, decides; sends nothing but locks.
         Dry = "dry",
+        /// Acts for the records of its pilot; decides about all others and sends nothing but locks for them.
+        Pilot = "pilot",
         /// Acts.
         On = "on",
         /// Sends nothing but locks; harvesting goes on.
         Paused = "paused",
+    }
+}
+
+named_enum! {
+    /// What a wave brings.
+    WaveKind {
+        /// Contacts that do not exist yet.
+        New = "new",
+        /// Updates of contacts, and unlocks.
+        Changed = "changed",
+    }
+}
+
+named_enum! {
+    /// Where a wave stands.
+    WaveState {
+        /// Within the limit.
+        Open = "open",
+        /// Past the limit: it needs approval.
+        Held = "held",
+        /// A person lets it go.
+        Approved = "approved",
+        /// A person put it aside.
+        Rejected = "rejected",
+    }
+}
+
+named_enum! {
+    /// Why everything is read again.
+    PassReason {
+        /// The route has never been read to the end.
+        First = "first",
+        /// Mapping, conditions or connector changed.
+        Revision = "revision",
+        /// What a dry route decided is decided anew before it is sent.
+        LeftDry = "left_dry",
+        /// A person asked for it.
+        ByHand = "by_hand",
+        /// Once a week, for what came too late under an old time.
+        Weekly = "weekly",
     }
 }
 
@@ -73,5 +115,18 @@ named_enum! {
         Empty = "empty",
         /// Neither does: an emptied field is shown, not sent.
         Never = "never",
+    }
+}
+
+impl PassReason {
+    /// For people.
+    pub const fn in_words(self) -> &'static str {
+        match self {
+            Self::First => "the first read",
+            Self::Revision => "the mapping changed",
+            Self::LeftDry => "the route left dry",
+            Self::ByHand => "by hand",
+            Self::Weekly => "once a week",
+        }
     }
 }

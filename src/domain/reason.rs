@@ -130,8 +130,25 @@ reason_codes! {
     LockAgain = "lock_again", "locked once more: another request on the contact was under way";
     /// A systemic failure stopped the route.
     Systemic = "systemic", "stopped: {text}";
+    /// So many known records are not named in the CRM's answers that the answers are in doubt.
+    RecordsMissing = "records_missing", "{count} known records are not named in the CRM's answers: a right may be missing, or a filter broken, so nothing is concluded from it. If they were deleted on purpose, `dialbridge route on {route}` says so";
     /// A person put it aside.
     Discarded = "discarded", "put aside by hand until it changes";
+}
+
+impl ReasonCode {
+    /// The sentence for many at once: what differs from one to the next is left open.
+    pub fn in_general(self) -> String {
+        let mut rest = self.template();
+        let mut text = String::new();
+        while let Some((before, after)) = rest.split_once('{') {
+            text.push_str(before);
+            text.push('…');
+            rest = after.split_once('}').map_or("", |(_, tail)| tail);
+        }
+        text.push_str(rest);
+        text
+    }
 }
 
 /// A code with its parameters.
@@ -155,6 +172,20 @@ impl Reason {
     pub fn with(mut self, name: &str, value: impl fmt::Display) -> Self {
         self.params.insert(name.to_owned(), value.to_string());
         self
+    }
+
+    /// Whether a record parked for it is locked as well: without a name or a number it cannot be called, and where a
+    /// condition or the record itself cannot be read nobody knows whether it may be.
+    pub fn parks_and_locks(&self) -> bool {
+        let of_itself = matches!(
+            self.code,
+            ReasonCode::NoName
+                | ReasonCode::NoPhone
+                | ReasonCode::RecordUnreadable
+                | ReasonCode::RecordTooLarge
+        );
+        let key = self.params.get("key").or_else(|| self.params.get("field"));
+        of_itself || key.is_some_and(|key| key == "only_if" || key == "block_if")
     }
 
     /// The parameters as JSON, as the ledger stores them.

@@ -126,7 +126,11 @@ pub async fn try_record(
     id: &RecordId,
 ) -> Result<Trial, JobError> {
     let route = &context.route;
-    let page = context.crm.fetch(std::slice::from_ref(id)).await?;
+    let mut page = context.crm.fetch(std::slice::from_ref(id)).await?;
+    // Asked now and of the CRM: before the first pull the ledger has no copy.
+    for companion in context.flags_used() {
+        page.set_flag(companion, &context.crm.companion(companion).await?);
+    }
     let Some(found) = page.records.into_iter().next() else {
         return Ok(nothing(route.route.as_str(), "the CRM has no record with this id".to_owned()));
     };
@@ -140,14 +144,14 @@ pub async fn try_record(
     let key = RecordKey { crm: route.crm.clone(), object: route.object.clone(), id: id.clone() };
     let inputs = context
         .ledger
-        .record_inputs(route.client.clone(), route.route.clone(), key, examined.pulled.numbers.clone())
+        .record_inputs(route.client.clone(), route.route.clone(), key, examined.numbers.clone())
         .await?;
     let own = inputs.link.as_ref().and_then(|link| link.contact);
-    let asked = match &examined.pulled.user_data {
+    let asked = match &examined.user_data {
         Ok(user_data) => Some(bearers(dialler, user_data).await),
         Err(_) => None,
     };
-    let (side, not_asked) = match (own, &asked, &examined.pulled.user_data) {
+    let (side, not_asked) = match (own, &asked, &examined.user_data) {
         (Some(id), Some(Err(error)), _) => {
             let known = format!("contact {id} is the record's own; the dialler could not be asked: {error}");
             (DiallerSide::Linked, Some(known))
@@ -157,10 +161,10 @@ pub async fn try_record(
         (None, Some(Err(error)), _) => (DiallerSide::NotMet, Some(format!("could not be asked: {error}"))),
         (None, _, _) => (DiallerSide::NotMet, Some("not asked: the record has no usable key".to_owned())),
     };
-    let doubles = doubles(asked.and_then(Result::ok), &examined.pulled.user_data, own);
+    let doubles = doubles(asked.and_then(Result::ok), &examined.user_data, own);
     let decision = sync::decide(&DecisionInput {
         link: inputs.link.as_ref(),
-        crm: &examined.pulled.crm,
+        crm: &examined.crm,
         dialler: &side,
         blocks: &inputs.blocks,
         last_result: inputs.last_result,
@@ -170,20 +174,20 @@ pub async fn try_record(
         route: route.route.to_string(),
         expressions: route.mapping.explain(&record, today).into_iter().map(Into::into).collect(),
         record: Some(Value::Object(record.fields)),
-        user_data: examined.pulled.user_data.as_ref().ok().map(ToString::to_string),
+        user_data: examined.user_data.as_ref().ok().map(ToString::to_string),
         notes: examined.notes.iter().map(ToString::to_string).collect(),
-        numbers: examined.pulled.numbers.clone(),
+        numbers: examined.numbers.clone(),
         blocks: inputs.blocks.iter().map(|block| format!("{} ({})", block.reason, block.source)).collect(),
         dialler: not_asked.unwrap_or_else(|| describe(&side, own)),
-        verdict: verdict(&decision, examined.pulled.block == crate::ledger::BlockWord::Set),
+        verdict: verdict(&decision, examined.block == crate::ledger::BlockWord::Set),
         doubles,
         operations: decision
             .intents
             .iter()
             .map(|intent| format!("{}: {}", intent.kind, intent.reason))
             .collect(),
-        changes: changes(&decision, inputs.link.as_ref(), &examined.pulled.crm),
-        sends: sends(&decision, inputs.link.as_ref(), &examined.pulled, campaign),
+        changes: changes(&decision, inputs.link.as_ref(), &examined.crm),
+        sends: sends(&decision, inputs.link.as_ref(), &examined, campaign),
     })
 }
 

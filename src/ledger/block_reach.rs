@@ -92,9 +92,14 @@ pub(super) fn decide_anew(
                  WHERE n.number = ?2 AND l.client = ?1 AND l.route IS NOT NULL
                  UNION
                  SELECT l.route, l.record_id FROM contact_numbers n JOIN links l ON l.contact_id = n.contact_id
-                 WHERE n.number = ?2 AND l.client = ?1 AND l.route IS NOT NULL",
+                 WHERE n.number = ?2 AND l.client = ?1 AND l.route IS NOT NULL
+                 UNION
+                 -- Whoever was never there has no link, and so no numbers: what it is blocked by tells.
+                 SELECT d.route, d.record_id FROM records d JOIN routes r ON r.route = d.route
+                 WHERE d.state = 'blocked' AND d.link_id IS NULL AND r.client = ?1
+                   AND json_extract(d.params, '$.subject') = ?3",
             )?
-            .query_map((client, number), |row| Ok((row.get(0)?, row.get(1)?)))?
+            .query_map((client, number, subject.spoken()), |row| Ok((row.get(0)?, row.get(1)?)))?
             .collect::<Result<_, _>>()?,
     };
     for (route, record) in records {

@@ -74,11 +74,7 @@ pub(super) fn epoch_raise(tx: &Transaction<'_>) -> rusqlite::Result<i64> {
 
 /// How a block reads as the reason of a lock.
 pub(super) fn reason_of(block: &Block) -> Reason {
-    let subject = match &block.subject {
-        BlockSubject::Record(_) => "the record".to_owned(),
-        BlockSubject::Number(number) => format!("the number {number}"),
-    };
-    Reason::new(ReasonCode::Blocked).with("subject", subject).with("why", &block.reason)
+    Reason::new(ReasonCode::Blocked).with("subject", block.subject.spoken()).with("why", &block.reason)
 }
 
 struct SubjectKey<'a> {

@@ -293,16 +293,20 @@ pub(super) fn store_seen(
     Ok(true)
 }
 
-/// Somebody gave a contact of ours a number that is blocked: it is locked in the transaction that learns of it.
+/// Somebody gave a contact of ours a number that is blocked: it is locked in the transaction that learns of it. One
+/// that was locked for a block that is no longer against it has its record looked at: it says who may be called.
 pub(super) fn lock_if_blocked(tx: &Transaction<'_>, id: ContactId, now: Timestamp) -> rusqlite::Result<()> {
     let links: Vec<i64> = tx
         .prepare_cached("SELECT id FROM links WHERE contact_id = ?1")?
         .query_map([id.0], |row| row.get(0))?
         .collect::<Result<_, _>>()?;
     for link in links.into_iter().map(LinkId) {
-        if let Some(block) = gate::shut_for(tx, link, &time(now))? {
-            let cause = Cause { at: now, decided_at: now, text: "gate".to_owned(), run: None };
-            lane::lock(tx, link, &block_store::reason_of(&block), &cause)?;
+        match gate::shut_for(tx, link, &time(now))? {
+            Some(block) => {
+                let cause = Cause { at: now, decided_at: now, text: "gate".to_owned(), run: None };
+                lane::lock(tx, link, &block_store::reason_of(&block), &cause)?;
+            }
+            None => hints::freed_in(tx, now, link)?,
         }
     }
     Ok(())

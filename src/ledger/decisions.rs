@@ -2,6 +2,7 @@
 //! the new operations are queued. The one place that makes operations from decisions (semantics 3).
 
 use super::sql::{self, json, time};
+use super::waves;
 use crate::domain::{
     Base, CampaignId, ContactId, Decision, Intent, LinkId, OperationKind, Reason, ReasonCode, RecordId,
     RouteName, RunId, Timestamp, UserData, Verdict, Wish,
@@ -201,15 +202,17 @@ pub(super) fn insert_operation(
     intent: &Intent,
     not_before: Option<Timestamp>,
 ) -> rusqlite::Result<i64> {
+    let wave = waves::join(tx, cause, link, intent.kind)?;
     tx.prepare_cached(
         "INSERT INTO operations (link_id, generation, kind, state, code, params, cause, run_id, decided_at, created_at,
-                                 not_before)
-         VALUES (:link, :generation, :kind, 'waiting', :code, :params, :cause, :run, :decided, :now, :not_before)",
+                                 not_before, wave_id)
+         VALUES (:link, :generation, :kind, 'waiting', :code, :params, :cause, :run, :decided, :now, :not_before, :wave)",
     )?
     .execute(named_params! {
         ":link": link.0, ":generation": generation, ":kind": intent.kind.as_str(), ":code": sql::code(&intent.reason),
         ":params": intent.reason.params_json(), ":cause": cause.text, ":run": cause.run.map(|r| r.0),
         ":decided": time(cause.decided_at), ":now": time(cause.at), ":not_before": time(not_before.unwrap_or(cause.at)),
+        ":wave": wave,
     })?;
     Ok(tx.last_insert_rowid())
 }

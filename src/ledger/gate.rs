@@ -19,21 +19,29 @@ pub enum GateAnswer {
     Shut(Box<Block>),
 }
 
+/// What is about to happen to a contact.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Opens {
+    /// It becomes callable: by its record and by all its numbers, those that its record maps to now and those that
+    /// the dialler was seen to hold.
+    Contact,
+    /// It gets the numbers that its record maps to now; one that it gives up for them does not count. Else whoever had
+    /// a blocked number could never get another one.
+    Numbers,
+}
+
 impl Ledger {
-    /// Whether the link's contact may be made callable, or get a new number.
-    ///
-    /// Asks by its record and by all its numbers: those its record maps to now, and those the dialler was
-    /// seen to hold.
+    /// Whether the link's contact may be made callable, or get its record's numbers.
     ///
     /// # Errors
     /// The ledger cannot be read; then nothing is sent.
-    pub async fn gate_ask(&self, link: LinkId) -> Result<GateAnswer, LedgerError> {
+    pub async fn gate_ask(&self, link: LinkId, opens: Opens) -> Result<GateAnswer, LedgerError> {
         let now = time(self.env.now());
         let (epoch, block) = self
             .read("gate_ask", move |connection| {
                 // First the epoch: a change of the list between the two reads makes the permit old, not wrong.
                 let epoch = block_store::epoch_read(connection)?;
-                Ok((epoch, shut_for(connection, link, &now)?))
+                Ok((epoch, shut(connection, link, opens, &now)?))
             })
             .await?;
         Ok(answer(epoch, block))
@@ -43,12 +51,12 @@ impl Ledger {
     ///
     /// # Errors
     /// The ledger cannot be read; then nothing is sent.
-    pub async fn gate_ask_many(&self, links: Vec<LinkId>) -> Result<Vec<GateAnswer>, LedgerError> {
+    pub async fn gate_ask_many(&self, links: Vec<(LinkId, Opens)>) -> Result<Vec<GateAnswer>, LedgerError> {
         let now = time(self.env.now());
         let (epoch, blocks) = self
             .read("gate_ask_many", move |connection| {
                 let epoch = block_store::epoch_read(connection)?;
-                let blocks = links.iter().map(|link| shut_for(connection, *link, &now));
+                let blocks = links.iter().map(|(link, opens)| shut(connection, *link, *opens, &now));
                 Ok((epoch, blocks.collect::<rusqlite::Result<Vec<_>>>()?))
             })
             .await?;
@@ -108,9 +116,13 @@ fn answer(epoch: i64, block: Option<Block>) -> GateAnswer {
     }
 }
 
-/// The first block against a link, by record and by number; also asked inside the transaction that stores
-/// an answer.
+/// The first block against a link, by record and by all its numbers; also asked inside the transaction that
+/// stores an answer.
 pub(super) fn shut_for(connection: &Connection, link: LinkId, now: &str) -> rusqlite::Result<Option<Block>> {
+    shut(connection, link, Opens::Contact, now)
+}
+
+fn shut(connection: &Connection, link: LinkId, opens: Opens, now: &str) -> rusqlite::Result<Option<Block>> {
     let (client, contact): (String, Option<i64>) = connection
         .prepare_cached("SELECT client, contact_id FROM links WHERE id = ?1")?
         .query_row([link.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
@@ -126,8 +138,9 @@ pub(super) fn shut_for(connection: &Connection, link: LinkId, now: &str) -> rusq
         .prepare_cached("SELECT number FROM link_numbers WHERE link_id = ?1")?
         .query_map([link.0], |row| row.get(0))?
         .collect::<Result<_, _>>()?;
-    if let Some(contact) = contact {
-        numbers.extend(contact_numbers(connection, contact)?);
+    match (opens, contact) {
+        (Opens::Contact, Some(contact)) => numbers.extend(contact_numbers(connection, contact)?),
+        (Opens::Contact, None) | (Opens::Numbers, _) => {}
     }
     Ok(blocks_in_force(connection, &client, key.as_ref(), &numbers, now)?.into_iter().next())
 }
@@ -161,14 +174,16 @@ mod tests {
         let scene = testing::scene().await;
         let link = scene.link("1", None, &["+49301"]).await;
         scene.operation(link, "import", "waiting").await;
-        let GateAnswer::Open(permit) = scene.ledger.gate_ask(link).await? else { panic!("shut too early") };
+        let GateAnswer::Open(permit) = scene.ledger.gate_ask(link, Opens::Contact).await? else {
+            panic!("shut too early")
+        };
         assert!(scene.ledger.gate_is_current(&permit));
 
         let added = scene.ledger.block_add("house", by_number(&scene, "+49301", None)).await?;
         assert!(added.new);
         assert_eq!(added.links_locked, 0, "nothing is there to lock");
         assert!(!scene.ledger.gate_is_current(&permit), "the permit is of the time before");
-        assert!(matches!(scene.ledger.gate_ask(link).await?, GateAnswer::Shut(_)));
+        assert!(matches!(scene.ledger.gate_ask(link, Opens::Contact).await?, GateAnswer::Shut(_)));
         assert_eq!(scene.operations(link).await, [("import".to_owned(), "cancelled".to_owned())]);
 
         let again = scene.ledger.block_add("house", by_number(&scene, "+49301", None)).await?;
@@ -210,17 +225,17 @@ mod tests {
         let link = scene.link("1", Some(11), &["+49301"]).await;
         let until = scene.ledger.env.now() + chrono::TimeDelta::hours(1);
         scene.ledger.block_add("house", by_number(&scene, "+49301", Some(until))).await?;
-        assert!(matches!(scene.ledger.gate_ask(link).await?, GateAnswer::Shut(_)));
+        assert!(matches!(scene.ledger.gate_ask(link, Opens::Contact).await?, GateAnswer::Shut(_)));
         assert_eq!(scene.ledger.blocks_end_due().await?, 0);
         scene.wait(2).await;
-        assert!(matches!(scene.ledger.gate_ask(link).await?, GateAnswer::Open(_)));
+        assert!(matches!(scene.ledger.gate_ask(link, Opens::Contact).await?, GateAnswer::Open(_)));
         assert_eq!(scene.ledger.blocks_end_due().await?, 1);
 
         scene.ledger.block_add("house", by_number(&scene, "+49301", None)).await?;
-        assert!(matches!(scene.ledger.gate_ask(link).await?, GateAnswer::Shut(_)));
+        assert!(matches!(scene.ledger.gate_ask(link, Opens::Contact).await?, GateAnswer::Shut(_)));
         let subject = BlockSubject::Number("+49301".to_owned());
         assert_eq!(scene.ledger.block_remove("house", subject, "test", "a mistake").await?, 1);
-        assert!(matches!(scene.ledger.gate_ask(link).await?, GateAnswer::Open(_)));
+        assert!(matches!(scene.ledger.gate_ask(link, Opens::Contact).await?, GateAnswer::Open(_)));
         assert_eq!(scene.ledger.blocks_list(Some("house"), false, 10).await?, []);
         assert_eq!(scene.ledger.blocks_list(None, true, 10).await?.len(), 2);
         Ok(())

@@ -4,6 +4,7 @@
 use super::sql::time;
 use super::{Ledger, LedgerError};
 use crate::domain::{LinkId, RecordId, RouteName, Timestamp};
+use chrono::TimeDelta;
 use rusqlite::Transaction;
 
 /// A hint that waits.
@@ -13,7 +14,12 @@ pub struct Hint {
     pub id: i64,
     /// The record it names.
     pub record: RecordId,
+    /// How often it could not be answered.
+    pub tries: i64,
 }
+
+/// So many minutes a hint waits that could not be answered, by its tries.
+const WAITS: [i64; 4] = [1, 5, 15, 60];
 
 impl Ledger {
     /// Notes that records are to be looked at.
@@ -31,18 +37,44 @@ impl Ledger {
             .await
     }
 
-    /// What waits, oldest first.
+    /// What waits and is to be answered now, oldest first.
     ///
     /// # Errors
     /// The ledger cannot be read.
     pub async fn hints_waiting(&self, route: RouteName, limit: u32) -> Result<Vec<Hint>, LedgerError> {
+        let now = time(self.env.now());
         self.read("hints_waiting", move |connection| {
             connection
                 .prepare_cached(
-                    "SELECT id, record_id FROM hints WHERE route = ?1 AND taken_at IS NULL ORDER BY id LIMIT ?2",
+                    "SELECT id, record_id, tries FROM hints
+                     WHERE route = ?1 AND taken_at IS NULL AND (not_before IS NULL OR not_before <= ?3)
+                     ORDER BY id LIMIT ?2",
                 )?
-                .query_map((route.0, limit), |row| Ok(Hint { id: row.get(0)?, record: RecordId(row.get(1)?) }))?
+                .query_map((route.0, limit, now), |row| {
+                    Ok(Hint { id: row.get(0)?, record: RecordId(row.get(1)?), tries: row.get(2)? })
+                })?
                 .collect()
+        })
+        .await
+    }
+
+    /// These could not be answered: each waits, the longer the oftener, and keeps nobody else waiting.
+    ///
+    /// # Errors
+    /// The ledger cannot be written.
+    pub async fn hints_postpone(&self, hints: Vec<i64>, why: String) -> Result<(), LedgerError> {
+        let now = self.env.now();
+        self.write("hints_postpone", move |tx| {
+            let mut statement = tx.prepare_cached(
+                "UPDATE hints SET tries = tries + 1, failure = ?2,
+                        not_before = CASE tries WHEN 0 THEN ?3 WHEN 1 THEN ?4 WHEN 2 THEN ?5 ELSE ?6 END
+                 WHERE id = ?1",
+            )?;
+            let [first, second, third, later] = WAITS.map(|minutes| time(now + TimeDelta::minutes(minutes)));
+            for hint in hints {
+                statement.execute((hint, &why, &first, &second, &third, &later))?;
+            }
+            Ok(())
         })
         .await
     }
@@ -64,6 +96,18 @@ pub(super) fn add_in(
 /// of it is the route's choice and the record itself did not change.
 pub(super) fn vanished_in(tx: &Transaction<'_>, now: Timestamp, link: LinkId) -> rusqlite::Result<()> {
     link_in(tx, now, link, "vanished")
+}
+
+/// The record of a link that was locked for a block, now that no block stands against its contact: the blocked
+/// number is gone from the dialler.
+pub(super) fn freed_in(tx: &Transaction<'_>, now: Timestamp, link: LinkId) -> rusqlite::Result<()> {
+    tx.prepare_cached(
+        "INSERT INTO hints (route, record_id, source, at)
+         SELECT route, record_id, 'number gone', ?2 FROM links
+         WHERE id = ?1 AND route IS NOT NULL AND wish = 'locked' AND wish_code = 'blocked'",
+    )?
+    .execute((link.0, time(now)))?;
+    Ok(())
 }
 
 /// The record of a link, if it has one.

@@ -1,8 +1,9 @@
 //! Records whose conditions depend on the date, with the values the ledger keeps for them.
 
-use super::sql::{get_json, get_time_opt};
+use super::sql::{get_json, get_time, get_time_opt, time};
 use super::{Ledger, LedgerError};
 use crate::domain::{RecordId, RouteName, Timestamp};
+use chrono::NaiveDate;
 
 /// A record as far as a dated decision needs it.
 #[derive(Debug, Clone)]
@@ -13,16 +14,36 @@ pub struct KeptRecord {
     pub hash: Vec<u8>,
     /// That version's modification time.
     pub modified: Option<Timestamp>,
-    /// Its key.
-    pub user_data: String,
+    /// Its key; a record parked for its key has none.
+    pub user_data: Option<String>,
     /// The values its dated conditions use.
     pub values: serde_json::Map<String, serde_json::Value>,
-    /// Its numbers, as the link has them.
-    pub numbers: Vec<String>,
-    /// Whether the last decision let it be called.
-    pub linked: bool,
-    /// Whether the last decision found it blocked.
-    pub blocked: bool,
+    /// How it stands.
+    pub standing: Standing,
+    /// Since when its state has been what it is.
+    pub since: Timestamp,
+}
+
+/// How a record with kept values stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// It may be called, whatever else is the matter with it: a parked record's contact too.
+    Callable,
+    /// A condition keeps it out.
+    Waiting,
+    /// Blocked.
+    Blocked,
+    /// Out of reach for another reason.
+    Apart,
+}
+
+fn standing(state: &str, code: Option<&str>, wish: Option<&str>) -> Standing {
+    match (state, code, wish) {
+        ("linked", _, _) | (_, _, Some("callable")) => Standing::Callable,
+        ("blocked", _, _) => Standing::Blocked,
+        ("skipped", Some("not_eligible"), _) => Standing::Waiting,
+        (_, _, _) => Standing::Apart,
+    }
 }
 
 impl Ledger {
@@ -37,37 +58,75 @@ impl Ledger {
         limit: u32,
     ) -> Result<Vec<KeptRecord>, LedgerError> {
         self.read("records_kept", move |connection| {
-            let mut numbers =
-                connection.prepare_cached("SELECT number FROM link_numbers WHERE link_id = ?1")?;
             let mut statement = connection.prepare_cached(
-                "SELECT record_id, hash, modified, user_data, kept, link_id, state FROM records
-                 WHERE route = ?1 AND record_id > ?2 AND kept IS NOT NULL AND user_data IS NOT NULL
-                 ORDER BY record_id LIMIT ?3",
+                "SELECT r.record_id, r.hash, r.modified, coalesce(r.user_data, l.user_data) AS user_data, r.kept, r.state,
+                        r.code, r.since, CASE WHEN l.vanished_at IS NULL THEN l.wish END AS wish
+                 FROM records r LEFT JOIN links l ON l.id = r.link_id
+                 WHERE r.route = ?1 AND r.record_id > ?2 AND r.kept IS NOT NULL
+                 ORDER BY r.record_id LIMIT ?3",
             )?;
-            let mut rows = statement.query((route.0, after.0, limit))?;
-            let mut kept = Vec::new();
-            while let Some(row) = rows.next()? {
-                let link: Option<i64> = row.get("link_id")?;
-                let state: String = row.get("state")?;
-                kept.push(KeptRecord {
-                    id: RecordId(row.get("record_id")?),
-                    hash: row.get("hash")?,
-                    modified: get_time_opt(row, "modified")?,
-                    user_data: row.get("user_data")?,
-                    values: get_json(row, "kept")?,
-                    numbers: match link {
-                        Some(link) => {
-                            numbers.query_map([link], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?
-                        }
-                        None => Vec::new(),
-                    },
-                    linked: state == "linked",
-                    blocked: state == "blocked",
-                });
-            }
-            Ok(kept)
+            statement
+                .query_map((route.0, after.0, limit), |row| {
+                    let (state, code): (String, Option<String>) = (row.get("state")?, row.get("code")?);
+                    let wish: Option<String> = row.get("wish")?;
+                    Ok(KeptRecord {
+                        id: RecordId(row.get("record_id")?),
+                        hash: row.get("hash")?,
+                        modified: get_time_opt(row, "modified")?,
+                        user_data: row.get("user_data")?,
+                        values: get_json(row, "kept")?,
+                        standing: standing(&state, code.as_deref(), wish.as_deref()),
+                        since: get_time(row, "since")?,
+                    })
+                })?
+                .collect()
         })
         .await
+    }
+
+    /// Erases the values kept of these records, each as of a version's hash, and notes the day on which they are to
+    /// be read again, where there is one.
+    ///
+    /// # Errors
+    /// The ledger cannot be written.
+    pub async fn kept_erase(
+        &self,
+        route: RouteName,
+        records: Vec<(RecordId, Vec<u8>, Option<NaiveDate>)>,
+    ) -> Result<(), LedgerError> {
+        self.write("kept_erase", move |tx| {
+            let mut statement = tx.prepare_cached(
+                "UPDATE records SET kept = NULL, again_on = ?4
+                 WHERE route = ?1 AND record_id = ?2 AND hash = ?3 AND state <> 'linked'",
+            )?;
+            for (id, hash, again_on) in &records {
+                statement.execute((&route.0, &id.0, hash, again_on.map(|day| day.to_string())))?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// Whose day has come, though nothing is kept of them any more, is to be read by id.
+    ///
+    /// # Errors
+    /// The ledger cannot be written.
+    pub async fn erased_ask(&self, route: RouteName, today: NaiveDate) -> Result<(), LedgerError> {
+        let now = time(self.env.now());
+        self.write("erased_ask", move |tx| {
+            let today = today.to_string();
+            tx.execute(
+                "INSERT INTO hints (route, record_id, source, at)
+                 SELECT route, record_id, 'dated', ?3 FROM records WHERE route = ?1 AND again_on <= ?2",
+                (&route.0, &today, now),
+            )?;
+            tx.execute(
+                "UPDATE records SET again_on = NULL WHERE route = ?1 AND again_on <= ?2",
+                (&route.0, today),
+            )
+        })
+        .await
+        .map(|_| ())
     }
 }
 
@@ -94,7 +153,7 @@ impl Ledger {
     /// # Errors
     /// The ledger cannot be read.
     pub async fn blocks_count(&self) -> Result<i64, LedgerError> {
-        let now = super::sql::time(self.env.now());
+        let now = time(self.env.now());
         self.read("blocks_count", move |connection| {
             connection.query_row(
                 "SELECT count(*) FROM blocks WHERE lifted_at IS NULL AND (until IS NULL OR until > ?1)",

@@ -1,8 +1,11 @@
 //! Leases: operations on their way out. The row says `sending`, with the body, before the first byte
 //! leaves; so after a crash every operation in that state is uncertain, and nothing else is.
 
+use super::acts::acts;
 use super::decisions::{Cause, insert_operation, next_generation};
+use super::drip::{Drip, LeftToday, full_today, left_today};
 use super::inputs::link_view;
+use super::route_state::choose_pilots;
 use super::sql::{get_named, get_reason, get_time, json, time};
 use super::{Ledger, LedgerError};
 use crate::domain::policy::Clearing;
@@ -75,6 +78,8 @@ pub struct LeaseOrder {
     pub only: Option<RouteName>,
     /// How fields are emptied.
     pub clearing: Clearing,
+    /// The routes that may import so many contacts a day and no more.
+    pub drips: Vec<Drip>,
     /// Computes what is sent: handed in, because the ledger holds no policy.
     pub plan: fn(OperationKind, &LinkView, Clearing) -> Plan,
 }
@@ -97,22 +102,28 @@ pub struct LeaseBatch {
 }
 
 /// Lanes whose turn it is. A lane's oldest waiting operation goes first, and none while one is in flight
-/// or uncertain. A person's own operation passes a route that does not act; nothing passes a wrong token.
-const QUEUE: &str = "SELECT o.id, o.not_before FROM operations o
+/// or uncertain. A person's own operation passes a route that does not act and a limit; nothing passes a freeze
+/// or a wrong token.
+const QUEUE: &str = concat!(
+    "SELECT o.id, o.not_before FROM operations o
      JOIN links l ON l.id = o.link_id LEFT JOIN routes r ON r.route = l.route
      WHERE o.state = 'waiting' AND o.kind <> 'lock' AND o.not_before <= :now
        AND (o.not_before, o.id) > (:after, :after_id) AND (:only IS NULL OR l.route = :only)
-       AND (o.cause LIKE 'person:%' OR l.route IS NULL OR (r.state = 'on' AND r.stopped IS NULL))
        AND (o.kind <> 'import' OR l.absent_at >= :absent OR (l.contact_id IS NOT NULL AND l.vanished_at IS NULL))
        AND NOT EXISTS (SELECT 1 FROM operations b WHERE b.link_id = o.link_id
               AND (b.state IN ('sending', 'uncertain')
                    OR (b.state = 'waiting' AND (b.generation, b.id) < (o.generation, o.id))))
-     ORDER BY o.not_before, o.id LIMIT :limit";
+       AND ",
+    acts!(),
+    " ORDER BY o.not_before, o.id LIMIT :limit"
+);
 
 /// Locks go whatever the route's state and whatever else is in flight. One whose contact is not known yet
 /// waits for the import that may be making it.
 const LOCKS: &str = "SELECT o.id, o.not_before FROM operations o JOIN links l ON l.id = o.link_id
-     WHERE o.kind = 'lock' AND ((o.state = 'waiting' AND o.not_before <= :now)
+     WHERE o.kind = 'lock' AND NOT EXISTS (SELECT 1 FROM freezes f WHERE f.ended_at IS NULL AND f.even_locks
+              AND (f.until IS NULL OR f.until > :now))
+       AND ((o.state = 'waiting' AND o.not_before <= :now)
             OR (o.state = 'uncertain' AND o.settle_at <= :now AND l.wish = 'locked'))
        AND NOT EXISTS (SELECT 1 FROM operations b WHERE b.link_id = o.link_id AND b.kind = 'lock'
               AND b.id <> o.id AND (b.state = 'sending' OR b.id < o.id AND b.state IN ('waiting', 'uncertain')))
@@ -130,13 +141,15 @@ impl Ledger {
         let sent = self.next_seq();
         self.write("operations_lease", move |tx| {
             let (after, after_id) = order.after.0.clone().unwrap_or_default();
+            choose_pilots(tx)?;
+            let mut left = left_today(tx, &order.drips)?;
             let found: Vec<(i64, String)> = tx
                 .prepare_cached(QUEUE)?
                 .query_map(
                     named_params! {
                         ":now": time(now), ":after": after, ":after_id": after_id, ":absent": time(order.absent_since),
                         ":only": order.only.as_ref().map(RouteName::as_str),
-                        ":limit": i64::try_from(order.limit).unwrap_or(i64::MAX),
+                        ":limit": i64::try_from(order.limit).unwrap_or(i64::MAX), ":full": full_today(&left)?,
                     },
                     |row| Ok((row.get(0)?, row.get(1)?)),
                 )?
@@ -148,7 +161,7 @@ impl Ledger {
                 batch.next = Some(QueuePlace(Some((not_before.clone(), *id))));
             }
             for (id, _) in found {
-                lease_one(tx, OperationId(id), now, sent.0, &order, &mut batch)?;
+                lease_one(tx, OperationId(id), now, sent.0, &order, &mut left, &mut batch)?;
             }
             crate::env::crash::point("inside_commit_lease");
             Ok(batch)
@@ -218,7 +231,7 @@ impl Ledger {
                             SELECT min(not_before) AS at FROM operations o
                                 JOIN links l ON l.id = o.link_id LEFT JOIN routes r ON r.route = l.route
                                 WHERE o.state = 'waiting' AND o.not_before > ?1 AND (o.kind = 'lock' OR o.cause LIKE 'person:%'
-                                    OR l.route IS NULL OR (r.state = 'on' AND r.stopped IS NULL))
+                                    OR l.route IS NULL OR (r.state IN ('on', 'pilot') AND r.stopped IS NULL))
                             UNION ALL
                             SELECT min(settle_at) FROM operations WHERE state = 'uncertain' AND settle_at > ?1)",
                     )?
@@ -261,15 +274,24 @@ fn lease_one(
     now: Timestamp,
     sent: i64,
     order: &LeaseOrder,
+    left: &mut LeftToday,
     batch: &mut LeaseBatch,
 ) -> rusqlite::Result<()> {
     let mut operation = read(tx, id, now)?;
+    let mut drip = operation.route.as_ref().and_then(|route| left.get_mut(route));
+    drip = drip.filter(|_| operation.kind == OperationKind::Import && !operation.by_hand);
+    if drip.as_ref().is_some_and(|left| **left <= 0) {
+        return Ok(());
+    }
     operation.clearing = own_clearing(tx, id)?.unwrap_or(order.clearing);
     match (order.plan)(operation.kind, &operation.view, operation.clearing) {
         Plan::Send(values) => {
             operation.values = values;
             let body = json(&operation.values)?;
             begin(tx, &operation, sent, Some(&body))?;
+            if let Some(left) = drip {
+                *left -= 1;
+            }
             batch.leased.push(operation);
         }
         Plan::NothingLeft => {

@@ -215,7 +215,7 @@ fn crm_side(
             | ReasonCode::Vanished,
             Some((_, desired)),
         ) => CrmSide::Eligible(desired.clone()),
-        (_, ReasonCode::NoName | ReasonCode::NoPhone, _) => CrmSide::Uncallable(reason),
+        (_, _, _) if reason.parks_and_locks() => CrmSide::Uncallable(reason),
         ("parked" | "discarded", _, _) => CrmSide::Unusable(reason),
         (_, _, Some((Wish::Callable, desired))) => CrmSide::Eligible(desired.clone()),
         (_, ReasonCode::RecordDeleted | ReasonCode::RecordGone, _) => CrmSide::Gone(reason),

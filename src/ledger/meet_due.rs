@@ -1,6 +1,8 @@
 //! Whose key the dialler must be asked for: of waiting imports, of records that must not be called and have no
 //! contact that we know of, and again of records that were parked for what was found, once that may have changed.
 
+use super::acts::acts;
+use super::drip::{Drip, full_today, left_today};
 use super::sql::time;
 use super::{Ledger, LedgerError};
 use crate::domain::{CampaignId, ContactId, LinkId, RecordId, RouteName, Timestamp, UserData};
@@ -33,22 +35,24 @@ pub struct MeetSince {
 }
 
 /// Without a campaign a contact that is found cannot be told from one elsewhere: such a route's imports wait.
-const BY_IMPORT: &str =
+const BY_IMPORT: &str = concat!(
     "SELECT l.route, l.record_id, l.id AS link_id, l.user_data, r.campaign_id AS campaign,
             CASE WHEN l.vanished_at IS NULL THEN l.contact_id END AS contact
      FROM operations o JOIN links l ON l.id = o.link_id JOIN routes r ON r.route = l.route
      WHERE o.state = 'waiting' AND o.kind = 'import' AND o.not_before <= :now AND r.campaign_id IS NOT NULL
        AND (l.contact_id IS NULL OR l.vanished_at IS NOT NULL)
        AND (l.absent_at IS NULL OR l.absent_at < :absent)
-       AND (o.cause LIKE 'person:%' OR (r.state = 'on' AND r.stopped IS NULL))
-     ORDER BY o.id LIMIT :limit";
+       AND ",
+    acts!(),
+    " ORDER BY o.id LIMIT :limit"
+);
 
-/// A link whose import was taken back before its key was asked for.
+/// A link whose import was taken back before its key was asked for, and who is not to be called now.
 const UNMET: &str =
     "SELECT l.route, l.record_id, l.id AS link_id, l.user_data, coalesce(r.campaign_id, l.campaign_id)
             AS campaign, NULL AS contact
      FROM links l JOIN routes r ON r.route = l.route
-     WHERE l.contact_id IS NULL AND l.met_at IS NULL AND l.user_data IS NOT NULL
+     WHERE l.contact_id IS NULL AND l.met_at IS NULL AND l.user_data IS NOT NULL AND l.wish <> 'callable'
        AND NOT EXISTS (SELECT 1 FROM operations o WHERE o.link_id = l.id
                        AND o.state IN ('waiting', 'sending', 'uncertain') AND o.kind = 'import')
      ORDER BY l.id LIMIT :limit";
@@ -58,7 +62,9 @@ const DUE_RECORDS: &str = "SELECT d.route, d.record_id, d.link_id, d.user_data, 
             CASE WHEN l.vanished_at IS NULL THEN l.contact_id END AS contact
      FROM records d JOIN routes r ON r.route = d.route LEFT JOIN links l ON l.id = d.link_id
      WHERE d.meet = 'due' AND d.user_data IS NOT NULL
-       AND (r.campaign_id IS NOT NULL OR d.state IN ('skipped', 'blocked') OR d.code IN ('no_name', 'no_phone'))
+       AND (r.campaign_id IS NOT NULL OR d.state IN ('skipped', 'blocked')
+            OR d.code IN ('no_name', 'no_phone', 'record_unreadable', 'record_too_large')
+            OR coalesce(json_extract(d.params, '$.key'), json_extract(d.params, '$.field')) IN ('only_if', 'block_if'))
      ORDER BY d.route, d.record_id LIMIT :limit";
 
 /// What stands in the way may stand in a campaign that nobody sweeps, so it is asked about now and then.
@@ -67,7 +73,7 @@ const PARKED: &str = "SELECT d.route, d.record_id, d.link_id, d.user_data, r.cam
      FROM records d JOIN routes r ON r.route = d.route JOIN links l ON l.id = d.link_id
      WHERE d.state = 'parked' AND d.code IN ('several_contacts', 'found_elsewhere', 'folded_match')
        AND d.user_data IS NOT NULL AND l.met_at < :parked
-       AND r.campaign_id IS NOT NULL AND r.state = 'on' AND r.stopped IS NULL
+       AND r.campaign_id IS NOT NULL AND r.state IN ('on', 'pilot') AND r.stopped IS NULL
      ORDER BY d.route, d.record_id LIMIT :limit";
 
 impl Ledger {
@@ -76,9 +82,15 @@ impl Ledger {
     ///
     /// # Errors
     /// The ledger cannot be read.
-    pub async fn meet_due(&self, since: MeetSince, limit: u32) -> Result<Vec<MeetItem>, LedgerError> {
+    pub async fn meet_due(
+        &self,
+        since: MeetSince,
+        drips: Vec<Drip>,
+        limit: u32,
+    ) -> Result<Vec<MeetItem>, LedgerError> {
         let now = time(self.env.now());
         self.read("meet_due", move |connection| {
+            let full = full_today(&left_today(connection, &drips)?)?;
             let (absent, parked) = (time(since.absent), time(since.parked));
             let mut found = items(connection, DUE_RECORDS, named_params! { ":limit": limit })?;
             found.extend(items(connection, UNMET, named_params! { ":limit": limit })?);
@@ -86,7 +98,7 @@ impl Ledger {
             found.extend(items(
                 connection,
                 BY_IMPORT,
-                named_params! { ":now": now, ":absent": absent, ":limit": limit },
+                named_params! { ":now": now, ":absent": absent, ":full": full, ":limit": limit },
             )?);
             found.sort_by(|a, b| (&a.route, &a.record).cmp(&(&b.route, &b.record)));
             found.dedup_by(|a, b| a.route == b.route && a.record == b.record);

@@ -16,6 +16,8 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0005_views.sql"),
     include_str!("../../migrations/0006_absent.sql"),
     include_str!("../../migrations/0007_sending.sql"),
+    include_str!("../../migrations/0009_pull_memory.sql"),
+    include_str!("../../migrations/0012_route_states.sql"),
 ];
 
 /// The schema this program knows.

@@ -1,17 +1,15 @@
 //! What a pull stores: one page in one transaction, decisions included.
 
+use super::absent;
 use super::block_store::epoch_read;
-use super::decisions::{self, Cause, LinkOwner};
-use super::inputs;
-use super::source_blocks;
-use super::sql::{self, get_time_opt, time};
-use super::{Counts, Ledger, LedgerError, bearers};
+use super::record_store::store_record;
+use super::sql::{self, get_reason_opt, get_time_opt, time};
+use super::{Counts, Ledger, LedgerError};
 use crate::domain::{
-    CampaignId, CrmSide, Decision, DecisionInput, DiallerSide, LastResult, LinkId, Policy, Reason,
-    ReasonCode, RecordId, RecordKey, RouteName, RunId, Timestamp, UserData, Verdict,
+    CrmSide, Decision, DecisionInput, Policy, Reason, RecordId, RouteName, RunId, Timestamp, UserData,
 };
-use rusqlite::{OptionalExtension as _, Transaction, named_params};
-use std::collections::HashMap;
+use rusqlite::{OptionalExtension as _, Transaction};
+use std::collections::{HashMap, HashSet};
 
 /// What the ledger knows of a record, as far as "unchanged?" needs it.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,6 +41,22 @@ pub struct PulledRecord {
     pub crm: CrmSide,
     /// The values its dated conditions use, as JSON.
     pub kept: Option<String>,
+    /// Where all this comes from.
+    pub basis: Basis,
+    /// Said once, beside the verdict: texts that were cut, single numbers that were not usable.
+    pub notes: Vec<Reason>,
+}
+
+/// What a record's decision rests on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Basis {
+    /// The CRM's answer, just now.
+    Read,
+    /// An answer of which nothing but the id could be read; its numbers are those of the link.
+    Unreadable,
+    /// What the ledger kept of an earlier answer: decides nothing once a newer version was stored. Its
+    /// numbers are those of the link.
+    Kept,
 }
 
 /// What `block_if` said about a record.
@@ -76,7 +90,9 @@ pub struct PageStore {
     pub decided_at: Timestamp,
     /// The changed records.
     pub records: Vec<PulledRecord>,
-    /// Known ids that no longer exist in the CRM.
+    /// Ids that were asked for and not named in the answer: from now on a question, where they are known.
+    pub missing: Vec<RecordId>,
+    /// Known ids that no longer exist in the CRM: asked for twice, far enough apart.
     pub gone: Vec<RecordId>,
     /// Records that could not be named: digest and reason.
     pub unidentified: Vec<(Vec<u8>, Reason)>,
@@ -120,6 +136,53 @@ impl Ledger {
         .await
     }
 
+    /// Why the last decided records were parked, oldest first; `None` for one that was not. Left out are the records
+    /// `besides`, what was decided under another revision, and what a person has seen who switched the route.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub async fn records_last(
+        &self,
+        route: RouteName,
+        besides: HashSet<RecordId>,
+        limit: usize,
+    ) -> Result<Vec<Option<Reason>>, LedgerError> {
+        self.read("records_last", move |connection| {
+            let mut statement = connection.prepare_cached(
+                "SELECT d.record_id, CASE d.state WHEN 'parked' THEN d.code END AS code, d.params
+                 FROM records d JOIN routes r ON r.route = d.route
+                 WHERE d.route = ?1 AND d.run_id >= coalesce(r.pulling_run, 0)
+                   AND d.run_id >= (SELECT min(id) FROM runs WHERE job = 'pull' AND route = ?1
+                                    AND started_at >= r.state_since)
+                 ORDER BY d.run_id DESC, d.decided_at DESC LIMIT ?2",
+            )?;
+            let most = i64::try_from(limit + besides.len()).unwrap_or(i64::MAX);
+            let mut rows = statement.query((&route.0, most))?;
+            let mut last = Vec::with_capacity(limit);
+            while let Some(row) = rows.next()? {
+                if last.len() < limit && !besides.contains(&RecordId(row.get("record_id")?)) {
+                    last.push(get_reason_opt(row, "code", "params")?);
+                }
+            }
+            last.reverse();
+            Ok(last)
+        })
+        .await
+    }
+
+    /// Forgets records without an id that were not seen since.
+    ///
+    /// # Errors
+    /// The ledger cannot be written.
+    pub async fn unidentified_forget(&self, route: RouteName, before: Timestamp) -> Result<(), LedgerError> {
+        self.write("unidentified_forget", move |tx| {
+            tx.prepare_cached("DELETE FROM unidentified WHERE route = ?1 AND last_seen < ?2")?
+                .execute((route.0, time(before)))
+        })
+        .await
+        .map(|_| ())
+    }
+
     /// Stores a page: blocks, records, decisions, operations, in ONE transaction.
     ///
     /// # Errors
@@ -133,8 +196,11 @@ impl Ledger {
                 for record in &page.records {
                     store_record(tx, now, &page, record, &mut counts)?;
                 }
+                for id in &page.missing {
+                    absent::ask(tx, now, &page.route, id)?;
+                }
                 for id in &page.gone {
-                    store_gone(tx, now, &page, id)?;
+                    absent::store_gone(tx, now, &page, id)?;
                 }
                 for (digest, reason) in &page.unidentified {
                     store_unidentified(tx, now, &page, digest, reason, &mut counts)?;
@@ -153,223 +219,6 @@ impl Ledger {
         }
         Ok(counts)
     }
-}
-
-fn cause(page: &PageStore, now: Timestamp) -> Cause {
-    Cause { at: now, decided_at: page.decided_at, text: format!("run:{}", page.run), run: Some(page.run) }
-}
-
-fn store_record(
-    tx: &Transaction<'_>,
-    now: Timestamp,
-    page: &PageStore,
-    record: &PulledRecord,
-    counts: &mut Counts,
-) -> rusqlite::Result<()> {
-    let key = RecordKey { crm: page.crm.clone(), object: page.object.clone(), id: record.id.clone() };
-    let user_data = claim_key(tx, page, record)?;
-    keep_blocks(tx, now, page, record, &key)?;
-    let blocks = inputs::blocks_in_force(tx, &page.client, Some(&key), &record.numbers, &time(now))?;
-    let link = inputs::link_of_record(tx, &page.route, &record.id)?;
-    let usable = match &user_data {
-        Ok(_) => record.crm.clone(),
-        Err(reason) => unusable(&record.crm, reason),
-    };
-    let asked = already_asked(tx, page, record)?;
-    let dialler = match &link {
-        Some((_, view)) if view.contact.is_some() => DiallerSide::Linked,
-        Some(_) | None => DiallerSide::NotMet,
-    };
-    let decision = (page.decide)(&DecisionInput {
-        link: link.as_ref().map(|(_, view)| view),
-        crm: &usable,
-        dialler: &dialler,
-        blocks: &blocks,
-        last_result: match &link {
-            Some((id, _)) => inputs::last_result(tx, *id)?,
-            None => LastResult::None,
-        },
-        policy: page.policy,
-    });
-    let campaign = pinned_campaign(tx, &page.route)?;
-    let owner = user_data.as_ref().ok().map(|user_data| LinkOwner {
-        client: page.client.clone(),
-        route: page.route.clone(),
-        record: record.id.clone(),
-        user_data: user_data.clone(),
-        campaign,
-    });
-    let stored = decisions::store(
-        tx,
-        &cause(page, now),
-        link.map(|(id, _)| id),
-        owner.as_ref(),
-        &decision,
-        Some(&record.numbers),
-    )?;
-    // Who has a link was about to be called once: asked again, whatever was found before.
-    let ask = decision.meet && (stored.is_some() || !asked) && user_data.is_ok();
-    let was_parked = upsert_record(tx, now, page, record, user_data.ok().as_ref(), stored, &decision, ask)?;
-    count(counts, &decision.verdict, was_parked);
-    Ok(())
-}
-
-/// The route's campaign, once push has resolved it.
-fn pinned_campaign(tx: &Transaction<'_>, route: &RouteName) -> rusqlite::Result<Option<CampaignId>> {
-    tx.prepare_cached("SELECT campaign_id FROM routes WHERE route = ?1")?
-        .query_row([&route.0], |row| row.get::<_, Option<i64>>(0))
-        .map(|id| id.map(CampaignId))
-}
-
-/// A key that cannot be used parks the record; what the CRM says against calling it still counts.
-fn unusable(crm: &CrmSide, reason: &Reason) -> CrmSide {
-    match crm {
-        CrmSide::Gone(_) | CrmSide::Ineligible(_) => crm.clone(),
-        CrmSide::Uncallable(_) => CrmSide::Uncallable(reason.clone()),
-        CrmSide::Eligible(_) | CrmSide::Unusable(_) => CrmSide::Unusable(reason.clone()),
-    }
-}
-
-/// The record's key, unless another record has one that a server may take for the same.
-fn claim_key(
-    tx: &Transaction<'_>,
-    page: &PageStore,
-    record: &PulledRecord,
-) -> rusqlite::Result<Result<UserData, Reason>> {
-    let user_data = match &record.user_data {
-        Ok(user_data) => user_data,
-        Err(reason) => return Ok(Err(reason.clone())),
-    };
-    let holder = tx
-        .prepare_cached("SELECT route, record_id FROM records WHERE folded = ?1")?
-        .query_row([user_data.folded().as_str()], |row| {
-            Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?))
-        })
-        .optional()?;
-    Ok(match holder {
-        Some((route, id)) if route != page.route.0 || id != record.id.0 => {
-            Err(Reason::new(ReasonCode::UserDataTaken).with("record", id).with("route", route))
-        }
-        Some(_) | None => Ok(user_data.clone()),
-    })
-}
-
-/// `block_if` writes a block for the record and for each of its numbers; its withdrawal ends them only
-/// where the route says so, and only once seen twice.
-fn keep_blocks(
-    tx: &Transaction<'_>,
-    now: Timestamp,
-    page: &PageStore,
-    record: &PulledRecord,
-    key: &RecordKey,
-) -> rusqlite::Result<()> {
-    match record.block {
-        BlockWord::Set => {
-            source_blocks::set(tx, now, page.run, &page.client, &page.route, key, &record.numbers)
-        }
-        BlockWord::Clear if page.unblock_by_source => {
-            source_blocks::withdraw(tx, now, &page.client, &page.route, key, &record.numbers)
-        }
-        BlockWord::Clear | BlockWord::Unknown => Ok(()),
-    }
-}
-
-/// Whether the dialler was already asked for the key of a record that has no contact.
-fn already_asked(tx: &Transaction<'_>, page: &PageStore, record: &PulledRecord) -> rusqlite::Result<bool> {
-    let met: Option<String> = tx
-        .prepare_cached(
-            "SELECT meet FROM records WHERE route = ?1 AND record_id = ?2 AND folded IS NOT NULL",
-        )?
-        .query_row((&page.route.0, &record.id.0), |row| row.get(0))
-        .optional()?;
-    Ok(met.as_deref() == Some("done"))
-}
-
-#[expect(clippy::too_many_arguments, reason = "one row's columns")]
-fn upsert_record(
-    tx: &Transaction<'_>,
-    now: Timestamp,
-    page: &PageStore,
-    record: &PulledRecord,
-    user_data: Option<&UserData>,
-    link: Option<LinkId>,
-    decision: &Decision,
-    ask: bool,
-) -> rusqlite::Result<bool> {
-    let (state, reason) = match &decision.verdict {
-        Verdict::Unchanged | Verdict::Queued | Verdict::Adopted => ("linked", None),
-        Verdict::Skipped(reason) => ("skipped", Some(reason)),
-        Verdict::Blocked(reason) => ("blocked", Some(reason)),
-        Verdict::Parked(reason) => ("parked", Some(reason)),
-    };
-    let before: Option<String> = tx
-        .prepare_cached("SELECT state FROM records WHERE route = ?1 AND record_id = ?2")?
-        .query_row((&page.route.0, &record.id.0), |row| row.get(0))
-        .optional()?;
-    tx.prepare_cached(
-        "INSERT INTO records (route, record_id, hash, modified, user_data, folded, state, code, params, since, meet,
-                              kept, link_id, decided_at, run_id)
-         VALUES (:route, :id, :hash, :modified, :user_data, :folded, :state, :code, :params, :now, :meet, :kept, :link,
-                 :decided, :run)
-         ON CONFLICT (route, record_id) DO UPDATE SET hash = excluded.hash, modified = excluded.modified,
-            user_data = excluded.user_data, folded = excluded.folded,
-            since = CASE WHEN state = excluded.state AND code IS excluded.code THEN since ELSE excluded.since END,
-            state = excluded.state, code = excluded.code, params = excluded.params,
-            meet = excluded.meet, kept = excluded.kept, link_id = coalesce(excluded.link_id, link_id),
-            decided_at = excluded.decided_at, run_id = excluded.run_id",
-    )?
-    .execute(named_params! {
-        ":route": page.route.0, ":id": record.id.0, ":hash": record.hash,
-        ":modified": record.modified.map(time), ":user_data": user_data.map(UserData::as_str),
-        ":folded": user_data.map(|key| key.folded().as_str().to_owned()), ":state": state,
-        ":code": reason.map(sql::code), ":params": reason.map_or_else(|| "{}".to_owned(), Reason::params_json),
-        ":now": time(now), ":meet": if ask { "due" } else { "done" }, ":kept": record.kept,
-        ":link": link.map(|id| id.0), ":decided": time(page.decided_at), ":run": page.run.0,
-    })?;
-    Ok(before.as_deref() == Some("parked"))
-}
-
-fn count(counts: &mut Counts, verdict: &Verdict, was_parked: bool) {
-    match verdict {
-        Verdict::Unchanged => counts.unchanged += 1,
-        Verdict::Queued => counts.queued += 1,
-        Verdict::Adopted => counts.adopted += 1,
-        Verdict::Skipped(_) => counts.skipped += 1,
-        Verdict::Blocked(_) => counts.blocked += 1,
-        Verdict::Parked(_) => {
-            counts.parked += 1;
-            counts.parked_new += i64::from(!was_parked);
-        }
-    }
-}
-
-/// A record whose id the CRM no longer has: like one that is no longer eligible.
-fn store_gone(tx: &Transaction<'_>, now: Timestamp, page: &PageStore, id: &RecordId) -> rusqlite::Result<()> {
-    let Some((link, view)) = inputs::link_of_record(tx, &page.route, id)? else {
-        return set_gone(tx, now, page, id);
-    };
-    let dialler = if view.contact.is_some() { DiallerSide::Linked } else { DiallerSide::NotMet };
-    let decision = (page.decide)(&DecisionInput {
-        link: Some(&view),
-        crm: &CrmSide::Gone(ReasonCode::RecordGone.into()),
-        dialler: &dialler,
-        blocks: &[],
-        last_result: inputs::last_result(tx, link)?,
-        policy: page.policy,
-    });
-    decisions::store(tx, &cause(page, now), Some(link), None, &decision, None)?;
-    set_gone(tx, now, page, id)?;
-    if decision.meet { bearers::ask(tx, &page.route, id) } else { Ok(()) }
-}
-
-fn set_gone(tx: &Transaction<'_>, now: Timestamp, page: &PageStore, id: &RecordId) -> rusqlite::Result<()> {
-    // The hash goes, so that a record that comes back is decided anew.
-    tx.prepare_cached(
-        "UPDATE records SET state = 'skipped', code = 'record_gone', params = '{}', since = ?3, hash = x'', run_id = ?4
-         WHERE route = ?1 AND record_id = ?2 AND code IS NOT 'record_gone'",
-    )?
-    .execute((&page.route.0, &id.0, time(now), page.run.0))?;
-    Ok(())
 }
 
 fn store_unidentified(

@@ -1,6 +1,6 @@
 //! A route's facts in the ledger: its state, its campaign once pinned, why it was stopped, its cursor.
 
-use super::sql::{self, get_named, get_reason_opt, get_time, get_time_opt, time};
+use super::sql::{get_named, get_reason_opt, get_time, get_time_opt, time};
 use super::{Ledger, LedgerError};
 use crate::domain::policy::RouteState;
 use crate::domain::{CampaignId, PinnedCampaign, Reason, RouteName, RunId, Timestamp};
@@ -18,6 +18,10 @@ pub struct RouteFacts {
     pub crm: String,
     /// The CRM's object.
     pub object: String,
+    /// More new contacts than that in one run or pass need approval.
+    pub max_new_per_run: Option<u32>,
+    /// More changes than that in one run or pass need approval.
+    pub max_changed_per_run: Option<u32>,
 }
 
 /// A route as the ledger has it.
@@ -43,6 +47,12 @@ pub struct RouteRow {
     pub state_who: String,
     /// The reason given.
     pub state_text: String,
+    /// When a pause ends by itself.
+    pub state_until: Option<Timestamp>,
+    /// Whether the pause holds the harvest too.
+    pub harvest_paused: bool,
+    /// How many waves need approval.
+    pub waves_held: i64,
     /// A systemic failure stopped it.
     pub stopped: Option<Reason>,
     /// Since when it is stopped.
@@ -57,8 +67,9 @@ pub struct RouteRow {
     pub decided_on: Option<String>,
 }
 
-const SELECT: &str =
-    "SELECT r.*, c.position, c.moved_at FROM routes r LEFT JOIN cursors c ON c.route = r.route";
+const SELECT: &str = "SELECT r.*, c.position, c.moved_at,
+            (SELECT count(*) FROM waves w WHERE w.route = r.route AND w.state = 'held') AS waves_held
+     FROM routes r LEFT JOIN cursors c ON c.route = r.route";
 
 impl Ledger {
     /// Makes the route known, or brings its facts up to date. A route the ledger does not know yet begins
@@ -74,10 +85,12 @@ impl Ledger {
         let now = time(self.env.now());
         self.write("route_register", move |tx| {
             tx.prepare_cached(
-                "INSERT INTO routes (route, client, crm, object, state, state_since, state_who, state_text)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'dialbridge', 'first start')
+                "INSERT INTO routes (route, client, crm, object, state, state_since, state_who, state_text,
+                                     max_new_per_run, max_changed_per_run)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'dialbridge', 'first start', ?7, ?8)
                  ON CONFLICT (route) DO UPDATE SET client = excluded.client, crm = excluded.crm,
-                    object = excluded.object",
+                    object = excluded.object, max_new_per_run = excluded.max_new_per_run,
+                    max_changed_per_run = excluded.max_changed_per_run",
             )?
             .execute((
                 &facts.route.0,
@@ -86,6 +99,8 @@ impl Ledger {
                 &facts.object,
                 first_state.as_str(),
                 now,
+                facts.max_new_per_run,
+                facts.max_changed_per_run,
             ))?;
             tx.prepare_cached(&format!("{SELECT} WHERE r.route = ?1"))?.query_row([&facts.route.0], route_row)
         })
@@ -116,57 +131,6 @@ impl Ledger {
                 .prepare_cached(&format!("{SELECT} WHERE r.route = ?1"))?
                 .query_row([route.0], route_row)
                 .optional()
-        })
-        .await
-    }
-
-    /// Sets whether a route acts. `false`: the ledger does not know the route.
-    ///
-    /// # Errors
-    /// The ledger cannot be written.
-    pub async fn route_set_state(
-        &self,
-        route: RouteName,
-        state: RouteState,
-        who: String,
-        text: String,
-    ) -> Result<bool, LedgerError> {
-        let now = time(self.env.now());
-        self.write("route_set_state", move |tx| {
-            let changed = tx
-                .prepare_cached(
-                    "UPDATE routes SET state = ?2, state_since = ?3, state_who = ?4, state_text = ?5 WHERE route = ?1",
-                )?
-                .execute((route.0, state.as_str(), now, who, text))?;
-            Ok(changed == 1)
-        })
-        .await
-    }
-
-    /// A systemic failure stops the route (it sends nothing but locks), or its end lets it go on.
-    ///
-    /// # Errors
-    /// The ledger cannot be written.
-    pub async fn route_set_stopped(
-        &self,
-        route: RouteName,
-        reason: Option<Reason>,
-    ) -> Result<(), LedgerError> {
-        let now = time(self.env.now());
-        self.write("route_set_stopped", move |tx| {
-            let (code, params, since) = match &reason {
-                Some(reason) => (Some(sql::code(reason)), reason.params_json(), Some(now)),
-                None => (None, "{}".to_owned(), None),
-            };
-            // A stop that goes on keeps its beginning.
-            tx.prepare_cached(
-                "UPDATE routes SET stopped_since = CASE WHEN ?2 IS NOT NULL AND stopped IS ?2 THEN stopped_since
-                                                        ELSE ?4 END,
-                        stopped = ?2, stopped_params = ?3
-                 WHERE route = ?1",
-            )?
-            .execute((route.0, code, params, since))?;
-            Ok(())
         })
         .await
     }
@@ -203,6 +167,27 @@ impl Ledger {
                     run_id = excluded.run_id
                  WHERE excluded.position > cursors.position",
                 (route.0, time(to), now, run.0),
+            )?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Notes under which revision a run pulls.
+    ///
+    /// # Errors
+    /// The ledger cannot be written.
+    pub async fn route_pull_begins(
+        &self,
+        route: RouteName,
+        revision: String,
+        run: RunId,
+    ) -> Result<(), LedgerError> {
+        self.write("route_pull_begins", move |tx| {
+            tx.execute(
+                "UPDATE routes SET pulling_revision = ?2, pulling_run = ?3
+                 WHERE route = ?1 AND pulling_revision IS NOT ?2",
+                (route.0, revision, run.0),
             )?;
             Ok(())
         })
@@ -250,6 +235,9 @@ fn route_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<RouteRow> {
         state_since: get_time(row, "state_since")?,
         state_who: row.get("state_who")?,
         state_text: row.get("state_text")?,
+        state_until: get_time_opt(row, "state_until")?,
+        harvest_paused: row.get("harvest_paused")?,
+        waves_held: row.get("waves_held")?,
         stopped: get_reason_opt(row, "stopped", "stopped_params")?,
         stopped_since: get_time_opt(row, "stopped_since")?,
         cursor: get_time_opt(row, "position")?,

@@ -34,6 +34,7 @@ pub struct Counts {
     pub foreign_contacts: i64,
     pub calls_new: i64,
     pub calls_changed: i64,
+    pub noted: i64,
 }
 
 /// How a run ended.
@@ -79,13 +80,15 @@ pub struct RunRow {
     pub state: String,
     /// Why it failed.
     pub error: Option<String>,
+    /// What went on beside it: a companion that was not taken.
+    pub remark: Option<String>,
     /// Its balance.
     pub counts: Counts,
 }
 
 const COUNT_COLUMNS: &str = "requests, bytes, records_read, repeats, stale, unchanged, queued, adopted, skipped, \
     blocked, parked, parked_new, taken, done, refused, uncertain, superseded, put_back, listed, due, \
-    foreign_contacts, calls_new, calls_changed";
+    foreign_contacts, calls_new, calls_changed, noted";
 
 impl Ledger {
     /// A run begins.
@@ -130,7 +133,7 @@ impl Ledger {
                     blocked = :blocked, parked = :parked, parked_new = :parked_new, taken = :taken, done = :done,
                     refused = :refused, uncertain = :uncertain, superseded = :superseded, put_back = :put_back,
                     listed = :listed, due = :due, foreign_contacts = :foreign_contacts, calls_new = :calls_new,
-                    calls_changed = :calls_changed
+                    calls_changed = :calls_changed, noted = :noted
                  WHERE id = :id",
             )?
             .execute(named_params! {
@@ -141,7 +144,7 @@ impl Ledger {
                 ":taken": c.taken, ":done": c.done, ":refused": c.refused, ":uncertain": c.uncertain,
                 ":superseded": c.superseded, ":put_back": c.put_back, ":listed": c.listed, ":due": c.due,
                 ":foreign_contacts": c.foreign_contacts, ":calls_new": c.calls_new,
-                ":calls_changed": c.calls_changed,
+                ":calls_changed": c.calls_changed, ":noted": c.noted,
             })?;
             Ok(())
         })
@@ -164,6 +167,18 @@ impl Ledger {
                 [run.0],
             )?;
             Ok(gone == 1)
+        })
+        .await
+    }
+
+    /// Says what went on beside a run.
+    ///
+    /// # Errors
+    /// The ledger cannot be written.
+    pub async fn run_remark(&self, run: RunId, remark: String) -> Result<(), LedgerError> {
+        self.write("run_remark", move |tx| {
+            tx.execute("UPDATE runs SET remark = ?2 WHERE id = ?1", (run.0, remark))?;
+            Ok(())
         })
         .await
     }
@@ -192,7 +207,7 @@ impl Ledger {
     pub async fn runs_list(&self, route: Option<RouteName>, limit: u32) -> Result<Vec<RunRow>, LedgerError> {
         self.read("runs_list", move |connection| {
             let sql = format!(
-                "SELECT id, job, route, campaign_id, cause, started_at, finished_at, state, error, {COUNT_COLUMNS}
+                "SELECT id, job, route, campaign_id, cause, started_at, finished_at, state, error, remark, {COUNT_COLUMNS}
                  FROM runs WHERE ?1 IS NULL OR route = ?1 ORDER BY id DESC LIMIT ?2"
             );
             let mut statement = connection.prepare_cached(&sql)?;
@@ -208,7 +223,7 @@ impl Ledger {
     pub async fn run_show(&self, run: RunId) -> Result<Option<RunRow>, LedgerError> {
         self.read("run_show", move |connection| {
             let sql = format!(
-                "SELECT id, job, route, campaign_id, cause, started_at, finished_at, state, error, {COUNT_COLUMNS}
+                "SELECT id, job, route, campaign_id, cause, started_at, finished_at, state, error, remark, {COUNT_COLUMNS}
                  FROM runs WHERE id = ?1"
             );
             connection.prepare_cached(&sql)?.query_row([run.0], run_row).optional()
@@ -258,6 +273,7 @@ fn run_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<RunRow> {
         finished_at: get_time_opt(row, "finished_at")?,
         state: row.get("state")?,
         error: row.get("error")?,
+        remark: row.get("remark")?,
         counts: Counts {
             requests: row.get("requests")?,
             bytes: row.get("bytes")?,
@@ -282,6 +298,38 @@ fn run_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<RunRow> {
             foreign_contacts: row.get("foreign_contacts")?,
             calls_new: row.get("calls_new")?,
             calls_changed: row.get("calls_changed")?,
+            noted: row.get("noted")?,
         },
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::testing::scene;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_run_that_does_not_add_up_cannot_be_stored_as_done() {
+        let scene = scene().await;
+        let counts = |job| match job {
+            Job::Pull => Counts { records_read: 3, unchanged: 1, queued: 1, ..Counts::default() },
+            Job::Push | Job::Settle => Counts { taken: 2, done: 1, ..Counts::default() },
+            Job::Harvest => Counts { listed: 5, due: 4, ..Counts::default() },
+        };
+        for job in [Job::Pull, Job::Push, Job::Harvest] {
+            let begin =
+                || scene.ledger.run_start(RunStart { job, route: None, campaign: None, cause: "hand" });
+            let run = begin().await.expect("a run");
+            let short = scene.ledger.run_finish(run, RunEnd::Done, counts(job)).await;
+            assert!(short.is_err(), "{job}: one is missing");
+            // What failed says how far it came.
+            let failed = RunEnd::Failed("broken off".to_owned());
+            scene.ledger.run_finish(run, failed, counts(job)).await.expect("a failed run may be short");
+            let mut whole = counts(job);
+            (whole.skipped, whole.put_back, whole.unchanged) =
+                (1, 1, whole.unchanged + i64::from(job == Job::Harvest));
+            let run = begin().await.expect("a run");
+            scene.ledger.run_finish(run, RunEnd::Done, whole).await.expect("it adds up");
+        }
+    }
 }

@@ -68,12 +68,33 @@ pub(super) fn withdraw(
         }
         Some(_) => {
             for subject in subjects(key, numbers) {
+                if said_by_another(tx, client, route, key, &subject)? {
+                    continue;
+                }
                 let why = "its source withdrew it, seen twice";
                 lift_in(tx, client, &subject, Some(&source(route)), &source(route), why, &time(now))?;
             }
             super::block_store::epoch_raise(tx).map(|_| ())
         }
     }
+}
+
+/// Whether another record, which this source still blocks, bears the number: then it said no for it too.
+fn said_by_another(
+    tx: &Transaction<'_>,
+    client: &str,
+    route: &RouteName,
+    key: &RecordKey,
+    subject: &BlockSubject,
+) -> rusqlite::Result<bool> {
+    let BlockSubject::Number(number) = subject else { return Ok(false) };
+    tx.prepare_cached(
+        "SELECT EXISTS (SELECT 1 FROM link_numbers n JOIN links l ON l.id = n.link_id JOIN routes r ON r.route = l.route
+            JOIN blocks b ON b.record_id = l.record_id AND b.crm = r.crm AND b.object = r.object
+            WHERE n.number = ?1 AND l.client = ?2 AND b.client = ?2 AND b.kind = 'record' AND b.source = ?3
+              AND b.lifted_at IS NULL AND (b.record_id, b.crm, b.object) <> (?4, ?5, ?6))",
+    )?
+    .query_row(params![number, client, source(route), key.id.0, key.crm, key.object], |row| row.get(0))
 }
 
 fn mark(

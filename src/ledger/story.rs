@@ -30,7 +30,7 @@ pub struct Person {
 pub struct Event {
     /// When.
     pub at: Timestamp,
-    /// `operation` (wished), `ended` (an operation), `attempt`, `change`, `block` or `lifted`.
+    /// `operation` (wished), `ended` (an operation), `attempt`, `change`, `note`, `block` or `lifted`.
     pub kind: String,
     /// What: an operation's kind, a field, `number` or `record`.
     pub what: String,
@@ -231,6 +231,10 @@ const EVENTS: &str = "
     UNION ALL
     SELECT at, 3, 'change', field, side, NULL, '{}', cause, operation_id, before, after
     FROM changes WHERE link_id = ?1
+    UNION ALL
+    SELECT n.since, 0, 'note', 'record', CASE WHEN n.ended_at IS NULL THEN 'stands' ELSE 'ended' END, n.code, n.params,
+           'pull', NULL, NULL, NULL
+    FROM record_notes n JOIN links l ON l.id = ?1 AND l.route = n.route AND l.record_id = n.record_id
     UNION ALL
     SELECT since, 0, 'block', kind, CASE WHEN lifted_at IS NULL THEN 'in force' ELSE 'lifted' END, code, params,
            coalesce('person:' || who, source), NULL, until, number FROM hit

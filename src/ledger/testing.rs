@@ -28,6 +28,8 @@ pub(super) async fn scene() -> Scene {
         client: "house".to_owned(),
         crm: "sales".to_owned(),
         object: "person".to_owned(),
+        max_new_per_run: None,
+        max_changed_per_run: None,
     };
     ledger.route_register(facts, RouteState::On).await.expect("a route");
     let pinned = crate::domain::PinnedCampaign { id: crate::domain::CampaignId(7), name: None };

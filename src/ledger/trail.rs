@@ -114,3 +114,36 @@ impl Ledger {
         .await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::testing::scene;
+    use crate::ledger::{Done, Ending};
+    use serde_json::json;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_change_is_kept_with_what_was_there_before_and_cannot_be_edited() {
+        let scene = scene().await;
+        let link = scene.link("1", Some(7), &[]).await;
+        let update = OperationId(scene.operation(link, "update", "sending").await);
+        let changed = FieldTrail {
+            field: "City".to_owned(),
+            before: Some(json!("Ulm")),
+            before_from: BeforeFrom::Base,
+            after: Some(json!("Bonn")),
+        };
+        let done = Done { changes: vec![changed], ..Done::default() };
+        scene.ledger.operation_end(update, Ending::Done(Box::new(done))).await.expect("stored");
+        let trail = scene.ledger.changes_list(link, 10).await.expect("a trail");
+        let told = |row: &ChangeRow| {
+            (row.field.clone(), row.before.clone(), row.before_from.clone(), row.after.clone(), row.operation)
+        };
+        let text = |text: &str| Some(format!("{text:?}"));
+        let expected = ("City".to_owned(), text("Ulm"), "base".to_owned(), text("Bonn"), Some(update.0));
+        assert_eq!(trail.iter().map(told).collect::<Vec<_>>(), [expected]);
+        assert_eq!(trail[0].cause, "run:1", "why it was done");
+        let edit = |tx: &Transaction<'_>| tx.execute("UPDATE changes SET after = '\"Hof\"'", []);
+        assert!(scene.ledger.write("test_edit", edit).await.is_err(), "the trail is append-only");
+    }
+}

@@ -136,6 +136,9 @@ mod tests {
             })
             .await
             .expect("readable views");
-        assert_eq!(views, ["v_blocks", "v_calls", "v_contacts", "v_operations", "v_parked", "v_runs"]);
+        assert_eq!(
+            views,
+            ["v_blocks", "v_calls", "v_contacts", "v_notes", "v_operations", "v_parked", "v_runs"]
+        );
     }
 }

@@ -13,6 +13,7 @@
 
 mod analyse;
 mod builtins;
+mod compared;
 mod dates;
 mod expression;
 mod filters;
@@ -94,6 +95,19 @@ impl Mapping {
     /// Whether a condition depends on the day, so that records are decided again daily.
     pub fn uses_today(&self) -> bool {
         self.conditions().any(|expression| expression.uses_today)
+    }
+
+    /// The fixed values that the expressions compare with, as (key below the route, value).
+    pub fn compared(&self) -> Vec<(String, serde_json::Value)> {
+        let conditions = self.conditions().map(|expression| (expression.label.clone(), expression));
+        let fields =
+            self.fields.values().map(|expression| (format!("fields.{}", expression.label), expression));
+        conditions
+            .chain(fields)
+            .flat_map(|(key, expression)| {
+                compared::compared(&expression.source).into_iter().map(move |value| (key.clone(), value))
+            })
+            .collect()
     }
 
     /// What the expressions name and `record` does not carry, as (key, name).

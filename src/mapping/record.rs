@@ -49,16 +49,18 @@ pub struct Mapped {
 impl Mapped {
     /// What `sync::decide` is told of the record; blocks are an input of their own.
     ///
-    /// That the record is gone or not eligible locks, so it goes before what merely cannot be told.
+    /// That the record is gone or not eligible locks, so it goes before what merely cannot be told. A condition that
+    /// cannot be told locks too: nobody knows whether this person may be called (users 1).
     pub fn crm_side(&self, deleted: bool) -> CrmSide {
         if deleted {
             return CrmSide::Gone(ReasonCode::RecordDeleted.into());
         }
         match (&self.eligible, &self.block, &self.user_data, &self.fields) {
             (Condition::False, _, _, _) => CrmSide::Ineligible(ReasonCode::NotEligible.into()),
-            (Condition::Broken(reason), _, _, _)
-            | (_, Condition::Broken(reason), _, _)
-            | (_, _, Err(reason), _) => CrmSide::Unusable(reason.clone()),
+            (Condition::Broken(reason), _, _, _) | (_, Condition::Broken(reason), _, _) => {
+                CrmSide::Uncallable(reason.clone())
+            }
+            (_, _, Err(reason), _) => CrmSide::Unusable(reason.clone()),
             (_, _, Ok(_), Some(Ok(desired))) => CrmSide::Eligible(desired.clone()),
             (_, _, Ok(_), Some(Err(reason))) if lacks_the_mandatory(reason) => {
                 CrmSide::Uncallable(reason.clone())
@@ -97,6 +99,12 @@ impl Mapping {
         let fields = matches!(eligible, Condition::True | Condition::NotAsked)
             .then(|| self.desired(&inputs, slots, &mut cuts, &mut notes));
         Mapped { user_data, block, eligible, fields, numbers, cuts, notes }
+    }
+
+    /// `block_if` and `only_if` alone, as they turn out on a day: all that a dated decision asks.
+    pub fn conditions_on(&self, record: &Record, day: NaiveDate) -> (Condition, Condition) {
+        let inputs = Inputs { record, today: day, options: &self.options };
+        (condition(self.block_if.as_ref(), &inputs), condition(self.only_if.as_ref(), &inputs))
     }
 
     fn slots(&self, inputs: &Inputs<'_>) -> Slots {

@@ -148,7 +148,7 @@ fn a_missing_name_breaks_the_condition_and_nothing_else() {
     assert_eq!(reason.params["name"], "phone_sanitized_blacklisted");
     assert_eq!(reason.params["key"], "block_if");
     assert_eq!(mapped.eligible, Condition::True);
-    let CrmSide::Unusable(told) = mapped.crm_side(false) else { panic!("somebody would be imported") };
+    let CrmSide::Uncallable(told) = mapped.crm_side(false) else { panic!("somebody would be imported") };
     assert_eq!(told, *reason);
     assert_eq!(mapped.numbers, ["+4930123456"]);
     assert!(mapped.user_data.is_ok());

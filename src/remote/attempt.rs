@@ -147,7 +147,7 @@ async fn collect(mut body: BoxStream<'static, Result<Bytes, TransportError>>, li
     Collected::Whole(whole.freeze())
 }
 
-fn with_defaults(mut request: Request) -> Request {
+pub(super) fn with_defaults(mut request: Request) -> Request {
     let json = http::HeaderValue::from_static("application/json");
     request.headers.entry(header::ACCEPT).or_insert_with(|| json.clone());
     if request.body.is_some() {

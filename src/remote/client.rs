@@ -27,7 +27,7 @@ pub(super) struct Inner {
     pub side: Side,
     pub config: ClientConfig,
     pub transport: Arc<dyn Transport>,
-    auth: Auth,
+    pub auth: Auth,
     pub env: Env,
     sink: Option<Arc<dyn ports::CallSink>>,
     limits: Limits,
@@ -206,8 +206,9 @@ impl Inner {
         stream: bool,
     ) -> Result<Want, Failed> {
         // Two files, each with a new content at most: a token that changes faster than that is refused.
-        for _ in 0..4 {
-            let credential = self.auth.credential();
+        let mut renewed = false;
+        for _ in 0..5 {
+            let credential = self.credential(deadline).await?;
             let mut signed = request.clone();
             if let Some(credential) = &credential {
                 signed.headers.insert(credential.name.clone(), credential.value.clone());
@@ -215,8 +216,13 @@ impl Inner {
             let tried = self.in_slot(context, signed, deadline, stream).await;
             let Err(Failed { fault: Fault::Unauthorized(_), status }) = &tried else { return tried };
             let status = *status;
-            if !credential.as_ref().is_some_and(|used| self.auth.refused(used)) {
-                return Err(Failed { fault: Fault::Unauthorized(self.auth.advice()), status });
+            let advice = || Failed { fault: Fault::Unauthorized(self.auth.advice()), status };
+            let Some(used) = &credential else { return Err(advice()) };
+            // An access token may end before its time; a second one that is refused speaks of the secret.
+            if self.auth.access_refused(used).await && !renewed {
+                renewed = true;
+            } else if !self.auth.refused(used) {
+                return Err(advice());
             }
         }
         Err(Failed { fault: Fault::Unauthorized(self.auth.advice()), status: Some(401) })

@@ -9,6 +9,7 @@ mod auth;
 mod backoff;
 mod breaker;
 mod client;
+mod grant;
 pub mod http;
 mod limits;
 mod outcome;
@@ -19,7 +20,7 @@ mod stream;
 mod tests;
 
 pub use answer::{Answer, BodyCheck, BodyFault, FailureCheck, StreamedAnswer};
-pub use auth::{Auth, AuthScheme, Reloaded};
+pub use auth::{Auth, AuthScheme, ClientAuth, OAuth2, Reloaded};
 pub use client::Client;
 pub use policy::{ClientConfig, lock_backoff};
 

@@ -7,9 +7,8 @@ use super::adopt::{agree, found_base};
 use super::diff::{changed_fields, import_only_changes};
 use crate::domain::policy::Vanished;
 use crate::domain::{
-    Block, BlockSubject, Contact, ContactId, CrmSide, Decision, DecisionInput, Desired, DiallerSide,
-    FieldName, Intent, Lane, LastResult, LinkView, LockState, OperationKind, Reason, ReasonCode, Verdict,
-    Wish,
+    Block, Contact, ContactId, CrmSide, Decision, DecisionInput, Desired, DiallerSide, FieldName, Intent,
+    Lane, LastResult, LinkView, LockState, OperationKind, Reason, ReasonCode, Verdict, Wish,
 };
 
 /// Decides about one record. Deterministic; deciding again with nothing changed asks for nothing new.
@@ -269,11 +268,7 @@ fn named(code: ReasonCode, fields: &[FieldName]) -> Reason {
 }
 
 fn block_reason(block: &Block) -> Reason {
-    let subject = match &block.subject {
-        BlockSubject::Record(_) => "the record".to_owned(),
-        BlockSubject::Number(number) => format!("the number {number}"),
-    };
-    Reason::new(ReasonCode::Blocked).with("subject", subject).with("why", &block.reason)
+    Reason::new(ReasonCode::Blocked).with("subject", block.subject.spoken()).with("why", &block.reason)
 }
 
 #[cfg(test)]

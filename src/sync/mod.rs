@@ -3,6 +3,8 @@
 mod adopt;
 mod decide;
 mod diff;
+#[cfg(test)]
+mod table_tests;
 
 pub use adopt::{found_base, made_base};
 pub use decide::decide;

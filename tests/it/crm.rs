@@ -4,15 +4,16 @@ use dialbridge::app::in_process::InProcess;
 use dialbridge::crm::{Connector, CrmRead, bundled, parse};
 use dialbridge::domain::{BadRecord, ReasonCode, Record, RecordId, Timestamp};
 use dialbridge::env::Env;
-use dialbridge::remote::{Auth, CallError, CallErrorKind, Client, ClientConfig, Side};
+use dialbridge::remote::{Auth, AuthScheme, CallError, CallErrorKind, Client, ClientConfig, Side};
 use dialbridge::sim::crm::{Comparator, Login, Precision, Settings, SimCrm};
-use dialbridge::sim::journal::Detail;
+use dialbridge::sim::faults::{Action, Effect, RetryAfter, Rule};
+use dialbridge::sim::journal::{Asked, Detail};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-const STYLES: [&str; 3] = ["sim-id", "sim-offset", "sim-cursor"];
+const STYLES: [&str; 6] = ["sim-id", "sim-offset", "sim-cursor", "sim-page", "sim-next", "sim-link"];
 const TOKEN: &str = "a-token";
 
 fn at(text: &str) -> Timestamp {
@@ -44,8 +45,16 @@ impl World {
             text = text.replacen(from, to, 1);
         }
         let file = parse(&text, style).unwrap_or_else(|problems| panic!("{problems:#?}"));
-        let config = ClientConfig { body_check: file.body_check(), ..ClientConfig::default() };
-        let auth = Auth::fixed(file.auth.clone(), TOKEN.to_owned().into());
+        let config = ClientConfig {
+            base_url: Some("http://crm.invalid/".to_owned()),
+            body_check: file.body_check(),
+            ..ClientConfig::default()
+        };
+        let secret = match &file.auth {
+            AuthScheme::Basic | AuthScheme::OAuth2(_) => format!("sim:{TOKEN}"),
+            AuthScheme::Bearer | AuthScheme::Header(_) | AuthScheme::Word(_) => TOKEN.to_owned(),
+        };
+        let auth = Auth::fixed(file.auth.clone(), secret.into());
         let transport = Arc::new(InProcess::new(self.crm.router()));
         let client = Client::new(Side::Crm, config, transport, auth, self.env.clone(), None);
         Connector::new(file, "http://crm.invalid/", None, [], Arc::new(client), self.env.clone())
@@ -127,41 +136,49 @@ async fn nothing_is_lost_when_rows_change_between_pages() {
     }
 }
 
-/// A CRM of offsets in the order of ids: a deletion shifts every later page.
-const BY_OFFSET_ONLY: [(&str, &str); 2] =
+/// CRMs of offsets and of page numbers in the order of ids: a deletion shifts every later page.
+const SHIFTING: [&str; 2] = ["sim-offset", "sim-page"];
+const IN_ORDER_OF_IDS: [(&str, &str); 2] =
     [("modified_at {direction}", "id asc"), ("order     = \"modified\"", "order = \"id\"")];
 
 #[tokio::test(start_paused = true)]
 async fn a_shifted_page_is_noticed_and_the_list_begun_again() {
-    let world = World::new(Settings::default());
-    world.crm.editor().seed(950, 2);
-    let mut deleted = 0;
-    world.crm.between_pages(move |editor| {
-        deleted += 1;
-        if deleted <= 2 {
-            editor.delete(deleted);
-        }
-    });
-    let connector = world.changed("sim-offset", &BY_OFFSET_ONLY);
-    let (all, _) = pull(&connector, None).await.unwrap();
-    let found = ids(&all);
-    assert!((3..=950).all(|id| found.contains(&id)), "{} of 948", found.len());
-    let begun = world.crm.journal.requests_where(|asked| asked.json()["offset"] == json!(0)).len();
-    assert!(begun >= 2, "it was begun again, else this test shows nothing");
+    for style in SHIFTING {
+        let world = World::new(Settings::default());
+        world.crm.editor().seed(950, 2);
+        let mut deleted = 0;
+        world.crm.between_pages(move |editor| {
+            deleted += 1;
+            if deleted <= 2 {
+                editor.delete(deleted);
+            }
+        });
+        let connector = world.changed(style, &IN_ORDER_OF_IDS);
+        let (all, _) = pull(&connector, None).await.unwrap();
+        let found = ids(&all);
+        assert!((3..=950).all(|id| found.contains(&id)), "{style}: {} of 948", found.len());
+        let first = world
+            .crm
+            .journal
+            .requests_where(|asked| asked.json()["offset"] == json!(0) || asked.param("page") == Some("1"));
+        assert!(first.len() >= 2, "it was begun again, else this test shows nothing: {style}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_list_that_never_stands_still_fails_and_says_what_to_do() {
-    let world = World::new(Settings::default());
-    world.crm.editor().seed(950, 2);
-    let mut deleted = 0;
-    world.crm.between_pages(move |editor| {
-        deleted += 1;
-        editor.delete(deleted);
-    });
-    let error = pull(&world.changed("sim-offset", &BY_OFFSET_ONLY), None).await.unwrap_err();
-    assert_eq!(error.kind, CallErrorKind::BadAnswer);
-    assert!(error.detail.contains("raise `limit`"), "{error}");
+    for style in SHIFTING {
+        let world = World::new(Settings::default());
+        world.crm.editor().seed(950, 2);
+        let mut deleted = 0;
+        world.crm.between_pages(move |editor| {
+            deleted += 1;
+            editor.delete(deleted);
+        });
+        let error = pull(&world.changed(style, &IN_ORDER_OF_IDS), None).await.unwrap_err();
+        assert_eq!(error.kind, CallErrorKind::BadAnswer);
+        assert!(error.detail.contains("raise `limit`"), "{style}: {error}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -176,17 +193,22 @@ async fn a_burst_in_one_instant_is_read_whole_or_not_at_all() {
     let instant = editor.modified(1).unwrap();
     world.wait(100).await;
     editor.edit(950, json!({ "stage": "won" }));
-    // Ties that stand differently each time: no two readings by offset agree.
-    let error = pull(&world.connector("sim-offset"), Some(since)).await.unwrap_err();
-    assert!(error.detail.contains("2026-03-02 10:01:40 UTC"), "{error}");
-    // Ties that stand: read in both directions, which agree.
-    world.crm.set(|settings| settings.unstable_ties = false);
-    let mark = world.crm.journal.mark();
-    let (changed, _) = pull(&world.connector("sim-offset"), Some(since)).await.unwrap();
-    assert_eq!(ids(&changed), every.iter().copied().chain([950]).collect());
-    let sorts: BTreeSet<String> =
-        world.crm.journal.requests_since(mark).iter().map(|asked| asked.json()["sort"].to_string()).collect();
-    assert_eq!(sorts.len(), 2, "{sorts:?}");
+    for style in SHIFTING {
+        // Ties that stand differently each time: no two readings agree.
+        world.crm.set(|settings| settings.unstable_ties = true);
+        let error = pull(&world.connector(style), Some(since)).await.unwrap_err();
+        assert!(error.detail.contains("2026-03-02 10:01:40 UTC"), "{style}: {error}");
+        // Ties that stand: read in both directions, which agree.
+        world.crm.set(|settings| settings.unstable_ties = false);
+        let mark = world.crm.journal.mark();
+        let (changed, _) = pull(&world.connector(style), Some(since)).await.unwrap();
+        assert_eq!(ids(&changed), every.iter().copied().chain([950]).collect(), "{style}");
+        let asked = world.crm.journal.requests_since(mark);
+        let sort =
+            |asked: &Asked| asked.param("sort").map_or(asked.json()["sort"].to_string(), str::to_owned);
+        let sorts: BTreeSet<String> = asked.iter().map(sort).collect();
+        assert_eq!(sorts.len(), 2, "{style}: {sorts:?}");
+    }
     // By id no burst is special.
     let (changed, _) = pull(&world.connector("sim-id"), Some(since)).await.unwrap();
     assert_eq!(ids(&changed).len(), 901);
@@ -339,7 +361,7 @@ async fn a_page_cap_nobody_declared_loses_nothing_where_the_end_is_an_empty_page
     let world = World::new(Settings { page_cap: 50, ..Settings::default() });
     world.crm.editor().seed(330, 8);
     let careful = [("last_page = \"short\"", "last_page = \"empty\"")];
-    for style in ["sim-id", "sim-offset"] {
+    for style in ["sim-id", "sim-offset", "sim-page"] {
         let (all, _) = pull(&world.changed(style, &careful), None).await.unwrap();
         assert_eq!(ids(&all).len(), 330, "{style}");
     }
@@ -351,5 +373,67 @@ async fn the_crms_time_is_its_own_and_not_ours() {
     for style in STYLES {
         let page = world.connector(style).changed_since(None, None).await.unwrap();
         assert_eq!(page.crm_time, Some(at("2026-03-02T09:55:00Z")), "{style}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_access_token_is_renewed_before_its_end_and_once_after_a_401() {
+    let life = Duration::from_secs(300);
+    let world = World::new(Settings { access_life: life, ..Settings::default() });
+    world.crm.editor().seed(3, 1);
+    let connector = world.connector("sim-link");
+    for _ in 0..60 {
+        assert_eq!(connector.count().await.unwrap(), Some(3));
+        world.wait(20).await;
+    }
+    let refused = |asked: &Asked| asked.answered.as_ref().is_some_and(|answer| answer.status == Some(401));
+    assert_eq!(world.crm.journal.requests_where(refused).len(), 0, "renewed in time");
+    assert_eq!(world.crm.journal.count("token"), 5, "20 minutes at 270 s each");
+    world.crm.revoke_access();
+    assert_eq!(connector.count().await.unwrap(), Some(3));
+    assert_eq!(world.crm.journal.requests_where(refused).len(), 1);
+    assert_eq!(world.crm.journal.count("token"), 6);
+    // A secret that is refused is told, and not asked with again and again.
+    world.crm.set(|settings| settings.login = Login::Token("another".to_owned()));
+    let mark = world.crm.journal.mark();
+    let error = connector.count().await.unwrap_err();
+    assert_eq!(error.kind, CallErrorKind::Unauthorized);
+    assert_eq!(world.crm.journal.requests_since(mark).len(), 2, "the call, and one request for a token");
+}
+
+#[tokio::test(start_paused = true)]
+async fn many_calls_at_once_ask_for_one_access_token() {
+    let world = World::new(Settings::default());
+    world.crm.faults.add(
+        Rule::new(Action::Latency { before: Duration::from_secs(2), after: Duration::ZERO })
+            .path("/oauth/token"),
+    );
+    let connector = world.connector("sim-link");
+    let calls = futures_util::future::join_all((0..8).map(|_| connector.count())).await;
+    assert!(calls.iter().all(Result::is_ok), "{calls:?}");
+    assert_eq!(world.crm.journal.count("token"), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_address_that_fails_is_asked_again_and_sends_nothing_else() {
+    let world = World::new(Settings::default());
+    let connector = world.connector("sim-link");
+    let broken = |code| {
+        let status = Action::Status { code, retry_after: RetryAfter::Absent, effect: Effect::None };
+        Rule::new(status).path("/oauth/token")
+    };
+    world.crm.faults.add(broken(502).times(1));
+    assert_eq!(connector.count().await.unwrap(), Some(0), "once is nothing");
+    world.crm.revoke_access();
+    let connector = world.connector("sim-link");
+    for (code, kind) in [(502, CallErrorKind::NotSent), (404, CallErrorKind::WrongUrl)] {
+        world.crm.faults.clear();
+        world.crm.faults.add(broken(code));
+        let mark = world.crm.journal.mark();
+        let error = connector.count().await.unwrap_err();
+        assert_eq!(error.kind, kind, "{error}");
+        assert!(error.detail.contains("access token"), "{error}");
+        let asked = world.crm.journal.requests_since(mark);
+        assert!(asked.iter().all(|asked| asked.kind.name == "token"), "{asked:?}");
     }
 }

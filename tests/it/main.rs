@@ -1,5 +1,6 @@
 //! The integration tests.
 
+mod connectors;
 mod crm;
 mod documents;
 mod harvest;
@@ -10,6 +11,7 @@ mod phones;
 mod process;
 mod push;
 mod real_odoo;
+mod requirements;
 mod scenarios;
 mod simulation;
 mod support;

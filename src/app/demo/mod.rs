@@ -108,6 +108,7 @@ pull          = "{schedule}"
 push          = "{schedule}"
 harvest       = "{schedule}"
 beside        = "ignore"
+max_new_per_run = 1000000       # by default more than 2000 at once need approval
 
 [route.leads.fields]
 Name          = "name"

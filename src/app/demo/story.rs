@@ -3,8 +3,8 @@
 use crate::app::daemon::Daemon;
 use crate::app::say::say;
 use crate::app::simulate::{CAMPAIGN, Simulated};
-use crate::control::{Answer, Command, End, Line};
-use crate::domain::policy::{Job, RouteState};
+use crate::control::{Answer, Command, End, Line, RouteWord};
+use crate::domain::policy::Job;
 use crate::domain::{BlockSubject, RouteName};
 use crate::sim::dialler::{CallPlan, Outcome};
 use anyhow::{Context as _, bail};
@@ -18,9 +18,10 @@ pub(super) async fn tell(simulated: &Simulated, daemon: &Daemon, records: u32) -
     if !simulated.dialler.journal().writes().is_empty() {
         bail!("a dry route wrote to the dialler");
     }
-    say!("2. Switched on: what was decided is imported.");
-    let on = Command::Route { route: route(), state: RouteState::On, reason: "the demo".to_owned() };
+    say!("2. Switched on: everything is decided anew, then imported.");
+    let on = Command::Route { route: route(), word: RouteWord::On, reason: "the demo".to_owned() };
     command(daemon, on).await?;
+    sync(daemon, Some(Job::Pull)).await?;
     sync(daemon, Some(Job::Push)).await?;
     say!("3. Agents dial; what they did is harvested.");
     let dialled = dial(simulated, (records / 10).clamp(10, 300) as usize).await?;
@@ -59,7 +60,7 @@ fn route() -> RouteName {
 }
 
 async fn sync(daemon: &Daemon, job: Option<Job>) -> anyhow::Result<()> {
-    command(daemon, Command::Sync { job, route: None }).await
+    command(daemon, Command::Sync { job, route: None, full: false }).await
 }
 
 /// The way every command goes; what the daemon answers is the progress shown.

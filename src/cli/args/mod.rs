@@ -9,6 +9,7 @@ pub use blocks::{BlockListArgs, BlockVerb, WhomArgs};
 pub use contacts::{ActArgs, ContactsVerb, WhichArgs};
 pub use ledger::{LedgerVerb, ListArgs, ParkedArgs};
 
+use super::route_args::{FreezeArgs, PlanVerb, RouteVerb};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -44,6 +45,17 @@ pub enum Verb {
     /// Whether a route acts.
     #[command(subcommand)]
     Route(RouteVerb),
+    /// What would be sent, and what needs approval.
+    #[command(subcommand)]
+    Plan(PlanVerb),
+    /// Write nothing anywhere; reading and harvesting go on, and nothing is lost.
+    Freeze(FreezeArgs),
+    /// The freeze is over.
+    Thaw {
+        /// Why; it stands in the ledger.
+        #[arg(long)]
+        reason: String,
+    },
     /// What the ledger holds.
     #[command(subcommand)]
     Ledger(LedgerVerb),
@@ -109,6 +121,12 @@ pub struct SyncArgs {
     /// One route only.
     #[arg(long)]
     pub route: Option<String>,
+    /// Read everything again, by a full pass.
+    #[arg(long)]
+    pub full: bool,
+    /// Send nothing: show what a push would send now, counted by reason, with examples.
+    #[arg(long)]
+    pub dry_run: bool,
     /// End with 3 if anything is parked at all, not only what this run parked.
     #[arg(long)]
     pub strict: bool,
@@ -134,31 +152,6 @@ pub struct TryArgs {
     /// For programs.
     #[command(flatten)]
     pub json: Json,
-}
-
-/// `route`.
-#[derive(Debug, Subcommand)]
-pub enum RouteVerb {
-    /// All routes with their state.
-    List(Json),
-    /// What was decided is sent.
-    On(RouteArgs),
-    /// Decide, show, send nothing but locks. Where a new route begins.
-    Dry(RouteArgs),
-    /// Send nothing but locks; harvesting goes on.
-    Pause(RouteArgs),
-    /// The same as `on`, after a pause.
-    Resume(RouteArgs),
-}
-
-/// A route and why.
-#[derive(Debug, Args)]
-pub struct RouteArgs {
-    /// The route.
-    pub route: String,
-    /// Why; it stands in the ledger.
-    #[arg(long)]
-    pub reason: String,
 }
 
 /// `simulate`.

@@ -1,21 +1,13 @@
 //! What the mapping makes of one record: the same for a page, a hint, a refresh and `try`.
 
 use super::PullRoute;
-use crate::domain::{Reason, Record, Timestamp};
-use crate::ledger::{BlockWord, PulledRecord};
+use crate::domain::{CrmSide, Reason, Record, RecordId, Timestamp};
+use crate::ledger::{Basis, BlockWord, PulledRecord};
 use crate::mapping::Condition;
-
-/// A record under the route's conditions and mapping.
-#[derive(Debug, Clone)]
-pub struct Examined {
-    /// What the ledger stores of it.
-    pub pulled: PulledRecord,
-    /// Said once: texts that were cut, single numbers that were not usable.
-    pub notes: Vec<Reason>,
-}
+use sha2::{Digest as _, Sha256};
 
 /// Applies conditions and mapping. `now` gives today's date in the route's zone.
-pub fn examine(route: &PullRoute, record: &Record, hash: Vec<u8>, now: Timestamp) -> Examined {
+pub fn examine(route: &PullRoute, record: &Record, hash: Vec<u8>, now: Timestamp) -> PulledRecord {
     let today = now.with_timezone(&route.zone).date_naive();
     let mapped = route.mapping.map(record, today);
     let block = match &mapped.block {
@@ -24,7 +16,9 @@ pub fn examine(route: &PullRoute, record: &Record, hash: Vec<u8>, now: Timestamp
         Condition::Broken(_) | Condition::NotAsked => BlockWord::Unknown,
     };
     let crm = mapped.crm_side(record.deleted);
-    let pulled = PulledRecord {
+    let mut notes = mapped.cuts;
+    notes.extend(mapped.notes);
+    PulledRecord {
         id: record.id.clone(),
         hash,
         modified: record.modified,
@@ -33,10 +27,36 @@ pub fn examine(route: &PullRoute, record: &Record, hash: Vec<u8>, now: Timestamp
         block,
         crm,
         kept: kept(route, record),
-    };
-    let mut notes = mapped.cuts;
-    notes.extend(mapped.notes);
-    Examined { pulled, notes }
+        basis: Basis::Read,
+        notes,
+    }
+}
+
+/// A record of which nothing but the id can be read: whether it may be called cannot be told, so it is parked under
+/// its id and its contact is locked (users 3).
+pub(super) fn unreadable(route: &PullRoute, id: &RecordId, reason: Reason) -> PulledRecord {
+    PulledRecord {
+        id: id.clone(),
+        hash: unreadable_hash(route, &reason),
+        modified: None,
+        user_data: route.mapping.template().render(id),
+        numbers: Vec::new(),
+        block: BlockWord::Unknown,
+        crm: CrmSide::Uncallable(reason),
+        kept: None,
+        basis: Basis::Unreadable,
+        notes: Vec::new(),
+    }
+}
+
+/// By which it counts as unchanged while nothing else is the matter with it.
+pub(super) fn unreadable_hash(route: &PullRoute, reason: &Reason) -> Vec<u8> {
+    let mut hash = Sha256::new();
+    for part in [route.revision.as_str(), "unreadable", reason.code.as_str(), &reason.params_json()] {
+        hash.update(part.as_bytes());
+        hash.update([0]);
+    }
+    hash.finalize().to_vec()
 }
 
 /// The values that the dated conditions use, so that a day can be decided without asking the CRM; kept

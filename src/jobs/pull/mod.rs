@@ -1,27 +1,34 @@
 //! Pull: the CRM's changed records become decisions and operations; nothing is sent from here.
 //!
-//! Order inside a run: companions (facts that move no modification time), the day's dated decisions,
-//! hints by id, then everything modified since the cursor. The dialler is not asked: a key that the
+//! Order inside a run: the day's dated decisions (they need no CRM), companions (facts that move no modification
+//! time), hints by id, then everything modified since the cursor. The dialler is not asked: a key that the
 //! ledger does not know is met by push, so that a pull needs one side only.
 
+mod brake;
+mod by_id;
+mod clock;
 mod companions;
 mod dated;
 mod examine;
+mod full;
 mod hints;
 mod pages;
 mod refresh;
+mod store;
 
 use super::JobError;
 use crate::crm::CrmRead;
 use crate::domain::policy::{Job, Unblock};
-use crate::domain::{Policy, RouteName, RunId};
+use crate::domain::{Policy, Reason, ReasonCode, RouteName, RunId};
 use crate::env::Env;
 use crate::ledger::{Counts, Ledger, RunEnd, RunStart};
 use crate::mapping::Mapping;
 use chrono_tz::Tz;
 use std::sync::Arc;
 
-pub use examine::{Examined, examine};
+pub use examine::examine;
+use examine::unreadable;
+pub use full::PassReport;
 
 /// What a pull knows of its route.
 #[derive(Debug)]
@@ -70,46 +77,60 @@ pub struct PullReport {
     pub counts: Counts,
     /// Companions whose answer was not taken, with why: reported, and the pull went on.
     pub companions_not_taken: Vec<(String, String)>,
+    /// The stretch of a full pass that followed, if one is under way.
+    pub pass: Option<PassReport>,
+    /// So many known records are not named in answers that nothing is concluded from it, and the route is stopped.
+    pub missing: Option<usize>,
 }
 
-/// One pull of one route, as a run with a balance.
+/// One pull of one route, as a run with a balance, and a stretch of a full pass if one is under way.
 ///
 /// # Errors
 /// Why it ended before its end; what it stored stays.
 pub async fn pull(context: &PullContext, cause: &'static str) -> Result<PullReport, JobError> {
-    let ledger = &context.ledger;
-    let start = RunStart { job: Job::Pull, route: Some(context.route.route.clone()), campaign: None, cause };
-    let run = ledger.run_start(start).await?;
-    let mut work = Work {
-        context,
-        run,
-        counts: Counts::default(),
-        not_taken: Vec::new(),
-        brake: pages::Brake::default(),
-    };
+    let mut work = Work::begin(context, cause).await?;
     let result = work.all().await;
-    let end = match &result {
-        Ok(()) => RunEnd::Done,
-        Err(error) => RunEnd::Failed(error.to_string()),
+    let result = work.end(result).await;
+    let result = match result {
+        Ok(()) => full::go_on(context).await,
+        Err(error) => Err(error),
     };
-    ledger.run_finish(run, end, work.counts).await?;
-    settle_stop(context, &result).await?;
-    result.map(|()| PullReport { run, counts: work.counts, companions_not_taken: work.not_taken })
+    settle_stop(context, &result, work.missing).await?;
+    result.map(|pass| PullReport {
+        run: work.run,
+        counts: work.counts,
+        companions_not_taken: work.not_taken,
+        missing: work.missing,
+        pass,
+    })
 }
 
-/// A route that pulled to the end is no longer stopped; a systemic failure stops it.
-async fn settle_stop(context: &PullContext, result: &Result<(), JobError>) -> Result<(), JobError> {
+/// A route that pulled to the end is no longer stopped; a systemic failure stops it. Where too many records are
+/// missed it stays stopped until they are found, or a person has seen it.
+async fn settle_stop<T>(
+    context: &PullContext,
+    result: &Result<T, JobError>,
+    missing: Option<usize>,
+) -> Result<(), JobError> {
+    let (ledger, route) = (&context.ledger, &context.route.route);
+    if let Some(missing) = missing {
+        let reason = Reason::new(ReasonCode::RecordsMissing).with("count", missing).with("route", route);
+        ledger.route_set_stopped(route.clone(), Some(reason)).await?;
+        return Ok(());
+    }
     match result {
-        Ok(()) => {
-            let row = context.ledger.route_show(context.route.route.clone()).await?;
-            if row.and_then(|row| row.stopped).is_some_and(|stop| super::ends_with_a_pull(&stop)) {
-                context.ledger.route_set_stopped(context.route.route.clone(), None).await?;
+        Ok(_) => {
+            let row = ledger.route_show(route.clone()).await?;
+            let ends =
+                |stop: &Reason| super::ends_with_a_pull(stop) || stop.code == ReasonCode::RecordsMissing;
+            if row.and_then(|row| row.stopped).is_some_and(|stop| ends(&stop)) {
+                ledger.route_set_stopped(route.clone(), None).await?;
             }
             Ok(())
         }
         Err(error) => match super::stop_reason(error) {
             Some(reason) => {
-                context.ledger.route_set_stopped(context.route.route.clone(), Some(reason)).await?;
+                ledger.route_set_stopped(route.clone(), Some(reason)).await?;
                 Ok(())
             }
             None => Ok(()),
@@ -123,15 +144,65 @@ struct Work<'a> {
     run: RunId,
     counts: Counts,
     not_taken: Vec<(String, String)>,
-    brake: pages::Brake,
+    /// How many records were read by their ids.
+    found_by_id: usize,
+    /// So many known records are not named in answers that these are in doubt.
+    missing: Option<usize>,
+    /// The brake has struck: from here on only objections are heard, and the run fails.
+    struck: Option<brake::Strike>,
+}
+
+impl<'a> Work<'a> {
+    async fn begin(context: &'a PullContext, cause: &'static str) -> Result<Self, JobError> {
+        let (ledger, route) = (&context.ledger, &context.route.route);
+        let start = RunStart { job: Job::Pull, route: Some(route.clone()), campaign: None, cause };
+        let run = ledger.run_start(start).await?;
+        ledger.route_pull_begins(route.clone(), context.route.revision.clone(), run).await?;
+        let stopped = ledger.route_show(route.clone()).await?.and_then(|row| row.stopped);
+        let in_doubt = stopped.is_some_and(|stop| stop.code == ReasonCode::RecordsMissing);
+        let missing = if in_doubt { Some(ledger.absences_count(route.clone()).await?) } else { None };
+        Ok(Self {
+            context,
+            run,
+            counts: Counts::default(),
+            not_taken: Vec::new(),
+            found_by_id: 0,
+            missing,
+            struck: None,
+        })
+    }
+
+    /// Ends the run with its balance.
+    async fn end(&mut self, result: Result<(), JobError>) -> Result<(), JobError> {
+        let result = match &self.struck {
+            Some(strike) => result.and_then(|()| Err(JobError::Stopped(strike.to_string()))),
+            None => result,
+        };
+        let ledger = &self.context.ledger;
+        let end = match &result {
+            Ok(()) => RunEnd::Done,
+            Err(error) => RunEnd::Failed(error.to_string()),
+        };
+        ledger.run_finish(self.run, end, self.counts).await?;
+        if !self.not_taken.is_empty() {
+            let told: Vec<String> = self
+                .not_taken
+                .iter()
+                .map(|(name, why)| format!("companion {name} not taken: {why}"))
+                .collect();
+            ledger.run_remark(self.run, told.join("; ")).await?;
+        }
+        result
+    }
 }
 
 impl Work<'_> {
     async fn all(&mut self) -> Result<(), JobError> {
-        self.companions().await?;
         self.dated().await?;
+        self.companions().await?;
         self.hints().await?;
-        self.changes().await
+        self.changes().await?;
+        self.judge_missing_again().await
     }
 
     fn stop_if_ending(&self) -> Result<(), JobError> {

@@ -34,11 +34,12 @@ pub use resting::Resting;
 /// Decides anew what a push found too old to act on; pull does it.
 #[async_trait::async_trait]
 pub trait Refresher: Send + Sync {
-    /// Reads the named records by id and decides about each again.
+    /// Reads the named records by id and decides about each again. The ids that could be decided come back:
+    /// the operations of all others wait.
     ///
     /// # Errors
     /// The CRM cannot be read: these operations wait, and only these.
-    async fn decide_anew(&self, route: &RouteName, ids: Vec<RecordId>) -> Result<(), JobError>;
+    async fn decide_anew(&self, route: &RouteName, ids: Vec<RecordId>) -> Result<Vec<RecordId>, JobError>;
 }
 
 /// What a push knows of a route.
@@ -50,6 +51,17 @@ pub struct PushRoute {
     pub policy: Policy,
     /// What its imports may do with a contact that is there; from the server's release.
     pub import_mode: ImportMode,
+    /// How many contacts it may make a day, if that is limited.
+    pub drip: Option<DailyLimit>,
+}
+
+/// A route's limit of new contacts a day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DailyLimit {
+    /// So many.
+    pub most: u32,
+    /// The zone in which its day begins.
+    pub zone: chrono_tz::Tz,
 }
 
 /// The bounds of a push. `Default` holds what the config's defaults file says.
@@ -135,6 +147,9 @@ pub async fn push(context: &PushContext, cause: &'static str) -> Result<PushRepo
     // Nothing is in flight when a push begins: what says so was left by a run that died.
     ledger.operations_recover(quiet(context.limits.settle_after)).await?;
     ledger.blocks_end_due().await?;
+    for (route, state) in ledger.routes_end_pauses().await? {
+        tracing::info!(%route, %state, "the pause came to its end");
+    }
     let run = ledger.run_start(RunStart { job: Job::Push, route: None, campaign: None, cause }).await?;
     let work = Work { context, run, tally: Mutex::default() };
     let result = work.all().await;

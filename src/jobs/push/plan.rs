@@ -3,7 +3,7 @@
 
 use crate::domain::policy::Clearing;
 use crate::domain::{Base, FieldKind, FieldName, LinkView, OperationKind, Pair, Values, Wish};
-use crate::ledger::Plan;
+use crate::ledger::{Opens, Plan};
 use crate::sync::{changed_fields, import_fields};
 use serde_json::Value;
 
@@ -63,6 +63,18 @@ fn emptied(field: FieldName, clearing: Clearing) -> Option<Value> {
 /// Whether the gate must be asked before it is sent.
 pub fn asks_gate(kind: OperationKind, values: &Values) -> bool {
     kind.makes_callable() || values.keys().any(|field| field.is_phone())
+}
+
+/// What the gate is asked for.
+pub fn opens(kind: OperationKind) -> Opens {
+    match kind {
+        OperationKind::Update => Opens::Numbers,
+        OperationKind::Import
+        | OperationKind::Unlock
+        | OperationKind::Reset
+        | OperationKind::Lock
+        | OperationKind::Delete => Opens::Contact,
+    }
 }
 
 /// What an answered update showed about emptying fields.

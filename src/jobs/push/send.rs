@@ -60,11 +60,7 @@ impl Work<'_> {
             match self.ask(&leased, gate).await? {
                 GateAnswer::Open(open) => permit = Some(open),
                 GateAnswer::Shut(block) => {
-                    let subject = match block.subject {
-                        crate::domain::BlockSubject::Record(_) => "the record".to_owned(),
-                        crate::domain::BlockSubject::Number(number) => format!("the number {number}"),
-                    };
-                    let reason = Reason::new(ReasonCode::GateShut).with("subject", subject);
+                    let reason = Reason::new(ReasonCode::GateShut).with("subject", block.subject.spoken());
                     ledger.operation_end(leased.id, Ending::Cancelled(reason)).await?;
                     return Ok(end(Fate::Refused, None));
                 }
@@ -181,12 +177,12 @@ impl Work<'_> {
         let ledger = &self.context.ledger;
         let mut answer = match given {
             Some(answer) => answer,
-            None => ledger.gate_ask(leased.link).await?,
+            None => ledger.gate_ask(leased.link, plan::opens(leased.kind)).await?,
         };
         loop {
             match &answer {
                 GateAnswer::Open(permit) if !ledger.gate_is_current(permit) => {
-                    answer = ledger.gate_ask(leased.link).await?;
+                    answer = ledger.gate_ask(leased.link, plan::opens(leased.kind)).await?;
                 }
                 GateAnswer::Open(_) | GateAnswer::Shut(_) => return Ok(answer),
             }

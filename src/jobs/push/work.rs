@@ -1,11 +1,12 @@
 //! The loop of everything but locks: settle, meet, lease, send, and once more while there is something.
 
 use super::send::{Fate, Sent};
-use super::{Work, brake, plan, quiet};
-use crate::domain::{OperationId, Reason, ReasonCode, RecordId, RouteName};
+use super::{PushRoute, Work, brake, plan, quiet};
+use crate::domain::{OperationId, Reason, ReasonCode, RecordId, RouteName, Timestamp};
 use crate::jobs::{JobError, settle};
-use crate::ledger::{GateAnswer, LeaseOrder, Leased, QueuePlace};
+use crate::ledger::{Drip, GateAnswer, LeaseOrder, Leased, QueuePlace};
 use crate::runtime::Scope;
+use chrono_tz::Tz;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use std::collections::{BTreeMap, VecDeque};
@@ -107,6 +108,7 @@ impl Work<'_> {
                 Scope::All | Scope::Locks => None,
             },
             clearing: ledger.clearing().await?,
+            drips: self.drips(),
             plan: plan::plan,
         };
         let batch = ledger.operations_lease(order).await?;
@@ -118,10 +120,20 @@ impl Work<'_> {
             counts.refused += batch.refused;
             counts.superseded += batch.superseded;
         });
-        let links = batch.leased.iter().map(|leased| leased.link).collect();
+        let links = batch.leased.iter().map(|leased| (leased.link, plan::opens(leased.kind))).collect();
         let answers = ledger.gate_ask_many(links).await?;
         ready.extend(batch.leased.into_iter().zip(answers.into_iter().map(Some)));
         Ok(batch.next)
+    }
+
+    /// The days of the routes that have a daily limit.
+    pub(super) fn drips(&self) -> Vec<Drip> {
+        let now = self.context.env.now();
+        let of = |(route, known): (&RouteName, &PushRoute)| {
+            let limit = known.drip?;
+            Some(Drip { route: route.clone(), since: day_began(now, limit.zone), most: limit.most })
+        };
+        self.context.routes.iter().filter_map(of).collect()
     }
 
     /// Counts what became of an operation; answers why the pass must stop, if it must.
@@ -203,12 +215,19 @@ impl Work<'_> {
         for (route, mut records) in too_old {
             records.sort();
             records.dedup();
-            match self.context.refresher.decide_anew(&route, records.clone()).await {
-                Ok(()) => self.context.ledger.operations_refreshed(route, records).await?,
+            let asked = records.len();
+            match self.context.refresher.decide_anew(&route, records).await {
+                Ok(decided) => {
+                    if decided.len() < asked {
+                        let held = asked - decided.len();
+                        tracing::warn!(%route, held, "records could not be decided again: what waits for them is held");
+                    }
+                    self.context.ledger.operations_refreshed(route, decided).await?;
+                }
                 Err(JobError::ShuttingDown) => return Err(JobError::ShuttingDown),
                 Err(JobError::Ledger(error)) => return Err(JobError::Ledger(error)),
                 Err(error) => {
-                    tracing::warn!(%route, %error, held = records.len(), "decisions are too old and the CRM cannot be read");
+                    tracing::warn!(%route, %error, held = asked, "decisions are too old and the CRM cannot be read");
                 }
             }
         }
@@ -222,3 +241,12 @@ fn stopped_text(route: &RouteName, status: u16) -> String {
 
 /// How long an operation with an old decision waits where the CRM cannot be read.
 pub(super) const HOLD: Duration = Duration::from_secs(60);
+
+/// When the local day of an instant began: the first instant that has its date.
+fn day_began(now: Timestamp, zone: Tz) -> Timestamp {
+    let midnight = now.with_timezone(&zone).date_naive().and_time(chrono::NaiveTime::MIN);
+    // Where the clock is set forward at midnight, the day begins an hour later.
+    (0..=3)
+        .find_map(|hours| (midnight + chrono::TimeDelta::hours(hours)).and_local_timezone(zone).earliest())
+        .map_or(now, |local| local.with_timezone(&chrono::Utc))
+}

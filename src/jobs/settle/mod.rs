@@ -12,7 +12,7 @@ use crate::dialler::BatchQuery;
 use crate::domain::{
     CampaignId, Contact, DiallerSide, OperationKind, Reason, ReasonCode, RecordId, RouteName, Wish,
 };
-use crate::ledger::{BaseChange, Done, Ending, GateAnswer, Leased, MeetItem, Meeting};
+use crate::ledger::{BaseChange, Done, Ending, GateAnswer, Leased, MeetItem, Meeting, Opens};
 use crate::remote::{CallClass, CallError};
 use crate::sync::{decide, made_base};
 use rules::{ResetVerdict, ShownResult, UpdateVerdict};
@@ -179,7 +179,7 @@ async fn unlock(context: &PushContext, operation: &Leased) -> Result<(), JobErro
         ledger.operation_end(operation.id, Ending::Superseded).await?;
         return Ok(());
     }
-    match ledger.gate_ask(operation.link).await? {
+    match ledger.gate_ask(operation.link, Opens::Contact).await? {
         GateAnswer::Open(_) => send_again(context, operation).await,
         GateAnswer::Shut(_) => {
             let reason = Reason::new(ReasonCode::GateShut).with("subject", "it");

@@ -134,6 +134,11 @@ impl Editor {
         self.0.store().odd_rows.push((id, raw.into()));
     }
 
+    /// Answers the record itself again.
+    pub fn make_plain(&self, id: u64) {
+        self.0.store().odd_rows.retain(|(odd, _)| *odd != id);
+    }
+
     /// The ids of all records that are not deleted.
     pub fn ids(&self) -> Vec<u64> {
         self.0.store().ids()

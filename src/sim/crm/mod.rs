@@ -1,10 +1,12 @@
-//! The simulated CRM: stateful, with the traps of real ones, read in three paging styles.
+//! The simulated CRM: stateful, with the traps of real ones, read in six paging styles.
 //!
 //! Hidden microseconds behind coarse filters, changes that become visible late and under an older
 //! time, bursts in one instant, rows that change between pages, archive and hard delete, a blacklist
 //! that moves no modification time: each was seen on a real CRM and is a setting or an edit here.
 
 mod editor;
+mod login;
+mod paged;
 mod router;
 mod seed;
 mod settings;
@@ -31,6 +33,8 @@ pub struct SimCrm {
     store: Arc<Mutex<Store>>,
     settings: Arc<Mutex<Settings>>,
     between_pages: Hook,
+    /// The access tokens that were granted and not revoked.
+    access: Arc<Mutex<Vec<login::Access>>>,
     /// What goes wrong on the way to it.
     pub faults: Faults,
     /// Its own history.
@@ -51,6 +55,7 @@ impl SimCrm {
             store: Arc::new(Mutex::new(Store::default())),
             settings: Arc::new(Mutex::new(settings)),
             between_pages: Hook::default(),
+            access: Arc::default(),
             faults: Faults::new(seed),
             journal: Journal::new(detail),
             env,
@@ -107,6 +112,10 @@ fn classify(method: &http::Method, path: &str) -> RequestKind {
         "/api/contacts" => "list",
         "/api/contacts/search" => "search",
         "/api/contacts/feed" => "feed",
+        "/api/contacts/numbered" => "numbered",
+        "/api/contacts/linked" => "linked",
+        "/api/contacts/headed" => "headed",
+        "/oauth/token" => "token",
         "/api/contacts/by-ids" => "by_ids",
         "/api/contacts/count" => "count",
         "/api/contacts/blacklisted" => "blacklisted",

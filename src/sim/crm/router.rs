@@ -1,16 +1,17 @@
 //! What the simulated CRM answers over HTTP.
 //!
 //! `GET /api/contacts` pages by id, `POST /api/contacts/search` by offset, `POST /api/contacts/feed` by a
-//! token of its own; all three see the same records through the same filter.
+//! token of its own (`paged` has three more ways); all see the same records through the same filter.
 
 use super::SimCrm;
-use super::settings::{Comparator, Login, Settings};
+use super::settings::{Comparator, Settings};
 use super::store::{Store, Version, number_of, plain};
+use super::{login, paged};
 use crate::domain::Timestamp;
 use crate::sim::wire::http_date;
 use axum::body::Body;
 use axum::extract::{Query, Request, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -26,6 +27,9 @@ pub(super) fn routes(crm: SimCrm) -> Router {
         .route("/api/contacts", get(list))
         .route("/api/contacts/search", post(search))
         .route("/api/contacts/feed", post(feed))
+        .route("/api/contacts/numbered", get(paged::numbered))
+        .route("/api/contacts/linked", get(paged::in_body))
+        .route("/api/contacts/headed", get(paged::in_header))
         .route("/api/contacts/by-ids", get(by_ids))
         .route("/api/contacts/count", get(count))
         .route("/api/contacts/blacklisted", get(blacklisted))
@@ -33,6 +37,7 @@ pub(super) fn routes(crm: SimCrm) -> Router {
         .route("/api/numbers/blacklisted", get(blacklisted_numbers))
         .route("/api/time", get(time))
         .layer(from_fn_with_state(crm.clone(), admit))
+        .route("/oauth/token", post(login::token))
         .with_state(crm)
 }
 
@@ -51,9 +56,18 @@ pub(super) fn skewed(crm: SimCrm, router: Router) -> Router {
     }))
 }
 
+const PAGED: &[&str] = &[
+    "/api/contacts",
+    "/api/contacts/search",
+    "/api/contacts/feed",
+    "/api/contacts/numbered",
+    "/api/contacts/linked",
+    "/api/contacts/headed",
+];
+
 async fn admit(State(crm): State<SimCrm>, request: Request, next: Next) -> Response {
     let settings = crm.settings();
-    if !may_ask(&settings.login, request.headers()) {
+    if !crm.admits(request.headers()) {
         return refusal(StatusCode::UNAUTHORIZED, "invalid token");
     }
     crm.store().settle(crm.env.now());
@@ -61,22 +75,12 @@ async fn admit(State(crm): State<SimCrm>, request: Request, next: Next) -> Respo
         return Json(json!({ "success": false, "error": { "code": "BUSY", "message": "try later" } }))
             .into_response();
     }
-    let paged =
-        matches!(request.uri().path(), "/api/contacts" | "/api/contacts/search" | "/api/contacts/feed");
+    let paged = PAGED.contains(&request.uri().path());
     let answer = next.run(request).await;
     if paged {
         crm.page_answered();
     }
     answer
-}
-
-fn may_ask(login: &Login, headers: &HeaderMap) -> bool {
-    let Login::Token(token) = login else { return true };
-    let is = |name: header::HeaderName, text: &str| {
-        headers.get(name).and_then(|value| value.to_str().ok()).is_some_and(|given| given == text)
-    };
-    is(header::AUTHORIZATION, &format!("Bearer {token}"))
-        || is(header::HeaderName::from_static("x-api-key"), token)
 }
 
 fn refusal(status: StatusCode, message: &str) -> Response {
@@ -99,13 +103,13 @@ fn written(at: Timestamp, settings: &Settings) -> String {
 
 /// The window of a list request.
 #[derive(Debug, Default)]
-struct Window {
+pub(super) struct Window {
     since: Option<Timestamp>,
     until: Option<Timestamp>,
 }
 
 impl Window {
-    fn read(since: Option<&str>, until: Option<&str>) -> Result<Self, Box<Response>> {
+    pub(super) fn read(since: Option<&str>, until: Option<&str>) -> Result<Self, Box<Response>> {
         let read = |text: Option<&str>| {
             let parsed = text.map(|text| text.parse::<Timestamp>()).transpose();
             parsed.map_err(|_| Box::new(refusal(StatusCode::BAD_REQUEST, "a time is no ISO 8601 time")))
@@ -114,7 +118,7 @@ impl Window {
     }
 
     /// Compares as coarse as the CRM shows, whatever microseconds it stores.
-    fn holds(&self, version: &Version, settings: &Settings) -> bool {
+    pub(super) fn holds(&self, version: &Version, settings: &Settings) -> bool {
         let at = shown(version.modified, settings);
         let since = self.since.map(|since| shown(since, settings)).filter(|_| !settings.ignores_since);
         let from = since.is_none_or(|since| match settings.comparator {
@@ -126,7 +130,7 @@ impl Window {
 }
 
 /// Writes rows by hand: an odd row is any text, and an answer may be large.
-fn page<'v>(
+pub(super) fn page<'v>(
     store: &Store,
     settings: &Settings,
     rows: impl Iterator<Item = (u64, &'v Version)>,
@@ -153,7 +157,9 @@ fn row(store: &Store, settings: &Settings, id: u64, version: &Version) -> Value 
     fields.insert("id".to_owned(), json!(id));
     fields.insert("modified_at".to_owned(), json!(written(version.modified, settings)));
     fields.insert("active".to_owned(), json!(version.active));
-    fields.insert("phone_blacklisted".to_owned(), json!(store.is_blacklisted(version)));
+    if settings.shows_blacklisted {
+        fields.insert("phone_blacklisted".to_owned(), json!(store.is_blacklisted(version)));
+    }
     Value::Object(fields)
 }
 
@@ -202,15 +208,29 @@ async fn search(State(crm): State<SimCrm>, Json(search): Json<Search>) -> Respon
         Err(refusal) => return *refusal,
     };
     let (settings, store) = (crm.settings(), crm.store());
+    let rows = by_time(&crm, &store, &settings, &window, search.sort.as_deref());
+    let (total, limit) = (rows.len(), search.limit.unwrap_or(100).min(settings.page_cap));
+    let rows = rows.into_iter().skip(search.offset).take(limit);
+    page(&store, &settings, rows, &format!(",\"total\":{total}"))
+}
+
+/// What the window holds, in the order asked for.
+pub(super) fn by_time<'s>(
+    crm: &SimCrm,
+    store: &'s Store,
+    settings: &Settings,
+    window: &Window,
+    sort: Option<&str>,
+) -> Vec<(u64, &'s Version)> {
     let mut rows: Vec<_> =
-        store.listed_after(0).filter(|(_, version)| window.holds(version, &settings)).collect();
-    let sort = search.sort.as_deref().unwrap_or("id asc");
+        store.listed_after(0).filter(|(_, version)| window.holds(version, settings)).collect();
+    let sort = sort.unwrap_or("id asc");
     if sort.starts_with("modified_at") {
         if settings.unstable_ties {
             // Only what the CRM shows is sorted by; ties stand as the moment wants it.
             let shift = crm.env.random_below(rows.len() as u64);
             rows.rotate_left(usize::try_from(shift).unwrap_or(0));
-            rows.sort_by_key(|(_, version)| shown(version.modified, &settings));
+            rows.sort_by_key(|(_, version)| shown(version.modified, settings));
         } else {
             rows.sort_by_key(|(id, version)| (version.modified, *id));
         }
@@ -218,9 +238,7 @@ async fn search(State(crm): State<SimCrm>, Json(search): Json<Search>) -> Respon
     if sort.ends_with("desc") {
         rows.reverse();
     }
-    let (total, limit) = (rows.len(), search.limit.unwrap_or(100).min(settings.page_cap));
-    let rows = rows.into_iter().skip(search.offset).take(limit);
-    page(&store, &settings, rows, &format!(",\"total\":{total}"))
+    rows
 }
 
 #[derive(Debug, Deserialize)]

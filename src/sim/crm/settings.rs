@@ -38,7 +38,8 @@ pub enum Comparator {
 pub enum Login {
     /// Everybody.
     Open,
-    /// Whoever brings this token, as `Authorization: Bearer` or as `X-Api-Key`.
+    /// Whoever brings this token, as `Authorization: Bearer`, as `X-Api-Key`, as the password of `sim`, or an
+    /// access token that was granted for it.
     Token(String),
 }
 
@@ -62,6 +63,12 @@ pub struct Settings {
     pub unstable_ties: bool,
     /// Whether lists ignore the filter on times, as some CRMs do with a filter they do not know.
     pub ignores_since: bool,
+    /// Whether a record shows itself that its number is on the blacklist, or only the blacklist does.
+    pub shows_blacklisted: bool,
+    /// How long an access token lives.
+    pub access_life: Duration,
+    /// Where the addresses of next pages lead, if elsewhere than to this CRM (`https://host`).
+    pub next_page_at: Option<String>,
     /// Whether every list is answered with status 200 and an error in its body.
     pub error_in_200: bool,
 }
@@ -77,6 +84,9 @@ impl Default for Settings {
             login: Login::Open,
             unstable_ties: false,
             ignores_since: false,
+            shows_blacklisted: true,
+            access_life: Duration::from_secs(3600),
+            next_page_at: None,
             error_in_200: false,
         }
     }

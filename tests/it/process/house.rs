@@ -228,14 +228,20 @@ path          = "ledger.sqlite"
 
     /// First pull, then the route is switched on; nothing was sent yet.
     pub async fn switched_on(&self) {
-        self.run(&["sync", "pull"]).await.expect(0);
-        self.run(&["route", "on", "leads", "--reason", "test"]).await.expect(0);
+        self.on_with_a_pull_that_ends(0).await;
     }
 
     /// The same where the first pull parks something.
     pub async fn switched_on_whatever_is_parked(&self) {
-        self.run(&["sync", "pull"]).await.expect(3);
+        self.on_with_a_pull_that_ends(3).await;
+    }
+
+    /// Frozen meanwhile, so that what the pull decides waits for whoever pushes first.
+    async fn on_with_a_pull_that_ends(&self, status: i32) {
+        self.run(&["freeze", "--reason", "test"]).await.expect(0);
         self.run(&["route", "on", "leads", "--reason", "test"]).await.expect(0);
+        self.run(&["sync", "pull"]).await.expect(status);
+        self.run(&["thaw", "--reason", "test"]).await.expect(0);
     }
 
     /// Agents dial these contacts; returns when every row and result is there.

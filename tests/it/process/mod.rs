@@ -13,6 +13,7 @@ mod names;
 mod network;
 mod service;
 mod status;
+mod surroundings;
 mod sync;
 mod trial;
 mod verbs;

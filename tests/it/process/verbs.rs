@@ -39,8 +39,10 @@ async fn a_route_acts_only_when_it_is_on() {
     let house = House::new(6).await;
     house.run(&["sync"]).await.expect(0);
     assert!(house.dialler.is_empty(), "a new route sends nothing");
-    house.run(&["route", "on", "leads", "--reason", "go"]).await.expect(0).says("is on");
+    house.run(&["route", "on", "leads", "--reason", "go"]).await.expect(0).says("is on").says("decided anew");
     house.run(&["sync", "push"]).await.expect(0);
+    assert!(house.dialler.is_empty(), "what a dry route decided is not replayed");
+    house.run(&["sync"]).await.expect(0);
     assert_eq!(house.dialler.len(), 6);
     house.run(&["route", "pause", "leads", "--reason", "fire"]).await.expect(0).says("paused");
     house.crm.editor().edit(1, json!({ "name": "Later" }));
@@ -51,8 +53,9 @@ async fn a_route_acts_only_when_it_is_on() {
     assert_eq!(house.dialler.contact(kept[0].id).expect("there").name, kept[0].name, "a pause sends nothing");
     house.run(&["route", "dry", "leads", "--reason", "look"]).await.expect(0).says("dry");
     house.run(&["sync"]).await.expect(0);
-    house.run(&["route", "resume", "leads", "--reason", "out"]).await.expect(0);
-    house.run(&["sync", "push"]).await.expect(0);
+    house.run(&["route", "resume", "leads", "--reason", "out"]).await.expect(2).says("is not paused");
+    house.run(&["route", "on", "leads", "--reason", "out"]).await.expect(0);
+    house.run(&["sync"]).await.expect(0);
     assert_eq!(&*house.dialler.contact(kept[0].id).expect("there").name, "Later");
     house.run(&["route", "list"]).await.expect(0).says("Spring leads");
     house.run(&["route", "on", "nobody", "--reason", "x"]).await.expect(2).says("there is no route nobody");

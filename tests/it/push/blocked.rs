@@ -3,8 +3,10 @@
 use super::house::{House, house, number, route};
 use dialbridge::domain::policy::RouteState;
 use dialbridge::domain::{BlockSubject, RecordId, RecordKey};
+use dialbridge::ledger::{NewState, StateChange};
 use dialbridge::sim::dialler::DiallerConfig;
 use dialbridge::sim::faults::{Action, Effect, RetryAfter, Rule};
+use serde_json::json;
 use std::time::Duration;
 
 fn record(id: &str) -> BlockSubject {
@@ -41,14 +43,31 @@ async fn a_block_takes_back_what_waits() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_block_takes_back_an_update_that_would_bring_its_number() {
+    let house = loaded(&["1"]).await;
+    house.pull("1", &[("Name", "1"), ("City", "Ulm"), ("PhoneNumber1", "4930777888")]).await;
+    house.block(BlockSubject::Number("+4930777888".to_owned())).await;
+    house.push().await;
+    assert!(house.contact("1").locked, "{:?}", house.operations("1").await);
+    assert_eq!(house.field("1", "PhoneNumber1"), json!(number("1")));
+    assert_eq!(house.sim.journal().count("update"), 0);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_block_locks_whatever_the_routes_state() {
-    for state in [RouteState::On, RouteState::Dry, RouteState::Paused] {
+    let paused = NewState::Paused { until: None, harvest_too: false };
+    for (state, wished) in
+        [(RouteState::On, NewState::On), (RouteState::Dry, NewState::Dry), (RouteState::Paused, paused)]
+    {
         let house = loaded(&["1", "2"]).await;
         let who = "test".to_owned();
         house
             .ctx
             .ledger
-            .route_set_state(route(), state, who.clone(), "a test".to_owned())
+            .route_set_state(
+                route(),
+                StateChange { state: wished, who: who.clone(), text: "a test".to_owned() },
+            )
             .await
             .expect("a state");
         house.block(by_number("1")).await;

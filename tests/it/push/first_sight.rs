@@ -113,3 +113,18 @@ async fn without_the_batch_read_keys_are_asked_for_one_by_one() {
     assert_eq!(house.sim.len(), 2);
     assert_eq!(house.sim.journal().count("import"), 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn of_two_records_with_one_folded_key_the_second_is_parked() {
+    let house = house(DiallerConfig::default()).await;
+    house.person("a1", "Bonn").await;
+    assert_eq!(house.person("A1", "Ulm").await.parked_new, 1, "a server may take the two for one");
+    house.push().await;
+    assert_eq!(house.sim.journal().count("import"), 1);
+    assert_eq!(house.field("a1", "City"), json!("Bonn"));
+    // The first one's edits still travel, the second one's wait.
+    house.person("A1", "Hof").await;
+    house.person("a1", "Hamm").await;
+    house.push().await;
+    assert_eq!((house.field("a1", "City"), house.sim.len()), (json!("Hamm"), 1));
+}

@@ -11,7 +11,9 @@ use dialbridge::domain::{
 use dialbridge::env::Env;
 use dialbridge::jobs::JobError;
 use dialbridge::jobs::push::{PushContext, PushLimits, PushReport, PushRoute, Refresher, Resting, push};
-use dialbridge::ledger::{BlockWord, Counts, Ledger, PageStore, PulledRecord, RouteFacts, RunEnd, RunStart};
+use dialbridge::ledger::{
+    Basis, BlockWord, Counts, Ledger, PageStore, PulledRecord, RouteFacts, RunEnd, RunStart,
+};
 use dialbridge::remote::{Auth, AuthScheme, Client, ClientConfig, Side, ports};
 use dialbridge::runtime::Scope;
 use dialbridge::sim::dialler::{DiallerConfig, DiallerSim, SimContact};
@@ -98,6 +100,7 @@ impl Crm {
             run,
             decided_at: self.env.now(),
             records,
+            missing: Vec::new(),
             gone: Vec::new(),
             unidentified: Vec::new(),
             hints_taken,
@@ -128,19 +131,21 @@ impl Crm {
             block: BlockWord::Unknown,
             crm: crm.clone(),
             kept: None,
+            basis: Basis::Read,
+            notes: Vec::new(),
         }
     }
 }
 
 #[async_trait::async_trait]
 impl Refresher for Crm {
-    async fn decide_anew(&self, _route: &RouteName, ids: Vec<RecordId>) -> Result<(), JobError> {
+    async fn decide_anew(&self, _route: &RouteName, ids: Vec<RecordId>) -> Result<Vec<RecordId>, JobError> {
         self.asked.fetch_add(1, Ordering::Relaxed);
         if !self.readable.load(Ordering::Relaxed) {
             return Err(JobError::Stopped("the CRM cannot be read".to_owned()));
         }
-        self.store(&ids.into_iter().map(|id| id.0).collect::<Vec<_>>()).await;
-        Ok(())
+        self.store(&ids.iter().map(|id| id.0.clone()).collect::<Vec<_>>()).await;
+        Ok(ids)
     }
 }
 
@@ -165,6 +170,8 @@ pub async fn house_with(config: DiallerConfig, seed: u64) -> House {
         client: "house".to_owned(),
         crm: "sales".to_owned(),
         object: "person".to_owned(),
+        max_new_per_run: None,
+        max_changed_per_run: None,
     };
     ledger.route_register(facts, RouteState::On).await.expect("a route");
     let pinned = PinnedCampaign { id: CampaignId(CAMPAIGN), name: None };
@@ -191,6 +198,7 @@ pub async fn house_with(config: DiallerConfig, seed: u64) -> House {
         campaign: Some(CampaignId(CAMPAIGN)),
         policy: policy(),
         import_mode: ImportMode { overwrite: true, reset: None, unlock: None },
+        drip: None,
     };
     let ctx = PushContext {
         ledger,

@@ -4,6 +4,7 @@ use crate::support::world::{CAMPAIGN, OTHER, Setup, WINBACK, World, key, minutes
 use dialbridge::control::{Command, ContactAct, End};
 use dialbridge::domain::policy::RouteState;
 use dialbridge::domain::{BlockSubject, ContactId};
+use dialbridge::sim::crm::Settings as CrmSettings;
 use dialbridge::sim::dialler::{CallPlan, Outcome};
 use dialbridge::sim::faults::{Action, Effect, RetryAfter, Rule};
 use serde_json::json;
@@ -49,7 +50,7 @@ async fn is_nobody_imported_whose_number_is_blocked() {
 
 #[tokio::test(start_paused = true)]
 async fn is_a_blacklisting_seen_that_moves_no_modification_time() {
-    for connector in ["sim-id", "sim-offset", "sim-cursor"] {
+    for connector in ["sim-id", "sim-offset", "sim-cursor", "sim-page", "sim-next", "sim-link"] {
         let world = World::new(Setup { connector, ..Setup::default() }).await;
         let (ada, berta) = (world.record("Ada"), world.record("Berta"));
         world.sync_all().await;
@@ -61,6 +62,68 @@ async fn is_a_blacklisting_seen_that_moves_no_modification_time() {
         assert_eq!((world.locked(ada), world.locked(berta)), (true, false), "{connector}");
         world.assert_at_rest().await;
     }
+}
+
+/// A CRM whose records do not show who is blacklisted: only its list does.
+fn told_by_the_list_alone(connector: &'static str) -> Setup {
+    Setup {
+        connector,
+        crm: CrmSettings { shows_blacklisted: false, ..CrmSettings::default() },
+        route_keys: "only_if = \"phone and active\"\nblock_if = \"phone_blacklisted\"\nunblock = \"source\"",
+        ..Setup::default()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn is_a_companion_that_no_record_shows_a_condition_like_any_other() {
+    for connector in ["sim-offset", "sim-cursor"] {
+        let world = World::new(told_by_the_list_alone(connector)).await;
+        let (ada, berta) = (world.record("Ada"), world.record("Berta"));
+        world.editor().blacklist(&world.number(ada), true);
+        world.sync_all().await;
+        assert_eq!((world.contacts(ada).len(), world.locked(berta)), (0, false), "{connector}");
+        world.editor().blacklist(&world.number(berta), true);
+        world.sync_all().await;
+        assert!(world.locked(berta), "{connector}");
+        // An edit does not make anybody forget that the number stands on the list.
+        world.editor().edit(berta, json!({ "city": "Bonn" }));
+        world.advance(minutes(20)).await;
+        world.sync_all().await;
+        assert!(world.locked(berta), "{connector}");
+        world.editor().blacklist(&world.number(berta), false);
+        world.settle_down().await;
+        assert!(!world.locked(berta), "withdrawn by its source, seen twice: {connector}");
+        assert_eq!(world.contacts(ada).len(), 0, "{connector}");
+        world.assert_at_rest().await;
+    }
+}
+
+fn no_list() -> Rule {
+    Rule::new(Action::Status { code: 400, retry_after: RetryAfter::Absent, effect: Effect::None })
+        .path("/blacklisted")
+}
+
+#[tokio::test(start_paused = true)]
+async fn is_nobody_imported_before_the_companion_that_decides_was_read_once() {
+    let world = World::new(told_by_the_list_alone("sim-cursor")).await;
+    let (ada, berta) = (world.record("Ada"), world.record("Berta"));
+    world.editor().blacklist(&world.number(ada), true);
+    world.crm.faults.add(no_list());
+    let error = world.pull().await.expect_err("nobody can say who is blocked").to_string();
+    assert!(error.contains("phone_blacklisted"), "{error}");
+    world.push().await.expect("a push");
+    assert_eq!(world.dialler.len(), 0);
+    assert_eq!(world.parked().await, Vec::<String>::new(), "no record is to blame");
+    world.crm.faults.clear();
+    world.sync_all().await;
+    assert_eq!((world.contacts(ada).len(), world.locked(berta)), (0, false), "it went on by itself");
+    // Once it was read, a failure changes nothing: the copy holds.
+    world.crm.faults.add(no_list());
+    world.editor().edit(berta, json!({ "city": "Bonn" }));
+    world.editor().edit(ada, json!({ "city": "Bonn" }));
+    world.sync_all().await;
+    assert_eq!(world.value(berta, "City"), json!("Bonn"));
+    assert_eq!(world.contacts(ada).len(), 0);
 }
 
 fn by_source() -> Setup {

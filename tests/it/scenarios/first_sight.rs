@@ -145,7 +145,7 @@ async fn is_whoever_must_not_be_called_locked_at_first_sight() {
 
 #[tokio::test(start_paused = true)]
 async fn does_a_first_load_cost_one_list_and_not_a_request_for_each_record() {
-    let world = World::usual().await;
+    let world = World::new(Setup { route_keys: "max_new_per_run = 3000", ..Setup::default() }).await;
     world.editor().seed(3_000, 1);
     world.dialler.seed(CAMPAIGN, "others", 500);
     world.pull().await.expect("a pull");

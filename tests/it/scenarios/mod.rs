@@ -3,13 +3,28 @@
 //! Every test is a question that a user would ask; the answer is read from what the simulated dialler
 //! and CRM noted themselves.
 
+mod bad_days;
 mod blocks;
+mod brake;
+mod companions;
+mod cursor;
+mod dated;
 mod doubt;
 mod edits;
 mod eligibility;
 mod empty_list;
 mod first_sight;
 mod found;
+mod full_pass;
+mod hints;
+mod lanes;
+mod limits;
+mod missing;
+mod notes;
+mod objections;
+mod refresh;
 mod resets;
+mod revision;
 mod switches;
 mod taken_over;
+mod unreadable;

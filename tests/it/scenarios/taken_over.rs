@@ -154,7 +154,7 @@ async fn does_a_push_that_parks_what_it_found_say_so() {
     put(&world, OTHER, parked, &[]);
     put(&world, CAMPAIGN, adopted, &[]);
     world.pull().await.expect("a pull");
-    let (end, said) = world.command(Command::Sync { job: Some(Job::Push), route: None }).await;
+    let (end, said) = world.command(Command::Sync { job: Some(Job::Push), route: None, full: false }).await;
     assert_eq!(end, End::ParkedNew, "{said}");
     assert!(said.contains("1 parked"), "{said}");
     let run =

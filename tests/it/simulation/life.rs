@@ -286,7 +286,7 @@ fn setup(seed: u64, rng: &mut fastrand::Rng) -> Setup {
     };
     Setup {
         seed,
-        connector: one(rng, &["sim-id", "sim-offset", "sim-cursor"]),
+        connector: one(rng, &["sim-id", "sim-offset", "sim-cursor", "sim-page", "sim-next", "sim-link"]),
         dialler,
         dialler_keys: match (release, rng.bool()) {
             (Release::From3_39, true) => "release = \"3.39\"",

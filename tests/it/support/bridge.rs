@@ -6,10 +6,10 @@ use dialbridge::app::daemon::{Daemon, FirstRuns};
 use dialbridge::app::parts::RealTransports;
 use dialbridge::check::{Validators, offline};
 use dialbridge::config::Sources;
-use dialbridge::control::{Answer, Command, End, Line};
+use dialbridge::control::{Answer, Command, End, Line, RouteWord};
 use dialbridge::crm::bundled;
 use dialbridge::domain::RouteName;
-use dialbridge::domain::policy::{Job, RouteState};
+use dialbridge::domain::policy::Job;
 use dialbridge::env::Env;
 use dialbridge::runtime::Schedule;
 use dialbridge::sim::dialler::{DiallerConfig, DiallerSim, SimContact};
@@ -71,8 +71,11 @@ impl Bridge {
         bridge.secret("crm.token", odoo.key());
         bridge.configure(options);
         bridge.start().await;
-        let state = RouteState::On;
-        let on = Command::Route { route: RouteName("leads".to_owned()), state, reason: "a test".to_owned() };
+        let on = Command::Route {
+            route: RouteName("leads".to_owned()),
+            word: RouteWord::On,
+            reason: "a test".to_owned(),
+        };
         assert_eq!(bridge.command(on).await.0, End::Done);
         bridge
     }
@@ -172,12 +175,12 @@ path          = "ledger.sqlite"
 
     /// All jobs in their order; how it ended and what it said.
     pub async fn sync(&self) -> (End, String) {
-        self.command(Command::Sync { job: None, route: None }).await
+        self.command(Command::Sync { job: None, route: None, full: false }).await
     }
 
     /// One job.
     pub async fn run(&self, job: Job) -> (End, String) {
-        self.command(Command::Sync { job: Some(job), route: None }).await
+        self.command(Command::Sync { job: Some(job), route: None, full: false }).await
     }
 
     /// All jobs, which must succeed; the writes that the dialler saw meanwhile.

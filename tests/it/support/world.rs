@@ -7,14 +7,14 @@
 #![expect(clippy::disallowed_methods, reason = "the world itself moves the paused clock")]
 
 use chrono::TimeDelta;
-use dialbridge::app::daemon::push_when_due;
+use dialbridge::app::daemon::{daily, push_when_due};
 use dialbridge::app::in_process::InProcess;
 use dialbridge::app::parts::{Parts, Transports, build_on};
 use dialbridge::check::{self, Settings};
 use dialbridge::config::{self, Sources};
-use dialbridge::control::{Answer, Command, End, Line};
+use dialbridge::control::{Answer, Command, End, Line, RouteWord};
 use dialbridge::domain::policy::RouteState;
-use dialbridge::domain::{BlockSubject, Problem, Timestamp};
+use dialbridge::domain::{BlockSubject, Problem, RecordId, Timestamp};
 use dialbridge::env::Env;
 use dialbridge::jobs::JobError;
 use dialbridge::jobs::pull::{PullReport, pull};
@@ -38,6 +38,9 @@ pub const CAMPAIGN: i64 = 538;
 pub const OTHER: i64 = 551;
 /// The token that both simulators take.
 pub const TOKEN: &str = "sim-token";
+
+/// The route that every world has.
+pub const LEADS: &str = "leads";
 
 /// A number of seconds.
 pub const fn seconds(n: u64) -> Duration {
@@ -64,6 +67,8 @@ pub struct Setup {
     pub dialler: DiallerConfig,
     /// Lines for `[dialler]` beyond the usual ones.
     pub dialler_keys: &'static str,
+    /// The schedule of the pull.
+    pub pull: &'static str,
     /// Lines for `[route.leads]`: conditions and policies.
     pub route_keys: &'static str,
     /// Lines of `[route.leads.fields]`.
@@ -83,6 +88,7 @@ impl Default for Setup {
             crm: CrmSettings::default(),
             dialler: DiallerConfig::default(),
             dialler_keys: "release = \"3.39\"",
+            pull: "* * * * *",
             route_keys: "only_if = \"phone and active\"\nblock_if = \"phone_blacklisted or do_not_call\"",
             fields: "Name = \"name\"\nPhoneNumber1 = \"phone | phone('DE')\"\nEmail = \"email\"\nCity = \"city\"\n\
                      PostalCode = \"zip\"",
@@ -134,7 +140,11 @@ impl World {
         let crm = SimCrm::new(crm_settings, env.child(), setup.seed, Detail::Full);
         let dialler = DiallerSim::new(setup.dialler.clone(), env.child());
         let folder = tempfile::tempdir().expect("a folder");
-        write(&folder.path().join("crm.token"), TOKEN);
+        let pair = matches!(setup.connector, "sim-page" | "sim-link");
+        write(
+            &folder.path().join("crm.token"),
+            &if pair { format!("sim:{TOKEN}") } else { TOKEN.to_owned() },
+        );
         write(&folder.path().join("dialler.token"), TOKEN);
         let config = folder.path().join("dialbridge.toml");
         write(&config, &config_text(&setup));
@@ -176,6 +186,26 @@ impl World {
         self.begin().await;
     }
 
+    /// The program ends and begins anew with another config.
+    pub async fn configure(&mut self, setup: &Setup) {
+        let config = self.folder.path().join("dialbridge.toml");
+        write(&config, &config_text(setup));
+        self.settings = Arc::new(load(&config));
+        self.restart().await;
+    }
+
+    /// Somebody (a webhook, a person) says that these records of route `leads` are to be looked at.
+    pub async fn hint(&self, ids: &[u64]) {
+        let ids = ids.iter().map(|id| RecordId(id.to_string())).collect();
+        self.ledger().hints_add(LEADS.into(), ids, "test").await.expect("hints");
+    }
+
+    /// Why route `leads` is stopped, in words.
+    pub async fn stopped(&self) -> Option<String> {
+        let row = self.ledger().route_show(LEADS.into()).await.expect("a route").expect("known");
+        row.stopped.map(|stop| stop.to_string())
+    }
+
     /// The program's parts.
     pub fn parts(&self) -> &Parts {
         self.parts.as_ref().expect("the program runs")
@@ -203,14 +233,23 @@ impl World {
         (end, said.join("; "))
     }
 
-    /// Sets all routes.
+    /// Sets all routes; one that leaves `dry` has decided everything anew when this returns.
     pub async fn switch(&self, state: RouteState) {
         for route in self.parts().routes.keys() {
-            let command = Command::Route { route: route.clone(), state, reason: "a test".to_owned() };
+            let command =
+                Command::Route { route: route.clone(), word: word(state), reason: "a test".to_owned() };
             let (end, said) = self.command(command).await;
             assert_eq!(end, End::Done, "{said}");
         }
         self.idle().await;
+    }
+
+    /// Freezes, thaws, approves ... : what must work, and what it said.
+    pub async fn must(&self, command: Command) -> String {
+        let (end, said) = self.command(command).await;
+        assert_eq!(end, End::Done, "{said}");
+        self.idle().await;
+        said
     }
 
     /// Blocks a number by hand and waits for what follows at once.
@@ -281,8 +320,8 @@ impl World {
         for _ in 0..10_000 {
             self.env.sleep(Duration::from_millis(5)).await;
             let runners = &self.parts().control.runners;
-            let all =
-                runners.pulls.values().chain(&runners.push).chain(runners.harvests.iter().map(|(_, r)| r));
+            let pulls = runners.pulls.values().chain(runners.days.values());
+            let all = pulls.chain(&runners.push).chain(runners.harvests.iter().map(|(_, r)| r));
             if all.into_iter().all(|runner| runner.status().running_since.is_none()) {
                 return;
             }
@@ -307,6 +346,9 @@ impl World {
         for route in self.settings.routes.values() {
             let schedule = |text: &str| Schedule::parse(text, route.time_zone).expect("a schedule");
             plan.push((schedule(&route.pull), runners.pulls[&route.id].clone()));
+            if let Some(day) = runners.days.get(&route.id) {
+                plan.push((schedule(&daily(route.day_start)), day.clone()));
+            }
             plan.push((schedule(&route.push), push.clone()));
             for (routes, runner) in &runners.harvests {
                 if routes.contains(&route.id) {
@@ -482,7 +524,7 @@ fn load(config: &Path) -> Settings {
 }
 
 fn config_text(setup: &Setup) -> String {
-    let Setup { connector, dialler_keys, route_keys, fields, more, .. } = setup;
+    let Setup { connector, dialler_keys, pull, route_keys, fields, more, .. } = setup;
     format!(
         r#"
 [dialler]
@@ -502,7 +544,7 @@ allow_http   = true
 [route.leads]
 crm          = "sales"
 campaign     = {CAMPAIGN}
-pull         = "* * * * *"
+pull         = "{pull}"
 harvest      = "*/5 * * * *"
 beside       = "ignore"
 {route_keys}
@@ -554,5 +596,14 @@ impl Transport for Wire {
                 Err(error) => Err(TransportError::Broken(error.to_string())),
             },
         }
+    }
+}
+
+fn word(state: RouteState) -> RouteWord {
+    match state {
+        RouteState::Dry => RouteWord::Dry,
+        RouteState::Pilot => RouteWord::PilotFirst(1),
+        RouteState::On => RouteWord::On,
+        RouteState::Paused => RouteWord::Pause { until: None, harvest_too: false },
     }
 }

@@ -4,14 +4,19 @@
 //! always a window of 401s: a changed file is picked up by itself, and with two files (the old and the
 //! new token) the other one is tried once.
 
+mod file;
+mod oauth;
+
+pub use oauth::{ClientAuth, OAuth2};
+pub(super) use oauth::{Granted, error_code, granted};
+
 use crate::domain::Problem;
+use file::read_token;
 use http::{HeaderName, HeaderValue};
 use secrecy::{ExposeSecret as _, SecretString};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-
-/// Longest token that is read, in bytes.
-const TOKEN_LIMIT: u64 = 64 * 1024;
+use tokio::time::Instant;
 
 /// Where systemd lays what it hands over to services (`$CREDENTIALS_DIRECTORY` lies below).
 const CREDENTIALS: &str = "/run/credentials";
@@ -25,6 +30,10 @@ pub enum AuthScheme {
     Header(HeaderName),
     /// `Authorization: <word> <token>` (Odoo: `bearer`, others `token`).
     Word(String),
+    /// `Authorization: Basic`, the file holding `USER:PASSWORD`.
+    Basic,
+    /// An access token, asked for with the file's `ID:SECRET`.
+    OAuth2(OAuth2),
 }
 
 /// What [`Auth::reload`] found.
@@ -41,6 +50,18 @@ pub struct Auth {
     scheme: AuthScheme,
     key: String,
     state: Mutex<State>,
+    /// Held while an access token is asked for, so that one task asks and the others wait for it.
+    pub(super) access: tokio::sync::Mutex<Option<Access>>,
+}
+
+/// An access token as long as it lives (OAuth2).
+pub(super) struct Access {
+    token: SecretString,
+    renew_at: Instant,
+    /// The version of the secret it was granted for.
+    of: u64,
+    /// Tells late 401s of an old one from those of the new one.
+    serial: u64,
 }
 
 struct State {
@@ -57,11 +78,19 @@ struct Token {
     dead: bool,
 }
 
+impl Access {
+    pub(super) fn new(granted: Granted, now: Instant, of: u64, serial: u64) -> Self {
+        Self { token: granted.token, renew_at: now + granted.renew_in, of, serial }
+    }
+}
+
 /// The header of one request, and which token it holds.
 pub(super) struct Credential {
     pub name: HeaderName,
     pub value: HeaderValue,
     version: u64,
+    /// The access token's serial number, where it is one.
+    serial: Option<u64>,
 }
 
 impl std::fmt::Debug for Auth {
@@ -95,7 +124,7 @@ impl Auth {
     ) -> Result<(Self, Vec<Problem>), Vec<Problem>> {
         let (mut tokens, mut warnings, mut errors) = (Vec::new(), Vec::new(), Vec::new());
         for file in files {
-            match read_token(key, file) {
+            match read_token(&scheme, key, file) {
                 Ok((secret, warning)) => {
                     tokens.push(Token { file: Some(file.clone()), secret, dead: false });
                     warnings.extend(warning);
@@ -114,7 +143,12 @@ impl Auth {
     }
 
     fn with(scheme: AuthScheme, key: String, tokens: Vec<Token>) -> Self {
-        Self { scheme, key, state: Mutex::new(State { tokens, current: 0, version: 0 }) }
+        Self {
+            scheme,
+            key,
+            state: Mutex::new(State { tokens, current: 0, version: 0 }),
+            access: tokio::sync::Mutex::default(),
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -127,7 +161,7 @@ impl Auth {
         let mut found = Reloaded { changed: false, warnings: Vec::new() };
         for token in &mut state.tokens {
             let Some(file) = &token.file else { continue };
-            match read_token(&self.key, file) {
+            match read_token(&self.scheme, &self.key, file) {
                 Ok((secret, warning)) => {
                     found.warnings.extend(warning);
                     if secret.expose_secret() != token.secret.expose_secret() {
@@ -151,21 +185,68 @@ impl Auth {
         self.state().tokens.iter().filter(|t| t.dead).filter_map(|t| t.file.clone()).collect()
     }
 
-    /// The header for a request; `None` without authentication.
+    /// How access tokens are asked for, where they are.
+    pub(super) fn oauth(&self) -> Option<&OAuth2> {
+        match &self.scheme {
+            AuthScheme::OAuth2(oauth) => Some(oauth),
+            AuthScheme::Bearer | AuthScheme::Header(_) | AuthScheme::Word(_) | AuthScheme::Basic => None,
+        }
+    }
+
+    /// The secret in use, with its version: what an access token is asked for with.
+    pub(super) fn secret(&self) -> Option<(SecretString, u64)> {
+        let state = self.state();
+        state.tokens.get(state.current).map(|token| (token.secret.clone(), state.version))
+    }
+
+    /// The header for a request; `None` without authentication. With OAuth2 it is the access token's
+    /// ([`Self::credential_of`]), never the secret's.
     pub(super) fn credential(&self) -> Option<Credential> {
         let state = self.state();
         let token = state.tokens.get(state.current)?;
         let secret = token.secret.expose_secret();
+        let authorization = http::header::AUTHORIZATION;
         let (name, text) = match &self.scheme {
-            AuthScheme::Bearer => (http::header::AUTHORIZATION, format!("Bearer {secret}")),
-            AuthScheme::Word(word) => (http::header::AUTHORIZATION, format!("{word} {secret}")),
+            AuthScheme::Bearer => (authorization, format!("Bearer {secret}")),
+            AuthScheme::Word(word) => (authorization, format!("{word} {secret}")),
             AuthScheme::Header(name) => (name.clone(), secret.to_owned()),
+            AuthScheme::Basic => {
+                let value = oauth::basic(secret)?;
+                return Some(Credential { name: authorization, value, version: state.version, serial: None });
+            }
+            AuthScheme::OAuth2(_) => return None,
         };
         // `read_token` let only visible ASCII through; a fixed token that is none gives no header,
         // and the side answers 401.
         let mut value = HeaderValue::from_str(&text).ok()?;
         value.set_sensitive(true);
-        Some(Credential { name, value, version: state.version })
+        Some(Credential { name, value, version: state.version, serial: None })
+    }
+
+    /// The header of an access token that is still good for the secret in use.
+    pub(super) fn credential_of(&self, access: Option<&Access>, now: Instant) -> Option<Credential> {
+        let access = access.filter(|access| now < access.renew_at && access.of == self.state().version)?;
+        let mut value = HeaderValue::from_str(&format!("Bearer {}", access.token.expose_secret())).ok()?;
+        value.set_sensitive(true);
+        let name = http::header::AUTHORIZATION;
+        Some(Credential { name, value, version: access.of, serial: Some(access.serial) })
+    }
+
+    /// What stands for a secret that the token address refused, for [`Self::refused`].
+    pub(super) fn credential_refused(&self, version: u64) -> Credential {
+        let value = HeaderValue::from_static("");
+        Credential { name: http::header::AUTHORIZATION, value, version, serial: None }
+    }
+
+    /// After a 401: drops the access token that was used, so that the next request asks for another.
+    /// Answers whether there was one: a 401 of a fresh one speaks of the secret.
+    pub(super) async fn access_refused(&self, used: &Credential) -> bool {
+        let Some(serial) = used.serial else { return false };
+        let mut access = self.access.lock().await;
+        if access.as_ref().is_some_and(|access| access.serial == serial) {
+            *access = None;
+        }
+        true
     }
 
     /// After a 401: whether another token is there now (a changed file, else the second one).
@@ -225,59 +306,6 @@ impl Auth {
             ),
         }
     }
-}
-
-/// Reads one token; with a warning if others than its owner and group may read it, or others than its
-/// owner may write it.
-fn read_token(key: &str, file: &Path) -> Result<(SecretString, Option<Problem>), Problem> {
-    use std::io::Read as _;
-    let shown = file.display();
-    let unreadable = |error: std::io::Error| {
-        Problem::new(
-            key,
-            format!("{shown}: {error}"),
-            "a file that holds the token and that the service may read",
-        )
-    };
-    let mut text = String::new();
-    let opened = std::fs::File::open(file).map_err(unreadable)?;
-    let warning = too_open(key, file, &opened);
-    opened.take(TOKEN_LIMIT).read_to_string(&mut text).map_err(unreadable)?;
-    let token = text.trim();
-    let visible = |token: &str| token.bytes().all(|b| b.is_ascii_graphic());
-    if token.is_empty() || !visible(token) {
-        return Err(Problem::new(
-            key,
-            if token.is_empty() {
-                format!("{shown} is empty")
-            } else {
-                format!("{shown} holds more than one token")
-            },
-            "the token alone: visible characters without blanks, one line",
-        ));
-    }
-    Ok((SecretString::from(token.to_owned()), warning))
-}
-
-#[cfg(unix)]
-fn too_open(key: &str, file: &Path, opened: &std::fs::File) -> Option<Problem> {
-    use std::os::unix::fs::PermissionsExt as _;
-    let mode = opened.metadata().ok()?.permissions().mode() & 0o777;
-    // The group may read: secrets are installed as root:dialbridge 0640, so that the service can read
-    // and cannot change them.
-    (mode & 0o027 != 0).then(|| {
-        Problem::new(
-            key,
-            format!("{} has mode {mode:03o}", file.display()),
-            "a secret that nobody but its owner and its group can read, and nobody but its owner write",
-        )
-        .remedy(format!("chmod 640 {}", file.display()))
-    })
-}
-
-#[cfg(not(unix))]
-fn too_open(_key: &str, _file: &Path, _opened: &std::fs::File) -> Option<Problem> {
-    None
 }
 
 #[cfg(test)]

@@ -1,0 +1,155 @@
+//! Whether routes act: states, pilots, pauses, the freeze, waves that need approval, full passes.
+
+use super::{Answer, Control, End, RouteWord, WaveOrder};
+use crate::domain::RouteName;
+use crate::domain::policy::{PassReason, RouteState};
+use crate::ledger::{Changed, FreezeOrder, LedgerError, NewState, Pilot, StateChange, WaveWord};
+use serde_json::json;
+
+impl Control {
+    pub(super) async fn route(
+        &self,
+        route: RouteName,
+        word: RouteWord,
+        who: String,
+        reason: String,
+        answer: &Answer,
+    ) -> Result<End, LedgerError> {
+        let state = match word {
+            RouteWord::Dry => NewState::Dry,
+            RouteWord::Pilot(records) => NewState::Pilot(Pilot::Records(records)),
+            RouteWord::PilotFirst(first) => NewState::Pilot(Pilot::First(first)),
+            RouteWord::On => NewState::On,
+            RouteWord::Pause { until, harvest_too } => NewState::Paused { until, harvest_too },
+            RouteWord::Resume => NewState::Resumed,
+        };
+        let change = StateChange { state, who, text: reason };
+        let Some(now) = self.ledger.route_set_state(route.clone(), change).await? else {
+            answer.error(self.unknown_route(&route));
+            return Ok(End::Usage);
+        };
+        let decided_anew = match now.changed {
+            Changed::Plainly => false,
+            Changed::LeftDry => true,
+            Changed::NotPaused => {
+                answer.error(format!("route {route} is not paused; it is {}", now.state));
+                return Ok(End::Usage);
+            }
+        };
+        answer.text(said(&route, now.state));
+        if decided_anew {
+            answer.text(
+                "what it decided while it was dry is decided anew by the next pull, before anything is sent",
+            );
+        }
+        answer.data(json!({ "route": route, "state": now.state, "decided_anew": decided_anew }));
+        match now.state {
+            RouteState::On | RouteState::Pilot => {
+                // A person has looked: what stopped the route is tried again.
+                self.ledger.route_set_stopped(route.clone(), None).await?;
+                if decided_anew && let Some(pull) = self.runners.pulls.get(&route).filter(|_| !self.alone) {
+                    pull.activate("hand");
+                }
+                self.wake_push();
+            }
+            RouteState::Dry | RouteState::Paused => {}
+        }
+        Ok(End::Done)
+    }
+
+    pub(super) async fn freeze(&self, order: FreezeOrder, answer: &Answer) -> Result<End, LedgerError> {
+        let (even_locks, until) = (order.even_locks, order.until);
+        self.ledger.freeze_begin(order).await?;
+        let end = until.map_or_else(
+            || "until `dialbridge thaw`".to_owned(),
+            |until| format!("until {}", until.format("%Y-%m-%d %H:%M UTC")),
+        );
+        answer.text(if even_locks {
+            format!(
+                "frozen {end}: nothing is written, LOCKS INCLUDED: whoever says no meanwhile may be called"
+            )
+        } else {
+            format!("frozen {end}: nothing but locks is written; reading and harvesting go on")
+        });
+        answer.data(json!({ "frozen": true, "until": until, "even_locks": even_locks }));
+        Ok(End::Done)
+    }
+
+    pub(super) async fn thaw(
+        &self,
+        who: String,
+        reason: String,
+        answer: &Answer,
+    ) -> Result<End, LedgerError> {
+        if !self.ledger.freeze_end(who, reason).await? {
+            answer.error("nothing was frozen");
+            return Ok(End::Done);
+        }
+        answer.text("the freeze is over: what waited is sent from now on");
+        answer.data(json!({ "frozen": false }));
+        self.wake_push();
+        Ok(End::Done)
+    }
+
+    pub(super) async fn wave(
+        &self,
+        wave: i64,
+        word: WaveOrder,
+        who: String,
+        reason: String,
+        answer: &Answer,
+    ) -> Result<End, LedgerError> {
+        let word = match word {
+            WaveOrder::Approve => WaveWord::Approve,
+            WaveOrder::Reject => WaveWord::Reject,
+        };
+        let Some(waiting) = self.ledger.wave_decide(wave, word, who, reason).await? else {
+            answer.error(format!("no wave {wave} needs approval; `dialbridge plan list` shows what does"));
+            return Ok(End::Failed);
+        };
+        answer.text(match word {
+            WaveWord::Approve => format!("wave {wave} is approved: {waiting} operations go out"),
+            WaveWord::Reject => {
+                format!(
+                    "wave {wave} is rejected: {waiting} operations are put aside until their records change"
+                )
+            }
+        });
+        answer.data(json!({ "wave": wave, "waiting": waiting }));
+        if word == WaveWord::Approve {
+            self.wake_push();
+        }
+        Ok(End::Done)
+    }
+
+    /// Begins a walk over the route's whole object.
+    pub(super) async fn begin_full_pass(
+        &self,
+        route: &RouteName,
+        answer: &Answer,
+    ) -> Result<(), LedgerError> {
+        let row = self.ledger.route_show(route.clone()).await?;
+        match row.filter(|row| row.cursor.is_some()).and_then(|row| row.revision) {
+            Some(revision) => {
+                self.ledger.pass_begin(route.clone(), revision, PassReason::ByHand).await?;
+            }
+            None => {
+                answer.text(format!("route {route} was never read: its first pull reads everything anyway"))
+            }
+        }
+        Ok(())
+    }
+}
+
+fn said(route: &RouteName, state: RouteState) -> String {
+    match state {
+        RouteState::On => format!("route {route} is on: what is decided is sent"),
+        RouteState::Pilot => {
+            format!(
+                "route {route} is a pilot: it acts for the records of the pilot, and sends nothing but locks for others"
+            )
+        }
+        RouteState::Dry => format!("route {route} is dry: it decides and sends nothing but locks"),
+        RouteState::Paused => format!("route {route} is paused: nothing but locks is sent"),
+    }
+}

@@ -1,0 +1,134 @@
+//! Records read by their ids: what hints, companions and refreshes name.
+
+use super::store::{Batch, Changed};
+use super::{Work, pages};
+use crate::domain::{BadRecord, RecordId, Timestamp};
+use crate::jobs::JobError;
+use crate::ledger::Hint;
+
+/// So many second looks are made in one go; the rest waits for the next run.
+const SECOND_LOOKS: usize = 50;
+
+/// An answer to "these ids", sorted.
+struct Answered {
+    batch: Batch,
+    /// Records whose version is older than the one last seen: they say nothing.
+    stale: Vec<RecordId>,
+    at: Timestamp,
+}
+
+impl Work<'_> {
+    /// Reads the named records and decides about each, changed or not. The ids that were decided come back: what
+    /// could not be read, came in an older version or was not named, was not.
+    pub(super) async fn by_id(
+        &mut self,
+        ids: &[RecordId],
+        hints: &[Hint],
+    ) -> Result<Vec<RecordId>, JobError> {
+        let Answered { mut batch, stale, at } = self.ask(ids).await?;
+        let missing = batch.missing.clone();
+        let (later, taken): (Vec<&Hint>, Vec<&Hint>) =
+            hints.iter().partition(|hint| stale.contains(&hint.record));
+        batch.hints_taken = taken.iter().map(|hint| hint.id).collect();
+        let mut decided = self.store(batch, at).await?;
+        if !later.is_empty() && self.struck.is_none() {
+            let later = later.iter().map(|hint| hint.id).collect();
+            let why = "the answer was older than the version last seen".to_owned();
+            self.context.ledger.hints_postpone(later, why).await?;
+        }
+        decided.extend(self.second_look(missing).await?);
+        Ok(decided)
+    }
+
+    async fn ask(&mut self, ids: &[RecordId]) -> Result<Answered, JobError> {
+        let (crm, route) = (self.context.crm.clone(), self.context.route.clone());
+        let mut page = crm.fetch(ids).await?;
+        self.context.flag(&mut page).await?;
+        self.counts.requests += 1;
+        self.counts.bytes += i64::try_from(page.bytes).unwrap_or(i64::MAX);
+        self.counts.records_read += page.records.len() as i64;
+        let at = page.crm_time.unwrap_or_else(|| self.context.env.now());
+        let known = self.context.ledger.records_known(route.route.clone(), ids.to_vec()).await?;
+        let (mut batch, mut stale, mut named) = (Batch::default(), Vec::new(), Vec::new());
+        for record in page.records {
+            match record {
+                Ok(record) => {
+                    named.push(record.id.clone());
+                    if known.get(&record.id).is_some_and(|known| pages::is_older(&record, known)) {
+                        stale.push(record.id);
+                        continue;
+                    }
+                    let hash = route.mapping.hash(&record, &route.revision).to_vec();
+                    batch.changed.push(Changed::Record(Box::new(record), hash));
+                }
+                Err(BadRecord { id: Some(id), reason }) => {
+                    named.push(id.clone());
+                    batch.changed.push(Changed::Unreadable(id, reason));
+                }
+                Err(BadRecord { id: None, reason }) => batch.unidentified.push(reason),
+            }
+        }
+        // One record twice in one answer: the later version counts.
+        let before = batch.changed.len();
+        let ids_of: Vec<RecordId> = batch.changed.iter().map(|changed| changed.id().clone()).collect();
+        let mut at_place = 0;
+        batch.changed.retain(|changed| {
+            at_place += 1;
+            !ids_of[at_place..].contains(changed.id())
+        });
+        self.counts.repeats += (before - batch.changed.len()) as i64;
+        self.counts.stale += stale.len() as i64;
+        self.found_by_id += batch.changed.len();
+        batch.missing = ids.iter().filter(|id| !named.contains(id)).cloned().collect();
+        Ok(Answered { batch, stale, at })
+    }
+
+    /// Whoever was missed ten minutes ago and is again is read singly; not named once more, the record is gone. Many
+    /// at once are no deletions but a right that was taken away, or a filter that is broken: nothing is concluded.
+    async fn second_look(&mut self, missing: Vec<RecordId>) -> Result<Vec<RecordId>, JobError> {
+        if missing.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.judge_missing().await?;
+        let (ledger, route) = (self.context.ledger.clone(), self.context.route.route.clone());
+        let due = ledger.absences_due(route, missing).await?;
+        let mut decided = Vec::new();
+        for id in due.into_iter().take(SECOND_LOOKS) {
+            if self.missing.is_some() || self.struck.is_some() {
+                break;
+            }
+            self.stop_if_ending()?;
+            let Answered { mut batch, stale: _, at } = match self.ask(std::slice::from_ref(&id)).await {
+                Ok(answered) => answered,
+                Err(JobError::Call(error)) if !error.speaks_of_the_side() => {
+                    tracing::debug!(%error, "the second look failed and is made again");
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
+            if batch.missing.contains(&id) {
+                batch.missing.clear();
+                batch.gone.push(id.clone());
+                decided.push(id);
+            }
+            decided.extend(self.store(batch, at).await?);
+        }
+        Ok(decided)
+    }
+
+    /// Whether so many known records are not named in answers that these answers are in doubt.
+    async fn judge_missing(&mut self) -> Result<(), JobError> {
+        const AT_LEAST: usize = 20;
+        let route = self.context.route.route.clone();
+        let missing = self.context.ledger.absences_count(route).await?;
+        let stays = self.missing.is_some();
+        let many = missing >= AT_LEAST && (stays || missing * 10 >= (missing + self.found_by_id) * 3);
+        self.missing = many.then_some(missing);
+        Ok(())
+    }
+
+    /// The question at a run's end: whether what stopped the route before still does.
+    pub(super) async fn judge_missing_again(&mut self) -> Result<(), JobError> {
+        if self.missing.is_some() { self.judge_missing().await } else { Ok(()) }
+    }
+}

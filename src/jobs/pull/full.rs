@@ -1,0 +1,124 @@
+//! The full pass: everything is read again, by a walk with a place of its own that survives restarts, a stretch
+//! after each ordinary pull so that no change waits for it (semantics 11). What it brings is one wave.
+
+use super::{PullContext, Work};
+use crate::crm::PageToken;
+use crate::domain::policy::PassReason;
+use crate::domain::{RunId, Timestamp};
+use crate::jobs::JobError;
+use crate::ledger::{Counts, PassRow, RouteRow};
+use crate::remote::CallErrorKind;
+use std::time::Duration;
+
+/// How long one stretch may take: ordinary pulls wait for it.
+const STRETCH: Duration = Duration::from_secs(60);
+
+/// The slow sweep that late commits need.
+const EVERY: chrono::TimeDelta = chrono::TimeDelta::days(7);
+
+/// A stretch of a full pass.
+#[derive(Debug, Clone)]
+pub struct PassReport {
+    /// Its run.
+    pub run: RunId,
+    /// Why everything is read again.
+    pub why: PassReason,
+    /// Its balance.
+    pub counts: Counts,
+    /// Whether the pass came to its end.
+    pub finished: bool,
+}
+
+/// Why a pass has to begin, if it has to.
+pub(super) fn wanted(
+    row: Option<&RouteRow>,
+    revision: &str,
+    open: Option<&PassRow>,
+    last_end: Option<Timestamp>,
+    now: Timestamp,
+) -> Option<PassReason> {
+    // Without a cursor the ordinary pull reads everything.
+    row.and_then(|row| row.cursor)?;
+    match open {
+        Some(pass) if pass.revision == revision => None,
+        Some(_) => Some(PassReason::Revision),
+        None if row.and_then(|row| row.revision.as_deref()) != Some(revision) => Some(PassReason::Revision),
+        None => last_end.is_none_or(|end| now - end >= EVERY).then_some(PassReason::Weekly),
+    }
+}
+
+impl Work<'_> {
+    /// Begins a pass where one is due; called before the pull's own pages are read.
+    pub(super) async fn begin_pass(&self, row: Option<&RouteRow>) -> Result<(), JobError> {
+        let (ledger, route) = (&self.context.ledger, &self.context.route);
+        let open = ledger.pass_open(route.route.clone()).await?;
+        let last_end = ledger.pass_last_end(route.route.clone()).await?;
+        let now = self.context.env.now();
+        if let Some(why) = wanted(row, &route.revision, open.as_ref(), last_end, now) {
+            ledger.pass_begin(route.route.clone(), route.revision.clone(), why).await?;
+        }
+        Ok(())
+    }
+
+    /// The first read of everything is a pass too: the next one is due a week later.
+    pub(super) async fn first_pass_done(&self) -> Result<(), JobError> {
+        let (ledger, route) = (&self.context.ledger, &self.context.route);
+        let pass = ledger.pass_begin(route.route.clone(), route.revision.clone(), PassReason::First).await?;
+        ledger.pass_move(pass.id, None).await?;
+        Ok(())
+    }
+}
+
+/// Goes on with the pass under way for a while, as a run of its own.
+pub(super) async fn go_on(context: &PullContext) -> Result<Option<PassReport>, JobError> {
+    let ledger = &context.ledger;
+    let Some(pass) = ledger.pass_open(context.route.route.clone()).await? else { return Ok(None) };
+    let mut work = Work::begin(context, "full").await?;
+    ledger.run_joins_pass(work.run, pass.id).await?;
+    let result = work.stretch(&pass).await;
+    let ended = work.end(result.as_ref().map_or_else(|error| Err(error.clone()), |_| Ok(()))).await;
+    ended?;
+    Ok(Some(PassReport { run: work.run, why: pass.why, counts: work.counts, finished: result? }))
+}
+
+impl Work<'_> {
+    /// Page after page; `true`: that was the last one.
+    async fn stretch(&mut self, pass: &PassRow) -> Result<bool, JobError> {
+        let context = self.context;
+        let end = context.env.instant() + STRETCH;
+        let mut token = pass.token.clone().map(PageToken);
+        loop {
+            self.stop_if_ending()?;
+            let page = match context.crm.changed_since(None, token.as_ref()).await {
+                Ok(page) => page,
+                Err(error) => {
+                    // A place that the CRM no longer knows must not hold the pass for ever.
+                    if token.is_some() && matches!(error.kind, CallErrorKind::Rejected { .. }) {
+                        context.ledger.pass_rewind(pass.id).await?;
+                    }
+                    return Err(error.into());
+                }
+            };
+            self.counts.requests += 1;
+            let next = page.next.clone();
+            self.page(page).await?;
+            if self.struck.is_some() {
+                // Its place stays where it was: the page is read again once the cause is gone.
+                return Ok(false);
+            }
+            context.ledger.pass_move(pass.id, next.as_ref().map(|next| next.0.clone())).await?;
+            if next.is_none() {
+                return Ok(true);
+            }
+            if next == token {
+                return Err(JobError::Stopped(
+                    "the CRM answers the same page again and again; check the connector's paging".to_owned(),
+                ));
+            }
+            token = next;
+            if context.env.instant() >= end {
+                return Ok(false);
+            }
+        }
+    }
+}

@@ -1,0 +1,263 @@
+//! Whether a route acts: its state by a person's word, pilots, pauses that end, systemic stops.
+
+use super::sql::{self, time};
+use super::{Ledger, LedgerError, passes};
+use crate::domain::policy::RouteState;
+use crate::domain::{Reason, RecordId, RouteName, Timestamp};
+use rusqlite::{OptionalExtension as _, Transaction, named_params};
+
+/// What a person says of a route.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StateChange {
+    /// What it shall be.
+    pub state: NewState,
+    /// Who says so.
+    pub who: String,
+    /// Why.
+    pub text: String,
+}
+
+/// What a route shall be.
+#[derive(Debug, Clone, PartialEq)]
+pub enum NewState {
+    /// It decides and sends nothing but locks.
+    Dry,
+    /// It acts for these records only.
+    Pilot(Pilot),
+    /// It acts.
+    On,
+    /// It sends nothing but locks.
+    Paused {
+        /// Its end; then the route is what it was before.
+        until: Option<Timestamp>,
+        /// Whether its campaign is not harvested either (unless another route's harvest needs it).
+        harvest_too: bool,
+    },
+    /// What it was before the pause.
+    Resumed,
+}
+
+/// For whom a pilot acts.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Pilot {
+    /// These records.
+    Records(Vec<RecordId>),
+    /// The first so many that are to be imported.
+    First(u32),
+}
+
+/// What became of the route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StateNow {
+    /// Its state.
+    pub state: RouteState,
+    /// What else that means.
+    pub changed: Changed,
+}
+
+/// What a person's word on a route brought besides the state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Changed {
+    /// Nothing else.
+    Plainly,
+    /// Everything that was decided is decided anew before it is sent.
+    LeftDry,
+    /// A route that is not paused was to go on: nothing was changed.
+    NotPaused,
+}
+
+impl Ledger {
+    /// Sets whether a route acts. `None`: the ledger does not know the route.
+    ///
+    /// # Errors
+    /// The ledger cannot be written.
+    pub async fn route_set_state(
+        &self,
+        route: RouteName,
+        change: StateChange,
+    ) -> Result<Option<StateNow>, LedgerError> {
+        let now = self.env.now();
+        self.write("route_set_state", move |tx| {
+            let Some(before) = state_of(tx, &route)? else { return Ok(None) };
+            if change.state == NewState::Resumed && before.state != RouteState::Paused {
+                return Ok(Some(StateNow { state: before.state, changed: Changed::NotPaused }));
+            }
+            let row = Row::of(&change.state, &before);
+            tx.prepare_cached(
+                "UPDATE routes SET state = :state, state_since = :now, state_who = :who, state_text = :text,
+                        state_until = :until, state_after = :after, harvest_paused = :harvest, pilot_first = :first
+                 WHERE route = :route",
+            )?
+            .execute(named_params! {
+                ":route": route.0, ":state": row.state.as_str(), ":now": time(now), ":who": change.who,
+                ":text": change.text, ":until": row.until.map(time), ":after": row.after.map(RouteState::as_str),
+                ":harvest": row.harvest_too, ":first": row.first,
+            })?;
+            if let NewState::Pilot(pilot) = &change.state {
+                set_pilots(tx, &route, pilot)?;
+            }
+            let leaves_dry = before.state == RouteState::Dry
+                || before.state == RouteState::Paused && before.after == Some(RouteState::Dry);
+            let acts = matches!(row.state, RouteState::On | RouteState::Pilot);
+            let anew = leaves_dry && acts && passes::decide_anew(tx, now, &route)?;
+            let changed = if anew { Changed::LeftDry } else { Changed::Plainly };
+            Ok(Some(StateNow { state: row.state, changed }))
+        })
+        .await
+    }
+
+    /// Pauses whose end has come are over; answers which routes are what they were before.
+    ///
+    /// # Errors
+    /// The ledger cannot be written.
+    pub async fn routes_end_pauses(&self) -> Result<Vec<(RouteName, RouteState)>, LedgerError> {
+        let now = time(self.env.now());
+        let due = self
+            .read("routes_pauses_due", {
+                let now = now.clone();
+                move |connection| {
+                    connection
+                        .prepare_cached(
+                            "SELECT count(*) FROM routes WHERE state = 'paused' AND state_until <= ?1",
+                        )?
+                        .query_row([now], |row| row.get::<_, i64>(0))
+                }
+            })
+            .await?;
+        if due == 0 {
+            return Ok(Vec::new());
+        }
+        self.write("routes_end_pauses", move |tx| {
+            tx.prepare_cached(
+                "UPDATE routes SET state = coalesce(state_after, 'dry'), state_since = ?1, state_who = 'dialbridge',
+                        state_text = 'the pause came to its end', state_until = NULL, state_after = NULL,
+                        harvest_paused = 0
+                 WHERE state = 'paused' AND state_until <= ?1 RETURNING route, state",
+            )?
+            .query_map([&now], |row| {
+                Ok((RouteName(row.get("route")?), sql::get_named(row, "state", RouteState::parse)?))
+            })?
+            .collect()
+        })
+        .await
+    }
+
+    /// A systemic failure stops the route (it sends nothing but locks), or its end lets it go on.
+    ///
+    /// # Errors
+    /// The ledger cannot be written.
+    pub async fn route_set_stopped(
+        &self,
+        route: RouteName,
+        reason: Option<Reason>,
+    ) -> Result<(), LedgerError> {
+        let now = time(self.env.now());
+        self.write("route_set_stopped", move |tx| {
+            let (code, params, since) = match &reason {
+                Some(reason) => (Some(sql::code(reason)), reason.params_json(), Some(now)),
+                None => (None, "{}".to_owned(), None),
+            };
+            // A stop that goes on keeps its beginning.
+            tx.prepare_cached(
+                "UPDATE routes SET stopped_since = CASE WHEN ?2 IS NOT NULL AND stopped IS ?2 THEN stopped_since
+                                                        ELSE ?4 END,
+                        stopped = ?2, stopped_params = ?3
+                 WHERE route = ?1",
+            )?
+            .execute((route.0, code, params, since))?;
+            Ok(())
+        })
+        .await
+    }
+}
+
+/// The state a route was in, and what its pause was to go back to.
+struct Before {
+    state: RouteState,
+    after: Option<RouteState>,
+    first: Option<u32>,
+}
+
+fn state_of(tx: &Transaction<'_>, route: &RouteName) -> rusqlite::Result<Option<Before>> {
+    tx.prepare_cached("SELECT state, state_after, pilot_first FROM routes WHERE route = ?1")?
+        .query_row([&route.0], |row| {
+            let after: Option<String> = row.get("state_after")?;
+            Ok(Before {
+                state: sql::get_named(row, "state", RouteState::parse)?,
+                after: after.as_deref().and_then(RouteState::parse),
+                first: row.get("pilot_first")?,
+            })
+        })
+        .optional()
+}
+
+/// The columns of a new state.
+struct Row {
+    state: RouteState,
+    until: Option<Timestamp>,
+    after: Option<RouteState>,
+    harvest_too: bool,
+    first: Option<u32>,
+}
+
+impl Row {
+    fn of(new: &NewState, before: &Before) -> Self {
+        let plain = |state| Self { state, until: None, after: None, harvest_too: false, first: before.first };
+        // What was before a pause that is said once more is what was before the first.
+        let acted = match before.state {
+            RouteState::Paused => before.after.unwrap_or(RouteState::Dry),
+            RouteState::Dry | RouteState::Pilot | RouteState::On => before.state,
+        };
+        match new {
+            NewState::Dry => plain(RouteState::Dry),
+            NewState::On => plain(RouteState::On),
+            NewState::Pilot(Pilot::Records(_)) => Self { first: None, ..plain(RouteState::Pilot) },
+            NewState::Pilot(Pilot::First(first)) => Self { first: Some(*first), ..plain(RouteState::Pilot) },
+            NewState::Paused { until, harvest_too } => Self {
+                until: *until,
+                after: Some(acted),
+                harvest_too: *harvest_too,
+                ..plain(RouteState::Paused)
+            },
+            NewState::Resumed => plain(acted),
+        }
+    }
+}
+
+fn set_pilots(tx: &Transaction<'_>, route: &RouteName, pilot: &Pilot) -> rusqlite::Result<()> {
+    tx.prepare_cached("DELETE FROM pilots WHERE route = ?1")?.execute([&route.0])?;
+    match pilot {
+        Pilot::Records(records) => {
+            let mut insert =
+                tx.prepare_cached("INSERT OR IGNORE INTO pilots (route, record_id) VALUES (?1, ?2)")?;
+            for record in records {
+                insert.execute((&route.0, &record.0))?;
+            }
+        }
+        // Chosen when the first of them are about to be sent.
+        Pilot::First(_) => {}
+    }
+    Ok(())
+}
+
+/// Pilots that are to act for the first so many records choose them among the imports that wait.
+pub(super) fn choose_pilots(tx: &Transaction<'_>) -> rusqlite::Result<()> {
+    let wanting: Vec<(String, i64)> = tx
+        .prepare_cached(
+            "SELECT r.route, r.pilot_first - (SELECT count(*) FROM pilots p WHERE p.route = r.route) AS missing
+             FROM routes r WHERE r.state = 'pilot' AND r.pilot_first IS NOT NULL AND missing > 0",
+        )?
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect::<rusqlite::Result<_>>()?;
+    for (route, missing) in wanting {
+        tx.prepare_cached(
+            "INSERT OR IGNORE INTO pilots (route, record_id)
+             SELECT l.route, l.record_id FROM operations o JOIN links l ON l.id = o.link_id
+             WHERE l.route = ?1 AND o.state = 'waiting' AND o.kind = 'import'
+               AND NOT EXISTS (SELECT 1 FROM pilots p WHERE p.route = l.route AND p.record_id = l.record_id)
+             ORDER BY o.id LIMIT ?2",
+        )?
+        .execute((&route, missing))?;
+    }
+    Ok(())
+}

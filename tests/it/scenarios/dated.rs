@@ -1,0 +1,80 @@
+//! What happens when a condition turns out otherwise because the day is another?
+
+use crate::support::world::{LEADS, Setup, World, minutes};
+use dialbridge::domain::RecordId;
+use dialbridge::sim::faults::{Action, Effect, Rule};
+use serde_json::json;
+
+const CONSENT: &str = "only_if = \"phone and active and stage >= today\"\nblock_if = \"phone_blacklisted\"";
+
+/// The records of which values are kept.
+async fn kept(world: &World) -> Vec<String> {
+    let kept = world.ledger().records_kept(LEADS.into(), RecordId(String::new()), 100).await;
+    kept.expect("kept values").into_iter().map(|record| record.id.0).collect()
+}
+
+/// The CRM answers nothing at all.
+fn crm_down(world: &World) {
+    world.crm.faults.add(Rule::new(Action::Reset(Effect::None)).path("/api"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn is_consent_that_lapses_locked_that_morning_though_no_pull_runs_and_the_crm_is_down() {
+    let world = World::new(Setup { pull: "0 12 * * *", route_keys: CONSENT, ..Setup::default() }).await;
+    let (ada, berta) = (world.record("Ada"), world.record("Berta"));
+    world.editor().edit(ada, json!({ "stage": "2026-03-02" }));
+    world.editor().edit(berta, json!({ "stage": "2026-12-31" }));
+    world.sync_all().await;
+    crm_down(&world);
+    // From 10:00 to 05:58 on the next day, in Berlin.
+    world.live(minutes(19 * 60 + 58)).await;
+    assert_eq!((world.locked(ada), world.locked(berta)), (false, false), "not before the day begins");
+    world.live(minutes(4)).await;
+    assert_eq!((world.locked(ada), world.locked(berta)), (true, false), "{}", world.story().await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn is_a_parked_record_locked_when_its_consent_lapses() {
+    for rule in [CONSENT, "only_if = \"phone and active\"\nblock_if = \"stage and stage < today\""] {
+        let world = World::new(Setup { pull: "0 12 * * *", route_keys: rule, ..Setup::default() }).await;
+        let id = world.record("Ada");
+        world.editor().edit(id, json!({ "stage": "2026-03-02" }));
+        world.sync_all().await;
+        world.advance(minutes(1)).await;
+        world.editor().edit(id, json!({ "city": { "a": [1] } }));
+        world.sync_all().await;
+        assert_eq!((world.parked().await.len(), world.locked(id)), (1, false), "a field locks nobody");
+        crm_down(&world);
+        world.live(minutes(20 * 60 + 5)).await;
+        assert!(world.locked(id), "{rule}\n{}", world.story().await);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn are_values_kept_for_dated_conditions_only_and_not_for_ever() {
+    let world = World::usual().await;
+    world.record("Ada");
+    world.sync_all().await;
+    assert_eq!(kept(&world).await, Vec::<String>::new(), "no condition of this route asks for the day");
+
+    let not_before = "only_if = \"phone and active and stage and stage <= today\"";
+    let world = World::new(Setup { route_keys: not_before, ..Setup::default() }).await;
+    let (never, later, now) = (world.record("Ada"), world.record("Berta"), world.record("Carl"));
+    world.editor().edit(never, json!({ "stage": "2046-01-01" }));
+    world.editor().edit(later, json!({ "stage": "2026-04-15" }));
+    world.editor().edit(now, json!({ "stage": "2026-01-01" }));
+    world.sync_all().await;
+    assert_eq!(kept(&world).await.len(), 3);
+    for _ in 0..32 {
+        world.advance(minutes(24 * 60)).await;
+        world.sync_all().await;
+    }
+    assert_eq!(kept(&world).await, [now.to_string()], "nobody keeps the dates of people who never came in");
+    assert_eq!((world.contacts(never).len(), world.contacts(later).len()), (0, 0));
+    // Its day comes all the same: 15 April.
+    for _ in 0..13 {
+        world.advance(minutes(24 * 60)).await;
+        world.sync_all().await;
+    }
+    assert_eq!((world.contacts(never).len(), world.contacts(later).len()), (0, 1), "{}", world.now());
+}

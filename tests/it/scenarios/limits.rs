@@ -1,0 +1,216 @@
+//! Can a list, a filter or a mapping flood a live campaign? Does everything stand still when told to?
+
+use crate::support::world::{Setup, World, minutes};
+use dialbridge::control::{Command, RouteWord, WaveOrder};
+use dialbridge::domain::policy::RouteState;
+use dialbridge::domain::{RecordId, RouteName};
+use serde_json::json;
+use std::time::Duration;
+
+const LIMITED: &str = "only_if = \"phone and active\"\nblock_if = \"phone_blacklisted or do_not_call\"\n\
+                       max_new_per_run = 5\nmax_changed_per_run = 3";
+
+async fn limited() -> World {
+    World::new(Setup { route_keys: LIMITED, ..Setup::default() }).await
+}
+
+fn many(world: &World, count: usize) -> Vec<u64> {
+    (0..count).map(|n| world.record(&format!("Person {n}"))).collect()
+}
+
+fn reason() -> String {
+    "a test".to_owned()
+}
+
+fn route(word: RouteWord) -> Command {
+    Command::Route { route: RouteName::from("leads"), word, reason: reason() }
+}
+
+fn wave(wave: i64, word: WaveOrder) -> Command {
+    Command::Wave { wave, word, reason: reason() }
+}
+
+#[tokio::test(start_paused = true)]
+async fn does_a_bought_list_wait_for_a_person() {
+    let world = limited().await;
+    let ids = many(&world, 20);
+    world.sync_all().await;
+    assert_eq!(world.dialler.journal().count("import"), 0, "more than 5 at once: none is sent");
+    let waves = world.ledger().waves_list(None, false).await.expect("waves");
+    assert_eq!((waves.len(), waves[0].operations, waves[0].waiting), (1, 20, 20));
+    // Edited or not, nobody slips out; whoever says no is blocked all the same.
+    world.advance(minutes(20)).await;
+    world.editor().edit(ids[0], json!({ "city": "Bonn" }));
+    world.editor().edit(ids[1], json!({ "do_not_call": true }));
+    world.sync_all().await;
+    assert_eq!(world.dialler.len(), 0);
+    let mark = world.mark();
+    world.push().await.expect("a push");
+    world.advance(minutes(20)).await;
+    world.push().await.expect("a push");
+    let asked = world.dialler.journal().requests_since(mark).len();
+    assert_eq!(asked, 0, "the dialler is not asked for what may not be sent");
+    world.must(wave(waves[0].id, WaveOrder::Approve)).await;
+    world.sync_all().await;
+    assert_eq!(world.dialler.len(), 19, "{}", world.story().await);
+    assert_eq!(world.value(ids[0], "City"), json!("Bonn"));
+    assert!(world.dialler.contacts_with(&format!("leads-{}", ids[1])).is_empty());
+    assert!(world.ledger().waves_list(None, false).await.expect("waves").is_empty());
+    world.assert_at_rest().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn does_a_rejected_wave_stay_aside_until_a_record_changes() {
+    let world = limited().await;
+    let ids = many(&world, 6);
+    world.sync_all().await;
+    let waves = world.ledger().waves_list(None, false).await.expect("waves");
+    world.must(wave(waves[0].id, WaveOrder::Reject)).await;
+    world.sync_all().await;
+    assert_eq!(world.dialler.len(), 0);
+    world.editor().edit(ids[2], json!({ "city": "Bonn" }));
+    world.sync_all().await;
+    assert_eq!(world.dialler.len(), 1, "{}", world.story().await);
+    world.assert_at_rest().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn do_many_changes_wait_while_locks_go_out() {
+    let world = limited().await;
+    let ids = many(&world, 5);
+    world.sync_all().await;
+    assert_eq!(world.dialler.len(), 5, "within the limit");
+    for id in &ids {
+        world.editor().edit(*id, json!({ "city": "Bonn" }));
+    }
+    world.editor().edit(ids[4], json!({ "do_not_call": true }));
+    world.sync_all().await;
+    assert_eq!(world.value(ids[0], "City"), json!("Ulm"), "4 changes are more than 3");
+    assert!(world.locked(ids[4]), "a limit holds no lock");
+    let waves = world.ledger().waves_list(None, false).await.expect("waves");
+    world.must(wave(waves[0].id, WaveOrder::Approve)).await;
+    world.sync_all().await;
+    assert_eq!(world.value(ids[0], "City"), json!("Bonn"));
+    world.assert_at_rest().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn does_a_daily_limit_let_so_many_through_each_day() {
+    let keys = "max_new_per_day = 3";
+    let world = World::new(Setup { route_keys: keys, ..Setup::default() }).await;
+    many(&world, 8);
+    world.sync_all().await;
+    world.sync_all().await;
+    assert_eq!(world.dialler.len(), 3);
+    // 10:00 in Berlin when it began: the day is over after fourteen hours.
+    world.advance(Duration::from_secs(13 * 3600)).await;
+    world.sync_all().await;
+    assert_eq!(world.dialler.len(), 3);
+    world.advance(Duration::from_secs(2 * 3600)).await;
+    world.sync_all().await;
+    assert_eq!(world.dialler.len(), 6);
+    world.advance(Duration::from_secs(24 * 3600)).await;
+    world.sync_all().await;
+    assert_eq!(world.dialler.len(), 8, "{}", world.story().await);
+    world.assert_at_rest().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn does_a_pilot_act_for_its_records_only() {
+    let world = World::new(Setup { on: false, ..Setup::default() }).await;
+    let ids = many(&world, 6);
+    world.sync_all().await;
+    let chosen = RecordId(ids[3].to_string());
+    world.must(route(RouteWord::Pilot(vec![chosen]))).await;
+    world.sync_all().await;
+    assert_eq!(world.dialler.len(), 1);
+    world.editor().edit(ids[3], json!({ "city": "Bonn" }));
+    world.editor().edit(ids[2], json!({ "city": "Bonn" }));
+    world.sync_all().await;
+    assert_eq!(world.value(ids[3], "City"), json!("Bonn"));
+    assert_eq!(world.dialler.len(), 1);
+    world.must(route(RouteWord::PilotFirst(2))).await;
+    world.sync_all().await;
+    assert_eq!(world.dialler.len(), 3, "two more: {}", world.story().await);
+    world.must(route(RouteWord::On)).await;
+    world.sync_all().await;
+    assert_eq!(world.dialler.len(), 6);
+    world.assert_at_rest().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn is_what_a_dry_route_decided_decided_anew_and_not_replayed() {
+    let world = World::new(Setup { on: false, ..Setup::default() }).await;
+    let ids = many(&world, 4);
+    world.sync_all().await;
+    world.must(Command::Freeze { reason: reason(), until: None, even_locks: false }).await;
+    world.switch(RouteState::On).await;
+    let open = world.ledger().operations_open_counts().await.expect("counts");
+    let waiting: i64 = open.iter().map(|count| count.count).sum();
+    assert_eq!(waiting, 4, "the pull that follows decides anew, each once: {open:?}");
+    world.must(Command::Thaw { reason: reason() }).await;
+    world.sync_all().await;
+    assert_eq!(world.dialler.len(), ids.len());
+    world.assert_at_rest().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn does_a_freeze_hold_everything_but_locks_and_lose_nothing() {
+    let world = World::usual().await;
+    let ids = many(&world, 4);
+    world.sync_all().await;
+    let until = world.now() + chrono::TimeDelta::hours(2);
+    world.must(Command::Freeze { reason: reason(), until: Some(until), even_locks: false }).await;
+    world.editor().edit(ids[0], json!({ "city": "Bonn" }));
+    world.editor().edit(ids[1], json!({ "do_not_call": true }));
+    let new = world.record("New");
+    let mark = world.mark();
+    world.live(Duration::from_secs(3600)).await;
+    assert_eq!(world.writes(mark), ["lock"], "{}", world.story().await);
+    assert!(world.locked(ids[1]));
+    world.live(Duration::from_secs(2 * 3600)).await;
+    assert_eq!(world.value(ids[0], "City"), json!("Bonn"), "it ends by itself and all is caught up");
+    assert!(!world.locked(new));
+    world.assert_at_rest().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn does_a_freeze_hold_locks_only_when_told_so() {
+    let world = World::usual().await;
+    let ids = many(&world, 2);
+    world.sync_all().await;
+    world.must(Command::Freeze { reason: reason(), until: None, even_locks: true }).await;
+    world.editor().edit(ids[1], json!({ "do_not_call": true }));
+    let mark = world.mark();
+    world.live(Duration::from_secs(3600)).await;
+    assert!(world.writes(mark).is_empty());
+    world.must(Command::Thaw { reason: reason() }).await;
+    world.sync_all().await;
+    assert!(world.locked(ids[1]));
+    world.assert_at_rest().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn does_a_pause_end_by_itself_and_hold_the_harvest_only_when_told_so() {
+    let world = World::usual().await;
+    let id = world.record("Ada");
+    world.sync_all().await;
+    let until = Some(world.now() + chrono::TimeDelta::hours(1));
+    let harvests = |world: &World| world.dialler.journal().requests_of("list").len();
+    world.must(route(RouteWord::Pause { until, harvest_too: true })).await;
+    world.editor().edit(id, json!({ "city": "Bonn" }));
+    let before = harvests(&world);
+    world.live(Duration::from_secs(50 * 60)).await;
+    assert_eq!(world.value(id, "City"), json!("Ulm"));
+    assert_eq!(harvests(&world), before, "nothing is harvested");
+    world.live(Duration::from_secs(40 * 60)).await;
+    assert_eq!(world.value(id, "City"), json!("Bonn"));
+    assert!(harvests(&world) > before);
+    world.must(route(RouteWord::Pause { until: None, harvest_too: false })).await;
+    let before = harvests(&world);
+    world.live(Duration::from_secs(3600)).await;
+    assert!(harvests(&world) > before, "a plain pause goes on harvesting");
+    world.must(route(RouteWord::Resume)).await;
+    let row = world.ledger().route_show(RouteName::from("leads")).await.expect("read").expect("a route");
+    assert_eq!(row.state, RouteState::On);
+}

@@ -1,0 +1,66 @@
+//! What is read anew when the mapping changes, and who else is not what was seen before?
+
+use crate::support::world::{Setup, World, minutes};
+use chrono::TimeDelta;
+use serde_json::json;
+
+#[tokio::test(start_paused = true)]
+async fn does_a_changed_mapping_decide_every_record_anew() {
+    let mut world = World::usual().await;
+    let ids: Vec<u64> = (0..3).map(|n| world.record(&format!("Name {n}"))).collect();
+    world.sync_all().await;
+    world.advance(minutes(60 * 24 * 7)).await;
+    world.sync_all().await;
+    let setup = Setup {
+        fields: "Name = \"name\"\nPhoneNumber1 = \"phone | phone('DE')\"\nCity = \"'in ' ~ city\"",
+        ..Setup::default()
+    };
+    world.configure(&setup).await;
+    world.sync_all().await;
+    assert!(ids.iter().all(|id| world.value(*id, "City") == json!("in Ulm")), "{}", world.story().await);
+    world.assert_at_rest().await;
+    // And a condition nobody's record changed for.
+    world.configure(&Setup { route_keys: "only_if = \"phone and score > 9\"", ..setup }).await;
+    world.sync_all().await;
+    assert!(ids.iter().all(|id| world.locked(*id)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn does_a_crm_that_was_set_back_stop_the_route() {
+    let world = World::usual().await;
+    let ids: Vec<u64> = (0..40).map(|n| world.record(&format!("Name {n}"))).collect();
+    world.advance(minutes(60 * 24)).await;
+    world.editor().burst(&ids, &json!({ "city": "Bonn" }));
+    world.sync_all().await;
+    // Last night's copy answers; its list shows everything, as after a restore.
+    let yesterday = world.now() - TimeDelta::hours(12);
+    world.crm.set(|settings| settings.ignores_since = true);
+    ids.iter().for_each(|id| world.editor().edit_as_of(*id, json!({ "city": "Ulm" }), yesterday));
+    let mark = world.mark();
+    let stopped = world.pull().await.expect_err("the route must stop").to_string();
+    assert!(stopped.contains("set back"), "{stopped}");
+    world.push().await.expect("a push");
+    assert!(world.stopped().await.is_some());
+    assert_eq!(world.writes(mark), Vec::<&str>::new(), "nothing of the page was taken");
+}
+
+#[tokio::test(start_paused = true)]
+async fn is_a_second_record_with_the_same_folded_key_parked_and_not_sent() {
+    let world = World::new(Setup { connector: "sim-cursor", ..Setup::default() }).await;
+    let (one, other) = (world.record("Ada"), world.record("Berta"));
+    for (id, written) in [(one, "A1"), (other, "a1")] {
+        let raw = json!({
+            "id": written, "name": written, "phone": world.number(id), "email": "a@b.example", "city": "Hof",
+            "zip": "1", "do_not_call": false, "active": true, "phone_blacklisted": false,
+            "modified_at": world.now().format("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        });
+        world.editor().make_odd(id, raw.to_string());
+    }
+    world.sync_all().await;
+    assert_eq!(world.dialler.contacts_with("leads-A1").len(), 1, "{}", world.story().await);
+    assert_eq!(world.dialler.contacts_with("leads-a1").len(), 0);
+    let parked = world.parked().await;
+    assert_eq!(parked.len(), 1, "{parked:?}");
+    assert!(parked[0].starts_with("a1: ") && parked[0].contains("A1"), "{parked:?}");
+    world.assert_at_rest().await;
+}

@@ -1,0 +1,104 @@
+//! What happens to a record that cannot be read, and to those beside it?
+
+use crate::support::world::{World, minutes};
+use dialbridge::ledger::LeftOut;
+use serde_json::json;
+
+/// A row with an id and without any readable value: its name is half a character.
+fn half(id: u64) -> String {
+    format!("{{\"id\":{id},\"name\":\"\\ud800\",\"active\":true}}")
+}
+
+#[tokio::test(start_paused = true)]
+async fn is_it_parked_under_its_id_and_locked_and_does_it_heal() {
+    let world = World::usual().await;
+    let (ada, berta, new) = (world.record("Ada"), world.record("Berta"), world.record("Carl"));
+    world.editor().make_odd(new, half(new));
+    world.sync_all().await;
+    assert_eq!(world.contacts(new).len(), 0);
+    world.advance(minutes(1)).await;
+    world.editor().make_odd(ada, half(ada));
+    world.editor().edit(ada, json!({ "city": "Bonn" }));
+    world.editor().edit(berta, json!({ "city": "Bonn" }));
+    world.sync_all().await;
+    assert!(world.locked(ada), "nobody can tell whether it may be called\n{}", world.story().await);
+    assert_eq!(world.value(berta, "City"), json!("Bonn"), "the others go on");
+    let parked = world.parked().await;
+    assert_eq!(parked.len(), 2, "{parked:?}");
+    assert!(parked.iter().all(|line| line.contains("cannot be read")), "{parked:?}");
+    assert!(parked.iter().any(|line| line.starts_with(&format!("{ada}: "))), "{parked:?}");
+    world.assert_at_rest().await;
+    let reports = world.pull().await.expect("a pull");
+    assert_eq!(reports[0].counts.parked, 0, "what is unchanged is not parked anew");
+
+    world.advance(minutes(1)).await;
+    for id in [ada, new] {
+        world.editor().make_plain(id);
+        world.editor().edit(id, json!({ "city": "Hof" }));
+    }
+    world.sync_all().await;
+    assert!(!world.locked(ada), "{}", world.story().await);
+    assert_eq!((world.value(ada, "City"), world.value(new, "City")), (json!("Hof"), json!("Hof")));
+    assert_eq!(world.parked().await, Vec::<String>::new());
+    world.assert_at_rest().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn does_a_number_that_was_blocked_stay_known_while_its_record_cannot_be_read() {
+    let world = World::usual().await;
+    let id = world.record("Ada");
+    let number = world.number(id);
+    world.sync_all().await;
+    world.advance(minutes(1)).await;
+    world.editor().make_odd(id, half(id));
+    world.editor().edit(id, json!({ "city": "Bonn" }));
+    world.sync_all().await;
+    world.block_number(&number).await;
+    world.editor().make_plain(id);
+    world.editor().edit(id, json!({ "city": "Hof" }));
+    world.sync_all().await;
+    assert!(world.locked(id), "{}", world.story().await);
+    world.assert_at_rest().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn is_one_without_an_id_counted_and_harms_nobody() {
+    let world = World::usual().await;
+    let (ada, berta) = (world.record("Ada"), world.record("Berta"));
+    world.editor().make_odd(ada, "7");
+    world.sync_all().await;
+    assert_eq!((world.contacts(ada).len(), world.contacts(berta).len()), (0, 1));
+    let counts = world.ledger().left_out_counts(LeftOut::Parked, None).await.expect("counts");
+    assert_eq!(counts.iter().map(|parked| parked.count).sum::<i64>(), 1, "{counts:?}");
+    let run = world.runs().await.into_iter().find(|run| run.counts.parked > 0).expect("a run");
+    assert_eq!((run.state.as_str(), run.counts.parked), ("done", 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn is_somebody_locked_whose_conditions_cannot_be_worked_out() {
+    for missing in ["phone_blacklisted", "active_phone"] {
+        let world = World::usual().await;
+        let (ada, berta) = (world.record("Ada"), world.record("Berta"));
+        world.sync_all().await;
+        world.advance(minutes(1)).await;
+        // Without the flag that says no, or without what says yes.
+        let mut raw = json!({
+            "id": ada, "name": "Ada", "phone": "+49 30 23125 001", "city": "Hof", "email": "a@b.example",
+            "zip": "1", "do_not_call": false, "active": true, "phone_blacklisted": false,
+            "modified_at": world.now().format("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        });
+        let fields = raw.as_object_mut().expect("an object");
+        fields.remove(if missing == "active_phone" { "phone" } else { missing });
+        world.editor().make_odd(ada, raw.to_string());
+        world.editor().edit(ada, json!({ "city": "Hof" }));
+        world.sync_all().await;
+        assert_eq!((world.locked(ada), world.locked(berta)), (true, false), "{missing}");
+        assert_eq!(world.parked().await.len(), 1);
+        world.assert_at_rest().await;
+        world.advance(minutes(1)).await;
+        world.editor().make_plain(ada);
+        world.editor().edit(ada, json!({ "city": "Bonn" }));
+        world.sync_all().await;
+        assert_eq!((world.locked(ada), world.value(ada, "City")), (false, json!("Bonn")));
+    }
+}
