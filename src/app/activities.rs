@@ -69,9 +69,6 @@ impl Activity for PullActivity {
             if noted > 0 {
                 text.push_str(&format!("; {noted} notes"));
             }
-            if let Some(missing) = report.missing {
-                text.push_str(&format!("; {missing} known records are not named in answers: the route is stopped"));
-            }
             for (name, why) in &report.companions_not_taken {
                 text.push_str(&format!("; companion {name} not taken: {why}"));
             }

@@ -11,6 +11,7 @@ pub mod parts;
 pub mod plan;
 pub mod say;
 pub mod simulate;
+pub mod token;
 pub mod trial;
 
 mod activities;

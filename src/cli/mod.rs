@@ -23,7 +23,7 @@ use crate::app::known::{self, Usage};
 use crate::control::{Command, End};
 use crate::domain::policy::Job;
 use crate::ledger::LeftOut;
-use args::{Cli, JobName, Verb};
+use args::{Cli, JobName, TokenVerb, Verb};
 use clap::{CommandFactory as _, FromArgMatches as _};
 use output::Output;
 use std::path::Path;
@@ -71,6 +71,9 @@ async fn run(cli: Cli) -> End {
         Verb::Ledger(verb) => ledger::run(&config, verb).await,
         Verb::Block(verb) => blocks::run(&config, verb).await,
         Verb::Contacts(verb) => contacts::run(&config, verb).await,
+        Verb::Token(TokenVerb::Test { side, file, json }) => {
+            app::token::test(&config, side.as_deref(), file, json.json).await
+        }
         Verb::Simulate(args) => app::simulate::run(app::simulate::SimulateOptions {
             records: args.records,
             dialler_port: args.dialler_port,

@@ -86,7 +86,7 @@ pub struct PageStore {
     pub unblock_by_source: bool,
     /// The run.
     pub run: RunId,
-    /// When the CRM answered.
+    /// When the CRM was asked, by our clock: the decision is not younger than that.
     pub decided_at: Timestamp,
     /// The changed records.
     pub records: Vec<PulledRecord>,

@@ -1,10 +1,10 @@
 //! A route's facts in the ledger: its state, its campaign once pinned, why it was stopped, its cursor.
 
 use super::sql::{get_named, get_reason_opt, get_time, get_time_opt, time};
-use super::{Ledger, LedgerError};
+use super::{Ledger, LedgerError, block_store};
 use crate::domain::policy::RouteState;
 use crate::domain::{CampaignId, PinnedCampaign, Reason, RouteName, RunId, Timestamp};
-use rusqlite::OptionalExtension as _;
+use rusqlite::{OptionalExtension as _, Transaction, named_params};
 use serde::Serialize;
 
 /// What the config says of a route, as far as the ledger keeps it.
@@ -83,8 +83,10 @@ impl Ledger {
         first_state: RouteState,
     ) -> Result<RouteRow, LedgerError> {
         let now = time(self.env.now());
-        self.write("route_register", move |tx| {
-            tx.prepare_cached(
+        let (row, epoch) = self
+            .write("route_register", move |tx| {
+                let epoch = take_blocks_along(tx, &facts, &now)?;
+                tx.prepare_cached(
                 "INSERT INTO routes (route, client, crm, object, state, state_since, state_who, state_text,
                                      max_new_per_run, max_changed_per_run)
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'dialbridge', 'first start', ?7, ?8)
@@ -102,9 +104,16 @@ impl Ledger {
                 facts.max_new_per_run,
                 facts.max_changed_per_run,
             ))?;
-            tx.prepare_cached(&format!("{SELECT} WHERE r.route = ?1"))?.query_row([&facts.route.0], route_row)
-        })
-        .await
+                let row = tx
+                    .prepare_cached(&format!("{SELECT} WHERE r.route = ?1"))?
+                    .query_row([&facts.route.0], route_row)?;
+                Ok((row, epoch))
+            })
+            .await?;
+        if let Some(epoch) = epoch {
+            self.publish_epoch(epoch);
+        }
+        Ok(row)
     }
 
     /// All routes the ledger knows.
@@ -245,4 +254,97 @@ fn route_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<RouteRow> {
         revision: row.get("revision")?,
         decided_on: row.get("decided_on")?,
     })
+}
+
+/// A route under another client, or whose CRM has another name in the config now, takes its links along and a copy of
+/// the blocks that held for them: whoever said no under the old name is not made callable by a new one. Answers the
+/// block list's new epoch.
+fn take_blocks_along(tx: &Transaction<'_>, new: &RouteFacts, now: &str) -> rusqlite::Result<Option<i64>> {
+    let old: Option<(String, String)> = tx
+        .prepare_cached(
+            "SELECT client, crm FROM routes
+             WHERE route = ?1 AND (client <> ?2 OR crm <> ?3 AND object = ?4)",
+        )?
+        .query_row((&new.route.0, &new.client, &new.crm, &new.object), |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    let Some((client, crm)) = old else { return Ok(None) };
+    tx.prepare_cached("UPDATE links SET client = ?2 WHERE route = ?1")?
+        .execute((&new.route.0, &new.client))?;
+    tx.prepare_cached(
+        "INSERT OR IGNORE INTO blocks (client, kind, crm, object, record_id, number, code, params, source, since, until, who)
+         SELECT :client, kind, CASE WHEN crm = :old_crm AND object = :object THEN :crm ELSE crm END, object, record_id,
+                number, code, params, source, since, until, who
+         FROM blocks WHERE client = :old_client AND lifted_at IS NULL AND (until IS NULL OR until > :now)",
+    )?
+    .execute(named_params! {
+        ":client": new.client, ":old_client": client, ":crm": new.crm, ":old_crm": crm, ":object": new.object,
+        ":now": now,
+    })?;
+    block_store::epoch_raise(tx).map(Some)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Block, BlockSubject, LinkId, ReasonCode, RecordId, RecordKey};
+    use crate::ledger::testing::{Scene, scene};
+    use crate::ledger::{GateAnswer, Opens};
+
+    fn block(scene: &Scene, subject: BlockSubject) -> Block {
+        Block {
+            subject,
+            reason: ReasonCode::BlockedByHand.into(),
+            source: "operator".to_owned(),
+            since: scene.ledger.env.now(),
+            until: None,
+            who: None,
+        }
+    }
+
+    async fn register(scene: &Scene, client: &str, crm: &str) -> Result<(), LedgerError> {
+        let facts = RouteFacts {
+            route: scene.route.clone(),
+            client: client.to_owned(),
+            crm: crm.to_owned(),
+            object: "person".to_owned(),
+            max_new_per_run: None,
+            max_changed_per_run: None,
+        };
+        scene.ledger.route_register(facts, RouteState::Dry).await.map(|_| ())
+    }
+
+    async fn shut(scene: &Scene, link: LinkId) -> Result<bool, LedgerError> {
+        let answer = scene.ledger.gate_ask(link, Opens::Contact).await?;
+        Ok(matches!(answer, GateAnswer::Shut(_)))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_route_of_another_client_takes_links_and_blocks_along() -> Result<(), LedgerError> {
+        let scene = scene().await;
+        let ada = scene.link("1", Some(1), &["+4930111"]).await;
+        let berta = scene.link("2", Some(2), &["+4930222"]).await;
+        let number = |number: &str| block(&scene, BlockSubject::Number(number.to_owned()));
+        scene.ledger.block_add("house", number("+4930111")).await?;
+        register(&scene, "acme", "sales").await?;
+        assert!(shut(&scene, ada).await?, "the no of before still holds");
+        assert!(!shut(&scene, berta).await?);
+        let added = scene.ledger.block_add("acme", number("+4930222")).await?;
+        assert_eq!(added.links_locked, 1, "and a new one reaches who was there");
+        assert!(shut(&scene, berta).await?);
+        Ok(())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_crm_of_another_name_keeps_its_records_blocked() -> Result<(), LedgerError> {
+        let scene = scene().await;
+        let ada = scene.link("1", Some(1), &[]).await;
+        let record =
+            RecordKey { crm: "sales".to_owned(), object: "person".to_owned(), id: RecordId::from("1") };
+        scene.ledger.block_add("house", block(&scene, BlockSubject::Record(record))).await?;
+        register(&scene, "house", "odoo").await?;
+        assert!(shut(&scene, ada).await?);
+        register(&scene, "house", "odoo").await?;
+        assert_eq!(scene.ledger.blocks_list(None, false, 10).await?.len(), 2, "copied once");
+        Ok(())
+    }
 }

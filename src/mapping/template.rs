@@ -64,21 +64,6 @@ impl Template {
     pub fn parts(&self) -> &[Part] {
         &self.0
     }
-
-    /// Whether this template and `other` can give the same value, case and blanks ignored, for some two
-    /// ids: what stands before the first id and behind the last must agree as far as both reach.
-    pub fn may_collide(&self, other: &Self) -> bool {
-        let ends = |parts: &mut dyn Iterator<Item = &Part>, reverse: bool| -> String {
-            let texts: Vec<String> =
-                parts.map_while(Part::constant).map(|text| text.to_ascii_lowercase()).collect();
-            let joined: String =
-                if reverse { texts.iter().rev().map(String::as_str).collect() } else { texts.concat() };
-            if reverse { joined.chars().rev().collect() } else { joined }
-        };
-        let agree = |left: &str, right: &str| left.starts_with(right) || right.starts_with(left);
-        agree(&ends(&mut self.0.iter(), false), &ends(&mut other.0.iter(), false))
-            && agree(&ends(&mut self.0.iter().rev(), true), &ends(&mut other.0.iter().rev(), true))
-    }
 }
 
 impl std::fmt::Display for Template {
@@ -180,23 +165,6 @@ mod tests {
             assert_eq!(reason.code, ReasonCode::BadUserData);
         }
         assert_eq!(render("'k-' ~ id", "v1.5").as_deref(), Ok("k-v1.5"));
-    }
-
-    #[test]
-    fn templates_that_can_meet_are_seen() {
-        for (left, right, meets) in [
-            ("'a-' ~ id", "'b-' ~ id", false),
-            ("'a-' ~ id", "'A-' ~ id", true),
-            ("'a' ~ id", "'a-' ~ id", true),
-            ("id", "'a-' ~ id", true),
-            ("id ~ '-x'", "id ~ '-y'", false),
-            ("id ~ 'x-y'", "id ~ '-y'", true),
-            ("'a-' ~ id ~ '-x'", "'a-' ~ id ~ '-y'", false),
-        ] {
-            let (one, other) = (template(left).unwrap(), template(right).unwrap());
-            assert_eq!(one.may_collide(&other), meets, "{left} {right}");
-            assert_eq!(other.may_collide(&one), meets, "{right} {left}");
-        }
     }
 
     proptest! {

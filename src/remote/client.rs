@@ -207,6 +207,10 @@ impl Inner {
     ) -> Result<Want, Failed> {
         // Two files, each with a new content at most: a token that changes faster than that is refused.
         let mut renewed = false;
+        // A lock is asked for all the same: whoever must not be called is worth a refusal more.
+        if context.class != CallClass::Lock && self.auth.rests(self.env.instant()) {
+            return Err(Failed::without_status(Fault::Unauthorized(self.auth.advice())));
+        }
         for _ in 0..5 {
             let credential = self.credential(deadline).await?;
             let mut signed = request.clone();
@@ -221,7 +225,7 @@ impl Inner {
             // An access token may end before its time; a second one that is refused speaks of the secret.
             if self.auth.access_refused(used).await && !renewed {
                 renewed = true;
-            } else if !self.auth.refused(used) {
+            } else if !self.auth.refused(used, self.env.instant()) {
                 return Err(advice());
             }
         }

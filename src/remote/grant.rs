@@ -45,8 +45,11 @@ impl Inner {
                     let serial = self.env.random_below(u64::MAX);
                     *access = Some(Access::new(granted, self.env.instant(), version, serial));
                 }
-                Err(Said::Refused) if self.auth.refused(&self.auth.credential_refused(version)) => {}
                 Err(Said::Refused) => {
+                    let used = self.auth.credential_refused(version);
+                    if self.auth.refused(&used, self.env.instant()) {
+                        continue;
+                    }
                     return Err(Failed { fault: Fault::Unauthorized(self.auth.advice()), status: Some(401) });
                 }
                 Err(Said::Fault(fault)) => return Err(Failed::without_status(fault)),

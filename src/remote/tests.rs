@@ -364,3 +364,21 @@ async fn a_403_on_every_call_is_the_token() {
     }
     assert_eq!(bench.read().await.unwrap_err(), CallErrorKind::Unauthorized);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_side_whose_tokens_are_all_refused_is_left_alone_but_for_locks() {
+    let bench = bench(&[], Step::Answer(401, &[], ""));
+    for _ in 0..5 {
+        assert_eq!(bench.read().await.unwrap_err(), CallErrorKind::Unauthorized);
+        assert_eq!(bench.write().await.unwrap_err(), CallErrorKind::Unauthorized);
+    }
+    assert_eq!(bench.sent(), 1, "one refusal says it all");
+    assert_eq!(bench.lock(1).await.unwrap_err(), CallErrorKind::Unauthorized);
+    assert_eq!(bench.sent(), 2, "a lock is tried");
+    bench.client.auth().reload();
+    assert!(bench.read().await.is_err());
+    assert_eq!(bench.sent(), 3, "SIGHUP goes round again");
+    assert!(bench.env.sleep(Duration::from_secs(60)).await);
+    assert!(bench.read().await.is_err());
+    assert_eq!(bench.sent(), 4, "and so does a minute");
+}

@@ -73,6 +73,11 @@ const VERBS: &[(&str, &str, &str)] = &[
     ("contacts unlock", "dialbridge contacts unlock leads-4711 --reason \"complaint settled\"", PLAIN),
     ("contacts reset", "dialbridge contacts reset 215220 --reason \"to be called again\"", PLAIN),
     ("contacts delete", "dialbridge contacts delete 215220 --reason \"a double\"", PLAIN),
+    (
+        "token test",
+        "dialbridge token test dialler --file /etc/dialbridge/secrets/dialler.new",
+        "0 every token is taken, 1 one is refused or a side does not answer, 2 usage or config",
+    ),
     ("simulate", "dialbridge simulate --agents", PLAIN),
 ];
 

@@ -65,6 +65,9 @@ pub enum Verb {
     /// The dialler's contacts, by hand.
     #[command(subcommand)]
     Contacts(ContactsVerb),
+    /// Tokens, before they are put in place.
+    #[command(subcommand)]
+    Token(TokenVerb),
     /// The simulated CRM and dialler as servers.
     Simulate(SimulateArgs),
 }
@@ -152,6 +155,22 @@ pub struct TryArgs {
     /// For programs.
     #[command(flatten)]
     pub json: Json,
+}
+
+/// `token`.
+#[derive(Debug, Subcommand)]
+pub enum TokenVerb {
+    /// Ask a side with a token, and change nothing.
+    Test {
+        /// `dialler`, or a CRM's name; all of them without it.
+        side: Option<String>,
+        /// A file with the new token; without it those of the config are tried, each by itself.
+        #[arg(long)]
+        file: Option<PathBuf>,
+        /// For programs.
+        #[command(flatten)]
+        json: Json,
+    },
 }
 
 /// `simulate`.

@@ -14,6 +14,7 @@ struct Answered {
     batch: Batch,
     /// Records whose version is older than the one last seen: they say nothing.
     stale: Vec<RecordId>,
+    /// When they were asked for, by our clock: a decision is not younger than that.
     at: Timestamp,
 }
 
@@ -42,12 +43,12 @@ impl Work<'_> {
 
     async fn ask(&mut self, ids: &[RecordId]) -> Result<Answered, JobError> {
         let (crm, route) = (self.context.crm.clone(), self.context.route.clone());
+        let at = self.context.env.now();
         let mut page = crm.fetch(ids).await?;
         self.context.flag(&mut page).await?;
         self.counts.requests += 1;
         self.counts.bytes += i64::try_from(page.bytes).unwrap_or(i64::MAX);
         self.counts.records_read += page.records.len() as i64;
-        let at = page.crm_time.unwrap_or_else(|| self.context.env.now());
         let known = self.context.ledger.records_known(route.route.clone(), ids.to_vec()).await?;
         let (mut batch, mut stale, mut named) = (Batch::default(), Vec::new(), Vec::new());
         for record in page.records {

@@ -89,6 +89,7 @@ impl Work<'_> {
         let mut token = pass.token.clone().map(PageToken);
         loop {
             self.stop_if_ending()?;
+            let asked = context.env.now();
             let page = match context.crm.changed_since(None, token.as_ref()).await {
                 Ok(page) => page,
                 Err(error) => {
@@ -101,7 +102,7 @@ impl Work<'_> {
             };
             self.counts.requests += 1;
             let next = page.next.clone();
-            self.page(page).await?;
+            self.page(page, asked).await?;
             if self.struck.is_some() {
                 // Its place stays where it was: the page is read again once the cause is gone.
                 return Ok(false);

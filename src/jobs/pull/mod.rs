@@ -79,8 +79,6 @@ pub struct PullReport {
     pub companions_not_taken: Vec<(String, String)>,
     /// The stretch of a full pass that followed, if one is under way.
     pub pass: Option<PassReport>,
-    /// So many known records are not named in answers that nothing is concluded from it, and the route is stopped.
-    pub missing: Option<usize>,
 }
 
 /// One pull of one route, as a run with a balance, and a stretch of a full pass if one is under way.
@@ -95,12 +93,11 @@ pub async fn pull(context: &PullContext, cause: &'static str) -> Result<PullRepo
         Ok(()) => full::go_on(context).await,
         Err(error) => Err(error),
     };
-    settle_stop(context, &result, work.missing).await?;
+    settle_stop(context, &result, work.missing_reason()).await?;
     result.map(|pass| PullReport {
         run: work.run,
         counts: work.counts,
         companions_not_taken: work.not_taken,
-        missing: work.missing,
         pass,
     })
 }
@@ -110,12 +107,11 @@ pub async fn pull(context: &PullContext, cause: &'static str) -> Result<PullRepo
 async fn settle_stop<T>(
     context: &PullContext,
     result: &Result<T, JobError>,
-    missing: Option<usize>,
+    missing: Option<Reason>,
 ) -> Result<(), JobError> {
     let (ledger, route) = (&context.ledger, &context.route.route);
-    if let Some(missing) = missing {
-        let reason = Reason::new(ReasonCode::RecordsMissing).with("count", missing).with("route", route);
-        ledger.route_set_stopped(route.clone(), Some(reason)).await?;
+    if missing.is_some() {
+        ledger.route_set_stopped(route.clone(), missing).await?;
         return Ok(());
     }
     match result {
@@ -172,10 +168,19 @@ impl<'a> Work<'a> {
         })
     }
 
+    /// Why the route is stopped, if so many known records are not named in answers that these are in doubt.
+    fn missing_reason(&self) -> Option<Reason> {
+        let count = self.missing?;
+        let reason = Reason::new(ReasonCode::RecordsMissing);
+        Some(reason.with("count", count).with("route", &self.context.route.route))
+    }
+
     /// Ends the run with its balance.
     async fn end(&mut self, result: Result<(), JobError>) -> Result<(), JobError> {
-        let result = match &self.struck {
-            Some(strike) => result.and_then(|()| Err(JobError::Stopped(strike.to_string()))),
+        let stopped = self.struck.as_ref().map(ToString::to_string);
+        let stopped = stopped.or_else(|| self.missing_reason().map(|reason| reason.to_string()));
+        let result = match stopped {
+            Some(text) => result.and(Err(JobError::Stopped(text))),
             None => result,
         };
         let ledger = &self.context.ledger;

@@ -5,7 +5,7 @@ use super::clock::{Clock, time_delta};
 use super::examine::unreadable_hash;
 use super::store::{Batch, Changed};
 use crate::crm::Page;
-use crate::domain::{BadRecord, Reason, Record, RecordId};
+use crate::domain::{BadRecord, Reason, Record, RecordId, Timestamp};
 use crate::jobs::JobError;
 use crate::ledger::KnownRecord;
 use std::collections::HashMap;
@@ -35,7 +35,7 @@ impl Work<'_> {
             clock.see(&page);
             self.check_skew(&page, asked, contract.overlap.max(contract.lag))?;
             let next = page.next.clone();
-            self.page(page).await?;
+            self.page(page, asked).await?;
             match next {
                 Some(next) if token.as_ref() == Some(&next) => {
                     return Err(JobError::Stopped(
@@ -70,15 +70,15 @@ impl Work<'_> {
         Ok(ledger.unidentified_forget(route.route.clone(), self.context.env.now() - SHOWN_FOR).await?)
     }
 
-    pub(super) async fn page(&mut self, mut page: Page) -> Result<(), JobError> {
+    /// `asked` is when the request left, by our clock: a decision is not younger than that.
+    pub(super) async fn page(&mut self, mut page: Page, asked: Timestamp) -> Result<(), JobError> {
         self.context.flag(&mut page).await?;
         self.counts.bytes += i64::try_from(page.bytes).unwrap_or(i64::MAX);
-        let answered = page.crm_time.unwrap_or_else(|| self.context.env.now());
         self.counts.records_read += page.records.len() as i64;
         let (named, unidentified) = self.split(page.records);
         let changed = self.drop_known(named).await?;
         let batch = Batch { changed, unidentified, ..Batch::default() };
-        self.store(batch, answered).await.map(|_| ())
+        self.store(batch, asked).await.map(|_| ())
     }
 
     /// What has an id, and what has none.

@@ -26,9 +26,11 @@ impl PullContext {
                 }
             }
         }
-        work.end(result).await?;
-        if work.missing.is_some() {
-            super::settle_stop(self, &Ok(()), work.missing).await?;
+        if let Err(error) = work.end(result).await {
+            if let Some(reason) = work.missing_reason() {
+                self.ledger.route_set_stopped(self.route.route.clone(), Some(reason)).await?;
+            }
+            return Err(error);
         }
         Ok(decided)
     }

@@ -52,11 +52,7 @@ impl Work<'_> {
     /// Maps, decides and stores; shared by pages, hints and refreshes. The records that could be decided come back.
     ///
     /// Once the brake has struck, only what it must not hold is stored: objections, and who certainly must be locked.
-    pub(super) async fn store(
-        &mut self,
-        batch: Batch,
-        answered: Timestamp,
-    ) -> Result<Vec<RecordId>, JobError> {
+    pub(super) async fn store(&mut self, batch: Batch, asked: Timestamp) -> Result<Vec<RecordId>, JobError> {
         if batch.is_empty() {
             return Ok(Vec::new());
         }
@@ -75,7 +71,7 @@ impl Work<'_> {
         }
         if self.struck.is_some() {
             let held_not = pulled.into_iter().filter(brake::must_be_stored).collect();
-            let page = page_store(self.context, self.run, held_not, Batch::default(), answered);
+            let page = page_store(self.context, self.run, held_not, Batch::default(), asked);
             let counts = self.context.ledger.page_store(page).await?;
             add(&mut self.counts, &counts);
             return Ok(Vec::new());
@@ -86,7 +82,7 @@ impl Work<'_> {
             .filter(|record| brake::rejected(record).is_none())
             .map(|record| record.id.clone())
             .collect();
-        let page = page_store(self.context, self.run, pulled, batch, answered);
+        let page = page_store(self.context, self.run, pulled, batch, asked);
         let counts = self.context.ledger.page_store(page).await?;
         add(&mut self.counts, &counts);
         Ok(decided)
@@ -120,7 +116,7 @@ pub(super) fn page_store(
     run: RunId,
     records: Vec<PulledRecord>,
     batch: Batch,
-    answered: Timestamp,
+    asked: Timestamp,
 ) -> PageStore {
     PageStore {
         route: context.route.route.clone(),
@@ -130,7 +126,7 @@ pub(super) fn page_store(
         policy: context.route.policy,
         unblock_by_source: context.route.unblock == crate::domain::policy::Unblock::Source,
         run,
-        decided_at: answered,
+        decided_at: asked,
         records,
         missing: batch.missing,
         gone: batch.gone,

@@ -16,10 +16,15 @@ use http::{HeaderName, HeaderValue};
 use secrecy::{ExposeSecret as _, SecretString};
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use tokio::time::Instant;
 
 /// Where systemd lays what it hands over to services (`$CREDENTIALS_DIRECTORY` lies below).
 const CREDENTIALS: &str = "/run/credentials";
+
+/// How long a side whose tokens were all refused is left alone, less than a schedule's minute: the other
+/// end may count failed log-ins.
+const REST: Duration = Duration::from_secs(50);
 
 /// Where the token goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,6 +74,8 @@ struct State {
     current: usize,
     /// Raised whenever another token is to be used: tells late 401s of the old one from new ones.
     version: u64,
+    /// Every token was refused: nothing is sent with them until then.
+    rests_until: Option<Instant>,
 }
 
 struct Token {
@@ -146,7 +153,7 @@ impl Auth {
         Self {
             scheme,
             key,
-            state: Mutex::new(State { tokens, current: 0, version: 0 }),
+            state: Mutex::new(State { tokens, current: 0, version: 0, rests_until: None }),
             access: tokio::sync::Mutex::default(),
         }
     }
@@ -155,8 +162,26 @@ impl Auth {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Reads all files again (SIGHUP). A file that cannot be read keeps its old token.
+    /// Reads all files again (SIGHUP), and goes round with all of them: a token may have become good
+    /// again at the other end. A file that cannot be read keeps its old token.
     pub fn reload(&self) -> Reloaded {
+        let found = self.read_again();
+        let mut state = self.state();
+        state.rests_until = None;
+        for token in &mut state.tokens {
+            token.dead = false;
+        }
+        found
+    }
+
+    /// Whether all tokens were refused so lately that asking with them again would only look like an
+    /// attack. A file with a new content ends that at once.
+    pub(super) fn rests(&self, now: Instant) -> bool {
+        let rests = self.state().rests_until.is_some_and(|until| now < until);
+        rests && !self.read_again().changed
+    }
+
+    fn read_again(&self) -> Reloaded {
         let mut state = self.state();
         let mut found = Reloaded { changed: false, warnings: Vec::new() };
         for token in &mut state.tokens {
@@ -174,6 +199,7 @@ impl Auth {
             }
         }
         if found.changed {
+            state.rests_until = None;
             state.version += 1;
             state.current = state.tokens.iter().position(|token| !token.dead).unwrap_or(0);
         }
@@ -250,7 +276,7 @@ impl Auth {
     }
 
     /// After a 401: whether another token is there now (a changed file, else the second one).
-    pub(super) fn refused(&self, used: &Credential) -> bool {
+    pub(super) fn refused(&self, used: &Credential, now: Instant) -> bool {
         if self.state().version != used.version {
             return true;
         }
@@ -261,11 +287,14 @@ impl Auth {
                 token.dead = true;
             }
         }
-        if self.reload().changed {
+        if self.read_again().changed {
             return true;
         }
         let mut state = self.state();
-        let Some(other) = state.tokens.iter().position(|token| !token.dead) else { return false };
+        let Some(other) = state.tokens.iter().position(|token| !token.dead) else {
+            state.rests_until = Some(now + REST);
+            return false;
+        };
         let name = |index: usize| match &state.tokens[index].file {
             Some(file) => file.display().to_string(),
             None => "(fixed)".to_owned(),
@@ -335,18 +364,26 @@ mod tests {
         assert_eq!(shown(&auth), "Bearer one");
         let old = auth.credential().unwrap();
         write(&dir, "first", "three");
-        assert!(auth.refused(&old), "the file changed");
+        assert!(auth.refused(&old, Instant::now()), "the file changed");
         assert_eq!(shown(&auth), "Bearer three");
-        assert!(auth.refused(&old), "a late 401 of the old token changes nothing");
+        assert!(auth.refused(&old, Instant::now()), "a late 401 of the old token changes nothing");
         assert_eq!(shown(&auth), "Bearer three");
-        assert!(auth.refused(&auth.credential().unwrap()), "the other file");
+        assert!(auth.refused(&auth.credential().unwrap(), Instant::now()), "the other file");
         assert_eq!(shown(&auth), "Bearer two");
         assert_eq!(auth.refused_files(), std::slice::from_ref(&first));
-        assert!(!auth.refused(&auth.credential().unwrap()), "both are dead");
+        assert!(!auth.refused(&auth.credential().unwrap(), Instant::now()), "both are dead");
         assert!(auth.advice().contains("first") && auth.advice().contains("second"), "{}", auth.advice());
+        assert!(auth.rests(Instant::now()), "no token is left to ask with");
+        assert!(!auth.rests(Instant::now() + REST), "but it is asked again after a while");
         write(&dir, "second", "four");
-        assert!(auth.reload().changed);
+        assert!(!auth.rests(Instant::now()), "a new content is taken without a word");
         assert_eq!(shown(&auth), "Bearer four");
+        // SIGHUP goes round with all of them, changed or not.
+        assert!(!auth.refused(&auth.credential().unwrap(), Instant::now()), "first is dead already");
+        assert!(auth.rests(Instant::now()));
+        assert!(!auth.reload().changed);
+        assert!(!auth.rests(Instant::now()));
+        assert_eq!(auth.refused_files(), [] as [PathBuf; 0]);
     }
 
     #[cfg(unix)]

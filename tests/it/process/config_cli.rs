@@ -134,6 +134,24 @@ async fn check_offline_asks_nobody_and_warns() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn is_a_token_tried_before_it_is_put_in_place() {
+    let house = House::new(3).await;
+    house.write_token("new", super::house::TOKEN);
+    house.write_token("wrong", "wrong-canary");
+    let (new, wrong) = (house.path("new").display().to_string(), house.path("wrong").display().to_string());
+    for side in ["dialler", "sales", "crm.sales"] {
+        house.run(&["token", "test", side, "--file", &new]).await.expect(0).says("is taken");
+        let ran = house.run(&["token", "test", side, "--file", &wrong]).await.expect(1).says("is refused");
+        assert!(!ran.said().contains("canary"), "{}", ran.said());
+    }
+    assert_eq!(house.run(&["token", "test", "--json"]).await.expect(0).json().len(), 2, "those in place");
+    house.run(&["token", "test", "--file", &new]).await.expect(1).says("crm.sales");
+    house.run(&["token", "test", "slaes"]).await.expect(1).says("there is no side");
+    assert_eq!(house.dialler.journal().writes().len(), 0);
+    assert!(!house.ledger().exists(), "it made a ledger");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn check_asks_both_sides_and_changes_nothing() {
     let house = House::new(20).await;
     house.run(&["check"]).await.expect(0).says("number 538").says("records of contacts will be read");

@@ -62,6 +62,29 @@ async fn sighup_reads_new_tokens_and_nothing_is_parked() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_token_rotated_under_load_costs_one_line_in_the_log() {
+    let house = House::new(40).await;
+    let two = "[\"dialler.token\", \"dialler.next\"]";
+    house.write_token("dialler.next", "next-canary");
+    let text = house.config_text("").replace("\"dialler.token\"", two);
+    std::fs::write(house.config(), text).expect("written");
+    house.switched_on().await;
+    let latency = Action::Latency { before: Duration::ZERO, after: Duration::from_millis(200) };
+    house.dialler.faults().add(Rule::new(latency).path("/import"));
+    let daemon = house.daemon().await;
+    while house.dialler.journal().requests_of("import").len() < 5 {
+        house.env.sleep(Duration::from_millis(10)).await;
+    }
+    house.dialler.set_tokens(&["next-canary"]);
+    house.run(&["sync", "push"]).await.expect(0);
+    assert_eq!(house.dialler.len(), 40, "{}", daemon.log());
+    assert!(house.run(&["ledger", "parked", "--json"]).await.expect(0).json().is_empty());
+    let told = daemon.log().lines().filter(|line| line.contains("a token is refused")).count();
+    assert_eq!(told, 1, "{}", daemon.log());
+    assert!(daemon.log().contains("dialler.token") && !daemon.log().contains("canary"), "{}", daemon.log());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_log_tells_no_secret_and_nothing_about_people() {
     let house = House::new(5).await;
     let editor = house.crm.editor();

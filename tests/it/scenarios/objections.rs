@@ -5,6 +5,7 @@ use chrono::TimeDelta;
 use dialbridge::control::{Command, End, Parked};
 use dialbridge::domain::policy::RouteState;
 use dialbridge::domain::{BlockSubject, RecordId, RouteName, Timestamp};
+use dialbridge::sim::dialler::{CallPlan, DiallerConfig, Outcome};
 use dialbridge::sim::faults::{Action, Effect, Rule};
 use serde_json::json;
 
@@ -247,5 +248,27 @@ async fn is_a_contact_locked_that_was_moved_or_renamed_in_the_portal() {
             world.story().await
         );
         assert_eq!(world.dialler.journal().count("import"), 1, "moved {moved}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn is_nobody_made_anew_whose_last_result_was_final() {
+    let route_keys = "only_if = \"phone and active\"\nvanished = \"import\"";
+    for (batch_read, result) in [(true, "NO_INTEREST"), (false, "CALL_LATER")] {
+        let dialler = DiallerConfig { batch_read, ..DiallerConfig::default() };
+        let world = World::new(Setup { route_keys, dialler, ..Setup::default() }).await;
+        let id = world.record("Ada");
+        world.sync_all().await;
+        let mut plan = CallPlan::new(Outcome::Answered).result(result, seconds(1));
+        (plan.ring, plan.talk, plan.row_delay) = (seconds(1), seconds(1), seconds(1));
+        assert!(world.dialler.call(world.contact(id).id, plan));
+        world.live(minutes(20)).await;
+        world.dialler.portal().delete(world.contact(id).id);
+        world.editor().edit(id, json!({ "city": "Bonn" }));
+        world.live(minutes(60)).await;
+        assert!(world.contacts(id).is_empty(), "{result}: {}", world.story().await);
+        let parked = world.parked().await;
+        assert!(parked.iter().any(|item| item.contains("last result is final")), "{result}: {parked:?}");
+        world.assert_at_rest().await;
     }
 }
