@@ -184,7 +184,7 @@ async fn carry_out(parts: &Parts, command: Command) -> anyhow::Result<()> {
     let mut said = Vec::new();
     while let Some(line) = lines.recv().await {
         match line {
-            Line::Text(text) => said.push(text),
+            Line::Text(text) | Line::Error(text) => said.push(text),
             Line::End { end: End::Done | End::ParkedNew } => return Ok(()),
             Line::End { .. } => bail!("{}", said.join("; ")),
             Line::Data(_) => {}

@@ -4,25 +4,46 @@ use super::parts::RoutePart;
 use crate::check::Settings;
 use crate::dialler::jtel::JtelClient;
 use crate::dialler::{DiallerRead, ImportMode};
-use crate::domain::{CampaignId, RecordId, RouteName, Timestamp};
+use crate::domain::policy::Job;
+use crate::domain::{CampaignId, RecordId, RouteName, RunId, Timestamp};
 use crate::env::Env;
 use crate::jobs::JobError;
 use crate::jobs::campaigns::{WantedCampaign, pin_campaigns};
 use crate::jobs::harvest::{HarvestContext, HarvestReport, HarvestSettings, harvest};
 use crate::jobs::pull::{PullContext, pull};
 use crate::jobs::push::{DailyLimit, PushContext, PushLimits, PushRoute, Refresher, Resting, push};
-use crate::ledger::{Counts, Ledger};
-use crate::runtime::{Activator, Activity, Outcome};
+use crate::jobs::refusal;
+use crate::ledger::{Counts, Ledger, RouteRow, RunEnd, RunStart};
+use crate::runtime::{Activator, Activity, Ask, Outcome, Scope};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 
-fn outcome(result: Result<(String, bool), JobError>) -> Outcome {
+/// How a run ended well.
+struct Ended {
+    run: Option<RunId>,
+    text: String,
+    parked_new: bool,
+}
+
+fn outcome(result: Result<Ended, JobError>) -> Outcome {
     match result {
-        Ok((text, parked_new)) => Outcome::Done { text, parked_new },
+        Ok(Ended { run, text, parked_new }) => Outcome::Done { run, text, parked_new },
         Err(error) => Outcome::Failed { text: error.to_string() },
     }
+}
+
+/// Stops the routes if the dialler refuses us as a whole.
+async fn stopping(
+    ledger: &Ledger,
+    routes: impl Iterator<Item = &RouteName>,
+    result: Result<Ended, JobError>,
+) -> Result<Ended, JobError> {
+    if let Err(error) = &result {
+        refusal::stop_refused(ledger, routes, error).await?;
+    }
+    result
 }
 
 /// Pull of one route; push follows at once.
@@ -33,8 +54,8 @@ pub(super) struct PullActivity {
 
 #[async_trait::async_trait]
 impl Activity for PullActivity {
-    async fn run(&self, cause: &'static str) -> Outcome {
-        let result = pull(&self.pull, cause).await;
+    async fn run(&self, ask: &Ask) -> Outcome {
+        let result = pull(&self.pull, ask.cause).await;
         // Also after a failure: what was stored before it is good to go.
         self.push.activate("schedule");
         outcome(result.map(|report| {
@@ -62,7 +83,7 @@ impl Activity for PullActivity {
                     if pass.finished { "at its end" } else { "goes on with the next pull" }
                 ));
             }
-            (text, new > 0)
+            Ended { run: Some(report.run), text, parked_new: new > 0 }
         }))
     }
 }
@@ -75,14 +96,14 @@ pub(super) struct DayActivity {
 
 #[async_trait::async_trait]
 impl Activity for DayActivity {
-    async fn run(&self, cause: &'static str) -> Outcome {
-        let result = self.pull.decide_day(cause).await;
+    async fn run(&self, ask: &Ask) -> Outcome {
+        let result = self.pull.decide_day(ask.cause).await;
         self.push.activate("schedule");
         outcome(result.map(|counts| {
             let Counts { skipped, blocked, parked, parked_new, .. } = counts;
             let text =
                 format!("by the date: {skipped} not eligible any more, {blocked} blocked, {parked} parked");
-            (text, parked_new > 0)
+            Ended { run: None, text, parked_new: parked_new > 0 }
         }))
     }
 }
@@ -121,8 +142,9 @@ impl PushActivity {
         }
     }
 
-    async fn push(&self, cause: &'static str) -> Result<(String, bool), JobError> {
+    async fn push(&self, ask: &Ask) -> Result<Ended, JobError> {
         let began = self.env.now();
+        let refused = refusal::look_again(&self.ledger, &*self.dialler, &self.wanted).await.err();
         // Locks need no campaign: a dialler that does not tell its campaigns must not hold them up.
         let pinned = self.pinned().await?;
         let push_error = if pinned.values().any(Option::is_none) {
@@ -130,12 +152,17 @@ impl PushActivity {
         } else {
             None
         };
-        let pushed = push(&self.context().await?, cause).await;
+        let pushed = push(&self.context(ask.scope.clone()).await?, ask.cause).await;
         // A lock to be repeated in seconds must not wait for the next minute's run.
         self.next_due.send_replace(self.ledger.operations_next_due(began).await?);
         let report = pushed?;
-        if let Some(error) = push_error {
+        if let Some(error) = push_error.or(refused) {
+            // It locked whom it could; that it could not do more must not stand as a good run.
+            self.ledger.run_finish(report.run, RunEnd::Failed(error.to_string()), report.counts).await?;
             return Err(error);
+        }
+        if report.counts == Counts::default() && self.ledger.run_forget(report.run).await? {
+            return Ok(Ended { run: None, text: "nothing is to be sent now".to_owned(), parked_new: false });
         }
         let Counts { taken, done, refused, uncertain, superseded, parked, parked_new, put_back, .. } =
             report.counts;
@@ -144,7 +171,7 @@ impl PushActivity {
              superseded, {parked} parked, {put_back} put back",
             report.run
         );
-        Ok((text, parked_new > 0))
+        Ok(Ended { run: Some(report.run), text, parked_new: parked_new > 0 })
     }
 
     async fn pinned(&self) -> Result<BTreeMap<RouteName, Option<CampaignId>>, JobError> {
@@ -156,7 +183,7 @@ impl PushActivity {
             .collect())
     }
 
-    async fn context(&self) -> Result<PushContext, JobError> {
+    async fn context(&self, scope: Scope) -> Result<PushContext, JobError> {
         let pinned = self.pinned().await?;
         // Without the flags an overwriting import unlocks; push then never imports over a contact that exists.
         let flag = self.dialler.takes_import_flags().then_some(false);
@@ -196,14 +223,16 @@ impl PushActivity {
             )),
             limits,
             resting: self.resting.clone(),
+            scope,
         })
     }
 }
 
 #[async_trait::async_trait]
 impl Activity for PushActivity {
-    async fn run(&self, cause: &'static str) -> Outcome {
-        outcome(self.push(cause).await)
+    async fn run(&self, ask: &Ask) -> Outcome {
+        let routes = self.routes.keys();
+        outcome(stopping(&self.ledger, routes, self.push(ask).await).await)
     }
 }
 
@@ -243,19 +272,26 @@ impl HarvestActivity {
         Self { settings: settings.clone(), env: env.clone(), ledger: ledger.clone(), dialler, wanted, push }
     }
 
-    async fn harvest(&self, cause: &'static str) -> Result<(String, bool), JobError> {
+    async fn harvest(&self, cause: &'static str) -> Result<Ended, JobError> {
         if self.paused().await? {
-            return Ok(("paused: `dialbridge route resume` lets it go on".to_owned(), false));
+            let text = "paused: `dialbridge route resume` lets it go on".to_owned();
+            return Ok(Ended { run: None, text, parked_new: false });
         }
         // Every harvest looks whether names and numbers still agree.
-        pin_campaigns(&self.ledger, &*self.dialler, &self.wanted).await?;
-        let Some(first) = self.wanted.first() else { return Ok(("no route".to_owned(), false)) };
+        if let Err(error) = pin_campaigns(&self.ledger, &*self.dialler, &self.wanted).await {
+            self.leave_failed_run(cause, &error).await?;
+            return Err(error);
+        }
+        let Some(first) = self.wanted.first() else {
+            return Ok(Ended { run: None, text: "no route".to_owned(), parked_new: false });
+        };
         let row = self.ledger.route_show(first.route.clone()).await?;
         let Some(campaign) = row.and_then(|row| row.campaign) else {
             return Err(JobError::Stopped(format!("the campaign of route {} is not known", first.route)));
         };
         if let Some(route) = self.harvested_with(campaign).await? {
-            return Ok((format!("campaign {campaign} is harvested with route {route}"), false));
+            let text = format!("campaign {campaign} is harvested with route {route}");
+            return Ok(Ended { run: None, text, parked_new: false });
         }
         let harvested_so_far = harvest(&self.context(cause), campaign).await;
         // Also after a failure: what was seen before it may show a second contact, and lock somebody.
@@ -269,7 +305,18 @@ impl HarvestActivity {
                 "; {doubled} contacts bear a UserData of ours a second time: they are being locked, the records are parked"
             ));
         }
-        Ok((text, doubled > 0))
+        Ok(Ended { run: report.run, text, parked_new: doubled > 0 })
+    }
+
+    /// A harvest that could not even begin has a row all the same: how long that lasts is asked of the rows.
+    async fn leave_failed_run(&self, cause: &'static str, error: &JobError) -> Result<(), JobError> {
+        let rows = self.ledger.routes_list().await?;
+        let of_ours = |row: &RouteRow| self.wanted.iter().any(|want| want.route == row.route);
+        let campaign = rows.iter().find(|row| of_ours(row)).and_then(|row| row.campaign);
+        let start = RunStart { job: Job::Harvest, route: None, campaign, cause };
+        let run = self.ledger.run_start(start).await?;
+        self.ledger.run_finish(run, RunEnd::Failed(error.to_string()), Counts::default()).await?;
+        Ok(())
     }
 
     /// The route of another harvest that turned out to have the same campaign, named otherwise: one of the two reads
@@ -347,7 +394,8 @@ fn harvest_settings(settings: &Settings, numbers_revision: String) -> HarvestSet
 
 #[async_trait::async_trait]
 impl Activity for HarvestActivity {
-    async fn run(&self, cause: &'static str) -> Outcome {
-        outcome(self.harvest(cause).await)
+    async fn run(&self, ask: &Ask) -> Outcome {
+        let routes = self.wanted.iter().map(|want| &want.route);
+        outcome(stopping(&self.ledger, routes, self.harvest(ask.cause).await).await)
     }
 }

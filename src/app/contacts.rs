@@ -1,10 +1,14 @@
 //! Reading the dialler's contacts by hand.
 
+use super::Settings;
+use super::known::Usage;
 use super::parts::{RealTransports, sides};
 use crate::dialler::jtel::JtelClient;
 use crate::dialler::{DiallerRead as _, Listed};
+use crate::domain::field::PHONE_SLOTS;
 use crate::domain::{CampaignId, Contact, ContactId, HistoryRow, UserData};
 use crate::env::Env;
+use crate::ledger::GateAnswer;
 use crate::remote::CallClass;
 use anyhow::{Context as _, bail};
 use futures_util::StreamExt as _;
@@ -17,12 +21,21 @@ fn dialler(config: &Path) -> anyhow::Result<Arc<JtelClient>> {
     Ok(sides(&settings, &Env::real(), &RealTransports, None)?.dialler)
 }
 
-/// Hands on each contact as it arrives.
+/// Hands on each contact as it arrives: of a campaign (by number or name), or of the account.
 ///
 /// # Errors
-/// The list broke off; what was handed on before is not complete.
-pub async fn list(config: &Path, campaign: Option<i64>, mut each: impl FnMut(Contact)) -> anyhow::Result<()> {
-    let mut contacts = dialler(config)?.list_contacts(campaign.map(CampaignId), CallClass::Harvest).await?;
+/// There is no such campaign, or the list broke off; what was handed on before is not complete.
+pub async fn list(
+    config: &Path,
+    campaign: Option<&str>,
+    mut each: impl FnMut(Contact),
+) -> anyhow::Result<()> {
+    let dialler = dialler(config)?;
+    let campaign = match campaign {
+        Some(named) => Some(campaign_of(&dialler, named).await?),
+        None => None,
+    };
+    let mut contacts = dialler.list_contacts(campaign, CallClass::Harvest).await?;
     while let Some(listed) = contacts.next().await {
         match listed.context("the list is not complete")? {
             Listed::Contact(contact) => each(contact),
@@ -30,6 +43,70 @@ pub async fn list(config: &Path, campaign: Option<i64>, mut each: impl FnMut(Con
         }
     }
     Ok(())
+}
+
+async fn campaign_of(dialler: &JtelClient, named: &str) -> anyhow::Result<CampaignId> {
+    let campaigns = dialler.campaigns().await?;
+    let by_number = |id: i64| campaigns.iter().find(|campaign| campaign.id == CampaignId(id));
+    let found = campaigns
+        .iter()
+        .find(|campaign| campaign.name == named)
+        .or_else(|| named.parse().ok().and_then(by_number));
+    match found {
+        Some(campaign) => Ok(campaign.id),
+        None => {
+            let names: Vec<String> =
+                campaigns.iter().map(|campaign| format!("{} ({})", campaign.name, campaign.id)).collect();
+            Err(Usage(format!("there is no campaign {named}; the dialler has {}", names.join(", "))).into())
+        }
+    }
+}
+
+/// A contact before a person acts on it.
+pub struct Shown {
+    /// The contact.
+    pub contact: Contact,
+    /// Name, campaign, last result and blocks, for people.
+    pub text: String,
+    /// Rows of its history.
+    pub calls: usize,
+}
+
+/// Resolves to exactly one contact, and tells who it is.
+///
+/// # Errors
+/// None or several, or a side or the ledger cannot be read.
+pub async fn shown(config: &Path, settings: &Settings, which: &str) -> anyhow::Result<Shown> {
+    let contact = resolve(config, which).await?;
+    let dialler = dialler(config)?;
+    let rows = dialler.history(contact.id, CallClass::Push).await?.unwrap_or_default();
+    let campaigns = dialler.campaigns().await?;
+    let campaign = campaigns.iter().find(|campaign| Some(campaign.id) == contact.campaign);
+    let mut text = line(&contact);
+    if let Some(campaign) = campaign {
+        text.push_str(&format!("\n  campaign {:?}", campaign.name));
+    }
+    let last = rows.iter().max_by_key(|row| row.id);
+    if let Some(code) = last.and_then(|row| row.fields.get("DiallerCampaignsResultCodesID")) {
+        text.push_str(&format!("; last recorded result code {code}"));
+    }
+    if settings.ledger.path.exists() {
+        let ledger = super::open_reading(settings).await?;
+        let numbers = numbers_of(settings, &contact);
+        if let GateAnswer::Shut(block) = ledger.gate_ask_contact("default", contact.id, numbers).await? {
+            text.push_str(&format!("\n  BLOCKED: {}", block.reason));
+        }
+    }
+    Ok(Shown { contact, text, calls: rows.len() })
+}
+
+fn numbers_of(settings: &Settings, contact: &Contact) -> Vec<String> {
+    let country = settings.dialler.country.as_deref();
+    PHONE_SLOTS
+        .iter()
+        .filter_map(|slot| contact.get(slot).as_str())
+        .filter_map(|number| crate::mapping::dialler_number_to_e164(number, country))
+        .collect()
 }
 
 /// The one contact that is meant: by its number, or by a UserData that exactly one contact has.

@@ -1,5 +1,6 @@
 //! `simulate`: the two simulators as servers, for trying a config of one's own against them.
 
+use crate::app::say::say;
 use crate::env::Env;
 use crate::sim::crm::SimCrm;
 use crate::sim::dialler::{AgentsConfig, DiallerConfig, DiallerSim};
@@ -79,16 +80,16 @@ pub async fn run(options: SimulateOptions) -> anyhow::Result<()> {
     // It may run for weeks, and nobody reads what was asked.
     simulated.crm.journal.count_only();
     simulated.dialler.journal().count_only();
-    println!(
+    say!(
         "CRM      {}   connector \"sim-id\", token {TOKEN:?}, {} records",
         simulated.crm_url(),
         options.records
     );
-    println!(
+    say!(
         "dialler  {}   token {TOKEN:?}, campaigns \"Spring leads\" and \"Winback\"",
         simulated.dialler_url()
     );
-    println!("Ctrl-C ends both; nothing is kept.");
+    say!("Ctrl-C ends both; nothing is kept.");
     tokio::signal::ctrl_c().await.context("Ctrl-C cannot be waited for")?;
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! `token test`: tries a token before it is put in place; a file, a question, nothing changed.
 
 use super::parts::{RealTransports, Sides, sides};
+use super::say::say;
 use crate::check::Settings;
 use crate::control::End;
 use crate::crm::CrmRead as _;
@@ -52,6 +53,7 @@ pub async fn test(
         None => all,
     };
     let mut end = End::Done;
+    let mut answers = Vec::new();
     for asked in chosen {
         let files = match &file {
             Some(file) => vec![file.clone()],
@@ -64,13 +66,15 @@ pub async fn test(
                 Ok(text) => (true, text),
                 Err(text) => (false, text),
             };
-            if as_json {
-                let file = file.display().to_string();
-                println!("{}", json!({ "side": asked.name(), "file": file, "good": good, "text": text }));
-            } else {
-                println!("{}: {}: {text}", asked.name(), file.display());
+            if !as_json {
+                say!("{}: {}: {text}", asked.name(), file.display());
             }
+            let file = file.display().to_string();
+            answers.push(json!({ "side": asked.name(), "file": file, "good": good, "text": text }));
         }
+    }
+    if as_json {
+        say!("{}", serde_json::Value::Array(answers));
     }
     Ok(end)
 }

@@ -2,20 +2,32 @@
 
 use super::parts::{RealTransports, sides};
 use crate::crm::CrmRead as _;
-use crate::domain::{Policy, RecordId, RouteName};
+use crate::dialler::jtel::ShownRequest;
+use crate::domain::{CampaignId, Policy, RecordId, RouteName};
 use crate::env::Env;
 use crate::jobs::pull::{PullContext, PullRoute};
-use crate::jobs::trial::{Trial, try_record};
+use crate::jobs::trial::try_record;
+pub use crate::jobs::trial::{Trial, TriedChange, TriedExpression, TriedSend};
 use crate::ledger::Ledger;
 use anyhow::Context as _;
 use std::path::Path;
 use std::sync::Arc;
 
+/// A record that was tried, with the request that would go out first.
+#[derive(Debug, serde::Serialize)]
+pub struct Tried {
+    /// What there is to say.
+    #[serde(flatten)]
+    pub trial: Trial,
+    /// The first request.
+    pub request: Option<ShownRequest>,
+}
+
 /// Reads both sides and, where there is one, the ledger; changes nothing.
 ///
 /// # Errors
 /// The config, a side or the ledger cannot be read.
-pub async fn run(config: &Path, route: &RouteName, record: &RecordId) -> anyhow::Result<Trial> {
+pub async fn run(config: &Path, route: &RouteName, record: &RecordId) -> anyhow::Result<Tried> {
     let settings = super::load(config)?;
     let env = Env::real();
     let sides = sides(&settings, &env, &RealTransports, None)?;
@@ -54,5 +66,15 @@ pub async fn run(config: &Path, route: &RouteName, record: &RecordId) -> anyhow:
     let campaign = known.and_then(|row| row.campaign);
     let trial = try_record(&context, &*sides.dialler, campaign, record).await;
     std::fs::remove_dir_all(&scratch).with_context(|| format!("{} cannot be removed", scratch.display()))?;
-    Ok(trial?)
+    let trial = trial?;
+    let request = trial.sends.as_ref().map(|sends| match sends {
+        // Without a number the campaign is not pinned yet; the first push pins it.
+        TriedSend::Import { campaign, user_data, values } => {
+            sides.dialler.shown_import(campaign.unwrap_or(CampaignId(0)), user_data, values)
+        }
+        TriedSend::Update(contact, values) => sides.dialler.shown_update(*contact, values),
+        TriedSend::Lock(contact) => sides.dialler.shown_lock(*contact, true),
+        TriedSend::Unlock(contact) => sides.dialler.shown_lock(*contact, false),
+    });
+    Ok(Tried { trial, request })
 }

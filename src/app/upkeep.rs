@@ -1,7 +1,7 @@
 //! What is done to the ledger once a day: bodies that were kept long enough are erased.
 
 use crate::ledger::Ledger;
-use crate::runtime::{Activity, Outcome};
+use crate::runtime::{Activity, Ask, Outcome};
 use chrono::TimeDelta;
 use std::time::Duration;
 
@@ -16,10 +16,11 @@ pub(super) struct UpkeepActivity {
 
 #[async_trait::async_trait]
 impl Activity for UpkeepActivity {
-    async fn run(&self, _cause: &'static str) -> Outcome {
+    async fn run(&self, _ask: &Ask) -> Outcome {
         let keep = TimeDelta::from_std(self.keep_bodies).unwrap_or(TimeDelta::MAX);
         match self.ledger.bodies_prune(keep).await {
             Ok(erased) => Outcome::Done {
+                run: None,
                 text: format!("{erased} bodies and answers erased, kept long enough"),
                 parked_new: false,
             },

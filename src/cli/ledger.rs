@@ -1,14 +1,16 @@
 //! `ledger`: what it holds, for people and programs.
 
 use super::args::{LedgerVerb, ListArgs, ParkedArgs};
+use super::left_out;
 use super::output::Output;
 use super::send;
 use super::story;
 use super::table::table;
-use crate::app;
+use super::zone::Zone;
+use crate::app::{self, Settings, known};
 use crate::control::{Command, End, Parked};
-use crate::domain::{RecordId, RouteName, RunId, Timestamp};
-use crate::ledger::{CallFilter, Ledger, OperationRow, RunRow};
+use crate::domain::{RecordId, RunId};
+use crate::ledger::{CallFilter, Ledger, LeftOut, OperationRow, RunRow};
 use anyhow::bail;
 use std::path::Path;
 
@@ -16,174 +18,193 @@ use std::path::Path;
 pub async fn run(config: &Path, verb: LedgerVerb) -> anyhow::Result<End> {
     match verb {
         LedgerVerb::Retry(what) => {
-            send::send(config, Command::Retry { what: parked(what)? }, Output::new(false)).await
+            let command = Command::Retry { what: parked(config, what)? };
+            send::send(config, command, Output::new(false)).await
         }
         LedgerVerb::Discard { what, reason } => {
-            send::send(config, Command::Discard { what: parked(what)?, reason }, Output::new(false)).await
+            let command = Command::Discard { what: parked(config, what)?, reason };
+            send::send(config, command, Output::new(false)).await
         }
         LedgerVerb::Runs(_)
         | LedgerVerb::Show { .. }
         | LedgerVerb::Contact { .. }
         | LedgerVerb::Operations { .. }
-        | LedgerVerb::Parked(_)
+        | LedgerVerb::Parked { .. }
+        | LedgerVerb::Skipped { .. }
         | LedgerVerb::Calls(_) => {
             let settings = app::load(config)?;
             let ledger = app::open_reading(&settings).await?;
-            read(&ledger, verb).await
+            read(&settings, &ledger, verb).await
         }
     }
 }
 
-async fn read(ledger: &Ledger, verb: LedgerVerb) -> anyhow::Result<End> {
+async fn read(settings: &Settings, ledger: &Ledger, verb: LedgerVerb) -> anyhow::Result<End> {
+    let zone = Zone::of(settings);
+    let route = async |list: &ListArgs| known::route_in_ledger(settings, ledger, list.route.as_deref()).await;
     match verb {
         LedgerVerb::Runs(list) => {
-            let (output, route) = (Output::new(list.json.json), route(&list));
-            let runs = ledger.runs_list(route, list.limit).await?;
-            output.values(&runs, || runs_table(&runs));
+            let runs = ledger.runs_list(route(&list).await?, list.limit).await?;
+            Output::new(list.json.json).value(&runs, || runs_table(&runs, zone));
         }
         LedgerVerb::Show { run, json } => match ledger.run_show(RunId(run)).await? {
-            Some(row) => Output::new(json.json).value(&row, || run_text(&row)),
+            Some(row) => Output::new(json.json).value(&row, || run_text(&row, zone)),
             None => bail!("there is no run {run}; `dialbridge ledger runs` lists them"),
         },
-        LedgerVerb::Contact { user_data, json } => {
-            let story = ledger.contact_story(user_data.clone()).await?;
-            if story.link.is_none() && story.calls.is_empty() {
-                bail!("the ledger knows no contact with the UserData {user_data}");
-            }
-            Output::new(json.json).value(&story, || story::text(&story));
-        }
+        LedgerVerb::Contact { who, json } => contact(settings, ledger, who, Output::new(json.json)).await?,
         LedgerVerb::Operations { all, list } => {
-            let rows = ledger.operations_list(route(&list), !all, list.limit).await?;
-            Output::new(list.json.json).values(&rows, || operations_table(&rows));
+            let rows = ledger.operations_list(route(&list).await?, !all, list.limit).await?;
+            let nothing =
+                if all { "There is no operation." } else { "Nothing waits, is on its way or in doubt." };
+            Output::new(list.json.json).value(&rows, || match rows.as_slice() {
+                [] => nothing.to_owned(),
+                rows => operations_table(rows, zone),
+            });
         }
-        LedgerVerb::Parked(list) => parked_items(ledger, &list).await?,
+        LedgerVerb::Parked { reason, list } => {
+            let route = route(&list).await?;
+            left_out::show(ledger, zone, LeftOut::Parked, route, reason, &list).await?;
+        }
+        LedgerVerb::Skipped { reason, list } => {
+            let route = route(&list).await?;
+            left_out::show(ledger, zone, LeftOut::Skipped, route, reason, &list).await?;
+        }
         LedgerVerb::Calls(list) => {
-            let filter = CallFilter { route: route(&list), ..CallFilter::default() };
+            let filter = CallFilter { route: route(&list).await?, ..CallFilter::default() };
             let calls = ledger.calls_list(filter, list.limit).await?;
-            Output::new(list.json.json).values(&calls, || story::calls_table(&calls));
+            Output::new(list.json.json).value(&calls, || match calls.as_slice() {
+                [] => "No call was harvested yet.".to_owned(),
+                calls => story::calls_table(calls, zone),
+            });
         }
         LedgerVerb::Retry(_) | LedgerVerb::Discard { .. } => bail!("a verb that changes something was read"),
     }
     Ok(End::Done)
 }
 
-async fn parked_items(ledger: &Ledger, list: &ListArgs) -> anyhow::Result<()> {
-    let output = Output::new(list.json.json);
-    let counts = ledger.parked_counts().await?;
-    let items = ledger.parked_list(route(list), list.limit).await?;
-    if output.is_json() {
-        output.values(&items, String::new);
-        return Ok(());
+/// One person's life; several who may be meant are listed, and nobody is guessed.
+async fn contact(settings: &Settings, ledger: &Ledger, who: String, output: Output) -> anyhow::Result<()> {
+    let number = app::number_to_e164(settings, &who);
+    let mut found = ledger.persons_find(who.clone(), number).await?;
+    match found.len() {
+        0 => bail!(
+            "the ledger knows nobody by {who}: neither a UserData nor a contact's number, a record's id or a phone number"
+        ),
+        1 => {
+            let person = found.remove(0);
+            let story = ledger.contact_story(person.clone()).await?;
+            output.value(&story, || story::text(&person, &story, Zone::of(settings)));
+            Ok(())
+        }
+        several => bail!(
+            "{several} may be meant by {who}; name one by its UserData or its contact's number:\n{}",
+            story::persons_table(&found)
+        ),
     }
-    if counts.is_empty() {
-        output.value(&0, || "Nothing needs a person.".to_owned());
-        return Ok(());
-    }
-    let rows: Vec<Vec<String>> = counts
-        .iter()
-        .map(|count| {
-            vec![
-                count.count.to_string(),
-                count.kind.clone(),
-                count.route.clone().unwrap_or_default(),
-                count.code.clone(),
-                short(count.since),
-            ]
-        })
-        .collect();
-    output.value(&0, || table(&["count", "what", "route", "reason", "oldest (UTC)"], &rows));
-    let rows: Vec<Vec<String>> = items
-        .iter()
-        .map(|item| {
-            vec![
-                item.operation.map_or_else(|| "record".to_owned(), |id| format!("operation {id}")),
-                item.route.clone().unwrap_or_default(),
-                item.record.clone().unwrap_or_default(),
-                short(item.since),
-                item.text.clone(),
-            ]
-        })
-        .collect();
-    output.value(&0, || format!("\n{}", table(&["what", "route", "record", "since (UTC)", "why"], &rows)));
-    Ok(())
 }
 
-fn parked(what: ParkedArgs) -> anyhow::Result<Parked> {
+fn parked(config: &Path, what: ParkedArgs) -> anyhow::Result<Parked> {
     let ParkedArgs { operation, record, route, all } = what;
+    let route = match route {
+        Some(route) => Some(known::route(&app::load(config)?, &route)?.id.clone()),
+        None => None,
+    };
     Ok(match (operation, record, route, all) {
         (Some(id), None, _, false) => Parked::Operation(id),
-        (None, Some(record), Some(route), false) => {
-            Parked::Record { route: RouteName(route), record: RecordId(record) }
-        }
-        (None, None, route, true) => Parked::All { route: route.map(RouteName) },
+        (None, Some(record), Some(route), false) => Parked::Record { route, record: RecordId(record) },
+        (None, None, route, true) => Parked::All { route },
         _ => bail!("say which: --operation N, or --route R --record ID, or --all"),
     })
 }
 
-fn route(list: &ListArgs) -> Option<RouteName> {
-    list.route.clone().map(RouteName)
+fn of(run: &RunRow) -> String {
+    run.route.clone().or_else(|| run.campaign.map(|c| format!("campaign {c}"))).unwrap_or_default()
 }
 
-fn short(at: Timestamp) -> String {
-    at.format("%Y-%m-%d %H:%M:%S").to_string()
-}
-
-fn runs_table(runs: &[RunRow]) -> String {
+fn runs_table(runs: &[RunRow], zone: Zone) -> String {
     let rows: Vec<Vec<String>> = runs
         .iter()
         .map(|run| {
-            vec![
-                run.id.to_string(),
-                run.job.to_string(),
-                run.route
-                    .clone()
-                    .or_else(|| run.campaign.map(|c| format!("campaign {c}")))
-                    .unwrap_or_default(),
-                short(run.started_at),
-                run.state.clone(),
-                run.balance(),
-                run.error.clone().unwrap_or_default(),
-            ]
+            let what = run.error.clone().unwrap_or_else(|| without_zeros(&run.balance()));
+            let job = format!("{} {}", run.job, of(run));
+            vec![run.id.to_string(), job, zone.at(run.started_at), run.state.clone(), what]
         })
         .collect();
-    table(&["run", "job", "of", "started (UTC)", "state", "balance", "error"], &rows)
+    if rows.is_empty() {
+        "No run yet.".to_owned()
+    } else {
+        table(&["run", "job", "started", "state", "what"], &rows)
+    }
 }
 
-fn run_text(run: &RunRow) -> String {
+/// A balance for a line: what is zero goes without saying.
+fn without_zeros(balance: &str) -> String {
+    let Some((total, parts)) = balance.split_once(" = ") else { return balance.to_owned() };
+    let (parts, rest) = parts.split_once("; ").unwrap_or((parts, ""));
+    let said = |parts: &str, by: &str| -> Vec<String> {
+        parts
+            .split(by)
+            .filter(|part| !part.starts_with("0 ") && !part.is_empty())
+            .map(str::to_owned)
+            .collect()
+    };
+    let sum = said(parts, " + ").join(" + ");
+    let mut text = if sum.is_empty() { total.to_owned() } else { format!("{total} = {sum}") };
+    for part in said(rest, ", ") {
+        text.push_str(&format!(", {part}"));
+    }
+    text
+}
+
+fn run_text(run: &RunRow, zone: Zone) -> String {
     let took = run.finished_at.map_or("still running".to_owned(), |end| {
         format!("took {} ms", (end - run.started_at).num_milliseconds())
     });
     format!(
-        "run {}, {} {}, {}: started {} UTC ({}), {took}\n{}\n{}",
+        "run {}, {} {}, {}\nstarted {} ({}), {took}, {} requests\n{}\n{}",
         run.id,
         run.job,
-        run.route.clone().or_else(|| run.campaign.map(|c| format!("campaign {c}"))).unwrap_or_default(),
+        of(run),
         run.state,
-        short(run.started_at),
+        zone.at(run.started_at),
         run.cause,
+        run.counts.requests,
         run.balance(),
         run.error.clone().unwrap_or_default(),
     )
 }
 
-fn operations_table(rows: &[OperationRow]) -> String {
+fn operations_table(rows: &[OperationRow], zone: Zone) -> String {
     let rows: Vec<Vec<String>> = rows
         .iter()
         .map(|row| {
+            let whom = row.user_data.clone().or_else(|| row.contact.map(|c| format!("contact {c}")));
             vec![
                 row.id.to_string(),
                 row.kind.clone(),
                 row.state.clone(),
-                row.route.clone().unwrap_or_default(),
-                row.user_data
-                    .clone()
-                    .or_else(|| row.contact.map(|c| format!("contact {c}")))
-                    .unwrap_or_default(),
+                whom.unwrap_or_default(),
                 row.attempts.to_string(),
-                short(row.created_at),
+                zone.at(row.created_at),
                 row.outcome.as_ref().unwrap_or(&row.reason).to_string(),
             ]
         })
         .collect();
-    table(&["operation", "kind", "state", "route", "UserData", "tries", "made (UTC)", "why"], &rows)
+    table(&["number", "kind", "state", "UserData", "tries", "made", "why"], &rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_zeros;
+
+    #[test]
+    fn what_is_zero_goes_without_saying() {
+        let balance = "19 read = 0 repeats + 0 stale + 15 queued + 4 skipped";
+        assert_eq!(without_zeros(balance), "19 read = 15 queued + 4 skipped");
+        assert_eq!(
+            without_zeros("3 listed = 3 unchanged + 0 due; 0 calls new, 2 changed"),
+            "3 listed = 3 unchanged, 2 changed"
+        );
+        assert_eq!(without_zeros("0 taken = 0 done + 0 refused"), "0 taken");
+    }
 }

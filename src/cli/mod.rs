@@ -1,9 +1,13 @@
 //! The command line: reads through the ledger, acts through control, and says how it ended by its status.
 
 mod args;
+mod block_file;
 mod blocks;
+mod check;
+mod concerns;
 mod contacts;
 mod ledger;
+mod left_out;
 mod output;
 mod route_args;
 mod routes;
@@ -11,20 +15,27 @@ mod send;
 mod status;
 mod story;
 mod table;
+mod trial;
+mod zone;
 
 use crate::app;
+use crate::app::known::{self, Usage};
 use crate::control::{Command, End};
 use crate::domain::policy::Job;
-use crate::domain::{RecordId, RouteName};
+use crate::ledger::LeftOut;
 use args::{Cli, JobName, TokenVerb, Verb};
-use clap::Parser as _;
+use clap::{CommandFactory as _, FromArgMatches as _};
 use output::Output;
 use std::path::Path;
 use std::process::ExitCode;
 
 /// Parses the arguments and runs the verb.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let matches = args::help::with_examples(Cli::command()).get_matches();
+    let cli = match Cli::from_arg_matches(&matches) {
+        Ok(cli) => cli,
+        Err(error) => error.exit(),
+    };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -49,22 +60,9 @@ async fn run(cli: Cli) -> End {
         .await
         .map(|()| End::Done),
         Verb::Run => app::daemon::run(&config).await,
-        Verb::Check(args) => app::check::run(&config, args.offline, args.json.json).await,
-        Verb::Sync(args) => {
-            let job = args.job.map(|job| match job {
-                JobName::Pull => Job::Pull,
-                JobName::Push => Job::Push,
-                JobName::Harvest => Job::Harvest,
-            });
-            let output = Output::new(args.json.json);
-            if args.dry_run {
-                routes::show(&config, args.route, output).await
-            } else {
-                let command = Command::Sync { job, route: args.route.map(RouteName), full: args.full };
-                send::send(&config, command, output).await
-            }
-        }
-        Verb::Try(args) => try_record(&config, args).await,
+        Verb::Check(args) => check::run(&config, args.offline, Output::new(args.json.json)).await,
+        Verb::Sync(args) => sync(&config, args).await,
+        Verb::Try(args) => trial::run(&config, args).await,
         Verb::Status(json) => status::status(&config, Output::new(json.json)).await,
         Verb::Route(verb) => routes::route(&config, verb).await,
         Verb::Plan(verb) => routes::plan(&config, verb).await,
@@ -89,28 +87,40 @@ async fn run(cli: Cli) -> End {
     result.unwrap_or_else(|error| fail(&error))
 }
 
-/// Says what failed; a config's mistakes are a matter of usage.
+/// Says what failed; a config's mistakes and names that nobody bears are a matter of usage.
 fn fail(error: &anyhow::Error) -> End {
-    match error.downcast_ref::<app::Problems>() {
-        Some(problems) => {
-            eprintln!("{problems}");
-            End::Usage
-        }
-        None => {
-            eprintln!("dialbridge: {error:#}");
-            End::Failed
-        }
+    if let Some(problems) = error.downcast_ref::<app::Problems>() {
+        eprintln!("{problems}");
+        return End::Usage;
+    }
+    eprintln!("dialbridge: {error:#}");
+    match error.downcast_ref::<Usage>() {
+        Some(_) => End::Usage,
+        None => End::Failed,
     }
 }
 
-async fn try_record(config: &Path, args: args::TryArgs) -> anyhow::Result<End> {
+async fn sync(config: &Path, args: args::SyncArgs) -> anyhow::Result<End> {
     let output = Output::new(args.json.json);
-    let route = RouteName(args.route);
-    let record = RecordId(args.record);
-    let trial = app::trial::run(config, &route, &record).await?;
-    output.value(&trial, || trial.to_string());
-    if args.send {
-        return send::send(config, Command::SendRecord { route, record }, output).await;
+    if args.dry_run {
+        return routes::show(config, args.route.as_deref(), output).await;
     }
-    Ok(End::Done)
+    let settings = app::load(config)?;
+    let job = args.job.map(|job| match job {
+        JobName::Pull => Job::Pull,
+        JobName::Push => Job::Push,
+        JobName::Harvest => Job::Harvest,
+    });
+    let route = match &args.route {
+        Some(given) => Some(known::route(&settings, given)?.id.clone()),
+        None => None,
+    };
+    let command = Command::Sync { job, route: route.clone(), full: args.full };
+    let end = send::send(config, command, output).await?;
+    if !args.strict {
+        return Ok(end);
+    }
+    let ledger = app::open_reading(&settings).await?;
+    let parked = ledger.left_out_counts(LeftOut::Parked, route).await?;
+    Ok(if parked.is_empty() { end } else { end.and(End::ParkedNew) })
 }

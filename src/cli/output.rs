@@ -1,5 +1,7 @@
-//! Where answers go: text for people or JSON lines for programs.
+//! Where answers go: text for people, or one JSON document for programs. Errors go to standard error.
 
+pub use crate::app::say::line as print_line;
+use crate::app::say::print;
 use serde::Serialize;
 
 /// How a verb answers.
@@ -9,7 +11,7 @@ pub struct Output {
 }
 
 impl Output {
-    /// JSON lines, or text.
+    /// JSON, or text.
     pub fn new(json: bool) -> Self {
         Self { json }
     }
@@ -19,36 +21,48 @@ impl Output {
         self.json
     }
 
-    /// One value, in the form asked for.
-    pub fn value<T: Serialize>(self, value: &T, text: impl FnOnce() -> String) {
-        if self.json {
-            self.json_line(value);
-        } else {
+    /// The answer, in the form asked for.
+    pub fn value<T: Serialize + ?Sized>(self, value: &T, text: impl FnOnce() -> String) {
+        if !self.json {
             print_line(text().trim_end_matches('\n'));
+            return;
         }
-    }
-
-    /// Many values: one JSON line each, or one table.
-    pub fn values<T: Serialize>(self, values: &[T], text: impl FnOnce() -> String) {
-        if self.json {
-            values.iter().for_each(|value| self.json_line(value));
-        } else {
-            print_line(text().trim_end_matches('\n'));
-        }
-    }
-
-    fn json_line<T: Serialize>(self, value: &T) {
         match serde_json::to_string(value) {
             Ok(text) => print_line(&text),
-            Err(error) => eprintln!("dialbridge: an answer cannot be written as JSON: {error}"),
+            Err(error) => eprintln!("dialbridge: the answer cannot be written as JSON: {error}"),
         }
+    }
+
+    /// An answer that comes bit by bit: one JSON array, or one piece of text each.
+    pub fn stream(self) -> Stream {
+        Stream { output: self, count: 0 }
     }
 }
 
-/// Prints a line; a closed pipe (`| head`) is the reader's good right, not an error.
-pub fn print_line(text: &str) {
-    use std::io::Write as _;
-    if writeln!(std::io::stdout().lock(), "{text}").is_err() {
-        std::process::exit(0);
+/// An answer under way.
+#[derive(Debug)]
+pub struct Stream {
+    output: Output,
+    count: u64,
+}
+
+impl Stream {
+    /// The next piece.
+    pub fn push<T: Serialize>(&mut self, value: &T, text: impl FnOnce() -> String) {
+        if self.output.json {
+            print(if self.count == 0 { "[" } else { ",\n" });
+            print(&serde_json::to_string(value).unwrap_or_else(|_| "null".to_owned()));
+        } else {
+            print_line(&text());
+        }
+        self.count += 1;
+    }
+
+    /// It is complete. Without this no program takes it for a document.
+    pub fn end(self) -> u64 {
+        if self.output.json {
+            print_line(if self.count == 0 { "[]" } else { "]" });
+        }
+        self.count
     }
 }

@@ -3,10 +3,11 @@
 use super::output::Output;
 use super::route_args::{FreezeArgs, PlanVerb, RouteArgs, RouteVerb, WaveArgs};
 use super::table::table;
+use super::zone::Zone;
 use super::{blocks, send, status};
-use crate::app;
+use crate::app::{self, known};
 use crate::control::{Command, End, RouteWord, WaveOrder};
-use crate::domain::{RecordId, RouteName, Timestamp};
+use crate::domain::{RecordId, Timestamp};
 use crate::ledger::{PlanExample, PlanView};
 use serde_json::Value;
 use std::fmt::Write as _;
@@ -27,18 +28,19 @@ pub async fn route(config: &Path, verb: RouteVerb) -> anyhow::Result<End> {
             (route, word)
         }
         RouteVerb::Pause { route, until, harvest } => {
-            let until = until.as_deref().map(end).transpose()?;
+            let until = end_of(config, until.as_deref())?;
             (route, RouteWord::Pause { until, harvest_too: harvest })
         }
     };
     let RouteArgs { route, reason } = args;
-    let command = Command::Route { route: RouteName(route), word, reason };
+    let route = known::route(&app::load(config)?, &route)?.id.clone();
+    let command = Command::Route { route, word, reason };
     send::send(config, command, Output::new(false)).await
 }
 
 /// `freeze`.
 pub async fn freeze(config: &Path, args: FreezeArgs) -> anyhow::Result<End> {
-    let until = args.until.as_deref().map(end).transpose()?;
+    let until = end_of(config, args.until.as_deref())?;
     let command = Command::Freeze { reason: args.reason, until, even_locks: args.even_locks };
     send::send(config, command, Output::new(false)).await
 }
@@ -52,7 +54,7 @@ pub async fn thaw(config: &Path, reason: String) -> anyhow::Result<End> {
 pub async fn plan(config: &Path, verb: PlanVerb) -> anyhow::Result<End> {
     match verb {
         PlanVerb::List { all, json } => list(config, all, Output::new(json.json)).await,
-        PlanVerb::Show { route, json } => show(config, route, Output::new(json.json)).await,
+        PlanVerb::Show { route, json } => show(config, route.as_deref(), Output::new(json.json)).await,
         PlanVerb::Approve(args) => decide(config, args, WaveOrder::Approve).await,
         PlanVerb::Reject(args) => decide(config, args, WaveOrder::Reject).await,
     }
@@ -66,7 +68,8 @@ async fn decide(config: &Path, args: WaveArgs, word: WaveOrder) -> anyhow::Resul
 async fn list(config: &Path, all: bool, output: Output) -> anyhow::Result<End> {
     let settings = app::load(config)?;
     let waves = app::open_reading(&settings).await?.waves_list(None, all).await?;
-    output.values(&waves, || {
+    let zone = Zone::of(&settings);
+    output.value(&waves, || {
         if waves.is_empty() {
             return "Nothing needs approval.".to_owned();
         }
@@ -81,12 +84,12 @@ async fn list(config: &Path, all: bool, output: Output) -> anyhow::Result<End> {
                     wave.operations.to_string(),
                     wave.bound.to_string(),
                     wave.source.clone(),
-                    wave.since.format("%Y-%m-%d %H:%M").to_string(),
+                    zone.at(wave.since),
                     wave.state.to_string(),
                 ]
             })
             .collect();
-        let headings = ["wave", "route", "what", "wait", "in all", "limit", "from", "since (UTC)", "state"];
+        let headings = ["wave", "route", "what", "wait", "in all", "limit", "from", "since", "state"];
         format!(
             "{}\n`dialbridge plan show --route R` shows what they would do; `plan approve WAVE --reason TEXT` lets one go.",
             table(&headings, &rows)
@@ -96,10 +99,13 @@ async fn list(config: &Path, all: bool, output: Output) -> anyhow::Result<End> {
 }
 
 /// What waits, per route.
-pub async fn show(config: &Path, route: Option<String>, output: Output) -> anyhow::Result<End> {
-    for view in app::plan::views(config, route.map(RouteName)).await? {
-        output.value(&view, || in_words(&view));
-    }
+pub async fn show(config: &Path, route: Option<&str>, output: Output) -> anyhow::Result<End> {
+    let route = match route {
+        Some(given) => Some(known::route(&app::load(config)?, given)?.id.clone()),
+        None => None,
+    };
+    let views = app::plan::views(config, route).await?;
+    output.value(&views, || views.iter().map(in_words).collect());
     Ok(End::Done)
 }
 
@@ -155,6 +161,10 @@ fn shown(value: &Value) -> String {
 }
 
 /// A span from now on ("2h"), a day or an instant.
-fn end(text: &str) -> anyhow::Result<Timestamp> {
-    app::span_from_now(text).map_or_else(|| blocks::end(text), Ok)
+fn end_of(config: &Path, text: Option<&str>) -> anyhow::Result<Option<Timestamp>> {
+    let Some(text) = text else { return Ok(None) };
+    match app::span_from_now(text) {
+        Some(at) => Ok(Some(at)),
+        None => blocks::end(text, Zone::of(&app::load(config)?)).map(Some),
+    }
 }

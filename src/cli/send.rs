@@ -1,40 +1,47 @@
 //! Sends a command: to the daemon through its socket, or, without one, under its lock by ourselves.
 
 use super::output::{Output, print_line};
-use crate::app;
+use crate::app::{self, Settings};
 use crate::control::{self, Answer, Command, End, Line};
-use crate::domain::policy::Job;
+use anyhow::Context as _;
+use serde_json::Value;
 use std::path::Path;
 
-/// Carries a command out, wherever the ledger's lock is held.
+/// Carries a command out, wherever the ledger's lock is held, and shows its answer.
 pub async fn send(config: &Path, command: Command, output: Output) -> anyhow::Result<End> {
-    let settings = app::load(config)?;
-    let show = move |line: Line| match line {
-        Line::Text(text) if !output.is_json() => print_line(&text),
-        Line::Data(value) if output.is_json() => print_line(&value.to_string()),
-        Line::Text(_) | Line::Data(_) | Line::End { .. } => {}
-    };
-    if let Some(end) = control::ask(&settings.control_socket, &command, show).await? {
+    if output.is_json() {
+        let (end, values) = send_for_values(config, command).await?;
+        output.value(&values, String::new);
         return Ok(end);
     }
-    // No daemon: the same code under the same exclusive lock. A status needs a daemon to speak of.
-    if command == Command::Status {
-        print_line("the daemon is not running");
-        return Ok(End::Done);
-    }
-    let local = app::local::open(settings).await?;
-    // A daemon wakes its push for the locks; without one nobody would send them before the next start.
-    let locks = matches!(command, Command::BlockAdd { .. });
-    let mut end = carry_out(&local, command, &show).await;
-    if locks && end == End::Done {
-        let push = Command::Sync { job: Some(Job::Push), route: None, full: false };
-        end = end.and(carry_out(&local, push, &show).await);
-    }
-    local.close().await;
-    Ok(end)
+    carry_out(app::load(config)?, command, |line| match line {
+        Line::Text(text) => print_line(&text),
+        Line::Error(text) => eprintln!("dialbridge: {text}"),
+        Line::Data(_) | Line::End { .. } => {}
+    })
+    .await
 }
 
-async fn carry_out(local: &app::local::Local, command: Command, show: &impl Fn(Line)) -> End {
+/// The same, with its answer for programs.
+pub async fn send_for_values(config: &Path, command: Command) -> anyhow::Result<(End, Vec<Value>)> {
+    let mut values = Vec::new();
+    let end = carry_out(app::load(config)?, command, |line| match line {
+        Line::Data(value) => values.push(value),
+        Line::Error(text) => eprintln!("dialbridge: {text}"),
+        Line::Text(_) | Line::End { .. } => {}
+    })
+    .await?;
+    Ok((end, values))
+}
+
+async fn carry_out(settings: Settings, command: Command, mut show: impl FnMut(Line)) -> anyhow::Result<End> {
+    let socket = &settings.control_socket;
+    let asked = control::ask(socket, &command, &mut show).await;
+    if let Some(end) = asked.with_context(|| unreachable(socket))? {
+        return Ok(end);
+    }
+    // No daemon: the same code under the same exclusive lock.
+    let local = app::local::open(settings).await?;
     let (answer, mut lines) = Answer::channel();
     let who = format!("user:{}", app::user_name());
     let work = local.control.execute(command, who, answer);
@@ -49,5 +56,14 @@ async fn carry_out(local: &app::local::Local, command: Command, show: &impl Fn(L
         end
     };
     let ((), end) = tokio::join!(work, tell);
-    end
+    local.close().await;
+    Ok(end)
+}
+
+/// What it takes to give the daemon commands.
+pub fn unreachable(socket: &Path) -> String {
+    format!(
+        "the daemon's socket {} cannot be used; whoever gives commands must be root or in the socket's group",
+        socket.display()
+    )
 }

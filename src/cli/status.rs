@@ -1,105 +1,198 @@
-//! `status` and `route list`: how things stand, from the ledger and, if it runs, from the daemon.
+//! `status` and `route list`: is it well, what is to be done, then the details.
 
-use super::output::{Output, print_line};
-use super::send;
+use super::concerns::{Concern, Facts, Weight, companion, concerns, frozen, wave};
+use super::left_out::sentence;
+use super::output::Output;
 use super::table::table;
-use crate::app;
-use crate::control::{Command, End};
-use crate::ledger::{Ledger, RouteRow, Unlinked};
+use super::zone::{Zone, roughly};
+use crate::app::{self, Settings};
+use crate::control::{self, Command, End, Line};
+use crate::domain::{RouteName, Timestamp};
+use crate::env::Env;
+use crate::ledger::{FailingJob, Ledger, LeftOut, OpenCount, ParkedCount, RouteRow, Unlinked};
+use serde::Serialize;
+use serde_json::Value;
+use std::io::ErrorKind;
 use std::path::Path;
+
+/// Everything `status` says.
+#[derive(Debug, Serialize)]
+struct View {
+    well: bool,
+    daemon: &'static str,
+    concerns: Vec<Concern>,
+    routes: Vec<RouteRow>,
+    failing: Vec<FailingJob>,
+    parked: Vec<ParkedCount>,
+    skipped: Vec<ParkedCount>,
+    to_send: Vec<OpenCount>,
+    beside: Vec<Beside>,
+    runners: Vec<Value>,
+}
+
+/// What stands in a route's campaign and belongs to no record.
+#[derive(Debug, Serialize)]
+struct Beside {
+    route: RouteName,
+    without_a_record: Unlinked,
+}
 
 /// Routes, runs, what is parked, what waits.
 pub async fn status(config: &Path, output: Output) -> anyhow::Result<End> {
     let settings = app::load(config)?;
     let ledger = app::open_reading(&settings).await?;
-    let routes_found = ledger.routes_list().await?;
-    show_routes(&routes_found, output);
-    beside(&ledger, &routes_found, output).await?;
-    let parked = ledger.parked_counts().await?;
-    output.values(&parked, || {
-        if parked.is_empty() {
-            return "\nNothing needs a person.".to_owned();
-        }
-        let rows: Vec<Vec<String>> = parked
-            .iter()
-            .map(|p| {
-                vec![p.count.to_string(), p.kind.clone(), p.route.clone().unwrap_or_default(), p.code.clone()]
-            })
-            .collect();
-        format!("\nParked:\n{}", table(&["count", "what", "route", "reason"], &rows))
-    });
+    let (daemon, runners) = ask(&settings).await?;
+    let routes = ledger.routes_list().await?;
+    let failing = ledger.jobs_failing().await?;
+    let parked = ledger.left_out_counts(LeftOut::Parked, None).await?;
+    let to_send = ledger.operations_open_counts().await?;
+    let known: Vec<&str> = settings.routes.values().map(|route| route.id.as_str()).collect();
+    let facts = Facts {
+        daemon_down: daemon == DOWN,
+        routes: routes.iter().filter(|row| known.contains(&row.route.as_str())).collect(),
+        failing: &failing,
+        parked: &parked,
+        to_send: &to_send,
+    };
     let companions = ledger.companions_in_trouble().await?;
-    if !companions.is_empty() {
-        output.values(&companions, || {
-            let rows: Vec<Vec<String>> = companions
-                .iter()
-                .map(|c| vec![c.route.clone(), c.companion.clone(), c.failed.to_string(), c.failure.clone()])
-                .collect();
-            format!(
-                "\nCompanions that are not taken:\n{}",
-                table(&["route", "companion", "times", "why"], &rows)
-            )
-        });
-    }
-    let waiting = ledger.operations_open_counts().await?;
-    output.values(&waiting, || {
-        if waiting.is_empty() {
-            return "Nothing waits to be sent.".to_owned();
+    let mut concerns = concerns(&facts);
+    concerns.splice(0..0, companions.iter().map(companion));
+    concerns.extend(ledger.waves_list(None, false).await?.iter().map(wave));
+    concerns.splice(0..0, ledger.freeze_now().await?.as_ref().map(frozen));
+    let well = concerns.iter().all(|concern| concern.weight != Weight::Trouble);
+    let skipped = ledger.left_out_counts(LeftOut::Skipped, None).await?;
+    let beside = beside(&ledger, &routes).await?;
+    let view = View { well, daemon, concerns, routes, failing, parked, skipped, to_send, beside, runners };
+    output.value(&view, || text(&view, Zone::of(&settings), Env::real().now()));
+    Ok(End::Done)
+}
+
+const DOWN: &str = "not running";
+
+/// Asks the daemon; a person who may read but not command still gets the rest.
+async fn ask(settings: &Settings) -> anyhow::Result<(&'static str, Vec<Value>)> {
+    let mut runners = Vec::new();
+    let asked = control::ask(&settings.control_socket, &Command::Status, |line| {
+        if let Line::Data(value) = line {
+            runners.push(value);
         }
-        let rows: Vec<Vec<String>> =
-            waiting.iter().map(|w| vec![w.count.to_string(), w.kind.clone(), w.state.clone()]).collect();
-        format!("To be sent:\n{}", table(&["count", "kind", "state"], &rows))
-    });
-    if !output.is_json() {
-        print_line("");
+    })
+    .await;
+    match asked {
+        Ok(Some(_)) => Ok(("running", runners)),
+        Ok(None) => Ok((DOWN, runners)),
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+            Ok(("not to be asked: its socket is not for this user", runners))
+        }
+        Err(error) => Err(error.into()),
     }
-    send::send(config, Command::Status, output).await
+}
+
+fn text(view: &View, zone: Zone, now: Timestamp) -> String {
+    let of = |weight: Weight| view.concerns.iter().filter(|concern| concern.weight == weight).count();
+    let mut text = match (of(Weight::Trouble), of(Weight::Person)) {
+        (0, 0) => "All is well.\n".to_owned(),
+        (0, waiting) => format!("It is well; {waiting} things wait for a person.\n"),
+        (trouble, _) => format!("NOT WELL: {trouble} things are wrong.\n"),
+    };
+    if !view.concerns.is_empty() {
+        text.push_str("\nWhat to do\n");
+    }
+    for (number, concern) in (1..).zip(&view.concerns) {
+        let since = concern
+            .since
+            .map(|at| format!(" (since {}, {})", zone.at(at), roughly(now - at)))
+            .unwrap_or_default();
+        text.push_str(&format!("{number}. {}{since}\n   -> {}\n", concern.what, concern.remedy));
+    }
+    text.push('\n');
+    text.push_str(&routes_table(&view.routes, zone));
+    for (what, counts) in [("Parked", &view.parked), ("Skipped", &view.skipped)] {
+        if !counts.is_empty() {
+            let rows: Vec<Vec<String>> = counts.iter().map(counted).collect();
+            text.push_str(&format!("\n{what}:\n{}", table(&["count", "what", "route", "why"], &rows)));
+        }
+    }
+    if view.to_send.is_empty() {
+        text.push_str("\nNothing waits to be sent.\n");
+    } else {
+        let row = |open: &OpenCount| vec![open.count.to_string(), open.kind.clone(), open.state.clone()];
+        let rows: Vec<Vec<String>> = view.to_send.iter().map(row).collect();
+        text.push_str(&format!("\nTo be sent:\n{}", table(&["count", "kind", "state"], &rows)));
+    }
+    text.extend(view.beside.iter().map(beside_line));
+    text.push_str(&format!("\nDaemon: {}.\n", view.daemon));
+    for runner in &view.runners {
+        text.push_str(&runner_line(runner, zone));
+    }
+    text
+}
+
+fn counted(count: &ParkedCount) -> Vec<String> {
+    let route = count.route.clone().unwrap_or_default();
+    vec![count.count.to_string(), count.kind.clone(), route, sentence(&count.code)]
+}
+
+fn runner_line(runner: &Value, zone: Zone) -> String {
+    let text = |key: &str| runner[key].as_str().unwrap_or_default();
+    let at = |key: &str| {
+        runner[key].as_str().and_then(|at| at.parse().ok()).map(|at| zone.at(at)).unwrap_or_default()
+    };
+    let what = match (text("state"), text("last")) {
+        ("running", _) => format!("since {}", at("running_since")),
+        (_, "done") => format!("last {}: {}", at("last_ended"), text("text")),
+        (_, "failed") => format!("last {} FAILED: {}", at("last_ended"), text("text")),
+        _ => "has not run since the start".to_owned(),
+    };
+    format!("{}: {}, {what}\n", text("runner"), text("state"))
 }
 
 /// Contacts of the routes' campaigns without a link, where there are any.
-async fn beside(ledger: &Ledger, routes: &[RouteRow], output: Output) -> anyhow::Result<()> {
+async fn beside(ledger: &Ledger, routes: &[RouteRow]) -> anyhow::Result<Vec<Beside>> {
+    let mut found = Vec::new();
     for row in routes {
-        let Some(unlinked) = ledger.route_unlinked(row.route.clone()).await? else { continue };
-        let Unlinked { ours, another, none } = unlinked;
-        if ours + another + none == 0 {
-            continue;
+        if let Some(unlinked) = ledger.route_unlinked(row.route.clone()).await?
+            && unlinked != Unlinked::default()
+        {
+            found.push(Beside { route: row.route.clone(), without_a_record: unlinked });
         }
-        output.value(&serde_json::json!({ "route": row.route, "without_a_record": unlinked }), || {
-            format!(
-                "Beside route {}: {} contacts in its campaign without a record of ours; {ours} carry our UserData, {another} \
-                 another, {none} none.",
-                row.route,
-                ours + another + none
-            )
-        });
     }
-    Ok(())
+    Ok(found)
+}
+
+fn beside_line(beside: &Beside) -> String {
+    let Unlinked { ours, another, none } = beside.without_a_record;
+    format!(
+        "\nBeside route {}: {} contacts in its campaign without a record of ours; {ours} carry our UserData, {another} another, \
+         {none} none.\n",
+        beside.route,
+        ours + another + none
+    )
 }
 
 /// The routes alone.
 pub async fn routes(config: &Path, output: Output) -> anyhow::Result<End> {
     let settings = app::load(config)?;
     let ledger = app::open_reading(&settings).await?;
-    show_routes(&ledger.routes_list().await?, output);
+    let routes = ledger.routes_list().await?;
+    output.value(&routes, || routes_table(&routes, Zone::of(&settings)));
     Ok(End::Done)
 }
 
-fn show_routes(routes: &[RouteRow], output: Output) {
-    output.values(routes, || {
-        let rows: Vec<Vec<String>> = routes
-            .iter()
-            .map(|row| {
-                vec![
-                    row.route.to_string(),
-                    row.state.to_string(),
-                    row.campaign_name.clone().unwrap_or_else(|| "not resolved yet".to_owned()),
-                    row.cursor.map_or("never pulled".to_owned(), |at| {
-                        at.format("%Y-%m-%d %H:%M:%S UTC").to_string()
-                    }),
-                    row.stopped.as_ref().map(ToString::to_string).unwrap_or_default(),
-                ]
-            })
-            .collect();
-        table(&["route", "state", "campaign", "read up to", "stopped"], &rows)
-    });
+fn routes_table(routes: &[RouteRow], zone: Zone) -> String {
+    let rows: Vec<Vec<String>> = routes
+        .iter()
+        .map(|row| {
+            let state =
+                if row.stopped.is_some() { format!("{}, STOPPED", row.state) } else { row.state.to_string() };
+            vec![
+                row.route.to_string(),
+                state,
+                row.campaign_name.clone().unwrap_or_else(|| "not resolved yet".to_owned()),
+                row.cursor.map_or("never pulled".to_owned(), |at| zone.at(at)),
+                format!("{} {}: {}", zone.at(row.state_since), row.state_who, row.state_text),
+            ]
+        })
+        .collect();
+    table(&["route", "state", "campaign", "read up to", "state set"], &rows)
 }

@@ -1,69 +1,191 @@
-//! A contact's story and calls, for people.
+//! A contact's life for people: what stands now, then everything in order of time, in sentences.
 
 use super::table::table;
-use crate::domain::Timestamp;
-use crate::ledger::{CallView, ContactStory};
-
-fn short(at: Timestamp) -> String {
-    at.format("%Y-%m-%d %H:%M:%S").to_string()
-}
+use super::zone::Zone;
+use crate::domain::{RouteName, Timestamp};
+use crate::ledger::{CallView, ContactStory, Event, LinkStory, Person};
 
 /// Calls as a table.
-pub(super) fn calls_table(calls: &[CallView]) -> String {
+pub(super) fn calls_table(calls: &[CallView], zone: Zone) -> String {
     let rows: Vec<Vec<String>> = calls
         .iter()
         .map(|call| {
             vec![
                 call.call.to_string(),
-                call.started.map(short).unwrap_or_default(),
+                call.started.map(|at| zone.at(at)).unwrap_or_default(),
                 call.contact.to_string(),
                 call.user_data.clone().unwrap_or_default(),
-                call.direction.clone().unwrap_or_default(),
                 if call.answered { "answered".to_owned() } else { "not reached".to_owned() },
-                call.result.clone().unwrap_or_else(|| call.result_state.clone()),
                 call.agent.map(|agent| agent.to_string()).unwrap_or_default(),
+                result(call),
             ]
         })
         .collect();
-    table(&["call", "started (UTC)", "contact", "UserData", "direction", "", "result", "agent"], &rows)
+    table(&["call", "started", "contact", "UserData", "", "agent", "result"], &rows)
 }
 
-/// Link first, then what happened, then the calls.
-pub(super) fn text(story: &ContactStory) -> String {
-    let mut text = String::new();
-    if let Some(link) = &story.link {
-        text.push_str(&format!(
-            "record {} of route {}, contact {}\n",
-            link.record,
-            link.route,
-            link.contact.map_or_else(|| "none".to_owned(), |id| id.to_string())
-        ));
-        text.push_str(&format!("wish: {} ({}); lock: {}\n", link.wish, link.wish_why, link.lock_state));
-        if let Some(at) = link.vanished {
-            text.push_str(&format!("deleted in the dialler by somebody else, found {} UTC\n", short(at)));
-        }
-        if link.contacts.len() > 1 {
-            let earlier: Vec<String> = link.contacts.iter().map(ToString::to_string).collect();
-            text.push_str(&format!("contacts it had: {}\n", earlier.join(", ")));
-        }
+fn result(call: &CallView) -> String {
+    match (&call.result, call.result_code) {
+        (Some(name), _) => name.clone(),
+        (None, Some(code)) => format!("result code {code}"),
+        (None, None) => match call.result_state.as_str() {
+            "waiting" => "no result yet".to_owned(),
+            other => other.to_owned(),
+        },
     }
-    let rows: Vec<Vec<String>> = story
-        .events
+}
+
+/// People to choose from.
+pub(super) fn persons_table(persons: &[Person]) -> String {
+    let rows: Vec<Vec<String>> = persons
         .iter()
-        .map(|event| {
+        .map(|person| {
             vec![
-                short(event.at),
-                event.kind.clone(),
-                event.what.clone(),
-                event.state.clone(),
-                event.why.clone(),
-                event.details.clone(),
+                person.contact.map(|contact| contact.to_string()).unwrap_or_default(),
+                person.route.clone().unwrap_or_else(|| "no record of ours".to_owned()),
+                person.record.clone().unwrap_or_default(),
+                person.user_data.clone().unwrap_or_default(),
             ]
         })
         .collect();
-    text.push_str(&format!("\n{}", table(&["when (UTC)", "", "what", "", "why", "details"], &rows)));
-    if !story.calls.is_empty() {
-        text.push_str(&format!("\n{}", calls_table(&story.calls)));
+    table(&["contact", "route", "record", "UserData"], &rows)
+}
+
+/// What stands now, then what happened.
+pub(super) fn text(person: &Person, story: &ContactStory, zone: Zone) -> String {
+    let mut text = match &story.link {
+        Some(link) => now(link, zone),
+        None => format!(
+            "contact {} with UserData {} has no record of ours\n",
+            person.contact.map_or_else(|| "?".to_owned(), |contact| contact.to_string()),
+            person.user_data.as_deref().unwrap_or("-"),
+        ),
+    };
+    let mut lines: Vec<(Timestamp, String)> = Vec::new();
+    for event in &story.events {
+        if let Some(told) = tell(event, zone) {
+            lines.push((event.at, told));
+        }
+    }
+    lines.extend(story.calls.iter().map(|call| (call.started.unwrap_or(call.first_seen), tell_call(call))));
+    // Stable: what happened in one instant keeps its order.
+    lines.sort_by_key(|(at, _)| *at);
+    text.push('\n');
+    let mut last = None;
+    for (at, line) in lines {
+        let when = if last == Some(at) { String::new() } else { zone.at(at) };
+        text.push_str(&format!("{when:<25}  {line}\n"));
+        last = Some(at);
     }
     text
+}
+
+fn now(link: &LinkStory, zone: Zone) -> String {
+    let contact = link.contact.map_or_else(|| "no contact yet".to_owned(), |id| format!("contact {id}"));
+    let mut text = format!(
+        "{}: record {} of route {}, {contact}\n",
+        link.user_data.as_deref().unwrap_or("(no UserData)"),
+        link.record,
+        RouteName(link.route.clone()),
+    );
+    if let Some(at) = link.vanished {
+        text.push_str(&format!(
+            "The contact was deleted in the dialler by somebody else, found {}.\n",
+            zone.at(at)
+        ));
+    }
+    if link.contacts.len() > 1 {
+        let all: Vec<String> = link.contacts.iter().map(ToString::to_string).collect();
+        text.push_str(&format!("Contacts it had, oldest first: {}.\n", all.join(", ")));
+    }
+    text.push_str(&match link.wish.as_str() {
+        "callable" => "Now: may be called.\n".to_owned(),
+        "locked" => format!("Now: must not be called: {}.\n", link.wish_why),
+        _ => format!("Now: not to be in the dialler: {}.\n", link.wish_why),
+    });
+    if link.lock_state == "locked" {
+        let since = link.locked_at.map(|at| format!(" at {}", zone.at(at))).unwrap_or_default();
+        text.push_str(&format!(
+            "Locked by us{since}, not verifiable: the dialler shows no lock in any answer.\n"
+        ));
+    }
+    if let (Some(state), Some(why)) = (&link.record_state, &link.record_why) {
+        let since = link.record_since.map(|at| format!(" since {}", zone.at(at))).unwrap_or_default();
+        text.push_str(&format!("The record is {state}{since}: {why}.\n"));
+    }
+    text
+}
+
+fn tell(event: &Event, zone: Zone) -> Option<String> {
+    let why = event.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+    let by = by(&event.cause);
+    Some(match event.kind.as_str() {
+        "operation" => {
+            let waits = match event.state.as_str() {
+                "waiting" => " (still waits)",
+                "sending" => " (on its way)",
+                "uncertain" => " (IN DOUBT: asked about after the quiet time)",
+                _ => "",
+            };
+            format!("{} wished{why}{by}{waits}", event.what)
+        }
+        "ended" => match (event.what.as_str(), event.state.as_str()) {
+            ("lock", "done") => "LOCKED by us, not verifiable".to_owned(),
+            (what, "done") => format!("{what} done"),
+            (what, state) => format!("{what} {state}{why}"),
+        },
+        "attempt" if event.state == "done" => return None,
+        "attempt" => {
+            let details = event.before.as_deref().unwrap_or_default();
+            format!("{} was tried: {} {details}", event.what, event.state)
+        }
+        "change" => format!(
+            "  {}: {} -> {}",
+            event.what,
+            event.before.as_deref().unwrap_or("empty"),
+            event.after.as_deref().unwrap_or("empty"),
+        ),
+        "block" => {
+            let whom = event
+                .after
+                .as_deref()
+                .map_or("the record".to_owned(), |number| format!("the number {number}"));
+            let until = event.before.as_deref().and_then(|until| until.parse().ok());
+            let until = until.map(|at| format!(", until {}", zone.at(at))).unwrap_or_default();
+            format!("BLOCKED {whom}{why}{by}{until}")
+        }
+        "note" => format!("noted of the record{why} ({})", event.state),
+        "lifted" => {
+            let whom = event
+                .after
+                .as_deref()
+                .map_or("the record".to_owned(), |number| format!("the number {number}"));
+            format!("block on {whom} lifted: {}{by}", event.before.as_deref().unwrap_or("its end had come"))
+        }
+        _ => format!("{} {}{why}", event.kind, event.what),
+    })
+}
+
+/// Who or what caused it, in words.
+fn by(cause: &str) -> String {
+    match cause.split_once(':') {
+        Some(("run", run)) => format!(" (run {run})"),
+        Some(("person", who)) => format!(" (by {who})"),
+        Some(("settle", operation)) => format!(" (after asking about operation {operation})"),
+        Some((source, of)) => format!(" (by {source} {of})"),
+        None if cause == "gate" => " (by the block list)".to_owned(),
+        None => format!(" (by {cause})"),
+    }
+}
+
+fn tell_call(call: &CallView) -> String {
+    let number = call.number.as_deref().map(|number| format!(", {number}")).unwrap_or_default();
+    let agent = call.agent.map(|agent| format!(", agent {agent}")).unwrap_or_default();
+    let test = if call.test_call { ", test call" } else { "" };
+    let reached = if call.answered { "answered" } else { "not reached" };
+    let direction = match call.direction.as_deref() {
+        Some("in") => "CALL in",
+        _ => "CALLED",
+    };
+    format!("{direction}{number}{test}: {reached}{agent}; {} (call {})", result(call), call.call)
 }

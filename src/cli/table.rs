@@ -2,14 +2,15 @@
 
 use std::fmt::Write as _;
 
-/// A column may be so wide; what is longer is cut with an ellipsis.
-const WIDEST: usize = 60;
+/// A column may be so wide; what is longer is cut with an ellipsis. The last one is never cut: it says why.
+const WIDEST: usize = 40;
 
 /// Rows under headings, columns aligned, two blanks between them.
 pub fn table(headings: &[&str], rows: &[Vec<String>]) -> String {
     let mut widths: Vec<usize> = headings.iter().map(|heading| heading.chars().count()).collect();
+    let last = headings.len().saturating_sub(1);
     for row in rows {
-        for (width, cell) in widths.iter_mut().zip(row) {
+        for (width, cell) in widths.iter_mut().take(last).zip(row) {
             *width = (*width).max(cell.chars().count().min(WIDEST));
         }
     }
@@ -23,8 +24,9 @@ pub fn table(headings: &[&str], rows: &[Vec<String>]) -> String {
 
 fn line(text: &mut String, widths: &[usize], cells: impl Iterator<Item = String>) {
     let mut line = String::new();
-    for (cell, width) in cells.zip(widths) {
-        let shown = cut(&cell);
+    let last = widths.len().saturating_sub(1);
+    for (place, (cell, width)) in cells.zip(widths).enumerate() {
+        let shown = if place == last { one_line(&cell) } else { cut(&cell) };
         let padding = width.saturating_sub(shown.chars().count());
         let _infallible = write!(line, "{shown}{}  ", " ".repeat(padding));
     }
@@ -32,8 +34,12 @@ fn line(text: &mut String, widths: &[usize], cells: impl Iterator<Item = String>
     text.push('\n');
 }
 
+fn one_line(cell: &str) -> String {
+    cell.replace(['\n', '\r'], " ")
+}
+
 fn cut(cell: &str) -> String {
-    let one_line = cell.replace(['\n', '\r'], " ");
+    let one_line = one_line(cell);
     if one_line.chars().count() <= WIDEST {
         return one_line;
     }
@@ -46,11 +52,15 @@ mod tests {
 
     #[test]
     fn columns_are_aligned_and_long_cells_are_cut() {
-        let rows = vec![vec!["1".into(), "x".repeat(80)], vec!["1000".into(), "short".into()]];
-        let text = table(&["id", "what"], &rows);
+        let rows = vec![
+            vec!["1".into(), "x".repeat(80), "y".repeat(80)],
+            vec!["1000".into(), "short".into(), "why".into()],
+        ];
+        let text = table(&["id", "what", "why"], &rows);
         let lines: Vec<&str> = text.lines().collect();
-        assert_eq!(lines[0], "id    what");
-        assert!(lines[1].starts_with("1     xxx") && lines[1].ends_with('…'));
-        assert_eq!(lines[2], "1000  short");
+        assert!(lines[0].starts_with("id    what  "));
+        assert!(lines[1].starts_with("1     xxx") && lines[1].contains("x…  y"));
+        assert!(lines[1].ends_with(&"y".repeat(80)), "the last column says why, and is whole");
+        assert!(lines[2].starts_with("1000  short  ") && lines[2].ends_with("  why"));
     }
 }

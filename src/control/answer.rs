@@ -19,6 +19,11 @@ impl Answer {
         self.send(Line::Text(text.into()));
     }
 
+    /// Why it cannot be done.
+    pub fn error(&self, text: impl Into<String>) {
+        self.send(Line::Error(text.into()));
+    }
+
     /// A value for programs.
     pub fn data(&self, value: serde_json::Value) {
         self.send(Line::Data(value));

@@ -1,9 +1,9 @@
 //! Acts on one contact or one record, each shown to its end.
 
-use super::execute::{Control, run};
-use super::{Answer, ContactAct, End};
-use crate::domain::{Block, BlockSubject, ContactId, OperationId, OperationKind, RecordId, RouteName};
+use super::{Answer, ContactAct, Control, End};
+use crate::domain::{Block, BlockSubject, ContactId, OperationKind, RecordId, RouteName};
 use crate::ledger::{GateAnswer, HandAct, LedgerError};
+use crate::runtime::Ask;
 
 impl Control {
     pub(super) async fn contact(
@@ -40,10 +40,7 @@ impl Control {
                  `dialbridge contacts unlock` takes it back until then",
             );
         }
-        if let Some(runner) = &self.runners.push {
-            run(runner, answer).await;
-        }
-        self.show_operation(operation, answer).await
+        self.send_and_show(operation, answer).await
     }
 
     pub(super) async fn send_record(
@@ -54,37 +51,23 @@ impl Control {
         answer: &Answer,
     ) -> Result<End, LedgerError> {
         let Some(pull) = self.runners.pulls.get(&route) else {
-            answer.text(self.unknown_route(&route));
+            answer.error(self.unknown_route(&route));
             return Ok(End::Usage);
         };
         self.ledger.hints_add(route.clone(), vec![record.clone()], "hand").await?;
-        let mut end = run(pull, answer).await;
+        let mut end = self.run(pull, Ask::by_hand(), answer).await?;
         let operations = self.ledger.record_send_by_hand(route, record, who).await?;
         if operations.is_empty() {
             answer.text("nothing is to be sent for this record");
             return Ok(end);
         }
         if let Some(runner) = &self.runners.push {
-            end = end.and(run(runner, answer).await);
+            end = end.and(self.run(runner, Ask::by_hand(), answer).await?);
         }
         for operation in operations {
             end = end.and(self.show_operation(operation, answer).await?);
         }
         Ok(end)
-    }
-
-    async fn show_operation(&self, id: OperationId, answer: &Answer) -> Result<End, LedgerError> {
-        let Some(row) = self.ledger.operation_show(id).await? else {
-            answer.text(format!("operation {id} is gone"));
-            return Ok(End::Failed);
-        };
-        let outcome = row.outcome.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
-        answer.text(format!("operation {id}, {}: {}{outcome}", row.kind, row.state));
-        answer.data(serde_json::to_value(&row).unwrap_or_default());
-        Ok(match row.state.as_str() {
-            "done" | "waiting" | "sending" => End::Done,
-            _ => End::Failed,
-        })
     }
 }
 
@@ -95,6 +78,6 @@ fn refused(contact: ContactId, block: &Block, answer: &Answer) -> End {
             "`dialbridge block list` shows it, `block remove` lifts it"
         }
     };
-    answer.text(format!("refused: contact {contact} must not be called ({}); {remedy}", block.reason));
+    answer.error(format!("refused: contact {contact} must not be called ({}); {remedy}", block.reason));
     End::Failed
 }

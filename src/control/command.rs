@@ -3,6 +3,8 @@
 use crate::domain::policy::Job;
 use crate::domain::{BlockSubject, ContactId, RecordId, RouteName, Timestamp};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::BTreeMap;
 
 /// A command with everything it needs; what it leaves open is asked of the ledger and the two sides.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -93,6 +95,17 @@ pub enum Command {
         /// Why.
         reason: String,
     },
+    /// Change fields of one contact by hand.
+    ContactUpdate {
+        /// Which contact.
+        contact: ContactId,
+        /// The fields with what the dialler is sent; null empties.
+        values: BTreeMap<String, Value>,
+        /// The numbers among them, in E.164: what the gate is asked by.
+        numbers: Vec<String>,
+        /// Why.
+        reason: String,
+    },
     /// Decide about one record now and send what is decided.
     SendRecord {
         /// The route.
@@ -179,6 +192,8 @@ pub enum Line {
     Text(String),
     /// For programs (`--json`).
     Data(serde_json::Value),
+    /// Why it cannot be done: for people, also where the answer is for programs.
+    Error(String),
     /// The last line.
     End {
         /// How it ended.

@@ -1,11 +1,12 @@
 //! Carries commands out: through the ledger and the runners, never past them.
 
+use super::contacts::HandText;
 use super::{Answer, Command, End, Parked};
-use crate::domain::policy::{Beside, Job};
+use crate::domain::policy::Beside;
 use crate::domain::{Block, BlockSubject, Reason, ReasonCode, RouteName, Timestamp};
 use crate::env::Env;
 use crate::ledger::{FreezeOrder, Ledger, LedgerError};
-use crate::runtime::{Activator, Outcome};
+use crate::runtime::{Activator, Ask, Outcome};
 use serde_json::json;
 use std::collections::BTreeMap;
 
@@ -54,7 +55,7 @@ impl Control {
         let end = match self.dispatch(command, who, &answer).await {
             Ok(end) => end,
             Err(error) => {
-                answer.text(error.to_string());
+                answer.error(error.to_string());
                 End::Failed
             }
         };
@@ -81,55 +82,15 @@ impl Control {
             Command::Contact { contact, act, reason } => {
                 self.contact(contact, act, who, reason, answer).await
             }
+            Command::ContactUpdate { contact, values, numbers, reason } => {
+                self.contact_update(contact, values, HandText { who, reason }, numbers, answer).await
+            }
             Command::SendRecord { route, record } => self.send_record(route, record, who, answer).await,
             Command::Status => {
                 self.status(answer);
                 Ok(End::Done)
             }
         }
-    }
-
-    async fn sync(
-        &self,
-        job: Option<Job>,
-        route: Option<RouteName>,
-        full: bool,
-        answer: &Answer,
-    ) -> Result<End, LedgerError> {
-        if let Some(route) = &route
-            && !self.runners.pulls.contains_key(route)
-        {
-            answer.text(self.unknown_route(route));
-            return Ok(End::Usage);
-        }
-        let wanted = |this: Job| job.is_none_or(|job| job == this);
-        let mut end = End::Done;
-        if wanted(Job::Pull) {
-            for (name, runner) in &self.runners.pulls {
-                if route.as_ref().is_none_or(|route| route == name) {
-                    if full {
-                        self.begin_full_pass(name, answer).await?;
-                    }
-                    end = end.and(run(runner, answer).await);
-                    while full && end != End::Failed && self.ledger.pass_open(name.clone()).await?.is_some() {
-                        end = end.and(run(runner, answer).await);
-                    }
-                }
-            }
-        }
-        if (wanted(Job::Push) || job == Some(Job::Settle))
-            && let Some(runner) = &self.runners.push
-        {
-            end = end.and(run(runner, answer).await);
-        }
-        if wanted(Job::Harvest) {
-            for (routes, runner) in &self.runners.harvests {
-                if route.as_ref().is_none_or(|route| routes.contains(route)) {
-                    end = end.and(run(runner, answer).await);
-                }
-            }
-        }
-        Ok(end)
     }
 
     pub(super) fn unknown_route(&self, route: &RouteName) -> String {
@@ -184,7 +145,7 @@ impl Control {
             && let Some(runner) = &self.runners.push
         {
             // Whoever said no must not wait for the next run.
-            return Ok(run(runner, answer).await);
+            return self.run(runner, Ask::by_hand(), answer).await;
         }
         self.wake_push();
         Ok(End::Done)
@@ -200,7 +161,7 @@ impl Control {
     ) -> Result<End, LedgerError> {
         let lifted = self.ledger.block_remove(&client, subject, &who, &reason).await?;
         if lifted == 0 {
-            answer.text("there is no such block; `dialbridge block list` shows what stands");
+            answer.error("there is no such block; `dialbridge block list` shows what stands");
             return Ok(End::Failed);
         }
         answer.text(format!(
@@ -228,7 +189,7 @@ impl Control {
             }
         };
         if !found {
-            answer.text("nothing parked by that name; `dialbridge ledger parked` lists what is");
+            answer.error("nothing parked by that name; `dialbridge ledger parked` lists what is");
             return Ok(End::Failed);
         }
         answer.text("tried again with the next run");
@@ -242,12 +203,12 @@ impl Control {
             Parked::Operation(id) => self.ledger.operation_discard(id).await?,
             Parked::Record { route, record } => self.ledger.record_discard(route, record).await?,
             Parked::All { .. } => {
-                answer.text("put items aside one by one: each needs its own look");
+                answer.error("put items aside one by one: each needs its own look");
                 return Ok(End::Usage);
             }
         };
         if !found {
-            answer.text("nothing parked by that name; `dialbridge ledger parked` lists what is");
+            answer.error("nothing parked by that name; `dialbridge ledger parked` lists what is");
             return Ok(End::Failed);
         }
         answer.text(format!("put aside until it changes ({reason})"));
@@ -258,18 +219,19 @@ impl Control {
         let runners = self.runners.pulls.values().chain(&self.runners.push);
         for runner in runners.chain(self.runners.harvests.iter().map(|(_, runner)| runner)) {
             let status = runner.status();
-            let (state, last) = match (&status.running_since, &status.last) {
-                (Some(since), _) => ("running", format!("since {}", since.format("%H:%M:%S UTC"))),
-                (None, Some((at, Outcome::Done { text, .. }))) => {
-                    ("waiting", format!("last {}: {text}", at.format("%H:%M:%S UTC")))
-                }
-                (None, Some((at, Outcome::Failed { text }))) => {
-                    ("waiting", format!("last {} FAILED: {text}", at.format("%H:%M:%S UTC")))
-                }
-                (None, None) => ("waiting", "has not run since the start".to_owned()),
+            let (last, text) = match &status.last {
+                Some((_, Outcome::Done { text, .. })) => (Some("done"), Some(text)),
+                Some((_, Outcome::Failed { text })) => (Some("failed"), Some(text)),
+                None => (None, None),
             };
-            answer.text(format!("{}: {state}, {last}", runner.name()));
-            answer.data(json!({ "runner": runner.name(), "state": state, "last": last }));
+            answer.data(json!({
+                "runner": runner.name(),
+                "state": if status.running_since.is_some() { "running" } else { "waiting" },
+                "running_since": status.running_since,
+                "last_ended": status.last.as_ref().map(|(at, _)| at),
+                "last": last,
+                "text": text,
+            }));
         }
     }
 
@@ -282,25 +244,6 @@ impl Control {
     pub(super) fn wake_pulls(&self) {
         for runner in self.runners.pulls.values().filter(|_| !self.alone) {
             runner.activate("hand");
-        }
-    }
-}
-
-pub(super) async fn run(runner: &Activator, answer: &Answer) -> End {
-    match runner.run_now("hand").await {
-        Some(Outcome::Done { text, parked_new }) => {
-            answer.text(format!("{}: {text}", runner.name()));
-            answer.data(json!({ "run": runner.name(), "ended": "done", "text": text }));
-            if parked_new { End::ParkedNew } else { End::Done }
-        }
-        Some(Outcome::Failed { text }) => {
-            answer.text(format!("{} failed: {text}", runner.name()));
-            answer.data(json!({ "run": runner.name(), "ended": "failed", "text": text }));
-            End::Failed
-        }
-        None => {
-            answer.text(format!("{}: the daemon is ending", runner.name()));
-            End::Failed
         }
     }
 }

@@ -3,9 +3,11 @@
 mod answer;
 mod by_hand;
 mod command;
+mod contacts;
 mod execute;
 mod routes;
 mod socket;
+mod sync;
 
 pub use answer::Answer;
 pub use command::{Command, ContactAct, End, Line, Parked, RouteWord, WaveOrder};

@@ -1,10 +1,10 @@
 //! Whether routes act: states, pilots, pauses, the freeze, waves that need approval, full passes.
 
-use super::execute::run;
 use super::{Answer, Control, End, RouteWord, WaveOrder};
 use crate::domain::RouteName;
 use crate::domain::policy::{Beside, PassReason, RouteState};
 use crate::ledger::{Changed, FreezeOrder, LedgerError, NewState, Pilot, StateChange, Unlinked, WaveWord};
+use crate::runtime::Ask;
 use serde_json::json;
 
 impl Control {
@@ -31,14 +31,14 @@ impl Control {
         }
         let change = StateChange { state, who, text: reason };
         let Some(now) = self.ledger.route_set_state(route.clone(), change).await? else {
-            answer.text(self.unknown_route(&route));
+            answer.error(self.unknown_route(&route));
             return Ok(End::Usage);
         };
         let decided_anew = match now.changed {
             Changed::Plainly => false,
             Changed::LeftDry => true,
             Changed::NotPaused => {
-                answer.text(format!("route {route} is not paused; it is {}", now.state));
+                answer.error(format!("route {route} is not paused; it is {}", now.state));
                 return Ok(End::Usage);
             }
         };
@@ -78,7 +78,7 @@ impl Control {
             answer.text("its campaign was never read to its end: it is read now");
             for (routes, runner) in &self.runners.harvests {
                 if routes.contains(route) {
-                    run(runner, answer).await;
+                    self.run(runner, Ask::by_hand(), answer).await?;
                 }
             }
         }
@@ -118,7 +118,7 @@ impl Control {
         answer: &Answer,
     ) -> Result<End, LedgerError> {
         if !self.ledger.freeze_end(who, reason).await? {
-            answer.text("nothing was frozen");
+            answer.error("nothing was frozen");
             return Ok(End::Done);
         }
         answer.text("the freeze is over: what waited is sent from now on");
@@ -140,7 +140,7 @@ impl Control {
             WaveOrder::Reject => WaveWord::Reject,
         };
         let Some(waiting) = self.ledger.wave_decide(wave, word, who, reason).await? else {
-            answer.text(format!("no wave {wave} needs approval; `dialbridge plan list` shows what does"));
+            answer.error(format!("no wave {wave} needs approval; `dialbridge plan list` shows what does"));
             return Ok(End::Failed);
         };
         answer.text(match word {

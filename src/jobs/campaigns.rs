@@ -50,7 +50,8 @@ pub async fn pin_campaigns(
 
 async fn go_on(ledger: &Ledger, row: &RouteRow) -> Result<(), JobError> {
     let ours = [ReasonCode::CampaignChanged, ReasonCode::UnknownCampaign];
-    if row.stopped.as_ref().is_some_and(|reason| ours.contains(&reason.code)) {
+    let mended = |stop: &Reason| ours.contains(&stop.code) || super::refusal::is_refusal(stop);
+    if row.stopped.as_ref().is_some_and(mended) {
         ledger.route_set_stopped(row.route.clone(), None).await?;
     }
     Ok(())

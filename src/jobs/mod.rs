@@ -6,6 +6,7 @@ pub mod harvest;
 pub mod local_time;
 pub mod pull;
 pub mod push;
+pub mod refusal;
 pub mod settle;
 pub mod trial;
 

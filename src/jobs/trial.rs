@@ -4,15 +4,16 @@ use super::JobError;
 use super::pull::{PullContext, examine};
 use crate::dialler::DiallerRead;
 use crate::domain::{
-    CampaignId, Contact, CrmSide, Decision, DecisionInput, DiallerSide, FoldedUserData, Reason, ReasonCode,
-    RecordId, RecordKey, UserData, Values, Verdict,
+    Base, CampaignId, Contact, ContactId, CrmSide, Decision, DecisionInput, Desired, DiallerSide, FieldName,
+    FoldedUserData, LinkView, OperationKind, Reason, ReasonCode, RecordId, RecordKey, UserData, Values,
+    Verdict,
 };
+use crate::ledger::PulledRecord;
 use crate::mapping::Explained;
-use crate::remote::CallClass;
+use crate::remote::{CallClass, CallError};
 use crate::sync;
 use serde::Serialize;
 use serde_json::Value;
-use std::fmt;
 
 /// Everything there is to say about one record now.
 #[derive(Debug, Clone, Serialize)]
@@ -35,10 +36,46 @@ pub struct Trial {
     pub dialler: String,
     /// What would happen.
     pub verdict: String,
+    /// Further contacts that bear its key.
+    pub doubles: Vec<ContactId>,
     /// The operations that would be queued.
     pub operations: Vec<String>,
-    /// The body that the first of them would send.
-    pub body: Option<Value>,
+    /// Field by field, what the first of them would change.
+    pub changes: Vec<TriedChange>,
+    /// What the first of them would send.
+    #[serde(skip)]
+    pub sends: Option<TriedSend>,
+}
+
+/// One field that would change.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct TriedChange {
+    /// The field.
+    pub field: String,
+    /// What the dialler answered last; `None`: it was never sent.
+    pub before: Option<Value>,
+    /// What it would be sent.
+    pub after: Value,
+}
+
+/// The first operation, ready to be written down as a request.
+#[derive(Debug, Clone, PartialEq)]
+pub enum TriedSend {
+    /// A new contact.
+    Import {
+        /// Its campaign, once pinned.
+        campaign: Option<CampaignId>,
+        /// Its key.
+        user_data: String,
+        /// Its fields.
+        values: Values,
+    },
+    /// Changes to a contact.
+    Update(ContactId, Values),
+    /// Out of reach.
+    Lock(ContactId),
+    /// Back.
+    Unlock(ContactId),
 }
 
 /// One expression of the route over the record.
@@ -56,6 +93,8 @@ pub struct TriedExpression {
     pub error: Option<String>,
     /// What the dialler would be sent.
     pub send: Option<Value>,
+    /// That the text was cut.
+    pub cut: Option<String>,
 }
 
 impl From<Explained> for TriedExpression {
@@ -71,27 +110,7 @@ impl From<Explained> for TriedExpression {
             result,
             error,
             send: explained.send,
-        }
-    }
-}
-
-impl fmt::Display for TriedExpression {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} = {:?}", self.key, self.source)?;
-        for (name, value) in &self.inputs {
-            match value {
-                Some(value) => write!(f, "  [{name}: {value}]")?,
-                None => write!(f, "  [{name}: not in the record]")?,
-            }
-        }
-        match (&self.result, &self.error) {
-            (Some(result), _) => write!(f, "  -> {result}")?,
-            (None, Some(error)) => write!(f, "  -> {error}")?,
-            (None, None) => {}
-        }
-        match &self.send {
-            Some(send) if Some(send) != self.result.as_ref() => write!(f, "  sent as {send}"),
-            Some(_) | None => Ok(()),
+            cut: explained.cut.map(|cut| cut.to_string()),
         }
     }
 }
@@ -127,11 +146,22 @@ pub async fn try_record(
         .ledger
         .record_inputs(route.client.clone(), route.route.clone(), key, examined.numbers.clone())
         .await?;
-    let side = match (&inputs.link, &examined.user_data) {
-        (Some(link), _) if link.contact.is_some() => DiallerSide::Linked,
-        (_, Ok(user_data)) => meet(dialler, user_data, campaign).await?,
-        (_, Err(_)) => DiallerSide::NotMet,
+    let own = inputs.link.as_ref().and_then(|link| link.contact);
+    let asked = match &examined.user_data {
+        Ok(user_data) => Some(bearers(dialler, user_data).await),
+        Err(_) => None,
     };
+    let (side, not_asked) = match (own, &asked, &examined.user_data) {
+        (Some(id), Some(Err(error)), _) => {
+            let known = format!("contact {id} is the record's own; the dialler could not be asked: {error}");
+            (DiallerSide::Linked, Some(known))
+        }
+        (Some(_), _, _) => (DiallerSide::Linked, None),
+        (None, Some(Ok(found)), Ok(user_data)) => (met(found, user_data, campaign), None),
+        (None, Some(Err(error)), _) => (DiallerSide::NotMet, Some(format!("could not be asked: {error}"))),
+        (None, _, _) => (DiallerSide::NotMet, Some("not asked: the record has no usable key".to_owned())),
+    };
+    let doubles = doubles(asked.and_then(Result::ok), &examined.user_data, own);
     let decision = sync::decide(&DecisionInput {
         link: inputs.link.as_ref(),
         crm: &examined.crm,
@@ -148,14 +178,16 @@ pub async fn try_record(
         notes: examined.notes.iter().map(ToString::to_string).collect(),
         numbers: examined.numbers.clone(),
         blocks: inputs.blocks.iter().map(|block| format!("{} ({})", block.reason, block.source)).collect(),
-        dialler: describe(&side),
+        dialler: not_asked.unwrap_or_else(|| describe(&side, own)),
         verdict: verdict(&decision, examined.block == crate::ledger::BlockWord::Set),
+        doubles,
         operations: decision
             .intents
             .iter()
             .map(|intent| format!("{}: {}", intent.kind, intent.reason))
             .collect(),
-        body: body(&decision, inputs.link.as_ref().map(|link| &link.base), &examined.crm),
+        changes: changes(&decision, inputs.link.as_ref(), &examined.crm),
+        sends: sends(&decision, inputs.link.as_ref(), &examined, campaign),
     })
 }
 
@@ -170,18 +202,33 @@ fn nothing(route: &str, verdict: String) -> Trial {
         blocks: Vec::new(),
         dialler: String::new(),
         verdict,
+        doubles: Vec::new(),
         operations: Vec::new(),
-        body: None,
+        changes: Vec::new(),
+        sends: None,
     }
 }
 
-/// Asks for the key over the whole tenant, exactly (semantics 5).
-async fn meet(
-    dialler: &dyn DiallerRead,
-    user_data: &UserData,
-    campaign: Option<CampaignId>,
-) -> Result<DiallerSide, JobError> {
-    let answered = dialler.contacts_by_user_data(user_data, CallClass::Push).await?;
+/// Whoever bears the key, over the whole tenant (semantics 5).
+async fn bearers(dialler: &dyn DiallerRead, user_data: &UserData) -> Result<Vec<Contact>, CallError> {
+    dialler.contacts_by_user_data(user_data, CallClass::Push).await
+}
+
+/// Who bears the key to the letter beside the record's own contact.
+fn doubles(
+    found: Option<Vec<Contact>>,
+    user_data: &Result<UserData, Reason>,
+    own: Option<ContactId>,
+) -> Vec<ContactId> {
+    let Ok(user_data) = user_data else { return Vec::new() };
+    let exact = |contact: &Contact| contact.user_data.as_deref() == Some(user_data.as_str());
+    let ids: Vec<ContactId> =
+        found.unwrap_or_default().iter().filter(|c| exact(c) && Some(c.id) != own).map(|c| c.id).collect();
+    // One alone, and no contact of its own, is the one to be taken over.
+    if own.is_none() && ids.len() < 2 { Vec::new() } else { ids }
+}
+
+fn met(answered: &[Contact], user_data: &UserData, campaign: Option<CampaignId>) -> DiallerSide {
     let exact = |contact: &&Contact| contact.user_data.as_deref() == Some(user_data.as_str());
     let ours: Vec<&Contact> = answered.iter().filter(exact).collect();
     let folded = answered.iter().find(|contact| {
@@ -189,7 +236,7 @@ async fn meet(
         theirs != user_data.as_str() && FoldedUserData::of(theirs) == user_data.folded()
     });
     let ids = ours.iter().map(|contact| contact.id).collect();
-    Ok(match (ours.as_slice(), folded) {
+    match (ours.as_slice(), folded) {
         ([], None) => DiallerSide::Absent,
         ([], Some(other)) => DiallerSide::Ambiguous {
             reason: Reason::new(ReasonCode::FoldedMatch).with("contact", other.id),
@@ -211,12 +258,15 @@ async fn meet(
                 ours: ids,
             }
         }
-    })
+    }
 }
 
-fn describe(side: &DiallerSide) -> String {
+fn describe(side: &DiallerSide, own: Option<ContactId>) -> String {
     match side {
-        DiallerSide::Linked => "linked to its contact already".to_owned(),
+        DiallerSide::Linked => match own {
+            Some(id) => format!("contact {id} is the record's own"),
+            None => "linked to its contact already".to_owned(),
+        },
         DiallerSide::NotMet => "not asked: the record has no usable key".to_owned(),
         DiallerSide::Absent => "no contact has its UserData".to_owned(),
         DiallerSide::Found(contact) => {
@@ -241,58 +291,70 @@ fn verdict(decision: &Decision, block_if: bool) -> String {
     }
 }
 
-/// What the first operation would send.
-fn body(decision: &Decision, base: Option<&crate::domain::Base>, crm: &CrmSide) -> Option<Value> {
-    let CrmSide::Eligible(desired) = crm else { return None };
-    let kind = decision.intents.first()?.kind;
-    let values: Values = match kind {
-        crate::domain::OperationKind::Import => sync::import_fields(desired),
-        crate::domain::OperationKind::Update => {
-            let empty = crate::domain::Base::new();
-            let base = decision.adopted.as_ref().map(|(_, base)| base).or(base).unwrap_or(&empty);
-            sync::changed_fields(desired, base)
-                .into_iter()
-                .map(|change| (change.field, change.send))
-                .collect()
-        }
-        crate::domain::OperationKind::Lock
-        | crate::domain::OperationKind::Unlock
-        | crate::domain::OperationKind::Reset
-        | crate::domain::OperationKind::Delete => return None,
-    };
-    serde_json::to_value(values).ok()
+/// The fields that differ from what both sides last agreed on.
+fn differing(
+    decision: &Decision,
+    link: Option<&LinkView>,
+    desired: &Desired,
+) -> Vec<(FieldName, Option<Value>, Value)> {
+    let empty = Base::new();
+    let base =
+        decision.adopted.as_ref().map(|(_, base)| base).or(link.map(|link| &link.base)).unwrap_or(&empty);
+    sync::changed_fields(desired, base)
+        .into_iter()
+        .map(|change| {
+            let before = base.get(&change.field).map(|pair| pair.dialler.clone());
+            (change.field, before, change.send)
+        })
+        .collect()
 }
 
-impl fmt::Display for Trial {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(record) = &self.record {
-            writeln!(f, "record:   {record}")?;
+fn changes(decision: &Decision, link: Option<&LinkView>, crm: &CrmSide) -> Vec<TriedChange> {
+    let (CrmSide::Eligible(desired), Some(first)) = (crm, decision.intents.first()) else {
+        return Vec::new();
+    };
+    match first.kind {
+        OperationKind::Update => differing(decision, link, desired)
+            .into_iter()
+            .map(|(field, before, after)| TriedChange { field: field.as_str().to_owned(), before, after })
+            .collect(),
+        OperationKind::Import
+        | OperationKind::Lock
+        | OperationKind::Unlock
+        | OperationKind::Reset
+        | OperationKind::Delete => Vec::new(),
+    }
+}
+
+/// What the first operation would send.
+fn sends(
+    decision: &Decision,
+    link: Option<&LinkView>,
+    pulled: &PulledRecord,
+    campaign: Option<CampaignId>,
+) -> Option<TriedSend> {
+    let contact = decision.adopted.as_ref().map(|(id, _)| *id).or(link.and_then(|link| link.contact));
+    match (decision.intents.first()?.kind, &pulled.crm, contact) {
+        (OperationKind::Import, CrmSide::Eligible(desired), _) => Some(TriedSend::Import {
+            campaign,
+            user_data: pulled.user_data.as_ref().ok()?.to_string(),
+            values: sync::import_fields(desired),
+        }),
+        (OperationKind::Update, CrmSide::Eligible(desired), Some(contact)) => {
+            let values = differing(decision, link, desired).into_iter().map(|(field, _, send)| (field, send));
+            Some(TriedSend::Update(contact, values.collect()))
         }
-        if let Some(user_data) = &self.user_data {
-            writeln!(f, "UserData: {user_data}")?;
-        }
-        for expression in &self.expressions {
-            writeln!(f, "  {expression}")?;
-        }
-        for note in &self.notes {
-            writeln!(f, "note:     {note}")?;
-        }
-        if !self.numbers.is_empty() {
-            writeln!(f, "numbers:  {}", self.numbers.join(", "))?;
-        }
-        for block in &self.blocks {
-            writeln!(f, "blocked:  {block}")?;
-        }
-        if !self.dialler.is_empty() {
-            writeln!(f, "dialler:  {}", self.dialler)?;
-        }
-        writeln!(f, "verdict:  {}", self.verdict)?;
-        for operation in &self.operations {
-            writeln!(f, "  {operation}")?;
-        }
-        match &self.body {
-            Some(body) => write!(f, "request:  {body}"),
-            None => Ok(()),
-        }
+        (OperationKind::Lock, _, Some(contact)) => Some(TriedSend::Lock(contact)),
+        (OperationKind::Unlock, _, Some(contact)) => Some(TriedSend::Unlock(contact)),
+        (
+            OperationKind::Import
+            | OperationKind::Update
+            | OperationKind::Lock
+            | OperationKind::Unlock
+            | OperationKind::Reset
+            | OperationKind::Delete,
+            _,
+            _,
+        ) => None,
     }
 }

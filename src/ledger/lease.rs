@@ -74,6 +74,8 @@ pub struct LeaseOrder {
     pub after: QueuePlace,
     /// Nobody may have had the key of an import since then.
     pub absent_since: Timestamp,
+    /// Of this route only.
+    pub only: Option<RouteName>,
     /// How fields are emptied.
     pub clearing: Clearing,
     /// The routes that may import so many contacts a day and no more.
@@ -106,7 +108,7 @@ const QUEUE: &str = concat!(
     "SELECT o.id, o.not_before FROM operations o
      JOIN links l ON l.id = o.link_id LEFT JOIN routes r ON r.route = l.route
      WHERE o.state = 'waiting' AND o.kind <> 'lock' AND o.not_before <= :now
-       AND (o.not_before, o.id) > (:after, :after_id)
+       AND (o.not_before, o.id) > (:after, :after_id) AND (:only IS NULL OR l.route = :only)
        AND (o.kind <> 'import' OR l.absent_at >= :absent OR (l.contact_id IS NOT NULL AND l.vanished_at IS NULL))
        AND NOT EXISTS (SELECT 1 FROM operations b WHERE b.link_id = o.link_id
               AND (b.state IN ('sending', 'uncertain')
@@ -146,6 +148,7 @@ impl Ledger {
                 .query_map(
                     named_params! {
                         ":now": time(now), ":after": after, ":after_id": after_id, ":absent": time(order.absent_since),
+                        ":only": order.only.as_ref().map(RouteName::as_str),
                         ":limit": i64::try_from(order.limit).unwrap_or(i64::MAX), ":full": full_today(&left)?,
                     },
                     |row| Ok((row.get(0)?, row.get(1)?)),

@@ -2,7 +2,7 @@
 
 use super::decisions::{Cause, insert_operation, next_generation};
 use super::sql::{get_named, get_reason, get_time, time};
-use super::{Ledger, LedgerError, hints};
+use super::{Ledger, LedgerError, LeftOut, Listing, hints};
 use crate::domain::{Intent, LinkId, OperationKind, Reason, RecordId, RouteName, Timestamp};
 use rusqlite::{OptionalExtension as _, Transaction};
 use serde::Serialize;
@@ -10,8 +10,8 @@ use serde::Serialize;
 /// A parked item for people.
 #[derive(Debug, Clone, Serialize)]
 pub struct ParkedItem {
-    /// `record` or `operation`.
-    pub kind: &'static str,
+    /// `record`, `operation` or `unidentified` (a record without an id); for who is skipped, the record's state.
+    pub kind: String,
     /// The operation's number.
     pub operation: Option<i64>,
     /// The route.
@@ -44,38 +44,6 @@ pub struct ParkedCount {
 }
 
 impl Ledger {
-    /// Counted by reason first (users 26).
-    ///
-    /// # Errors
-    /// The ledger cannot be read.
-    pub async fn parked_counts(&self) -> Result<Vec<ParkedCount>, LedgerError> {
-        self.read("parked_counts", |connection| {
-            connection
-                .prepare_cached(
-                    "SELECT 'record' AS kind, route, code, count(*) AS n, min(since) AS since FROM records
-                     WHERE state = 'parked' GROUP BY route, code
-                     UNION ALL
-                     SELECT 'operation', l.route, o.outcome, count(*), min(o.finished_at)
-                     FROM operations o JOIN links l ON l.id = o.link_id
-                     WHERE o.state = 'parked' GROUP BY l.route, o.outcome
-                     UNION ALL
-                     SELECT 'record', route, code, count(*), min(first_seen) FROM unidentified GROUP BY route, code
-                     ORDER BY n DESC",
-                )?
-                .query_map([], |row| {
-                    Ok(ParkedCount {
-                        kind: row.get("kind")?,
-                        route: row.get("route")?,
-                        code: row.get("code")?,
-                        count: row.get("n")?,
-                        since: get_time(row, "since")?,
-                    })
-                })?
-                .collect()
-        })
-        .await
-    }
-
     /// Parked records and operations, oldest first.
     ///
     /// # Errors
@@ -85,34 +53,7 @@ impl Ledger {
         route: Option<RouteName>,
         limit: u32,
     ) -> Result<Vec<ParkedItem>, LedgerError> {
-        self.read("parked_list", move |connection| {
-            connection
-                .prepare_cached(
-                    "SELECT NULL AS operation, route, record_id, user_data, code, params, since FROM records
-                     WHERE state = 'parked' AND (?1 IS NULL OR route = ?1)
-                     UNION ALL
-                     SELECT o.id, l.route, l.record_id, l.user_data, o.outcome, o.outcome_params, o.finished_at
-                     FROM operations o JOIN links l ON l.id = o.link_id
-                     WHERE o.state = 'parked' AND (?1 IS NULL OR l.route = ?1)
-                     ORDER BY since LIMIT ?2",
-                )?
-                .query_map((route.map(|r| r.0), limit), |row| {
-                    let operation: Option<i64> = row.get("operation")?;
-                    let reason = get_reason(row, "code", "params")?;
-                    Ok(ParkedItem {
-                        kind: if operation.is_some() { "operation" } else { "record" },
-                        operation,
-                        route: row.get("route")?,
-                        record: row.get("record_id")?,
-                        user_data: row.get("user_data")?,
-                        text: reason.to_string(),
-                        reason,
-                        since: get_time(row, "since")?,
-                    })
-                })?
-                .collect()
-        })
-        .await
+        self.left_out_list(LeftOut::Parked, route, Listing::All, limit).await
     }
 
     /// A parked operation waits again, as the newest of its lane. `false`: it is not parked.

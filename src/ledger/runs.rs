@@ -151,6 +151,26 @@ impl Ledger {
         .await
     }
 
+    /// Forgets a run that ended well and found nothing to do: a push that was asked for in vain, every minute, would
+    /// hide those that did something. `false`: it did something, and stands.
+    ///
+    /// # Errors
+    /// The ledger cannot be written.
+    pub async fn run_forget(&self, run: RunId) -> Result<bool, LedgerError> {
+        self.write("run_forget", move |tx| {
+            let gone = tx.execute(
+                "DELETE FROM runs WHERE id = ?1 AND job = 'push' AND state = 'done' AND taken = 0 AND requests = 0
+                    AND parked_new = 0 AND NOT EXISTS (SELECT 1 FROM operations WHERE run_id = ?1)
+                    -- The first good one after a failure is the end of that failure.
+                    AND coalesce((SELECT state FROM runs WHERE job = 'push' AND id < ?1 ORDER BY id DESC LIMIT 1),
+                                 'done') = 'done'",
+                [run.0],
+            )?;
+            Ok(gone == 1)
+        })
+        .await
+    }
+
     /// Says what went on beside a run.
     ///
     /// # Errors

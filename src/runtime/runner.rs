@@ -1,7 +1,9 @@
 //! One runner per job and route: never two runs at once, activations that come meanwhile make one more.
 
-use crate::domain::Timestamp;
+use crate::domain::{RouteName, RunId, Timestamp};
 use crate::env::Env;
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
@@ -12,6 +14,8 @@ use tokio_util::task::TaskTracker;
 pub enum Outcome {
     /// It came to its end.
     Done {
+        /// Its row in the ledger; `None` where it found nothing to do and left none.
+        run: Option<RunId>,
         /// What it did.
         text: String,
         /// Whether it parked something that was not parked before (exit status 3).
@@ -24,11 +28,38 @@ pub enum Outcome {
     },
 }
 
-/// What a runner runs. It takes no input but its cause: what it does follows from the ledger and the sides.
+/// How much of what there is to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Scope {
+    /// Everything.
+    All,
+    /// What belongs to this route, and locks.
+    Route(RouteName),
+    /// Locks alone.
+    Locks,
+}
+
+/// What is asked of a runner.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ask {
+    /// `schedule`, `hand`, `start` or `hint`.
+    pub cause: &'static str,
+    /// How much.
+    pub scope: Scope,
+}
+
+impl Ask {
+    /// Everything, because a person asked.
+    pub fn by_hand() -> Self {
+        Self { cause: "hand", scope: Scope::All }
+    }
+}
+
+/// What a runner runs. What it does follows from the ledger and the sides; whoever asks can only ask for less.
 #[async_trait::async_trait]
 pub trait Activity: Send + Sync + 'static {
     /// One run to its end.
-    async fn run(&self, cause: &'static str) -> Outcome;
+    async fn run(&self, ask: &Ask) -> Outcome;
 }
 
 /// What a runner is doing.
@@ -38,10 +69,21 @@ pub struct RunnerStatus {
     pub running_since: Option<Timestamp>,
     /// How the last run of this process ended.
     pub last: Option<(Timestamp, Outcome)>,
+    /// Runs of this process that have ended.
+    ended: u64,
+    /// How the last few of them ended.
+    recent: VecDeque<Outcome>,
 }
 
+/// So many ended runs are remembered, for whoever waits for one and must see those that came before it.
+const REMEMBERED: usize = 16;
+
+/// A place in the sequence of a runner's runs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Mark(u64);
+
 struct Activation {
-    cause: &'static str,
+    ask: Ask,
     reply: Option<oneshot::Sender<Outcome>>,
 }
 
@@ -51,6 +93,8 @@ pub struct Activator {
     name: Arc<str>,
     inbox: mpsc::UnboundedSender<Activation>,
     status: Arc<Mutex<RunnerStatus>>,
+    /// Whether it runs only for those who wait for it.
+    only_awaited: Arc<AtomicBool>,
 }
 
 impl std::fmt::Debug for Activator {
@@ -64,7 +108,8 @@ impl Activator {
     pub fn start(name: &str, env: &Env, tracker: &TaskTracker, activity: Arc<dyn Activity>) -> Self {
         let (inbox, activations) = mpsc::unbounded_channel();
         let status = Arc::new(Mutex::new(RunnerStatus::default()));
-        let activator = Self { name: name.into(), inbox, status: status.clone() };
+        let activator =
+            Self { name: name.into(), inbox, status: status.clone(), only_awaited: Arc::default() };
         tracker.spawn(work(activator.name.clone(), env.clone(), activations, status, activity));
         activator
     }
@@ -74,16 +119,42 @@ impl Activator {
         &self.name
     }
 
+    /// From now on it runs only for those who wait for its end: where the program ends with one command, a run
+    /// that nobody waits for would be broken off.
+    pub fn run_only_awaited(&self) {
+        self.only_awaited.store(true, Ordering::Relaxed);
+    }
+
     /// Asks for a run; if one is under way, one more follows it.
     pub fn activate(&self, cause: &'static str) {
-        let _ended = self.inbox.send(Activation { cause, reply: None });
+        if !self.only_awaited.load(Ordering::Relaxed) {
+            let _ended = self.inbox.send(Activation { ask: Ask { cause, scope: Scope::All }, reply: None });
+        }
     }
 
     /// Asks for a run and waits for its end; `None` when the program is ending.
     pub async fn run_now(&self, cause: &'static str) -> Option<Outcome> {
+        self.run_for(Ask { cause, scope: Scope::All }).await
+    }
+
+    /// The same for part of what there is to do.
+    pub async fn run_for(&self, ask: Ask) -> Option<Outcome> {
         let (reply, answer) = oneshot::channel();
-        self.inbox.send(Activation { cause, reply: Some(reply) }).ok()?;
+        self.inbox.send(Activation { ask, reply: Some(reply) }).ok()?;
         answer.await.ok()
+    }
+
+    /// Where the sequence of its runs stands.
+    pub fn mark(&self) -> Mark {
+        Mark(self.status().ended)
+    }
+
+    /// How the runs ended that ended after `mark`, in their order.
+    pub fn ended_since(&self, mark: Mark) -> Vec<Outcome> {
+        let status = self.status();
+        let many = usize::try_from(status.ended.saturating_sub(mark.0)).unwrap_or(usize::MAX);
+        let known = status.recent.len();
+        status.recent.into_iter().skip(known.saturating_sub(many)).collect()
     }
 
     /// What it is doing.
@@ -109,23 +180,31 @@ async fn work(
             },
         };
         // Whoever asked before the run begins is served by it.
-        let mut cause = first.cause;
+        let mut ask = first.ask;
         let mut waiting: Vec<_> = first.reply.into_iter().collect();
         while let Ok(more) = activations.try_recv() {
             if more.reply.is_some() {
-                cause = more.cause;
+                ask.cause = more.ask.cause;
+            }
+            if ask.scope != more.ask.scope {
+                ask.scope = Scope::All;
             }
             waiting.extend(more.reply);
         }
         let began = env.now();
         set(&status, |status| status.running_since = Some(began));
-        let outcome = guarded(&name, &activity, cause).await;
+        let outcome = guarded(&name, &activity, ask.clone()).await;
         let ended = env.now();
         set(&status, |status| {
             status.running_since = None;
             status.last = Some((ended, outcome.clone()));
+            status.ended += 1;
+            status.recent.push_back(outcome.clone());
+            if status.recent.len() > REMEMBERED {
+                status.recent.pop_front();
+            }
         });
-        report(&name, cause, (ended - began).num_milliseconds(), &outcome);
+        report(&name, ask.cause, (ended - began).num_milliseconds(), &outcome);
         for reply in waiting {
             let _gone = reply.send(outcome.clone());
         }
@@ -138,9 +217,9 @@ const DEADLINE: Duration = Duration::from_secs(6 * 3600);
 
 /// A panic, or a run without end, ends that run only, and is shown. What it had sent is in doubt then, as after a
 /// power failure.
-async fn guarded(name: &str, activity: &Arc<dyn Activity>, cause: &'static str) -> Outcome {
+async fn guarded(name: &str, activity: &Arc<dyn Activity>, ask: Ask) -> Outcome {
     let activity = activity.clone();
-    let mut run = tokio::spawn(async move { activity.run(cause).await });
+    let mut run = tokio::spawn(async move { activity.run(&ask).await });
     let why = match tokio::time::timeout(DEADLINE, &mut run).await {
         Ok(Ok(outcome)) => return outcome,
         Ok(Err(error)) => error.to_string(),
@@ -184,17 +263,17 @@ mod tests {
 
     #[async_trait::async_trait]
     impl Activity for Slow {
-        async fn run(&self, cause: &'static str) -> Outcome {
+        async fn run(&self, ask: &Ask) -> Outcome {
             let now = self.running.fetch_add(1, Ordering::SeqCst) + 1;
             self.most.fetch_max(now, Ordering::SeqCst);
             tokio::time::advance(Duration::from_millis(1)).await;
             tokio::task::yield_now().await;
             self.running.fetch_sub(1, Ordering::SeqCst);
             self.runs.fetch_add(1, Ordering::SeqCst);
-            if cause == "panic" {
+            if ask.cause == "panic" {
                 panic!("broken on purpose");
             }
-            Outcome::Done { text: cause.to_owned(), parked_new: false }
+            Outcome::Done { run: None, text: ask.cause.to_owned(), parked_new: false }
         }
     }
 
@@ -212,9 +291,30 @@ mod tests {
             runner.activate("schedule");
         }
         let outcome = runner.run_now("hand").await;
-        assert_eq!(outcome, Some(Outcome::Done { text: "hand".into(), parked_new: false }));
+        assert_eq!(outcome, Some(Outcome::Done { run: None, text: "hand".into(), parked_new: false }));
         assert_eq!(activity.most.load(Ordering::SeqCst), 1);
         assert!(activity.runs.load(Ordering::SeqCst) <= 2, "ten activations are one or two runs");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_waits_sees_the_runs_before_his_own_and_alone_nobody_else_starts_one() {
+        let env = Env::simulated(Timestamp::UNIX_EPOCH, 1);
+        let tracker = TaskTracker::new();
+        let runner = Activator::start("test", &env, &tracker, slow());
+        let mark = runner.mark();
+        runner.activate("schedule");
+        tokio::task::yield_now().await;
+        runner.run_now("hand").await;
+        let said = |outcome: Outcome| match outcome {
+            Outcome::Done { text, .. } | Outcome::Failed { text } => text,
+        };
+        let seen: Vec<String> = runner.ended_since(mark).into_iter().map(said).collect();
+        assert_eq!(seen, ["schedule", "hand"]);
+        assert!(runner.ended_since(runner.mark()).is_empty());
+        runner.run_only_awaited();
+        runner.activate("schedule");
+        runner.run_now("alone").await;
+        assert_eq!(runner.ended_since(mark).len(), 3);
     }
 
     #[tokio::test(start_paused = true)]
@@ -231,11 +331,11 @@ mod tests {
 
     #[async_trait::async_trait]
     impl Activity for Endless {
-        async fn run(&self, cause: &'static str) -> Outcome {
-            if cause == "endless" {
+        async fn run(&self, ask: &Ask) -> Outcome {
+            if ask.cause == "endless" {
                 std::future::pending::<()>().await;
             }
-            Outcome::Done { text: String::new(), parked_new: false }
+            Outcome::Done { run: None, text: String::new(), parked_new: false }
         }
     }
 

@@ -6,6 +6,7 @@ mod story;
 use super::daemon::{Daemon, FirstRuns};
 use super::parts::RealTransports;
 use super::simulate::{self, CAMPAIGN, SimulateOptions, Simulated, TOKEN};
+use crate::app::say::say;
 use crate::env::Env;
 use anyhow::{Context as _, bail};
 use std::io::Write as _;
@@ -36,11 +37,8 @@ pub async fn run(options: DemoOptions) -> anyhow::Result<()> {
     )
     .await?;
     let config = write_config(&folder, &simulated, options.keep)?;
-    println!(
-        "A simulated CRM with {} records and a simulated dialler answer on this machine.",
-        options.records
-    );
-    println!("Config and ledger: {}\n", folder.display());
+    say!("A simulated CRM with {} records and a simulated dialler answer on this machine.", options.records);
+    say!("Config and ledger: {}\n", folder.display());
     let settings = super::load(&config)?;
     let daemon = Daemon::start(settings, env.clone(), &RealTransports, FirstRuns::OnDemand).await?;
     let told = story::tell(&simulated, &daemon, options.records).await;
@@ -50,7 +48,7 @@ pub async fn run(options: DemoOptions) -> anyhow::Result<()> {
         Err(error) => Err(error),
     };
     if options.keep && result.is_ok() {
-        println!("\nEverything goes on running; Ctrl-C ends it.");
+        say!("\nEverything goes on running; Ctrl-C ends it.");
         // The report is out; from here on the journals would only grow.
         simulated.crm.journal.count_only();
         simulated.dialler.journal().count_only();

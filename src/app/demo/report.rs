@@ -1,5 +1,6 @@
 //! The demo's report: from the ledger and from the simulators' own journals, which must agree.
 
+use crate::app::say::say;
 use crate::app::simulate::{CAMPAIGN, Simulated};
 use crate::domain::policy::Job;
 use crate::ledger::{Counts, Ledger, RunRow};
@@ -22,24 +23,24 @@ pub(super) async fn print(
     let imports = journal.count("import") as i64;
     let updates = journal.count("update") as i64;
     let locks = journal.count("lock") as i64;
-    println!("Report");
-    println!("  records read      {:>7}", total(Job::Pull, |c| c.records_read));
-    println!("  imported          {imports:>7}");
-    println!("  updated           {updates:>7}");
-    println!("  locked            {locks:>7}");
-    println!("  unchanged         {:>7}", total(Job::Pull, |c| c.unchanged));
+    say!("Report");
+    say!("  records read      {:>7}", total(Job::Pull, |c| c.records_read));
+    say!("  imported          {imports:>7}");
+    say!("  updated           {updates:>7}");
+    say!("  locked            {locks:>7}");
+    say!("  unchanged         {:>7}", total(Job::Pull, |c| c.unchanged));
     for (state, code, count) in ledger.records_by_reason().await? {
-        println!("  {state:<9} now     {count:>7}   {}", code.unwrap_or_default());
+        say!("  {state:<9} now     {count:>7}   {}", code.unwrap_or_default());
     }
-    println!("  blocks in force   {:>7}", ledger.blocks_count().await?);
-    println!("  calls harvested   {:>7}", total(Job::Harvest, |c| c.calls_new));
-    println!("\nRuns, each with a balance that the ledger enforces");
+    say!("  blocks in force   {:>7}", ledger.blocks_count().await?);
+    say!("  calls harvested   {:>7}", total(Job::Harvest, |c| c.calls_new));
+    say!("\nRuns, each with a balance that the ledger enforces");
     for run in runs.iter().filter(|run| matches!(run.job, Job::Pull | Job::Harvest)) {
         let of = run.route.clone().unwrap_or_default();
-        println!("  {:<8}{of:<6} {:<5} {}", run.job.as_str(), run.state, run.balance());
+        say!("  {:<8}{of:<6} {:<5} {}", run.job.as_str(), run.state, run.balance());
     }
     if let Some(pushes) = pushes(&runs) {
-        println!("  {:<8}{:<6} {:<5} {}", pushes.job.as_str(), "", pushes.state, pushes.balance());
+        say!("  {:<8}{:<6} {:<5} {}", pushes.job.as_str(), "", pushes.state, pushes.balance());
     }
     let contacts = simulated
         .dialler
@@ -47,15 +48,15 @@ pub(super) async fn print(
     ensure!(imports == contacts as i64, "{imports} imports made {contacts} contacts");
     let doubled = simulated.dialler.doubled();
     ensure!(doubled.is_empty(), "contacts were doubled: {doubled:?}");
-    println!("\nThe simulated dialler's own journal agrees: {contacts} contacts, none doubled.");
+    say!("\nThe simulated dialler's own journal agrees: {contacts} contacts, none doubled.");
     let config = config.display();
-    println!("\nThe ledger lies in {}", ledger.path().display());
-    println!("Look into it:");
-    println!("  dialbridge --config {config} status");
-    println!("  dialbridge --config {config} ledger parked");
-    println!("  dialbridge --config {config} ledger contact leads-1");
+    say!("\nThe ledger lies in {}", ledger.path().display());
+    say!("Look into it:");
+    say!("  dialbridge --config {config} status");
+    say!("  dialbridge --config {config} ledger parked");
+    say!("  dialbridge --config {config} ledger contact leads-1");
     if !keep {
-        println!("See it live, with agents dialling: dialbridge demo --keep");
+        say!("See it live, with agents dialling: dialbridge demo --keep");
     }
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! What happens in the demo, step by step; every number comes from what was really done.
 
 use crate::app::daemon::Daemon;
+use crate::app::say::say;
 use crate::app::simulate::{CAMPAIGN, Simulated};
 use crate::control::{Answer, Command, End, Line, RouteWord};
 use crate::domain::policy::Job;
@@ -12,23 +13,23 @@ use std::time::Duration;
 
 /// Tells the story, printing progress as it goes.
 pub(super) async fn tell(simulated: &Simulated, daemon: &Daemon, records: u32) -> anyhow::Result<()> {
-    println!("1. The route begins dry: it reads and decides, and sends nothing.");
+    say!("1. The route begins dry: it reads and decides, and sends nothing.");
     sync(daemon, Some(Job::Pull)).await?;
     if !simulated.dialler.journal().writes().is_empty() {
         bail!("a dry route wrote to the dialler");
     }
-    println!("2. Switched on: everything is decided anew, then imported.");
+    say!("2. Switched on: everything is decided anew, then imported.");
     let on = Command::Route { route: route(), word: RouteWord::On, reason: "the demo".to_owned() };
     command(daemon, on).await?;
     sync(daemon, Some(Job::Pull)).await?;
     sync(daemon, Some(Job::Push)).await?;
-    println!("3. Agents dial; what they did is harvested.");
+    say!("3. Agents dial; what they did is harvested.");
     let dialled = dial(simulated, (records / 10).clamp(10, 300) as usize).await?;
-    println!("   {dialled} calls were made");
+    say!("   {dialled} calls were made");
     sync(daemon, Some(Job::Harvest)).await?;
-    println!("4. The CRM changes: names edited, a record archived, a number deleted, a number blacklisted.");
+    say!("4. The CRM changes: names edited, a record archived, a number deleted, a number blacklisted.");
     edit(simulated)?;
-    println!("   and somebody says no on the phone: blocked by hand.");
+    say!("   and somebody says no on the phone: blocked by hand.");
     let no = number_of(simulated, 20)?;
     let block = Command::BlockAdd {
         client: "default".to_owned(),
@@ -39,7 +40,7 @@ pub(super) async fn tell(simulated: &Simulated, daemon: &Daemon, records: u32) -
     };
     command(daemon, block).await?;
     sync(daemon, None).await?;
-    println!("5. Once more with nothing changed: nothing is written.");
+    say!("5. Once more with nothing changed: nothing is written.");
     let before = simulated.dialler.journal().writes().len();
     sync(daemon, None).await?;
     let after = simulated.dialler.journal().writes().len();
@@ -50,7 +51,7 @@ pub(super) async fn tell(simulated: &Simulated, daemon: &Daemon, records: u32) -
     if let Some(push) = &daemon.parts.control.runners.push {
         push.run_now("demo").await.context("the daemon is ending")?;
     }
-    println!();
+    say!();
     Ok(())
 }
 
@@ -72,9 +73,10 @@ async fn command(daemon: &Daemon, command: Command) -> anyhow::Result<()> {
         while let Some(line) = lines.recv().await {
             match line {
                 Line::Text(text) => {
-                    println!("   {text}");
+                    say!("   {text}");
                     said.push(text);
                 }
+                Line::Error(text) => said.push(text),
                 Line::Data(_) => {}
                 Line::End { end: ended } => end = ended,
             }

@@ -11,6 +11,7 @@ mod write;
 
 pub use paths::{Endpoint, Paths};
 pub use wire::{body_check, failure_check};
+pub use write::ShownRequest;
 
 use super::splitter::SplitLimits;
 use crate::remote::{Answer, CallContext, CallError, CallErrorKind, Client, Request};

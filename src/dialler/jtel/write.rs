@@ -2,7 +2,7 @@
 
 use super::{Endpoint, JtelClient, wire};
 use crate::dialler::{CampaignRef, Changes, ContactRef, DiallerWrite, ImportMode, WriteContext};
-use crate::domain::{Contact, FoldedUserData, Permit, UserData, Values};
+use crate::domain::{CampaignId, Contact, ContactId, FoldedUserData, Permit, UserData, Values};
 use crate::remote::{BodyFault, CallClass, CallContext, CallError, CallErrorKind};
 use http::Method;
 use serde_json::Value;
@@ -107,7 +107,52 @@ impl DiallerWrite for JtelClient {
     }
 }
 
+/// A request as it would go out.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub struct ShownRequest {
+    /// The method.
+    pub method: String,
+    /// The address.
+    pub url: String,
+    /// The body; `None` where there is none.
+    pub body: Option<Value>,
+}
+
 impl JtelClient {
+    /// What [`DiallerWrite::import`] would send.
+    pub fn shown_import(&self, campaign: CampaignId, user_data: &str, values: &Values) -> ShownRequest {
+        let mut query = vec![("overwriteDuplicates", truth(true))];
+        if self.takes_import_flags() {
+            query.extend([("resetContact", truth(false)), ("unlockContact", truth(false))]);
+        }
+        let mut body = wire::body(values, self.config.time_zone);
+        body.insert("UserData".to_owned(), Value::from(user_data));
+        body.insert("DiallerCampaignsID".to_owned(), Value::from(campaign.0));
+        ShownRequest {
+            method: Method::POST.to_string(),
+            url: self.url(Endpoint::Import, None, &query),
+            body: Some(Value::Object(body)),
+        }
+    }
+
+    /// What [`DiallerWrite::update`] would send.
+    pub fn shown_update(&self, contact: ContactId, values: &Values) -> ShownRequest {
+        let mut body = wire::body(values, self.config.time_zone);
+        body.insert("ID".to_owned(), Value::from(contact.0));
+        ShownRequest {
+            method: Method::POST.to_string(),
+            url: self.url(Endpoint::Update, None, &[]),
+            body: Some(Value::Object(body)),
+        }
+    }
+
+    /// What a lock or an unlock would send.
+    pub fn shown_lock(&self, contact: ContactId, lock: bool) -> ShownRequest {
+        let endpoint = if lock { Endpoint::Lock } else { Endpoint::Unlock };
+        let url = self.url(endpoint, Some(contact.0), &[]);
+        ShownRequest { method: Method::PATCH.to_string(), url, body: None }
+    }
+
     fn context(&self, what: String, subject: impl std::fmt::Display, context: WriteContext) -> CallContext {
         let WriteContext { operation, still } = context;
         CallContext { still, ..CallContext::write(what, CallClass::Push, operation).about(subject) }

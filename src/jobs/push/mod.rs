@@ -24,6 +24,7 @@ use crate::domain::policy::Job;
 use crate::domain::{CampaignId, OperationId, Policy, RecordId, RouteName, RunId};
 use crate::env::Env;
 use crate::ledger::{Counts, Ledger, RunEnd, RunStart};
+use crate::runtime::Scope;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -126,6 +127,8 @@ pub struct PushContext {
     pub limits: PushLimits,
     /// Keys that cannot be asked for; handed from push to push.
     pub resting: Resting,
+    /// How much is sent. Locks go in any case: they wait for nobody.
+    pub scope: Scope,
 }
 
 impl std::fmt::Debug for PushContext {
@@ -193,7 +196,10 @@ impl Work<'_> {
     async fn all(&self) -> Result<(), JobError> {
         let rest_ended = tokio_util::sync::CancellationToken::new();
         let rest = async {
-            let result = self.rest().await;
+            let result = match self.context.scope {
+                Scope::All | Scope::Route(_) => self.rest().await,
+                Scope::Locks => Ok(()),
+            };
             rest_ended.cancel();
             result
         };

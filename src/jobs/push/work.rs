@@ -5,6 +5,7 @@ use super::{PushRoute, Work, brake, plan, quiet};
 use crate::domain::{OperationId, Reason, ReasonCode, RecordId, RouteName, Timestamp};
 use crate::jobs::{JobError, settle};
 use crate::ledger::{Drip, GateAnswer, LeaseOrder, Leased, QueuePlace};
+use crate::runtime::Scope;
 use chrono_tz::Tz;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
@@ -102,6 +103,10 @@ impl Work<'_> {
             limit,
             after,
             absent_since: self.context.env.now() - quiet(self.context.limits.index_age),
+            only: match &self.context.scope {
+                Scope::Route(route) => Some(route.clone()),
+                Scope::All | Scope::Locks => None,
+            },
             clearing: ledger.clearing().await?,
             drips: self.drips(),
             plan: plan::plan,

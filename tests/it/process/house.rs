@@ -58,11 +58,14 @@ impl Ran {
         self
     }
 
-    /// Every line of standard output as JSON.
+    /// Standard output as one JSON document, and nothing else; a list by its elements.
     #[track_caller]
     pub fn json(&self) -> Vec<serde_json::Value> {
-        let parse = |line: &str| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line:?}"));
-        self.out.lines().map(parse).collect()
+        match serde_json::from_str(&self.out) {
+            Ok(serde_json::Value::Array(elements)) => elements,
+            Ok(other) => vec![other],
+            Err(error) => panic!("{error}: {}", self.said()),
+        }
     }
 }
 

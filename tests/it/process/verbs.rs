@@ -83,15 +83,20 @@ async fn a_block_by_hand_locks_and_is_lifted_by_hand() {
     assert_eq!(list.len(), 2, "{list:?}");
     house.run(&["block", "add", "--number", "12", "--reason", "x"]).await.expect(1).says("no valid phone");
 
-    // A file with bad lines blocks nobody and names them; a good one blocks all.
+    // A bad line costs that line only, and each is named.
     let (file, path) = (house.path("no.csv"), house.path("no.csv").display().to_string());
     let import = ["block", "import", &path, "--reason", "robinson list"];
     let text = format!("name;phone\nsomebody;{}\nnobody;12\nother;{}\nlast;abc\n", number(3), number(4));
     std::fs::write(&file, text).expect("written");
-    house.run(&import).await.expect(1).says("lines without a valid phone number: 2 (line 3, 5)");
-    assert_eq!(house.run(&["block", "list", "--json"]).await.expect(0).json().len(), 2);
+    let ran = house.run(&import).await.expect(1).says("2 of them new").says("2 lines were NOT blocked");
+    for bad in ["no.csv:3: \"12\" is no valid", "no.csv:5: \"abc\" is no valid"] {
+        assert!(ran.err.contains(bad), "{}", ran.said());
+    }
+    assert_eq!(house.run(&["block", "list", "--json"]).await.expect(0).json().len(), 4);
     std::fs::write(&file, format!("phone\n{}\n{}\n", number(3), number(4))).expect("written");
-    house.run(&import).await.expect(0).says("2 of them new");
+    house.run(&import).await.expect(0).says("0 of them new");
+    std::fs::write(&file, "phone\n12\n").expect("written");
+    house.run(&import).await.expect(1).says("nobody was blocked");
     house.run(&["sync", "push"]).await.expect(0);
     assert!(locked(3) && locked(4) && !locked(5));
 
@@ -122,7 +127,7 @@ async fn contacts_by_hand_pass_the_gate() {
     house.run(&["contacts", "unlock", "leads-1", "--reason", "again"]).await.expect(0).says("unlock: done");
     assert!(!contact(1).locked);
     let reset = ["contacts", "reset", "leads-1", "--reason", "from the start"];
-    house.run(&reset).await.expect(1).says("say --yes");
+    house.run(&reset).await.expect(2).says("1 tries) and its result will be gone").says("say --yes");
     assert!(contact(1).dialling.tries_in_all() > 0);
     house.run(&[&reset[..], &["--yes"]].concat()).await.expect(0).says("reset: done");
     assert_eq!(contact(1).dialling.tries_in_all(), 0);
@@ -143,23 +148,6 @@ async fn contacts_by_hand_pass_the_gate() {
     // Two contacts with one UserData: neither is meant.
     house.dialler.put(538, &[("Name", "Twin"), ("UserData", "leads-3"), ("PhoneNumber1", "4930231250")]);
     house.run(&["contacts", "lock", "leads-3", "--reason", "x"]).await.expect(1).says("several contacts");
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_record_is_tried_without_a_trace_and_sent_on_demand() {
-    let house = House::new(4).await;
-    house.run(&["try", "--route", "leads", "1"]).await.expect(0).says("PhoneNumber1");
-    assert!(!house.ledger().exists(), "trying made a ledger");
-    house.run(&["sync", "pull"]).await.expect(0);
-    let tried = house.run(&["try", "--route", "leads", "1", "--json"]).await.expect(0).json();
-    assert_eq!(tried[0]["user_data"], "leads-1", "{tried:?}");
-    assert!(house.dialler.journal().writes().is_empty(), "trying wrote");
-    house.run(&["try", "--route", "leads", "1", "--send"]).await.expect(0).says("import: done");
-    assert_eq!(house.dialler.len(), 1, "a dry route sends what a person releases, and nothing else");
-    house.run(&["try", "--route", "leads", "1", "--send"]).await.expect(0);
-    assert_eq!(house.dialler.journal().requests_of("import").len(), 1);
-    house.run(&["try", "--route", "leads", "77"]).await.expect(0);
-    house.run(&["try", "--route", "nobody", "1"]).await.expect(1).says("there is no route nobody");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -207,7 +195,7 @@ async fn what_the_dialler_rejects_is_parked_and_tried_again_on_demand() {
     let no = Action::Status { code: 400, retry_after: RetryAfter::Absent, effect: Effect::None };
     house.dialler.faults().add(Rule::new(no).path("/import").body("leads-2\""));
     house.run(&["sync", "push"]).await.expect(3).says("1 parked");
-    house.run(&["sync", "push"]).await.expect(0).says("0 operations taken");
+    house.run(&["sync", "push"]).await.expect(0).says("nothing is to be sent now");
     assert_eq!(house.dialler.len(), 3, "one bad record harms nobody else");
     let parked = house.run(&["ledger", "parked", "--json"]).await.expect(0).json();
     assert_eq!(parked.len(), 1, "{parked:?}");

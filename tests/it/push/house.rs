@@ -15,6 +15,7 @@ use dialbridge::ledger::{
     Basis, BlockWord, Counts, Ledger, PageStore, PulledRecord, RouteFacts, RunEnd, RunStart,
 };
 use dialbridge::remote::{Auth, AuthScheme, Client, ClientConfig, Side, ports};
+use dialbridge::runtime::Scope;
 use dialbridge::sim::dialler::{DiallerConfig, DiallerSim, SimContact};
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -208,6 +209,7 @@ pub async fn house_with(config: DiallerConfig, seed: u64) -> House {
         refresher: crm.clone(),
         limits: PushLimits::default(),
         resting: Resting::default(),
+        scope: Scope::All,
     };
     House { sim, env, ctx, crm, _folder: folder }
 }

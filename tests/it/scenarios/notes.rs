@@ -1,13 +1,16 @@
 //! What is told of a record beside its state?
 
 use crate::support::world::{Setup, World, key, minutes};
+use dialbridge::ledger::Event;
 use serde_json::json;
 
 /// The notes of a record's life: code, and whether they stand.
 async fn notes(world: &World, id: u64) -> Vec<(String, String)> {
-    let story = world.ledger().contact_story(key(id)).await.expect("a story");
+    let person = world.ledger().persons_find(key(id), None).await.expect("a search").remove(0);
+    let story = world.ledger().contact_story(person).await.expect("a story");
     let notes = story.events.into_iter().filter(|event| event.kind == "note");
-    notes.map(|event| (event.why, event.state)).collect()
+    let code = |event: &Event| event.reason.as_ref().map(|why| why.code.as_str().to_owned());
+    notes.map(|event| (code(&event).unwrap_or_default(), event.state)).collect()
 }
 
 fn note(code: &str, state: &str) -> (String, String) {

@@ -1,6 +1,7 @@
 //! What happens to a record that cannot be read, and to those beside it?
 
 use crate::support::world::{World, minutes};
+use dialbridge::ledger::LeftOut;
 use serde_json::json;
 
 /// A row with an id and without any readable value: its name is half a character.
@@ -67,7 +68,7 @@ async fn is_one_without_an_id_counted_and_harms_nobody() {
     world.editor().make_odd(ada, "7");
     world.sync_all().await;
     assert_eq!((world.contacts(ada).len(), world.contacts(berta).len()), (0, 1));
-    let counts = world.ledger().parked_counts().await.expect("counts");
+    let counts = world.ledger().left_out_counts(LeftOut::Parked, None).await.expect("counts");
     assert_eq!(counts.iter().map(|parked| parked.count).sum::<i64>(), 1, "{counts:?}");
     let run = world.runs().await.into_iter().find(|run| run.counts.parked > 0).expect("a run");
     assert_eq!((run.state.as_str(), run.counts.parked), ("done", 1));

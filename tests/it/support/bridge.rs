@@ -198,7 +198,7 @@ path          = "ledger.sqlite"
         let (mut end, mut said) = (End::Failed, String::new());
         while let Some(line) = lines.recv().await {
             match line {
-                Line::Text(text) => said.push_str(&format!("{text}\n")),
+                Line::Text(text) | Line::Error(text) => said.push_str(&format!("{text}\n")),
                 Line::Data(_) => {}
                 Line::End { end: ended } => end = ended,
             }

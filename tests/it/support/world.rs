@@ -228,7 +228,7 @@ impl World {
         let (mut end, mut said) = (End::Failed, Vec::new());
         while let Some(line) = lines.recv().await {
             match line {
-                Line::Text(text) => said.push(text),
+                Line::Text(text) | Line::Error(text) => said.push(text),
                 Line::Data(_) => {}
                 Line::End { end: ended } => end = ended,
             }

@@ -1,5 +1,14 @@
 //! The command line, as clap reads it.
 
+mod blocks;
+mod contacts;
+pub mod help;
+mod ledger;
+
+pub use blocks::{BlockListArgs, BlockVerb, WhomArgs};
+pub use contacts::{ActArgs, ContactsVerb, WhichArgs};
+pub use ledger::{LedgerVerb, ListArgs, ParkedArgs};
+
 use super::route_args::{FreezeArgs, PlanVerb, RouteVerb};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -66,7 +75,7 @@ pub enum Verb {
 /// Every reading verb can answer for programs.
 #[derive(Debug, Clone, Copy, Args)]
 pub struct Json {
-    /// One JSON value per line, for programs.
+    /// One JSON document, for programs.
     #[arg(long)]
     pub json: bool,
 }
@@ -121,6 +130,9 @@ pub struct SyncArgs {
     /// Send nothing: show what a push would send now, counted by reason, with examples.
     #[arg(long)]
     pub dry_run: bool,
+    /// End with 3 if anything is parked at all, not only what this run parked.
+    #[arg(long)]
+    pub strict: bool,
     /// For programs.
     #[command(flatten)]
     pub json: Json,
@@ -134,197 +146,15 @@ pub struct TryArgs {
     pub route: String,
     /// The record's id in the CRM.
     pub record: String,
-    /// Send it as an ordinary operation, whatever the route's state.
+    /// Send it as an ordinary operation, whatever the route's state, and read it back.
     #[arg(long)]
     pub send: bool,
+    /// Hide personal values.
+    #[arg(long)]
+    pub redact: bool,
     /// For programs.
     #[command(flatten)]
     pub json: Json,
-}
-
-/// `ledger`.
-#[derive(Debug, Subcommand)]
-pub enum LedgerVerb {
-    /// The newest runs.
-    Runs(ListArgs),
-    /// One run with its balance.
-    Show {
-        /// Its number.
-        run: i64,
-        /// For programs.
-        #[command(flatten)]
-        json: Json,
-    },
-    /// Everything about the person behind a UserData: link, operations, calls, blocks.
-    Contact {
-        /// The UserData.
-        user_data: String,
-        /// For programs.
-        #[command(flatten)]
-        json: Json,
-    },
-    /// Operations, newest first.
-    Operations {
-        /// Also those that have ended.
-        #[arg(long)]
-        all: bool,
-        /// Which and how many.
-        #[command(flatten)]
-        list: ListArgs,
-    },
-    /// What needs a person: counted by reason, then listed.
-    Parked(ListArgs),
-    /// Calls, newest first.
-    Calls(ListArgs),
-    /// Try parked items again.
-    Retry(ParkedArgs),
-    /// Put a parked item aside until it changes.
-    Discard {
-        /// Which.
-        #[command(flatten)]
-        what: ParkedArgs,
-        /// Why.
-        #[arg(long)]
-        reason: String,
-    },
-}
-
-/// Which rows, and how many.
-#[derive(Debug, Args)]
-pub struct ListArgs {
-    /// One route only.
-    #[arg(long)]
-    pub route: Option<String>,
-    /// At most so many.
-    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=100_000))]
-    pub limit: u32,
-    /// For programs.
-    #[command(flatten)]
-    pub json: Json,
-}
-
-/// A parked item.
-#[derive(Debug, Args)]
-#[group(required = true, multiple = true)]
-pub struct ParkedArgs {
-    /// An operation's number.
-    #[arg(long, conflicts_with_all = ["record", "all"])]
-    pub operation: Option<i64>,
-    /// A record's id, with --route.
-    #[arg(long, requires = "route", conflicts_with = "all")]
-    pub record: Option<String>,
-    /// The route.
-    #[arg(long)]
-    pub route: Option<String>,
-    /// Everything (of the route, if one is named).
-    #[arg(long)]
-    pub all: bool,
-}
-
-/// `block`.
-#[derive(Debug, Subcommand)]
-pub enum BlockVerb {
-    /// Block a number or a record, in every route of the client, at once.
-    Add {
-        /// Whom.
-        #[command(flatten)]
-        whom: WhomArgs,
-        /// Why.
-        #[arg(long)]
-        reason: String,
-        /// Until when (`2027-01-31` or an instant); without end if not given.
-        #[arg(long)]
-        until: Option<String>,
-    },
-    /// What stands.
-    List(ListArgs),
-    /// Lift a block.
-    Remove {
-        /// Whose.
-        #[command(flatten)]
-        whom: WhomArgs,
-        /// Why.
-        #[arg(long)]
-        reason: String,
-    },
-    /// Block every number of a file: one a line, or CSV with a column `number` or `phone`.
-    Import {
-        /// The file.
-        file: PathBuf,
-        /// Why.
-        #[arg(long)]
-        reason: String,
-        /// The client within which the blocks hold.
-        #[arg(long, default_value = "default")]
-        client: String,
-    },
-}
-
-/// Whom a block is about.
-#[derive(Debug, Args)]
-#[group(required = true)]
-pub struct WhomArgs {
-    /// A number in any usual form.
-    #[arg(long)]
-    pub number: Option<String>,
-    /// A record's id, with --route.
-    #[arg(long, requires = "route")]
-    pub record: Option<String>,
-    /// The route by which the record is known.
-    #[arg(long)]
-    pub route: Option<String>,
-    /// The client within which the block holds.
-    #[arg(long, default_value = "default")]
-    pub client: String,
-}
-
-/// `contacts`.
-#[derive(Debug, Subcommand)]
-pub enum ContactsVerb {
-    /// The contacts of a campaign (or of the account) as the dialler lists them.
-    List {
-        /// The campaign's number.
-        #[arg(long)]
-        campaign: Option<i64>,
-        /// For programs.
-        #[command(flatten)]
-        json: Json,
-    },
-    /// One contact.
-    Get(WhichArgs),
-    /// Its calls and results.
-    History(WhichArgs),
-    /// Out of the dialler's reach.
-    Lock(ActArgs),
-    /// Back into it.
-    Unlock(ActArgs),
-    /// Counters to 0, result removed, as if it was just imported.
-    Reset(ActArgs),
-    /// Removed with its history.
-    Delete(ActArgs),
-}
-
-/// A contact, by its number or its UserData (then exactly one must have it).
-#[derive(Debug, Args)]
-pub struct WhichArgs {
-    /// The contact's number, or a UserData.
-    pub contact: String,
-    /// For programs.
-    #[command(flatten)]
-    pub json: Json,
-}
-
-/// A contact and why.
-#[derive(Debug, Args)]
-pub struct ActArgs {
-    /// The contact's number, or a UserData.
-    pub contact: String,
-    /// Why; it stands in the ledger.
-    #[arg(long)]
-    pub reason: String,
-    /// Needed where something is lost (reset, delete).
-    #[arg(long)]
-    pub yes: bool,
 }
 
 /// `token`.

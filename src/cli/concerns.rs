@@ -1,0 +1,185 @@
+//! What a person should know first, and what to do about it. Pure: the facts are arguments.
+
+use crate::domain::Timestamp;
+use crate::domain::policy::{RouteState, WaveKind};
+use crate::ledger::{CompanionTrouble, FailingJob, FreezeRow, OpenCount, ParkedCount, RouteRow, WaveRow};
+use serde::Serialize;
+
+/// How much something weighs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Weight {
+    /// Something that should go on does not.
+    Trouble,
+    /// Work goes on, and something waits for a person.
+    Person,
+    /// Meant so, and worth knowing.
+    Note,
+}
+
+/// Something a person should know.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Concern {
+    /// How much it weighs.
+    pub weight: Weight,
+    /// What it is.
+    pub what: String,
+    /// Since when.
+    pub since: Option<Timestamp>,
+    /// What to do.
+    pub remedy: String,
+}
+
+/// What it is judged by.
+pub struct Facts<'a> {
+    /// Whether no daemon runs.
+    pub daemon_down: bool,
+    /// The routes of the config.
+    pub routes: Vec<&'a RouteRow>,
+    /// What fails.
+    pub failing: &'a [FailingJob],
+    /// What is parked.
+    pub parked: &'a [ParkedCount],
+    /// What waits.
+    pub to_send: &'a [OpenCount],
+}
+
+/// The heaviest first.
+pub fn concerns(facts: &Facts<'_>) -> Vec<Concern> {
+    let mut found = Vec::new();
+    if facts.daemon_down {
+        found.push(Concern {
+            weight: Weight::Trouble,
+            what: "the daemon is not running: nothing is read, sent or locked by itself".to_owned(),
+            since: None,
+            remedy: "systemctl start dialbridge; its log: journalctl -u dialbridge".to_owned(),
+        });
+    }
+    found.extend(facts.routes.iter().filter_map(|row| stopped(row)));
+    found.extend(facts.failing.iter().map(failing));
+    found.extend(facts.parked.iter().map(parked));
+    found.extend(facts.to_send.iter().filter(|open| open.state == "uncertain").map(in_doubt));
+    found.extend(facts.routes.iter().filter_map(|row| not_on(row)));
+    found.sort_by_key(|concern| concern.weight);
+    found
+}
+
+fn stopped(row: &RouteRow) -> Option<Concern> {
+    let reason = row.stopped.as_ref()?;
+    Some(Concern {
+        weight: Weight::Trouble,
+        what: format!("route {} sends nothing but locks; {reason}", row.route),
+        since: row.stopped_since,
+        remedy: format!(
+            "mend that; it goes on by itself once that is seen to be mended, or at once with `dialbridge route on {} \
+             --reason TEXT`. `dialbridge check` asks both sides",
+            row.route
+        ),
+    })
+}
+
+fn failing(job: &FailingJob) -> Concern {
+    let of = job.route.as_ref().map(|route| format!(" {route}"));
+    let of = of.or_else(|| job.campaign.map(|campaign| format!(" of campaign {campaign}")));
+    Concern {
+        weight: Weight::Trouble,
+        what: format!(
+            "{}{} fails, {} runs in a row: {}",
+            job.job,
+            of.unwrap_or_default(),
+            job.runs,
+            job.error
+        ),
+        since: Some(job.since),
+        remedy: "it is tried again at every run and goes on from where it was; `dialbridge check` asks both sides \
+                 what is wrong"
+            .to_owned(),
+    }
+}
+
+/// Everything stands still, because a person said so.
+pub fn frozen(freeze: &FreezeRow) -> Concern {
+    let locks =
+        if freeze.even_locks { "nothing is written, NOT EVEN LOCKS" } else { "nothing but locks is written" };
+    Concern {
+        weight: Weight::Trouble,
+        what: format!("FROZEN by {}: {locks} ({})", freeze.who, freeze.text),
+        since: Some(freeze.since),
+        remedy: "`dialbridge thaw --reason TEXT` ends it; what waited is sent then".to_owned(),
+    }
+}
+
+/// More at once than the route's limit allows.
+pub fn wave(wave: &WaveRow) -> Concern {
+    let what = match wave.kind {
+        WaveKind::New => "new contacts",
+        WaveKind::Changed => "changes",
+    };
+    Concern {
+        weight: Weight::Person,
+        what: format!(
+            "{} {what} of route {} wait for approval: more than {} at once",
+            wave.waiting, wave.route, wave.bound
+        ),
+        since: Some(wave.since),
+        remedy: format!(
+            "`dialbridge plan show --route {}`, then `dialbridge plan approve {} --reason TEXT` or `reject`",
+            wave.route, wave.id
+        ),
+    }
+}
+
+/// A set that matters without moving a record's time, and is not taken.
+pub fn companion(trouble: &CompanionTrouble) -> Concern {
+    Concern {
+        weight: Weight::Trouble,
+        what: format!(
+            "companion {} of route {} is not taken, {} times: {}",
+            trouble.companion, trouble.route, trouble.failed, trouble.failure
+        ),
+        since: None,
+        remedy: "what was taken before holds; `dialbridge check` asks the CRM for it".to_owned(),
+    }
+}
+
+fn parked(count: &ParkedCount) -> Concern {
+    let route = count.route.as_deref().map(|route| format!(" of route {route}")).unwrap_or_default();
+    Concern {
+        weight: Weight::Person,
+        what: format!(
+            "{} parked ({}){route}: {}",
+            count.count,
+            count.kind,
+            super::left_out::sentence(&count.code)
+        ),
+        since: Some(count.since),
+        remedy: format!(
+            "`dialbridge ledger parked --reason {}` lists them; mended in the CRM, they come back by themselves",
+            count.code
+        ),
+    }
+}
+
+fn in_doubt(open: &OpenCount) -> Concern {
+    Concern {
+        weight: Weight::Note,
+        what: format!("{} {} may or may not have happened", open.count, open.kind),
+        since: None,
+        remedy: "nothing: the dialler is asked about them after the quiet time".to_owned(),
+    }
+}
+
+fn not_on(row: &RouteRow) -> Option<Concern> {
+    let (does, remedy) = match row.state {
+        RouteState::On => return None,
+        RouteState::Dry => ("decides and sends nothing but locks", "`dialbridge route on"),
+        RouteState::Pilot => ("is a pilot: it acts for a few records only", "`dialbridge route on"),
+        RouteState::Paused => ("is paused: it sends nothing but locks", "`dialbridge route resume"),
+    };
+    Some(Concern {
+        weight: Weight::Note,
+        what: format!("route {} {does} ({}: {})", row.route, row.state_who, row.state_text),
+        since: Some(row.state_since),
+        remedy: format!("if that is not meant: {remedy} {} --reason TEXT`", row.route),
+    })
+}

@@ -1,0 +1,99 @@
+//! Fields of single contacts by hand, and how an operation by hand is shown.
+
+use super::{Answer, Control, End};
+use crate::domain::{ContactId, FieldName, OperationId};
+use crate::ledger::{GateAnswer, HandUpdate, LedgerError};
+use crate::runtime::Ask;
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// A contact of nobody's belongs to the whole config.
+const CLIENT: &str = "default";
+
+/// Who does it by hand, and why.
+pub(super) struct HandText {
+    pub(super) who: String,
+    pub(super) reason: String,
+}
+
+impl Control {
+    pub(super) async fn contact_update(
+        &self,
+        contact: ContactId,
+        values: BTreeMap<String, Value>,
+        text: HandText,
+        numbers: Vec<String>,
+        answer: &Answer,
+    ) -> Result<End, LedgerError> {
+        let mut fields = BTreeMap::new();
+        for (name, value) in values {
+            let Some(field) = FieldName::parse(&name) else {
+                answer.error(format!("the dialler has no field {name}"));
+                return Ok(End::Usage);
+            };
+            fields.insert(field, value);
+        }
+        if !numbers.is_empty() && self.is_shut(contact, numbers.clone(), answer).await? {
+            return Ok(End::Failed);
+        }
+        let HandText { who, reason } = text;
+        let update =
+            self.ledger.contact_update_by_hand(CLIENT.to_owned(), contact, fields, numbers, who, reason);
+        match update.await? {
+            HandUpdate::Queued(operation) => self.send_and_show(operation, answer).await,
+            HandUpdate::Mapped { route, record, fields } => {
+                let names: Vec<&str> = fields.iter().map(|field| field.as_str()).collect();
+                answer.error(format!(
+                    "refused: {} of contact {contact} come from record {record} of route {route}; change them in the CRM, \
+                     which would write them again",
+                    names.join(", ")
+                ));
+                Ok(End::Failed)
+            }
+        }
+    }
+
+    /// Whether a block stands against it; then that is said.
+    async fn is_shut(
+        &self,
+        contact: ContactId,
+        numbers: Vec<String>,
+        answer: &Answer,
+    ) -> Result<bool, LedgerError> {
+        match self.ledger.gate_ask_contact(CLIENT, contact, numbers).await? {
+            GateAnswer::Open(_) => Ok(false),
+            GateAnswer::Shut(block) => {
+                answer.error(format!(
+                    "refused: contact {contact} must not be called ({}); `dialbridge block list` shows what stands",
+                    block.reason
+                ));
+                Ok(true)
+            }
+        }
+    }
+
+    pub(super) async fn send_and_show(
+        &self,
+        operation: OperationId,
+        answer: &Answer,
+    ) -> Result<End, LedgerError> {
+        if let Some(runner) = &self.runners.push {
+            self.run(runner, Ask::by_hand(), answer).await?;
+        }
+        self.show_operation(operation, answer).await
+    }
+
+    pub(super) async fn show_operation(&self, id: OperationId, answer: &Answer) -> Result<End, LedgerError> {
+        let Some(row) = self.ledger.operation_show(id).await? else {
+            answer.error(format!("operation {id} is gone"));
+            return Ok(End::Failed);
+        };
+        let outcome = row.outcome.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+        answer.text(format!("operation {id}, {}: {}{outcome}", row.kind, row.state));
+        answer.data(serde_json::to_value(&row).unwrap_or_default());
+        Ok(match row.state.as_str() {
+            "done" | "waiting" | "sending" => End::Done,
+            _ => End::Failed,
+        })
+    }
+}
