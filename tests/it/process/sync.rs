@@ -72,6 +72,8 @@ PhoneNumber1  = "phone | phone('DE')"
     for route in ["leads", "second"] {
         house.run(&["route", "on", route, "--reason", "test"]).await.expect(0);
     }
+    // What was decided while they were dry is decided anew before anything is sent.
+    house.run(&["sync", "pull"]).await.expect(0);
     house.run(&["sync", "push", "--route", "second"]).await.expect(0).says("3 done");
     assert_eq!(house.dialler.len(), 3, "only the one route's");
     assert_eq!(house.dialler.contacts_with("second-1").len(), 1);
