@@ -2,18 +2,16 @@
 
 use super::parts::RoutePart;
 use crate::check::Settings;
+use crate::dialler::ImportMode;
 use crate::dialler::jtel::JtelClient;
-use crate::dialler::{DiallerRead, ImportMode};
-use crate::domain::policy::Job;
 use crate::domain::{CampaignId, RecordId, RouteName, RunId, Timestamp};
 use crate::env::Env;
 use crate::jobs::JobError;
 use crate::jobs::campaigns::{WantedCampaign, pin_campaigns};
-use crate::jobs::harvest::{HarvestContext, HarvestReport, HarvestSettings, harvest};
 use crate::jobs::pull::{PullContext, pull};
 use crate::jobs::push::{DailyLimit, PushContext, PushLimits, PushRoute, Refresher, Resting, push};
 use crate::jobs::refusal;
-use crate::ledger::{Counts, Ledger, RouteRow, RunEnd, RunStart};
+use crate::ledger::{Counts, Ledger, RunEnd};
 use crate::runtime::{Activator, Activity, Ask, Outcome, Scope};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -21,13 +19,13 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 /// How a run ended well.
-struct Ended {
-    run: Option<RunId>,
-    text: String,
-    parked_new: bool,
+pub(super) struct Ended {
+    pub run: Option<RunId>,
+    pub text: String,
+    pub parked_new: bool,
 }
 
-fn outcome(result: Result<Ended, JobError>) -> Outcome {
+pub(super) fn outcome(result: Result<Ended, JobError>) -> Outcome {
     match result {
         Ok(Ended { run, text, parked_new }) => Outcome::Done { run, text, parked_new },
         Err(error) => Outcome::Failed { text: error.to_string() },
@@ -35,7 +33,7 @@ fn outcome(result: Result<Ended, JobError>) -> Outcome {
 }
 
 /// Stops the routes if the dialler refuses us as a whole.
-async fn stopping(
+pub(super) async fn stopping(
     ledger: &Ledger,
     routes: impl Iterator<Item = &RouteName>,
     result: Result<Ended, JobError>,
@@ -247,155 +245,5 @@ impl Refresher for ByPull {
             // A route that left the config decides nothing any more; what waits for it goes on waiting.
             None => Err(JobError::Stopped(format!("route {route} is no longer in the config"))),
         }
-    }
-}
-
-/// Harvest of one campaign.
-pub(super) struct HarvestActivity {
-    settings: Arc<Settings>,
-    env: Env,
-    ledger: Ledger,
-    dialler: Arc<JtelClient>,
-    wanted: Vec<WantedCampaign>,
-    push: Activator,
-}
-
-impl HarvestActivity {
-    pub fn new(
-        settings: &Arc<Settings>,
-        env: &Env,
-        ledger: &Ledger,
-        dialler: Arc<JtelClient>,
-        wanted: Vec<WantedCampaign>,
-        push: Activator,
-    ) -> Self {
-        Self { settings: settings.clone(), env: env.clone(), ledger: ledger.clone(), dialler, wanted, push }
-    }
-
-    async fn harvest(&self, cause: &'static str) -> Result<Ended, JobError> {
-        if self.paused().await? {
-            let text = "paused: `dialbridge route resume` lets it go on".to_owned();
-            return Ok(Ended { run: None, text, parked_new: false });
-        }
-        // Every harvest looks whether names and numbers still agree.
-        if let Err(error) = pin_campaigns(&self.ledger, &*self.dialler, &self.wanted).await {
-            self.leave_failed_run(cause, &error).await?;
-            return Err(error);
-        }
-        let Some(first) = self.wanted.first() else {
-            return Ok(Ended { run: None, text: "no route".to_owned(), parked_new: false });
-        };
-        let row = self.ledger.route_show(first.route.clone()).await?;
-        let Some(campaign) = row.and_then(|row| row.campaign) else {
-            return Err(JobError::Stopped(format!("the campaign of route {} is not known", first.route)));
-        };
-        if let Some(route) = self.harvested_with(campaign).await? {
-            let text = format!("campaign {campaign} is harvested with route {route}");
-            return Ok(Ended { run: None, text, parked_new: false });
-        }
-        let harvested_so_far = harvest(&self.context(cause), campaign).await;
-        // Also after a failure: what was seen before it may show a second contact, and lock somebody.
-        let run = harvested_so_far.as_ref().ok().and_then(|report| report.run);
-        let doubled = self.ledger.doubles_lock(campaign, run).await;
-        self.push.activate("schedule");
-        let (report, doubled) = (harvested_so_far?, doubled?);
-        let mut text = harvested(&report);
-        if doubled > 0 {
-            text.push_str(&format!(
-                "; {doubled} contacts bear a UserData of ours a second time: they are being locked, the records are parked"
-            ));
-        }
-        Ok(Ended { run: report.run, text, parked_new: doubled > 0 })
-    }
-
-    /// A harvest that could not even begin has a row all the same: how long that lasts is asked of the rows.
-    async fn leave_failed_run(&self, cause: &'static str, error: &JobError) -> Result<(), JobError> {
-        let rows = self.ledger.routes_list().await?;
-        let of_ours = |row: &RouteRow| self.wanted.iter().any(|want| want.route == row.route);
-        let campaign = rows.iter().find(|row| of_ours(row)).and_then(|row| row.campaign);
-        let start = RunStart { job: Job::Harvest, route: None, campaign, cause };
-        let run = self.ledger.run_start(start).await?;
-        self.ledger.run_finish(run, RunEnd::Failed(error.to_string()), Counts::default()).await?;
-        Ok(())
-    }
-
-    /// The route of another harvest that turned out to have the same campaign, named otherwise: one of the two reads
-    /// it until the next start makes one harvest of both.
-    async fn harvested_with(&self, campaign: CampaignId) -> Result<Option<RouteName>, JobError> {
-        let rows = self.ledger.routes_list().await?;
-        let configured =
-            |route: &RouteName| self.settings.routes.values().any(|settings| settings.id == *route);
-        let first = rows
-            .into_iter()
-            .filter(|row| row.campaign == Some(campaign) && configured(&row.route))
-            .map(|row| row.route)
-            .min();
-        Ok(first.filter(|route| self.wanted.iter().all(|want| want.route != *route)))
-    }
-
-    /// Whether every route that the campaign serves is paused with its harvest.
-    async fn paused(&self) -> Result<bool, JobError> {
-        let rows = self.ledger.routes_list().await?;
-        let paused =
-            |want: &WantedCampaign| rows.iter().any(|row| row.route == want.route && row.harvest_paused);
-        Ok(self.wanted.iter().all(paused))
-    }
-
-    fn context(&self, cause: &'static str) -> HarvestContext {
-        let country = self.settings.dialler.country.clone();
-        let revision = country.clone().unwrap_or_default();
-        let dialler: Arc<dyn DiallerRead> = self.dialler.clone();
-        HarvestContext {
-            ledger: self.ledger.clone(),
-            env: self.env.clone(),
-            dialler,
-            zone: self.settings.dialler.time_zone,
-            to_e164: Arc::new(move |number: &str| {
-                crate::mapping::dialler_number_to_e164(number, country.as_deref())
-            }),
-            settings: harvest_settings(&self.settings, revision),
-            cause,
-        }
-    }
-}
-
-fn harvested(report: &HarvestReport) -> String {
-    let Counts { listed, unchanged, due, foreign_contacts, calls_new, calls_changed, requests, .. } =
-        report.counts;
-    let mut text = report.run.map(|run| format!("run {run}: ")).unwrap_or_default();
-    text.push_str(&format!(
-        "{listed} contacts listed, {unchanged} unchanged, {due} due, {foreign_contacts} foreign; {calls_new} calls new, \
-         {calls_changed} changed; {requests} requests"
-    ));
-    if report.gone > 0 {
-        text.push_str(&format!("; {} contacts gone", report.gone));
-    }
-    if report.failed > 0 {
-        text.push_str(&format!("; {} contacts could not be read and are tried again", report.failed));
-    }
-    if report.times_in_gap > 0 {
-        text.push_str(&format!(
-            "; {} times do not exist in the configured zone: is [dialler] time_zone right?",
-            report.times_in_gap
-        ));
-    }
-    text
-}
-
-fn harvest_settings(settings: &Settings, numbers_revision: String) -> HarvestSettings {
-    let mut harvest = HarvestSettings { numbers_revision, ..HarvestSettings::default() };
-    let span = |duration| chrono::TimeDelta::from_std(duration).unwrap_or(chrono::TimeDelta::MAX);
-    if let Some(audit) = &mut harvest.rules.audit {
-        audit.active = span(settings.harvest.audit_active);
-        audit.idle = span(settings.harvest.audit_rest);
-    }
-    harvest
-}
-
-#[async_trait::async_trait]
-impl Activity for HarvestActivity {
-    async fn run(&self, ask: &Ask) -> Outcome {
-        let routes = self.wanted.iter().map(|want| &want.route);
-        outcome(stopping(&self.ledger, routes, self.harvest(ask.cause).await).await)
     }
 }

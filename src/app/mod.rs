@@ -15,6 +15,7 @@ pub mod token;
 pub mod trial;
 
 mod activities;
+mod harvesting;
 mod logging;
 mod service;
 mod upkeep;

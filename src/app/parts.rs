@@ -1,7 +1,8 @@
 //! Builds everything once, from validated settings: clients, ports, jobs, runners.
 
 use super::Problems;
-use super::activities::{DayActivity, HarvestActivity, PullActivity, PushActivity};
+use super::activities::{DayActivity, PullActivity, PushActivity};
+use super::harvesting::HarvestActivity;
 use super::upkeep::UpkeepActivity;
 use crate::check::{BatchRead, CrmSettings, RouteSettings, Settings};
 use crate::control::{Control, Runners};

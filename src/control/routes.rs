@@ -44,17 +44,17 @@ impl Control {
         };
         answer.text(said(&route, now.state));
         if decided_anew {
-            answer.text(
-                "what it decided while it was dry is decided anew by the next pull, before anything is sent",
-            );
+            answer.text("what it decided while it was dry is decided anew before anything is sent:");
         }
         answer.data(json!({ "route": route, "state": now.state, "decided_anew": decided_anew }));
         match now.state {
             RouteState::On | RouteState::Pilot => {
                 // A person has looked: what stopped the route is tried again.
                 self.ledger.route_set_stopped(route.clone(), None).await?;
-                if decided_anew && let Some(pull) = self.runners.pulls.get(&route).filter(|_| !self.alone) {
-                    pull.activate("hand");
+                if decided_anew && let Some(pull) = self.runners.pulls.get(&route) {
+                    let end = self.run(pull, Ask::by_hand(), answer).await?;
+                    self.wake_push();
+                    return Ok(end);
                 }
                 self.wake_push();
             }

@@ -21,7 +21,6 @@ pub(super) async fn tell(simulated: &Simulated, daemon: &Daemon, records: u32) -
     say!("2. Switched on: everything is decided anew, then imported.");
     let on = Command::Route { route: route(), word: RouteWord::On, reason: "the demo".to_owned() };
     command(daemon, on).await?;
-    sync(daemon, Some(Job::Pull)).await?;
     sync(daemon, Some(Job::Push)).await?;
     say!("3. Agents dial; what they did is harvested.");
     let dialled = dial(simulated, (records / 10).clamp(10, 300) as usize).await?;

@@ -33,7 +33,7 @@ async fn every_verb_takes_a_route_by_name_and_by_id_and_refuses_others() {
         for verb in ["operations", "parked", "skipped", "calls"] {
             house.run(&["ledger", verb, "--route", name]).await.expect(0);
         }
-        house.run(&["ledger", "retry", "--all", "--route", name]).await.expect(1).says("nothing parked");
+        house.run(&["ledger", "retry", "--all", "--route", name]).await.expect(0).says("nothing is parked");
     }
     let wrong: &[&[&str]] = &[
         &["sync", "--route", "autum"],
