@@ -50,17 +50,17 @@ async fn do_broken_records_keep_nobody_else_and_no_cursor_waiting() {
 async fn is_nothing_lost_when_the_crm_goes_down_in_the_middle_of_a_pull() {
     for connector in ["sim-id", "sim-offset", "sim-cursor"] {
         let world = World::new(Setup { connector, ..Setup::default() }).await;
-        world.editor().seed(700, 3);
+        world.editor().seed(450, 3);
         let rule = Rule::new(Action::Reset(Effect::None)).path("contacts").skip(2);
         let rule = world.crm.faults.add(rule);
         world.pull().await.expect_err("it must meet its fault");
         let _whatever = world.push().await;
         let there = world.dialler.len();
-        assert!(there < 700, "{connector}: the test must be early, {there}");
+        assert!(there < 450, "{connector}: the test must be early, {there}");
         world.advance(minutes(90)).await;
         world.crm.faults.remove(rule);
         world.settle_down().await;
-        assert_eq!(world.dialler.len(), 700, "{connector}");
+        assert_eq!(world.dialler.len(), 450, "{connector}");
         assert!(world.dialler.journal().creations().values().all(|times| *times == 1), "{connector}");
         world.assert_at_rest().await;
     }

@@ -18,6 +18,9 @@ fn crm_down(world: &World) {
     world.crm.faults.add(Rule::new(Action::Reset(Effect::None)).path("/api"));
 }
 
+/// Half an hour before midnight in Berlin: the morning is near.
+const LATE: &str = "2026-03-02T22:30:00.250Z";
+
 #[tokio::test(start_paused = true)]
 async fn is_consent_that_lapses_locked_that_morning_though_no_pull_runs_and_the_crm_is_down() {
     let world = World::new(Setup { pull: "0 12 * * *", route_keys: CONSENT, ..Setup::default() }).await;
@@ -36,7 +39,8 @@ async fn is_consent_that_lapses_locked_that_morning_though_no_pull_runs_and_the_
 #[tokio::test(start_paused = true)]
 async fn is_a_parked_record_locked_when_its_consent_lapses() {
     for rule in [CONSENT, "only_if = \"phone and active\"\nblock_if = \"stage and stage < today\""] {
-        let world = World::new(Setup { pull: "0 12 * * *", route_keys: rule, ..Setup::default() }).await;
+        let world =
+            World::new(Setup { start: LATE, pull: "0 12 * * *", route_keys: rule, ..Setup::default() }).await;
         let id = world.record("Ada");
         world.editor().edit(id, json!({ "stage": "2026-03-02" }));
         world.sync_all().await;
@@ -45,7 +49,7 @@ async fn is_a_parked_record_locked_when_its_consent_lapses() {
         world.sync_all().await;
         assert_eq!((world.parked().await.len(), world.locked(id)), (1, false), "a field locks nobody");
         crm_down(&world);
-        world.live(minutes(20 * 60 + 5)).await;
+        world.live(minutes(7 * 60)).await;
         assert!(world.locked(id), "{rule}\n{}", world.story().await);
     }
 }
@@ -81,7 +85,7 @@ async fn are_values_kept_for_dated_conditions_only_and_not_for_ever() {
 
 #[tokio::test(start_paused = true)]
 async fn is_nobody_locked_for_a_value_that_an_earlier_mapping_did_not_ask_for() {
-    let setup = Setup { pull: "0 12 * * *", route_keys: CONSENT, ..Setup::default() };
+    let setup = Setup { start: LATE, pull: "0 12 * * *", route_keys: CONSENT, ..Setup::default() };
     let mut world = World::new(setup.clone()).await;
     let id = world.record("Ada");
     world.editor().edit(id, json!({ "stage": "2026-12-31" }));
@@ -93,7 +97,7 @@ async fn is_nobody_locked_for_a_value_that_an_earlier_mapping_did_not_ask_for() 
     let rule = world.crm.faults.add(Rule::new(Action::Reset(Effect::None)).path("contacts?limit="));
     world.try_all().await;
     assert!(world.crm.faults.fired(rule) > 0, "the test must meet its fault");
-    world.live(minutes(20 * 60 + 5)).await;
+    world.live(minutes(7 * 60)).await;
     assert!(!world.locked(id), "nothing says no\n{}", world.story().await);
     world.crm.faults.clear();
     world.sync_all().await;

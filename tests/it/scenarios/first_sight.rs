@@ -145,19 +145,19 @@ async fn is_whoever_must_not_be_called_locked_at_first_sight() {
 
 #[tokio::test(start_paused = true)]
 async fn does_a_first_load_cost_one_list_and_not_a_request_for_each_record() {
-    let world = World::new(Setup { route_keys: "max_new_per_run = 3000", ..Setup::default() }).await;
-    world.editor().seed(3_000, 1);
+    let world = World::new(Setup { route_keys: "max_new_per_run = 1000", ..Setup::default() }).await;
+    world.editor().seed(1_000, 1);
     world.dialler.seed(CAMPAIGN, "others", 500);
     world.pull().await.expect("a pull");
     let mark = world.mark();
     world.push().await.expect("a push");
     let requests = world.dialler.journal().requests_since(mark);
     let reads: Vec<&str> = requests.iter().filter(|r| !r.kind.write).map(|r| r.kind.name).collect();
-    assert_eq!(world.dialler.journal().count("import"), 3_000);
+    assert_eq!(world.dialler.journal().count("import"), 1_000);
     assert!(reads.len() <= 3, "{} reads: {:?}", reads.len(), &reads[..reads.len().min(10)]);
     assert_eq!(world.dialler.doubled().len(), 0);
     let pages = world.crm.journal.requests_of("list").len();
-    assert!(pages <= 17, "{pages} pages of 200 for 3,000 records");
+    assert!(pages <= 7, "{pages} pages of 200 for 1,000 records");
     world.assert_at_rest().await;
 }
 

@@ -39,7 +39,8 @@ async fn do_two_routes_on_one_campaign_make_one_harvest() {
 
 #[tokio::test(start_paused = true)]
 async fn is_a_history_ever_read_by_user_data() {
-    let world = World::usual().await;
+    let more = "\n[harvest]\naudit_active = \"1h\"\naudit_rest = \"1h\"\n";
+    let world = World::new(Setup { more, ..Setup::default() }).await;
     let ids: Vec<u64> = ["Ada", "Berta", "Carl"].map(|name| world.record(name)).to_vec();
     world.sync_all().await;
     for id in &ids {
@@ -53,7 +54,7 @@ async fn is_a_history_ever_read_by_user_data() {
         assert_eq!(end, End::Done, "{said}");
     }
     assert!(world.dialler.portal().delete(world.contact(ids[1]).id));
-    world.live(minutes(26 * 60)).await;
+    world.live(minutes(150)).await;
     let journal = world.dialler.journal();
     let merged = journal.requests_where(|asked| asked.path.ends_with("/contact/history"));
     assert!(merged.is_empty(), "it merges contacts");
