@@ -224,15 +224,16 @@ path          = "ledger.sqlite"
     pub fn stopped(&self) -> String {
         let said = self.binary(&["route", "list", "--json"]);
         assert_eq!(said.status, Some(0), "{}", said.text);
-        let row: Value = serde_json::from_str(said.text.trim()).expect("one route");
+        let rows: Vec<Value> = serde_json::from_str(said.text.trim()).expect("a document");
+        let [row] = rows.as_slice() else { panic!("one route: {rows:?}") };
         if row["stopped"].is_null() { String::new() } else { row["stopped"].to_string() }
     }
 
-    /// What is parked, as `ledger parked` tells it, line by line.
+    /// What is parked, as `ledger parked` tells it.
     pub fn parked(&self) -> Vec<Value> {
         let said = self.binary(&["ledger", "parked", "--json"]);
         assert_eq!(said.status, Some(0), "{}", said.text);
-        said.text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
+        serde_json::from_str(said.text.trim()).expect("a document")
     }
 
     /// The one contact of a record, if there is one.
