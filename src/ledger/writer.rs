@@ -86,10 +86,10 @@ async fn run(
     health: Health,
 ) {
     let mut connection = Some(connection);
-    let mut crowded = false;
+    let mut company = 1;
     while let Some(first) = inbox.recv().await {
-        let group = gather(first, &mut inbox, crowded).await;
-        crowded = group.len() > 1;
+        let group = gather(first, &mut inbox, company).await;
+        company = group.len();
         let Some(mut taken) = connection.take() else { return };
         let ran = tokio::task::spawn_blocking(move || {
             let results = run_group(&mut taken, group);
@@ -120,8 +120,13 @@ async fn run(
     }
 }
 
-/// A lone command goes at once; where others came together last time, the group waits a moment.
-async fn gather(first: Command, inbox: &mut mpsc::UnboundedReceiver<Command>, crowded: bool) -> Vec<Command> {
+/// A lone command goes at once; where others came together last time, the group waits a moment for as many. Not
+/// for more: a few askers that each wait for their answer would wait out the whole moment every time.
+async fn gather(
+    first: Command,
+    inbox: &mut mpsc::UnboundedReceiver<Command>,
+    company: usize,
+) -> Vec<Command> {
     let mut group = vec![first];
     while group.len() < GROUP {
         match inbox.try_recv() {
@@ -129,9 +134,10 @@ async fn gather(first: Command, inbox: &mut mpsc::UnboundedReceiver<Command>, cr
             Err(_) => break,
         }
     }
-    if crowded && group.len() < GROUP {
+    let company = company.min(GROUP);
+    if group.len() < company {
         let deadline = tokio::time::Instant::now() + GATHER;
-        while group.len() < GROUP {
+        while group.len() < company {
             match tokio::time::timeout_at(deadline, inbox.recv()).await {
                 Ok(Some(command)) => group.push(command),
                 Ok(None) | Err(_) => break,
