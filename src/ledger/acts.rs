@@ -12,7 +12,7 @@ macro_rules! acts {
               OR (r.stopped IS NULL
                   AND (r.state = 'on' OR r.state = 'pilot' AND EXISTS (
                           SELECT 1 FROM pilots p WHERE p.route = l.route AND p.record_id = l.record_id))
-                  AND NOT EXISTS (SELECT 1 FROM waves w WHERE w.id = o.wave_id AND w.state = 'held')
+                  AND NOT EXISTS (SELECT 1 FROM waves w WHERE w.id = o.wave_id AND w.state IN ('held', 'rejected'))
                   AND (o.kind <> 'import' OR l.route NOT IN (SELECT value FROM json_each(:full)))))"
     };
 }

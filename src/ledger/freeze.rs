@@ -1,5 +1,6 @@
 //! The freeze: by a person's word nothing is written anywhere, and nothing is lost; locks go on unless said.
 
+use super::halts::Reach;
 use super::sql::{get_time, get_time_opt, time};
 use super::{Ledger, LedgerError};
 use crate::domain::Timestamp;
@@ -50,6 +51,7 @@ impl Ledger {
     /// The ledger cannot be written.
     pub async fn freeze_begin(&self, order: FreezeOrder) -> Result<(), LedgerError> {
         let now = time(self.env.now());
+        let reach = if order.even_locks { Reach::EvenLocks } else { Reach::AllButLocks };
         self.write("freeze_begin", move |tx| {
             tx.execute(
                 "UPDATE freezes SET ended_at = ?1, ended_who = ?2, ended_text = 'replaced by another freeze'
@@ -62,7 +64,9 @@ impl Ledger {
             )?;
             Ok(())
         })
-        .await
+        .await?;
+        self.halt(reach);
+        Ok(())
     }
 
     /// The freeze is over. `false`: none stood.

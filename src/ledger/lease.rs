@@ -4,6 +4,7 @@
 use super::acts::acts;
 use super::decisions::{Cause, insert_operation, next_generation};
 use super::drip::{Drip, LeftToday, full_today, left_today};
+use super::halts::HaltMark;
 use super::inputs::link_view;
 use super::route_state::choose_pilots;
 use super::sql::{get_named, get_reason, get_time, json, time};
@@ -50,6 +51,8 @@ pub struct Leased {
     pub by_hand: bool,
     /// The way of emptying fields by which `values` were computed.
     pub clearing: Clearing,
+    /// It may leave only while no halt came since.
+    pub halts: HaltMark,
 }
 
 /// What a lease makes of an operation.
@@ -139,6 +142,7 @@ impl Ledger {
     pub async fn operations_lease(&self, order: LeaseOrder) -> Result<LeaseBatch, LedgerError> {
         let now = self.env.now();
         let sent = self.next_seq();
+        let halts = self.halt_mark();
         self.write("operations_lease", move |tx| {
             let (after, after_id) = order.after.0.clone().unwrap_or_default();
             choose_pilots(tx)?;
@@ -164,6 +168,7 @@ impl Ledger {
                 lease_one(tx, OperationId(id), now, sent.0, &order, &mut left, &mut batch)?;
             }
             crate::env::crash::point("inside_commit_lease");
+            batch.leased.iter_mut().for_each(|leased| leased.halts = halts);
             Ok(batch)
         })
         .await
@@ -176,6 +181,7 @@ impl Ledger {
     pub async fn locks_lease(&self, limit: usize) -> Result<Vec<Leased>, LedgerError> {
         let now = self.env.now();
         let sent = self.next_seq();
+        let halts = self.halt_mark();
         self.write("locks_lease", move |tx| {
             let ids: Vec<i64> = tx
                 .prepare_cached(LOCKS)?
@@ -186,7 +192,7 @@ impl Ledger {
                 .collect::<rusqlite::Result<_>>()?;
             let mut leased = Vec::with_capacity(ids.len());
             for id in ids {
-                let lock = read(tx, OperationId(id), now)?;
+                let lock = Leased { halts, ..read(tx, OperationId(id), now)? };
                 begin(tx, &lock, sent.0, None)?;
                 // From the first byte on it may be locked: whoever lets it be called again must unlock it.
                 tx.prepare_cached("UPDATE links SET lock_state = 'locked' WHERE id = ?1")?
@@ -390,6 +396,7 @@ pub(super) fn read(tx: &Transaction<'_>, id: OperationId, now: Timestamp) -> rus
             leased_at: now,
             by_hand: row.get::<_, String>("cause")?.starts_with("person:"),
             clearing: Clearing::Never,
+            halts: HaltMark::default(),
         })
     })
 }

@@ -1,6 +1,7 @@
 //! Opening and closing: the exclusive lock, the checks, the pragmas, the sequence.
 
 use super::error::{LedgerError, OpenError};
+use super::halts::Halts;
 use super::health::Health;
 use super::migrate;
 use super::readers::{self, Readers};
@@ -65,6 +66,7 @@ struct Shared {
     path: PathBuf,
     sequence: AtomicI64,
     blocks_epoch: AtomicI64,
+    halts: Halts,
     _lock: Option<LedgerLock>,
 }
 
@@ -111,6 +113,7 @@ impl Ledger {
                 path: path.to_owned(),
                 sequence: AtomicI64::new(first_number),
                 blocks_epoch: AtomicI64::new(epoch),
+                halts: Halts::default(),
                 _lock: lock,
             }),
             env,
@@ -141,6 +144,7 @@ impl Ledger {
                 path: path.to_owned(),
                 sequence: AtomicI64::new(0),
                 blocks_epoch: AtomicI64::new(0),
+                halts: Halts::default(),
                 _lock: None,
             }),
             env,
@@ -160,6 +164,10 @@ impl Ledger {
     /// The epoch of the block list as last committed.
     pub(super) fn blocks_epoch(&self) -> i64 {
         self.shared.blocks_epoch.load(Ordering::Acquire)
+    }
+
+    pub(super) fn halts(&self) -> &Halts {
+        &self.shared.halts
     }
 
     /// Tells senders that the block list changed; called after the commit that changed it.

@@ -1,5 +1,6 @@
 //! Whether a route acts: its state by a person's word, pilots, pauses that end, systemic stops.
 
+use super::halts::Reach;
 use super::sql::{self, time};
 use super::{Ledger, LedgerError, passes};
 use crate::domain::policy::RouteState;
@@ -77,7 +78,7 @@ impl Ledger {
         change: StateChange,
     ) -> Result<Option<StateNow>, LedgerError> {
         let now = self.env.now();
-        self.write("route_set_state", move |tx| {
+        let set = self.write("route_set_state", move |tx| {
             let Some(before) = state_of(tx, &route)? else { return Ok(None) };
             if change.state == NewState::Resumed && before.state != RouteState::Paused {
                 return Ok(Some(StateNow { state: before.state, changed: Changed::NotPaused }));
@@ -103,7 +104,12 @@ impl Ledger {
             let changed = if anew { Changed::LeftDry } else { Changed::Plainly };
             Ok(Some(StateNow { state: row.state, changed }))
         })
-        .await
+        .await?;
+        match set.map(|now| now.state) {
+            Some(RouteState::Dry | RouteState::Pilot | RouteState::Paused) => self.halt(Reach::AllButLocks),
+            Some(RouteState::On) | None => {}
+        }
+        Ok(set)
     }
 
     /// Pauses whose end has come are over; answers which routes are what they were before.

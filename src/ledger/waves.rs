@@ -123,7 +123,7 @@ pub(super) fn join(
 ) -> rusqlite::Result<Option<i64>> {
     let (Some(run), Some(kind)) = (cause.run, wave_kind(kind)) else { return Ok(None) };
     // What waits for a person does not slip out by being decided once more.
-    if let Some(wave) = inherited(tx, link, kind)? {
+    if let Some(wave) = inherited(tx, cause, link, kind)? {
         return Ok(Some(wave));
     }
     let found: Option<(String, Option<i64>, Option<i64>)> = tx
@@ -136,15 +136,40 @@ pub(super) fn join(
         .optional()?;
     let Some((route, Some(bound), pass)) = found else { return Ok(None) };
     let source = pass.map_or_else(|| format!("run:{run}"), |pass| format!("pass:{pass}"));
+    counted(tx, cause, &Wave { route, source, kind, bound }).map(Some)
+}
+
+/// What an operation is counted under.
+struct Wave {
+    route: String,
+    source: String,
+    kind: WaveKind,
+    bound: i64,
+}
+
+/// The number of the wave that is still open or held; where the last one of this source was decided about, a new
+/// one: a person's word holds for what was there when it was given.
+fn counted(tx: &Transaction<'_>, cause: &Cause, wave: &Wave) -> rusqlite::Result<i64> {
+    let grown: Option<i64> = tx
+        .prepare_cached(
+            "UPDATE waves SET operations = operations + 1,
+                    state = CASE WHEN operations + 1 > bound THEN 'held' ELSE state END
+             WHERE route = ?1 AND kind = ?3 AND state IN ('open', 'held') AND (source = ?2 OR source LIKE ?2 || '#%')
+             RETURNING id",
+        )?
+        .query_row((&wave.route, &wave.source, wave.kind.as_str()), |row| row.get(0))
+        .optional()?;
+    if let Some(id) = grown {
+        return Ok(id);
+    }
     tx.prepare_cached(
         "INSERT INTO waves (route, source, kind, operations, bound, since, state)
-         VALUES (?1, ?2, ?3, 1, ?4, ?5, CASE WHEN 1 > ?4 THEN 'held' ELSE 'open' END)
-         ON CONFLICT (route, source, kind) DO UPDATE SET operations = operations + 1,
-            state = CASE WHEN state = 'open' AND operations + 1 > bound THEN 'held' ELSE state END
+         SELECT ?1, CASE count(*) WHEN 0 THEN ?2 ELSE ?2 || '#' || (count(*) + 1) END, ?3, 1, ?4, ?5,
+                CASE WHEN 1 > ?4 THEN 'held' ELSE 'open' END
+         FROM waves WHERE route = ?1 AND kind = ?3 AND (source = ?2 OR source LIKE ?2 || '#%')
          RETURNING id",
     )?
-    .query_row((&route, &source, kind.as_str(), bound, time(cause.at)), |row| row.get(0))
-    .map(Some)
+    .query_row((&wave.route, &wave.source, wave.kind.as_str(), wave.bound, time(cause.at)), |row| row.get(0))
 }
 
 fn wave_kind(kind: OperationKind) -> Option<WaveKind> {
@@ -155,17 +180,30 @@ fn wave_kind(kind: OperationKind) -> Option<WaveKind> {
     }
 }
 
-/// The decided-about wave of the operation whose place the new one takes, if that was never sent.
-fn inherited(tx: &Transaction<'_>, link: LinkId, kind: WaveKind) -> rusqlite::Result<Option<i64>> {
+/// The wave of the operation whose place the new one takes, unsent. A held one is never left; an approved one
+/// only by this very decision, because a word does not hold for what comes back months later; an open one where
+/// the decision is only made anew before sending, so that many small runs are not taken for a flood.
+fn inherited(
+    tx: &Transaction<'_>,
+    cause: &Cause,
+    link: LinkId,
+    kind: WaveKind,
+) -> rusqlite::Result<Option<i64>> {
     let before: Option<(Option<i64>, bool)> = tx
         .prepare_cached(
-            "SELECT o.wave_id, o.state = 'superseded' AND o.attempts = 0
-                    AND coalesce(w.state IN ('held', 'approved'), 0)
+            "SELECT o.wave_id, o.state = 'superseded'
+                    AND CASE w.state WHEN 'held' THEN 1
+                                     WHEN 'approved' THEN o.finished_at = ?3
+                                     WHEN 'open' THEN o.finished_at = ?3
+                                          AND (SELECT cause FROM runs WHERE id = ?4) = 'refresh'
+                                     ELSE 0 END
              FROM operations o LEFT JOIN waves w ON w.id = o.wave_id
              WHERE o.link_id = ?1 AND CASE ?2 WHEN 'new' THEN o.kind = 'import' ELSE o.kind IN ('update', 'unlock') END
              ORDER BY o.generation DESC, o.id DESC LIMIT 1",
         )?
-        .query_row((link.0, kind.as_str()), |row| Ok((row.get(0)?, row.get(1)?)))
+        .query_row((link.0, kind.as_str(), time(cause.at), cause.run.map(|run| run.0)), |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })
         .optional()?;
     Ok(before.and_then(|(wave, takes_over)| wave.filter(|_| takes_over)))
 }

@@ -11,10 +11,11 @@ use crate::domain::{Contact, OperationKind, Reason, ReasonCode};
 use crate::env::crash;
 use crate::jobs::JobError;
 use crate::ledger::{Ending, Leased, LockShown};
-use crate::remote::CallClass;
+use crate::remote::{CallClass, StillHolds};
 use crate::sync::found_base;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
@@ -86,7 +87,8 @@ impl Work<'_> {
     async fn lock(&self, lock: Leased) -> Result<(Fate, Option<JobError>), JobError> {
         let Some(contact) = lock.view.contact else { return self.lock_unknown(&lock).await };
         let ledger = &self.context.ledger;
-        let about = WriteContext { operation: Some(lock.id), still: None };
+        let still: StillHolds = Arc::new(ledger.halt_watch_locks(lock.halts));
+        let about = WriteContext { operation: Some(lock.id), still: Some(still) };
         let target = ContactRef::Id(contact);
         let before = self.before_lock(&lock, contact).await?;
         let result = watched(self.context, self.context.write.lock(&target, about)).await;

@@ -71,8 +71,8 @@ impl Work<'_> {
                 }
             }
         }
-        let still = permit.as_ref().map(|permit| self.still(&leased, permit));
-        let Some(call) = call(self.context, &leased, permit.as_ref(), still) else {
+        let still = self.still(&leased, permit.as_ref());
+        let Some(call) = call(self.context, &leased, permit.as_ref(), Some(still)) else {
             let not_before = Some(self.context.env.now() + quiet(HOLD));
             ledger.operation_end(leased.id, Ending::Again { not_before }).await?;
             return Ok(end(Fate::PutBack, None));
@@ -161,8 +161,11 @@ impl Work<'_> {
     }
 
     /// The record whose decision is too old to be acted on: soon, where somebody would be made callable by it; after
-    /// an hour's outage, whatever it would change.
+    /// an hour's outage, whatever it would change. A person's word that a contact is to go rests on no record.
     fn too_old(&self, leased: &Leased) -> Option<RecordId> {
+        if leased.kind == OperationKind::Delete {
+            return None;
+        }
         let limits = &self.context.limits;
         let most = if plan::asks_gate(leased.kind, &leased.values) {
             limits.max_decision_age.min(limits.max_wait)
@@ -174,13 +177,15 @@ impl Work<'_> {
     }
 
     /// What must still hold when the request leaves: it may wait for a slot, for the rate, or for as long as
-    /// the dialler asks, and a block that comes meanwhile must not be overtaken.
-    fn still(&self, leased: &Leased, permit: &Permit) -> StillHolds {
+    /// the dialler asks; neither a freeze nor a block that comes meanwhile must be overtaken.
+    fn still(&self, leased: &Leased, permit: Option<&Permit>) -> StillHolds {
+        let goes_on = self.context.ledger.halt_watch(leased.halts);
+        let Some(permit) = permit else { return Arc::new(goes_on) };
         let current = self.context.ledger.gate_watch(permit);
         let (env, decided_at) = (self.context.env.clone(), leased.decided_at);
         let most = quiet(self.context.limits.max_decision_age);
         let ages = leased.record.is_some();
-        Arc::new(move || current() && (!ages || env.now() - decided_at <= most))
+        Arc::new(move || goes_on() && current() && (!ages || env.now() - decided_at <= most))
     }
 
     /// The gate right before sending: the answer given at the lease holds only while the block list is the

@@ -1,10 +1,11 @@
 //! Is anything lost when a contact is deleted by hand?
 
-use crate::support::world::{CAMPAIGN, World, minutes, seconds};
+use crate::support::world::{CAMPAIGN, Setup, World, minutes, seconds};
 use dialbridge::control::{Command, ContactAct, End};
 use dialbridge::domain::ContactId;
 use dialbridge::ledger::CallFilter;
 use dialbridge::sim::dialler::{CallPlan, Outcome};
+use dialbridge::sim::faults::{Action, Effect, Rule};
 use std::time::Duration;
 
 async fn act(world: &World, contact: i64, act: ContactAct) -> (End, String) {
@@ -42,6 +43,42 @@ async fn not_the_call_that_was_running_nor_its_late_result() {
     world.settle_down().await;
     assert_eq!(world.contacts(id).len(), 0, "what a person deleted is not imported again");
     world.assert_at_rest().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn not_the_wish_itself_while_the_crm_cannot_say_anything_about_the_record() {
+    let world = World::usual().await;
+    let id = world.record("Ada");
+    world.sync_all().await;
+    let contact = world.contact(id).id;
+    let reason = || "an audit".to_owned();
+    let until = Some(world.now() + chrono::TimeDelta::hours(2));
+    world.must(Command::Freeze { reason: reason(), until, even_locks: false }).await;
+    world.crm.faults.add(Rule::new(Action::Reset(Effect::None)));
+    assert_eq!(act(&world, contact, ContactAct::Delete).await.0, End::Done);
+    world.live(minutes(4 * 60)).await;
+    assert!(
+        world.dialler.contact(contact).is_none(),
+        "a person's word needs no other\n{}",
+        world.story().await
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn not_the_record_where_the_contact_goes_another_way() {
+    let world = World::new(Setup { route_keys: "vanished = \"import\"", ..Setup::default() }).await;
+    let id = world.record("Ada");
+    world.sync_all().await;
+    let contact = world.contact(id).id;
+    assert_eq!(act(&world, contact, ContactAct::Delete).await.0, End::Done);
+    assert!(world.dialler.portal().delete(contact));
+    world.live(minutes(3 * 60)).await;
+    assert_eq!(
+        world.ledger().blocks_list(None, false, 10).await.expect("blocks"),
+        [],
+        "{}",
+        world.story().await
+    );
 }
 
 #[tokio::test(start_paused = true)]

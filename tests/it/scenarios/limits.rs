@@ -1,9 +1,10 @@
 //! Can a list, a filter or a mapping flood a live campaign? Does everything stand still when told to?
 
-use crate::support::world::{Setup, World, minutes};
-use dialbridge::control::{Command, RouteWord, WaveOrder};
+use crate::support::world::{Setup, World, minutes, seconds};
+use dialbridge::control::{Command, End, RouteWord, WaveOrder};
 use dialbridge::domain::policy::RouteState;
 use dialbridge::domain::{RecordId, RouteName};
+use dialbridge::sim::faults::{Action, Effect, Rule};
 use serde_json::json;
 use std::time::Duration;
 
@@ -213,4 +214,117 @@ async fn does_a_pause_end_by_itself_and_hold_the_harvest_only_when_told_so() {
     world.must(route(RouteWord::Resume)).await;
     let row = world.ledger().route_show(RouteName::from("leads")).await.expect("read").expect("a route");
     assert_eq!(row.state, RouteState::On);
+}
+
+/// A pull of three slow pages, of which the first makes a wave; a person decides about it before the others come.
+async fn decided_in_the_middle(word: WaveOrder) -> World {
+    let world = limited().await;
+    world.editor().seed(450, 3);
+    let slow = Action::Latency { before: seconds(20), after: Duration::ZERO };
+    let slow = world.crm.faults.add(Rule::new(slow).path("contacts"));
+    let early = async {
+        let mut waves = Vec::new();
+        while waves.is_empty() {
+            world.env.sleep(seconds(1)).await;
+            waves = world.ledger().waves_list(None, false).await.expect("waves");
+        }
+        assert!((6..450).contains(&waves[0].waiting), "the test must be early: {waves:?}");
+        let (end, said) = world.command(wave(waves[0].id, word)).await;
+        assert_eq!(end, End::Done, "{said}");
+        waves[0].waiting
+    };
+    let (pulled, _decided) = tokio::join!(world.pull(), early);
+    pulled.expect("a pull");
+    world.crm.faults.remove(slow);
+    world
+}
+
+#[tokio::test(start_paused = true)]
+async fn is_what_comes_after_a_rejection_rejected_or_asked_about_and_never_sent() {
+    let world = decided_in_the_middle(WaveOrder::Reject).await;
+    world.push().await.expect("a push");
+    assert_eq!(world.dialler.len(), 0, "{:?}", world.ledger().waves_list(None, true).await);
+    let waves = world.ledger().waves_list(None, false).await.expect("waves");
+    assert_eq!(waves.len(), 1, "the rest needs a word of its own: {waves:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn is_what_comes_after_an_approval_asked_about_anew() {
+    let world = decided_in_the_middle(WaveOrder::Approve).await;
+    world.push().await.expect("a push");
+    let sent = world.dialler.len() as i64;
+    let waves = world.ledger().waves_list(None, false).await.expect("waves");
+    assert!(sent > 5, "what was approved is sent");
+    assert!(waves[0].waiting > 5, "what nobody saw is not approved: {waves:?}");
+}
+
+/// The freeze comes while some requests are under way and others are taken already.
+async fn frozen_in_the_middle(path: &'static str, act: impl AsyncFn(&World)) -> (World, u64) {
+    let world = World::usual().await;
+    act(&world).await;
+    let slow = Action::Latency { before: seconds(10), after: Duration::ZERO };
+    let slow = world.dialler.faults().add(Rule::new(slow).path(path));
+    let mark = world.mark();
+    let freeze = async {
+        world.env.sleep(seconds(5)).await;
+        let freeze = Command::Freeze { reason: reason(), until: None, even_locks: true };
+        assert_eq!(world.command(freeze).await.0, End::Done);
+    };
+    let (_pushed, ()) = tokio::join!(world.push(), freeze);
+    world.dialler.faults().remove(slow);
+    (world, mark)
+}
+
+#[tokio::test(start_paused = true)]
+async fn does_a_freeze_hold_also_what_was_taken_before_it() {
+    let new = async |world: &World| {
+        many(world, 30);
+        world.pull().await.expect("a pull");
+    };
+    let (world, mark) = frozen_in_the_middle("/import", new).await;
+    assert!((1..=6).contains(&world.writes(mark).len()), "what was under way: {:?}", world.writes(mark));
+    world.must(Command::Thaw { reason: reason() }).await;
+    world.settle_down().await;
+    assert_eq!(world.dialler.len(), 30);
+
+    let edited = async |world: &World| {
+        let ids = many(world, 30);
+        world.sync_all().await;
+        for id in ids {
+            world.editor().edit(id, json!({ "city": "Bonn" }));
+        }
+        world.pull().await.expect("a pull");
+    };
+    let (world, mark) = frozen_in_the_middle("/update", edited).await;
+    assert!((1..=6).contains(&world.writes(mark).len()), "{:?}", world.writes(mark));
+
+    let objecting = async |world: &World| {
+        let ids = many(world, 10);
+        world.sync_all().await;
+        for id in ids {
+            world.editor().edit(id, json!({ "do_not_call": true }));
+        }
+        world.pull().await.expect("a pull");
+    };
+    let (world, mark) = frozen_in_the_middle("/lock", objecting).await;
+    assert!((1..=2).contains(&world.writes(mark).len()), "{:?}", world.writes(mark));
+    world.must(Command::Thaw { reason: reason() }).await;
+    world.settle_down().await;
+    assert!(world.dialler.read(|state| state.contacts().all(|contact| contact.locked)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn are_many_small_pulls_of_an_outage_no_flood() {
+    let world = limited().await;
+    let down = world.dialler.faults().add(Rule::new(Action::Reset(Effect::None)));
+    for _ in 0..4 {
+        many(&world, 4);
+        world.try_all().await;
+        world.advance(minutes(40)).await;
+    }
+    world.dialler.faults().remove(down);
+    world.settle_down().await;
+    let waves = world.ledger().waves_list(None, false).await.expect("waves");
+    assert_eq!((world.dialler.len(), waves.len()), (16, 0), "{waves:?}");
+    world.assert_at_rest().await;
 }
