@@ -19,6 +19,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0008_blocks_by_contact.sql"),
     include_str!("../../migrations/0009_pull_memory.sql"),
     include_str!("../../migrations/0012_route_states.sql"),
+    include_str!("../../migrations/0013_heard.sql"),
 ];
 
 /// The schema this program knows.

@@ -19,6 +19,8 @@ pub struct PassRow {
     pub began_at: Timestamp,
     /// Where the next page begins; `None`: at the beginning.
     pub token: Option<String>,
+    /// Where it goes on listening for objections, while a fault of many records holds its place.
+    pub heard: Option<String>,
 }
 
 impl Ledger {
@@ -75,12 +77,26 @@ impl Ledger {
         let now = time(self.env.now());
         self.write("pass_move", move |tx| {
             tx.prepare_cached(
-                "UPDATE full_passes SET token = ?2, pages = pages + 1,
+                "UPDATE full_passes SET token = ?2, heard = NULL, pages = pages + 1,
                         state = CASE WHEN ?2 IS NULL THEN 'done' ELSE state END,
                         finished_at = CASE WHEN ?2 IS NULL THEN ?3 END
                  WHERE id = ?1 AND state = 'open'",
             )?
             .execute((pass, next, now))?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Its place is held by a fault of many records; it listens for objections from here on. `None`: the whole
+    /// object was heard, and it listens from its place again.
+    ///
+    /// # Errors
+    /// The ledger cannot be written.
+    pub async fn pass_heard(&self, pass: i64, next: Option<String>) -> Result<(), LedgerError> {
+        self.write("pass_heard", move |tx| {
+            tx.prepare_cached("UPDATE full_passes SET heard = ?2 WHERE id = ?1 AND state = 'open'")?
+                .execute((pass, next))?;
             Ok(())
         })
         .await
@@ -92,8 +108,10 @@ impl Ledger {
     /// The ledger cannot be written.
     pub async fn pass_rewind(&self, pass: i64) -> Result<(), LedgerError> {
         self.write("pass_rewind", move |tx| {
-            tx.prepare_cached("UPDATE full_passes SET token = NULL WHERE id = ?1 AND state = 'open'")?
-                .execute([pass])?;
+            tx.prepare_cached(
+                "UPDATE full_passes SET token = NULL, heard = NULL WHERE id = ?1 AND state = 'open'",
+            )?
+            .execute([pass])?;
             Ok(())
         })
         .await
@@ -161,5 +179,6 @@ fn pass_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<PassRow> {
         why: get_named(row, "why", PassReason::parse)?,
         began_at: get_time(row, "began_at")?,
         token: row.get("token")?,
+        heard: row.get("heard")?,
     })
 }

@@ -82,44 +82,63 @@ pub(super) async fn go_on(context: &PullContext) -> Result<Option<PassReport>, J
 }
 
 impl Work<'_> {
-    /// Page after page; `true`: that was the last one.
+    /// Page after page; `true`: that was the last one. Where a fault of many records strikes, the pass keeps its
+    /// place and only listens: whoever objects on a later page is not dialled until somebody mends the mapping.
     async fn stretch(&mut self, pass: &PassRow) -> Result<bool, JobError> {
-        let context = self.context;
-        let end = context.env.instant() + STRETCH;
+        let end = self.context.env.instant() + STRETCH;
+        let ledger = self.context.ledger.clone();
         let mut token = pass.token.clone().map(PageToken);
         loop {
-            self.stop_if_ending()?;
-            let asked = context.env.now();
-            let page = match context.crm.changed_since(None, token.as_ref()).await {
-                Ok(page) => page,
-                Err(error) => {
-                    // A place that the CRM no longer knows must not hold the pass for ever.
-                    if token.is_some() && matches!(error.kind, CallErrorKind::Rejected { .. }) {
-                        context.ledger.pass_rewind(pass.id).await?;
-                    }
-                    return Err(error.into());
-                }
-            };
-            self.counts.requests += 1;
-            let next = page.next.clone();
-            self.page(page, asked).await?;
-            if self.struck.is_some() {
-                // Its place stays where it was: the page is read again once the cause is gone.
-                return Ok(false);
-            }
-            context.ledger.pass_move(pass.id, next.as_ref().map(|next| next.0.clone())).await?;
-            if next.is_none() {
-                return Ok(true);
-            }
-            if next == token {
+            let listening = self.struck.is_some();
+            let mut next = self.next_page(pass, token.as_ref()).await?;
+            if next == token && next.is_some() {
                 return Err(JobError::Stopped(
                     "the CRM answers the same page again and again; check the connector's paging".to_owned(),
                 ));
             }
-            token = next;
-            if context.env.instant() >= end {
+            if self.struck.is_none() {
+                ledger.pass_move(pass.id, next.as_ref().map(|next| next.0.clone())).await?;
+                if next.is_none() {
+                    return Ok(true);
+                }
+            } else {
+                if !listening && let Some(heard) = &pass.heard {
+                    next = Some(PageToken(heard.clone()));
+                }
+                ledger.pass_heard(pass.id, next.as_ref().map(|next| next.0.clone())).await?;
+                if next.is_none() {
+                    return Ok(false);
+                }
+            }
+            if self.context.env.instant() >= end {
                 return Ok(false);
             }
+            token = next;
         }
+    }
+
+    /// Reads and stores one page; answers where the next one begins.
+    async fn next_page(
+        &mut self,
+        pass: &PassRow,
+        token: Option<&PageToken>,
+    ) -> Result<Option<PageToken>, JobError> {
+        self.stop_if_ending()?;
+        let context = self.context;
+        let asked = context.env.now();
+        let page = match context.crm.changed_since(None, token).await {
+            Ok(page) => page,
+            Err(error) => {
+                // A place that the CRM no longer knows must not hold the pass for ever.
+                if token.is_some() && matches!(error.kind, CallErrorKind::Rejected { .. }) {
+                    context.ledger.pass_rewind(pass.id).await?;
+                }
+                return Err(error.into());
+            }
+        };
+        self.counts.requests += 1;
+        let next = page.next.clone();
+        self.page(page, asked).await?;
+        Ok(next)
     }
 }

@@ -1,11 +1,17 @@
 //! Does a fault of all records stop the route, and one of a few stop nobody?
 
-use crate::support::world::{World, minutes, seconds};
+use crate::support::world::{Setup, World, minutes, seconds};
+use dialbridge::domain::Timestamp;
+use dialbridge::sim::faults::{Action, Rule};
 use serde_json::json;
 
 /// A row without the field that the route's condition names.
 fn lacking(world: &World, id: u64) -> String {
-    let modified = (world.now() + seconds(1)).format("%Y-%m-%dT%H:%M:%SZ").to_string();
+    lacking_since(world.now() + seconds(1), id)
+}
+
+fn lacking_since(modified: Timestamp, id: u64) -> String {
+    let modified = modified.format("%Y-%m-%dT%H:%M:%SZ").to_string();
     json!({
         "id": id, "name": "Other", "phone": format!("+49 30 23125 {id:03}"), "email": "a@b.example", "city": "Hof",
         "zip": "1", "do_not_call": false, "active": true, "modified_at": modified,
@@ -88,4 +94,37 @@ async fn do_records_that_cannot_be_read_stop_the_route_when_they_are_many() {
         world.editor().make_odd(id, "7");
     }
     world.pull().await.expect_err("the route must stop");
+}
+
+#[tokio::test(start_paused = true)]
+async fn are_objections_heard_that_only_a_new_mapping_sees_though_it_is_wrong_for_many() {
+    let keys = "max_new_per_run = 2000\nonly_if = \"phone and active\"";
+    let setup = Setup { route_keys: keys, ..Setup::default() };
+    let mut world = World::new(setup.clone()).await;
+    // Eight pages of 200; the objection stands on the last.
+    let ids: Vec<u64> = (0..1_500).map(|n| world.record(&format!("Name {n}"))).collect();
+    let objects = ids[1_490];
+    world.editor().edit(objects, json!({ "do_not_call": true }));
+    world.sync_all().await;
+    assert!(!world.locked(objects), "this mapping does not ask for it");
+    world.advance(minutes(20)).await;
+    world.sync_all().await;
+    // Under their old times: no ordinary pull reads them.
+    for id in &ids[..100] {
+        let modified = world.editor().modified(*id).expect("a time") + seconds(1);
+        world.editor().make_odd(*id, lacking_since(modified, *id));
+    }
+    let keys = "max_new_per_run = 2000\nonly_if = \"phone and active and not phone_blacklisted\"\nblock_if = \"do_not_call\"";
+    world.configure(&Setup { route_keys: keys, ..setup }).await;
+    // Each page takes so long that one stretch hears a part of them only.
+    let slow = Action::Latency { before: seconds(15), after: std::time::Duration::ZERO };
+    world.crm.faults.add(Rule::new(slow));
+    for _ in 0..4 {
+        world.pull().await.expect_err("the mapping is wrong for many");
+        world.advance(minutes(1)).await;
+    }
+    let _whatever = world.push().await;
+    assert!(world.locked(objects), "{:?}", world.stopped().await);
+    let locked = ids.iter().filter(|id| world.locked(**id)).count();
+    assert!(locked <= 101, "{locked}");
 }
