@@ -6,7 +6,8 @@ use crate::env::Env;
 use std::sync::Arc;
 use tokio::sync::Notify;
 
-/// Between two looks the clock may go back by so much (leap seconds, small corrections) without being "set back".
+/// The clock may be so far behind the latest time that was looked at (leap seconds, small corrections) without being
+/// "set back". Measured from the latest and not from the last look: many small steps back are a large one.
 const JITTER: chrono::TimeDelta = chrono::TimeDelta::seconds(2);
 
 /// When each of several schedules is due next. Pure: what the clock says is an argument.
@@ -17,7 +18,7 @@ const JITTER: chrono::TimeDelta = chrono::TimeDelta::seconds(2);
 #[derive(Debug, Default)]
 struct Timetable {
     entries: Vec<(Schedule, Option<Timestamp>)>,
-    last_look: Option<Timestamp>,
+    latest_look: Option<Timestamp>,
 }
 
 impl Timetable {
@@ -27,8 +28,8 @@ impl Timetable {
 
     /// The places, in order of adding, of what is due at `now`.
     fn due(&mut self, now: Timestamp) -> Vec<usize> {
-        let set_back = self.last_look.is_some_and(|last| now < last - JITTER);
-        self.last_look = Some(now);
+        let set_back = self.latest_look.is_some_and(|latest| now < latest - JITTER);
+        self.latest_look = if set_back { Some(now) } else { self.latest_look.max(Some(now)) };
         let mut due = Vec::new();
         for (place, (schedule, next)) in self.entries.iter_mut().enumerate() {
             match next {
@@ -146,9 +147,25 @@ mod tests {
         assert_eq!(table.due(right + TimeDelta::minutes(3)), [0], "not only next year");
     }
 
+    #[test]
+    fn a_clock_that_is_corrected_by_a_second_finds_nothing_due_twice() {
+        let mut table = timetable("*/5 * * * *");
+        let on_the_dot = at("2026-03-02T09:05:00Z");
+        table.due(on_the_dot - TimeDelta::seconds(1));
+        assert_eq!(table.due(on_the_dot), [0]);
+        assert!(table.due(on_the_dot - TimeDelta::seconds(1)).is_empty());
+        assert!(table.due(on_the_dot).is_empty());
+        // Second by second backwards for ten minutes is set back all the same.
+        for second in 1..600 {
+            table.due(on_the_dot - TimeDelta::seconds(second));
+        }
+        assert_eq!(table.due(on_the_dot), [0]);
+    }
+
     proptest! {
         /// Whatever the clock does, two looks never find one due instant twice while it goes forward, and within one
-        /// period after any look something is due.
+        /// period after any look something is due: counted from the latest look where the clock went back by so little
+        /// that it was not set back, because what was due by then is not due again.
         #[test]
         fn nothing_twice_and_nothing_forgotten(steps in proptest::collection::vec(-7_200_i64..7_200, 1..60)) {
             let mut table = timetable("*/5 * * * *");
@@ -166,8 +183,10 @@ mod tests {
                     prop_assert!(last_due.is_none_or(|last| last.timestamp().div_euclid(300) < slot), "{before} {now}");
                     last_due = Some(now);
                 }
-                let soon = now + TimeDelta::seconds(300);
-                let mut copy = Timetable { entries: table.entries.clone(), last_look: table.last_look };
+                let latest = table.latest_look.expect("a look");
+                prop_assert!(latest >= now && latest - now <= JITTER, "{latest} {now}");
+                let soon = latest + TimeDelta::seconds(300);
+                let mut copy = Timetable { entries: table.entries.clone(), latest_look: table.latest_look };
                 prop_assert_eq!(copy.due(soon), vec![0]);
             }
         }
