@@ -1,16 +1,15 @@
 //! The end of an operation: its state, the link's pair, contact and lock, the trail, the follow-up and the
 //! gate's third question, all in one transaction (semantics 4 and 8).
 
-use super::block_store::{lift_in, reason_of};
+use super::block_store::reason_of;
 use super::decisions::{Cause, insert_operation, next_generation};
-use super::hand_acts::TO_BE_DELETED;
+use super::hand_acts::delete_over;
 use super::holder::take_contact;
 use super::sql::{self, get_json, get_named, json, time};
 use super::trail::{self, FieldTrail};
 use super::{Ledger, LedgerError, due, gate, hints, lane, lease, sent_numbers};
 use crate::domain::{
-    Base, BlockSubject, ContactId, Intent, LinkId, OperationId, OperationKind, Reason, ReasonCode, Seq,
-    Timestamp, Wish,
+    Base, ContactId, Intent, LinkId, OperationId, OperationKind, Reason, ReasonCode, Seq, Timestamp, Wish,
 };
 use rusqlite::{OptionalExtension as _, Transaction, named_params};
 
@@ -222,11 +221,7 @@ fn apply(
     if row.kind == OperationKind::Delete {
         tx.prepare_cached("UPDATE links SET vanished_at = ?2 WHERE id = ?1")?
             .execute((row.link.0, time(now)))?;
-        if let Some(contact) = row.contact {
-            let subject = BlockSubject::Contact(contact);
-            let (client, source) = ("default", TO_BE_DELETED);
-            lift_in(tx, client, &subject, Some(source), "dialbridge", "it is deleted", now)?;
-        }
+        delete_over(tx, row.link, "it is deleted", now)?;
     }
     if done.overwritten {
         tx.prepare_cached("UPDATE links SET overwritten = 1 WHERE id = ?1")?.execute([row.link.0])?;

@@ -109,7 +109,7 @@ fn delete(tx: &Transaction<'_>, act: &Act) -> rusqlite::Result<Acted> {
 }
 
 /// The source of a block that holds a contact until it is deleted, and ends with that.
-pub(super) const TO_BE_DELETED: &str = "delete";
+const TO_BE_DELETED: &str = "delete";
 
 /// Blocks the contact, whoever's it is; answers the block and the epoch after it.
 fn hold(
@@ -156,4 +156,20 @@ fn unlock(tx: &Transaction<'_>, act: &Act) -> rusqlite::Result<Acted> {
     .execute((link.0, reason.params_json()))?;
     let epoch = if lifted > 0 { Some(epoch_raise(tx)?) } else { None };
     Ok((queue(tx, act, link, OperationKind::Unlock)?, epoch))
+}
+
+/// A deletion has come to its end, one way or another: nothing of the link's contacts is held for it any more, the
+/// ones it had before included.
+pub(super) fn delete_over(
+    tx: &Transaction<'_>,
+    link: LinkId,
+    why: &str,
+    now: Timestamp,
+) -> rusqlite::Result<()> {
+    for contact in contacts_of(tx, link)? {
+        let subject = BlockSubject::Contact(contact);
+        // A block on a contact holds whoever's client it was set under.
+        lift_in(tx, "", &subject, Some(TO_BE_DELETED), "dialbridge", why, now)?;
+    }
+    Ok(())
 }

@@ -5,6 +5,7 @@ use super::acts::acts;
 use super::decisions::{Cause, insert_operation, next_generation};
 use super::drip::{Drip, LeftToday, full_today, left_today};
 use super::halts::HaltMark;
+use super::hand_acts::delete_over;
 use super::inputs::link_view;
 use super::route_state::choose_pilots;
 use super::sql::{get_named, get_reason, get_time, json, time};
@@ -105,7 +106,8 @@ pub struct LeaseBatch {
 }
 
 /// Lanes whose turn it is. A lane's oldest waiting operation goes first, and none while one is in flight
-/// or uncertain. A person's own operation passes a route that does not act and a limit; nothing passes a freeze
+/// or uncertain. A person's reset, unlock or deletion overtakes older wishes of ours, which may be held; an update
+/// does not, because its body would take theirs along. A person's own operation passes a route that does not act and a limit; nothing passes a freeze
 /// or a wrong token.
 const QUEUE: &str = concat!(
     "SELECT o.id, o.not_before FROM operations o
@@ -115,7 +117,10 @@ const QUEUE: &str = concat!(
        AND (o.kind <> 'import' OR l.absent_at >= :absent OR (l.contact_id IS NOT NULL AND l.vanished_at IS NULL))
        AND NOT EXISTS (SELECT 1 FROM operations b WHERE b.link_id = o.link_id
               AND (b.state IN ('sending', 'uncertain')
-                   OR (b.state = 'waiting' AND (b.generation, b.id) < (o.generation, o.id))))
+                   OR (b.state = 'waiting' AND (b.generation, b.id) < (o.generation, o.id)
+                       AND NOT (o.cause LIKE 'person:%' AND o.kind NOT IN ('import', 'update')
+                                AND b.cause NOT LIKE 'person:%'
+                                AND b.kind IN ('import', 'update', 'unlock')))))
        AND ",
     acts!(),
     " ORDER BY o.not_before, o.id LIMIT :limit"
@@ -221,31 +226,6 @@ impl Ledger {
         })
         .await
     }
-
-    /// When the next operation may be sent, asked about, or a lock repeated, later than `after`; `None`:
-    /// nothing is to be waited for. What was due by then and was not sent waits in vain (for its lane, for a
-    /// campaign, for a side that is down), and must not hide what comes next.
-    ///
-    /// # Errors
-    /// The ledger cannot be read.
-    pub async fn operations_next_due(&self, after: Timestamp) -> Result<Option<Timestamp>, LedgerError> {
-        let due: Option<String> = self
-            .read("operations_next_due", move |connection| {
-                connection
-                    .prepare_cached(
-                        "SELECT min(at) FROM (
-                            SELECT min(not_before) AS at FROM operations o
-                                JOIN links l ON l.id = o.link_id LEFT JOIN routes r ON r.route = l.route
-                                WHERE o.state = 'waiting' AND o.not_before > ?1 AND (o.kind = 'lock' OR o.cause LIKE 'person:%'
-                                    OR l.route IS NULL OR (r.state IN ('on', 'pilot') AND r.stopped IS NULL))
-                            UNION ALL
-                            SELECT min(settle_at) FROM operations WHERE state = 'uncertain' AND settle_at > ?1)",
-                    )?
-                    .query_row([time(after)], |row| row.get(0))
-            })
-            .await?;
-        Ok(due.as_deref().and_then(super::sql::parse_time))
-    }
 }
 
 pub(super) fn put_back(
@@ -320,6 +300,9 @@ fn lease_one(
         }
         Plan::Unwished => {
             finish_unsent(tx, id, "superseded", ReasonCode::Newer, now)?;
+            if operation.kind == OperationKind::Delete {
+                delete_over(tx, operation.link, "it went another way", now)?;
+            }
             batch.superseded += 1;
         }
     }

@@ -45,6 +45,7 @@ mod lock_shown;
 mod meet;
 mod meet_due;
 mod migrate;
+mod next_due;
 mod notes;
 mod open;
 mod parked;

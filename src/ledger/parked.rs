@@ -1,6 +1,7 @@
 //! Parked items: what needs a person, tried again on demand, put aside until it changes.
 
 use super::decisions::{Cause, insert_operation, next_generation};
+use super::hand_acts::delete_over;
 use super::sql::{get_named, get_reason, get_time, time};
 use super::{Ledger, LedgerError, LeftOut, Listing, hints};
 use crate::domain::{Intent, LinkId, OperationKind, Reason, RecordId, RouteName, Timestamp};
@@ -124,15 +125,22 @@ impl Ledger {
     /// # Errors
     /// The ledger cannot be written.
     pub async fn operation_discard(&self, operation: i64) -> Result<bool, LedgerError> {
-        let now = time(self.env.now());
+        let now = self.env.now();
         self.write("operation_discard", move |tx| {
-            let changed = tx.execute(
-                "UPDATE operations SET state = 'cancelled', outcome = 'discarded', outcome_params = '{}',
-                        finished_at = ?2
-                 WHERE id = ?1 AND state = 'parked'",
-                (operation, now),
-            )?;
-            Ok(changed == 1)
+            let discarded: Option<(i64, String)> = tx
+                .prepare_cached(
+                    "UPDATE operations SET state = 'cancelled', outcome = 'discarded', outcome_params = '{}',
+                            finished_at = ?2
+                     WHERE id = ?1 AND state = 'parked' RETURNING link_id, kind",
+                )?
+                .query_row((operation, time(now)), |row| Ok((row.get(0)?, row.get(1)?)))
+                .optional()?;
+            if let Some((link, kind)) = &discarded
+                && kind == OperationKind::Delete.as_str()
+            {
+                delete_over(tx, LinkId(*link), "its deletion was put aside", now)?;
+            }
+            Ok(discarded.is_some())
         })
         .await
     }

@@ -2,7 +2,9 @@
 
 use crate::support::world::{CAMPAIGN, Setup, World, key, minutes};
 use dialbridge::control::{Command, ContactAct, End};
+use dialbridge::domain::policy::RouteState;
 use dialbridge::domain::{BlockSubject, ContactId};
+use dialbridge::sim::dialler::{CallPlan, Outcome};
 use serde_json::json;
 
 async fn act(world: &World, contact: i64, act: ContactAct) -> (End, String) {
@@ -141,5 +143,28 @@ async fn is_a_contact_of_others_unlocked_again_by_hand() {
     assert!(locked(), "the lock by hand stands");
     assert_eq!(act(&world, foreign, ContactAct::Unlock).await.0, End::Done);
     assert!(!locked());
+    world.assert_at_rest().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn does_an_act_by_hand_wait_behind_what_a_paused_route_holds() {
+    let world = World::usual().await;
+    let id = world.record("Ada");
+    world.sync_all().await;
+    let contact = ContactId(world.contact(id).id);
+    assert!(world.dialler.call(contact.0, CallPlan::new(Outcome::NoAnswer)));
+    world.live(minutes(1)).await;
+    world.switch(RouteState::Paused).await;
+    world.editor().edit(id, json!({ "city": "Bonn" }));
+    world.sync_all().await;
+    let mark = world.mark();
+    let act = Command::Contact { contact, act: ContactAct::Reset, reason: "asked".to_owned() };
+    let (end, said) = world.command(act).await;
+    assert_eq!(end, End::Done, "{said}");
+    assert_eq!(world.writes(mark), ["reset"], "{said}\n{}", world.story().await);
+    assert_eq!(world.value(id, "City"), json!("Ulm"), "the pause holds its own");
+    world.switch(RouteState::On).await;
+    world.settle_down().await;
+    assert_eq!(world.value(id, "City"), json!("Bonn"));
     world.assert_at_rest().await;
 }

@@ -1,11 +1,11 @@
 //! Is anything lost when a contact is deleted by hand?
 
 use crate::support::world::{CAMPAIGN, Setup, World, minutes, seconds};
-use dialbridge::control::{Command, ContactAct, End};
+use dialbridge::control::{Command, ContactAct, End, Parked};
 use dialbridge::domain::ContactId;
 use dialbridge::ledger::CallFilter;
 use dialbridge::sim::dialler::{CallPlan, Outcome};
-use dialbridge::sim::faults::{Action, Effect, Rule};
+use dialbridge::sim::faults::{Action, Effect, RetryAfter, Rule};
 use std::time::Duration;
 
 async fn act(world: &World, contact: i64, act: ContactAct) -> (End, String) {
@@ -79,6 +79,25 @@ async fn not_the_record_where_the_contact_goes_another_way() {
         "{}",
         world.story().await
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn not_the_record_where_a_deletion_that_was_rejected_is_put_aside() {
+    let world = World::usual().await;
+    let id = world.record("Ada");
+    world.sync_all().await;
+    let contact = world.contact(id).id;
+    let rejects = Action::Status { code: 400, retry_after: RetryAfter::Absent, effect: Effect::None };
+    world.dialler.faults().add(Rule::new(rejects).method(http::Method::DELETE));
+    assert_eq!(act(&world, contact, ContactAct::Delete).await.0, End::Done);
+    world.live(minutes(90)).await;
+    let parked = world.ledger().parked_list(None, 10).await.expect("parked");
+    let operation = parked.iter().find_map(|item| item.operation).expect("it is parked");
+    let what = Parked::Operation(operation);
+    world.must(Command::Discard { what, reason: "kept after all".to_owned() }).await;
+    assert_eq!(world.ledger().blocks_list(None, false, 10).await.expect("blocks"), []);
+    world.live(minutes(30)).await;
+    assert!(!world.locked(id), "{}", world.story().await);
 }
 
 #[tokio::test(start_paused = true)]
