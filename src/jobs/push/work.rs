@@ -120,7 +120,7 @@ impl Work<'_> {
             counts.refused += batch.refused;
             counts.superseded += batch.superseded;
         });
-        let links = batch.leased.iter().map(|leased| (leased.link, plan::opens(leased.kind))).collect();
+        let links = batch.leased.iter().map(|leased| (leased.link, plan::opens(leased))).collect();
         let answers = ledger.gate_ask_many(links).await?;
         ready.extend(batch.leased.into_iter().zip(answers.into_iter().map(Some)));
         Ok(batch.next)

@@ -144,6 +144,12 @@ async fn update(context: &PushContext, operation: &Leased) -> Result<(), JobErro
         ledger.operation_end(operation.id, Ending::Superseded).await?;
         return Ok(());
     };
+    if operation.given.as_ref().is_some_and(|given| given.before.is_none()) {
+        // What the contact holds is noted before such an update leaves: this one never did.
+        let ending = Ending::Again { not_before: Some(context.env.now()) };
+        ledger.operation_end(operation.id, ending).await?;
+        return Ok(());
+    }
     let Some(seen) = context.read.contact(contact, CallClass::Push).await? else {
         // A write that finds nothing looks for it in its own way.
         return send_again(context, operation).await;
@@ -154,6 +160,13 @@ async fn update(context: &PushContext, operation: &Leased) -> Result<(), JobErro
             Ok(())
         }
         UpdateVerdict::AsBefore => send_again(context, operation).await,
+        // What a person gave cannot be decided anew by anybody else.
+        UpdateVerdict::Neither(_) if operation.given.is_some() => {
+            let problem = "the contact holds neither what was given nor what it held before";
+            let reason = Reason::new(ReasonCode::InDoubt).with("problem", problem);
+            ledger.operation_end(operation.id, Ending::Parked(reason)).await?;
+            Ok(())
+        }
         UpdateVerdict::Neither(unknown) => {
             Ok(ledger.settle_decide_anew(operation.id, operation.link, unknown, record(operation)).await?)
         }

@@ -35,3 +35,4 @@ mod revision;
 mod switches;
 mod taken_over;
 mod unreadable;
+mod updated_by_hand;
