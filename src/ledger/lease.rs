@@ -4,7 +4,7 @@
 use super::acts::acts;
 use super::by_hand_update::mapped;
 use super::decisions::{Cause, insert_operation, next_generation};
-use super::drip::{Drip, LeftToday, full_today, left_today};
+use super::drip::{Drip, Today};
 use super::hand_acts::delete_over;
 use super::leased::{Leased, read};
 use super::route_state::choose_pilots;
@@ -44,6 +44,8 @@ pub struct LeaseOrder {
     pub clearing: Clearing,
     /// The routes that may import so many contacts a day and no more.
     pub drips: Vec<Drip>,
+    /// What makes somebody callable and was decided before is decided anew before it is sent.
+    pub fresh_since: Timestamp,
     /// Computes what is sent.
     pub plan: Planner,
 }
@@ -79,6 +81,8 @@ const QUEUE: &str = concat!(
      WHERE o.state = 'waiting' AND o.kind <> 'lock' AND o.not_before <= :now
        AND (o.not_before, o.id) > (:after, :after_id) AND (:only IS NULL OR l.route = :only)
        AND (o.kind <> 'import' OR l.absent_at >= :absent OR (l.contact_id IS NOT NULL AND l.vanished_at IS NULL))
+       AND (o.kind <> 'import' OR o.decided_at >= :fresh OR o.cause LIKE 'person:%'
+            OR l.route NOT IN (SELECT value FROM json_each(:full_of_old)))
        AND NOT EXISTS (SELECT 1 FROM operations b WHERE b.link_id = o.link_id
               AND (b.state IN ('sending', 'uncertain')
                    OR (b.state = 'waiting' AND (b.generation, b.id) < (o.generation, o.id)
@@ -115,14 +119,15 @@ impl Ledger {
         self.write("operations_lease", move |tx| {
             let (after, after_id) = order.after.0.clone().unwrap_or_default();
             choose_pilots(tx)?;
-            let mut left = left_today(tx, &order.drips)?;
+            let mut today = Today::read(tx, &order.drips, order.fresh_since, now)?;
             let found: Vec<(i64, String)> = tx
                 .prepare_cached(QUEUE)?
                 .query_map(
                     named_params! {
                         ":now": time(now), ":after": after, ":after_id": after_id, ":absent": time(order.absent_since),
                         ":only": order.only.as_ref().map(RouteName::as_str),
-                        ":limit": i64::try_from(order.limit).unwrap_or(i64::MAX), ":full": full_today(&left)?,
+                        ":limit": i64::try_from(order.limit).unwrap_or(i64::MAX), ":full": today.full()?,
+                        ":fresh": time(order.fresh_since), ":full_of_old": today.full_of_old()?,
                     },
                     |row| Ok((row.get(0)?, row.get(1)?)),
                 )?
@@ -134,7 +139,7 @@ impl Ledger {
                 batch.next = Some(QueuePlace(Some((not_before.clone(), *id))));
             }
             for (id, _) in found {
-                lease_one(tx, OperationId(id), now, sent.0, &order, &mut left, &mut batch)?;
+                lease_one(tx, OperationId(id), now, sent.0, &order, &mut today, &mut batch)?;
             }
             crate::env::crash::point("inside_commit_lease");
             batch.leased.iter_mut().for_each(|leased| leased.halts = halts);
@@ -224,13 +229,11 @@ fn lease_one(
     now: Timestamp,
     sent: i64,
     order: &LeaseOrder,
-    left: &mut LeftToday,
+    today: &mut Today,
     batch: &mut LeaseBatch,
 ) -> rusqlite::Result<()> {
     let mut operation = read(tx, id, now)?;
-    let mut drip = operation.route.as_ref().and_then(|route| left.get_mut(route));
-    drip = drip.filter(|_| operation.kind == OperationKind::Import && !operation.by_hand);
-    if drip.as_ref().is_some_and(|left| **left <= 0) {
+    if !today.has_room(&operation) {
         return Ok(());
     }
     operation.clearing = own_clearing(tx, id)?.unwrap_or(order.clearing);
@@ -250,9 +253,7 @@ fn lease_one(
             let body = json(&operation.values)?;
             begin(tx, &operation, sent, Some(&body))?;
             sent_numbers::leaving(tx, operation.link, &operation.values)?;
-            if let Some(left) = drip {
-                *left -= 1;
-            }
+            today.take(&operation);
             batch.leased.push(operation);
         }
         Plan::NothingLeft => {

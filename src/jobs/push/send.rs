@@ -173,9 +173,14 @@ impl Work<'_> {
             return None;
         }
         let limits = &self.context.limits;
-        let most = if asks_gate { limits.max_decision_age.min(limits.max_wait) } else { limits.max_wait };
+        let most = if asks_gate { self.callable_age() } else { limits.max_wait };
         let age = self.context.env.now() - leased.decided_at;
         (age > quiet(most)).then(|| leased.record.clone()).flatten()
+    }
+
+    /// How old a decision may be that makes somebody callable.
+    pub(super) fn callable_age(&self) -> Duration {
+        self.context.limits.max_decision_age.min(self.context.limits.max_wait)
     }
 
     /// What must still hold when the request leaves: it may wait for a slot, for the rate, or for as long as

@@ -109,6 +109,7 @@ impl Work<'_> {
             },
             clearing: ledger.clearing().await?,
             drips: self.drips(),
+            fresh_since: self.context.env.now() - quiet(self.callable_age()),
             plan: plan::plan,
         };
         let batch = ledger.operations_lease(order).await?;

@@ -8,6 +8,7 @@ mod beside;
 mod blocks;
 mod brake;
 mod by_hand;
+mod chosen;
 mod companions;
 mod cursor;
 mod dated;
