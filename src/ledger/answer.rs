@@ -96,12 +96,7 @@ impl Ledger {
     pub async fn operation_end(&self, id: OperationId, ending: Ending) -> Result<Ended, LedgerError> {
         let now = self.env.now();
         let answered = self.next_seq();
-        self.write("operation_end", move |tx| {
-            let ended = end_in(tx, id, &ending, now, answered)?;
-            crate::env::crash::point("inside_commit_answer");
-            Ok(ended)
-        })
-        .await
+        self.write("operation_end", move |tx| end_in(tx, id, &ending, now, answered)).await
     }
 
     /// What was parked by a failure of the whole side waits again (the systemic brake).

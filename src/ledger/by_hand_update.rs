@@ -77,7 +77,6 @@ impl Ledger {
             let operation = OperationId(insert_operation(tx, &cause, link, generation, &intent, None)?);
             tx.prepare_cached("UPDATE operations SET given = ?2 WHERE id = ?1")?
                 .execute((operation.0, json(&values)?))?;
-            crate::env::crash::point("inside_commit_by_hand");
             Ok(HandUpdate::Queued(operation))
         })
         .await

@@ -141,7 +141,6 @@ impl Ledger {
             for (id, _) in found {
                 lease_one(tx, OperationId(id), now, sent.0, &order, &mut today, &mut batch)?;
             }
-            crate::env::crash::point("inside_commit_lease");
             batch.leased.iter_mut().for_each(|leased| leased.halts = halts);
             Ok(batch)
         })
