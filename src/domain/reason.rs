@@ -134,6 +134,8 @@ reason_codes! {
     Systemic = "systemic", "stopped: {text}";
     /// So many known records are not named in the CRM's answers that the answers are in doubt.
     RecordsMissing = "records_missing", "{count} known records are not named in the CRM's answers: a right may be missing, or a filter broken, so nothing is concluded from it. If they were deleted on purpose, `dialbridge route on {route}` says so";
+    /// An update by hand of fields that a record has come to map.
+    FieldsMapped = "fields_mapped", "its fields come from record {record} of route {route} now: change them in the CRM";
     /// A person put it aside.
     Discarded = "discarded", "put aside by hand until it changes";
 }

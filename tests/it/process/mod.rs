@@ -9,6 +9,7 @@ mod damage;
 mod demo;
 mod house;
 mod judge;
+mod kill_commits;
 mod kill_points;
 mod kill_random;
 mod names;
