@@ -2,7 +2,7 @@
 
 use super::faults::{Action, ConnectionReset, Effect, Faults};
 use super::journal::{Answered, Asked, Journal, RequestKind};
-use super::spoil::{broken_element, emptied, html, replaced, reset, slow, status, truncated, typed};
+use super::spoil::{broken_element, emptied, html, replaced, reset, said, slow, status, truncated, typed};
 use crate::domain::Timestamp;
 use crate::env::Env;
 use axum::Router;
@@ -112,6 +112,7 @@ impl<E: Clone + Send + Sync + 'static> Wire<E> {
                 settle(&env, work, before, effect).await;
                 status(code, retry_after, env.now())
             }
+            Some(Action::Says { code, body }) => said(code, body),
             Some(Action::Empty404) => StatusCode::NOT_FOUND.into_response(),
             Some(Action::Reset(effect)) => {
                 settle(&env, work, before, effect).await;
