@@ -64,6 +64,18 @@ async fn collected(answer: Response) -> (http::response::Parts, Bytes) {
     (parts, to_bytes(body, usize::MAX).await.unwrap_or_default())
 }
 
+pub(super) async fn latin1(answer: Response) -> Response {
+    let (parts, body) = collected(answer).await;
+    let mut bytes = Vec::with_capacity(body.len());
+    for c in String::from_utf8_lossy(&body).chars() {
+        match u8::try_from(c) {
+            Ok(byte) => bytes.push(byte),
+            Err(_) => bytes.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
+        }
+    }
+    Response::from_parts(parts, Body::from(bytes))
+}
+
 pub(super) async fn truncated(answer: Response, clean: bool) -> Response {
     let (parts, body) = collected(answer).await;
     let half = body.slice(..body.len() / 2);

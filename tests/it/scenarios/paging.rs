@@ -62,3 +62,29 @@ async fn does_a_full_pass_come_to_its_end_whose_place_the_crm_has_forgotten() {
     assert!(world.stopped().await.is_none());
     world.assert_at_rest().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn does_a_session_that_ends_in_the_middle_of_a_list_cost_a_login_and_nothing_else() {
+    let crm = CrmSettings { access_life: seconds(30), ..CrmSettings::default() };
+    let setup =
+        Setup { connector: "sim-link", crm, route_keys: "max_new_per_run = 5000", ..Setup::default() };
+    let world = World::new(setup).await;
+    world.editor().seed(1_000, 1);
+    world
+        .crm
+        .faults
+        .add(Rule::new(Action::Latency { before: seconds(20), after: Duration::ZERO }).path("headed"));
+    let pages = |world: &World| world.crm.journal.requests_where(|asked| asked.path.ends_with("/headed"));
+    world.pull().await.expect("one pull");
+    let refused = |asked: &&dialbridge::sim::journal::Asked| {
+        asked.answered.as_ref().is_some_and(|answer| answer.status == Some(401))
+    };
+    let pages = pages(&world);
+    assert_eq!(pages.len() - pages.iter().filter(refused).count(), 5, "no page was read twice");
+    let logins = world.crm.journal.requests_where(|asked| asked.path == "/oauth/token").len();
+    assert!((2..=8).contains(&logins), "{logins}");
+    world.crm.faults.clear();
+    world.push().await.expect("a push");
+    assert_eq!(world.dialler.len(), 1_000);
+    assert!(world.stopped().await.is_none());
+}
