@@ -127,7 +127,8 @@ pub struct HarvestReport {
     pub times_in_gap: i64,
 }
 
-/// Harvests one campaign: sweep (or, while the list rests, who is likely to move), due list, audit. Whatever was stored before a failure stays.
+/// Harvests one campaign: sweep (or, while the list rests, who is likely to move), due list, audit. Whatever was
+/// stored before a failure stays.
 ///
 /// # Errors
 /// The dialler or the ledger cannot be used, the list was cut, or the program is ending.
@@ -164,7 +165,10 @@ impl Harvest<'_> {
         let began_at = ctx.env.now();
         let mut swept = sweep::sweep(ctx, Some(campaign), began).await?;
         let took = TimeDelta::milliseconds(swept.counts.list_ms);
-        swept.counts.rests_until = budget::rests_until(began_at, took, ctx.next_due);
+        // A list of which nothing came cost the dialler nothing.
+        if swept.counts.bytes > 0 {
+            swept.counts.rests_until = budget::rests_until(began_at, took, ctx.next_due);
+        }
         take_over(report, &swept);
         sweep::ask_for_missing(ctx, campaign, began, &mut swept).await?;
         report.sweep = swept.counts.clone();
