@@ -14,6 +14,7 @@ mod routes;
 mod send;
 mod status;
 mod story;
+mod sweeps;
 mod table;
 mod trial;
 mod zone;
