@@ -39,5 +39,6 @@ impl Local {
         self.parts.env.shutdown().cancel();
         self.parts.tracker.close();
         self.parts.tracker.wait().await;
+        super::identity::mark(&self.parts.ledger).await;
     }
 }

@@ -238,6 +238,7 @@ pub async fn build_on(
     env: Env,
     transports: &dyn Transports,
 ) -> anyhow::Result<Parts> {
+    super::identity::begin(&ledger, &settings, &env).await?;
     ledger.runs_mark_interrupted().await?;
     ledger.foreign_set(settings.foreign).await?;
     let sides = sides(&settings, &env, transports, Some(&ledger))?;

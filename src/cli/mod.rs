@@ -15,6 +15,7 @@ mod send;
 mod status;
 mod story;
 mod table;
+mod takeover;
 mod trial;
 mod zone;
 
@@ -68,6 +69,7 @@ async fn run(cli: Cli) -> End {
         Verb::Plan(verb) => routes::plan(&config, verb).await,
         Verb::Freeze(args) => routes::freeze(&config, args).await,
         Verb::Thaw { reason } => routes::thaw(&config, reason).await,
+        Verb::Takeover { yes, json } => takeover::run(&config, yes, Output::new(json.json)).await,
         Verb::Ledger(verb) => ledger::run(&config, verb).await,
         Verb::Block(verb) => blocks::run(&config, verb).await,
         Verb::Contacts(verb) => contacts::run(&config, verb).await,

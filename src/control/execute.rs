@@ -86,6 +86,7 @@ impl Control {
                 self.contact_update(contact, values, HandText { who, reason }, numbers, answer).await
             }
             Command::SendRecord { route, record } => self.send_record(route, record, who, answer).await,
+            Command::Takeover { confirmed } => self.takeover(confirmed, who, answer).await,
             Command::Status => {
                 self.status(answer);
                 Ok(End::Done)

@@ -38,6 +38,7 @@ const VERBS: &[(&str, &str, &str)] = &[
     ("plan reject", "dialbridge plan reject 3 --reason \"a wrong filter\"", PLAIN),
     ("freeze", "dialbridge freeze --until 2h --reason \"the auditor is here\"", PLAIN),
     ("thaw", "dialbridge thaw --reason \"the auditor has left\"", PLAIN),
+    ("takeover", "dialbridge takeover --yes", PARKS),
     ("route resume", "dialbridge route resume leads --reason \"audit is over\"", PLAIN),
     ("ledger runs", "dialbridge ledger runs --limit 10", PLAIN),
     ("ledger show", "dialbridge ledger show 17", PLAIN),

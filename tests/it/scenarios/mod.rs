@@ -21,6 +21,7 @@ mod found;
 mod full_pass;
 mod harvests;
 mod hints;
+mod identity;
 mod lanes;
 mod limits;
 mod lock_probe;
