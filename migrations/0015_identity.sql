@@ -19,10 +19,11 @@ INSERT INTO commits (id, number) VALUES (1, 0);
 
 -- The addresses under which each side was found to be what it was.
 CREATE TABLE side_addresses (
-    side     TEXT NOT NULL,                 -- dialler | crm:NAME
+    side     TEXT NOT NULL,                 -- dialler | crm:ROUTE
     base_url TEXT NOT NULL,                 -- the dialler's ends in the ClientsID
     since    TEXT NOT NULL,
     until    TEXT,
+    accepted_at TEXT,                       -- a person took it over, and its sample did not agree yet
     PRIMARY KEY (side, since)
 ) STRICT, WITHOUT ROWID;
 CREATE UNIQUE INDEX side_addresses_now ON side_addresses (side) WHERE until IS NULL;

@@ -3,6 +3,7 @@
 use crate::check::Settings;
 use crate::domain::identity::Watch;
 use crate::env::Env;
+use crate::jobs::identity::{self, Sides};
 use crate::ledger::{Ledger, LedgerError};
 use std::time::Duration;
 
@@ -18,6 +19,16 @@ pub(super) async fn begin(ledger: &Ledger, settings: &Settings, env: &Env) -> Re
         tracing::error!("all routes are paused (identity): {}", difference.in_words());
     }
     Ok(())
+}
+
+/// The sides that are asked, once after every start, whether they are the ones that the ledger knows.
+pub(super) fn watched(settings: &Settings) -> Sides {
+    let dialler = (identity::DIALLER.to_owned(), settings.dialler.http.base_url.clone());
+    let crms = settings.routes.values().filter_map(|route| {
+        let crm = settings.crms.get(&route.crm)?;
+        Some((identity::crm_of(&route.id), crm.http.base_url.clone()))
+    });
+    Sides::new(crms.chain([dialler]))
 }
 
 /// Until shutdown.

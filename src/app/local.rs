@@ -29,6 +29,7 @@ pub async fn open(settings: Settings) -> anyhow::Result<Local> {
         runners: parts.control.runners.clone(),
         beside: parts.control.beside.clone(),
         alone: true,
+        sides: parts.control.sides.clone(),
     };
     Ok(Local { control: Arc::new(control), parts })
 }

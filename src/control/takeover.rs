@@ -2,7 +2,7 @@
 
 use super::{Answer, Control, End};
 use crate::domain::identity::Difference;
-use crate::ledger::LedgerError;
+use crate::ledger::{LedgerError, SideBy};
 use crate::runtime::{Ask, Scope};
 use serde_json::json;
 
@@ -36,6 +36,10 @@ impl Control {
             answer.data(json!({ "taken_over": false, "differences": standing }));
             return Ok(End::Done);
         }
+        let mut accepted = Vec::new();
+        for subject in standing.iter().map(|difference| difference.subject.as_str()) {
+            accepted.extend(self.sides.accept(subject).await.map(|address| (subject, address)));
+        }
         if self.harvest_all(answer).await? == End::Failed {
             return Ok(self.not_taken_over("the dialler's contacts and calls could not be read", answer));
         }
@@ -50,6 +54,9 @@ impl Control {
         }
         let found = self.tell_found(answer).await?;
         let anew = self.ledger.routes_decide_anew().await?;
+        for (subject, address) in accepted {
+            self.ledger.side_is_at(subject, address, SideBy::Person).await?;
+        }
         let generation = self.ledger.identity_take_over(self.env.host().machine, who).await?;
         answer.text(format!(
             "taken over as generation {generation}: the routes are what they were before, and {anew} of them decide \

@@ -33,6 +33,7 @@ mod outage;
 mod refresh;
 mod resets;
 mod revision;
+mod sides;
 mod switches;
 mod taken_over;
 mod unreadable;

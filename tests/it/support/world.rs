@@ -59,6 +59,8 @@ pub struct Setup {
     pub seed: u64,
     /// When it begins.
     pub start: &'static str,
+    /// The CRM's address.
+    pub crm_url: &'static str,
     /// The bundled connector.
     pub connector: &'static str,
     /// How the CRM behaves.
@@ -88,6 +90,7 @@ impl Default for Setup {
         Self {
             seed: 7,
             start: "2026-03-02T09:00:00.250Z",
+            crm_url: "http://crm.invalid",
             connector: "sim-id",
             crm: CrmSettings::default(),
             dialler: DiallerConfig::default(),
@@ -221,6 +224,17 @@ impl World {
         self.stop().await;
         self.ledger_file = ledger.to_owned();
         self.restart_after(change).await;
+    }
+
+    /// The next start finds another CRM at the same address.
+    pub fn replace_crm(&mut self) -> SimCrm {
+        let settings = CrmSettings { login: Login::Token(TOKEN.to_owned()), ..CrmSettings::default() };
+        std::mem::replace(&mut self.crm, SimCrm::new(settings, self.env.child(), 99, Detail::Full))
+    }
+
+    /// The next start finds another dialler at the same address.
+    pub fn replace_dialler(&mut self) -> DiallerSim {
+        std::mem::replace(&mut self.dialler, DiallerSim::new(DiallerConfig::default(), self.env.child()))
     }
 
     /// The next start is on another machine.
@@ -566,7 +580,9 @@ fn load(config: &Path) -> Settings {
 }
 
 fn config_text(setup: &Setup) -> String {
-    let Setup { connector, dialler_keys, beside, pull, route_keys, fields, more, ledger_keys, .. } = setup;
+    let Setup {
+        crm_url, connector, dialler_keys, beside, pull, route_keys, fields, more, ledger_keys, ..
+    } = setup;
     format!(
         r#"
 [dialler]
@@ -579,7 +595,7 @@ allow_http   = true
 
 [crm.sales]
 connector    = "{connector}"
-base_url     = "http://crm.invalid"
+base_url     = "{crm_url}"
 token_file   = "crm.token"
 allow_http   = true
 
