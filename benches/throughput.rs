@@ -5,6 +5,7 @@
 //! of their own and every measured job in a fresh one, so that its peak memory (`VmHWM`) is the job's alone.
 //! The ledger is written as in operation: `synchronous=FULL`, on the disk of the folder for temporary files.
 
+mod service;
 mod sides;
 
 use anyhow::{Context as _, bail, ensure};
@@ -61,7 +62,18 @@ fn in_runtime(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<
 fn measure(sizes: &Sizes) -> anyhow::Result<()> {
     imports(sizes)?;
     unchanged(sizes)?;
-    harvested(sizes)
+    harvested(sizes)?;
+    served(sizes)
+}
+
+fn served(sizes: &Sizes) -> anyhow::Result<()> {
+    let figures = service::measure(sizes.contacts)?;
+    println!("the daemon, {} contacts", sizes.contacts);
+    println!("  from its start until it is ready   {:8.3} s", figures.ready.as_secs_f64());
+    println!("  its memory idle                    {:8.1} MB", figures.idle);
+    let swept = format!("{:8.1} MB", figures.swept);
+    line("its peak memory with a sweep", &swept, "under 100 MB", figures.swept < 100.0);
+    Ok(())
 }
 
 /// The bare loop before and after, so that a machine that slows down meanwhile is seen.

@@ -21,32 +21,27 @@ pub struct AttemptRow {
     pub detail: String,
 }
 
-#[async_trait::async_trait]
 impl ports::CallSink for Ledger {
-    async fn tried(&self, tried: Try) {
-        let operation = tried.operation;
-        let stored = self
-            .write("attempt_add", move |tx| {
-                tx.prepare_cached(
-                    "INSERT INTO attempts (operation_id, sent_at, answered_at, outcome, status, detail)
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-                )?
-                .execute((
-                    tried.operation.0,
-                    time(tried.sent_at),
-                    time(tried.answered_at),
-                    tried.outcome,
-                    tried.status,
-                    tried.detail,
-                ))?;
-                tx.prepare_cached("UPDATE operations SET attempts = attempts + 1 WHERE id = ?1")?
-                    .execute([tried.operation.0])
-            })
-            .await;
-        if let Err(error) = stored {
-            // The operation's own row stays `sending`: the next start settles it by asking.
-            tracing::error!(%operation, %error, "an attempt could not be stored");
-        }
+    /// Joins the answer's commit in most cases. One that is not stored costs its row only: until the answer is
+    /// stored as well, the operation stays `sending`, and the next start settles it by asking.
+    fn tried(&self, tried: Try) {
+        self.post("attempt_add", move |tx| {
+            tx.prepare_cached(
+                "INSERT INTO attempts (operation_id, sent_at, answered_at, outcome, status, detail)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            )?
+            .execute((
+                tried.operation.0,
+                time(tried.sent_at),
+                time(tried.answered_at),
+                tried.outcome,
+                tried.status,
+                tried.detail,
+            ))?;
+            tx.prepare_cached("UPDATE operations SET attempts = attempts + 1 WHERE id = ?1")?
+                .execute([tried.operation.0])?;
+            Ok(())
+        });
     }
 }
 

@@ -76,6 +76,26 @@ mod tests {
     use crate::ledger::testing::scene;
     use crate::ledger::{Done, Ending};
 
+    #[tokio::test]
+    async fn who_has_a_contact_is_found_without_reading_every_link() {
+        let scene = scene().await;
+        for sql in [
+            "SELECT id, route IS NULL FROM links WHERE contact_id = ?1 AND id <> ?2",
+            "SELECT id FROM links WHERE contact_id = ?1 ORDER BY route IS NULL LIMIT 1",
+            "UPDATE links SET vanished_at = NULL WHERE contact_id = ?1 AND vanished_at IS NOT NULL",
+            "SELECT l.id FROM contact_numbers n JOIN links l ON l.contact_id = n.contact_id WHERE n.number = ?1",
+        ] {
+            let sql = sql.replace("?1", "11").replace("?2", "1");
+            let asked = sql.clone();
+            let plan = scene.ledger.read("test_plan", move |connection| {
+                let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {asked}"))?;
+                statement.query_map([], |row| row.get::<_, String>("detail"))?.collect::<Result<Vec<_>, _>>()
+            });
+            let plan = plan.await.expect("a plan").join("; ");
+            assert!(plan.contains("links_by_contact") && !plan.contains("SCAN l"), "{sql}: {plan}");
+        }
+    }
+
     #[tokio::test(start_paused = true)]
     async fn an_import_that_met_a_contact_locked_by_itself_locks_it_again_and_asks_for_a_decision() {
         let scene = scene().await;

@@ -1,6 +1,7 @@
 //! A small pool of read-only connections; a read never waits for the writer, nor the writer for it.
 
 use super::error::LedgerError;
+use super::open::steady_plans;
 use rusqlite::{Connection, OpenFlags};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -77,6 +78,7 @@ pub(super) fn open(path: &Path) -> rusqlite::Result<Connection> {
         OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI,
     )?;
     connection.set_prepared_statement_cache_capacity(64);
+    steady_plans(&connection)?;
     connection.busy_timeout(Duration::from_secs(5))?;
     connection.execute_batch("PRAGMA query_only = ON; PRAGMA temp_store = MEMORY;")?;
     Ok(connection)

@@ -60,22 +60,31 @@ impl Writer {
         let (reply, answer) = oneshot::channel();
         let slot = std::sync::Arc::new(std::sync::Mutex::new(None));
         let filled = slot.clone();
-        let command = Command {
-            what,
-            body: Box::new(move |transaction| {
-                let value = body(transaction)?;
-                *filled.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(value);
-                Ok(())
-            }),
-            finish: Box::new(move |result| {
-                // The asker may be gone (shutdown); what it asked is stored all the same.
-                let _gone = reply.send(result);
-            }),
+        let fill = move |transaction: &Transaction<'_>| {
+            let value = body(transaction)?;
+            *filled.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(value);
+            Ok(())
         };
-        self.commands.send(command).map_err(|_| LedgerError::Closed)?;
+        self.post(what, fill, move |result| {
+            // The asker may be gone (shutdown); what it asked is stored all the same.
+            let _gone = reply.send(result);
+        });
         answer.await.map_err(|_| LedgerError::Closed)??;
         let value = slot.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
         value.ok_or(LedgerError::Closed)
+    }
+
+    /// The same for whoever does not wait: in its turn, and `finish` is told how it ended.
+    pub(super) fn post(
+        &self,
+        what: &'static str,
+        body: impl FnOnce(&Transaction<'_>) -> Result<(), rusqlite::Error> + Send + 'static,
+        finish: impl FnOnce(Result<(), LedgerError>) + Send + 'static,
+    ) {
+        let command = Command { what, body: Box::new(body), finish: Box::new(finish) };
+        if let Err(mpsc::error::SendError(command)) = self.commands.send(command) {
+            (command.finish)(Err(LedgerError::Closed));
+        }
     }
 }
 
@@ -86,10 +95,11 @@ async fn run(
     health: Health,
 ) {
     let mut connection = Some(connection);
-    let mut company = 1;
+    let (mut company, mut last) = (1, Duration::ZERO);
     while let Some(first) = inbox.recv().await {
-        let group = gather(first, &mut inbox, company).await;
+        let group = gather(first, &mut inbox, company, last).await;
         company = group.len();
+        let began = tokio::time::Instant::now();
         let Some(mut taken) = connection.take() else { return };
         let ran = tokio::task::spawn_blocking(move || {
             let results = run_group(&mut taken, group);
@@ -101,6 +111,7 @@ async fn run(
             return health.judge(&Err::<(), _>(LedgerError::WriterDied));
         };
         connection = Some(given_back);
+        last = began.elapsed();
         if lock_queued {
             locks_queued.send_modify(|commits| *commits += 1);
         }
@@ -120,12 +131,13 @@ async fn run(
     }
 }
 
-/// A lone command goes at once; where others came together last time, the group waits a moment for as many. Not
-/// for more: a few askers that each wait for their answer would wait out the whole moment every time.
+/// A lone command goes at once. Where others came together last time, the group waits for as many, though no longer
+/// than the last commit took: on a slow disk that saves flushes, on a quick one it would cost more than it saves.
 async fn gather(
     first: Command,
     inbox: &mut mpsc::UnboundedReceiver<Command>,
     company: usize,
+    last: Duration,
 ) -> Vec<Command> {
     let mut group = vec![first];
     while group.len() < GROUP {
@@ -135,8 +147,10 @@ async fn gather(
         }
     }
     let company = company.min(GROUP);
-    if group.len() < company {
-        let deadline = tokio::time::Instant::now() + GATHER;
+    let most = GATHER.min(last);
+    // The runtime's clock has no shorter time.
+    if group.len() < company && most >= Duration::from_millis(1) {
+        let deadline = tokio::time::Instant::now() + most;
         while group.len() < company {
             match tokio::time::timeout_at(deadline, inbox.recv()).await {
                 Ok(Some(command)) => group.push(command),

@@ -255,10 +255,8 @@ impl Inner {
             self.send_complete(context, request).await
         };
         self.report(pass, context, &tried);
-        // Made before the await: an answer whose body still streams cannot be shared between threads.
-        let kept = self.as_try(context, sent_at, &tried);
-        if let (Some(sink), Some(kept)) = (&self.sink, kept) {
-            sink.tried(kept).await;
+        if let (Some(sink), Some(kept)) = (&self.sink, self.as_try(context, sent_at, &tried)) {
+            sink.tried(kept);
         }
         tried
     }

@@ -276,9 +276,9 @@ pub mod ports {
     use super::Try;
 
     /// Keeps every try of a write.
-    #[async_trait::async_trait]
     pub trait CallSink: Send + Sync {
-        /// Stores one try. It must not fail the call: the answer is already there.
-        async fn tried(&self, tried: Try);
+        /// Stores one try. It must neither fail the call nor hold it up: the answer is already there, and its own
+        /// commit comes after this one.
+        fn tried(&self, tried: Try);
     }
 }

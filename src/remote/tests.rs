@@ -70,9 +70,8 @@ impl Transport for Script {
 #[derive(Default)]
 struct Sink(Mutex<Vec<&'static str>>);
 
-#[async_trait::async_trait]
 impl ports::CallSink for Sink {
-    async fn tried(&self, tried: Try) {
+    fn tried(&self, tried: Try) {
         self.0.lock().unwrap().push(tried.outcome);
     }
 }

@@ -15,6 +15,7 @@ use crate::ledger::{Ending, GateAnswer, Leased};
 use crate::remote::{CallError, CallErrorKind, StillHolds};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Semaphore;
 
 /// What became of an operation, for the balance.
 #[derive(Debug)]
@@ -46,10 +47,20 @@ pub(super) enum Answer {
 }
 
 impl Work<'_> {
-    /// Sends one leased operation and stores how it ended.
-    pub(super) async fn send(&self, leased: Leased, gate: Option<GateAnswer>) -> Result<Sent, JobError> {
+    /// Sends one leased operation and stores how it ended. A slot is held until the answer is there and not while
+    /// it is stored: a slow disk must not leave the dialler idle.
+    pub(super) async fn send(
+        &self,
+        leased: Leased,
+        gate: GateAnswer,
+        slots: &Semaphore,
+    ) -> Result<Sent, JobError> {
         let end = |fate, stop| Sent { id: leased.id, route: leased.route.clone(), fate, stop };
         let ledger = &self.context.ledger;
+        let Ok(slot) = slots.acquire().await else {
+            ledger.operations_put_back(vec![leased.id], None).await?;
+            return Ok(end(Fate::PutBack, None));
+        };
         let mut permit = None;
         if let Some(record) = self.too_old(&leased) {
             let not_before = Some(self.context.env.now() + quiet(HOLD));
@@ -78,6 +89,7 @@ impl Work<'_> {
             return Ok(end(Fate::PutBack, None));
         };
         let result = watched(self.context, call).await;
+        drop(slot);
         crash::point("after_answer");
         self.count(|counts| counts.requests += 1);
         match result {
@@ -190,12 +202,8 @@ impl Work<'_> {
 
     /// The gate right before sending: the answer given at the lease holds only while the block list is the
     /// same.
-    async fn ask(&self, leased: &Leased, given: Option<GateAnswer>) -> Result<GateAnswer, JobError> {
+    async fn ask(&self, leased: &Leased, mut answer: GateAnswer) -> Result<GateAnswer, JobError> {
         let ledger = &self.context.ledger;
-        let mut answer = match given {
-            Some(answer) => answer,
-            None => ledger.gate_ask(leased.link, plan::opens(leased.kind)).await?,
-        };
         loop {
             match &answer {
                 GateAnswer::Open(permit) if !ledger.gate_is_current(permit) => {

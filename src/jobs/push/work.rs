@@ -8,12 +8,18 @@ use crate::ledger::{Drip, GateAnswer, LeaseOrder, Leased, QueuePlace};
 use crate::runtime::Scope;
 use chrono_tz::Tz;
 use futures_util::StreamExt as _;
+use futures_util::future::OptionFuture;
 use futures_util::stream::FuturesUnordered;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
+use tokio::sync::Semaphore;
 
 /// So many passes through the queue at most: a lane advances by one operation in each.
 const PASSES: usize = 32;
+/// So many times what may be in flight is leased at most.
+const LEASED: usize = 4;
+/// So many times as much is under way at most, from the gate to the answer's commit.
+const UNDER_WAY: usize = 2;
 
 /// What a pass did.
 #[derive(Default)]
@@ -22,6 +28,13 @@ struct Pass {
     taken: i64,
     /// Records to be decided anew before their operations may go.
     too_old: BTreeMap<RouteName, Vec<RecordId>>,
+}
+
+/// What a lease brought.
+struct Batch {
+    taken: i64,
+    ready: Vec<(Leased, GateAnswer)>,
+    next: Option<QueuePlace>,
 }
 
 impl Work<'_> {
@@ -44,11 +57,14 @@ impl Work<'_> {
         self.stopped_routes()
     }
 
-    /// Goes through the queue once.
+    /// Goes through the queue once. The next operations are leased while others are under way: whoever waits for
+    /// a commit must not keep an answer from being stored.
     async fn pass(&self) -> Result<Pass, JobError> {
         let in_flight = self.context.limits.max_in_flight.max(1);
         let mut place = Some(QueuePlace::default());
-        let mut ready: VecDeque<(Leased, Option<GateAnswer>)> = VecDeque::new();
+        let mut ready: VecDeque<(Leased, GateAnswer)> = VecDeque::new();
+        let mut leasing: OptionFuture<_> = None.into();
+        let slots = Semaphore::new(in_flight);
         let mut running = FuturesUnordered::new();
         let mut pass = Pass::default();
         let mut stop: Option<JobError> = None;
@@ -56,33 +72,49 @@ impl Work<'_> {
             if self.context.env.shutdown().is_cancelled() && stop.is_none() {
                 stop = Some(JobError::ShuttingDown);
             }
-            if stop.is_none()
-                && ready.len() < in_flight
-                && let Some(after) = place.take()
-            {
-                let room = 4 * in_flight - ready.len() - running.len();
-                place = match self.lease(after, room, &mut ready, &mut pass).await {
-                    Ok(next) => next,
-                    Err(error) => {
-                        stop = Some(error);
-                        None
-                    }
-                };
-            }
-            while stop.is_none()
-                && running.len() < in_flight
-                && let Some((leased, gate)) = ready.pop_front()
-            {
-                running.push(Box::pin(self.send(leased, gate)));
-            }
-            match running.next().await {
-                Some(Ok(sent)) => {
-                    let failed = self.account(sent, &mut pass).await;
-                    stop = stop.or(failed);
+            if stop.is_none() {
+                // While a lease is under way it has the place.
+                if ready.len() < in_flight
+                    && let Some(after) = place.take()
+                {
+                    let room = LEASED * in_flight - ready.len() - running.len();
+                    leasing = Some(Box::pin(self.lease(after, room))).into();
                 }
-                Some(Err(error)) => stop = stop.or(Some(error)),
-                None if stop.is_some() || (place.is_none() && ready.is_empty()) => break,
-                None => {}
+                while running.len() < UNDER_WAY * in_flight
+                    && let Some((leased, gate)) = ready.pop_front()
+                {
+                    running.push(Box::pin(self.send(leased, gate, &slots)));
+                }
+            } else {
+                // Whoever still waits for a slot is put back.
+                slots.close();
+            }
+            // In a fixed order, so that a seed of the simulation stays one history.
+            tokio::select! {
+                biased;
+                Some(batch) = &mut leasing => {
+                    leasing = None.into();
+                    match batch {
+                        Ok(batch) => {
+                            pass.taken += batch.taken;
+                            place = batch.next;
+                            ready.extend(batch.ready);
+                        }
+                        Err(error) => stop = stop.or(Some(error)),
+                    }
+                }
+                Some(sent) = running.next() => match sent {
+                    Ok(sent) => {
+                        let failed = self.account(sent, &mut pass).await;
+                        stop = stop.or(failed);
+                    }
+                    Err(error) => stop = stop.or(Some(error)),
+                },
+                else => {
+                    if stop.is_some() || (place.is_none() && ready.is_empty()) {
+                        break;
+                    }
+                }
             }
         }
         drop(running);
@@ -92,13 +124,7 @@ impl Work<'_> {
         stop.map_or(Ok(pass), Err)
     }
 
-    async fn lease(
-        &self,
-        after: QueuePlace,
-        limit: usize,
-        ready: &mut VecDeque<(Leased, Option<GateAnswer>)>,
-        pass: &mut Pass,
-    ) -> Result<Option<QueuePlace>, JobError> {
+    async fn lease(&self, after: QueuePlace, limit: usize) -> Result<Batch, JobError> {
         let ledger = &self.context.ledger;
         let order = LeaseOrder {
             limit,
@@ -115,7 +141,6 @@ impl Work<'_> {
         let batch = ledger.operations_lease(order).await?;
         crate::env::crash::point("after_lease");
         let taken = batch.leased.len() as i64 + batch.refused + batch.superseded;
-        pass.taken += taken;
         self.count(|counts| {
             counts.taken += taken;
             counts.refused += batch.refused;
@@ -123,8 +148,7 @@ impl Work<'_> {
         });
         let links = batch.leased.iter().map(|leased| (leased.link, plan::opens(leased.kind))).collect();
         let answers = ledger.gate_ask_many(links).await?;
-        ready.extend(batch.leased.into_iter().zip(answers.into_iter().map(Some)));
-        Ok(batch.next)
+        Ok(Batch { taken, ready: batch.leased.into_iter().zip(answers).collect(), next: batch.next })
     }
 
     /// The days of the routes that have a daily limit.

@@ -93,7 +93,9 @@ async fn a_block_during_an_import_locks_right_after_it() {
     };
     let (report, ()) = tokio::join!(house.push(), block);
     assert!(house.contact("1").locked, "{:?}", house.operations("1").await);
-    assert_eq!(report.counts.done, 2);
+    // Who is not to be called is also looked for by its key, and what is found then is locked once more.
+    assert!((2..=3).contains(&report.counts.done), "{:?}", house.operations("1").await);
+    assert_eq!(house.sim.journal().count("import"), 1);
 }
 
 #[tokio::test(start_paused = true)]
