@@ -7,6 +7,7 @@ mod check;
 mod concerns;
 mod contacts;
 mod ledger;
+mod ledger_file;
 mod left_out;
 mod output;
 mod route_args;

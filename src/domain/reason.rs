@@ -141,7 +141,7 @@ reason_codes! {
     /// An older copy stands where the ledger stood.
     LedgerOlder = "ledger_older", "the ledger is older than the one last seen in its place ({commits} changes are missing): it was restored";
     /// The file was made as a backup.
-    LedgerIsBackup = "ledger_is_backup", "the ledger is the backup of {at}: what was done since is not in it";
+    LedgerIsBackup = "ledger_is_backup", "the ledger was restored: it is the backup of {at}, and what was done since is not in it";
     /// What is kept beside the ledger is not there.
     MarkMissing = "mark_missing", "the file .generation that belongs beside the ledger is missing: it was restored or copied without it";
     /// Another ledger stood in its place.

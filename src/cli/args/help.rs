@@ -47,6 +47,12 @@ const VERBS: &[(&str, &str, &str)] = &[
     ("ledger parked", "dialbridge ledger parked --reason no_phone", PLAIN),
     ("ledger skipped", "dialbridge ledger skipped --route leads", PLAIN),
     ("ledger calls", "dialbridge ledger calls --route leads --limit 200", PLAIN),
+    (
+        "ledger check",
+        "dialbridge ledger check --json",
+        "0 it is sound, 1 something is wrong or it cannot be read, 2 usage or config",
+    ),
+    ("ledger backup", "dialbridge ledger backup /var/backups/dialbridge.sqlite", PLAIN),
     ("ledger retry", "dialbridge ledger retry --route leads --record 53", PLAIN),
     ("ledger discard", "dialbridge ledger discard --operation 12 --reason \"a test record\"", PLAIN),
     ("block add", "dialbridge block add --number \"0171 2345678\" --reason \"said no on the phone\"", PLAIN),

@@ -16,6 +16,22 @@ fn city(house: &House) -> String {
     house.dialler.contacts_with("leads-2")[0].get("City").as_str().unwrap_or_default().to_owned()
 }
 
+/// Everything that the ledger holds is in its file, and nobody has it open.
+fn at_rest(house: &House) {
+    let connection = rusqlite::Connection::open(house.ledger()).expect("opens");
+    connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").expect("all in one file");
+}
+
+/// As the README says it: the file, without what belongs to the one before.
+fn restore(house: &House, from: &std::path::Path) {
+    for companion in ["ledger.sqlite-wal", "ledger.sqlite-shm"] {
+        if house.path(companion).exists() {
+            std::fs::remove_file(house.path(companion)).expect("removed");
+        }
+    }
+    std::fs::copy(from, house.ledger()).expect("restored");
+}
+
 /// With its ledger's home said, because tests may run in a container.
 async fn house() -> House {
     let house = House::new(6).await;
@@ -28,10 +44,11 @@ async fn house() -> House {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_restored_ledger_comes_up_paused_says_why_and_is_taken_over() {
     let house = house().await;
+    at_rest(&house);
     std::fs::copy(house.ledger(), house.path("copy")).expect("copied");
     house.crm.editor().edit(1, json!({ "city": "Bonn" }));
     house.run(&["sync"]).await.expect(0);
-    std::fs::copy(house.path("copy"), house.ledger()).expect("restored");
+    restore(&house, &house.path("copy"));
     house.crm.editor().edit(2, json!({ "city": "Bonn" }));
 
     let mut daemon = house.daemon().await;
@@ -58,8 +75,39 @@ async fn a_restored_ledger_comes_up_paused_says_why_and_is_taken_over() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_backup_made_beside_the_daemon_is_sound_and_comes_up_paused() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let house = house().await;
+    let mut daemon = house.daemon().await;
+    let file = house.path("backup.sqlite");
+    let name = file.to_str().expect("text");
+    let made = house.run(&["ledger", "backup", name, "--json"]).await.expect(0).json().remove(0);
+    assert_eq!(made["generation"], 2, "{made}");
+    let mode = std::fs::metadata(&file).expect("a file").permissions().mode();
+    assert_eq!(mode & 0o007, 0, "others may not read it: {mode:o}");
+    house.run(&["ledger", "backup", name]).await.expect(1).says("exists already");
+    house.run(&["ledger", "backup", "/no/such/folder/x"]).await.expect(1).says("no backup was made");
+    house.crm.editor().edit(2, json!({ "city": "Bonn" }));
+    house.run(&["sync"]).await.expect(0);
+    assert_eq!(city(&house), "Bonn", "the ledger itself goes on");
+    house.run(&["ledger", "check"]).await.expect(0).says("sound: the file");
+    daemon.signal("TERM");
+    daemon.ended().await;
+
+    restore(&house, &file);
+    house.crm.editor().edit(2, json!({ "city": "Hof" }));
+    house.run(&["sync"]).await.says("it is the backup of").says("dialbridge takeover");
+    assert_eq!(city(&house), "Bonn", "nothing is sent from it");
+    house.run(&["ledger", "check"]).await.expect(0);
+    house.run(&["takeover", "--yes"]).await.expect(0).says("generation 3");
+    house.run(&["sync"]).await.expect(0);
+    assert_eq!(city(&house), "Hof");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_ledger_that_was_moved_is_paused_also_for_commands_without_a_daemon() {
     let house = house().await;
+    at_rest(&house);
     std::fs::create_dir(house.path("moved")).expect("a folder");
     std::fs::rename(house.ledger(), house.path("moved/ledger.sqlite")).expect("moved");
     let text =

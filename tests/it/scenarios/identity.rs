@@ -63,9 +63,15 @@ async fn does_a_clone_on_another_machine_call_nobody_and_lock_all_the_same() {
         assert!(end == End::Failed && said.contains("takeover"), "{said}");
     }
     let locks = world.dialler.journal().count("lock");
+    let mark = world.mark();
     let (end, said) = world.command(TAKEOVER).await;
     assert_eq!(end, End::Done, "{said}");
     world.idle().await;
+    let (id, since) = (world.contact(ada).id, world.dialler.journal().requests_since(mark));
+    let reads =
+        |body: serde_json::Value| body["IDList"].as_array().is_some_and(|ids| ids.contains(&json!(id)));
+    let read = since.iter().any(|asked| asked.kind.name == "batch" && reads(asked.json()));
+    assert!(read, "also a contact that looks as it did is read: {}", world.story().await);
     assert_eq!(world.dialler.journal().count("lock"), locks + 1, "every wished lock goes once more");
     assert_eq!(state(&world).await.0, RouteState::On);
     assert_eq!(world.value(ada, "City"), json!("Bonn"));
