@@ -27,7 +27,10 @@ pub fn measure(contacts: u32) -> anyhow::Result<Figures> {
     // The first start makes the ledger; only every later one is a start of the service.
     Daemon::start(folder)?.1.end()?;
     let (ready, daemon) = Daemon::start(folder)?;
-    #[expect(clippy::disallowed_methods, reason = "no runtime runs here, and nothing else is to run meanwhile")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "no runtime runs here, and nothing else is to run meanwhile"
+    )]
     std::thread::sleep(IDLE);
     let idle = daemon.memory("VmRSS:")?;
     let harvest = verb(folder, &["sync", "harvest"]).stdout(Stdio::null()).status()?;

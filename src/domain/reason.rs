@@ -143,7 +143,7 @@ reason_codes! {
     /// The file was made as a backup.
     LedgerIsBackup = "ledger_is_backup", "the ledger was restored: it is the backup of {at}, and what was done since is not in it";
     /// What is kept beside the ledger is not there.
-    MarkMissing = "mark_missing", "the file .generation that belongs beside the ledger is missing: it was restored or copied without it";
+    MarkMissing = "mark_missing", "the file .generation that belongs beside the ledger is missing or unreadable: the ledger was restored or copied without it";
     /// Another ledger stood in its place.
     LedgerReplaced = "ledger_replaced", "another ledger was last at work in this one's place";
     /// A side holds other people under the ids that the ledger knows.
