@@ -2,7 +2,7 @@
 
 use super::{Answer, Control, End};
 use crate::domain::{ContactId, FieldName, OperationId};
-use crate::ledger::{GateAnswer, HandUpdate, LedgerError};
+use crate::ledger::{GateAnswer, HandUpdate, LedgerError, Mapped};
 use crate::runtime::Ask;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -33,15 +33,14 @@ impl Control {
             };
             fields.insert(field, value);
         }
-        if !numbers.is_empty() && self.is_shut(contact, numbers.clone(), answer).await? {
+        if !numbers.is_empty() && self.is_shut(contact, numbers, answer).await? {
             return Ok(End::Failed);
         }
         let HandText { who, reason } = text;
-        let update =
-            self.ledger.contact_update_by_hand(CLIENT.to_owned(), contact, fields, numbers, who, reason);
+        let update = self.ledger.contact_update_by_hand(CLIENT.to_owned(), contact, fields, who, reason);
         match update.await? {
             HandUpdate::Queued(operation) => self.send_and_show(operation, answer).await,
-            HandUpdate::Mapped { route, record, fields } => {
+            HandUpdate::Mapped(Mapped { route, record, fields }) => {
                 let names: Vec<&str> = fields.iter().map(|field| field.as_str()).collect();
                 answer.error(format!(
                     "refused: {} of contact {contact} come from record {record} of route {route}; change them in the CRM, \

@@ -148,6 +148,8 @@ reason_codes! {
     LedgerReplaced = "ledger_replaced", "another ledger was last at work in this one's place";
     /// A side holds other people under the ids that the ledger knows.
     OtherPeople = "other_people", "{side} is not the one the ledger knows: of {of} {what} it was asked for, {agree} are the same";
+    /// An update by hand of fields that a record has come to map.
+    FieldsMapped = "fields_mapped", "its fields come from record {record} of route {route} now: change them in the CRM";
     /// A person put it aside.
     Discarded = "discarded", "put aside by hand until it changes";
 }

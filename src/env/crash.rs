@@ -21,6 +21,21 @@ pub fn point(name: &str) {
 #[inline]
 pub fn point(_name: &str) {}
 
+/// The point inside a commit of the ledger: `inside_commit_NAME`, NAME being what is stored. Its statements have run,
+/// nothing of it is on the disk.
+#[cfg(any(test, debug_assertions))]
+pub fn inside_commit(what: &str) {
+    let name = format!("inside_commit_{what}");
+    if is_armed(&name) {
+        point(&name);
+    }
+}
+
+/// Nothing, in a release build.
+#[cfg(not(any(test, debug_assertions)))]
+#[inline]
+pub fn inside_commit(_what: &str) {}
+
 /// Whether a test wants the process to end at this point, for points that cost something to watch.
 #[cfg(any(test, debug_assertions))]
 pub fn is_armed(name: &str) -> bool {

@@ -7,7 +7,7 @@ use super::hand_acts::delete_over;
 use super::holder::take_contact;
 use super::sql::{self, get_json, get_named, json, time};
 use super::trail::{self, FieldTrail};
-use super::{Ledger, LedgerError, due, gate, hints, lane, lease, sent_numbers};
+use super::{Ledger, LedgerError, by_hand_update, due, gate, hints, lane, lease, sent_numbers};
 use crate::domain::{
     Base, ContactId, Intent, LinkId, OperationId, OperationKind, Reason, ReasonCode, Seq, Timestamp, Wish,
 };
@@ -84,6 +84,8 @@ struct Row {
     cause: String,
     wish: Wish,
     contact: Option<ContactId>,
+    /// Whether it is an update by hand: then it says nothing of what the record wishes.
+    given: bool,
 }
 
 impl Ledger {
@@ -94,12 +96,7 @@ impl Ledger {
     pub async fn operation_end(&self, id: OperationId, ending: Ending) -> Result<Ended, LedgerError> {
         let now = self.env.now();
         let answered = self.next_seq();
-        self.write("operation_end", move |tx| {
-            let ended = end_in(tx, id, &ending, now, answered)?;
-            crate::env::crash::point("inside_commit_answer");
-            Ok(ended)
-        })
-        .await
+        self.write("operation_end", move |tx| end_in(tx, id, &ending, now, answered)).await
     }
 
     /// What was parked by a failure of the whole side waits again (the systemic brake).
@@ -177,7 +174,7 @@ pub(super) fn end_in(
 
 fn open_row(tx: &Transaction<'_>, id: OperationId) -> rusqlite::Result<Option<Row>> {
     tx.prepare_cached(
-        "SELECT o.link_id, o.kind, o.cause, l.wish, coalesce(o.contact_id, l.contact_id) AS contact
+        "SELECT o.link_id, o.kind, o.cause, o.given IS NOT NULL AS given, l.wish, coalesce(o.contact_id, l.contact_id) AS contact
          FROM operations o JOIN links l ON l.id = o.link_id
          WHERE o.id = ?1 AND o.state IN ('sending', 'uncertain')",
     )?
@@ -188,6 +185,7 @@ fn open_row(tx: &Transaction<'_>, id: OperationId) -> rusqlite::Result<Option<Ro
             cause: row.get("cause")?,
             wish: get_named(row, "wish", Wish::parse)?,
             contact: row.get::<_, Option<i64>>("contact")?.map(ContactId),
+            given: row.get("given")?,
         })
     })
     .optional()
@@ -231,9 +229,10 @@ fn apply(
         lock_held(tx, row, &reason, now)?;
     }
     if let Some(reason) = &done.follow_up {
-        queue(tx, row, OperationKind::Update, reason, now)?;
+        let follows = queue(tx, row, OperationKind::Update, reason, now)?;
+        by_hand_update::carry_emptied(tx, id, follows)?;
     }
-    if matches!(row.kind, OperationKind::Import | OperationKind::Update) {
+    if matches!(row.kind, OperationKind::Import | OperationKind::Update) && !row.given {
         tx.prepare_cached("UPDATE links SET complete = ?2 WHERE id = ?1")?
             .execute((row.link.0, done.follow_up.is_none()))?;
     }
@@ -281,11 +280,11 @@ fn queue(
     kind: OperationKind,
     reason: &Reason,
     now: Timestamp,
-) -> rusqlite::Result<()> {
+) -> rusqlite::Result<OperationId> {
     let cause = Cause { at: now, decided_at: now, text: row.cause.clone(), run: None };
     let generation = next_generation(tx, row.link)?;
-    insert_operation(tx, &cause, row.link, generation, &Intent { kind, reason: reason.clone() }, None)?;
-    Ok(())
+    let intent = Intent { kind, reason: reason.clone() };
+    insert_operation(tx, &cause, row.link, generation, &intent, None).map(OperationId)
 }
 
 /// The gate's third question, and the lock that overlapped: a contact that must not be called may just have

@@ -1,12 +1,15 @@
-//! Fields of a contact that a person changes: an ordinary update in the contact's lane.
+//! Fields of a contact that a person changes. An update by hand has a body of its own, kept with its operation: it
+//! sends exactly what the person gave, takes along nothing that is held, and no decision about the record replaces it.
+//! Nor does it change what the record wishes, so no later update sends the person's value once more.
 
 use super::decisions::{Cause, insert_operation, lane_of_contact, next_generation};
-use super::inputs::link_view;
-use super::sql::json;
+use super::sql::{get_json, json};
 use super::{Ledger, LedgerError};
 use crate::domain::{
-    ContactId, DesiredValue, FieldName, Intent, OperationId, OperationKind, Reason, ReasonCode, Values,
+    ContactId, DesiredValue, FieldName, Intent, LinkId, LinkView, OperationId, OperationKind, Pair, Reason,
+    ReasonCode, Values,
 };
+use rusqlite::{Connection, OptionalExtension as _, Transaction};
 
 /// What became of the wish.
 #[derive(Debug, Clone, PartialEq)]
@@ -14,18 +17,42 @@ pub enum HandUpdate {
     /// It waits to be sent.
     Queued(OperationId),
     /// These fields are the CRM's: it would write its own values again.
-    Mapped {
-        /// The route that maps them.
-        route: String,
-        /// The record they come from.
-        record: String,
-        /// Which.
-        fields: Vec<FieldName>,
-    },
+    Mapped(Mapped),
+}
+
+/// Fields of a contact that come from its record.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Mapped {
+    /// The route that maps them.
+    pub route: String,
+    /// The record they come from.
+    pub record: String,
+    /// Which.
+    pub fields: Vec<FieldName>,
+}
+
+/// What a person gave for an update by hand.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Given {
+    /// The fields with what the dialler is sent; null empties.
+    pub values: Values,
+    /// What the contact held right before it was sent; `None`: it never left.
+    pub before: Option<Values>,
+}
+
+impl Given {
+    /// Of such an update only what was given counts as desired, and what the contact held before as agreed upon.
+    pub(super) fn stands_in(&self, view: &mut LinkView) {
+        let wished = |(field, value): (&FieldName, &_)| (*field, DesiredValue::same(Clone::clone(value)));
+        view.desired = self.values.iter().map(wished).collect();
+        for (field, value) in self.before.iter().flatten() {
+            view.base.insert(*field, Pair { crm: value.clone(), dialler: value.clone() });
+        }
+    }
 }
 
 impl Ledger {
-    /// Queues a change of fields by hand; `numbers` are the numbers among them in E.164, for the gate.
+    /// Queues a change of fields by hand.
     ///
     /// # Errors
     /// The ledger cannot be written.
@@ -34,37 +61,89 @@ impl Ledger {
         client: String,
         contact: ContactId,
         values: Values,
-        numbers: Vec<String>,
         who: String,
         text: String,
     ) -> Result<HandUpdate, LedgerError> {
         let now = self.env.now();
         self.write("contact_update_by_hand", move |tx| {
             let link = lane_of_contact(tx, now, &client, contact)?;
-            let mut desired = link_view(tx, link)?.desired;
-            let owner: (Option<String>, Option<String>) = tx
-                .prepare_cached("SELECT route, record_id FROM links WHERE id = ?1")?
-                .query_row([link.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
-            if let (Some(route), Some(record)) = owner {
-                let fields: Vec<FieldName> =
-                    values.keys().filter(|field| desired.contains_key(*field)).copied().collect();
-                if !fields.is_empty() {
-                    return Ok(HandUpdate::Mapped { route, record, fields });
-                }
-            }
-            desired.extend(values.into_iter().map(|(field, value)| (field, DesiredValue::same(value))));
-            tx.execute("UPDATE links SET desired = ?2 WHERE id = ?1", (link.0, json(&desired)?))?;
-            for number in &numbers {
-                tx.prepare_cached("INSERT OR IGNORE INTO link_numbers (number, link_id) VALUES (?1, ?2)")?
-                    .execute((number, link.0))?;
+            if let Some(mapped) = mapped(tx, link, &values)? {
+                return Ok(HandUpdate::Mapped(mapped));
             }
             let cause = Cause { at: now, decided_at: now, text: format!("person:{who}"), run: None };
             let reason = Reason::new(ReasonCode::ByHand).with("text", &text);
             let intent = Intent { kind: OperationKind::Update, reason };
             let generation = next_generation(tx, link)?;
-            let operation = insert_operation(tx, &cause, link, generation, &intent, None)?;
-            Ok(HandUpdate::Queued(OperationId(operation)))
+            let operation = OperationId(insert_operation(tx, &cause, link, generation, &intent, None)?);
+            tx.prepare_cached("UPDATE operations SET given = ?2 WHERE id = ?1")?
+                .execute((operation.0, json(&values)?))?;
+            Ok(HandUpdate::Queued(operation))
         })
         .await
     }
+
+    /// Notes what the contact holds right before an update by hand leaves: whoever asks later what became of it
+    /// compares with that, because no base need have these fields.
+    ///
+    /// # Errors
+    /// The ledger cannot be written; then it may not leave.
+    pub async fn update_note_before(&self, id: OperationId, before: Values) -> Result<(), LedgerError> {
+        self.write("update_note_before", move |tx| {
+            tx.prepare_cached("UPDATE operations SET before = ?2 WHERE id = ?1 AND state = 'sending'")?
+                .execute((id.0, json(&before)?))?;
+            Ok(())
+        })
+        .await
+    }
+}
+
+/// What an update by hand sends; `None`: the operation is none.
+pub(super) fn given(connection: &Connection, id: OperationId) -> rusqlite::Result<Option<Given>> {
+    connection
+        .prepare_cached("SELECT given, before FROM operations WHERE id = ?1 AND given IS NOT NULL")?
+        .query_row([id.0], |row| {
+            let before: Option<String> = row.get("before")?;
+            let before = before.is_some().then(|| get_json(row, "before")).transpose()?;
+            Ok(Given { values: get_json(row, "given")?, before })
+        })
+        .optional()
+}
+
+/// Those of the fields that the link's record maps, if any.
+pub(super) fn mapped(
+    connection: &Connection,
+    link: LinkId,
+    values: &Values,
+) -> rusqlite::Result<Option<Mapped>> {
+    let (route, record, desired): (Option<String>, Option<String>, crate::domain::Desired) = connection
+        .prepare_cached("SELECT route, record_id, desired FROM links WHERE id = ?1")?
+        .query_row([link.0], |row| Ok((row.get(0)?, row.get(1)?, get_json(row, "desired")?)))?;
+    let (Some(route), Some(record)) = (route, record) else { return Ok(None) };
+    let fields: Vec<FieldName> =
+        values.keys().filter(|field| desired.contains_key(*field)).copied().collect();
+    Ok((!fields.is_empty()).then_some(Mapped { route, record, fields }))
+}
+
+/// The operation that takes the place of an update by hand sends what that one was given.
+pub(super) fn carry(tx: &Transaction<'_>, from: OperationId, to: OperationId) -> rusqlite::Result<()> {
+    tx.prepare_cached(
+        "UPDATE operations SET given = (SELECT given FROM operations WHERE id = ?1) WHERE id = ?2",
+    )?
+    .execute((from.0, to.0))?;
+    Ok(())
+}
+
+/// The same for what was to be emptied and kept its value.
+pub(super) fn carry_emptied(
+    tx: &Transaction<'_>,
+    from: OperationId,
+    to: OperationId,
+) -> rusqlite::Result<()> {
+    tx.prepare_cached(
+        "UPDATE operations SET given = (SELECT json_group_object(g.key, NULL) FROM operations o, json_each(o.given) g
+                                        WHERE o.id = ?1 AND g.type = 'null')
+         WHERE id = ?2 AND EXISTS (SELECT 1 FROM operations o WHERE o.id = ?1 AND o.given IS NOT NULL)",
+    )?
+    .execute((from.0, to.0))?;
+    Ok(())
 }

@@ -153,14 +153,15 @@ pub(super) fn join_contact(
 }
 
 /// What waits and only states a wish is replaced by the newest one; a parked operation too, once a new
-/// one takes its place or nobody wishes it any more. A waiting lock goes only when it is no longer wished.
+/// one takes its place or nobody wishes it any more. A waiting lock goes only when it is no longer wished. What a
+/// person gave for an update by hand is no wish of the record's: no decision about that replaces it.
 fn supersede(tx: &Transaction<'_>, cause: &Cause, link: LinkId, decision: &Decision) -> rusqlite::Result<()> {
     let now = time(cause.at);
     let lock_stays =
         decision.wish == Wish::Locked && !decision.intents.iter().any(|i| i.kind == OperationKind::Lock);
     tx.prepare_cached(
         "UPDATE operations SET state = 'superseded', finished_at = ?2, outcome = 'newer'
-         WHERE link_id = ?1 AND state = 'waiting'
+         WHERE link_id = ?1 AND state = 'waiting' AND given IS NULL
            AND (kind IN ('import', 'update') OR (kind = 'lock' AND NOT ?3)
                 OR (kind = 'unlock' AND NOT (?4 AND cause LIKE 'person:%')))",
     )?
@@ -168,7 +169,7 @@ fn supersede(tx: &Transaction<'_>, cause: &Cause, link: LinkId, decision: &Decis
     .execute((link.0, &now, lock_stays, decision.wish == Wish::Callable))?;
     tx.prepare_cached(
         "UPDATE operations SET state = 'superseded', finished_at = ?2, outcome = 'newer'
-         WHERE link_id = ?1 AND state = 'parked'
+         WHERE link_id = ?1 AND state = 'parked' AND given IS NULL
            AND (?3 AND kind IN ('import', 'update', 'unlock', 'lock')
                 OR ?4 AND kind IN ('import', 'update', 'unlock') OR ?5 AND kind = 'lock')",
     )?

@@ -6,7 +6,6 @@ use super::due::{self, HarvestRules, Share};
 use super::sql::{get_time, get_time_opt, time};
 use super::{Ledger, LedgerError};
 use crate::domain::{CampaignId, ContactId, RunId, Seq, Timestamp};
-use crate::env::crash;
 use rusqlite::{OptionalExtension as _, Transaction};
 
 /// What one read of a contact's history brought.
@@ -79,7 +78,6 @@ impl Ledger {
                 )?
                 .execute([(stored.calls_new + stored.calls_changed).to_string()])?;
             }
-            crash::point("inside_commit_chunk");
             Ok(stored)
         })
         .await

@@ -10,7 +10,8 @@ use rusqlite::Transaction;
 /// Takes back what waits in a lane and could make the contact callable; returns how much.
 ///
 /// An update is among it, because it may carry a number; the difference it would have sent is computed
-/// from the link when the record is decided again, so nothing is lost.
+/// from the link when the record is decided again, so nothing is lost. One by hand without a number stays: it makes
+/// nobody callable, and no decision would bring it back.
 pub(super) fn cancel_callable(
     tx: &Transaction<'_>,
     link: LinkId,
@@ -19,7 +20,8 @@ pub(super) fn cancel_callable(
 ) -> rusqlite::Result<usize> {
     tx.prepare_cached(
         "UPDATE operations SET state = 'cancelled', finished_at = ?2, outcome = ?3, outcome_params = ?4
-         WHERE link_id = ?1 AND state = 'waiting' AND kind IN ('import', 'update', 'unlock', 'reset')",
+         WHERE link_id = ?1 AND state = 'waiting' AND kind IN ('import', 'update', 'unlock', 'reset')
+           AND (given IS NULL OR EXISTS (SELECT 1 FROM json_each(given) WHERE key LIKE 'PhoneNumber%'))",
     )?
     .execute((link.0, now, sql::code(reason), reason.params_json()))
 }

@@ -2,59 +2,19 @@
 //! leaves; so after a crash every operation in that state is uncertain, and nothing else is.
 
 use super::acts::acts;
+use super::by_hand_update::mapped;
 use super::decisions::{Cause, insert_operation, next_generation};
-use super::drip::{Drip, LeftToday, full_today, left_today};
-use super::halts::HaltMark;
+use super::drip::{Drip, Today};
 use super::hand_acts::delete_over;
-use super::inputs::link_view;
+use super::leased::{Leased, read};
 use super::route_state::choose_pilots;
-use super::sql::{get_named, get_reason, get_time, json, time};
+use super::sql::{json, time};
 use super::{Ledger, LedgerError, sent_numbers};
 use crate::domain::policy::Clearing;
 use crate::domain::{
-    CampaignId, ContactId, Intent, LinkId, LinkView, OperationId, OperationKind, Reason, ReasonCode,
-    RecordId, RouteName, Timestamp, UserData, Values,
+    Intent, LinkView, OperationId, OperationKind, Reason, ReasonCode, RouteName, Timestamp, Values,
 };
 use rusqlite::{Transaction, named_params};
-
-/// An operation that may be sent now.
-#[derive(Debug, Clone)]
-pub struct Leased {
-    /// The operation.
-    pub id: OperationId,
-    /// Its lane.
-    pub link: LinkId,
-    /// What it does.
-    pub kind: OperationKind,
-    /// Why it is wished.
-    pub reason: Reason,
-    /// The route of its link; `None` for a contact without a record of ours.
-    pub route: Option<RouteName>,
-    /// The record.
-    pub record: Option<RecordId>,
-    /// The client.
-    pub client: String,
-    /// The join key.
-    pub user_data: Option<UserData>,
-    /// The campaign its link was made for.
-    pub campaign: Option<CampaignId>,
-    /// The fields to send: for imports and updates.
-    pub values: Values,
-    /// The link as it was when the body was computed.
-    pub view: LinkView,
-    /// HTTP tries so far.
-    pub attempts: i64,
-    /// The CRM's answer that the decision rests on.
-    pub decided_at: Timestamp,
-    /// When it was leased.
-    pub leased_at: Timestamp,
-    /// Whether a person asked for it: then the route's state does not hold it.
-    pub by_hand: bool,
-    /// The way of emptying fields by which `values` were computed.
-    pub clearing: Clearing,
-    /// It may leave only while no halt came since.
-    pub halts: HaltMark,
-}
 
 /// What a lease makes of an operation.
 #[derive(Debug, Clone, PartialEq)]
@@ -84,9 +44,15 @@ pub struct LeaseOrder {
     pub clearing: Clearing,
     /// The routes that may import so many contacts a day and no more.
     pub drips: Vec<Drip>,
-    /// Computes what is sent: handed in, because the ledger holds no policy.
-    pub plan: fn(OperationKind, &LinkView, Clearing) -> Plan,
+    /// What makes somebody callable and was decided before is decided anew before it is sent.
+    pub fresh_since: Timestamp,
+    /// Computes what is sent.
+    pub plan: Planner,
 }
+
+/// Computes what of an operation is sent, for an update by hand from what it was given: handed in, because the ledger
+/// holds no policy.
+pub type Planner = fn(OperationKind, Option<&Values>, &LinkView, Clearing) -> Plan;
 
 /// A place in the queue; a pass goes through it once, so that what cannot be sent now is looked at once.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -106,8 +72,8 @@ pub struct LeaseBatch {
 }
 
 /// Lanes whose turn it is. A lane's oldest waiting operation goes first, and none while one is in flight
-/// or uncertain. A person's reset, unlock or deletion overtakes older wishes of ours, which may be held; an update
-/// does not, because its body would take theirs along. A person's own operation passes a route that does not act and a limit; nothing passes a freeze
+/// or uncertain. A person's reset, unlock, deletion or update overtakes older wishes of ours, which may be held; one that
+/// was only let go by a person does not, because its body would take theirs along. A person's own operation passes a route that does not act and a limit; nothing passes a freeze
 /// or a wrong token.
 const QUEUE: &str = concat!(
     "SELECT o.id, o.not_before FROM operations o
@@ -115,10 +81,12 @@ const QUEUE: &str = concat!(
      WHERE o.state = 'waiting' AND o.kind <> 'lock' AND o.not_before <= :now
        AND (o.not_before, o.id) > (:after, :after_id) AND (:only IS NULL OR l.route = :only)
        AND (o.kind <> 'import' OR l.absent_at >= :absent OR (l.contact_id IS NOT NULL AND l.vanished_at IS NULL))
+       AND (o.kind <> 'import' OR o.decided_at >= :fresh OR o.cause LIKE 'person:%'
+            OR l.route NOT IN (SELECT value FROM json_each(:full_of_old)))
        AND NOT EXISTS (SELECT 1 FROM operations b WHERE b.link_id = o.link_id
               AND (b.state IN ('sending', 'uncertain')
                    OR (b.state = 'waiting' AND (b.generation, b.id) < (o.generation, o.id)
-                       AND NOT (o.cause LIKE 'person:%' AND o.kind NOT IN ('import', 'update')
+                       AND NOT (o.cause LIKE 'person:%' AND (o.kind NOT IN ('import', 'update') OR o.given IS NOT NULL)
                                 AND b.cause NOT LIKE 'person:%'
                                 AND b.kind IN ('import', 'update', 'unlock')))))
        AND ",
@@ -151,14 +119,15 @@ impl Ledger {
         self.write("operations_lease", move |tx| {
             let (after, after_id) = order.after.0.clone().unwrap_or_default();
             choose_pilots(tx)?;
-            let mut left = left_today(tx, &order.drips)?;
+            let mut today = Today::read(tx, &order.drips, order.fresh_since, now)?;
             let found: Vec<(i64, String)> = tx
                 .prepare_cached(QUEUE)?
                 .query_map(
                     named_params! {
                         ":now": time(now), ":after": after, ":after_id": after_id, ":absent": time(order.absent_since),
                         ":only": order.only.as_ref().map(RouteName::as_str),
-                        ":limit": i64::try_from(order.limit).unwrap_or(i64::MAX), ":full": full_today(&left)?,
+                        ":limit": i64::try_from(order.limit).unwrap_or(i64::MAX), ":full": today.full()?,
+                        ":fresh": time(order.fresh_since), ":full_of_old": today.full_of_old()?,
                     },
                     |row| Ok((row.get(0)?, row.get(1)?)),
                 )?
@@ -170,9 +139,8 @@ impl Ledger {
                 batch.next = Some(QueuePlace(Some((not_before.clone(), *id))));
             }
             for (id, _) in found {
-                lease_one(tx, OperationId(id), now, sent.0, &order, &mut left, &mut batch)?;
+                lease_one(tx, OperationId(id), now, sent.0, &order, &mut today, &mut batch)?;
             }
-            crate::env::crash::point("inside_commit_lease");
             batch.leased.iter_mut().for_each(|leased| leased.halts = halts);
             Ok(batch)
         })
@@ -260,37 +228,43 @@ fn lease_one(
     now: Timestamp,
     sent: i64,
     order: &LeaseOrder,
-    left: &mut LeftToday,
+    today: &mut Today,
     batch: &mut LeaseBatch,
 ) -> rusqlite::Result<()> {
     let mut operation = read(tx, id, now)?;
-    let mut drip = operation.route.as_ref().and_then(|route| left.get_mut(route));
-    drip = drip.filter(|_| operation.kind == OperationKind::Import && !operation.by_hand);
-    if drip.as_ref().is_some_and(|left| **left <= 0) {
+    if !today.has_room(&operation) {
         return Ok(());
     }
     operation.clearing = own_clearing(tx, id)?.unwrap_or(order.clearing);
-    match (order.plan)(operation.kind, &operation.view, operation.clearing) {
+    let given = operation.given.as_ref().map(|given| &given.values);
+    if let Some(values) = given
+        && let Some(mapped) = mapped(tx, operation.link, values)?
+    {
+        // A record has taken the contact over since, or its mapping has grown: it would write its own again.
+        let reason =
+            Reason::new(ReasonCode::FieldsMapped).with("record", mapped.record).with("route", mapped.route);
+        batch.refused += 1;
+        return finish_unsent(tx, id, "refused", &reason, now);
+    }
+    match (order.plan)(operation.kind, given, &operation.view, operation.clearing) {
         Plan::Send(values) => {
             operation.values = values;
             let body = json(&operation.values)?;
             begin(tx, &operation, sent, Some(&body))?;
             sent_numbers::leaving(tx, operation.link, &operation.values)?;
-            if let Some(left) = drip {
-                *left -= 1;
-            }
+            today.take(&operation);
             batch.leased.push(operation);
         }
         Plan::NothingLeft => {
-            finish_unsent(tx, id, "refused", ReasonCode::NothingLeft, now)?;
-            if operation.kind == OperationKind::Update {
+            finish_unsent(tx, id, "refused", &nothing_left(given), now)?;
+            if operation.kind == OperationKind::Update && given.is_none() {
                 tx.prepare_cached("UPDATE links SET complete = 1 WHERE id = ?1 AND contact_id IS NOT NULL")?
                     .execute([operation.link.0])?;
             }
             batch.refused += 1;
         }
         Plan::Instead(kind) => {
-            finish_unsent(tx, id, "superseded", ReasonCode::Newer, now)?;
+            finish_unsent(tx, id, "superseded", &ReasonCode::Newer.into(), now)?;
             let cause =
                 Cause { at: now, decided_at: operation.decided_at, text: cause_of(tx, id)?, run: None };
             let generation = next_generation(tx, operation.link)?;
@@ -298,8 +272,13 @@ fn lease_one(
             insert_operation(tx, &cause, operation.link, generation, &intent, None)?;
             batch.superseded += 1;
         }
+        // Nothing took the place of what a person gave: there is nobody to send it to.
+        Plan::Unwished if given.is_some() => {
+            finish_unsent(tx, id, "refused", &ReasonCode::Vanished.into(), now)?;
+            batch.refused += 1;
+        }
         Plan::Unwished => {
-            finish_unsent(tx, id, "superseded", ReasonCode::Newer, now)?;
+            finish_unsent(tx, id, "superseded", &ReasonCode::Newer.into(), now)?;
             if operation.kind == OperationKind::Delete {
                 delete_over(tx, operation.link, "it went another way", now)?;
             }
@@ -321,12 +300,25 @@ fn finish_unsent(
     tx: &Transaction<'_>,
     id: OperationId,
     state: &str,
-    code: ReasonCode,
+    reason: &Reason,
     now: Timestamp,
 ) -> rusqlite::Result<()> {
-    tx.prepare_cached("UPDATE operations SET state = ?2, outcome = ?3, finished_at = ?4 WHERE id = ?1")?
-        .execute((id.0, state, code.as_str(), time(now)))?;
+    tx.prepare_cached(
+        "UPDATE operations SET state = ?2, outcome = ?3, outcome_params = ?4, finished_at = ?5 WHERE id = ?1",
+    )?
+    .execute((id.0, state, reason.code.as_str(), reason.params_json(), time(now)))?;
     Ok(())
+}
+
+/// Why an update sends nothing: both sides agree, a person gave nothing but fields that cannot be emptied, or what was
+/// given was erased while it was parked.
+fn nothing_left(given: Option<&Values>) -> Reason {
+    match given.map(|values| values.keys().next()) {
+        None => ReasonCode::NothingLeft.into(),
+        Some(Some(field)) => Reason::new(ReasonCode::CannotClear).with("field", field),
+        Some(None) => Reason::new(ReasonCode::InDoubt)
+            .with("problem", "what was given is erased after its time; say it once more"),
+    }
 }
 
 fn cause_of(tx: &Transaction<'_>, id: OperationId) -> rusqlite::Result<String> {
@@ -344,42 +336,4 @@ fn begin(tx: &Transaction<'_>, leased: &Leased, sent: i64, body: Option<&str>) -
     .execute((leased.id.0, time(leased.leased_at), sent, body, leased.view.contact.map(|c| c.0)))?;
     tx.prepare_cached("UPDATE links SET sent_seq = ?2 WHERE id = ?1")?.execute((leased.link.0, sent))?;
     Ok(())
-}
-
-/// An operation with everything needed to send it or to ask about it.
-pub(super) fn read(tx: &Transaction<'_>, id: OperationId, now: Timestamp) -> rusqlite::Result<Leased> {
-    let link: i64 = tx
-        .prepare_cached("SELECT link_id FROM operations WHERE id = ?1")?
-        .query_row([id.0], |row| row.get(0))?;
-    let view = link_view(tx, LinkId(link))?;
-    tx.prepare_cached(
-        "SELECT o.kind, o.code, o.params, o.body, o.attempts, o.decided_at, o.cause, o.contact_id AS sent_to, l.route,
-                l.record_id, l.client, l.user_data, l.campaign_id
-         FROM operations o JOIN links l ON l.id = o.link_id WHERE o.id = ?1",
-    )?
-    .query_row([id.0], |row| {
-        let body: Option<String> = row.get("body")?;
-        let user_data: Option<String> = row.get("user_data")?;
-        let mut view = view.clone();
-        view.contact = view.contact.or(row.get::<_, Option<i64>>("sent_to")?.map(ContactId));
-        Ok(Leased {
-            id,
-            link: LinkId(link),
-            kind: get_named(row, "kind", OperationKind::parse)?,
-            reason: get_reason(row, "code", "params")?,
-            route: row.get::<_, Option<String>>("route")?.map(RouteName),
-            record: row.get::<_, Option<String>>("record_id")?.map(RecordId),
-            client: row.get("client")?,
-            user_data: user_data.and_then(|text| UserData::parse(&text).ok()),
-            campaign: row.get::<_, Option<i64>>("campaign_id")?.map(CampaignId),
-            values: body.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default(),
-            view,
-            attempts: row.get("attempts")?,
-            decided_at: get_time(row, "decided_at")?,
-            leased_at: now,
-            by_hand: row.get::<_, String>("cause")?.starts_with("person:"),
-            clearing: Clearing::Never,
-            halts: HaltMark::default(),
-        })
-    })
 }

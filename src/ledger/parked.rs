@@ -3,8 +3,8 @@
 use super::decisions::{Cause, insert_operation, next_generation};
 use super::hand_acts::delete_over;
 use super::sql::{get_named, get_reason, get_time, time};
-use super::{Ledger, LedgerError, LeftOut, Listing, hints};
-use crate::domain::{Intent, LinkId, OperationKind, Reason, RecordId, RouteName, Timestamp};
+use super::{Ledger, LedgerError, LeftOut, Listing, by_hand_update, hints};
+use crate::domain::{Intent, LinkId, OperationId, OperationKind, Reason, RecordId, RouteName, Timestamp};
 use rusqlite::{OptionalExtension as _, Transaction};
 use serde::Serialize;
 
@@ -187,7 +187,8 @@ fn retry_operation(
     let Some((link, intent, decided_at)) = found else { return Ok(false) };
     let cause = Cause { at: now, decided_at, text: format!("person:{who}"), run: None };
     let generation = next_generation(tx, link)?;
-    insert_operation(tx, &cause, link, generation, &intent, None)?;
+    let again = insert_operation(tx, &cause, link, generation, &intent, None)?;
+    by_hand_update::carry(tx, OperationId(operation), OperationId(again))?;
     tx.execute(
         "UPDATE operations SET state = 'superseded', outcome = 'newer', outcome_params = '{}' WHERE id = ?1",
         [operation],

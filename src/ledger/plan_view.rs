@@ -1,11 +1,12 @@
 //! The plan: what waits on a route and would be sent, counted by reason, with examples. Nothing is changed.
 
+use super::by_hand_update;
 use super::inputs::link_view;
-use super::lease::Plan;
+use super::lease::{Plan, Planner};
 use super::sql::{get_named, get_reason};
 use super::{Ledger, LedgerError};
 use crate::domain::policy::Clearing;
-use crate::domain::{FieldName, LinkId, LinkView, OperationKind, ReasonCode, RouteName};
+use crate::domain::{FieldName, LinkId, OperationId, OperationKind, ReasonCode, RouteName};
 use rusqlite::Connection;
 use serde::Serialize;
 use serde_json::Value;
@@ -76,9 +77,6 @@ pub struct AsideGroup {
     pub count: i64,
 }
 
-/// Computes what of an operation is sent: handed in, because the ledger holds no policy.
-pub type Planner = fn(OperationKind, &LinkView, Clearing) -> Plan;
-
 impl Ledger {
     /// What waits on a route.
     ///
@@ -124,9 +122,9 @@ fn examples(
 ) -> rusqlite::Result<Vec<PlanExample>> {
     let mut examples = Vec::new();
     for kind in OperationKind::ALL {
-        let found: Vec<(i64, PlanExample)> = connection
+        let found: Vec<(i64, i64, PlanExample)> = connection
             .prepare_cached(
-                "SELECT o.link_id, o.code, o.params, l.record_id, l.user_data
+                "SELECT o.id, o.link_id, o.code, o.params, l.record_id, l.user_data
                  FROM operations o JOIN links l ON l.id = o.link_id
                  WHERE l.route = ?1 AND o.state = 'waiting' AND o.kind = ?2 ORDER BY o.id LIMIT ?3",
             )?
@@ -138,12 +136,15 @@ fn examples(
                     text: get_reason(row, "code", "params")?.to_string(),
                     fields: Vec::new(),
                 };
-                Ok((row.get("link_id")?, example))
+                Ok((row.get("id")?, row.get("link_id")?, example))
             })?
             .collect::<rusqlite::Result<_>>()?;
-        for (link, mut example) in found {
+        for (id, link, mut example) in found {
             let view = link_view(connection, LinkId(link))?;
-            if let Plan::Send(values) = planner(*kind, &view, clearing) {
+            let given = by_hand_update::given(connection, OperationId(id))?;
+            if let Plan::Send(values) =
+                planner(*kind, given.as_ref().map(|given| &given.values), &view, clearing)
+            {
                 example.fields = values
                     .into_iter()
                     .map(|(field, after)| PlanField {

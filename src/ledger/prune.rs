@@ -15,8 +15,10 @@ impl Ledger {
     /// # Errors
     /// The ledger cannot be written; what was erased before stays so.
     pub async fn bodies_prune(&self, keep: TimeDelta) -> Result<usize, LedgerError> {
-        const BODIES: &str = "UPDATE operations SET body = NULL WHERE id IN
-                (SELECT id FROM operations WHERE body IS NOT NULL AND finished_at IS NOT NULL AND finished_at <= ?1
+        const BODIES: &str = "UPDATE operations SET body = NULL, before = CASE WHEN given IS NULL THEN before END,
+                    given = CASE WHEN given IS NOT NULL THEN '{}' END
+             WHERE id IN
+                (SELECT id FROM operations WHERE (body IS NOT NULL OR given <> '{}') AND finished_at IS NOT NULL AND finished_at <= ?1
                     AND state NOT IN ('waiting', 'sending', 'uncertain') LIMIT ?2)";
         const WORDS: &str = "UPDATE attempts SET detail = '' WHERE id IN
                 (SELECT id FROM attempts WHERE detail <> '' AND answered_at <= ?1 LIMIT ?2)";
@@ -53,7 +55,8 @@ mod tests {
         let open = matches!(state, "waiting" | "sending" | "uncertain");
         let write = scene.ledger.write("test_body", move |tx| {
             tx.execute(
-                "UPDATE operations SET body = '{\"Name\":\"Ada\"}', finished_at = ?2 WHERE id = ?1",
+                "UPDATE operations SET body = '{\"Name\":\"Ada\"}', finished_at = ?2,
+                        given = '{\"Name\":\"Ada\"}', before = '{\"Name\":\"Bea\"}' WHERE id = ?1",
                 (id, (!open).then_some(&now)),
             )?;
             tx.execute(
@@ -70,7 +73,10 @@ mod tests {
     async fn left(scene: &Scene) -> (Vec<String>, i64) {
         let read = scene.ledger.read("test_left", |connection| {
             let states = connection
-                .prepare("SELECT state FROM operations WHERE body IS NOT NULL ORDER BY state")?
+                .prepare(
+                    "SELECT state FROM operations
+                     WHERE body IS NOT NULL OR given <> '{}' OR before IS NOT NULL ORDER BY state",
+                )?
                 .query_map([], |row| row.get(0))?
                 .collect::<Result<_, _>>()?;
             let words =

@@ -219,7 +219,6 @@ impl Ledger {
                     tx.prepare_cached("UPDATE hints SET taken_at = ?2 WHERE id = ?1")?
                         .execute((hint, time(now)))?;
                 }
-                crate::env::crash::point("inside_commit_page");
                 let after = epoch_read(tx)?;
                 Ok((counts, (after != before).then_some(after)))
             })

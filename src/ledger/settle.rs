@@ -3,7 +3,8 @@
 use super::answer::{BaseChange, Ending, end_in, store_base};
 use super::decisions::{Cause, lane_of_contact};
 use super::holder::take_contact;
-use super::lease::{self, Leased};
+use super::lease;
+use super::leased::{self, Leased};
 use super::meet::{self, Decide, MeetCounts, Meeting};
 use super::sql::{get_reason, get_time, time};
 use super::{Ledger, LedgerError, hints, lane};
@@ -64,7 +65,7 @@ impl Ledger {
                 )?
                 .query_map((time(now), limit), |row| Ok((row.get("id")?, get_time(row, "leased_at")?)))?
                 .collect::<rusqlite::Result<_>>()?;
-            ids.into_iter().map(|(id, leased_at)| lease::read(tx, OperationId(id), leased_at)).collect()
+            ids.into_iter().map(|(id, leased_at)| leased::read(tx, OperationId(id), leased_at)).collect()
         })
         .await
     }
@@ -249,7 +250,7 @@ impl Ledger {
         let now = self.env.now();
         let answered = self.next_seq();
         self.write("lock_bearers", move |tx| {
-            let lock = lease::read(tx, id, now)?;
+            let lock = leased::read(tx, id, now)?;
             let cause = Cause { at: now, decided_at: now, text: "gate".to_owned(), run: None };
             for other in &others {
                 let lane = lane_of_contact(tx, now, &lock.client, *other)?;

@@ -7,6 +7,7 @@
 
 use super::error::LedgerError;
 use super::health::Health;
+use crate::env::crash;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -178,6 +179,7 @@ fn run_group(connection: &mut Connection, group: Vec<Command>) -> (Finished, boo
     for command in group {
         let result =
             run_one(&transaction, command.body).map_err(|error| LedgerError::sort(command.what, &error));
+        crash::inside_commit(command.what);
         finished.push((command.what, command.finish, result));
     }
     let lock_queued = newest.and_then(|newest| lock_waits_after(&transaction, newest));

@@ -87,7 +87,8 @@ impl Paths {
         if problems.is_empty() { Ok(paths) } else { Err(problems) }
     }
 
-    /// The address of an operation under `base_url`, with an ID if it takes one, and its query.
+    /// The address of an operation under `base_url`, with an ID if it takes one, and its query. Without the ID that it
+    /// takes it is no address at all, and never that of some contact.
     pub(super) fn url(
         &self,
         base_url: &str,
@@ -97,7 +98,10 @@ impl Paths {
     ) -> String {
         let mut url = base_url.trim_end_matches('/').to_owned();
         let template = self.0.get(&endpoint).map_or("", String::as_str);
-        url.push_str(&template.replace("{id}", &id.unwrap_or_default().to_string()));
+        match id {
+            Some(id) => url.push_str(&template.replace("{id}", &id.to_string())),
+            None => url.push_str(template),
+        }
         for (index, (name, value)) in query.iter().enumerate() {
             url.push(if index == 0 { '?' } else { '&' });
             url.push_str(name);
@@ -133,6 +137,8 @@ mod tests {
             paths.url(base, Endpoint::Lock, Some(4711), &[]),
             "https://acd.example.com:8443/rest/v1.0/3/dialler/contacts/contact/4711/lock"
         );
+        let nobody = paths.url(base, Endpoint::Lock, None, &[]);
+        assert!(nobody.ends_with("/contact/{id}/lock"), "{nobody} addresses somebody");
         assert!(
             paths
                 .url(base, Endpoint::ContactByUserData, None, &[("userData", "a+b&c#d/e ü")])

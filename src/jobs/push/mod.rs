@@ -7,6 +7,7 @@
 mod answered;
 mod brake;
 mod delete;
+mod given;
 mod index;
 mod lock_probe;
 mod locks;

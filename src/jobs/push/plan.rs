@@ -3,12 +3,12 @@
 
 use crate::domain::policy::Clearing;
 use crate::domain::{Base, FieldKind, FieldName, LinkView, OperationKind, Pair, Values, Wish};
-use crate::ledger::{Opens, Plan};
+use crate::ledger::{Leased, Opens, Plan};
 use crate::sync::{changed_fields, import_fields};
 use serde_json::Value;
 
-/// The body of an operation, or why there is none.
-pub fn plan(kind: OperationKind, link: &LinkView, clearing: Clearing) -> Plan {
+/// The body of an operation, or why there is none. An update by hand sends what was `given` and nothing else.
+pub fn plan(kind: OperationKind, given: Option<&Values>, link: &LinkView, clearing: Clearing) -> Plan {
     let has_contact = link.contact.is_some() && !link.vanished;
     let callable = link.wish == Wish::Callable;
     match kind {
@@ -17,10 +17,18 @@ pub fn plan(kind: OperationKind, link: &LinkView, clearing: Clearing) -> Plan {
         OperationKind::Import => Plan::Send(import_fields(&link.desired)),
         // Whoever deleted the contact did it on purpose; whether it is imported again was decided elsewhere.
         OperationKind::Update if link.vanished => Plan::Unwished,
-        OperationKind::Update if !has_contact && callable => Plan::Instead(OperationKind::Import),
+        OperationKind::Update if !has_contact && callable && given.is_none() => {
+            Plan::Instead(OperationKind::Import)
+        }
         OperationKind::Update if !has_contact => Plan::Unwished,
         OperationKind::Update => {
-            let values = update_body(link, clearing);
+            let values = match given {
+                Some(given) => given
+                    .iter()
+                    .filter_map(|(field, value)| Some((*field, sendable(*field, value.clone(), clearing)?)))
+                    .collect(),
+                None => update_body(link, clearing),
+            };
             if values.is_empty() { Plan::NothingLeft } else { Plan::Send(values) }
         }
         // A reset is an event, not a wish about the lock: who must stay locked is locked again after it.
@@ -36,11 +44,12 @@ pub fn plan(kind: OperationKind, link: &LinkView, clearing: Clearing) -> Plan {
 fn update_body(link: &LinkView, clearing: Clearing) -> Values {
     changed_fields(&link.desired, &link.base)
         .into_iter()
-        .filter_map(|change| {
-            let value = if change.send.is_null() { emptied(change.field, clearing)? } else { change.send };
-            Some((change.field, value))
-        })
+        .filter_map(|change| Some((change.field, sendable(change.field, change.send, clearing)?)))
         .collect()
+}
+
+fn sendable(field: FieldName, value: Value, clearing: Clearing) -> Option<Value> {
+    if value.is_null() { emptied(field, clearing) } else { Some(value) }
 }
 
 /// What empties a field; `None`: nothing does, so it is not sent.
@@ -66,8 +75,10 @@ pub fn asks_gate(kind: OperationKind, values: &Values) -> bool {
 }
 
 /// What the gate is asked for.
-pub fn opens(kind: OperationKind) -> Opens {
-    match kind {
+pub fn opens(leased: &Leased) -> Opens {
+    match leased.kind {
+        // The numbers of an update by hand are none of its record's.
+        OperationKind::Update if leased.given.is_some() => Opens::Contact,
         OperationKind::Update => Opens::Numbers,
         OperationKind::Import
         | OperationKind::Unlock
@@ -178,11 +189,11 @@ mod tests {
     fn an_import_never_goes_over_a_contact() {
         let link = view(Some(1), Wish::Callable, &[("Name", json!("A"))], &[]);
         assert_eq!(
-            plan(OperationKind::Import, &link, Clearing::TryNull),
+            plan(OperationKind::Import, None, &link, Clearing::TryNull),
             Plan::Instead(OperationKind::Update)
         );
         let link = view(None, Wish::None, &[("Name", json!("A"))], &[]);
-        assert_eq!(plan(OperationKind::Import, &link, Clearing::TryNull), Plan::Unwished);
+        assert_eq!(plan(OperationKind::Import, None, &link, Clearing::TryNull), Plan::Unwished);
     }
 
     #[test]
@@ -193,12 +204,12 @@ mod tests {
             &[("Name", json!("A")), ("City", json!("B"))],
             &[("Name", json!("A")), ("City", json!("C"))],
         );
-        let Plan::Send(values) = plan(OperationKind::Update, &link, Clearing::TryNull) else {
+        let Plan::Send(values) = plan(OperationKind::Update, None, &link, Clearing::TryNull) else {
             panic!("send")
         };
         assert_eq!(values, Values::from([(field("City"), json!("B"))]));
         let link = view(Some(1), Wish::Callable, &[("Name", json!("A"))], &[("Name", json!("A"))]);
-        assert_eq!(plan(OperationKind::Update, &link, Clearing::TryNull), Plan::NothingLeft);
+        assert_eq!(plan(OperationKind::Update, None, &link, Clearing::TryNull), Plan::NothingLeft);
     }
 
     #[test]
@@ -209,13 +220,13 @@ mod tests {
             Contact::from_fields(fields.as_object().cloned().expect("an object")).expect("a contact")
         };
         let mut clearing = Clearing::TryNull;
-        let Plan::Send(sent) = plan(OperationKind::Update, &link, clearing) else { panic!("send") };
+        let Plan::Send(sent) = plan(OperationKind::Update, None, &link, clearing) else { panic!("send") };
         assert_eq!(sent, Values::from([(field("City"), Value::Null)]));
         let stubborn = judge_cleared(&link, &sent, &answer(json!("Bonn")), clearing);
         assert_eq!((stubborn.clearing, stubborn.again.len()), (Clearing::TryEmpty, 1));
 
         clearing = stubborn.clearing;
-        let Plan::Send(sent) = plan(OperationKind::Update, &link, clearing) else { panic!("send") };
+        let Plan::Send(sent) = plan(OperationKind::Update, None, &link, clearing) else { panic!("send") };
         assert_eq!(sent, Values::from([(field("City"), json!(""))]));
         assert_eq!(judge_cleared(&link, &sent, &answer(json!("")), clearing).clearing, Clearing::Empty);
         assert_eq!(as_wished(&link, &sent), Values::from([(field("City"), Value::Null)]));
@@ -223,6 +234,6 @@ mod tests {
         let never = judge_cleared(&link, &sent, &answer(json!("Bonn")), clearing);
         assert_eq!(never.clearing, Clearing::Never);
         assert_eq!(never.kept[&field("City")], Pair { crm: Value::Null, dialler: json!("Bonn") });
-        assert_eq!(plan(OperationKind::Update, &link, Clearing::Never), Plan::NothingLeft);
+        assert_eq!(plan(OperationKind::Update, None, &link, Clearing::Never), Plan::NothingLeft);
     }
 }

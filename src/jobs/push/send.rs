@@ -51,11 +51,12 @@ impl Work<'_> {
     /// it is stored: a slow disk must not leave the dialler idle.
     pub(super) async fn send(
         &self,
-        leased: Leased,
+        mut leased: Leased,
         gate: GateAnswer,
         slots: &Semaphore,
     ) -> Result<Sent, JobError> {
-        let end = |fate, stop| Sent { id: leased.id, route: leased.route.clone(), fate, stop };
+        let (id, route) = (leased.id, leased.route.clone());
+        let end = |fate, stop| Sent { id, route: route.clone(), fate, stop };
         let ledger = &self.context.ledger;
         let Ok(slot) = slots.acquire().await else {
             ledger.operations_put_back(vec![leased.id], None).await?;
@@ -81,6 +82,9 @@ impl Work<'_> {
                     return Ok(end(Fate::Refused, None));
                 }
             }
+        }
+        if let Some((fate, stop)) = self.note_before(&mut leased).await? {
+            return Ok(end(fate, stop));
         }
         let still = self.still(&leased, permit.as_ref());
         let Some(call) = call(self.context, &leased, permit.as_ref(), Some(still)) else {
@@ -173,19 +177,22 @@ impl Work<'_> {
     }
 
     /// The record whose decision is too old to be acted on: soon, where somebody would be made callable by it; after
-    /// an hour's outage, whatever it would change. A person's word that a contact is to go rests on no record.
+    /// an hour's outage, whatever it would change. A person's word that a contact is to go, or what it is to hold
+    /// besides numbers, rests on no record.
     fn too_old(&self, leased: &Leased) -> Option<RecordId> {
-        if leased.kind == OperationKind::Delete {
+        let asks_gate = plan::asks_gate(leased.kind, &leased.values);
+        if leased.kind == OperationKind::Delete || (leased.given.is_some() && !asks_gate) {
             return None;
         }
         let limits = &self.context.limits;
-        let most = if plan::asks_gate(leased.kind, &leased.values) {
-            limits.max_decision_age.min(limits.max_wait)
-        } else {
-            limits.max_wait
-        };
+        let most = if asks_gate { self.callable_age() } else { limits.max_wait };
         let age = self.context.env.now() - leased.decided_at;
         (age > quiet(most)).then(|| leased.record.clone()).flatten()
+    }
+
+    /// How old a decision may be that makes somebody callable.
+    pub(super) fn callable_age(&self) -> Duration {
+        self.context.limits.max_decision_age.min(self.context.limits.max_wait)
     }
 
     /// What must still hold when the request leaves: it may wait for a slot, for the rate, or for as long as
@@ -207,7 +214,7 @@ impl Work<'_> {
         loop {
             match &answer {
                 GateAnswer::Open(permit) if !ledger.gate_is_current(permit) => {
-                    answer = ledger.gate_ask(leased.link, plan::opens(leased.kind)).await?;
+                    answer = ledger.gate_ask(leased.link, plan::opens(leased)).await?;
                 }
                 GateAnswer::Open(_) | GateAnswer::Shut(_) => return Ok(answer),
             }

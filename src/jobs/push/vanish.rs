@@ -94,6 +94,9 @@ pub(super) async fn look_again(
                 OperationKind::Lock | OperationKind::Reset | OperationKind::Delete => {
                     (Ending::Again { not_before: None }, Fate::PutBack)
                 }
+                OperationKind::Update if leased.given.is_some() => {
+                    (Ending::Again { not_before: None }, Fate::PutBack)
+                }
                 // What differs there, and whether it is locked, is decided anew.
                 OperationKind::Import | OperationKind::Update | OperationKind::Unlock => {
                     (Ending::Superseded, Fate::PutBack)

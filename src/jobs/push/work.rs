@@ -136,6 +136,7 @@ impl Work<'_> {
             },
             clearing: ledger.clearing().await?,
             drips: self.drips(),
+            fresh_since: self.context.env.now() - quiet(self.callable_age()),
             plan: plan::plan,
         };
         let batch = ledger.operations_lease(order).await?;
@@ -146,7 +147,7 @@ impl Work<'_> {
             counts.refused += batch.refused;
             counts.superseded += batch.superseded;
         });
-        let links = batch.leased.iter().map(|leased| (leased.link, plan::opens(leased.kind))).collect();
+        let links = batch.leased.iter().map(|leased| (leased.link, plan::opens(leased))).collect();
         let answers = ledger.gate_ask_many(links).await?;
         Ok(Batch { taken, ready: batch.leased.into_iter().zip(answers).collect(), next: batch.next })
     }

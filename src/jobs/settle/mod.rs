@@ -22,6 +22,10 @@ use std::time::Duration;
 const BATCH: u32 = 500;
 /// So long after a call its row may still be missing.
 const ROW_DELAY: Duration = Duration::from_secs(60);
+/// What cannot be asked about now is asked about again then.
+const LATER: Duration = Duration::from_secs(300);
+/// So long may a contact's history be missing before a person must look.
+const HISTORY_PATIENCE: Duration = Duration::from_secs(3600);
 
 /// Settles what is due; answers how many records and operations were parked by it.
 ///
@@ -64,7 +68,7 @@ async fn settle_one(context: &PushContext, operation: &Leased) -> Result<i64, Jo
 
 async fn postpone(context: &PushContext, operation: &Leased, error: &CallError) -> Result<(), JobError> {
     tracing::info!(operation = %operation.id, %error, "an uncertain operation could not be settled; asked again later");
-    let until = context.env.now() + quiet(Duration::from_secs(300));
+    let until = context.env.now() + quiet(LATER);
     Ok(context.ledger.settle_postpone(operation.id, until).await?)
 }
 
@@ -100,7 +104,7 @@ async fn import(context: &PushContext, operation: &Leased) -> Result<i64, JobErr
         return Ok(0);
     };
     let at = context.env.now();
-    let later = at + quiet(Duration::from_secs(300));
+    let later = at + quiet(LATER);
     let campaign = campaign(context, operation);
     let policy = context.routes.get(&route).map(|route| route.policy);
     let (Some(policy), Some(_)) = (policy, campaign) else {
@@ -144,6 +148,12 @@ async fn update(context: &PushContext, operation: &Leased) -> Result<(), JobErro
         ledger.operation_end(operation.id, Ending::Superseded).await?;
         return Ok(());
     };
+    if operation.given.as_ref().is_some_and(|given| given.before.is_none()) {
+        // What the contact holds is noted before such an update leaves: this one never did.
+        let ending = Ending::Again { not_before: Some(context.env.now()) };
+        ledger.operation_end(operation.id, ending).await?;
+        return Ok(());
+    }
     let Some(seen) = context.read.contact(contact, CallClass::Push).await? else {
         // A write that finds nothing looks for it in its own way.
         return send_again(context, operation).await;
@@ -154,6 +164,13 @@ async fn update(context: &PushContext, operation: &Leased) -> Result<(), JobErro
             Ok(())
         }
         UpdateVerdict::AsBefore => send_again(context, operation).await,
+        // What a person gave cannot be decided anew by anybody else.
+        UpdateVerdict::Neither(_) if operation.given.is_some() => {
+            let problem = "the contact holds neither what was given nor what it held before";
+            let reason = Reason::new(ReasonCode::InDoubt).with("problem", problem);
+            ledger.operation_end(operation.id, Ending::Parked(reason)).await?;
+            Ok(())
+        }
         UpdateVerdict::Neither(unknown) => {
             Ok(ledger.settle_decide_anew(operation.id, operation.link, unknown, record(operation)).await?)
         }
@@ -204,7 +221,9 @@ async fn reset(context: &PushContext, operation: &Leased) -> Result<(), JobError
     let Some(seen) = context.read.contact(contact, CallClass::Push).await? else {
         return send_again(context, operation).await;
     };
-    let rows = context.read.history(contact, CallClass::Push).await?.unwrap_or_default();
+    let Some(rows) = context.read.history(contact, CallClass::Push).await? else {
+        return history_not_shown(context, operation).await;
+    };
     let called = ledger.calls_any_since(rows.iter().map(|row| row.id).collect(), operation.leased_at).await?;
     let before = ledger.counters_before(operation.id).await?;
     let result = current_result(context, &seen).await?;
@@ -222,6 +241,20 @@ async fn reset(context: &PushContext, operation: &Leased) -> Result<(), JobError
             Ok(())
         }
     }
+}
+
+/// The contact is there and its history is said not to be: that is no history without calls. Asked again, and in the
+/// end a person must look, because a second reset wipes a call that nobody could see.
+async fn history_not_shown(context: &PushContext, operation: &Leased) -> Result<(), JobError> {
+    let now = context.env.now();
+    if now < operation.leased_at + quiet(HISTORY_PATIENCE) {
+        return Ok(context.ledger.settle_postpone(operation.id, now + quiet(LATER)).await?);
+    }
+    let problem =
+        "the dialler shows the contact and not its history, so nobody can say whether it was called since";
+    let reason = Reason::new(ReasonCode::InDoubt).with("problem", problem);
+    context.ledger.operation_end(operation.id, Ending::Parked(reason)).await?;
+    Ok(())
 }
 
 /// The contact's result code now: many installations show it in the batch read only.

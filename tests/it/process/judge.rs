@@ -30,8 +30,7 @@ impl Deaths {
     /// Notes a death and looks which requests it left in doubt: operations that the ledger has as being
     /// sent and whose request the dialler has seen from this process. What was only leased is none.
     pub async fn note(&mut self, house: &House, began: Timestamp) {
-        let death = Death { began, died: house.now() };
-        self.all.push(death);
+        let death = self.note_time(house, began);
         if !house.ledger().exists() {
             return;
         }
@@ -53,6 +52,13 @@ impl Deaths {
                 self.uncertain.insert(row["id"].as_i64().expect("a number"));
             }
         }
+    }
+
+    /// Notes a death that left nothing in doubt.
+    pub fn note_time(&mut self, house: &House, began: Timestamp) -> Death {
+        let death = Death { began, died: house.now() };
+        self.all.push(death);
+        death
     }
 
     /// How many operations really were in doubt.

@@ -7,17 +7,18 @@ use super::work::Work;
 use dialbridge::sim::faults::{Action, Rule};
 use std::time::Duration;
 
-/// Where it ends, in which job, and at which of the times it comes by.
+/// Where it ends, in which job, and at which of the times it comes by. Every commit has a point; those that are not
+/// here stand in `kill_commits`.
 const POINTS: &[(&str, &str)] = &[
-    ("pull", "inside_commit_page:1"),
-    ("push", "inside_commit_lease:1"),
+    ("pull", "inside_commit_page_store:1"),
+    ("push", "inside_commit_operations_lease:1"),
     ("push", "after_lease:1"),
     ("push", "after_send:1"),
     ("push", "after_answer:1"),
     ("push", "after_answer:3"),
-    ("push", "inside_commit_answer:1"),
-    ("push", "inside_commit_answer:4"),
-    ("harvest", "inside_commit_chunk:1"),
+    ("push", "inside_commit_operation_end:1"),
+    ("push", "inside_commit_operation_end:4"),
+    ("harvest", "inside_commit_history_store:1"),
 ];
 
 async fn kill_at_every_point(before: u64, after: u64) {

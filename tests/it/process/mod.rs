@@ -10,6 +10,7 @@ mod demo;
 mod house;
 mod identity;
 mod judge;
+mod kill_commits;
 mod kill_points;
 mod kill_random;
 mod names;

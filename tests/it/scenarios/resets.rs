@@ -4,7 +4,7 @@ use crate::support::world::{Setup, World, minutes, seconds};
 use dialbridge::control::{Command, ContactAct, End};
 use dialbridge::domain::ContactId;
 use dialbridge::sim::dialler::{CallPlan, DiallerConfig, Outcome};
-use dialbridge::sim::faults::{Action, Effect, Rule};
+use dialbridge::sim::faults::{Action, Effect, RetryAfter, Rule};
 
 async fn act(world: &World, id: u64, act: ContactAct) -> End {
     let contact = ContactId(world.contact(id).id);
@@ -69,6 +69,31 @@ async fn and_when_the_reset_is_in_doubt() {
         assert_eq!(world.contact(id).dialling.tries_in_all(), 0, "{effect:?}");
         assert!(world.locked(id), "{effect:?}\n{}", world.story().await);
         world.assert_at_rest().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn is_a_reset_in_doubt_sent_again_while_nobody_can_see_the_calls() {
+    for seen_again in [true, false] {
+        let (world, id) = called(true).await;
+        world.dialler.faults().add(Rule::new(Action::Reset(Effect::None)).path("/reset").times(1));
+        let unseen = Action::Status { code: 404, retry_after: RetryAfter::Absent, effect: Effect::None };
+        let unseen = world.dialler.faults().add(Rule::new(unseen).path_end("/history"));
+        let mark = world.mark();
+        act(&world, id, ContactAct::Reset).await;
+        world.live(minutes(20)).await;
+        assert_eq!(world.writes(mark), ["reset"], "a call since would be wiped: {}", world.story().await);
+        if seen_again {
+            world.dialler.faults().remove(unseen);
+            world.live(minutes(10)).await;
+            assert_eq!(world.writes(mark), ["reset", "reset"]);
+            assert_eq!(world.contact(id).dialling.tries_in_all(), 0);
+        } else {
+            world.live(minutes(60)).await;
+            assert_eq!(world.writes(mark), ["reset"]);
+            let parked = world.parked().await;
+            assert!(parked.len() == 1 && parked[0].contains("history"), "{parked:?}");
+        }
     }
 }
 

@@ -1,0 +1,72 @@
+//! The program ends inside the commits that a kill at random seldom meets, each once: a lock's lease, what was found of a
+//! key, the end of a doubt, the moves of a cursor and of a full pass, the end of a sweep, and a person's own words.
+
+use super::house::{CAMPAIGN, House};
+use super::judge::{Deaths, QUIET, judge};
+use super::kill_points::until_quiet;
+use super::work::Work;
+use dialbridge::sim::faults::{Action, Rule};
+use serde_json::json;
+use std::time::Duration;
+
+/// A verb that must end at this point; nothing of its own was under way then.
+async fn dies(house: &House, deaths: &mut Deaths, args: &[&str], point: &str) {
+    let began = house.now();
+    assert!(house.crash(args, point).await, "{point} was not met by {args:?}");
+    deaths.note_time(house, began);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn kills_inside_every_other_commit() {
+    let house = House::new(8).await;
+    let mut deaths = Deaths::default();
+    let foreign =
+        |name: &str, number: &str| house.dialler.put(CAMPAIGN.0, &[("Name", name), ("PhoneNumber1", number)]);
+    let (objecting, locked, commented) =
+        (foreign("Other", "493077701"), foreign("Another", "493077702"), foreign("Third", "493077703"));
+    house.switched_on().await;
+
+    dies(&house, &mut deaths, &["sync", "push"], "inside_commit_meetings_store").await;
+    let late = Action::Latency { before: Duration::ZERO, after: Duration::from_millis(100) };
+    house.dialler.faults().add(Rule::new(late).path("/import"));
+    let began = house.now();
+    assert!(house.crash(&["sync", "push"], "after_send").await, "no request was under way");
+    deaths.note(&house, began).await;
+    house.dialler.faults().clear();
+
+    dies(&house, &mut deaths, &["sync", "harvest"], "inside_commit_sweep_end").await;
+    let block = ["block", "add", "--number", "+493077701", "--reason", "said no"];
+    dies(&house, &mut deaths, &block, "inside_commit_blocks_import").await;
+    dies(&house, &mut deaths, &block, "inside_commit_locks_lease").await;
+    // Whoever sends next, be it a lock, counts the quiet time from then.
+    let in_doubt_since = house.now();
+
+    Work::default().more(&house, 3, 2);
+    dies(&house, &mut deaths, &["sync", "pull"], "inside_commit_cursor_move").await;
+    dies(&house, &mut deaths, &["sync", "pull", "--full"], "inside_commit_pass_move").await;
+    let (id, other) = (locked.to_string(), commented.to_string());
+    let lock = ["contacts", "lock", &id, "--reason", "said no"];
+    dies(&house, &mut deaths, &lock, "inside_commit_contact_act").await;
+    let comment = ["contacts", "update", &other, "--reason", "asked", "--set", "Comment=calls back"];
+    dies(&house, &mut deaths, &comment, "inside_commit_contact_update_by_hand").await;
+
+    let rested = in_doubt_since + QUIET - house.now();
+    house.env.sleep(rested.to_std().unwrap_or_default()).await;
+    dies(&house, &mut deaths, &["sync", "push"], "inside_commit_settle_import").await;
+
+    // Whoever was told nothing says it once more.
+    house.run(&lock).await.expect(0);
+    house.run(&comment).await.expect(0);
+    until_quiet(&house).await;
+    house.dial(house.contact_ids()).await;
+    house.run(&["sync", "harvest"]).await.expect(0);
+    judge(&house, &deaths).await;
+    let contact = |id: i64| house.dialler.contact(id).expect("a contact");
+    assert!(contact(objecting).locked && contact(locked).locked, "a lock was lost");
+    assert!(!contact(commented).locked);
+    assert_eq!(contact(commented).get("Comment"), json!("calls back"));
+    let written = house.dialler.journal().requests_of("update");
+    let comments = written.iter().filter(|asked| asked.json().get("Comment").is_some()).count();
+    assert_eq!(comments, 1, "what a person gave is written once");
+    assert!(deaths.uncertain() > 0, "no operation was in doubt: this has tested nothing");
+}
