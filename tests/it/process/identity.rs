@@ -123,3 +123,20 @@ async fn a_ledger_that_was_moved_is_paused_also_for_commands_without_a_daemon() 
     house.run(&["sync"]).await.expect(0);
     assert_eq!(city(&house), "Bonn");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_kill_inside_the_first_start_or_a_takeover_leaves_it_as_it_was() {
+    let house = House::new(3).await;
+    house.write_config("identity = \"host\"\n");
+    assert!(house.crash(&["sync"], "inside_commit_identity_first").await, "the point was not met");
+    house.switched_on().await;
+    house.run(&["sync"]).await.expect(0);
+    assert_eq!(status(&house).await["routes"][0]["state"], "on", "a ledger that is new is no restored one");
+
+    std::fs::remove_file(house.path("ledger.sqlite.generation")).expect("removed");
+    assert!(house.crash(&["takeover", "--yes"], "inside_commit_identity_take_over").await, "not met");
+    house.run(&["sync"]).await.says("paused (identity)");
+    house.run(&["takeover", "--yes"]).await.expect(0).says("as generation 2");
+    house.run(&["sync"]).await.expect(0);
+    assert_eq!(status(&house).await["routes"][0]["state"], "on");
+}
