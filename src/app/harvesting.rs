@@ -5,14 +5,14 @@ use crate::check::Settings;
 use crate::dialler::DiallerRead;
 use crate::dialler::jtel::JtelClient;
 use crate::domain::policy::Job;
-use crate::domain::{CampaignId, RouteName};
+use crate::domain::{CampaignId, RouteName, Timestamp};
 use crate::env::Env;
 use crate::jobs::JobError;
 use crate::jobs::campaigns::{WantedCampaign, pin_campaigns};
 use crate::jobs::harvest::{HarvestContext, HarvestReport, HarvestSettings, harvest};
 use crate::jobs::identity::{self, Sides};
-use crate::ledger::{Counts, Ledger, RouteRow, RunEnd, RunStart};
-use crate::runtime::{Activator, Activity, Ask, Outcome};
+use crate::ledger::{Counts, Ledger, RouteRow, RunEnd, RunStart, SweepKind};
+use crate::runtime::{Activator, Activity, Ask, Outcome, Schedule};
 use std::sync::Arc;
 
 /// Harvest of one campaign.
@@ -113,6 +113,14 @@ impl HarvestActivity {
         Ok(self.wanted.iter().all(paused))
     }
 
+    /// When one of the routes' schedules has the campaign harvested next.
+    fn next_due(&self) -> Option<Timestamp> {
+        let routes = self.settings.routes.values();
+        let ours = routes.filter(|route| self.wanted.iter().any(|want| want.route == route.id));
+        let schedules = ours.filter_map(|route| Schedule::parse(&route.harvest, route.time_zone).ok());
+        schedules.filter_map(|schedule| schedule.with_bookends().next_after(self.env.now())).min()
+    }
+
     fn context(&self, cause: &'static str) -> HarvestContext {
         let country = self.settings.dialler.country.clone();
         let revision = country.clone().unwrap_or_default();
@@ -126,6 +134,7 @@ impl HarvestActivity {
                 crate::mapping::dialler_number_to_e164(number, country.as_deref())
             }),
             settings: harvest_settings(&self.settings, revision),
+            next_due: self.next_due(),
             cause,
         }
     }
@@ -139,6 +148,7 @@ fn harvested(report: &HarvestReport) -> String {
         "{listed} contacts listed, {unchanged} unchanged, {due} due, {foreign_contacts} foreign; {calls_new} calls new, \
          {calls_changed} changed; {requests} requests"
     ));
+    text.push_str(&rest(report));
     if report.gone > 0 {
         text.push_str(&format!("; {} contacts gone", report.gone));
     }
@@ -152,6 +162,23 @@ fn harvested(report: &HarvestReport) -> String {
         ));
     }
     text
+}
+
+/// What is to be said of a list that rests, or has to from now on.
+fn rest(report: &HarvestReport) -> String {
+    let Some(until) = report.sweep.rests_until else { return String::new() };
+    let until = until.format("%Y-%m-%dT%H:%M:%SZ");
+    match report.sweep.kind {
+        SweepKind::List => format!(
+            "; the list took {} s, more than a fifth of the time between harvests: it is read again after {until}, \
+             until then only contacts likely to move",
+            report.sweep.list_ms / 1000
+        ),
+        SweepKind::Likely => format!(
+            "; the list rests until {until}: {} contacts likely to move were read",
+            report.sweep.read_likely
+        ),
+    }
 }
 
 fn harvest_settings(settings: &Settings, numbers_revision: String) -> HarvestSettings {

@@ -16,7 +16,7 @@ use crate::jobs::campaigns::WantedCampaign;
 use crate::jobs::pull::{PullContext, PullRoute};
 use crate::ledger::{Ledger, RouteFacts};
 use crate::remote::http::{HttpOptions, HttpTransport};
-use crate::remote::{Auth, AuthScheme, Client, ClientConfig, Side, Transport};
+use crate::remote::{Auth, AuthScheme, BadText, Client, ClientConfig, Side, Transport};
 use crate::runtime::Activator;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -210,6 +210,7 @@ fn build_crm_client(
         base_url: Some(crm.http.base_url.clone()),
         max_in_flight: crm.max_in_flight,
         requests_per_second: crm.requests_per_second,
+        bad_text: BadText::Mark,
         body_check: file.body_check(),
         failure_check: file.failure_check(),
         // A page may hold a few records of many megabytes; one of them must not fail the others.

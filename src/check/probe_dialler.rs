@@ -137,7 +137,7 @@ struct Counts {
     others: u64,
     none: u64,
     unreadable: u64,
-    /// About so many bytes the list has.
+    /// So many bytes the list has.
     bytes: u64,
 }
 
@@ -159,13 +159,13 @@ async fn read_list(
             }
         };
         seen.take(&contact);
-        counts.bytes += serde_json::to_vec(&contact.fields).map_or(0, |text| text.len() as u64);
         match contact.user_data.as_deref().map(str::trim).filter(|text| !text.is_empty()) {
             None => counts.none += 1,
             Some(text) if routes.iter().any(|route| is_of(route, text)) => counts.ours += 1,
             Some(_) => counts.others += 1,
         }
     }
+    counts.bytes = list.bytes();
     Ok(counts)
 }
 
@@ -187,15 +187,15 @@ impl Counts {
     /// What one sweep costs the dialler (users 32); it should have five times as long until the next.
     fn load(&self, about: &str, took: Duration) -> Finding {
         let megabytes = self.bytes.div_ceil(1_000_000);
-        let text =
-            format!("each harvest reads this list whole: about {megabytes} MB in {} s", took.as_secs());
+        let text = format!("each harvest reads this list whole: {megabytes} MB in {} s", took.as_secs());
         let minutes = (took.as_secs() * 5).div_ceil(60);
         let finding = Finding::new(Level::Note, about, text);
         if minutes < 2 {
             return finding;
         }
         finding.remedy(format!(
-            "That is much for a telephone system in calling hours: let `harvest` run no more often than every {minutes} minutes."
+            "That is much for a telephone system in calling hours: a harvest that is due less than {minutes} minutes after the \
+             last reads only contacts that are likely to move, and `status` says so. Let `harvest` run no more often than that."
         ))
     }
 

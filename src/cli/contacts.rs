@@ -2,7 +2,7 @@
 //! ledger and the gate like any other operation.
 
 use super::args::{ActArgs, ContactsVerb, WhichArgs};
-use super::output::{Output, print_line};
+use super::output::{Output, print, print_line};
 use super::send;
 use super::table::table;
 use crate::app::contacts::{self, Shown, ToLock};
@@ -111,7 +111,7 @@ pub fn confirm(lost: &str) -> anyhow::Result<()> {
     if !std::io::stdin().is_terminal() {
         return Err(Usage(format!("{lost}; say --yes if that is meant")).into());
     }
-    print!("{lost}. Type yes to go on: ");
+    print(&format!("{lost}. Type yes to go on: "));
     std::io::stdout().flush()?;
     let mut answer = String::new();
     std::io::stdin().lock().read_line(&mut answer)?;

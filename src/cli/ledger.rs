@@ -6,6 +6,7 @@ use super::left_out;
 use super::output::Output;
 use super::send;
 use super::story;
+use super::sweeps;
 use super::table::table;
 use super::zone::Zone;
 use crate::app::{self, Settings, known};
@@ -133,6 +134,8 @@ fn runs_table(runs: &[RunRow], zone: Zone) -> String {
         .iter()
         .map(|run| {
             let what = run.error.clone().unwrap_or_else(|| without_zeros(&run.balance()));
+            let swept = run.sweep.as_ref().map(|sweep| format!("; {}", sweeps::of_run(sweep, zone)));
+            let what = what + &swept.unwrap_or_default();
             let job = format!("{} {}", run.job, of(run));
             vec![run.id.to_string(), job, zone.at(run.started_at), run.state.clone(), what]
         })
@@ -167,8 +170,9 @@ fn run_text(run: &RunRow, zone: Zone) -> String {
     let took = run.finished_at.map_or("still running".to_owned(), |end| {
         format!("took {} ms", (end - run.started_at).num_milliseconds())
     });
+    let swept = run.sweep.as_ref().map(|sweep| format!("\n{}", sweeps::of_run(sweep, zone)));
     format!(
-        "run {}, {} {}, {}\nstarted {} ({}), {took}, {} requests\n{}\n{}",
+        "run {}, {} {}, {}\nstarted {} ({}), {took}, {} requests\n{}{}\n{}",
         run.id,
         run.job,
         of(run),
@@ -177,6 +181,7 @@ fn run_text(run: &RunRow, zone: Zone) -> String {
         run.cause,
         run.counts.requests,
         run.balance(),
+        swept.unwrap_or_default(),
         run.error.clone().unwrap_or_default(),
     )
 }

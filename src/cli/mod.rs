@@ -15,6 +15,7 @@ mod routes;
 mod send;
 mod status;
 mod story;
+mod sweeps;
 mod table;
 mod takeover;
 mod trial;

@@ -1,7 +1,7 @@
 //! Where answers go: text for people, or one JSON document for programs. Errors go to standard error.
 
 pub use crate::app::say::line as print_line;
-use crate::app::say::print;
+pub use crate::app::say::print;
 use serde::Serialize;
 
 /// How a verb answers.

@@ -3,6 +3,7 @@
 use super::concerns::{Concern, Facts, Weight, companion, concerns, frozen, wave};
 use super::left_out::sentence;
 use super::output::Output;
+use super::sweeps::{self, ListOf};
 use super::table::table;
 use super::zone::{Zone, roughly};
 use crate::app::{self, Settings};
@@ -27,6 +28,7 @@ struct View {
     skipped: Vec<ParkedCount>,
     to_send: Vec<OpenCount>,
     beside: Vec<Beside>,
+    lists: Vec<ListOf>,
     runners: Vec<Value>,
 }
 
@@ -64,7 +66,9 @@ pub async fn status(config: &Path, output: Output) -> anyhow::Result<End> {
     let well = concerns.iter().all(|concern| concern.weight != Weight::Trouble);
     let skipped = ledger.left_out_counts(LeftOut::Skipped, None).await?;
     let beside = beside(&ledger, &routes).await?;
-    let view = View { well, daemon, concerns, routes, failing, parked, skipped, to_send, beside, runners };
+    let lists = sweeps::lists(&ledger, &facts.routes).await?;
+    let view =
+        View { well, daemon, concerns, routes, failing, parked, skipped, to_send, beside, lists, runners };
     output.value(&view, || text(&view, Zone::of(&settings), Env::real().now()));
     Ok(End::Done)
 }
@@ -123,6 +127,10 @@ fn text(view: &View, zone: Zone, now: Timestamp) -> String {
         text.push_str(&format!("\nTo be sent:\n{}", table(&["count", "kind", "state"], &rows)));
     }
     text.extend(view.beside.iter().map(beside_line));
+    if !view.lists.is_empty() {
+        text.push('\n');
+    }
+    text.extend(view.lists.iter().map(|list| sweeps::line(list, zone)));
     text.push_str(&format!("\nDaemon: {}.\n", view.daemon));
     for runner in &view.runners {
         text.push_str(&runner_line(runner, zone));

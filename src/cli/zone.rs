@@ -16,6 +16,12 @@ impl Zone {
         Self(settings.dialler.time_zone)
     }
 
+    /// For tests.
+    #[cfg(test)]
+    pub fn utc() -> Self {
+        Self(Tz::UTC)
+    }
+
     /// An instant, to the second, with its offset.
     pub fn at(self, at: Timestamp) -> String {
         at.with_timezone(&self.0).format("%Y-%m-%d %H:%M:%S%:z").to_string()

@@ -8,7 +8,7 @@ use super::format::{ConnectorFile, Order, Paging, Single};
 use super::pages::{Position, Rows};
 use super::template::Slot;
 use super::times::delta;
-use super::{CrmRead, Page, PageToken, ReadContract};
+use super::{CrmRead, Page, PageToken, Places, ReadContract};
 use crate::domain::{RecordId, Timestamp};
 use crate::env::Env;
 use crate::remote::{CallError, CallErrorKind};
@@ -120,7 +120,7 @@ impl Connector {
             let id = super::extract::read_id(companion.value.raw(raw)).ok();
             (id.clone(), id)
         };
-        let (mut values, mut position) = (BTreeSet::new(), Position::Start);
+        let (mut values, mut position, mut places) = (BTreeSet::new(), Position::Start, Places::default());
         loop {
             let page = self
                 .endpoint
@@ -137,6 +137,12 @@ impl Connector {
                 values.insert(value);
             }
             match page.next {
+                Some(next) if write_token(&next).is_some_and(|place| !places.enter(&place)) => {
+                    return Err(bad_answer(
+                        &what,
+                        "its pages lead in a circle: check the paging in the connector",
+                    ));
+                }
                 Some(next) => position = next,
                 None => return Ok(values),
             }

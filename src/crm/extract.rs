@@ -5,6 +5,7 @@
 
 use super::format::{IdType, RecordShape, TimeContract};
 use crate::domain::{BadRecord, Reason, ReasonCode, Record, RecordId};
+use crate::remote::UNREADABLE;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -128,6 +129,9 @@ pub fn read_id(raw: Option<&RawValue>) -> Result<RecordId, Reason> {
         // null, and false: Odoo's way to write nothing.
         Some(_) | None => return Err(no_id()),
     };
+    if id.contains(UNREADABLE) {
+        return Err(unreadable("its id holds bytes that are no UTF-8"));
+    }
     if id.trim().is_empty() {
         return Err(no_id());
     }
@@ -154,6 +158,10 @@ pub fn read_record(raw: &RawValue, shape: &RecordShape, time: &TimeContract) -> 
     let id = read_id(shape.id.raw(raw)).map_err(|reason| BadRecord { id: None, reason })?;
     let bad = |reason| Err(BadRecord { id: Some(id.clone()), reason });
     let unreadable = |problem: String| Reason::new(ReasonCode::RecordUnreadable).with("problem", problem);
+    if raw.get().contains(UNREADABLE) {
+        let problem = "it holds bytes that are no UTF-8 (a text in another encoding?)";
+        return bad(unreadable(problem.to_owned()));
+    }
     if raw.get().len() > shape.max_bytes {
         return bad(Reason::new(ReasonCode::RecordTooLarge).with("max", shape.max_bytes));
     }

@@ -31,7 +31,7 @@ pub use times::TimeForm;
 
 use crate::domain::{BadRecord, Record, RecordId, Timestamp};
 use crate::remote::CallError;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
 
 /// What a connector declares about reading changes; the cursor's arithmetic rests on it.
@@ -56,6 +56,17 @@ pub struct ReadContract {
 /// Where the next page begins; opaque to everybody but the adapter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PageToken(pub String);
+
+/// The places that one reading has been to: a list whose pages lead in a circle would never end.
+#[derive(Debug, Default)]
+pub struct Places(HashSet<String>);
+
+impl Places {
+    /// Whether the reading has not been there before; from now on it has.
+    pub fn enter(&mut self, place: &PageToken) -> bool {
+        self.0.insert(place.0.clone())
+    }
+}
 
 /// One page of records.
 #[derive(Debug, Clone, PartialEq)]

@@ -9,8 +9,13 @@ use crate::domain::{
     CampaignId, Contact, ContactId, FieldName, HistoryRow, Permit, Timestamp, UserData, Values,
 };
 use crate::remote::{CallClass, CallError};
+use futures_util::Stream;
 use futures_util::stream::BoxStream;
 use serde_json::{Map, Value};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
 
 /// A contact with its decoded result and its history (the batch read).
 #[derive(Debug, Clone, PartialEq)]
@@ -42,6 +47,32 @@ pub struct BadContact {
     pub id: Option<ContactId>,
     /// What is wrong with it; no personal data.
     pub why: String,
+}
+
+/// A list of contacts under way.
+pub struct ContactList {
+    items: BoxStream<'static, Result<Listed, CallError>>,
+    bytes: Arc<AtomicU64>,
+}
+
+impl ContactList {
+    /// A list of these; `bytes` is raised by whoever takes them off the wire.
+    pub fn new(items: BoxStream<'static, Result<Listed, CallError>>, bytes: Arc<AtomicU64>) -> Self {
+        Self { items, bytes }
+    }
+
+    /// So many bytes of the body have come so far, as unpacked.
+    pub fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
+    }
+}
+
+impl Stream for ContactList {
+    type Item = Result<Listed, CallError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.items.as_mut().poll_next(context)
+    }
 }
 
 /// What the batch read is asked for; at most 100 keys together.
@@ -96,7 +127,7 @@ pub trait DiallerRead: Send + Sync {
         &self,
         campaign: Option<CampaignId>,
         class: CallClass,
-    ) -> Result<BoxStream<'static, Result<Listed, CallError>>, CallError>;
+    ) -> Result<ContactList, CallError>;
 
     /// `GET /dialler/contacts/{id}`; `None` for 404 with JSON and for 200 with count 0 (facts 7.3).
     ///

@@ -1,8 +1,8 @@
 //! Reads the dialler's times: naive local ones in the configured zone, `Z`, and offsets (facts 3.8).
 //!
 //! The hour that comes twice in autumn is settled by the row's own order (start <= alert <= connect <=
-//! end <= created), then by the rows around it in the campaign, else the first occurrence is taken and
-//! flagged. An hour that does not exist in spring means that the configured zone is wrong, and is flagged.
+//! end <= created), then by the rows around it in the campaign, else the first occurrence is taken (where part
+//! of the row is settled, the one that makes the shortest call) and flagged. An hour that does not exist in spring means that the configured zone is wrong, and is flagged.
 
 use crate::domain::{CallTimes, ReadTime, TimeReading, Timestamp};
 use chrono::{DateTime, FixedOffset, MappedLocalTime, NaiveDateTime, TimeDelta, TimeZone, Utc};
@@ -101,8 +101,7 @@ pub fn resolve_row(zone: Tz, texts: &RowTexts<'_>, neighbours: Neighbours) -> Ca
             None => agreed(by_row)
                 .map(|at| ReadTime { at, how: TimeReading::ByRow })
                 .or_else(|| agreed(by_order).map(|at| ReadTime { at, how: TimeReading::ByOrder }))
-                // The earliest choice that fits comes first.
-                .or_else(|| Some(ReadTime { at: by_order.first()?[slot]?, how: TimeReading::First }))
+                .or_else(|| Some(ReadTime { at: likeliest(by_order)?[slot]?, how: TimeReading::First }))
                 .unwrap_or(ReadTime { at: first, how: TimeReading::First }),
         });
     }
@@ -170,6 +169,15 @@ fn is_ordered(choice: &Choice) -> bool {
     let mut times = choice.iter().flatten();
     let Some(mut last) = times.next() else { return true };
     times.all(|at| at >= std::mem::replace(&mut last, at))
+}
+
+/// The one that makes the shortest call (none goes on for an hour while its row says a minute); of several the
+/// earliest.
+fn likeliest(choices: &[Choice]) -> Option<&Choice> {
+    choices.iter().min_by_key(|choice| {
+        let times = || choice.iter().flatten();
+        times().max().zip(times().min()).map(|(last, first)| *last - *first)
+    })
 }
 
 fn fits(choice: &Choice, neighbours: Neighbours) -> bool {

@@ -6,7 +6,7 @@ use super::decisions::{Cause, insert_operation, next_generation};
 use super::hand_acts::delete_over;
 use super::holder::take_contact;
 use super::sql::{self, get_json, get_named, json, time};
-use super::trail::{self, FieldTrail};
+use super::trail::{self, BeforeFrom, FieldTrail};
 use super::{Ledger, LedgerError, by_hand_update, due, gate, hints, lane, lease, sent_numbers};
 use crate::domain::{
     Base, ContactId, Intent, LinkId, OperationId, OperationKind, Reason, ReasonCode, Seq, Timestamp, Wish,
@@ -224,7 +224,14 @@ fn apply(
     if done.overwritten {
         tx.prepare_cached("UPDATE links SET overwritten = 1 WHERE id = ?1")?.execute([row.link.0])?;
     }
-    trail::add(tx, now, row.link, id, &row.cause, &done.changes)?;
+    let mut changes = done.changes.clone();
+    if row.given {
+        // What it wrote over was read right before it left.
+        changes.iter_mut().filter(|change| change.before.is_some()).for_each(|change| {
+            change.before_from = BeforeFrom::Answer;
+        });
+    }
+    trail::add(tx, now, row.link, id, &row.cause, &changes)?;
     if let Some(reason) = held {
         lock_held(tx, row, &reason, now)?;
     }

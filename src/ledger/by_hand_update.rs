@@ -133,7 +133,7 @@ pub(super) fn carry(tx: &Transaction<'_>, from: OperationId, to: OperationId) ->
     Ok(())
 }
 
-/// The same for what was to be emptied and kept its value.
+/// The same for what was to be emptied and kept its value, unless a younger update by hand gives it another one.
 pub(super) fn carry_emptied(
     tx: &Transaction<'_>,
     from: OperationId,
@@ -141,7 +141,10 @@ pub(super) fn carry_emptied(
 ) -> rusqlite::Result<()> {
     tx.prepare_cached(
         "UPDATE operations SET given = (SELECT json_group_object(g.key, NULL) FROM operations o, json_each(o.given) g
-                                        WHERE o.id = ?1 AND g.type = 'null')
+                                        WHERE o.id = ?1 AND g.type = 'null' AND NOT EXISTS
+                                            (SELECT 1 FROM operations y, json_each(y.given) x
+                                             WHERE y.link_id = o.link_id AND y.state = 'waiting'
+                                               AND y.given IS NOT NULL AND y.id <> ?2 AND x.key = g.key))
          WHERE id = ?2 AND EXISTS (SELECT 1 FROM operations o WHERE o.id = ?1 AND o.given IS NOT NULL)",
     )?
     .execute((from.0, to.0))?;

@@ -60,9 +60,11 @@ impl Ledger {
                     .query_row((campaign.0, id.0), |row| get_time(row, "created_at"))
                     .optional()
             };
+            // Of a doubtful one the first occurrence is stored: nothing after it is earlier than that. As an upper bound
+            // it would be wrong.
             let before = side(
                 "SELECT created_at FROM calls WHERE campaign_id = ?1 AND history_id < ?2 AND created_at IS NOT NULL
-                    AND resolved NOT IN ('first', 'gap') ORDER BY history_id DESC LIMIT 1",
+                    AND resolved <> 'gap' ORDER BY history_id DESC LIMIT 1",
             )?;
             let after = side(
                 "SELECT created_at FROM calls WHERE campaign_id = ?1 AND history_id > ?2 AND created_at IS NOT NULL

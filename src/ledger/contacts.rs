@@ -27,6 +27,8 @@ pub struct ContactSeen {
     pub tries: i64,
     /// Its current result code; `None` where the answer does not carry that field at all.
     pub result: Option<Option<i64>>,
+    /// From when on the dialler or an agent is likely to touch it.
+    pub likely_at: Option<Timestamp>,
 }
 
 /// What the ledger knows of a listed contact.
@@ -261,11 +263,12 @@ pub(super) fn store_seen(
     let changed = tx
         .prepare_cached(
             "INSERT INTO contacts (contact_id, campaign_id, user_data, folded, face, tries, result_code, seen_seq,
-                                   seen_at, audit_at)
-             VALUES (:id, :campaign, :user_data, :folded, :face, :tries, :result, :seq, :now, :audit)
+                                   seen_at, audit_at, likely_at)
+             VALUES (:id, :campaign, :user_data, :folded, :face, :tries, :result, :seq, :now, :audit, :likely)
              ON CONFLICT (contact_id) DO UPDATE SET campaign_id = coalesce(excluded.campaign_id, campaign_id),
                 user_data = excluded.user_data, folded = excluded.folded, face = excluded.face,
                 tries = excluded.tries, seen_seq = excluded.seen_seq, seen_at = excluded.seen_at,
+                likely_at = excluded.likely_at,
                 result_code = CASE WHEN :has_result THEN excluded.result_code ELSE result_code END,
                 audit_at = coalesce(audit_at, excluded.audit_at), asked_at = NULL, gone_at = NULL
              WHERE excluded.seen_seq >= contacts.seen_seq",
@@ -274,7 +277,7 @@ pub(super) fn store_seen(
             ":id": seen.id.0, ":campaign": seen.campaign.map(|c| c.0), ":user_data": seen.user_data,
             ":folded": folded.as_ref().map(FoldedUserData::as_str), ":face": seen.face, ":tries": seen.tries,
             ":result": seen.result.flatten(), ":has_result": seen.result.is_some(), ":seq": seq.0,
-            ":now": time(now), ":audit": first_audit,
+            ":now": time(now), ":audit": first_audit, ":likely": seen.likely_at.map(time),
         })?;
     if changed == 0 {
         return Ok(false);
@@ -359,6 +362,7 @@ mod tests {
             numbers: vec![number.to_owned()],
             tries: 0,
             result: Some(None),
+            likely_at: None,
         }
     }
 

@@ -110,6 +110,11 @@ pub enum Share {
     Changed,
     /// The rest of the due list: ladder, waiting, ours, hint, sum.
     Due,
+    /// Contacts likely to move, while the list rests: those tried since then, due in the dialler, reserved.
+    Likely {
+        /// Since when a try counts.
+        tried_since: Timestamp,
+    },
     /// The rolling audit.
     Audit,
     /// Contacts that a list did not name, and that are asked about one by one.
@@ -155,6 +160,9 @@ impl Ledger {
         let statement = match share {
             Share::Changed => CHANGED,
             Share::Due => DUE,
+            Share::Likely { tried_since } => {
+                return self.likely_take(campaign, tried_since, cutoff, limit).await;
+            }
             Share::Audit => AUDIT,
             Share::Missing => MISSING,
         };

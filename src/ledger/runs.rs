@@ -1,10 +1,11 @@
 //! Runs: one row per execution of a job, with its balance.
 
+use super::budget::{self, SweepCost};
 use super::sql::{get_named, get_time, get_time_opt, time};
 use super::{Ledger, LedgerError};
 use crate::domain::policy::Job;
 use crate::domain::{CampaignId, RouteName, RunId, Timestamp};
-use rusqlite::{OptionalExtension as _, named_params};
+use rusqlite::{Connection, OptionalExtension as _, named_params};
 use serde::Serialize;
 
 /// What a run counted; which of them must add up is said by the CHECKs of the `runs` table.
@@ -84,6 +85,8 @@ pub struct RunRow {
     pub remark: Option<String>,
     /// Its balance.
     pub counts: Counts,
+    /// The list it read, or that rested.
+    pub sweep: Option<SweepCost>,
 }
 
 const COUNT_COLUMNS: &str = "requests, bytes, records_read, repeats, stale, unchanged, queued, adopted, skipped, \
@@ -211,7 +214,8 @@ impl Ledger {
                  FROM runs WHERE ?1 IS NULL OR route = ?1 ORDER BY id DESC LIMIT ?2"
             );
             let mut statement = connection.prepare_cached(&sql)?;
-            statement.query_map((route.map(|r| r.0), limit), run_row)?.collect()
+            let rows = statement.query_map((route.map(|r| r.0), limit), run_row)?;
+            rows.map(|row| with_sweep(connection, row?)).collect()
         })
         .await
     }
@@ -226,7 +230,8 @@ impl Ledger {
                 "SELECT id, job, route, campaign_id, cause, started_at, finished_at, state, error, remark, {COUNT_COLUMNS}
                  FROM runs WHERE id = ?1"
             );
-            connection.prepare_cached(&sql)?.query_row([run.0], run_row).optional()
+            let row = connection.prepare_cached(&sql)?.query_row([run.0], run_row).optional()?;
+            row.map(|row| with_sweep(connection, row)).transpose()
         })
         .await
     }
@@ -262,6 +267,11 @@ impl RunRow {
     }
 }
 
+fn with_sweep(connection: &Connection, row: RunRow) -> rusqlite::Result<RunRow> {
+    let sweep = budget::of_run(connection, row.id)?;
+    Ok(RunRow { sweep, ..row })
+}
+
 fn run_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<RunRow> {
     Ok(RunRow {
         id: RunId(row.get("id")?),
@@ -274,6 +284,7 @@ fn run_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<RunRow> {
         state: row.get("state")?,
         error: row.get("error")?,
         remark: row.get("remark")?,
+        sweep: None,
         counts: Counts {
             requests: row.get("requests")?,
             bytes: row.get("bytes")?,

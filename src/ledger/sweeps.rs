@@ -1,6 +1,7 @@
 //! Sweeps: what one reading of a list found, and the question of contacts that it did not name.
 
 use super::bearers::{Bearer, key_moved};
+use super::budget::SweepKind;
 use super::contacts::{ContactSeen, WRITTEN_SINCE, store_seen};
 use super::due::{self, HarvestRules};
 use super::sql::{get_time_opt, json, time};
@@ -13,8 +14,12 @@ use serde::Serialize;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[expect(missing_docs, reason = "each is a column of `sweeps`, explained in its migration")]
 pub struct SweepCounts {
+    pub kind: SweepKind,
     pub complete: bool,
     pub contacts: i64,
+    pub bytes: i64,
+    pub list_ms: i64,
+    pub rests_until: Option<Timestamp>,
     pub repeats: i64,
     pub bad: i64,
     pub carries_result: Option<bool>,
@@ -22,10 +27,12 @@ pub struct SweepCounts {
     pub requests_changed: i64,
     pub requests_due: i64,
     pub requests_audit: i64,
+    pub requests_likely: i64,
     pub requests_single: i64,
     pub read_changed: i64,
     pub read_due: i64,
     pub read_audit: i64,
+    pub read_likely: i64,
     pub found_by_audit: i64,
     pub not_adding_up: i64,
     pub remark: Option<String>,
@@ -95,13 +102,16 @@ impl Ledger {
         self.write("sweep_end", move |tx| {
             let c = counts;
             tx.prepare_cached(
-                "UPDATE sweeps SET ended_at = :now, complete = :complete, contacts = :contacts, repeats = :repeats, bad = :bad,
+                "UPDATE sweeps SET kind = :kind, bytes = :bytes, list_ms = :list_ms, rests_until = :rests,
+                    requests_likely = :rl, read_likely = :nl, ended_at = :now, complete = :complete, contacts = :contacts, repeats = :repeats, bad = :bad,
                     carries_result = :carries, missing = :missing, requests_changed = :rc, requests_due = :rd,
                     requests_audit = :ra, requests_single = :rs, read_changed = :nc, read_due = :nd,
                     read_audit = :na, found_by_audit = :found, not_adding_up = :sum, remark = :remark
                  WHERE id = :id",
             )?
             .execute(named_params! {
+                ":kind": c.kind.as_str(), ":bytes": c.bytes, ":list_ms": c.list_ms,
+                ":rests": c.rests_until.map(time), ":rl": c.requests_likely, ":nl": c.read_likely,
                 ":id": sweep, ":now": time(now), ":complete": c.complete, ":contacts": c.contacts,
                 ":repeats": c.repeats, ":bad": c.bad, ":carries": c.carries_result, ":missing": c.missing,
                 ":rc": c.requests_changed, ":rd": c.requests_due, ":ra": c.requests_audit,

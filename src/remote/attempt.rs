@@ -97,6 +97,7 @@ impl Inner {
                 return Err(failed(Fault::Untrusted(format!("the body is cut: {why}"))));
             }
         };
+        let body = self.config.bad_text.applied(body);
         judge_success(status, &headers, &body).map_err(failed)?;
         for check in self.config.body_check.iter().chain(&context.expects) {
             check(status, strip_bom(&body)).map_err(|fault| failed(fault.into()))?;

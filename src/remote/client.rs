@@ -280,8 +280,10 @@ impl Inner {
                     self.paced(context.class, deadline).await?;
                     return Ok((slot, pass));
                 }
-                Err(Shut::Open(wait)) if lock => (wait, "too many locks failed"),
-                Err(Shut::Silent(wait)) if lock || !context.write => (wait, "it asked for silence"),
+                Err(Shut::Open(wait)) if lock => (wait, "too many locks failed".to_owned()),
+                Err(Shut::Silent(wait)) if lock || !context.write => {
+                    (wait, format!("it asked to be left alone, for {} s more", wait.as_secs().max(1)))
+                }
                 Err(Shut::Silent(wait)) => {
                     return Err(Failed::without_status(Fault::Refused { retry_after: Some(wait) }));
                 }
@@ -294,7 +296,7 @@ impl Inner {
             };
             drop(slot);
             if now + wait >= deadline || !self.env.sleep(wait).await {
-                return Err(withheld(why));
+                return Err(withheld(&why));
             }
         }
     }
@@ -328,7 +330,7 @@ impl Inner {
             Err(Failed { fault, .. }) if fault.counts_for_breaker() => pass.bad(now),
             Err(Failed { fault: Fault::Rejected(_) | Fault::NotFound, .. }) => pass.good(),
             Err(Failed { fault: Fault::Refused { retry_after: Some(wish) }, .. }) => {
-                let cap = self.config.retry_after_cap;
+                let cap = self.config.longest_wish(context);
                 tracing::info!(side = %self.side, what = %context.what, seconds = wish.as_secs(), "asked to come back later");
                 pass.silence(Some(now + (*wish).min(cap)));
             }

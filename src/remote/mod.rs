@@ -18,11 +18,13 @@ mod rate;
 mod stream;
 #[cfg(test)]
 mod tests;
+mod text;
 
 pub use answer::{Answer, BodyCheck, BodyFault, FailureCheck, StreamedAnswer};
 pub use auth::{Auth, AuthScheme, ClientAuth, OAuth2, Reloaded};
 pub use client::Client;
 pub use policy::{ClientConfig, lock_backoff};
+pub use text::{BadText, UNREADABLE};
 
 use crate::domain::OperationId;
 use ::http::{HeaderMap, Method, StatusCode};

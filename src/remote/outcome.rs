@@ -270,15 +270,22 @@ fn judge_404(body: &[u8], complete: bool) -> Fault {
     }
 }
 
-/// The wish in Retry-After: seconds, or an HTTP date against the server's own Date (else `now`).
+/// From here on a number in Retry-After is an instant (2001), not a span.
+const EPOCH: u64 = 1_000_000_000;
+
+/// The wish in Retry-After: seconds, an instant as seconds since 1970, or an HTTP date against the server's own Date (else `now`).
 pub(super) fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
     let text = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
+    let from = server_time(headers).unwrap_or(now);
     if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
         // More digits than fit are still a wish to stay away.
-        return Some(Duration::from_secs(text.parse().unwrap_or(u64::from(u32::MAX))));
+        let number: u64 = text.parse().unwrap_or(u64::from(u32::MAX));
+        // Nobody asks for thirty years: some servers write when it is over, as seconds since 1970.
+        let since = u64::try_from(from.timestamp()).unwrap_or(0);
+        let seconds = if number >= EPOCH { number.saturating_sub(since) } else { number };
+        return Some(Duration::from_secs(seconds));
     }
     let until = http_date(text)?;
-    let from = server_time(headers).unwrap_or(now);
     Some((until - from).to_std().unwrap_or(Duration::ZERO))
 }
 

@@ -5,6 +5,7 @@
 use super::answer::{BodyCheck, FailureCheck};
 use super::backoff::Intervals;
 use super::outcome::Fault;
+use super::text::BadText;
 use super::{CallClass, CallContext};
 use crate::env::Env;
 use std::time::Duration;
@@ -64,6 +65,8 @@ pub struct ClientConfig {
     /// How long a write in flight may still take after shutdown began, before it is given up as
     /// uncertain. Reads are given up at once.
     pub shutdown_grace: Duration,
+    /// What becomes of 2xx bodies with bytes that are no UTF-8.
+    pub bad_text: BadText,
     /// Errors that 2xx bodies carry.
     pub body_check: Option<BodyCheck>,
     /// What 4xx and 5xx bodies say more exactly than their status.
@@ -97,6 +100,7 @@ impl Default for ClientConfig {
             throughput_window: seconds(60),
             breaker_subjects: 5,
             shutdown_grace: seconds(5),
+            bad_text: BadText::Refuse,
             body_check: None,
             failure_check: None,
         }

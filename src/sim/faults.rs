@@ -34,6 +34,10 @@ pub enum RetryAfter {
     Seconds(u64),
     /// As an HTTP date so many seconds from now.
     Date(u64),
+    /// As seconds since 1970, so many from now.
+    Epoch(u64),
+    /// As seconds, twice as many with each refusal of the same rule: a server that loses its patience.
+    Doubling(u64),
 }
 
 /// What is done to a request that a rule meets.
@@ -55,6 +59,13 @@ pub enum Action {
         retry_after: RetryAfter,
         /// Whether the work was done.
         effect: Effect,
+    },
+    /// A JSON answer of one's choice, with nothing done: a refusal in a server's own words.
+    Says {
+        /// The HTTP status.
+        code: u16,
+        /// The body.
+        body: &'static str,
     },
     /// 404 with an empty body, as for an address that is not there.
     Empty404,
@@ -86,6 +97,8 @@ pub enum Action {
     EmptyList,
     /// The first element of the answer's list is none (`7`); the counts stay.
     BrokenElement,
+    /// Characters of the upper half of Latin-1 come as the one byte that they are there, which is no UTF-8.
+    Latin1,
     /// The right answer under another content type.
     ContentType(String),
 }
@@ -313,6 +326,12 @@ impl Faults {
                 Action::Latency { before, after } => {
                     decision.before += *before;
                     decision.after += *after;
+                }
+                Action::Status { code, retry_after: RetryAfter::Doubling(first), effect } => {
+                    let doubled = u32::try_from(active.fired - 1).ok().and_then(|n| 2_u64.checked_pow(n));
+                    let seconds = first.saturating_mul(doubled.unwrap_or(u64::MAX));
+                    let retry_after = RetryAfter::Seconds(seconds);
+                    decision.action = Some(Action::Status { code: *code, retry_after, effect: *effect });
                 }
                 other => decision.action = Some(other.clone()),
             }

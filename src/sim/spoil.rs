@@ -18,7 +18,11 @@ pub(super) fn status(code: u16, retry_after: RetryAfter, now: Timestamp) -> Resp
     let mut answer = (status, axum::Json(body)).into_response();
     let wait = match retry_after {
         RetryAfter::Absent => return answer,
-        RetryAfter::Seconds(seconds) => seconds.to_string(),
+        // The plan has doubled it already.
+        RetryAfter::Seconds(seconds) | RetryAfter::Doubling(seconds) => seconds.to_string(),
+        RetryAfter::Epoch(seconds) => {
+            (u64::try_from(now.timestamp()).unwrap_or(0).saturating_add(seconds)).to_string()
+        }
         RetryAfter::Date(seconds) => {
             let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
             let wait = chrono::TimeDelta::try_seconds(seconds).unwrap_or_default();
@@ -29,6 +33,11 @@ pub(super) fn status(code: u16, retry_after: RetryAfter, now: Timestamp) -> Resp
         answer.headers_mut().insert(header::RETRY_AFTER, value);
     }
     answer
+}
+
+pub(super) fn said(code: u16, body: &'static str) -> Response {
+    let status = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    (status, [(header::CONTENT_TYPE, "application/json")], body).into_response()
 }
 
 pub(super) fn reset() -> Response {
@@ -53,6 +62,18 @@ async fn collected(answer: Response) -> (http::response::Parts, Bytes) {
     parts.headers.remove(header::CONTENT_LENGTH);
     // A body that cannot be read here is one that another fault broke: empty is as good.
     (parts, to_bytes(body, usize::MAX).await.unwrap_or_default())
+}
+
+pub(super) async fn latin1(answer: Response) -> Response {
+    let (parts, body) = collected(answer).await;
+    let mut bytes = Vec::with_capacity(body.len());
+    for c in String::from_utf8_lossy(&body).chars() {
+        match u8::try_from(c) {
+            Ok(byte) => bytes.push(byte),
+            Err(_) => bytes.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
+        }
+    }
+    Response::from_parts(parts, Body::from(bytes))
 }
 
 pub(super) async fn truncated(answer: Response, clean: bool) -> Response {

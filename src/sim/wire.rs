@@ -2,7 +2,9 @@
 
 use super::faults::{Action, ConnectionReset, Effect, Faults};
 use super::journal::{Answered, Asked, Journal, RequestKind};
-use super::spoil::{broken_element, emptied, html, replaced, reset, slow, status, truncated, typed};
+use super::spoil::{
+    broken_element, emptied, html, latin1, replaced, reset, said, slow, status, truncated, typed,
+};
 use crate::domain::Timestamp;
 use crate::env::Env;
 use axum::Router;
@@ -112,6 +114,7 @@ impl<E: Clone + Send + Sync + 'static> Wire<E> {
                 settle(&env, work, before, effect).await;
                 status(code, retry_after, env.now())
             }
+            Some(Action::Says { code, body }) => said(code, body),
             Some(Action::Empty404) => StatusCode::NOT_FOUND.into_response(),
             Some(Action::Reset(effect)) => {
                 settle(&env, work, before, effect).await;
@@ -133,6 +136,7 @@ impl<E: Clone + Send + Sync + 'static> Wire<E> {
             }
             Some(Action::EmptyList) => emptied(perform(env, work, before).await).await,
             Some(Action::BrokenElement) => broken_element(perform(env, work, before).await).await,
+            Some(Action::Latin1) => latin1(perform(env, work, before).await).await,
             Some(Action::ContentType(kind)) => typed(perform(env, work, before).await, &kind),
         }
     }

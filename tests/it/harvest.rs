@@ -49,6 +49,7 @@ async fn house(config: DiallerConfig) -> House {
         zone: chrono_tz::Europe::Berlin,
         to_e164: Arc::new(|number: &str| Some(format!("+{number}"))),
         settings: HarvestSettings::default(),
+        next_due: None,
         cause: "schedule",
     };
     House { sim, ctx, _folder: folder }

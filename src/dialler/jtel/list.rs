@@ -3,7 +3,7 @@
 use super::JtelClient;
 use super::wire::check_status;
 use crate::dialler::splitter::{RawRecord, Splitter};
-use crate::dialler::{BadContact, Listed};
+use crate::dialler::{BadContact, ContactList, Listed};
 use crate::domain::{Contact, ContactId};
 use crate::remote::{CallContext, CallError, StreamedAnswer};
 use bytes::Bytes;
@@ -11,6 +11,8 @@ use futures_util::StreamExt as _;
 use futures_util::stream::BoxStream;
 use serde_json::{Map, Value};
 use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 struct Listing {
     client: JtelClient,
@@ -19,15 +21,13 @@ struct Listing {
     body: BoxStream<'static, Result<Bytes, CallError>>,
     splitter: Splitter,
     ready: VecDeque<Listed>,
+    bytes: Arc<AtomicU64>,
     ended: bool,
 }
 
 /// Contacts out of an answer's body.
-pub(super) fn listed(
-    client: JtelClient,
-    context: CallContext,
-    answer: StreamedAnswer,
-) -> BoxStream<'static, Result<Listed, CallError>> {
+pub(super) fn listed(client: JtelClient, context: CallContext, answer: StreamedAnswer) -> ContactList {
+    let bytes = Arc::new(AtomicU64::new(0));
     let splitter = Splitter::new(client.config.limits);
     let listing = Listing {
         client,
@@ -36,13 +36,14 @@ pub(super) fn listed(
         body: answer.body,
         splitter,
         ready: VecDeque::new(),
+        bytes: bytes.clone(),
         ended: false,
     };
-    futures_util::stream::unfold(listing, |mut listing| async move {
+    let items = futures_util::stream::unfold(listing, |mut listing| async move {
         let item = listing.next().await?;
         Some((item, listing))
-    })
-    .boxed()
+    });
+    ContactList::new(items.boxed(), bytes)
 }
 
 impl Listing {
@@ -75,6 +76,7 @@ impl Listing {
     }
 
     fn take(&mut self, chunk: &[u8]) -> Result<(), CallError> {
+        self.bytes.fetch_add(chunk.len() as u64, Ordering::Relaxed);
         let ready = &mut self.ready;
         let taken = self.splitter.push(chunk, |position, raw| ready.push_back(read(position, raw)));
         taken.map_err(|error| self.client.unusable(&self.context, &error.to_string()))

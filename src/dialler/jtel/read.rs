@@ -1,10 +1,9 @@
 //! Reading: every operation of the port's read half, with its request, answer and source.
 
 use super::{Endpoint, JtelClient, absent_is_none, list, wire};
-use crate::dialler::{BatchQuery, Campaign, ContactWithHistory, DiallerRead, Listed, ServerFacts, User};
+use crate::dialler::{BatchQuery, Campaign, ContactList, ContactWithHistory, DiallerRead, ServerFacts, User};
 use crate::domain::{CampaignId, Contact, ContactId, HistoryRow, UserData};
 use crate::remote::{CallClass, CallContext, CallError, CallErrorKind, Request};
-use futures_util::stream::BoxStream;
 use http::Method;
 use serde_json::{Map, Value, json};
 use std::sync::atomic::Ordering;
@@ -33,7 +32,7 @@ impl DiallerRead for JtelClient {
         &self,
         campaign: Option<CampaignId>,
         class: CallClass,
-    ) -> Result<BoxStream<'static, Result<Listed, CallError>>, CallError> {
+    ) -> Result<ContactList, CallError> {
         let (what, id) = match campaign {
             Some(id) => (format!("list of contacts of campaign {id}"), Some(id.to_string())),
             None => ("list of all contacts".to_owned(), None),

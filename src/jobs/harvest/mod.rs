@@ -4,8 +4,9 @@
 //! list with the ledger; what changed goes onto the due list; then the due list and the audit's share are
 //! read. Contacts without a link of ours ("foreign") are swept, indexed by number and harvested as well: a
 //! block must find them, and one that is adopted later brings its calls along. The run's balance counts them
-//! apart: listed = unchanged + due + foreign.
+//! apart: listed = unchanged + due + foreign. A list that takes long is read less often (`budget`).
 
+mod budget;
 mod history;
 mod read;
 mod sight;
@@ -17,9 +18,12 @@ pub(in crate::jobs) use sight::{carries_result, fingerprint, is_dialler_owned};
 use super::JobError;
 use crate::dialler::DiallerRead;
 use crate::domain::policy::Job;
-use crate::domain::{CampaignId, RunId, Timestamp};
+use crate::domain::{CampaignId, RunId, Seq, Timestamp};
 use crate::env::Env;
-use crate::ledger::{Counts, HarvestRules, Ledger, RunEnd, RunStart, Share, SweepCounts};
+use crate::ledger::{
+    Counts, HarvestRules, LastList, Ledger, RunEnd, RunStart, Share, SweepCounts, SweepKind,
+};
+use budget::Plan;
 use chrono::TimeDelta;
 use read::{Pass, Tally};
 use serde::Serialize;
@@ -41,6 +45,8 @@ pub struct HarvestContext {
     pub to_e164: Arc<ToE164>,
     /// When what is read.
     pub settings: HarvestSettings,
+    /// When the schedule has the campaign harvested next; `None` without one.
+    pub next_due: Option<Timestamp>,
     /// `schedule`, `hand`, `start` or `hint`.
     pub cause: &'static str,
 }
@@ -121,7 +127,8 @@ pub struct HarvestReport {
     pub times_in_gap: i64,
 }
 
-/// Harvests one campaign: sweep, due list, audit. Whatever was stored before a failure stays.
+/// Harvests one campaign: sweep (or, while the list rests, who is likely to move), due list, audit. Whatever was
+/// stored before a failure stays.
 ///
 /// # Errors
 /// The dialler or the ledger cannot be used, the list was cut, or the program is ending.
@@ -129,26 +136,103 @@ pub async fn harvest(ctx: &HarvestContext, campaign: CampaignId) -> Result<Harve
     let start = RunStart { job: Job::Harvest, route: None, campaign: Some(campaign), cause: ctx.cause };
     let run = ctx.ledger.run_start(start).await?;
     let before = ctx.ledger.sweep_last(Some(campaign)).await?;
+    let list = ctx.ledger.list_last(campaign).await?;
+    let plan = budget::plan(list.as_ref(), ctx.env.now(), ctx.next_due);
     let began = ctx.ledger.next_seq();
     let sweep = ctx.ledger.sweep_begin(Some(campaign), Some(run), began).await?;
     let mut report = HarvestReport { run: Some(run), ..HarvestReport::default() };
-    let result = async {
+    let pass = Harvest { ctx, campaign, run, before: before.map(|last| last.began_at) };
+    let result = match plan {
+        Plan::List => pass.with_list(began, &mut report).await,
+        Plan::Likely { until } => pass.between_lists(list, until, &mut report).await,
+    };
+    close(ctx, run, sweep, &report, &result).await?;
+    result.map(|()| report)
+}
+
+/// One harvest under way.
+struct Harvest<'a> {
+    ctx: &'a HarvestContext,
+    campaign: CampaignId,
+    run: RunId,
+    /// When the last one began.
+    before: Option<Timestamp>,
+}
+
+impl Harvest<'_> {
+    async fn with_list(&self, began: Seq, report: &mut HarvestReport) -> Result<(), JobError> {
+        let Self { ctx, campaign, .. } = *self;
+        let began_at = ctx.env.now();
         let mut swept = sweep::sweep(ctx, Some(campaign), began).await?;
-        take_over(&mut report, &swept);
+        let took = TimeDelta::milliseconds(swept.counts.list_ms);
+        // A list of which nothing came cost the dialler nothing.
+        if swept.counts.bytes > 0 {
+            swept.counts.rests_until = budget::rests_until(began_at, took, ctx.next_due);
+        }
+        take_over(report, &swept);
         sweep::ask_for_missing(ctx, campaign, began, &mut swept).await?;
         report.sweep = swept.counts.clone();
         // A dialler that does not answer at all is not asked for histories; a cut list says nothing about them.
         match swept.failure {
             Some(error) if swept.counts.contacts == 0 => Err(error.into()),
             failure => {
-                read_due(ctx, campaign, run, before.map(|last| last.began_at), &mut report).await?;
+                self.read_due(report).await?;
                 failure.map_or(Ok(()), |error| Err(error.into()))
             }
         }
     }
-    .await;
-    close(ctx, run, sweep, &report, &result).await?;
-    result.map(|()| report)
+
+    /// The list rests: nothing is concluded from anybody's absence, and no fingerprint moves.
+    async fn between_lists(
+        &self,
+        list: Option<LastList>,
+        until: Timestamp,
+        report: &mut HarvestReport,
+    ) -> Result<(), JobError> {
+        report.sweep.kind = SweepKind::Likely;
+        report.sweep.rests_until = Some(until);
+        report.sweep.carries_result = list.and_then(|list| list.carries_result);
+        self.read_due(report).await
+    }
+
+    async fn read_due(&self, report: &mut HarvestReport) -> Result<(), JobError> {
+        let Self { ctx, campaign, run, before } = *self;
+        // Unknown on an empty list: then there is nothing to be blind for.
+        let result_in_list = report.sweep.carries_result.unwrap_or(true);
+        let cutoff = ctx.env.now();
+        let likely = Share::Likely { tried_since: budget::day_began(ctx) };
+        for share in [Share::Missing, Share::Changed, Share::Due, likely, Share::Audit] {
+            let limit = match share {
+                Share::Missing => ctx.settings.single_reads,
+                Share::Changed | Share::Due => usize::MAX,
+                Share::Likely { .. } => self.likely_limit(report.sweep.kind).await?,
+                Share::Audit => audit_limit(ctx, campaign, before, result_in_list, report).await?,
+            };
+            let pass = Pass { ctx, campaign, run, share, result_in_list };
+            let mut tally = Tally::default();
+            let result = pass.run(cutoff, limit, &mut tally).await;
+            tally.report(share, report);
+            result?;
+        }
+        if report.times_in_gap > 0 {
+            report.sweep.remark = Some(format!(
+                "{} rows carry a time that does not exist in {}: [dialler] time_zone is wrong",
+                report.times_in_gap, ctx.zone
+            ));
+        }
+        Ok(())
+    }
+
+    async fn likely_limit(&self, kind: SweepKind) -> Result<usize, JobError> {
+        match kind {
+            // The list has just said who moved.
+            SweepKind::List => Ok(0),
+            SweepKind::Likely => {
+                let counted = self.ctx.ledger.contacts_active(self.campaign, self.ctx.env.now()).await?;
+                Ok(budget::likely_limit(self.ctx, counted.all))
+            }
+        }
+    }
 }
 
 /// Sweeps the whole account for the index of keys and numbers: what first sight and blocks ask. No history
@@ -170,41 +254,11 @@ pub async fn sweep_account(ctx: &HarvestContext) -> Result<SweepCounts, JobError
 fn take_over(report: &mut HarvestReport, swept: &Swept) {
     report.sweep = swept.counts.clone();
     report.counts.requests = 1;
+    report.counts.bytes = swept.counts.bytes;
     report.counts.listed = swept.counts.contacts;
     report.counts.unchanged = swept.unchanged;
     report.counts.due = swept.due;
     report.counts.foreign_contacts = swept.foreign;
-}
-
-async fn read_due(
-    ctx: &HarvestContext,
-    campaign: CampaignId,
-    run: RunId,
-    before: Option<Timestamp>,
-    report: &mut HarvestReport,
-) -> Result<(), JobError> {
-    // Unknown on an empty list: then there is nothing to be blind for.
-    let result_in_list = report.sweep.carries_result.unwrap_or(true);
-    let cutoff = ctx.env.now();
-    for share in [Share::Missing, Share::Changed, Share::Due, Share::Audit] {
-        let limit = match share {
-            Share::Missing => ctx.settings.single_reads,
-            Share::Changed | Share::Due => usize::MAX,
-            Share::Audit => audit_limit(ctx, campaign, before, result_in_list, report).await?,
-        };
-        let pass = Pass { ctx, campaign, run, share, result_in_list };
-        let mut tally = Tally::default();
-        let result = pass.run(cutoff, limit, &mut tally).await;
-        tally.report(share, report);
-        result?;
-    }
-    if report.times_in_gap > 0 {
-        report.sweep.remark = Some(format!(
-            "{} rows carry a time that does not exist in {}: [dialler] time_zone is wrong",
-            report.times_in_gap, ctx.zone
-        ));
-    }
-    Ok(())
 }
 
 /// How many contacts the audit may read now: its share, for the time since the last sweep, of one read per

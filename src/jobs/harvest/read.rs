@@ -60,6 +60,7 @@ impl Tally {
         let (requests, contacts) = match share {
             Share::Changed => (&mut report.sweep.requests_changed, &mut report.sweep.read_changed),
             Share::Due => (&mut report.sweep.requests_due, &mut report.sweep.read_due),
+            Share::Likely { .. } => (&mut report.sweep.requests_likely, &mut report.sweep.read_likely),
             Share::Audit => (&mut report.sweep.requests_audit, &mut report.sweep.read_audit),
             // Asking about a missing contact reads no history.
             Share::Missing => (&mut report.sweep.requests_single, &mut report.asked_singly),
@@ -120,7 +121,9 @@ impl Pass<'_> {
         }
         let result = match self.share {
             Share::Missing => self.ask(&chunk, &mut tally).await,
-            Share::Changed | Share::Due | Share::Audit => self.read(chunk, &mut tally).await,
+            Share::Changed | Share::Due | Share::Likely { .. } | Share::Audit => {
+                self.read(chunk, &mut tally).await
+            }
         };
         (tally, result)
     }
@@ -145,7 +148,11 @@ impl Pass<'_> {
             }
         };
         self.store(reads, tally).await?;
-        self.ask(&unread, tally).await
+        match self.share {
+            // Nobody missed it: whether it is still there is the next list's question.
+            Share::Likely { .. } => Ok(()),
+            Share::Changed | Share::Due | Share::Audit | Share::Missing => self.ask(&unread, tally).await,
+        }
     }
 
     async fn of_batch(
@@ -163,13 +170,7 @@ impl Pass<'_> {
                 unread.push(due);
                 continue;
             };
-            let settings = &self.ctx.settings;
-            let contact = seen(
-                &found.contact,
-                Some(self.campaign),
-                &settings.numbers_revision,
-                self.ctx.to_e164.as_ref(),
-            );
+            let contact = seen(self.ctx, &found.contact, Some(self.campaign));
             reads.push(HistoryRead {
                 contact: due.id,
                 seq,
@@ -269,9 +270,7 @@ impl Pass<'_> {
                     continue;
                 }
             };
-            let as_seen = found
-                .as_ref()
-                .map(|c| seen(c, Some(self.campaign), &settings.numbers_revision, self.ctx.to_e164.as_ref()));
+            let as_seen = found.as_ref().map(|contact| seen(self.ctx, contact, Some(self.campaign)));
             let absence = self
                 .ctx
                 .ledger
@@ -293,7 +292,7 @@ impl Pass<'_> {
 
     fn class(&self) -> CallClass {
         match self.share {
-            Share::Changed | Share::Due | Share::Missing => CallClass::Harvest,
+            Share::Changed | Share::Due | Share::Likely { .. } | Share::Missing => CallClass::Harvest,
             Share::Audit => CallClass::Audit,
         }
     }

@@ -1,6 +1,8 @@
 //! What a sweep compares of a contact: the fingerprint of what the dialler writes, and its face (key,
 //! campaign, numbers), by which blocks and keys find it.
 
+use super::HarvestContext;
+use super::budget::likely_at;
 use crate::domain::{CampaignId, Contact};
 use crate::ledger::ContactSeen;
 use serde_json::Value;
@@ -62,20 +64,16 @@ pub(super) fn face(contact: &Contact, campaign: Option<CampaignId>, revision: &s
 
 /// Everything the ledger keeps of a contact. Reading the numbers costs more than all the rest, so this is
 /// only done for contacts that are stored.
-pub(super) fn seen(
-    contact: &Contact,
-    campaign: Option<CampaignId>,
-    revision: &str,
-    to_e164: &ToE164,
-) -> ContactSeen {
+pub(super) fn seen(ctx: &HarvestContext, contact: &Contact, campaign: Option<CampaignId>) -> ContactSeen {
     ContactSeen {
         id: contact.id,
         campaign: contact.campaign.or(campaign),
         user_data: contact.user_data.clone(),
-        face: face(contact, campaign, revision),
-        numbers: contact.numbers().filter_map(|(_, number)| to_e164(number)).collect(),
+        face: face(contact, campaign, &ctx.settings.numbers_revision),
+        numbers: contact.numbers().filter_map(|(_, number)| (ctx.to_e164)(number)).collect(),
         tries: contact.tries(),
         result: carries_result(contact).then(|| contact.result_code()),
+        likely_at: likely_at(ctx, contact),
     }
 }
 

@@ -39,6 +39,7 @@ pub(super) async fn sweep(
     began: Seq,
 ) -> Result<Swept, JobError> {
     let mut swept = Swept::default();
+    let asked = ctx.env.instant();
     let mut list = match ctx.dialler.list_contacts(campaign, CallClass::Harvest).await {
         Ok(list) => list,
         Err(error) => {
@@ -66,6 +67,8 @@ pub(super) async fn sweep(
             Some(Err(error)) => swept.failure = Some(error),
             None => break,
         }
+        (swept.counts.bytes, swept.counts.list_ms) =
+            (list.bytes() as i64, i64::try_from(asked.elapsed().as_millis()).unwrap_or(i64::MAX));
         if chunk.len() == CHUNK {
             compare(ctx, campaign, began, std::mem::take(&mut chunk), &mut swept).await?;
         }
@@ -119,7 +122,7 @@ fn judge(
     store: &mut Vec<Sighting>,
 ) -> bool {
     let revision = &ctx.settings.numbers_revision;
-    let as_seen = || seen(contact, campaign, revision, ctx.to_e164.as_ref());
+    let as_seen = || seen(ctx, contact, campaign);
     let row = known.row.as_ref();
     if known.newer_than_list {
         // Made or written by us while the list was on its way: it is read by its number instead, and that

@@ -1,8 +1,9 @@
 //! The full pass: everything is read again, by a walk with a place of its own that survives restarts, a stretch
 //! after each ordinary pull so that no change waits for it (semantics 11). What it brings is one wave.
 
+use super::pages::in_a_circle;
 use super::{PullContext, Work};
-use crate::crm::PageToken;
+use crate::crm::{PageToken, Places};
 use crate::domain::policy::PassReason;
 use crate::domain::{RunId, Timestamp};
 use crate::jobs::JobError;
@@ -88,13 +89,15 @@ impl Work<'_> {
         let end = self.context.env.instant() + STRETCH;
         let ledger = self.context.ledger.clone();
         let mut token = pass.token.clone().map(PageToken);
+        let mut places = Places::default();
+        if let Some(token) = &token {
+            places.enter(token);
+        }
         loop {
             let listening = self.struck.is_some();
             let mut next = self.next_page(pass, token.as_ref()).await?;
-            if next == token && next.is_some() {
-                return Err(JobError::Stopped(
-                    "the CRM answers the same page again and again; check the connector's paging".to_owned(),
-                ));
+            if next.as_ref().is_some_and(|next| !places.enter(next)) {
+                return Err(in_a_circle());
             }
             if self.struck.is_none() {
                 ledger.pass_move(pass.id, next.as_ref().map(|next| next.0.clone())).await?;
@@ -130,7 +133,9 @@ impl Work<'_> {
             Ok(page) => page,
             Err(error) => {
                 // A place that the CRM no longer knows must not hold the pass for ever.
-                if token.is_some() && matches!(error.kind, CallErrorKind::Rejected { .. }) {
+                if token.is_some()
+                    && matches!(error.kind, CallErrorKind::Rejected { .. } | CallErrorKind::NotFound)
+                {
                     context.ledger.pass_rewind(pass.id).await?;
                 }
                 return Err(error.into());

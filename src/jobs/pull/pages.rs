@@ -4,7 +4,7 @@ use super::Work;
 use super::clock::{Clock, time_delta};
 use super::examine::unreadable_hash;
 use super::store::{Batch, Changed};
-use crate::crm::Page;
+use crate::crm::{Page, Places};
 use crate::domain::{BadRecord, Reason, Record, RecordId, Timestamp};
 use crate::jobs::JobError;
 use crate::ledger::KnownRecord;
@@ -26,7 +26,7 @@ impl Work<'_> {
         let since =
             cursor.map(|cursor| cursor - time_delta(contract.overlap) - time_delta(contract.resolution));
         let mut clock = Clock::default();
-        let mut token = None;
+        let (mut token, mut places) = (None, Places::default());
         loop {
             self.stop_if_ending()?;
             let asked = context.env.now();
@@ -37,12 +37,7 @@ impl Work<'_> {
             let next = page.next.clone();
             self.page(page, asked).await?;
             match next {
-                Some(next) if token.as_ref() == Some(&next) => {
-                    return Err(JobError::Stopped(
-                        "the CRM answers the same page again and again; check the connector's paging"
-                            .to_owned(),
-                    ));
-                }
+                Some(next) if !places.enter(&next) => return Err(in_a_circle()),
                 // Nobody was ever imported: there is nobody to be locked either.
                 Some(_) if self.struck.is_some() && since.is_none() => return Ok(()),
                 Some(next) => token = Some(next),
@@ -147,6 +142,14 @@ impl Work<'_> {
             (false, false) => Seen::Changed,
         }
     }
+}
+
+/// A list without an end, whose cursor would never move.
+pub(super) fn in_a_circle() -> JobError {
+    JobError::Stopped(
+        "the CRM's pages lead in a circle: one that was read already comes again; check the connector's paging"
+            .to_owned(),
+    )
 }
 
 enum Seen {

@@ -24,6 +24,7 @@ impl Work<'_> {
         let began_at = self.context.env.now();
         let sweep = ledger.sweep_begin(None, Some(self.run), began).await?;
         self.count(|counts| counts.requests += 1);
+        let asked = self.context.env.instant();
         let mut contacts = self.context.read.list_contacts(None, CallClass::Push).await?;
         let mut chunk = Vec::with_capacity(CHUNK);
         let mut counts = SweepCounts::default();
@@ -46,6 +47,8 @@ impl Work<'_> {
                 ledger.account_sweep_store(began, std::mem::take(&mut chunk)).await?;
             }
         };
+        counts.bytes = contacts.bytes() as i64;
+        counts.list_ms = i64::try_from(asked.elapsed().as_millis()).unwrap_or(i64::MAX);
         ledger.account_sweep_store(began, chunk).await?;
         // A list with an unreadable element may hide a key of ours: it is no index.
         counts.complete = ended.is_ok() && counts.bad == 0;

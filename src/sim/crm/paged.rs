@@ -80,10 +80,12 @@ fn linked(crm: &SimCrm, headers: &HeaderMap, query: &Linked, path: &str, place: 
     let own = format!("http://{host}");
     let origin = settings.next_page_at.as_deref().unwrap_or(&own);
     let since = query.modified_since.as_deref().map(|since| format!("&modified_since={since}"));
+    let circle = settings.pages_in_a_circle && query.after_id.is_some_and(|after| after > 0);
     let next = rows
         .last()
         .filter(|_| more)
-        .map(|(id, _)| format!("{origin}{path}?after_id={id}&limit={limit}{}", since.unwrap_or_default()));
+        .map(|(id, _)| if circle { 0 } else { *id })
+        .map(|id| format!("{origin}{path}?after_id={id}&limit={limit}{}", since.unwrap_or_default()));
     let rest = if place == Place::Body { format!(",\"next_url\":{}", json!(next)) } else { String::new() };
     let mut answer = page(&store, &settings, rows.into_iter(), &rest);
     if place == Place::Header {

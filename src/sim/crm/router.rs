@@ -248,19 +248,25 @@ struct Feed {
     limit: Option<usize>,
 }
 
-/// The token is the last id, wrapped so that nobody takes it for one.
+/// The last id of a token that is still known.
+fn read_token(crm: &SimCrm, settings: &Settings, token: &str) -> Option<u64> {
+    let (id, given) = token.strip_prefix("c-")?.split_once('-')?;
+    let age = u64::try_from(crm.env.now().timestamp() - given.parse::<i64>().ok()?).ok()?;
+    let known = settings.page_token_life.is_none_or(|life| age <= life.as_secs());
+    id.parse().ok().filter(|_| known)
+}
+
+/// The token is the last id and when it was given, wrapped so that nobody takes it for an id.
 async fn feed(State(crm): State<SimCrm>, Json(feed): Json<Feed>) -> Response {
     let window = match Window::read(feed.since.as_deref(), None) {
         Ok(window) => window,
         Err(refusal) => return *refusal,
     };
-    let after =
-        match feed.cursor.as_deref().map(|token| token.strip_prefix("c-").and_then(|id| id.parse().ok())) {
-            None => 0,
-            Some(Some(after)) => after,
-            Some(None) => return refusal(StatusCode::BAD_REQUEST, "unknown cursor"),
-        };
     let (settings, store) = (crm.settings(), crm.store());
+    let Some(after) = feed.cursor.as_deref().map_or(Some(0), |token| read_token(&crm, &settings, token))
+    else {
+        return refusal(StatusCode::BAD_REQUEST, "unknown cursor");
+    };
     let limit = feed.limit.unwrap_or(100).min(settings.page_cap);
     let mut rows: Vec<_> = store
         .listed_after(after)
@@ -269,7 +275,8 @@ async fn feed(State(crm): State<SimCrm>, Json(feed): Json<Feed>) -> Response {
         .collect();
     let more = rows.len() > limit;
     rows.truncate(limit);
-    let token = rows.last().filter(|_| more).map(|(id, _)| format!("c-{id}"));
+    let given = crm.env.now().timestamp();
+    let token = rows.last().filter(|_| more).map(|(id, _)| format!("c-{id}-{given}"));
     let rest = format!(",\"next\":{}", json!(token));
     page(&store, &settings, rows.into_iter(), &rest)
 }

@@ -69,6 +69,10 @@ pub struct Settings {
     pub access_life: Duration,
     /// Where the addresses of next pages lead, if elsewhere than to this CRM (`https://host`).
     pub next_page_at: Option<String>,
+    /// How long the token of a next page is known; `None`: for ever.
+    pub page_token_life: Option<Duration>,
+    /// Whether the page after the second is the first again, where pages name the next one's address.
+    pub pages_in_a_circle: bool,
     /// Whether every list is answered with status 200 and an error in its body.
     pub error_in_200: bool,
 }
@@ -87,6 +91,8 @@ impl Default for Settings {
             shows_blacklisted: true,
             access_life: Duration::from_secs(3600),
             next_page_at: None,
+            page_token_life: None,
+            pages_in_a_circle: false,
             error_in_200: false,
         }
     }

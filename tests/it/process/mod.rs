@@ -15,6 +15,7 @@ mod kill_points;
 mod kill_random;
 mod names;
 mod network;
+mod output;
 mod service;
 mod status;
 mod surroundings;

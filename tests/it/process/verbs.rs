@@ -180,7 +180,8 @@ async fn every_reading_verb_answers_programs_beside_a_daemon() {
         assert!(!ran.json().is_empty(), "{verb:?} says nothing: {}", ran.said());
         house.run(verb).await.expect(0);
     }
-    house.run(&["status"]).await.expect(0).says("push: waiting");
+    house.run(&["status"]).await.expect(0).says("push: waiting").says("list of ");
+    house.run(&["ledger", "runs"]).await.expect(0).says(" contacts, ").says(" kB in ");
     house.run(&["run"]).await.expect(1).says("another dialbridge uses the ledger");
     daemon.signal("TERM");
     assert_eq!(daemon.ended().await.code(), Some(0), "{}", daemon.log());

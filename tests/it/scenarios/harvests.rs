@@ -1,8 +1,10 @@
 //! What does a harvest ask for, and how often?
 
 use crate::support::world::{CAMPAIGN, Setup, World, minutes};
+use chrono::TimeDelta;
 use dialbridge::control::{Command, ContactAct, End};
 use dialbridge::domain::ContactId;
+use dialbridge::ledger::CallFilter;
 use dialbridge::sim::dialler::{CallPlan, Outcome};
 use serde_json::Value;
 
@@ -68,5 +70,33 @@ async fn is_a_history_ever_read_by_user_data() {
     assert!(harvested.len() > 5, "histories were read: {}", harvested.len());
     for body in harvested {
         assert!(body["UserDataList"].as_array().is_none_or(Vec::is_empty), "{body}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn are_calls_of_the_hour_that_comes_twice_told_at_their_true_times() {
+    // 02:10 in summer time; at 03:00 it is 02:00 again.
+    let world = World::new(Setup { start: "2026-10-25T00:10:00Z", ..Setup::default() }).await;
+    let ids: Vec<u64> = (0..4).map(|n| world.record(&format!("Name {n}"))).collect();
+    world.sync_all().await;
+    // 02:20 and 02:50 in summer time, 02:20 and 02:50 an hour later.
+    for id in &ids {
+        world.live(minutes(10)).await;
+        assert!(world.dialler.call(world.contact(*id).id, CallPlan::new(Outcome::NoAnswer)));
+        world.live(minutes(20)).await;
+    }
+    world.live(minutes(120)).await;
+    let calls = world.ledger().calls_list(CallFilter::default(), 10).await.expect("calls");
+    assert_eq!(calls.len(), 4);
+    for id in ids {
+        let contact = world.contact(id).id;
+        let truth = world.dialler.history(contact)[0].call.as_ref().expect("a call").start;
+        let told = calls.iter().find(|call| call.contact == ContactId(contact)).expect("told");
+        let started = told.started.expect("a time");
+        assert!(
+            (started - truth).abs() < TimeDelta::seconds(1),
+            "{started} for {truth}, read {:?}",
+            told.time_read
+        );
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::support::world::{World, minutes};
 use dialbridge::ledger::LeftOut;
+use dialbridge::sim::faults::{Action, Rule};
 use serde_json::json;
 
 /// A row with an id and without any readable value: its name is half a character.
@@ -101,4 +102,53 @@ async fn is_somebody_locked_whose_conditions_cannot_be_worked_out() {
         world.sync_all().await;
         assert_eq!((world.locked(ada), world.value(ada, "City")), (false, json!("Bonn")));
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn does_one_in_another_encoding_harm_nobody_beside_it() {
+    let world = World::usual().await;
+    let (ada, joerg, new) = (world.record("Ada"), world.record("Joerg"), world.record("J\u{f6}rn"));
+    // The CRM sends one text field as it lies in its old tables.
+    world.crm.faults.add(Rule::new(Action::Latin1));
+    world.sync_all().await;
+    assert_eq!((world.contacts(ada).len(), world.contacts(new).len()), (1, 0), "{:?}", world.parked().await);
+    world.advance(minutes(1)).await;
+    world.editor().edit(joerg, json!({ "name": "J\u{f6}rg" }));
+    world.editor().edit(ada, json!({ "city": "Bonn" }));
+    world.sync_all().await;
+    assert_eq!(world.value(ada, "City"), json!("Bonn"), "{}", world.story().await);
+    assert_eq!(world.value(joerg, "Name"), json!("Joerg"), "half a name is none");
+    assert!(world.locked(joerg), "nobody can tell whether it may be called");
+    let parked = world.parked().await;
+    assert!(parked.len() == 2 && parked.iter().all(|line| line.contains("UTF-8")), "{parked:?}");
+    assert!(world.stopped().await.is_none());
+    world.assert_at_rest().await;
+    world.crm.faults.clear();
+    for id in [joerg, new] {
+        world.editor().edit(id, json!({ "city": "Hof" }));
+    }
+    world.sync_all().await;
+    assert_eq!(world.value(joerg, "Name"), json!("J\u{f6}rg"));
+    assert!(!world.locked(joerg) && !world.locked(new));
+    assert!(world.parked().await.is_empty());
+    world.assert_at_rest().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn does_a_whole_crm_in_another_encoding_stop_the_route_and_park_nobody() {
+    let world = World::usual().await;
+    let ids: Vec<u64> = (0..30).map(|n| world.record(&format!("Person {n}"))).collect();
+    world.sync_all().await;
+    world.advance(minutes(1)).await;
+    world.crm.faults.add(Rule::new(Action::Latin1));
+    for id in &ids {
+        world.editor().edit(*id, json!({ "city": "K\u{f6}ln" }));
+    }
+    world.pull().await.expect_err("a fault of many");
+    assert!(world.stopped().await.is_some());
+    world.crm.faults.clear();
+    world.settle_down().await;
+    assert!(ids.iter().all(|id| world.value(*id, "City") == json!("K\u{f6}ln")), "{}", world.story().await);
+    assert!(world.parked().await.is_empty() && world.stopped().await.is_none());
+    assert!(ids.iter().all(|id| !world.locked(*id)));
 }

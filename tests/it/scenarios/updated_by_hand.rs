@@ -2,8 +2,8 @@
 
 use crate::support::world::{CAMPAIGN, Setup, World, key, minutes, seconds};
 use dialbridge::control::{Command, ContactAct, End, WaveOrder};
-use dialbridge::domain::ContactId;
 use dialbridge::domain::policy::RouteState;
+use dialbridge::domain::{ContactId, LinkId};
 use dialbridge::sim::dialler::DiallerConfig;
 use dialbridge::sim::dialler::config::Clearing;
 use dialbridge::sim::faults::{Action, Effect, RetryAfter, Rule};
@@ -58,6 +58,9 @@ async fn does_it_arrive_though_its_record_is_edited_while_it_waits() {
     assert_eq!(world.value(id, "Comment"), json!("calls back"), "{}", world.story().await);
     assert_eq!(world.value(id, "City"), json!("Bonn"));
     assert_eq!(updates(&world, mark), [json!({ "Comment": "calls back" }), json!({ "City": "Bonn" })]);
+    let trail = world.ledger().changes_list(LinkId(1), 100).await.expect("a trail");
+    let change = trail.iter().find(|change| change.field == "Comment").expect("it is in the trail");
+    assert_eq!((change.before.as_deref(), change.before_from.as_str()), (Some("null"), "answer"));
     world.assert_at_rest().await;
 }
 

@@ -1,0 +1,104 @@
+//! What sweeps cost the dialler, in words for `status` and `ledger`.
+
+use super::zone::Zone;
+use crate::domain::CampaignId;
+use crate::ledger::{Ledger, RouteRow, SweepCost, SweepKind};
+use serde::Serialize;
+use std::collections::BTreeSet;
+
+/// The newest list of a campaign.
+#[derive(Debug, Serialize)]
+pub(super) struct ListOf {
+    campaign: CampaignId,
+    list: SweepCost,
+}
+
+/// The newest list of each campaign that a route has.
+pub(super) async fn lists(ledger: &Ledger, routes: &[&RouteRow]) -> anyhow::Result<Vec<ListOf>> {
+    let campaigns: BTreeSet<CampaignId> = routes.iter().filter_map(|row| row.campaign).collect();
+    let mut found = Vec::new();
+    for campaign in campaigns {
+        if let Some(list) = ledger.list_cost(campaign).await? {
+            found.push(ListOf { campaign, list });
+        }
+    }
+    Ok(found)
+}
+
+/// A line for `status`.
+pub(super) fn line(of: &ListOf, zone: Zone) -> String {
+    let ListOf { campaign, list } = of;
+    format!("Campaign {campaign}: {}, read {}{}.\n", size(list), zone.at(list.began_at), rest(list, zone))
+}
+
+/// What of a run's sweep its balance does not say.
+pub(super) fn of_run(sweep: &SweepCost, zone: Zone) -> String {
+    match sweep.kind {
+        SweepKind::List => format!("{}{}", size(sweep), rest(sweep, zone)),
+        SweepKind::Likely => {
+            let until = sweep.rests_until.map(|at| format!(" until {}", zone.at(at))).unwrap_or_default();
+            format!("the list rests{until}: {} contacts likely to move read", sweep.read_likely)
+        }
+    }
+}
+
+fn size(list: &SweepCost) -> String {
+    let cut = if list.complete { "" } else { ", not complete" };
+    format!(
+        "list of {} contacts, {} in {}.{} s{cut}",
+        list.contacts,
+        bytes(list.bytes),
+        list.list_ms / 1000,
+        list.list_ms % 1000 / 100
+    )
+}
+
+fn rest(list: &SweepCost, zone: Zone) -> String {
+    let Some(until) = list.rests_until else { return String::new() };
+    format!(
+        "; that is more than a fifth of the time between harvests: it is read again after {}, until then only contacts \
+         likely to move",
+        zone.at(until)
+    )
+}
+
+fn bytes(bytes: i64) -> String {
+    match bytes {
+        ..1_000_000 => format!("{} kB", (bytes + 999) / 1000),
+        _ => format!("{}.{} MB", bytes / 1_000_000, bytes % 1_000_000 / 100_000),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cost(kind: SweepKind, rests_until: Option<&str>) -> SweepCost {
+        SweepCost {
+            kind,
+            began_at: "2026-03-02T08:00:00Z".parse().expect("an instant"),
+            contacts: 100_000,
+            bytes: 200_500_000,
+            list_ms: 92_400,
+            complete: true,
+            read_likely: 120,
+            rests_until: rests_until.map(|at| at.parse().expect("an instant")),
+            remark: None,
+        }
+    }
+
+    #[test]
+    fn a_list_that_takes_too_long_says_until_when_it_rests() {
+        let zone = Zone::utc();
+        let of = |kind, until| of_run(&cost(kind, until), zone);
+        assert_eq!(of(SweepKind::List, None), "list of 100000 contacts, 200.5 MB in 92.4 s");
+        let rests = Some("2026-03-02T08:07:42Z");
+        let said = of(SweepKind::List, rests);
+        assert!(said.contains("more than a fifth") && said.contains("08:07"), "{said}");
+        let said = of(SweepKind::Likely, rests);
+        assert!(
+            said.starts_with("the list rests until") && said.contains("120 contacts likely to move"),
+            "{said}"
+        );
+    }
+}
