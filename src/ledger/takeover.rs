@@ -14,6 +14,8 @@ impl Ledger {
     pub async fn harvest_everything(&self) -> Result<(), LedgerError> {
         self.write("harvest_everything", |tx| {
             tx.execute("UPDATE contacts SET fingerprint = NULL WHERE gone_at IS NULL", [])?;
+            // What was restored does not know when the list was last read.
+            tx.execute("UPDATE sweeps SET rests_until = NULL WHERE rests_until IS NOT NULL", [])?;
             Ok(())
         })
         .await
