@@ -140,12 +140,15 @@ mod tests {
             "v_blocked_foreign",
             "v_blocks",
             "v_calls",
+            "v_changes",
             "v_contacts",
+            "v_due",
             "v_hints",
             "v_notes",
             "v_operations",
             "v_parked",
             "v_runs",
+            "v_skipped",
         ];
         assert_eq!(views, expected);
     }
