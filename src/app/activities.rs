@@ -8,6 +8,7 @@ use crate::domain::{CampaignId, RecordId, RouteName, RunId, Timestamp};
 use crate::env::Env;
 use crate::jobs::JobError;
 use crate::jobs::campaigns::{WantedCampaign, pin_campaigns};
+use crate::jobs::identity::Sides;
 use crate::jobs::pull::{PullContext, pull};
 use crate::jobs::push::{DailyLimit, PushContext, PushLimits, PushRoute, Refresher, Resting, push};
 use crate::jobs::refusal;
@@ -41,6 +42,15 @@ pub(super) async fn stopping(
         refusal::stop_refused(ledger, routes, error).await?;
     }
     result
+}
+
+/// What all activities work with.
+pub(super) struct Common {
+    pub settings: Arc<Settings>,
+    pub env: Env,
+    pub ledger: Ledger,
+    pub dialler: Arc<JtelClient>,
+    pub sides: Sides,
 }
 
 /// Pull of one route; push follows at once.
@@ -111,6 +121,7 @@ pub(super) struct PushActivity {
     env: Env,
     ledger: Ledger,
     dialler: Arc<JtelClient>,
+    sides: Sides,
     wanted: Vec<WantedCampaign>,
     routes: BTreeMap<RouteName, RoutePart>,
     next_due: watch::Sender<Option<Timestamp>>,
@@ -119,19 +130,17 @@ pub(super) struct PushActivity {
 
 impl PushActivity {
     pub fn new(
-        settings: &Arc<Settings>,
-        env: &Env,
-        ledger: &Ledger,
-        dialler: Arc<JtelClient>,
+        common: &Common,
         routes: &BTreeMap<RouteName, RoutePart>,
         wanted: Vec<WantedCampaign>,
         next_due: watch::Sender<Option<Timestamp>>,
     ) -> Self {
         Self {
-            settings: settings.clone(),
-            env: env.clone(),
-            ledger: ledger.clone(),
-            dialler,
+            settings: common.settings.clone(),
+            env: common.env.clone(),
+            ledger: common.ledger.clone(),
+            dialler: common.dialler.clone(),
+            sides: common.sides.clone(),
             wanted,
             routes: routes.clone(),
             next_due,
@@ -220,6 +229,7 @@ impl PushActivity {
             limits,
             resting: self.resting.clone(),
             scope,
+            sides: self.sides.clone(),
         })
     }
 }

@@ -7,6 +7,7 @@ mod check;
 mod concerns;
 mod contacts;
 mod ledger;
+mod ledger_file;
 mod left_out;
 mod output;
 mod route_args;
@@ -16,6 +17,7 @@ mod status;
 mod story;
 mod sweeps;
 mod table;
+mod takeover;
 mod trial;
 mod zone;
 
@@ -69,6 +71,7 @@ async fn run(cli: Cli) -> End {
         Verb::Plan(verb) => routes::plan(&config, verb).await,
         Verb::Freeze(args) => routes::freeze(&config, args).await,
         Verb::Thaw { reason } => routes::thaw(&config, reason).await,
+        Verb::Takeover { yes, json } => takeover::run(&config, yes, Output::new(json.json)).await,
         Verb::Ledger(verb) => ledger::run(&config, verb).await,
         Verb::Block(verb) => blocks::run(&config, verb).await,
         Verb::Contacts(verb) => contacts::run(&config, verb).await,

@@ -17,6 +17,7 @@ mod refresh;
 mod store;
 
 use super::JobError;
+use super::identity::{self, Sides};
 use crate::crm::CrmRead;
 use crate::domain::policy::{Job, Unblock};
 use crate::domain::{Policy, Reason, ReasonCode, RouteName, RunId};
@@ -66,6 +67,8 @@ pub struct PullContext {
     pub crm: Arc<dyn CrmRead>,
     /// The route.
     pub route: Arc<PullRoute>,
+    /// Whether the CRM is the one that the ledger knows.
+    pub sides: Sides,
 }
 
 /// How a pull ended.
@@ -207,6 +210,7 @@ impl<'a> Work<'a> {
 impl Work<'_> {
     async fn all(&mut self) -> Result<(), JobError> {
         self.dated().await?;
+        identity::crm(self.context).await?;
         self.companions().await?;
         self.hints().await?;
         self.changes().await?;

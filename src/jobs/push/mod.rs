@@ -20,6 +20,7 @@ mod vanish;
 mod work;
 
 use super::JobError;
+use super::identity::Sides;
 use crate::dialler::{DiallerRead, DiallerWrite, ImportMode};
 use crate::domain::policy::Job;
 use crate::domain::{CampaignId, OperationId, Policy, RecordId, RouteName, RunId};
@@ -129,6 +130,8 @@ pub struct PushContext {
     pub resting: Resting,
     /// How much is sent. Locks go in any case: they wait for nobody.
     pub scope: Scope,
+    /// Whether the dialler is the one that the ledger knows. Locks do not ask.
+    pub sides: Sides,
 }
 
 impl std::fmt::Debug for PushContext {

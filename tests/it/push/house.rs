@@ -211,6 +211,7 @@ pub async fn house_with(config: DiallerConfig, seed: u64) -> House {
         limits: PushLimits::default(),
         resting: Resting::default(),
         scope: Scope::All,
+        sides: dialbridge::jobs::identity::Sides::default(),
     };
     House { sim, env, ctx, crm, _folder: folder }
 }
