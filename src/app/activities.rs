@@ -16,7 +16,6 @@ use crate::ledger::{Counts, Ledger, RunEnd};
 use crate::runtime::{Activator, Activity, Ask, Outcome, Scope};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::sync::watch;
 
 /// How a run ended well.
@@ -202,6 +201,7 @@ impl PushActivity {
                     campaign: pinned.get(name).copied().flatten(),
                     policy: part.pull.route.policy,
                     import_mode: ImportMode { overwrite: true, reset: flag, unlock: flag },
+                    max_decision_age: part.settings.max_decision_age,
                     drip: part
                         .settings
                         .max_new_per_day
@@ -210,11 +210,9 @@ impl PushActivity {
                 (name.clone(), route)
             })
             .collect();
-        let age = self.settings.routes.values().map(|route| route.max_decision_age).min();
         let limits = PushLimits {
             max_in_flight: self.settings.dialler.max_in_flight.saturating_sub(2).max(1),
             settle_after: self.settings.dialler.settle_after,
-            max_decision_age: age.unwrap_or(Duration::from_secs(900)),
             schedule: self.settings.push.retry.clone(),
             retry_after_cap: self.settings.push.max_retry_after,
             ..PushLimits::default()

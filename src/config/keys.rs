@@ -176,7 +176,7 @@ sections! {
         /// When conditions that depend on the date are decided again.
         day_start: String, Default, Kind::Text;
         /// How old a decision may be when what makes somebody callable is sent.
-        max_decision_age: Duration, Default, Kind::Duration(MINUTE, DAY);
+        max_decision_age: Duration, Default, Kind::Duration(MINUTE, HOUR);
         /// Whose value wins where an adopted contact differs.
         adopt_conflict: String, Default, Kind::Choice(ADOPT);
         /// What follows when somebody else deleted the contact.

@@ -147,6 +147,8 @@ struct Work<'a> {
     found_by_id: usize,
     /// So many known records are not named in answers that these are in doubt.
     missing: Option<usize>,
+    /// How many known records came in an older version.
+    seniority: pages::Seniority,
     /// The brake has struck: from here on only objections are heard, and the run fails.
     struck: Option<brake::Strike>,
 }
@@ -167,6 +169,7 @@ impl<'a> Work<'a> {
             not_taken: Vec::new(),
             found_by_id: 0,
             missing,
+            seniority: pages::Seniority::default(),
             struck: None,
         })
     }

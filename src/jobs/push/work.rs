@@ -136,7 +136,6 @@ impl Work<'_> {
             },
             clearing: ledger.clearing().await?,
             drips: self.drips(),
-            fresh_since: self.context.env.now() - quiet(self.callable_age()),
             plan: plan::plan,
         };
         let batch = ledger.operations_lease(order).await?;
@@ -157,7 +156,12 @@ impl Work<'_> {
         let now = self.context.env.now();
         let of = |(route, known): (&RouteName, &PushRoute)| {
             let limit = known.drip?;
-            Some(Drip { route: route.clone(), since: day_began(now, limit.zone), most: limit.most })
+            Some(Drip {
+                route: route.clone(),
+                since: day_began(now, limit.zone),
+                most: limit.most,
+                fresh_since: now - quiet(self.callable_age(Some(route))),
+            })
         };
         self.context.routes.iter().filter_map(of).collect()
     }

@@ -198,6 +198,7 @@ pub async fn house_with(config: DiallerConfig, seed: u64) -> House {
         campaign: Some(CampaignId(CAMPAIGN)),
         policy: policy(),
         import_mode: ImportMode { overwrite: true, reset: None, unlock: None },
+        max_decision_age: Duration::from_secs(15 * 60),
         drip: None,
     };
     let ctx = PushContext {

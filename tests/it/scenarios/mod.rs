@@ -9,6 +9,7 @@ mod blocks;
 mod brake;
 mod by_hand;
 mod chosen;
+mod clocks;
 mod companions;
 mod cursor;
 mod dated;
