@@ -192,6 +192,27 @@ impl Reason {
         self
     }
 
+    /// The same without what may be personal: a number, a person's words, a value in an error. Names of fields, ids and
+    /// counts stay.
+    #[must_use]
+    pub fn redacted(&self) -> Self {
+        const STAY: [&str; 17] = [
+            "field", "fields", "key", "name", "length", "max", "sent", "answered", "contact", "contacts",
+            "campaign", "record", "route", "count", "days", "status", "times",
+        ];
+        let params = self.params.iter().map(|(name, value)| {
+            let stays =
+                STAY.contains(&name.as_str()) || (name == "subject" && !value.starts_with("the number"));
+            let value = match (stays, name.as_str()) {
+                (true, _) => value.clone(),
+                (false, "subject") => "a number".to_owned(),
+                (false, _) => format!("<text of {} characters>", value.chars().count()),
+            };
+            (name.clone(), value)
+        });
+        Self { code: self.code, params: params.collect() }
+    }
+
     /// Whether a record parked for it is locked as well: without a name or a number it cannot be called, and where a
     /// condition or the record itself cannot be read nobody knows whether it may be.
     pub fn parks_and_locks(&self) -> bool {
