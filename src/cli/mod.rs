@@ -21,6 +21,9 @@ mod takeover;
 mod trial;
 mod zone;
 
+pub use ledger::contact_told;
+pub use status::told as status_told;
+
 use crate::app;
 use crate::app::known::{self, Usage};
 use crate::control::{Command, End};

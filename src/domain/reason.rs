@@ -92,6 +92,8 @@ reason_codes! {
     NotInDialler = "not_in_dialler", "no contact with this UserData in the dialler: nothing to lock";
     /// An import met a contact that was there before.
     Overwritten = "overwritten", "the import met contact {contact}, which was there before";
+    /// The dialler answered a value otherwise than it was sent.
+    AnsweredOtherwise = "answered_otherwise", "the dialler keeps {field} otherwise than it was sent: {sent} characters were sent, {answered} answered";
     /// The contact is gone from the dialler.
     Vanished = "vanished", "the contact was deleted in the dialler";
     /// A newer decision took its place.

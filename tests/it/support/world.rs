@@ -535,6 +535,11 @@ impl World {
         text
     }
 
+    /// What `ledger contact` says of a record.
+    pub async fn told(&self, id: u64) -> String {
+        dialbridge::cli::contact_told(&self.settings, self.ledger(), key(id)).await.expect("a story")
+    }
+
     /// A pull, push by push until nothing changes: for the state in which both sides have come to rest.
     pub async fn settle_down(&self) {
         for _ in 0..6 {
