@@ -35,9 +35,14 @@ use output::Output;
 use std::path::Path;
 use std::process::ExitCode;
 
+/// The whole command line as clap knows it: every verb with its arguments.
+pub fn command() -> clap::Command {
+    args::help::with_examples(Cli::command())
+}
+
 /// Parses the arguments and runs the verb.
 pub fn main() -> ExitCode {
-    let matches = args::help::with_examples(Cli::command()).get_matches();
+    let matches = command().get_matches();
     let cli = match Cli::from_arg_matches(&matches) {
         Ok(cli) => cli,
         Err(error) => error.exit(),

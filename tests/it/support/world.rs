@@ -256,6 +256,12 @@ impl World {
         self.ledger().hints_add(LEADS.into(), ids, "test").await.expect("hints");
     }
 
+    /// Somebody makes a new token for the dialler, which kills the old one, and puts it in place at once.
+    pub fn change_token(&self, token: &str) {
+        write(&self.folder.path().join("dialler.token"), token);
+        self.dialler.set_tokens(&[token]);
+    }
+
     /// Why route `leads` is stopped, in words.
     pub async fn stopped(&self) -> Option<String> {
         let row = self.ledger().route_show(LEADS.into()).await.expect("a route").expect("known");
