@@ -41,7 +41,7 @@ impl HarvestActivity {
     }
 
     async fn harvest(&self, cause: &'static str) -> Result<Ended, JobError> {
-        if self.paused().await? {
+        if cause != Ask::takeover().cause && self.paused().await? {
             let text = "paused: `dialbridge route resume` lets it go on".to_owned();
             return Ok(Ended { run: None, text, parked_new: false });
         }

@@ -80,7 +80,7 @@ impl Control {
         self.ledger.harvest_everything().await?;
         let mut end = End::Done;
         for (_, runner) in &self.runners.harvests {
-            end = end.and(self.run(runner, Ask::by_hand(), answer).await?);
+            end = end.and(self.run(runner, Ask::takeover(), answer).await?);
         }
         Ok(end)
     }

@@ -99,7 +99,7 @@ impl Default for ClientConfig {
             least_bytes_per_second: 1024,
             throughput_window: seconds(60),
             breaker_subjects: 5,
-            shutdown_grace: seconds(5),
+            shutdown_grace: seconds(30),
             bad_text: BadText::Refuse,
             body_check: None,
             failure_check: None,

@@ -42,7 +42,7 @@ pub enum Scope {
 /// What is asked of a runner.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ask {
-    /// `schedule`, `hand`, `start` or `hint`.
+    /// `schedule`, `hand`, `takeover`, `start` or `hint`.
     pub cause: &'static str,
     /// How much.
     pub scope: Scope,
@@ -52,6 +52,11 @@ impl Ask {
     /// Everything, because a person asked.
     pub fn by_hand() -> Self {
         Self { cause: "hand", scope: Scope::All }
+    }
+
+    /// Everything, also what a pause holds: nothing else shows what became of a ledger that was not at home.
+    pub fn takeover() -> Self {
+        Self { cause: "takeover", scope: Scope::All }
     }
 }
 

@@ -139,7 +139,7 @@ pub async fn harvest(ctx: &HarvestContext, campaign: CampaignId) -> Result<Harve
     let list = ctx.ledger.list_last(campaign).await?;
     // A person who asks for a harvest asks for the list, and so does a takeover.
     let plan = match ctx.cause {
-        "hand" => Plan::List,
+        "hand" | "takeover" => Plan::List,
         _ => budget::plan(list.as_ref(), ctx.env.now(), ctx.next_due),
     };
     let began = ctx.ledger.next_seq();

@@ -83,6 +83,24 @@ async fn does_a_clone_on_another_machine_call_nobody_and_lock_all_the_same() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn is_everything_harvested_for_a_takeover_also_where_a_pause_holds_harvesting() {
+    let mut world = World::usual().await;
+    let ada = world.record("Ada");
+    world.sync_all().await;
+    let word = RouteWord::Pause { until: None, harvest_too: true };
+    let pause = Command::Route { route: LEADS.into(), word, reason: "stocktaking".to_owned() };
+    assert_eq!(world.command(pause).await.0, End::Done);
+    world.move_to_host("the clone's");
+    world.restart().await;
+    assert!(world.dialler.call(world.contact(ada).id, CallPlan::new(Outcome::Answered)));
+    world.advance(minutes(5)).await;
+    let (end, said) = world.command(TAKEOVER).await;
+    assert_eq!(end, End::Done, "{said}");
+    assert_eq!(world.ledger().calls_list(CallFilter::default(), 10).await.expect("calls").len(), 1);
+    assert_eq!(state(&world).await.0, RouteState::Paused, "the person's own pause stands");
+}
+
+#[tokio::test(start_paused = true)]
 async fn does_a_ledger_that_was_moved_wait_for_a_person_and_one_that_is_back_go_on() {
     let mut world = World::usual().await;
     let (ada, berta) = (world.record("Ada"), world.record("Berta"));
