@@ -1,6 +1,7 @@
 //! `status` and `route list`: is it well, what is to be done, then the details.
 
 use super::concerns::{Concern, Facts, Weight, companion, concerns, frozen, wave};
+use super::harvest_concerns::{of_account, of_list, of_reads};
 use super::left_out::sentence;
 use super::output::Output;
 use super::sweeps::{self, ListOf};
@@ -10,7 +11,7 @@ use crate::app::{self, Settings};
 use crate::control::{self, Command, End, Line};
 use crate::domain::{RouteName, Timestamp};
 use crate::env::Env;
-use crate::ledger::{FailingJob, Ledger, LeftOut, OpenCount, ParkedCount, RouteRow, Unlinked};
+use crate::ledger::{FailingJob, HarvestShown, Ledger, LeftOut, OpenCount, ParkedCount, RouteRow, Unlinked};
 use serde::Serialize;
 use serde_json::Value;
 use std::io::ErrorKind;
@@ -29,6 +30,7 @@ struct View {
     to_send: Vec<OpenCount>,
     beside: Vec<Beside>,
     lists: Vec<ListOf>,
+    harvest: HarvestShown,
     runners: Vec<Value>,
 }
 
@@ -60,14 +62,32 @@ pub async fn status(config: &Path, output: Output) -> anyhow::Result<End> {
     let mut concerns = concerns(&facts);
     concerns.splice(0..0, companions.iter().map(companion));
     concerns.extend(ledger.waves_list(None, false).await?.iter().map(wave));
+    let lists = sweeps::lists(&ledger, &facts.routes).await?;
+    let harvest = ledger.harvest_shown().await?;
+    let account = ledger.list_cost(None).await?;
+    let now = Env::real().now();
+    concerns.extend(lists.iter().filter_map(|list| of_list(list, &facts.routes)));
+    concerns.extend(account.iter().filter_map(|list| of_account(list, now)));
+    concerns.extend(of_reads(&harvest));
     concerns.splice(0..0, ledger.freeze_now().await?.as_ref().map(frozen));
     let well = concerns.iter().all(|concern| concern.weight != Weight::Trouble);
     let skipped = ledger.left_out_counts(LeftOut::Skipped, None).await?;
     let beside = beside(&ledger, &routes).await?;
-    let lists = sweeps::lists(&ledger, &facts.routes).await?;
-    let view =
-        View { well, daemon, concerns, routes, failing, parked, skipped, to_send, beside, lists, runners };
-    output.value(&view, || text(&view, Zone::of(&settings), Env::real().now()));
+    let view = View {
+        well,
+        daemon,
+        concerns,
+        routes,
+        failing,
+        parked,
+        skipped,
+        to_send,
+        beside,
+        lists,
+        harvest,
+        runners,
+    };
+    output.value(&view, || text(&view, Zone::of(&settings), now));
     Ok(End::Done)
 }
 

@@ -23,6 +23,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0014_by_hand_body.sql"),
     include_str!("../../migrations/0017_links_by_contact.sql"),
     include_str!("../../migrations/0016_sweep_budget.sql"),
+    include_str!("../../migrations/0018_harvest_shown.sql"),
 ];
 
 /// The schema this program knows.

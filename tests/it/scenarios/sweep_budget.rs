@@ -46,7 +46,7 @@ fn read(world: &World, mark: u64) -> BTreeSet<i64> {
 }
 
 async fn cost(world: &World) -> SweepCost {
-    world.ledger().list_cost(CampaignId(CAMPAIGN)).await.expect("read").expect("a list")
+    world.ledger().list_cost(Some(CampaignId(CAMPAIGN))).await.expect("read").expect("a list")
 }
 
 /// Lives until a list has just been read.
