@@ -48,3 +48,26 @@ SELECT r.id AS run,
        coalesce(r.remark, s.remark) AS remark
 FROM runs r
 LEFT JOIN sweeps s ON s.run_id = r.id;
+
+-- Nobody names a contact by hand: what is so entered is a contact that was found in another campaign.
+DROP VIEW v_due;
+CREATE VIEW v_due AS
+SELECT d.contact_id AS contact,
+       c.campaign_id AS campaign,
+       c.user_data,
+       l.route,
+       l.record_id AS record,
+       d.at AS due,
+       CASE d.reason
+            WHEN 'changed' THEN 'it changed'
+            WHEN 'ladder'  THEN 'it changed a while ago'
+            WHEN 'waiting' THEN 'a call waits for its result or its end'
+            WHEN 'ours'    THEN 'we reset or imported it'
+            WHEN 'hint'    THEN 'it was moved to another campaign'
+            WHEN 'sum'     THEN 'its tries and its calls do not add up'
+            WHEN 'missing' THEN 'a complete list did not name it' END AS why,
+       d.since,
+       d.failed AS failed_reads
+FROM harvest_due d
+LEFT JOIN contacts c ON c.contact_id = d.contact_id
+LEFT JOIN links l ON l.contact_id = d.contact_id AND l.route IS NOT NULL;

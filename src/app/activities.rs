@@ -8,6 +8,7 @@ use crate::domain::{CampaignId, RecordId, RouteName, RunId, Timestamp};
 use crate::env::Env;
 use crate::jobs::JobError;
 use crate::jobs::campaigns::{WantedCampaign, pin_campaigns};
+use crate::jobs::identity::Sides;
 use crate::jobs::pull::{PullContext, pull};
 use crate::jobs::push::{DailyLimit, PushContext, PushLimits, PushRoute, Refresher, Resting, push};
 use crate::jobs::refusal;
@@ -15,7 +16,6 @@ use crate::ledger::{Counts, Ledger, RunEnd};
 use crate::runtime::{Activator, Activity, Ask, Outcome, Scope};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::sync::watch;
 
 /// How a run ended well.
@@ -42,6 +42,15 @@ pub(super) async fn stopping(
         refusal::stop_refused(ledger, routes, error).await?;
     }
     result
+}
+
+/// What all activities work with.
+pub(super) struct Common {
+    pub settings: Arc<Settings>,
+    pub env: Env,
+    pub ledger: Ledger,
+    pub dialler: Arc<JtelClient>,
+    pub sides: Sides,
 }
 
 /// Pull of one route; push follows at once.
@@ -112,6 +121,7 @@ pub(super) struct PushActivity {
     env: Env,
     ledger: Ledger,
     dialler: Arc<JtelClient>,
+    sides: Sides,
     wanted: Vec<WantedCampaign>,
     routes: BTreeMap<RouteName, RoutePart>,
     next_due: watch::Sender<Option<Timestamp>>,
@@ -120,19 +130,17 @@ pub(super) struct PushActivity {
 
 impl PushActivity {
     pub fn new(
-        settings: &Arc<Settings>,
-        env: &Env,
-        ledger: &Ledger,
-        dialler: Arc<JtelClient>,
+        common: &Common,
         routes: &BTreeMap<RouteName, RoutePart>,
         wanted: Vec<WantedCampaign>,
         next_due: watch::Sender<Option<Timestamp>>,
     ) -> Self {
         Self {
-            settings: settings.clone(),
-            env: env.clone(),
-            ledger: ledger.clone(),
-            dialler,
+            settings: common.settings.clone(),
+            env: common.env.clone(),
+            ledger: common.ledger.clone(),
+            dialler: common.dialler.clone(),
+            sides: common.sides.clone(),
             wanted,
             routes: routes.clone(),
             next_due,
@@ -193,6 +201,7 @@ impl PushActivity {
                     campaign: pinned.get(name).copied().flatten(),
                     policy: part.pull.route.policy,
                     import_mode: ImportMode { overwrite: true, reset: flag, unlock: flag },
+                    max_decision_age: part.settings.max_decision_age,
                     drip: part
                         .settings
                         .max_new_per_day
@@ -201,11 +210,9 @@ impl PushActivity {
                 (name.clone(), route)
             })
             .collect();
-        let age = self.settings.routes.values().map(|route| route.max_decision_age).min();
         let limits = PushLimits {
             max_in_flight: self.settings.dialler.max_in_flight.saturating_sub(2).max(1),
             settle_after: self.settings.dialler.settle_after,
-            max_decision_age: age.unwrap_or(Duration::from_secs(900)),
             schedule: self.settings.push.retry.clone(),
             retry_after_cap: self.settings.push.max_retry_after,
             ..PushLimits::default()
@@ -222,6 +229,7 @@ impl PushActivity {
             limits,
             resting: self.resting.clone(),
             scope,
+            sides: self.sides.clone(),
         })
     }
 }

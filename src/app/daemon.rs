@@ -2,7 +2,7 @@
 
 use super::parts::{self, Parts, RealTransports, Transports};
 use super::service::Service;
-use super::{LoadedSettings, logging, upkeep};
+use super::{LoadedSettings, identity, logging, upkeep};
 use crate::check::Settings;
 use crate::control::{End, Socket};
 use crate::domain::{Problem, Timestamp};
@@ -205,6 +205,7 @@ impl Daemon {
             let (ledger, env) = (parts.ledger.clone(), parts.env.clone());
             parts.tracker.spawn(push_when_due(ledger, env, parts.push_due.clone(), push.clone()));
         }
+        parts.tracker.spawn(identity::keep(parts.ledger.clone(), parts.env.clone()));
         match first {
             FirstRuns::AtOnce => {
                 parts.control.runners.activate_all("start");
@@ -221,6 +222,7 @@ impl Daemon {
         env.shutdown().cancel();
         self.parts.tracker.close();
         self.parts.tracker.wait().await;
+        identity::mark(&self.parts.ledger).await;
         for task in [self.scheduler, self.socket] {
             if let Err(error) = task.await {
                 tracing::warn!(%error, "a task of the daemon broke off");

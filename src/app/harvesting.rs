@@ -1,6 +1,6 @@
 //! The harvest of one campaign as an activity of a runner.
 
-use super::activities::{Ended, outcome, stopping};
+use super::activities::{Common, Ended, outcome, stopping};
 use crate::check::Settings;
 use crate::dialler::DiallerRead;
 use crate::dialler::jtel::JtelClient;
@@ -10,6 +10,7 @@ use crate::env::Env;
 use crate::jobs::JobError;
 use crate::jobs::campaigns::{WantedCampaign, pin_campaigns};
 use crate::jobs::harvest::{Brake, HarvestContext, HarvestReport, HarvestSettings, harvest};
+use crate::jobs::identity::{self, Sides};
 use crate::ledger::{Counts, Ledger, LedgerError, RouteRow, RunEnd, RunStart, SweepKind};
 use crate::runtime::{Activator, Activity, Ask, Missing, Outcome, Schedule};
 use std::sync::Arc;
@@ -20,20 +21,23 @@ pub(super) struct HarvestActivity {
     env: Env,
     ledger: Ledger,
     dialler: Arc<JtelClient>,
+    sides: Sides,
     wanted: Vec<WantedCampaign>,
     push: Activator,
 }
 
 impl HarvestActivity {
-    pub fn new(
-        settings: &Arc<Settings>,
-        env: &Env,
-        ledger: &Ledger,
-        dialler: Arc<JtelClient>,
-        wanted: Vec<WantedCampaign>,
-        push: Activator,
-    ) -> Self {
-        Self { settings: settings.clone(), env: env.clone(), ledger: ledger.clone(), dialler, wanted, push }
+    pub fn new(common: &Common, wanted: Vec<WantedCampaign>, push: Activator) -> Self {
+        let Common { settings, env, ledger, dialler, sides } = common;
+        Self {
+            settings: settings.clone(),
+            env: env.clone(),
+            ledger: ledger.clone(),
+            dialler: dialler.clone(),
+            sides: sides.clone(),
+            wanted,
+            push,
+        }
     }
 
     async fn harvest(&self, ask: &Ask) -> Result<Ended, JobError> {
@@ -57,6 +61,10 @@ impl HarvestActivity {
         if let Some(route) = self.harvested_with(campaign).await? {
             let text = format!("campaign {campaign} is harvested with route {route}");
             return Ok(Ended { run: None, text, parked_new: false });
+        }
+        if let Err(error) = identity::dialler(&self.sides, &self.ledger, &*self.dialler).await {
+            self.leave_failed_run(cause, &error).await?;
+            return Err(error);
         }
         let harvested_so_far = harvest(&self.context(ask).await?, campaign).await;
         // Also after a failure: what was seen before it may show a second contact, and lock somebody.

@@ -29,6 +29,7 @@ pub async fn open(settings: Settings) -> anyhow::Result<Local> {
         runners: parts.control.runners.clone(),
         beside: parts.control.beside.clone(),
         alone: true,
+        sides: parts.control.sides.clone(),
     };
     Ok(Local { control: Arc::new(control), parts })
 }
@@ -39,5 +40,6 @@ impl Local {
         self.parts.env.shutdown().cancel();
         self.parts.tracker.close();
         self.parts.tracker.wait().await;
+        super::identity::mark(&self.parts.ledger).await;
     }
 }

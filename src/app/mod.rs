@@ -16,6 +16,7 @@ pub mod trial;
 
 mod activities;
 mod harvesting;
+mod identity;
 mod logging;
 mod service;
 mod upkeep;

@@ -1,7 +1,7 @@
 //! Builds everything once, from validated settings: clients, ports, jobs, runners.
 
 use super::Problems;
-use super::activities::{DayActivity, PullActivity, PushActivity};
+use super::activities::{Common, DayActivity, PullActivity, PushActivity};
 use super::harvesting::HarvestActivity;
 use super::upkeep::UpkeepActivity;
 use crate::check::{BatchRead, CrmSettings, RouteSettings, Settings};
@@ -239,9 +239,11 @@ pub async fn build_on(
     env: Env,
     transports: &dyn Transports,
 ) -> anyhow::Result<Parts> {
+    super::identity::begin(&ledger, &settings, &env).await?;
     ledger.runs_mark_interrupted().await?;
     ledger.foreign_set(settings.foreign).await?;
     let sides = sides(&settings, &env, transports, Some(&ledger))?;
+    let watched = super::identity::watched(&settings);
     let mut routes = BTreeMap::new();
     for route in settings.routes.values() {
         let Some(connector) = sides.crms.get(&route.id) else { continue };
@@ -273,6 +275,7 @@ pub async fn build_on(
                 mapping: route.mapping.clone(),
                 revision: route.mapping.revision(version),
             }),
+            sides: watched.clone(),
         };
         routes.insert(route.id.clone(), RoutePart { settings: route.clone(), pull });
     }
@@ -280,13 +283,21 @@ pub async fn build_on(
     let (next_due, push_due) = watch::channel(None);
     let rows = ledger.routes_list().await?;
     let pinned = rows.into_iter().filter_map(|row| Some((row.route, row.campaign?))).collect();
-    let runners = runners(&settings, &env, &ledger, &sides, &routes, &tracker, &pinned, next_due);
+    let common = Common {
+        settings: settings.clone(),
+        env: env.clone(),
+        ledger: ledger.clone(),
+        dialler: sides.dialler.clone(),
+        sides: watched.clone(),
+    };
+    let runners = runners(&common, &routes, &tracker, &pinned, next_due);
     let control = Arc::new(Control {
         ledger: ledger.clone(),
         env: env.clone(),
         runners,
         beside: settings.routes.values().map(|route| (route.id.clone(), route.beside)).collect(),
         alone: false,
+        sides: watched,
     });
     let upkeep = UpkeepActivity { ledger: ledger.clone(), keep_bodies: settings.ledger.keep_bodies };
     let upkeep = Activator::start("upkeep", &env, &tracker, Arc::new(upkeep));
@@ -303,12 +314,8 @@ pub async fn build_on(
     })
 }
 
-#[expect(clippy::too_many_arguments, reason = "everything that runs is made of these")]
 fn runners(
-    settings: &Arc<Settings>,
-    env: &Env,
-    ledger: &Ledger,
-    sides: &Sides,
+    common: &Common,
     routes: &BTreeMap<RouteName, RoutePart>,
     tracker: &TaskTracker,
     pinned: &BTreeMap<RouteName, CampaignId>,
@@ -321,8 +328,8 @@ fn runners(
             campaign: part.settings.campaign.clone(),
         })
         .collect();
-    let push =
-        PushActivity::new(settings, env, ledger, sides.dialler.clone(), routes, wanted.clone(), next_due);
+    let env = &common.env;
+    let push = PushActivity::new(common, routes, wanted.clone(), next_due);
     let push = Activator::start("push", env, tracker, Arc::new(push));
     let pulls = routes
         .iter()
@@ -347,8 +354,7 @@ fn runners(
                 CampaignRef::Name(name) => format!("harvest {name}"),
             };
             let wanted = wanted.iter().filter(|want| served.contains(&want.route)).cloned().collect();
-            let activity =
-                HarvestActivity::new(settings, env, ledger, sides.dialler.clone(), wanted, push.clone());
+            let activity = HarvestActivity::new(common, wanted, push.clone());
             (served, Activator::start(&name, env, tracker, Arc::new(activity)))
         })
         .collect();

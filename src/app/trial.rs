@@ -5,6 +5,7 @@ use crate::crm::CrmRead as _;
 use crate::dialler::jtel::ShownRequest;
 use crate::domain::{CampaignId, Policy, RecordId, RouteName};
 use crate::env::Env;
+use crate::jobs::identity::Sides;
 use crate::jobs::pull::{PullContext, PullRoute};
 use crate::jobs::trial::try_record;
 pub use crate::jobs::trial::{Trial, TriedChange, TriedExpression, TriedSend};
@@ -62,6 +63,8 @@ pub async fn run(config: &Path, route: &RouteName, record: &RecordId) -> anyhow:
             mapping: wanted.mapping.clone(),
             revision: String::new(),
         }),
+        // Looking changes nothing, whoever answers.
+        sides: Sides::default(),
     };
     let campaign = known.and_then(|row| row.campaign);
     let trial = try_record(&context, &*sides.dialler, campaign, record).await;

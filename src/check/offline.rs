@@ -7,6 +7,7 @@ use super::route;
 use super::settings::{HarvestSettings, LedgerSettings, LogFormat, LogSettings, PushSettings, Settings};
 use super::traps;
 use crate::config::{Loaded, RawConfig};
+use crate::domain::identity::Watch;
 use crate::domain::policy::Foreign;
 use crate::domain::{Problem, RouteName};
 use std::collections::BTreeMap;
@@ -74,8 +75,11 @@ fn settings(raw: &RawConfig, validators: &Validators<'_>, notes: &mut Notes<'_>)
     overlap::check(&routes, notes);
     traps::check(&crms, &routes, notes);
     let blocks_country = reach::country("blocks.country", raw.blocks.country.as_ref(), notes);
-    let ledger =
-        LedgerSettings { path: reach::path(raw.ledger.path.as_ref()?), keep_bodies: *raw.ledger.keep_bodies };
+    let ledger = LedgerSettings {
+        path: reach::path(raw.ledger.path.as_ref()?),
+        keep_bodies: *raw.ledger.keep_bodies,
+        watch: raw.ledger.identity.as_ref().and_then(|word| Watch::parse(&word.value)),
+    };
     let control_socket = control_socket(raw, &ledger, notes);
     let dialler = dialler?;
     Some(Settings {

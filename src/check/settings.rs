@@ -4,6 +4,7 @@ use crate::crm::ConnectorFile;
 use crate::dialler::CampaignRef;
 use crate::dialler::jtel::{Paths, Release};
 use crate::domain::RouteName;
+use crate::domain::identity::Watch;
 use crate::domain::policy::{AdoptConflict, Beside, Foreign, Unblock, Vanished};
 use crate::mapping::{Mapping, PhoneFormat};
 use crate::remote::http::HttpOptions;
@@ -176,6 +177,8 @@ pub struct LedgerSettings {
     pub path: PathBuf,
     /// How long bodies of failed operations are kept.
     pub keep_bodies: Duration,
+    /// By what it knows its home; without a word: by machine and path, in a container by the file alone.
+    pub watch: Option<Watch>,
 }
 
 /// How a log line looks.

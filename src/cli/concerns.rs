@@ -1,6 +1,7 @@
 //! What a person should know first, and what to do about it. Pure: the facts are arguments.
 
 use crate::domain::Timestamp;
+use crate::domain::identity::Difference;
 use crate::domain::policy::{RouteState, WaveKind};
 use crate::ledger::{CompanionTrouble, FailingJob, FreezeRow, OpenCount, ParkedCount, RouteRow, WaveRow};
 use serde::Serialize;
@@ -34,6 +35,8 @@ pub struct Concern {
 pub struct Facts<'a> {
     /// Whether no daemon runs.
     pub daemon_down: bool,
+    /// What differs from what the ledger remembers.
+    pub differences: &'a [Difference],
     /// The routes of the config.
     pub routes: Vec<&'a RouteRow>,
     /// What fails.
@@ -46,7 +49,7 @@ pub struct Facts<'a> {
 
 /// The heaviest first.
 pub fn concerns(facts: &Facts<'_>) -> Vec<Concern> {
-    let mut found = Vec::new();
+    let mut found: Vec<Concern> = facts.differences.iter().map(differs).collect();
     if facts.daemon_down {
         found.push(Concern {
             weight: Weight::Trouble,
@@ -59,7 +62,9 @@ pub fn concerns(facts: &Facts<'_>) -> Vec<Concern> {
     found.extend(facts.failing.iter().map(failing));
     found.extend(facts.parked.iter().map(parked));
     found.extend(facts.to_send.iter().filter(|open| open.state == "uncertain").map(in_doubt));
-    found.extend(facts.routes.iter().filter_map(|row| not_on(row)));
+    if facts.differences.is_empty() {
+        found.extend(facts.routes.iter().filter_map(|row| not_on(row)));
+    }
     found.sort_by_key(|concern| concern.weight);
     found
 }
@@ -106,6 +111,16 @@ pub fn frozen(freeze: &FreezeRow) -> Concern {
         what: format!("FROZEN by {}: {locks} ({})", freeze.who, freeze.text),
         since: Some(freeze.since),
         remedy: "`dialbridge thaw --reason TEXT` ends it; what waited is sent then".to_owned(),
+    }
+}
+
+/// All routes are paused, because the ledger or a side is not what it was.
+fn differs(difference: &Difference) -> Concern {
+    Concern {
+        weight: Weight::Trouble,
+        what: format!("all routes are paused (identity), nothing but locks is sent: {}", difference.reason),
+        since: Some(difference.since),
+        remedy: difference.remedy().to_owned(),
     }
 }
 

@@ -107,7 +107,7 @@ async fn act(config: &Path, args: ActArgs, act: ContactAct) -> anyhow::Result<En
 }
 
 /// A person at a terminal says yes; a script must have said so before.
-fn confirm(lost: &str) -> anyhow::Result<()> {
+pub fn confirm(lost: &str) -> anyhow::Result<()> {
     if !std::io::stdin().is_terminal() {
         return Err(Usage(format!("{lost}; say --yes if that is meant")).into());
     }

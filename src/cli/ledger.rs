@@ -1,6 +1,7 @@
 //! `ledger`: what it holds, for people and programs.
 
 use super::args::{LedgerVerb, ListArgs, ParkedArgs};
+use super::ledger_file;
 use super::left_out;
 use super::output::Output;
 use super::send;
@@ -32,6 +33,8 @@ pub async fn run(config: &Path, verb: LedgerVerb) -> anyhow::Result<End> {
         | LedgerVerb::Operations { .. }
         | LedgerVerb::Parked { .. }
         | LedgerVerb::Skipped { .. }
+        | LedgerVerb::Check(_)
+        | LedgerVerb::Backup { .. }
         | LedgerVerb::Calls(_) => {
             let settings = app::load(config)?;
             let ledger = app::open_reading(&settings).await?;
@@ -77,6 +80,10 @@ async fn read(settings: &Settings, ledger: &Ledger, verb: LedgerVerb) -> anyhow:
                 [] => "No call was harvested yet.".to_owned(),
                 calls => story::calls_table(calls, zone),
             });
+        }
+        LedgerVerb::Check(json) => return ledger_file::check(ledger, Output::new(json.json)).await,
+        LedgerVerb::Backup { file, json } => {
+            ledger_file::backup(ledger, file, Output::new(json.json)).await?;
         }
         LedgerVerb::Retry(_) | LedgerVerb::Discard { .. } => bail!("a verb that changes something was read"),
     }

@@ -8,6 +8,7 @@ mod concerns;
 mod contacts;
 mod harvest_concerns;
 mod ledger;
+mod ledger_file;
 mod left_out;
 mod output;
 mod route_args;
@@ -17,6 +18,7 @@ mod status;
 mod story;
 mod sweeps;
 mod table;
+mod takeover;
 mod trial;
 mod zone;
 
@@ -70,6 +72,7 @@ async fn run(cli: Cli) -> End {
         Verb::Plan(verb) => routes::plan(&config, verb).await,
         Verb::Freeze(args) => routes::freeze(&config, args).await,
         Verb::Thaw { reason } => routes::thaw(&config, reason).await,
+        Verb::Takeover { yes, json } => takeover::run(&config, yes, Output::new(json.json)).await,
         Verb::Ledger(verb) => ledger::run(&config, verb).await,
         Verb::Block(verb) => blocks::run(&config, verb).await,
         Verb::Contacts(verb) => contacts::run(&config, verb).await,

@@ -51,7 +51,9 @@ pub async fn status(config: &Path, output: Output) -> anyhow::Result<End> {
     let parked = ledger.left_out_counts(LeftOut::Parked, None).await?;
     let to_send = ledger.operations_open_counts().await?;
     let known: Vec<&str> = settings.routes.values().map(|route| route.id.as_str()).collect();
+    let differences = ledger.differences_standing().await?;
     let facts = Facts {
+        differences: &differences,
         daemon_down: daemon == DOWN,
         routes: routes.iter().filter(|row| known.contains(&row.route.as_str())).collect(),
         failing: &failing,

@@ -5,6 +5,7 @@
 use super::Setting;
 use super::kind::{FromRaw, KeySpec, Kind, Leaves, NameOrNumber, Need, SectionSpec};
 use crate::domain::Place;
+use crate::domain::identity::Watch;
 use crate::domain::policy::{AdoptConflict, Beside, Foreign, Unblock, Vanished};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -70,6 +71,7 @@ const UNBLOCK: &[&str] = &[Unblock::Person.as_str(), Unblock::Source.as_str()];
 const ADOPT: &[&str] = &[AdoptConflict::CrmOwned.as_str(), AdoptConflict::KeepDialler.as_str()];
 const BESIDE: &[&str] = &[Beside::Hold.as_str(), Beside::Ignore.as_str()];
 const FOREIGN: &[&str] = &[Foreign::Lock.as_str(), Foreign::Report.as_str()];
+const WATCH: &[&str] = &[Watch::Host.as_str(), Watch::File.as_str()];
 const VANISHED: &[&str] = &[Vanished::Mark.as_str(), Vanished::Import.as_str()];
 
 sections! {
@@ -174,7 +176,7 @@ sections! {
         /// When conditions that depend on the date are decided again.
         day_start: String, Default, Kind::Text;
         /// How old a decision may be when what makes somebody callable is sent.
-        max_decision_age: Duration, Default, Kind::Duration(MINUTE, DAY);
+        max_decision_age: Duration, Default, Kind::Duration(MINUTE, HOUR);
         /// Whose value wins where an adopted contact differs.
         adopt_conflict: String, Default, Kind::Choice(ADOPT);
         /// What follows when somebody else deleted the contact.
@@ -225,6 +227,8 @@ sections! {
         path: String, Required, Kind::Text;
         /// How long bodies of failed operations are kept; they hold personal data.
         keep_bodies: Duration, Default, Kind::Duration(0, 3_650 * DAY);
+        /// By what it knows its home.
+        identity: String, Optional, Kind::Choice(WATCH);
     }
 
     /// `[log]`.

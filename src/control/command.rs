@@ -119,6 +119,11 @@ pub enum Command {
         /// The record.
         record: RecordId,
     },
+    /// The work goes on from this ledger, whatever differs.
+    Takeover {
+        /// Whether a person has seen what differs; without that it is only told.
+        confirmed: bool,
+    },
     /// What the daemon is doing.
     Status,
 }

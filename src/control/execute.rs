@@ -5,6 +5,7 @@ use super::{Answer, Command, End, Parked};
 use crate::domain::policy::Beside;
 use crate::domain::{Block, BlockSubject, Reason, ReasonCode, RouteName, Timestamp};
 use crate::env::Env;
+use crate::jobs::identity::Sides;
 use crate::ledger::{FreezeOrder, Ledger, LedgerError};
 use crate::runtime::{Activator, Ask, Outcome};
 use serde_json::json;
@@ -47,6 +48,8 @@ pub struct Control {
     /// Whether no daemon goes on after the command: then nothing is woken, because a run that the end of
     /// the command breaks off helps nobody, and what cannot wait is done before the command ends.
     pub alone: bool,
+    /// Whether each side is the one that the ledger knows.
+    pub sides: Sides,
 }
 
 impl Control {
@@ -87,6 +90,7 @@ impl Control {
                 self.contact_update(contact, values, HandText { who, reason }, numbers, answer).await
             }
             Command::SendRecord { route, record } => self.send_record(route, record, who, answer).await,
+            Command::Takeover { confirmed } => self.takeover(confirmed, who, answer).await,
             Command::Status => {
                 self.status(answer);
                 Ok(End::Done)

@@ -8,6 +8,7 @@ mod execute;
 mod routes;
 mod socket;
 mod sync;
+mod takeover;
 
 pub use answer::Answer;
 pub use command::{Command, ContactAct, End, Line, Parked, RouteWord, WaveOrder};

@@ -25,6 +25,10 @@ impl Control {
             RouteWord::Resume => NewState::Resumed,
         };
         let acts = matches!(state, NewState::On | NewState::Pilot(_));
+        if (acts || state == NewState::Resumed) && !self.tell_differences(answer).await?.is_empty() {
+            answer.error(format!("route {route} stays paused until `dialbridge takeover`"));
+            return Ok(End::Failed);
+        }
         if acts && let Some(why) = self.held_in_dry(&route, answer).await? {
             answer.text(format!("route {route} stays dry: {why}"));
             return Ok(End::Failed);

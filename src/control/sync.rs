@@ -22,6 +22,7 @@ impl Control {
             answer.error(self.unknown_route(route));
             return Ok(End::Usage);
         }
+        self.tell_differences(answer).await?;
         let wanted = |this: Job| job.is_none_or(|job| job == this);
         let push = self.runners.push.as_ref();
         // A pull wakes the push by itself: what that one did is part of what was asked for.

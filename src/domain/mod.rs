@@ -5,6 +5,7 @@ pub mod contact;
 pub mod decision;
 pub mod desired;
 pub mod field;
+pub mod identity;
 pub mod ids;
 pub mod moment;
 pub mod operation;

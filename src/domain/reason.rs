@@ -134,6 +134,20 @@ reason_codes! {
     Systemic = "systemic", "stopped: {text}";
     /// So many known records are not named in the CRM's answers that the answers are in doubt.
     RecordsMissing = "records_missing", "{count} known records are not named in the CRM's answers: a right may be missing, or a filter broken, so nothing is concluded from it. If they were deleted on purpose, `dialbridge route on {route}` says so";
+    /// The ledger is on another machine than before.
+    OtherHost = "other_host", "the ledger was last at work on another machine: it was moved, or this is a clone";
+    /// The ledger lies elsewhere than before.
+    OtherPath = "other_path", "the ledger was last at work as {was} and lies at {now}: it was moved, or this is a copy";
+    /// An older copy stands where the ledger stood.
+    LedgerOlder = "ledger_older", "the ledger is older than the one last seen in its place ({commits} changes are missing): it was restored";
+    /// The file was made as a backup.
+    LedgerIsBackup = "ledger_is_backup", "the ledger was restored: it is the backup of {at}, and what was done since is not in it";
+    /// What is kept beside the ledger is not there.
+    MarkMissing = "mark_missing", "the file .generation that belongs beside the ledger is missing or unreadable: the ledger was restored or copied without it";
+    /// Another ledger stood in its place.
+    LedgerReplaced = "ledger_replaced", "another ledger was last at work in this one's place";
+    /// A side holds other people under the ids that the ledger knows.
+    OtherPeople = "other_people", "{side} is not the one the ledger knows: of {of} {what} it was asked for, {agree} are the same";
     /// An update by hand of fields that a record has come to map.
     FieldsMapped = "fields_mapped", "its fields come from record {record} of route {route} now: change them in the CRM";
     /// A person put it aside.

@@ -2,6 +2,9 @@
 //! in real time and under virtual time with a seed.
 
 pub mod crash;
+mod host;
+
+pub use host::Host;
 
 use crate::domain::Timestamp;
 use std::sync::{Arc, Mutex};
@@ -16,6 +19,8 @@ pub struct Env {
     clock: Clock,
     random: Arc<Mutex<fastrand::Rng>>,
     shutdown: CancellationToken,
+    /// Given by a test; `None`: the real one is read.
+    host: Option<Host>,
 }
 
 #[derive(Clone, Debug)]
@@ -36,6 +41,7 @@ impl Env {
             clock: Clock::Real,
             random: Arc::new(Mutex::new(fastrand::Rng::new())),
             shutdown: CancellationToken::new(),
+            host: None,
         }
     }
 
@@ -45,6 +51,7 @@ impl Env {
             clock: Clock::Virtual { start, origin: tokio::time::Instant::now() },
             random: Arc::new(Mutex::new(fastrand::Rng::with_seed(seed))),
             shutdown: CancellationToken::new(),
+            host: Some(Host { machine: Some("simulated".to_owned()), container: false }),
         }
     }
 

@@ -3,6 +3,7 @@
 
 pub mod campaigns;
 pub mod harvest;
+pub mod identity;
 pub mod local_time;
 pub mod pull;
 pub mod push;
@@ -26,6 +27,9 @@ pub enum JobError {
     /// A systemic failure: the route was stopped. The text says what to do.
     #[error("{0}")]
     Stopped(String),
+    /// The side is not the one that the ledger knows: nothing is read from it or sent to it.
+    #[error("{0}")]
+    Identity(String),
     /// The program is ending.
     #[error("ended by shutdown; the next run goes on from here")]
     ShuttingDown,
@@ -72,7 +76,7 @@ pub fn stop_reason(error: &JobError) -> Option<Reason> {
             | CallErrorKind::Unavailable
             | CallErrorKind::BadAnswer => None,
         },
-        JobError::Ledger(_) | JobError::ShuttingDown => None,
+        JobError::Ledger(_) | JobError::Identity(_) | JobError::ShuttingDown => None,
     }
 }
 

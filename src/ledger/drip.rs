@@ -20,6 +20,8 @@ pub struct Drip {
     pub since: Timestamp,
     /// So many imports a day.
     pub most: u32,
+    /// What was decided before is decided anew before it is sent.
+    pub fresh_since: Timestamp,
 }
 
 /// How many imports each route with a daily limit has left.
@@ -50,7 +52,7 @@ pub(super) fn full_today(left: &LeftToday) -> rusqlite::Result<String> {
 pub(super) struct Today {
     left: LeftToday,
     old: LeftToday,
-    fresh_since: Timestamp,
+    fresh_since: BTreeMap<RouteName, Timestamp>,
 }
 
 /// Imports of a route that need no new decision, or wait for theirs; no more than count.
@@ -64,25 +66,21 @@ const FRESH: &str = concat!(
 );
 
 impl Today {
-    /// `fresh_since`: a decision made before is too old.
-    pub(super) fn read(
-        tx: &Connection,
-        drips: &[Drip],
-        fresh_since: Timestamp,
-        now: Timestamp,
-    ) -> rusqlite::Result<Self> {
+    pub(super) fn read(tx: &Connection, drips: &[Drip], now: Timestamp) -> rusqlite::Result<Self> {
         let left = left_today(tx, drips)?;
         let mut count = tx.prepare_cached(FRESH)?;
         let mut old = LeftToday::new();
-        for (route, left) in left.iter().filter(|(_, left)| **left > 0) {
+        for Drip { route, fresh_since, .. } in drips {
+            let Some(left) = left.get(route).filter(|left| **left > 0) else { continue };
             let fresh: i64 = count.query_row(
                 named_params! {
-                    ":route": route.0, ":fresh": time(fresh_since), ":now": time(now), ":full": "[]", ":left": left,
+                    ":route": route.0, ":fresh": time(*fresh_since), ":now": time(now), ":full": "[]", ":left": left,
                 },
                 |row| row.get(0),
             )?;
             old.insert(route.clone(), (left - fresh).max(0));
         }
+        let fresh_since = drips.iter().map(|drip| (drip.route.clone(), drip.fresh_since)).collect();
         Ok(Self { left, old, fresh_since })
     }
 
@@ -91,15 +89,21 @@ impl Today {
         full_today(&self.left)
     }
 
-    /// The routes of which no import may be taken that is too old, as a JSON list.
+    /// The routes of which no import may be taken that is too old, each with since when one is not, as a JSON object.
     pub(super) fn full_of_old(&self) -> rusqlite::Result<String> {
-        full_today(&self.old)
+        let full = self.fresh_since.iter().filter(|(route, _)| self.old.get(*route) == Some(&0));
+        json(&full.map(|(route, since)| (route.as_str(), time(*since))).collect::<BTreeMap<_, _>>())
     }
 
     /// Whether the day has room for it.
     pub(super) fn has_room(&self, operation: &Leased) -> bool {
         let room = |left: &LeftToday| counted(operation).is_none_or(|route| left.get(route) != Some(&0));
-        room(&self.left) && (operation.decided_at >= self.fresh_since || room(&self.old))
+        room(&self.left) && (self.is_fresh(operation) || room(&self.old))
+    }
+
+    fn is_fresh(&self, operation: &Leased) -> bool {
+        let since = operation.route.as_ref().and_then(|route| self.fresh_since.get(route));
+        since.is_none_or(|since| operation.decided_at >= *since)
     }
 
     /// It is leased.
@@ -111,7 +115,7 @@ impl Today {
             }
         };
         less(&mut self.left);
-        if operation.decided_at < self.fresh_since {
+        if !self.is_fresh(operation) {
             less(&mut self.old);
         }
     }

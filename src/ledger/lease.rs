@@ -44,8 +44,6 @@ pub struct LeaseOrder {
     pub clearing: Clearing,
     /// The routes that may import so many contacts a day and no more.
     pub drips: Vec<Drip>,
-    /// What makes somebody callable and was decided before is decided anew before it is sent.
-    pub fresh_since: Timestamp,
     /// Computes what is sent.
     pub plan: Planner,
 }
@@ -81,8 +79,8 @@ const QUEUE: &str = concat!(
      WHERE o.state = 'waiting' AND o.kind <> 'lock' AND o.not_before <= :now
        AND (o.not_before, o.id) > (:after, :after_id) AND (:only IS NULL OR l.route = :only)
        AND (o.kind <> 'import' OR l.absent_at >= :absent OR (l.contact_id IS NOT NULL AND l.vanished_at IS NULL))
-       AND (o.kind <> 'import' OR o.decided_at >= :fresh OR o.cause LIKE 'person:%'
-            OR l.route NOT IN (SELECT value FROM json_each(:full_of_old)))
+       AND (o.kind <> 'import' OR o.cause LIKE 'person:%'
+            OR NOT EXISTS (SELECT 1 FROM json_each(:full_of_old) f WHERE f.key = l.route AND o.decided_at < f.value))
        AND NOT EXISTS (SELECT 1 FROM operations b WHERE b.link_id = o.link_id
               AND (b.state IN ('sending', 'uncertain')
                    OR (b.state = 'waiting' AND (b.generation, b.id) < (o.generation, o.id)
@@ -119,7 +117,7 @@ impl Ledger {
         self.write("operations_lease", move |tx| {
             let (after, after_id) = order.after.0.clone().unwrap_or_default();
             choose_pilots(tx)?;
-            let mut today = Today::read(tx, &order.drips, order.fresh_since, now)?;
+            let mut today = Today::read(tx, &order.drips, now)?;
             let found: Vec<(i64, String)> = tx
                 .prepare_cached(QUEUE)?
                 .query_map(
@@ -127,7 +125,7 @@ impl Ledger {
                         ":now": time(now), ":after": after, ":after_id": after_id, ":absent": time(order.absent_since),
                         ":only": order.only.as_ref().map(RouteName::as_str),
                         ":limit": i64::try_from(order.limit).unwrap_or(i64::MAX), ":full": today.full()?,
-                        ":fresh": time(order.fresh_since), ":full_of_old": today.full_of_old()?,
+                        ":full_of_old": today.full_of_old()?,
                     },
                     |row| Ok((row.get(0)?, row.get(1)?)),
                 )?

@@ -21,8 +21,10 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0012_route_states.sql"),
     include_str!("../../migrations/0013_heard.sql"),
     include_str!("../../migrations/0014_by_hand_body.sql"),
+    include_str!("../../migrations/0015_identity.sql"),
     include_str!("../../migrations/0017_links_by_contact.sql"),
     include_str!("../../migrations/0016_sweep_budget.sql"),
+    include_str!("../../migrations/0020_views.sql"),
     include_str!("../../migrations/0018_harvest_shown.sql"),
 ];
 

@@ -81,7 +81,8 @@ impl RouteRow {
 }
 
 const SELECT: &str = "SELECT r.*, c.position, c.moved_at,
-            (SELECT count(*) FROM waves w WHERE w.route = r.route AND w.state = 'held') AS waves_held
+            (SELECT count(*) FROM waves w WHERE w.route = r.route AND w.state = 'held') AS waves_held,
+            (SELECT min(x.since) FROM differences x WHERE x.ended_at IS NULL) AS differs_since
      FROM routes r LEFT JOIN cursors c ON c.route = r.route";
 
 impl Ledger {
@@ -246,6 +247,22 @@ impl Ledger {
 }
 
 fn route_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<RouteRow> {
+    let mut route = stored_row(row)?;
+    if let Some(since) = get_time_opt(row, "differs_since")? {
+        // Its own state is what it goes back to; a pause of its own stays one.
+        if route.state != RouteState::Paused {
+            route.state_after = Some(route.state);
+        }
+        route.state = RouteState::Paused;
+        route.state_since = since;
+        route.state_who = "dialbridge".to_owned();
+        route.state_text = "identity: the ledger or a side is not what it was".to_owned();
+        route.state_until = None;
+    }
+    Ok(route)
+}
+
+fn stored_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<RouteRow> {
     Ok(RouteRow {
         route: RouteName(row.get("route")?),
         client: row.get("client")?,

@@ -140,12 +140,17 @@ mod tests {
             "v_blocked_foreign",
             "v_blocks",
             "v_calls",
+            "v_changes",
             "v_contacts",
+            "v_differences",
+            "v_due",
             "v_hints",
+            "v_identity",
             "v_notes",
             "v_operations",
             "v_parked",
             "v_runs",
+            "v_skipped",
         ];
         assert_eq!(views, expected);
     }

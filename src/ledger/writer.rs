@@ -174,6 +174,7 @@ fn run_group(connection: &mut Connection, group: Vec<Command>) -> (Finished, boo
         }
     };
     let newest = newest_operation(&transaction);
+    let before = transaction.total_changes();
     let mut finished: Vec<(&'static str, Finish, Result<(), LedgerError>)> = Vec::with_capacity(group.len());
     for command in group {
         let result =
@@ -182,7 +183,8 @@ fn run_group(connection: &mut Connection, group: Vec<Command>) -> (Finished, boo
         finished.push((command.what, command.finish, result));
     }
     let lock_queued = newest.and_then(|newest| lock_waits_after(&transaction, newest));
-    let committed = transaction.commit();
+    let counted = count_commit(&transaction, before);
+    let committed = counted.and_then(|()| transaction.commit());
     let lock_queued = committed.is_ok() && lock_queued.unwrap_or(false);
     let finished = finished
         .into_iter()
@@ -192,6 +194,14 @@ fn run_group(connection: &mut Connection, group: Vec<Command>) -> (Finished, boo
         })
         .collect();
     (finished, lock_queued)
+}
+
+/// A transaction that changes something is counted: by that an older copy of the ledger is known.
+fn count_commit(transaction: &Transaction<'_>, changes_before: u64) -> rusqlite::Result<()> {
+    if transaction.total_changes() > changes_before {
+        transaction.prepare_cached("UPDATE commits SET number = number + 1")?.execute([])?;
+    }
+    Ok(())
 }
 
 fn newest_operation(transaction: &Transaction<'_>) -> rusqlite::Result<i64> {

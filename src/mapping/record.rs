@@ -101,6 +101,14 @@ impl Mapping {
         Mapped { user_data, block, eligible, fields, numbers, cuts, notes }
     }
 
+    /// The contact's name as the record gives it, whether or not it is eligible.
+    pub fn name_of(&self, record: &Record, today: NaiveDate) -> Option<Value> {
+        let name = FieldName::parse("Name")?;
+        let inputs = Inputs { record, today, options: &self.options };
+        let fitted = self.fitted(name, self.fields.get(&name)?, &inputs).ok()?;
+        Some(fitted.value.crm).filter(|name| !name.is_null())
+    }
+
     /// `block_if` and `only_if` alone, as they turn out on a day: all that a dated decision asks.
     pub fn conditions_on(&self, record: &Record, day: NaiveDate) -> (Condition, Condition) {
         let inputs = Inputs { record, today: day, options: &self.options };

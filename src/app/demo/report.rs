@@ -4,8 +4,41 @@ use crate::app::say::say;
 use crate::app::simulate::{CAMPAIGN, Simulated};
 use crate::domain::policy::Job;
 use crate::ledger::{Counts, Ledger, RunRow};
-use anyhow::ensure;
+use crate::sim::dialler::{Actor, What};
+use anyhow::{Context as _, ensure};
 use std::path::Path;
+
+/// What the simulated dialler noted of itself, whoever says what was asked for.
+#[derive(Debug, Default)]
+struct Noted {
+    imports: i64,
+    updates: i64,
+    locks: i64,
+    unlocks: i64,
+    calls: i64,
+}
+
+impl Noted {
+    fn of(simulated: &Simulated) -> Self {
+        let mut noted = Self::default();
+        for happened in simulated.dialler.journal().effects() {
+            let deed = happened.effect;
+            match (deed.actor, deed.what) {
+                (Actor::Client, What::Created { .. }) => noted.imports += 1,
+                (Actor::Client, What::Updated { .. }) => noted.updates += 1,
+                (Actor::Client, What::Locked { .. }) => noted.locks += 1,
+                (Actor::Client, What::Unlocked { .. }) => noted.unlocks += 1,
+                (_, What::Dialled { .. }) => noted.calls += 1,
+                _ => {}
+            }
+        }
+        noted
+    }
+
+    fn writes(&self) -> i64 {
+        self.imports + self.updates + self.locks + self.unlocks
+    }
+}
 
 /// Prints it; figures that do not agree are an error, not a line.
 pub(super) async fn print(
@@ -19,50 +52,79 @@ pub(super) async fn print(
     let total = |job: Job, of: fn(&Counts) -> i64| -> i64 {
         runs.iter().filter(|run| run.job == job).map(|run| of(&run.counts)).sum()
     };
-    let journal = simulated.dialler.journal();
-    let imports = journal.count("import") as i64;
-    let updates = journal.count("update") as i64;
-    let locks = journal.count("lock") as i64;
+    let noted = Noted::of(simulated);
+    let harvested = total(Job::Harvest, |c| c.calls_new);
     say!("Report");
     say!("  records read      {:>7}", total(Job::Pull, |c| c.records_read));
-    say!("  imported          {imports:>7}");
-    say!("  updated           {updates:>7}");
-    say!("  locked            {locks:>7}");
+    say!("  imported          {:>7}", noted.imports);
+    say!("  updated           {:>7}", noted.updates);
+    say!("  locked            {:>7}", noted.locks);
     say!("  unchanged         {:>7}", total(Job::Pull, |c| c.unchanged));
     for (state, code, count) in ledger.records_by_reason().await? {
         say!("  {state:<9} now     {count:>7}   {}", code.unwrap_or_default());
     }
     say!("  blocks in force   {:>7}", ledger.blocks_count().await?);
-    say!("  calls harvested   {:>7}", total(Job::Harvest, |c| c.calls_new));
+    say!("  calls harvested   {harvested:>7}");
     say!("\nRuns, each with a balance that the ledger enforces");
-    for run in runs.iter().filter(|run| matches!(run.job, Job::Pull | Job::Harvest)) {
-        let of = run.route.clone().unwrap_or_default();
-        say!("  {:<8}{of:<6} {:<5} {}", run.job.as_str(), run.state, run.balance());
+    for run in &runs {
+        say!("{}", line(run, run.job.as_str()));
     }
     if let Some(pushes) = pushes(&runs) {
-        say!("  {:<8}{:<6} {:<5} {}", pushes.job.as_str(), "", pushes.state, pushes.balance());
+        say!("{}", line(&pushes, "pushes, in all"));
     }
+    agree(simulated, &noted, total(Job::Push, |c| c.done), harvested)?;
+    say!(
+        "\nThe simulated dialler's own journal agrees: {} operations done, {} contacts, none doubled, {} calls.",
+        noted.writes(),
+        noted.imports,
+        noted.calls
+    );
+    next(ledger, config, keep)
+}
+
+fn line(run: &RunRow, job: &str) -> String {
+    format!("  {job:<8}{:<6} {:<5} {}", run.route.clone().unwrap_or_default(), run.state, run.balance())
+}
+
+/// Holds the ledger's figures against what the dialler noted.
+fn agree(simulated: &Simulated, noted: &Noted, done: i64, harvested: i64) -> anyhow::Result<()> {
+    let writes = noted.writes();
+    ensure!(done == writes, "the ledger has {done} operations done, the dialler noted {writes}: {noted:?}");
+    let calls = noted.calls;
+    ensure!(harvested == calls, "{harvested} calls were harvested, {calls} were dialled");
     let contacts = simulated
         .dialler
         .read(|state| state.contacts().filter(|contact| contact.campaign == CAMPAIGN.1).count());
-    ensure!(imports == contacts as i64, "{imports} imports made {contacts} contacts");
+    ensure!(noted.imports == contacts as i64, "{} imports made {contacts} contacts", noted.imports);
     let doubled = simulated.dialler.doubled();
     ensure!(doubled.is_empty(), "contacts were doubled: {doubled:?}");
-    say!("\nThe simulated dialler's own journal agrees: {contacts} contacts, none doubled.");
-    let config = config.display();
+    Ok(())
+}
+
+/// What to type next, as it can be typed.
+fn next(ledger: &Ledger, config: &Path, keep: bool) -> anyhow::Result<()> {
+    let program = std::env::current_exe().context("the program's own path cannot be told")?;
+    let (program, config) = (typed(&program), typed(config));
     say!("\nThe ledger lies in {}", ledger.path().display());
     say!("Look into it:");
-    say!("  dialbridge --config {config} status");
-    say!("  dialbridge --config {config} ledger parked");
-    say!("  dialbridge --config {config} ledger contact leads-1");
+    for verb in ["status", "ledger parked", "ledger contact leads-1"] {
+        say!("  {program} --config {config} {verb}");
+    }
     if !keep {
-        say!("See it live, with agents dialling: dialbridge demo --keep");
+        say!("See it live, with agents dialling: {program} demo --keep");
     }
     Ok(())
 }
 
+/// A path as a shell takes it.
+fn typed(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = |c: char| c.is_alphanumeric() || "/._-+".contains(c);
+    if text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', "'\\''")) }
+}
+
 /// All pushes as one: how many runs a push takes is a matter of timing (pull and harvest wake it, and what
-/// comes meanwhile makes one more), so the single ones would differ from report to report.
+/// comes meanwhile makes one more), so the single ones differ from report to report.
 fn pushes(runs: &[RunRow]) -> Option<RunRow> {
     let mut all = runs.iter().filter(|run| run.job == Job::Push);
     let mut sum = all.next()?.clone();

@@ -6,7 +6,7 @@ use crate::app::simulate::{CAMPAIGN, Simulated};
 use crate::control::{Answer, Command, End, Line, RouteWord};
 use crate::domain::policy::Job;
 use crate::domain::{BlockSubject, RouteName};
-use crate::sim::dialler::{CallPlan, Outcome};
+use crate::sim::dialler::{AgentsConfig, Outcome, Span};
 use anyhow::{Context as _, bail};
 use serde_json::json;
 use std::time::Duration;
@@ -23,7 +23,7 @@ pub(super) async fn tell(simulated: &Simulated, daemon: &Daemon, records: u32) -
     command(daemon, on).await?;
     sync(daemon, Some(Job::Push)).await?;
     say!("3. Agents dial; what they did is harvested.");
-    let dialled = dial(simulated, (records / 10).clamp(10, 300) as usize).await?;
+    let dialled = dial(simulated, u64::from((records / 10).clamp(10, 300))).await?;
     say!("   {dialled} calls were made");
     sync(daemon, Some(Job::Harvest)).await?;
     say!("4. The CRM changes: names edited, a record archived, a number deleted, a number blacklisted.");
@@ -89,41 +89,53 @@ async fn command(daemon: &Daemon, command: Command) -> anyhow::Result<()> {
     }
 }
 
-/// The first contacts are called; every third answers and declines or agrees.
-async fn dial(simulated: &Simulated, calls: usize) -> anyhow::Result<usize> {
-    let contacts: Vec<i64> = simulated.dialler.read(|state| {
-        state
-            .contacts()
-            .filter(|contact| contact.campaign == CAMPAIGN.1)
-            .take(calls)
-            .map(|contact| contact.id)
-            .collect()
-    });
-    let short = Duration::from_millis(100);
-    let mut made = 0;
-    for (index, contact) in contacts.into_iter().enumerate() {
-        let outcome = if index % 3 == 0 { Outcome::Answered } else { Outcome::NoAnswer };
-        let mut plan = CallPlan::new(outcome);
-        (plan.ring, plan.talk, plan.row_delay) = (short, short, short);
-        if outcome == Outcome::Answered {
-            let result = if index % 2 == 0 { "SALE" } else { "NO_INTEREST" };
-            plan = plan.result(result, short);
-        }
-        made += usize::from(simulated.dialler.call(contact, plan));
+/// How chance is seeded while they dial.
+const SEED: u64 = 1;
+
+/// Agents at work as in a house, only faster. Each call has a row and each answered one a result, both at once: one
+/// harvest reads all of them.
+fn agents(calls: u64) -> AgentsConfig {
+    let moment = |from, to| Span { from: Duration::from_millis(from), to: Duration::from_millis(to) };
+    AgentsConfig {
+        agents: 20,
+        calls: Some(calls),
+        campaigns: Some(vec![CAMPAIGN.1]),
+        outcomes: vec![
+            (Outcome::Answered, 4.0),
+            (Outcome::NoAnswer, 3.0),
+            (Outcome::Busy, 1.0),
+            (Outcome::Mailbox, 1.0),
+        ],
+        ring: moment(50, 150),
+        talk: moment(50, 250),
+        row_delay: moment(20, 100),
+        result_delay: moment(20, 100),
+        wrap_up: moment(20, 100),
+        idle: moment(50, 500),
+        late_results: 0.0,
+        no_result: 0.0,
+        corrections: 0.0,
+        test_calls: 0.0,
+        inbound: None,
+        ..AgentsConfig::default()
     }
-    tokio::time::timeout(Duration::from_secs(30), async {
-        while simulated
-            .dialler
-            .next_due()
-            .is_some_and(|due| due <= simulated.dialler.env().now() + Duration::from_secs(5))
-        {
-            simulated.dialler.env().sleep(Duration::from_millis(50)).await;
-            simulated.dialler.tick();
+}
+
+/// The simulated agents dial until so many calls were made and all of them have ended; answers how many.
+async fn dial(simulated: &Simulated, calls: u64) -> anyhow::Result<usize> {
+    let dialler = &simulated.dialler;
+    dialler.reseed(SEED);
+    dialler.start_agents(agents(calls));
+    tokio::time::timeout(Duration::from_secs(60), async {
+        while dialler.next_due().is_some() {
+            dialler.env().sleep(Duration::from_millis(50)).await;
+            dialler.tick();
         }
     })
     .await
     .context("the simulated calls do not end")?;
-    Ok(made)
+    dialler.stop_agents();
+    Ok(dialler.journal().dials().len())
 }
 
 fn edit(simulated: &Simulated) -> anyhow::Result<()> {

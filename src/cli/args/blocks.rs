@@ -30,7 +30,8 @@ pub enum BlockVerb {
         #[arg(long)]
         reason: String,
     },
-    /// Block every number of a file: one a line, or CSV with a column `number` or `phone`.
+    /// Block every number of a file: one a line, or CSV with a column `number`, `phone`, `telefon`, `nummer`,
+    /// `telefonnummer` or `rufnummer`.
     Import {
         /// The file.
         file: PathBuf,

@@ -3,6 +3,7 @@
 use super::Json;
 use crate::domain::{ReasonCode, suggest};
 use clap::{Args, Subcommand};
+use std::path::PathBuf;
 
 /// `ledger`.
 #[derive(Debug, Subcommand)]
@@ -54,6 +55,16 @@ pub enum LedgerVerb {
     },
     /// Calls, newest first.
     Calls(ListArgs),
+    /// Is it sound: the file, the references, the balances, the states? A large one takes minutes.
+    Check(Json),
+    /// Copy it into a new file, beside a running daemon; put in its place, the copy comes up paused.
+    Backup {
+        /// The file.
+        file: PathBuf,
+        /// For programs.
+        #[command(flatten)]
+        json: Json,
+    },
     /// Try parked items again.
     Retry(ParkedArgs),
     /// Put a parked item aside until it changes.

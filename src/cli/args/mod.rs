@@ -56,6 +56,15 @@ pub enum Verb {
         #[arg(long)]
         reason: String,
     },
+    /// The work goes on from a ledger that was restored, cloned or moved.
+    Takeover {
+        /// Do not ask.
+        #[arg(long)]
+        yes: bool,
+        /// For programs.
+        #[command(flatten)]
+        json: Json,
+    },
     /// What the ledger holds.
     #[command(subcommand)]
     Ledger(LedgerVerb),

@@ -140,10 +140,10 @@ pub async fn harvest(ctx: &HarvestContext, campaign: CampaignId) -> Result<Harve
     let run = ctx.ledger.run_start(start).await?;
     let before = ctx.ledger.sweep_last(Some(campaign)).await?;
     let list = ctx.ledger.list_last(campaign).await?;
-    let plan = match ctx.settings.brake {
-        Brake::At { .. } => budget::plan(list.as_ref(), ctx.env.now(), ctx.next_due),
-        // Who is missing only the list says.
-        Brake::Off => Plan::List,
+    // A person who asks for a harvest asks for the list, and so does a takeover.
+    let plan = match ctx.cause {
+        "hand" => Plan::List,
+        _ => budget::plan(list.as_ref(), ctx.env.now(), ctx.next_due),
     };
     let began = ctx.ledger.next_seq();
     let sweep = ctx.ledger.sweep_begin(Some(campaign), Some(run), began).await?;

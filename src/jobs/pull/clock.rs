@@ -30,23 +30,27 @@ impl Clock {
     }
 }
 
+/// A `Date` header shows whole seconds, and clocks that nobody set by NTP differ by some: nobody is stopped for less.
+const LEAST: TimeDelta = TimeDelta::minutes(1);
+
 impl Work<'_> {
     /// The cursor rests on the CRM's clock; one that is far off from ours would hide changes. `asked` is when the
-    /// request left.
+    /// request left. What is read again besides is what may be wrong; no clock is held to less than [`LEAST`].
     pub(super) fn check_skew(
         &self,
         page: &Page,
         asked: Timestamp,
-        allowed: Duration,
+        overlap: Duration,
     ) -> Result<(), JobError> {
         let Some(theirs) = page.crm_time else { return Ok(()) };
         let skew = skew(theirs, asked, self.context.env.now());
-        if skew > time_delta(allowed).max(TimeDelta::minutes(1)) {
+        let allowed = time_delta(overlap).max(LEAST);
+        if skew > allowed {
             return Err(JobError::Stopped(format!(
-                "the CRM's clock and this machine's are {} seconds apart, more than the overlap of {} seconds; set the \
-                 clocks (NTP) on both",
+                "the CRM's clock and this machine's are {} seconds apart, and {} are allowed (the connector's overlap, at \
+                 least a minute); set the clocks (NTP) on both",
                 skew.num_seconds(),
-                allowed.as_secs()
+                allowed.num_seconds()
             )));
         }
         Ok(())

@@ -17,6 +17,7 @@ mod refresh;
 mod store;
 
 use super::JobError;
+use super::identity::{self, Sides};
 use crate::crm::CrmRead;
 use crate::domain::policy::{Job, Unblock};
 use crate::domain::{Policy, Reason, ReasonCode, RouteName, RunId};
@@ -66,6 +67,8 @@ pub struct PullContext {
     pub crm: Arc<dyn CrmRead>,
     /// The route.
     pub route: Arc<PullRoute>,
+    /// Whether the CRM is the one that the ledger knows.
+    pub sides: Sides,
 }
 
 /// How a pull ended.
@@ -144,6 +147,8 @@ struct Work<'a> {
     found_by_id: usize,
     /// So many known records are not named in answers that these are in doubt.
     missing: Option<usize>,
+    /// How many known records came in an older version.
+    seniority: pages::Seniority,
     /// The brake has struck: from here on only objections are heard, and the run fails.
     struck: Option<brake::Strike>,
 }
@@ -164,6 +169,7 @@ impl<'a> Work<'a> {
             not_taken: Vec::new(),
             found_by_id: 0,
             missing,
+            seniority: pages::Seniority::default(),
             struck: None,
         })
     }
@@ -204,6 +210,7 @@ impl<'a> Work<'a> {
 impl Work<'_> {
     async fn all(&mut self) -> Result<(), JobError> {
         self.dated().await?;
+        identity::crm(self.context).await?;
         self.companions().await?;
         self.hints().await?;
         self.changes().await?;

@@ -33,7 +33,7 @@ impl Work<'_> {
             let page = context.crm.changed_since(since, token.as_ref()).await?;
             self.counts.requests += 1;
             clock.see(&page);
-            self.check_skew(&page, asked, contract.overlap.max(contract.lag))?;
+            self.check_skew(&page, asked, contract.overlap)?;
             let next = page.next.clone();
             self.page(page, asked).await?;
             match next {
@@ -119,10 +119,13 @@ impl Work<'_> {
             }
         }
         self.counts.stale += stale;
-        if known.len() >= 20 && stale * 2 > known.len() as i64 {
+        let page = Seniority { known: known.len() as i64, stale };
+        self.seniority.known += page.known;
+        self.seniority.stale += page.stale;
+        if page.is_set_back() || self.seniority.is_set_back() {
             return Err(JobError::Stopped(
-                "most records of a page are older than what was seen before: the CRM was set back or another one \
-                 answers; nothing of the page was taken. Check base_url and the CRM's restore, then start the route again"
+                "most records that were read are older than what was seen before: the CRM was set back or another one \
+                 answers; nothing of this page was taken. Check base_url and the CRM's restore, then start the route again"
                     .to_owned(),
             ));
         }
@@ -150,6 +153,21 @@ pub(super) fn in_a_circle() -> JobError {
         "the CRM's pages lead in a circle: one that was read already comes again; check the connector's paging"
             .to_owned(),
     )
+}
+
+/// How many of the records that were known before came in an older version.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Seniority {
+    known: i64,
+    stale: i64,
+}
+
+impl Seniority {
+    /// Most of a page, or of all pages of a run so far. A few records prove nothing (an index that lags shows single
+    /// ones in an older version): those are dropped, and the rest goes on.
+    fn is_set_back(self) -> bool {
+        self.known >= 20 && self.stale * 2 > self.known
+    }
 }
 
 enum Seen {

@@ -2,7 +2,7 @@
 
 use super::{PullContext, Work};
 use crate::domain::RecordId;
-use crate::jobs::JobError;
+use crate::jobs::{JobError, identity};
 
 /// So many ids are asked for in one request.
 const BATCH: usize = 200;
@@ -14,6 +14,7 @@ impl PullContext {
     /// # Errors
     /// The CRM cannot be read (then these operations wait), or the ledger cannot be written.
     pub async fn decide_anew(&self, ids: &[RecordId]) -> Result<Vec<RecordId>, JobError> {
+        identity::crm(self).await?;
         let mut work = Work::begin(self, "refresh").await?;
         let mut decided = Vec::with_capacity(ids.len());
         let mut result = Ok(());

@@ -20,6 +20,7 @@ mod vanish;
 mod work;
 
 use super::JobError;
+use super::identity::Sides;
 use crate::dialler::{DiallerRead, DiallerWrite, ImportMode};
 use crate::domain::policy::Job;
 use crate::domain::{CampaignId, OperationId, Policy, RecordId, RouteName, RunId};
@@ -54,6 +55,8 @@ pub struct PushRoute {
     pub policy: Policy,
     /// What its imports may do with a contact that is there; from the server's release.
     pub import_mode: ImportMode,
+    /// An older decision is made anew before anybody is made callable by it.
+    pub max_decision_age: Duration,
     /// How many contacts it may make a day, if that is limited.
     pub drip: Option<DailyLimit>,
 }
@@ -74,8 +77,6 @@ pub struct PushLimits {
     pub max_in_flight: usize,
     /// The quiet time of an uncertain operation.
     pub settle_after: Duration,
-    /// An older decision is made anew before anybody is made callable by it.
-    pub max_decision_age: Duration,
     /// What waited longer than this, because the dialler was down or we were, is decided anew whatever it is.
     pub max_wait: Duration,
     /// A contact's history must have looked alike for so long before it is deleted with its contact.
@@ -97,12 +98,11 @@ impl Default for PushLimits {
         Self {
             max_in_flight: 6,
             settle_after: Duration::from_secs(60),
-            max_decision_age: Duration::from_secs(15 * 60),
             max_wait: Duration::from_secs(3600),
             settle_calls: Duration::from_secs(15 * 60),
             index_age: Duration::from_secs(15 * 60),
             index_from: 100,
-            schedule: [60, 300, 900, 3600].map(Duration::from_secs).to_vec(),
+            schedule: [60, 300, 900, 3600, 4 * 3600].map(Duration::from_secs).to_vec(),
             retry_after_cap: Duration::from_secs(3600),
             hopeless_after: 5,
         }
@@ -130,6 +130,8 @@ pub struct PushContext {
     pub resting: Resting,
     /// How much is sent. Locks go in any case: they wait for nobody.
     pub scope: Scope,
+    /// Whether the dialler is the one that the ledger knows. Locks do not ask.
+    pub sides: Sides,
 }
 
 impl std::fmt::Debug for PushContext {

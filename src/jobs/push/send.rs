@@ -184,15 +184,18 @@ impl Work<'_> {
         if leased.kind == OperationKind::Delete || (leased.given.is_some() && !asks_gate) {
             return None;
         }
-        let limits = &self.context.limits;
-        let most = if asks_gate { self.callable_age() } else { limits.max_wait };
+        let most =
+            if asks_gate { self.callable_age(leased.route.as_ref()) } else { self.context.limits.max_wait };
         let age = self.context.env.now() - leased.decided_at;
         (age > quiet(most)).then(|| leased.record.clone()).flatten()
     }
 
-    /// How old a decision may be that makes somebody callable.
-    pub(super) fn callable_age(&self) -> Duration {
-        self.context.limits.max_decision_age.min(self.context.limits.max_wait)
+    /// How old a decision of a route may be that makes somebody callable; of one that left the config, no older than
+    /// anything else.
+    pub(super) fn callable_age(&self, route: Option<&RouteName>) -> Duration {
+        let most = self.context.limits.max_wait;
+        let known = route.and_then(|route| self.context.routes.get(route));
+        known.map_or(most, |route| route.max_decision_age.min(most))
     }
 
     /// What must still hold when the request leaves: it may wait for a slot, for the rate, or for as long as
@@ -202,7 +205,7 @@ impl Work<'_> {
         let Some(permit) = permit else { return Arc::new(goes_on) };
         let current = self.context.ledger.gate_watch(permit);
         let (env, decided_at) = (self.context.env.clone(), leased.decided_at);
-        let most = quiet(self.context.limits.max_decision_age);
+        let most = quiet(self.callable_age(leased.route.as_ref()));
         let ages = leased.record.is_some();
         Arc::new(move || goes_on() && current() && (!ages || env.now() - decided_at <= most))
     }

@@ -3,7 +3,7 @@
 use super::send::{Fate, Sent};
 use super::{PushRoute, Work, brake, plan, quiet};
 use crate::domain::{OperationId, Reason, ReasonCode, RecordId, RouteName, Timestamp};
-use crate::jobs::{JobError, settle};
+use crate::jobs::{JobError, identity, settle};
 use crate::ledger::{Drip, GateAnswer, LeaseOrder, Leased, QueuePlace};
 use crate::runtime::Scope;
 use chrono_tz::Tz;
@@ -39,6 +39,7 @@ struct Batch {
 
 impl Work<'_> {
     pub(super) async fn rest(&self) -> Result<(), JobError> {
+        identity::dialler(&self.context.sides, &self.context.ledger, &*self.context.read).await?;
         let parked = settle::settle(self.context).await?;
         self.count(|counts| counts.parked_new += parked);
         for _ in 0..PASSES {
@@ -135,7 +136,6 @@ impl Work<'_> {
             },
             clearing: ledger.clearing().await?,
             drips: self.drips(),
-            fresh_since: self.context.env.now() - quiet(self.callable_age()),
             plan: plan::plan,
         };
         let batch = ledger.operations_lease(order).await?;
@@ -156,7 +156,12 @@ impl Work<'_> {
         let now = self.context.env.now();
         let of = |(route, known): (&RouteName, &PushRoute)| {
             let limit = known.drip?;
-            Some(Drip { route: route.clone(), since: day_began(now, limit.zone), most: limit.most })
+            Some(Drip {
+                route: route.clone(),
+                since: day_began(now, limit.zone),
+                most: limit.most,
+                fresh_since: now - quiet(self.callable_age(Some(route))),
+            })
         };
         self.context.routes.iter().filter_map(of).collect()
     }

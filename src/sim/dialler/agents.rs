@@ -36,6 +36,8 @@ impl Span {
 pub struct AgentsConfig {
     /// How many work at once.
     pub agents: usize,
+    /// They stop after so many calls; `None`: never.
+    pub calls: Option<u64>,
     /// Only these campaigns; `None`: all.
     pub campaigns: Option<Vec<i64>>,
     /// Only from this hour to before that one, in the dialler's local time.
@@ -87,6 +89,7 @@ impl Default for AgentsConfig {
         ];
         Self {
             agents: 4,
+            calls: None,
             campaigns: None,
             hours: None,
             outcomes: vec![
@@ -224,12 +227,19 @@ impl State {
         let Some(settings) = self.engine.settings.clone().filter(|settings| agent < settings.agents) else {
             return;
         };
+        if settings.calls == Some(0) {
+            return;
+        }
         let dialled = self.pick(at, &settings).and_then(|contact| {
             let plan = self.draw_plan(agent, &settings);
             self.dial(at, contact, plan)
         });
         let free = match dialled {
-            Some(end) => end + delta(settings.wrap_up.draw(&mut self.rng)),
+            Some(end) => {
+                let left = self.engine.settings.as_mut().and_then(|settings| settings.calls.as_mut());
+                left.into_iter().for_each(|left| *left -= 1);
+                end + delta(settings.wrap_up.draw(&mut self.rng))
+            }
             None => at + delta(settings.idle.draw(&mut self.rng)).max(chrono::TimeDelta::seconds(1)),
         };
         self.engine.push(free, Event::AgentFree(agent));

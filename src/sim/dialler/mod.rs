@@ -145,6 +145,11 @@ impl DiallerSim {
         self.with(|state, _| drop(state.campaigns.insert(campaign.id, campaign)));
     }
 
+    /// From now on chance is this seed's, whatever happened before.
+    pub fn reseed(&self, seed: u64) {
+        self.with(|state, _| state.rng = fastrand::Rng::with_seed(seed));
+    }
+
     /// Sets agents to work.
     pub fn start_agents(&self, settings: AgentsConfig) {
         self.with(|state, now| state.start_agents(now, settings));

@@ -46,3 +46,17 @@ async fn the_daemon_stops_and_says_what_to_do() {
         "nothing was sent without a memory"
     );
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_damaged_ledger_is_called_so_and_no_backup_is_made_of_it() {
+    let house = House::new(3).await;
+    house.switched_on().await;
+    house.run(&["sync"]).await.expect(0);
+    house.run(&["ledger", "check"]).await.expect(0).says("sound: the file").says("sound: lanes");
+    spoil(&house.ledger(), &["changes"]);
+    let found = house.run(&["ledger", "check"]).await.expect(1);
+    assert!(found.out.contains("WRONG: the file") || found.err.contains("is damaged"), "{}", found.said());
+    let file = house.path("backup.sqlite");
+    house.run(&["ledger", "backup", file.to_str().expect("text")]).await.expect(1).says("no backup was made");
+    assert!(!file.exists() && !house.path("backup.sqlite.part").exists(), "half a copy is none");
+}

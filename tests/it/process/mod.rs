@@ -8,6 +8,7 @@ mod daemon;
 mod damage;
 mod demo;
 mod house;
+mod identity;
 mod judge;
 mod kill_commits;
 mod kill_points;

@@ -198,6 +198,7 @@ pub async fn house_with(config: DiallerConfig, seed: u64) -> House {
         campaign: Some(CampaignId(CAMPAIGN)),
         policy: policy(),
         import_mode: ImportMode { overwrite: true, reset: None, unlock: None },
+        max_decision_age: Duration::from_secs(15 * 60),
         drip: None,
     };
     let ctx = PushContext {
@@ -210,6 +211,7 @@ pub async fn house_with(config: DiallerConfig, seed: u64) -> House {
         limits: PushLimits::default(),
         resting: Resting::default(),
         scope: Scope::All,
+        sides: dialbridge::jobs::identity::Sides::default(),
     };
     House { sim, env, ctx, crm, _folder: folder }
 }

@@ -92,3 +92,11 @@ async fn one_that_always_fails_while_others_succeed_is_parked() {
     assert_eq!(house.sim.journal().imports_of("leads-2").len(), 5);
     assert_eq!(house.operations("2").await, ["import parked"]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_waits_of_a_push_are_those_of_the_defaults_file() {
+    let settings = crate::support::world::World::usual().await.settings.clone();
+    let limits = dialbridge::jobs::push::PushLimits::default();
+    assert_eq!(limits.schedule, settings.push.retry);
+    assert_eq!(limits.retry_after_cap, settings.push.max_retry_after);
+}

@@ -5,6 +5,12 @@ use dialbridge::domain::ContactId;
 use dialbridge::ledger::CallFilter;
 use dialbridge::sim::dialler::{CallPlan, Outcome};
 
+/// Nothing changes in the CRM: it need not be asked every minute of two days.
+fn idle() -> Setup {
+    let route_keys = "only_if = \"phone and active\"\npush = \"0 * * * *\"";
+    Setup { pull: "0 * * * *", route_keys, ..Setup::default() }
+}
+
 /// A call with a result, soon.
 fn sold() -> CallPlan {
     CallPlan { row_delay: seconds(20), ..CallPlan::new(Outcome::Answered) }.result("SALE", seconds(90))
@@ -25,7 +31,7 @@ fn asked(world: &World, mark: u64, kind: &str) -> usize {
 #[tokio::test(start_paused = true)]
 async fn are_calls_of_a_contact_read_that_somebody_moved_to_another_campaign() {
     for batch_read in [true, false] {
-        let mut setup = Setup::default();
+        let mut setup = idle();
         setup.dialler.batch_read = batch_read;
         let world = World::new(setup).await;
         let id = world.record("Ada");
@@ -67,7 +73,7 @@ async fn are_calls_in_the_old_campaign_read_after_the_route_got_another_one() {
 
 #[tokio::test(start_paused = true)]
 async fn are_contacts_elsewhere_read_in_batches_and_no_oftener_than_the_audit_may() {
-    let world = World::usual().await;
+    let world = World::new(idle()).await;
     let ids: Vec<u64> = (0..50).map(|n| world.record(&format!("Name {n}"))).collect();
     world.sync_all().await;
     // A stranger's campaign: nobody reads what is not ours there.

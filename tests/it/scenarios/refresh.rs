@@ -1,7 +1,8 @@
 //! What happens to whom a decision that has grown old would make callable?
 
-use crate::support::world::{World, minutes, seconds};
+use crate::support::world::{Setup, WINBACK, World, minutes, seconds};
 use dialbridge::domain::policy::RouteState;
+use dialbridge::sim::faults::{Action, Effect, Rule};
 use serde_json::json;
 
 /// Three records are decided, nothing is sent, and the decisions grow old.
@@ -58,4 +59,25 @@ async fn is_nobody_imported_whose_condition_cannot_be_worked_out_any_more() {
     world.editor().make_odd(ada, raw.to_string());
     pushes(&world).await;
     assert_eq!((world.contacts(ada).len(), world.contacts(berta).len()), (0, 1), "{}", world.story().await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn does_each_route_have_an_age_of_its_own() {
+    let patient = "only_if = \"phone and active\"\nmax_decision_age = \"45m\"";
+    let hasty = WINBACK.replace("beside ", "max_decision_age = \"20m\"\nbeside ");
+    let world = World::new(Setup { route_keys: patient, more: hasty.leak(), ..Setup::default() }).await;
+    world.switch(RouteState::Paused).await;
+    let id = world.record("Ada");
+    world.advance(minutes(1)).await;
+    world.pull().await.expect("a pull");
+    world.advance(minutes(30)).await;
+    let unreadable = world.crm.faults.add(Rule::new(Action::Reset(Effect::None)).path("/api/contacts"));
+    world.switch(RouteState::On).await;
+    let _held = world.push().await;
+    let theirs = format!("winback-{id}");
+    assert_eq!(world.contacts(id).len(), 1, "young enough for its route: {}", world.story().await);
+    assert!(world.dialler.contacts_with(&theirs).is_empty(), "too old for its route");
+    world.crm.faults.remove(unreadable);
+    pushes(&world).await;
+    assert_eq!(world.dialler.contacts_with(&theirs).len(), 1, "{}", world.story().await);
 }

@@ -2,6 +2,8 @@
 
 use crate::support::world::{Setup, World, minutes};
 use chrono::TimeDelta;
+use dialbridge::domain::policy::Job;
+use dialbridge::sim::crm::Settings as CrmSettings;
 use serde_json::json;
 
 #[tokio::test(start_paused = true)]
@@ -42,6 +44,41 @@ async fn does_a_crm_that_was_set_back_stop_the_route() {
     world.push().await.expect("a push");
     assert!(world.stopped().await.is_some());
     assert_eq!(world.writes(mark), Vec::<&str>::new(), "nothing of the page was taken");
+}
+
+/// A CRM whose answers are pages of ten, with so many records, set back to yesterday; what the pull said of it.
+async fn set_back(records: usize) -> (World, Option<String>) {
+    let crm = CrmSettings { page_cap: 10, ..CrmSettings::default() };
+    let world = World::new(Setup { connector: "sim-link", crm, ..Setup::default() }).await;
+    let ids: Vec<u64> = (0..records).map(|n| world.record(&format!("Name {n}"))).collect();
+    world.advance(minutes(60 * 24)).await;
+    world.editor().burst(&ids, &json!({ "city": "Bonn" }));
+    world.sync_all().await;
+    let yesterday = world.now() - TimeDelta::hours(12);
+    world.crm.set(|settings| settings.ignores_since = true);
+    ids.iter().for_each(|id| world.editor().edit_as_of(*id, json!({ "city": "Hof" }), yesterday));
+    let mark = world.mark();
+    let said = world.pull().await.err().map(|error| error.to_string());
+    world.push().await.expect("a push");
+    assert_eq!(world.writes(mark), Vec::<&str>::new(), "yesterday's versions reach nobody");
+    (world, said)
+}
+
+#[tokio::test(start_paused = true)]
+async fn does_one_that_was_set_back_stop_the_route_though_its_pages_are_small() {
+    let (world, said) = set_back(30).await;
+    assert!(said.is_some_and(|said| said.contains("set back")));
+    assert!(world.stopped().await.is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn is_one_of_fewer_than_twenty_records_too_small_to_be_judged_and_its_old_versions_dropped() {
+    let (world, said) = set_back(19).await;
+    assert_eq!((said, world.stopped().await), (None, None));
+    let runs = world.runs().await;
+    let pull = runs.iter().find(|run| run.job == Job::Pull).expect("a pull");
+    assert_eq!(pull.counts.stale, 19, "{}", world.story().await);
+    assert!(world.parked().await.is_empty());
 }
 
 #[tokio::test(start_paused = true)]

@@ -135,6 +135,16 @@ async fn is_who_was_tried_today_or_is_due_read_while_the_list_rests_and_nobody_e
 }
 
 #[tokio::test(start_paused = true)]
+async fn does_a_person_who_asks_for_a_harvest_get_the_list_though_it_rests() {
+    let (world, _) = slow().await;
+    world.live(minutes(30)).await;
+    fresh_list(&world).await;
+    let mark = world.mark();
+    world.harvest().await.expect("a harvest");
+    assert_eq!(lists(&world, mark).len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn is_nothing_lost_and_nobody_taken_for_gone_while_the_list_rests() {
     let (mut world, ids) = slow().await;
     call(&world, ids[8], Outcome::NoAnswer);

@@ -54,6 +54,8 @@ pub async fn judge(life: &Life) -> Seen {
             .iter()
             .map(|asked| format!("written with nothing changed: {} {}", asked.kind.name, asked.path)),
     );
+    let checked = life.world.ledger().check_all().await.expect("the ledger is looked over");
+    wrong.extend(checked.into_iter().flat_map(|checked| checked.wrong));
     if !wrong.is_empty() {
         let story = life.world.story().await;
         panic!("{}\n{story}\n{:#?}\n{}", wrong.join("\n"), life.truth, wrong.join("\n"));

@@ -59,6 +59,8 @@ pub struct Setup {
     pub seed: u64,
     /// When it begins.
     pub start: &'static str,
+    /// The CRM's address.
+    pub crm_url: &'static str,
     /// The bundled connector.
     pub connector: &'static str,
     /// How the CRM behaves.
@@ -77,6 +79,8 @@ pub struct Setup {
     pub fields: &'static str,
     /// Whole tables after everything else (a second route).
     pub more: &'static str,
+    /// Lines of `[ledger]`.
+    pub ledger_keys: &'static str,
     /// Whether routes are switched on at the beginning.
     pub on: bool,
 }
@@ -86,6 +90,7 @@ impl Default for Setup {
         Self {
             seed: 7,
             start: "2026-03-02T09:00:00.250Z",
+            crm_url: "http://crm.invalid",
             connector: "sim-id",
             crm: CrmSettings::default(),
             dialler: DiallerConfig::default(),
@@ -96,6 +101,7 @@ impl Default for Setup {
             fields: "Name = \"name\"\nPhoneNumber1 = \"phone | phone('DE')\"\nEmail = \"email\"\nCity = \"city\"\n\
                      PostalCode = \"zip\"",
             more: "",
+            ledger_keys: "",
             on: true,
         }
     }
@@ -124,6 +130,8 @@ pub struct World {
     /// How the program is configured.
     pub settings: Arc<Settings>,
     folder: tempfile::TempDir,
+    /// The ledger, below the folder.
+    ledger_file: String,
     parts: Option<Parts>,
     crash: CancellationToken,
 }
@@ -153,7 +161,8 @@ impl World {
         write(&config, &config_text(&setup));
         let settings = Arc::new(load(&config));
         let crash = CancellationToken::new();
-        let mut world = Self { crm, dialler, env, settings, folder, parts: None, crash };
+        let ledger_file = "ledger.sqlite".to_owned();
+        let mut world = Self { crm, dialler, env, settings, folder, ledger_file, parts: None, crash };
         world.begin().await;
         if setup.on {
             world.switch(RouteState::On).await;
@@ -164,7 +173,7 @@ impl World {
     async fn begin(&mut self) {
         self.crash = CancellationToken::new();
         let env = self.env.child();
-        let path = self.folder.path().join("ledger.sqlite");
+        let path = self.folder.path().join(&self.ledger_file);
         let ledger = Ledger::open_simulated(&path, env.clone()).await.expect("a ledger");
         let transports =
             Wires { crm: self.crm.router(), dialler: self.dialler.router(), crash: self.crash.clone() };
@@ -181,12 +190,56 @@ impl World {
 
     /// The program ends as on SIGTERM and begins anew on the same ledger.
     pub async fn restart(&mut self) {
+        self.stop().await;
+        self.begin().await;
+    }
+
+    async fn stop(&mut self) {
         if let Some(parts) = self.parts.take() {
             parts.env.shutdown().cancel();
             parts.tracker.close();
             parts.tracker.wait().await;
+            // A run that a crash broke off may have taken the writer with it.
+            let _whatever = parts.ledger.mark_keep().await;
         }
+    }
+
+    /// The program ends and begins anew after somebody did something to the files in its folder.
+    pub async fn restart_after(&mut self, change: impl FnOnce(&Path)) {
+        self.stop().await;
+        let wal = self.folder.path().join(format!("{}-wal", self.ledger_file));
+        for _ in 0..1000 {
+            if !wal.exists() {
+                break;
+            }
+            self.env.sleep(Duration::from_millis(5)).await;
+        }
+        assert!(!wal.exists(), "the ledger is not closed");
+        change(self.folder.path());
         self.begin().await;
+    }
+
+    /// The program ends and begins anew with a ledger that lies elsewhere below the folder.
+    pub async fn restart_at(&mut self, ledger: &str, change: impl FnOnce(&Path)) {
+        self.stop().await;
+        self.ledger_file = ledger.to_owned();
+        self.restart_after(change).await;
+    }
+
+    /// The next start finds another CRM at the same address.
+    pub fn replace_crm(&mut self) -> SimCrm {
+        let settings = CrmSettings { login: Login::Token(TOKEN.to_owned()), ..CrmSettings::default() };
+        std::mem::replace(&mut self.crm, SimCrm::new(settings, self.env.child(), 99, Detail::Full))
+    }
+
+    /// The next start finds another dialler at the same address.
+    pub fn replace_dialler(&mut self) -> DiallerSim {
+        std::mem::replace(&mut self.dialler, DiallerSim::new(DiallerConfig::default(), self.env.child()))
+    }
+
+    /// The next start is on another machine.
+    pub fn move_to_host(&mut self, machine: &str) {
+        self.env = self.env.on_host(machine);
     }
 
     /// The program ends and begins anew with another config.
@@ -536,7 +589,9 @@ fn load(config: &Path) -> Settings {
 }
 
 fn config_text(setup: &Setup) -> String {
-    let Setup { connector, dialler_keys, beside, pull, route_keys, fields, more, .. } = setup;
+    let Setup {
+        crm_url, connector, dialler_keys, beside, pull, route_keys, fields, more, ledger_keys, ..
+    } = setup;
     format!(
         r#"
 [dialler]
@@ -549,7 +604,7 @@ allow_http   = true
 
 [crm.sales]
 connector    = "{connector}"
-base_url     = "http://crm.invalid"
+base_url     = "{crm_url}"
 token_file   = "crm.token"
 allow_http   = true
 
@@ -566,6 +621,7 @@ beside       = "{beside}"
 {more}
 [ledger]
 path         = "ledger.sqlite"
+{ledger_keys}
 "#
     )
 }
