@@ -3,13 +3,15 @@
 use super::parts::{RealTransports, sides};
 use crate::crm::CrmRead as _;
 use crate::dialler::jtel::ShownRequest;
+use crate::dialler::{CampaignRef, DiallerRead};
 use crate::domain::{CampaignId, Policy, RecordId, RouteName};
 use crate::env::Env;
+use crate::jobs::campaigns::resolve_campaign;
 use crate::jobs::identity::Sides;
 use crate::jobs::pull::{PullContext, PullRoute};
 use crate::jobs::trial::try_record;
-pub use crate::jobs::trial::{Trial, TriedChange, TriedExpression, TriedSend};
-use crate::ledger::Ledger;
+pub use crate::jobs::trial::{Speech, Trial, TriedChange, TriedExpression, TriedSend};
+use crate::ledger::{Ledger, RouteRow};
 use anyhow::Context as _;
 use std::path::Path;
 use std::sync::Arc;
@@ -28,7 +30,12 @@ pub struct Tried {
 ///
 /// # Errors
 /// The config, a side or the ledger cannot be read.
-pub async fn run(config: &Path, route: &RouteName, record: &RecordId) -> anyhow::Result<Tried> {
+pub async fn run(
+    config: &Path,
+    route: &RouteName,
+    record: &RecordId,
+    speech: Speech,
+) -> anyhow::Result<Tried> {
     let settings = super::load(config)?;
     let env = Env::real();
     let sides = sides(&settings, &env, &RealTransports, None)?;
@@ -66,18 +73,32 @@ pub async fn run(config: &Path, route: &RouteName, record: &RecordId) -> anyhow:
         // Looking changes nothing, whoever answers.
         sides: Sides::default(),
     };
-    let campaign = known.and_then(|row| row.campaign);
-    let trial = try_record(&context, &*sides.dialler, campaign, record).await;
+    let campaign = campaign(&*sides.dialler, &wanted.campaign, known.as_ref()).await;
+    let trial = try_record(&context, &*sides.dialler, campaign, record, speech).await;
     std::fs::remove_dir_all(&scratch).with_context(|| format!("{} cannot be removed", scratch.display()))?;
     let trial = trial?;
     let request = trial.sends.as_ref().map(|sends| match sends {
-        // Without a number the campaign is not pinned yet; the first push pins it.
         TriedSend::Import { campaign, user_data, values } => {
-            sides.dialler.shown_import(campaign.unwrap_or(CampaignId(0)), user_data, values)
+            sides.dialler.shown_import(*campaign, user_data, values)
         }
         TriedSend::Update(contact, values) => sides.dialler.shown_update(*contact, values),
         TriedSend::Lock(contact) => sides.dialler.shown_lock(*contact, true),
         TriedSend::Unlock(contact) => sides.dialler.shown_lock(*contact, false),
     });
     Ok(Tried { trial, request })
+}
+
+/// The campaign that a push would use: before the first push nothing is pinned, so the dialler is asked.
+async fn campaign(
+    dialler: &dyn DiallerRead,
+    wanted: &CampaignRef,
+    known: Option<&RouteRow>,
+) -> Result<CampaignId, String> {
+    match resolve_campaign(dialler, wanted, known).await {
+        Ok(found) => found.map_err(|reason| reason.to_string()),
+        // What was pinned holds until the dialler says otherwise.
+        Err(error) => known
+            .and_then(|row| row.campaign)
+            .ok_or_else(|| format!("the dialler could not be asked for its campaigns: {error}")),
+    }
 }

@@ -3,8 +3,13 @@
 use crate::domain::Timestamp;
 use crate::domain::identity::Difference;
 use crate::domain::policy::{RouteState, WaveKind};
-use crate::ledger::{CompanionTrouble, FailingJob, FreezeRow, OpenCount, ParkedCount, RouteRow, WaveRow};
+use crate::ledger::{
+    CompanionTrouble, FailingJob, FreezeRow, OpenCount, OverwrittenCount, ParkedCount, RouteRow, WaveRow,
+};
 use serde::Serialize;
+
+/// How long an import that met somebody is told of.
+pub const OVERWRITTEN_DAYS: i64 = 7;
 
 /// How much something weighs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -140,6 +145,22 @@ pub fn wave(wave: &WaveRow) -> Concern {
         remedy: format!(
             "`dialbridge plan show --route {}`, then `dialbridge plan approve {} --reason TEXT` or `reject`",
             wave.route, wave.id
+        ),
+    }
+}
+
+/// Imports that met somebody: their calls and results were not ours to write over (semantics 5).
+pub fn overwritten(count: &OverwrittenCount) -> Concern {
+    Concern {
+        weight: Weight::Person,
+        what: format!(
+            "{} imports of route {} met a contact that was there before; its fields were written over",
+            count.count, count.route
+        ),
+        since: Some(count.since),
+        remedy: format!(
+            "`dialbridge ledger contact {}` tells one's story (`ledger operations` has them all): is it the same person,              and who else fills the campaign? Said for {OVERWRITTEN_DAYS} days; their history is read by itself",
+            count.example
         ),
     }
 }

@@ -12,7 +12,7 @@ use super::zone::Zone;
 use crate::app::{self, Settings, known};
 use crate::control::{Command, End, Parked};
 use crate::domain::{RecordId, RunId};
-use crate::ledger::{CallFilter, Ledger, LeftOut, OperationRow, RunRow};
+use crate::ledger::{CallFilter, ContactStory, Ledger, LeftOut, OperationRow, Person, RunRow};
 use anyhow::bail;
 use std::path::Path;
 
@@ -90,8 +90,24 @@ async fn read(settings: &Settings, ledger: &Ledger, verb: LedgerVerb) -> anyhow:
     Ok(End::Done)
 }
 
-/// One person's life; several who may be meant are listed, and nobody is guessed.
+/// One person's life.
 async fn contact(settings: &Settings, ledger: &Ledger, who: String, output: Output) -> anyhow::Result<()> {
+    let (person, story) = whom(settings, ledger, who).await?;
+    output.value(&story, || story::text(&person, &story, Zone::of(settings)));
+    Ok(())
+}
+
+/// One person's life as people read it.
+///
+/// # Errors
+/// Nobody or several may be meant, or the ledger cannot be read.
+pub async fn contact_told(settings: &Settings, ledger: &Ledger, who: String) -> anyhow::Result<String> {
+    let (person, story) = whom(settings, ledger, who).await?;
+    Ok(story::text(&person, &story, Zone::of(settings)))
+}
+
+/// Several who may be meant are listed, and nobody is guessed.
+async fn whom(settings: &Settings, ledger: &Ledger, who: String) -> anyhow::Result<(Person, ContactStory)> {
     let number = app::number_to_e164(settings, &who);
     let mut found = ledger.persons_find(who.clone(), number).await?;
     match found.len() {
@@ -101,8 +117,7 @@ async fn contact(settings: &Settings, ledger: &Ledger, who: String, output: Outp
         1 => {
             let person = found.remove(0);
             let story = ledger.contact_story(person.clone()).await?;
-            output.value(&story, || story::text(&person, &story, Zone::of(settings)));
-            Ok(())
+            Ok((person, story))
         }
         several => bail!(
             "{several} may be meant by {who}; name one by its UserData or its contact's number:\n{}",

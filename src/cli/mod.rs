@@ -22,6 +22,9 @@ mod takeover;
 mod trial;
 mod zone;
 
+pub use ledger::contact_told;
+pub use status::told as status_told;
+
 use crate::app;
 use crate::app::known::{self, Usage};
 use crate::control::{Command, End};
@@ -33,9 +36,14 @@ use output::Output;
 use std::path::Path;
 use std::process::ExitCode;
 
+/// The whole command line as clap knows it: every verb with its arguments.
+pub fn command() -> clap::Command {
+    args::help::with_examples(Cli::command())
+}
+
 /// Parses the arguments and runs the verb.
 pub fn main() -> ExitCode {
-    let matches = args::help::with_examples(Cli::command()).get_matches();
+    let matches = command().get_matches();
     let cli = match Cli::from_arg_matches(&matches) {
         Ok(cli) => cli,
         Err(error) => error.exit(),

@@ -1,6 +1,8 @@
 //! `status` and `route list`: is it well, what is to be done, then the details.
 
-use super::concerns::{Concern, Facts, Weight, companion, concerns, frozen, wave};
+use super::concerns::{
+    Concern, Facts, OVERWRITTEN_DAYS, Weight, companion, concerns, frozen, overwritten, wave,
+};
 use super::harvest_concerns::{of_account, of_list, of_reads};
 use super::left_out::sentence;
 use super::output::Output;
@@ -12,6 +14,7 @@ use crate::control::{self, Command, End, Line};
 use crate::domain::{RouteName, Timestamp};
 use crate::env::Env;
 use crate::ledger::{FailingJob, HarvestShown, Ledger, LeftOut, OpenCount, ParkedCount, RouteRow, Unlinked};
+use chrono::TimeDelta;
 use serde::Serialize;
 use serde_json::Value;
 use std::io::ErrorKind;
@@ -45,7 +48,21 @@ struct Beside {
 pub async fn status(config: &Path, output: Output) -> anyhow::Result<End> {
     let settings = app::load(config)?;
     let ledger = app::open_reading(&settings).await?;
-    let (daemon, runners) = ask(&settings).await?;
+    let view = look(&settings, &ledger).await?;
+    output.value(&view, || text(&view, Zone::of(&settings), Env::real().now()));
+    Ok(End::Done)
+}
+
+/// The same as people read it.
+///
+/// # Errors
+/// The daemon or the ledger cannot be asked.
+pub async fn told(settings: &Settings, ledger: &Ledger, now: Timestamp) -> anyhow::Result<String> {
+    Ok(text(&look(settings, ledger).await?, Zone::of(settings), now))
+}
+
+async fn look(settings: &Settings, ledger: &Ledger) -> anyhow::Result<View> {
+    let (daemon, runners) = ask(settings).await?;
     let routes = ledger.routes_list().await?;
     let failing = ledger.jobs_failing().await?;
     let parked = ledger.left_out_counts(LeftOut::Parked, None).await?;
@@ -64,18 +81,19 @@ pub async fn status(config: &Path, output: Output) -> anyhow::Result<End> {
     let mut concerns = concerns(&facts);
     concerns.splice(0..0, companions.iter().map(companion));
     concerns.extend(ledger.waves_list(None, false).await?.iter().map(wave));
-    let lists = sweeps::lists(&ledger, &facts.routes).await?;
+    let met = ledger.overwritten_counts(TimeDelta::days(OVERWRITTEN_DAYS)).await?;
+    concerns.extend(met.iter().map(overwritten));
+    let lists = sweeps::lists(ledger, &facts.routes).await?;
     let harvest = ledger.harvest_shown().await?;
     let account = ledger.list_cost(None).await?;
-    let now = Env::real().now();
     concerns.extend(lists.iter().filter_map(|list| of_list(list, &facts.routes)));
-    concerns.extend(account.iter().filter_map(|list| of_account(list, now)));
+    concerns.extend(account.iter().filter_map(|list| of_account(list, Env::real().now())));
     concerns.extend(of_reads(&harvest));
     concerns.splice(0..0, ledger.freeze_now().await?.as_ref().map(frozen));
     let well = concerns.iter().all(|concern| concern.weight != Weight::Trouble);
     let skipped = ledger.left_out_counts(LeftOut::Skipped, None).await?;
-    let beside = beside(&ledger, &routes).await?;
-    let view = View {
+    let beside = beside(ledger, &routes).await?;
+    Ok(View {
         well,
         daemon,
         concerns,
@@ -88,9 +106,7 @@ pub async fn status(config: &Path, output: Output) -> anyhow::Result<End> {
         lists,
         harvest,
         runners,
-    };
-    output.value(&view, || text(&view, Zone::of(&settings), now));
-    Ok(End::Done)
+    })
 }
 
 const DOWN: &str = "not running";

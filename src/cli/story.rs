@@ -3,7 +3,7 @@
 use super::table::table;
 use super::zone::Zone;
 use crate::domain::{RouteName, Timestamp};
-use crate::ledger::{CallView, ContactStory, Event, LinkStory, Person};
+use crate::ledger::{CallView, ContactStory, Event, LinkStory, LockShown, Person};
 
 /// Calls as a table.
 pub(super) fn calls_table(calls: &[CallView], zone: Zone) -> String {
@@ -54,7 +54,7 @@ pub(super) fn persons_table(persons: &[Person]) -> String {
 /// What stands now, then what happened.
 pub(super) fn text(person: &Person, story: &ContactStory, zone: Zone) -> String {
     let mut text = match &story.link {
-        Some(link) => now(link, zone),
+        Some(link) => now(link, &story.lock_shown, zone),
         None => format!(
             "contact {} with UserData {} has no record of ours\n",
             person.contact.map_or_else(|| "?".to_owned(), |contact| contact.to_string()),
@@ -80,7 +80,7 @@ pub(super) fn text(person: &Person, story: &ContactStory, zone: Zone) -> String 
     text
 }
 
-fn now(link: &LinkStory, zone: Zone) -> String {
+fn now(link: &LinkStory, shown: &LockShown, zone: Zone) -> String {
     let contact = link.contact.map_or_else(|| "no contact yet".to_owned(), |id| format!("contact {id}"));
     let mut text = format!(
         "{}: record {} of route {}, {contact}\n",
@@ -105,15 +105,27 @@ fn now(link: &LinkStory, zone: Zone) -> String {
     });
     if link.lock_state == "locked" {
         let since = link.locked_at.map(|at| format!(" at {}", zone.at(at))).unwrap_or_default();
-        text.push_str(&format!(
-            "Locked by us{since}, not verifiable: the dialler shows no lock in any answer.\n"
-        ));
+        text.push_str(&format!("Locked by us{since}{}.\n", lock_seen(shown)));
     }
     if let (Some(state), Some(why)) = (&link.record_state, &link.record_why) {
         let since = link.record_since.map(|at| format!(" since {}", zone.at(at))).unwrap_or_default();
         text.push_str(&format!("The record is {state}{since}: {why}.\n"));
     }
     text
+}
+
+/// What can be known of a lock beyond that the dialler took it.
+fn lock_seen(shown: &LockShown) -> String {
+    match shown {
+        LockShown::Unknown => {
+            ", not verifiable: no answer has shown yet whether locks can be seen".to_owned()
+        }
+        LockShown::Nowhere => ", not verifiable: the dialler shows no lock in any answer".to_owned(),
+        LockShown::By { fields } => {
+            let names: Vec<&str> = fields.keys().map(String::as_str).collect();
+            format!("; the dialler shows locks by {}", names.join(", "))
+        }
+    }
 }
 
 fn tell(event: &Event, zone: Zone) -> Option<String> {
@@ -130,8 +142,11 @@ fn tell(event: &Event, zone: Zone) -> Option<String> {
             format!("{} wished{why}{by}{waits}", event.what)
         }
         "ended" => match (event.what.as_str(), event.state.as_str()) {
-            ("lock", "done") => "LOCKED by us, not verifiable".to_owned(),
-            (what, "done") => format!("{what} done"),
+            // How it ended says whether the dialler shows it.
+            ("lock", "done") => match &event.reason {
+                Some(reason) => reason.to_string().replacen("locked", "LOCKED", 1),
+                None => "LOCKED by us".to_owned(),
+            },
             (what, state) => format!("{what} {state}{why}"),
         },
         "attempt" if event.state == "done" => return None,
@@ -154,6 +169,7 @@ fn tell(event: &Event, zone: Zone) -> Option<String> {
             let until = until.map(|at| format!(", until {}", zone.at(at))).unwrap_or_default();
             format!("BLOCKED {whom}{why}{by}{until}")
         }
+        "note" if event.what == "answer" => format!("  noted of the answer{why} ({})", event.state),
         "note" => format!("noted of the record{why} ({})", event.state),
         "lifted" => {
             let whom = event

@@ -3,7 +3,7 @@
 use super::args::TryArgs;
 use super::output::Output;
 use super::send;
-use crate::app::trial::{Tried, TriedExpression};
+use crate::app::trial::{Speech, Tried, TriedExpression};
 use crate::app::{self, known};
 use crate::control::{Command, End};
 use crate::domain::RecordId;
@@ -15,8 +15,11 @@ pub async fn run(config: &Path, args: TryArgs) -> anyhow::Result<End> {
     let output = Output::new(args.json.json);
     let route = known::route(&app::load(config)?, &args.route)?.id.clone();
     let record = RecordId(args.record);
-    let tried = app::trial::run(config, &route, &record).await?;
-    let hide = if args.redact { redacted } else { Value::clone };
+    let (speech, hide): (_, fn(&Value) -> Value) = match args.redact {
+        true => (Speech::Redacted, redacted),
+        false => (Speech::Open, Value::clone),
+    };
+    let tried = app::trial::run(config, &route, &record, speech).await?;
     if !output.is_json() {
         output.value(&(), || text(&tried, record.as_str(), hide));
     }
@@ -61,7 +64,7 @@ fn read_back_text(back: &Value) -> String {
     text
 }
 
-/// Everything, with what is personal hidden where that was asked for.
+/// Everything, with what is personal hidden where that was asked for; reasons were spoken that way already.
 fn shown(tried: &Tried, hide: fn(&Value) -> Value) -> Value {
     let mut value = serde_json::to_value(tried).unwrap_or_default();
     for place in ["record", "expressions", "numbers", "changes"] {

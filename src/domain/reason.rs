@@ -92,6 +92,8 @@ reason_codes! {
     NotInDialler = "not_in_dialler", "no contact with this UserData in the dialler: nothing to lock";
     /// An import met a contact that was there before.
     Overwritten = "overwritten", "the import met contact {contact}, which was there before";
+    /// The dialler answered a value otherwise than it was sent.
+    AnsweredOtherwise = "answered_otherwise", "the dialler keeps {field} otherwise than it was sent: {sent} characters were sent, {answered} answered";
     /// The contact is gone from the dialler.
     Vanished = "vanished", "the contact was deleted in the dialler";
     /// A newer decision took its place.
@@ -190,6 +192,27 @@ impl Reason {
     pub fn with(mut self, name: &str, value: impl fmt::Display) -> Self {
         self.params.insert(name.to_owned(), value.to_string());
         self
+    }
+
+    /// The same without what may be personal: a number, a person's words, a value in an error. Names of fields, ids and
+    /// counts stay.
+    #[must_use]
+    pub fn redacted(&self) -> Self {
+        const STAY: [&str; 17] = [
+            "field", "fields", "key", "name", "length", "max", "sent", "answered", "contact", "contacts",
+            "campaign", "record", "route", "count", "days", "status", "times",
+        ];
+        let params = self.params.iter().map(|(name, value)| {
+            let stays =
+                STAY.contains(&name.as_str()) || (name == "subject" && !value.starts_with("the number"));
+            let value = match (stays, name.as_str()) {
+                (true, _) => value.clone(),
+                (false, "subject") => "a number".to_owned(),
+                (false, _) => format!("<text of {} characters>", value.chars().count()),
+            };
+            (name.clone(), value)
+        });
+        Self { code: self.code, params: params.collect() }
     }
 
     /// Whether a record parked for it is locked as well: without a name or a number it cannot be called, and where a

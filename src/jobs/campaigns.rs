@@ -5,6 +5,7 @@ use super::JobError;
 use crate::dialler::{Campaign, CampaignRef, DiallerRead};
 use crate::domain::{CampaignId, PinnedCampaign, Reason, ReasonCode, RouteName};
 use crate::ledger::{Ledger, RouteRow};
+use crate::remote::CallError;
 
 /// A route and the campaign its config names.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,7 +20,7 @@ pub struct WantedCampaign {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Finding {
     Pin(PinnedCampaign),
-    Fine,
+    Fine(CampaignId),
     Stop(Reason),
 }
 
@@ -36,16 +37,33 @@ pub async fn pin_campaigns(
     let campaigns = dialler.campaigns().await?;
     for want in wanted {
         let Some(row) = ledger.route_show(want.route.clone()).await? else { continue };
-        match compare(want, &row, &campaigns) {
+        match compare(&want.campaign, Some(&row), &campaigns) {
             Finding::Pin(pinned) => {
                 ledger.route_pin_campaign(want.route.clone(), pinned).await?;
                 go_on(ledger, &row).await?;
             }
-            Finding::Fine => go_on(ledger, &row).await?,
+            Finding::Fine(_) => go_on(ledger, &row).await?,
             Finding::Stop(reason) => ledger.route_set_stopped(want.route.clone(), Some(reason)).await?,
         }
     }
     Ok(())
+}
+
+/// The number that a push would use for a route now, or why it would send nothing; pins and stops nothing.
+///
+/// # Errors
+/// The dialler's campaigns cannot be read.
+pub async fn resolve_campaign(
+    dialler: &dyn DiallerRead,
+    wanted: &CampaignRef,
+    pinned: Option<&RouteRow>,
+) -> Result<Result<CampaignId, Reason>, CallError> {
+    let campaigns = dialler.campaigns().await?;
+    Ok(match compare(wanted, pinned, &campaigns) {
+        Finding::Pin(found) => Ok(found.id),
+        Finding::Fine(id) => Ok(id),
+        Finding::Stop(reason) => Err(reason),
+    })
 }
 
 async fn go_on(ledger: &Ledger, row: &RouteRow) -> Result<(), JobError> {
@@ -57,23 +75,23 @@ async fn go_on(ledger: &Ledger, row: &RouteRow) -> Result<(), JobError> {
     Ok(())
 }
 
-fn compare(want: &WantedCampaign, row: &RouteRow, campaigns: &[Campaign]) -> Finding {
+fn compare(wanted: &CampaignRef, row: Option<&RouteRow>, campaigns: &[Campaign]) -> Finding {
     let by_id = |id: CampaignId| campaigns.iter().find(|campaign| campaign.id == id);
-    match &want.campaign {
+    let pinned = row.and_then(|row| row.campaign);
+    let pinned_name = row.and_then(|row| row.campaign_name.as_deref());
+    match wanted {
         CampaignRef::Id(id) => match by_id(*id) {
             None => unknown(&id.to_string()),
-            Some(found) if row.campaign == Some(*id) && row.campaign_name.as_deref() == Some(&found.name) => {
-                Finding::Fine
-            }
+            Some(found) if pinned == Some(*id) && pinned_name == Some(&found.name) => Finding::Fine(*id),
             // The number is what the config says; a new name under it is only noted.
             Some(found) => pin(found),
         },
         CampaignRef::Name(name) => {
             let named: Vec<&Campaign> = campaigns.iter().filter(|campaign| campaign.name == *name).collect();
-            match (named.as_slice(), row.campaign) {
+            match (named.as_slice(), pinned) {
                 ([], None) => unknown(name),
                 ([one], None) => pin(one),
-                ([one], Some(pinned)) if one.id == pinned => Finding::Fine,
+                ([one], Some(pinned)) if one.id == pinned => Finding::Fine(pinned),
                 (found, pinned) => {
                     let found: Vec<String> = found.iter().map(|campaign| campaign.id.to_string()).collect();
                     let now = pinned
@@ -136,14 +154,17 @@ mod tests {
             .iter()
             .map(|(id, name)| Campaign { id: CampaignId(*id), name: (*name).to_owned() })
             .collect();
-        compare(&WantedCampaign { route: "leads".into(), campaign: wanted }, &row(pinned), &campaigns)
+        compare(&wanted, Some(&row(pinned)), &campaigns)
     }
 
     #[test]
     fn a_name_is_pinned_once_and_then_watched() {
         let spring = || CampaignRef::Name("Spring".into());
         assert!(matches!(look(spring(), None, &[(1, "Spring")]), Finding::Pin(p) if p.id == CampaignId(1)));
-        assert_eq!(look(spring(), Some((1, "Spring")), &[(1, "Spring"), (2, "Winter")]), Finding::Fine);
+        assert_eq!(
+            look(spring(), Some((1, "Spring")), &[(1, "Spring"), (2, "Winter")]),
+            Finding::Fine(CampaignId(1))
+        );
         // Renamed, and next year's list got the old name.
         let parted = look(spring(), Some((1, "Spring")), &[(1, "Spring 2026"), (2, "Spring")]);
         let Finding::Stop(reason) = parted else { panic!("{parted:?}") };
@@ -161,7 +182,7 @@ mod tests {
     fn a_number_may_be_renamed_but_not_missing() {
         let five = || CampaignRef::Id(CampaignId(5));
         assert!(matches!(look(five(), None, &[(5, "A")]), Finding::Pin(_)));
-        assert_eq!(look(five(), Some((5, "A")), &[(5, "A")]), Finding::Fine);
+        assert_eq!(look(five(), Some((5, "A")), &[(5, "A")]), Finding::Fine(CampaignId(5)));
         assert!(matches!(look(five(), Some((5, "A")), &[(5, "B")]), Finding::Pin(_)));
         assert!(matches!(look(five(), Some((5, "A")), &[]), Finding::Stop(_)));
     }

@@ -2,15 +2,15 @@
 
 use super::JobError;
 use super::pull::{PullContext, examine};
+use super::push::judge_found;
 use crate::dialler::DiallerRead;
 use crate::domain::{
-    Base, CampaignId, Contact, ContactId, CrmSide, Decision, DecisionInput, Desired, DiallerSide, FieldName,
-    FoldedUserData, LinkView, OperationKind, Reason, ReasonCode, RecordId, RecordKey, UserData, Values,
-    Verdict,
+    Base, CampaignId, ContactId, CrmSide, Decision, DecisionInput, Desired, DiallerSide, FieldName, LinkView,
+    OperationKind, Reason, ReasonCode, RecordId, RecordKey, UserData, Values, Verdict,
 };
-use crate::ledger::PulledRecord;
+use crate::ledger::{BlockWord, PulledRecord};
 use crate::mapping::Explained;
-use crate::remote::{CallClass, CallError};
+use crate::remote::CallClass;
 use crate::sync;
 use serde::Serialize;
 use serde_json::Value;
@@ -47,6 +47,24 @@ pub struct Trial {
     pub sends: Option<TriedSend>,
 }
 
+/// How reasons are spoken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Speech {
+    /// With everything in them.
+    Open,
+    /// Without what may be personal.
+    Redacted,
+}
+
+impl Speech {
+    fn say(self, reason: &Reason) -> String {
+        match self {
+            Self::Open => reason.to_string(),
+            Self::Redacted => reason.redacted().to_string(),
+        }
+    }
+}
+
 /// One field that would change.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct TriedChange {
@@ -63,8 +81,8 @@ pub struct TriedChange {
 pub enum TriedSend {
     /// A new contact.
     Import {
-        /// Its campaign, once pinned.
-        campaign: Option<CampaignId>,
+        /// Its campaign.
+        campaign: CampaignId,
         /// Its key.
         user_data: String,
         /// Its fields.
@@ -97,11 +115,11 @@ pub struct TriedExpression {
     pub cut: Option<String>,
 }
 
-impl From<Explained> for TriedExpression {
-    fn from(explained: Explained) -> Self {
+impl TriedExpression {
+    fn of(explained: Explained, speech: Speech) -> Self {
         let (result, error) = match explained.result {
             Ok(value) => (Some(value), None),
-            Err(reason) => (None, Some(reason.to_string())),
+            Err(reason) => (None, Some(speech.say(&reason))),
         };
         Self {
             key: explained.key,
@@ -110,20 +128,22 @@ impl From<Explained> for TriedExpression {
             result,
             error,
             send: explained.send,
-            cut: explained.cut.map(|cut| cut.to_string()),
+            cut: explained.cut.map(|cut| speech.say(&cut)),
         }
     }
 }
 
-/// Looks at one record.
+/// Looks at one record. Where the route's campaign is not known, `campaign` says why: then nothing but locks would be
+/// sent.
 ///
 /// # Errors
 /// A side or the ledger cannot be read.
 pub async fn try_record(
     context: &PullContext,
     dialler: &dyn DiallerRead,
-    campaign: Option<CampaignId>,
+    campaign: Result<CampaignId, String>,
     id: &RecordId,
+    speech: Speech,
 ) -> Result<Trial, JobError> {
     let route = &context.route;
     let mut page = context.crm.fetch(std::slice::from_ref(id)).await?;
@@ -136,7 +156,7 @@ pub async fn try_record(
     };
     let record = match found {
         Ok(record) => record,
-        Err(bad) => return Ok(nothing(route.route.as_str(), format!("park: {}", bad.reason))),
+        Err(bad) => return Ok(nothing(route.route.as_str(), format!("park: {}", speech.say(&bad.reason)))),
     };
     let now = context.env.now();
     let examined = examine(route, &record, Vec::new(), now);
@@ -147,21 +167,8 @@ pub async fn try_record(
         .record_inputs(route.client.clone(), route.route.clone(), key, examined.numbers.clone())
         .await?;
     let own = inputs.link.as_ref().and_then(|link| link.contact);
-    let asked = match &examined.user_data {
-        Ok(user_data) => Some(bearers(dialler, user_data).await),
-        Err(_) => None,
-    };
-    let (side, not_asked) = match (own, &asked, &examined.user_data) {
-        (Some(id), Some(Err(error)), _) => {
-            let known = format!("contact {id} is the record's own; the dialler could not be asked: {error}");
-            (DiallerSide::Linked, Some(known))
-        }
-        (Some(_), _, _) => (DiallerSide::Linked, None),
-        (None, Some(Ok(found)), Ok(user_data)) => (met(found, user_data, campaign), None),
-        (None, Some(Err(error)), _) => (DiallerSide::NotMet, Some(format!("could not be asked: {error}"))),
-        (None, _, _) => (DiallerSide::NotMet, Some("not asked: the record has no usable key".to_owned())),
-    };
-    let doubles = doubles(asked.and_then(Result::ok), &examined.user_data, own);
+    let number = campaign.as_ref().ok().copied();
+    let Met { side, doubles, told } = meet(dialler, &examined.user_data, number, own).await;
     let decision = sync::decide(&DecisionInput {
         link: inputs.link.as_ref(),
         crm: &examined.crm,
@@ -170,24 +177,30 @@ pub async fn try_record(
         last_result: inputs.last_result,
         policy: route.policy,
     });
+    let explained = route.mapping.explain(&record, today).into_iter();
+    let expressions = explained.map(|one| TriedExpression::of(one, speech)).collect();
     Ok(Trial {
         route: route.route.to_string(),
-        expressions: route.mapping.explain(&record, today).into_iter().map(Into::into).collect(),
+        expressions,
         record: Some(Value::Object(record.fields)),
         user_data: examined.user_data.as_ref().ok().map(ToString::to_string),
-        notes: examined.notes.iter().map(ToString::to_string).collect(),
+        notes: examined.notes.iter().map(|note| speech.say(note)).collect(),
         numbers: examined.numbers.clone(),
-        blocks: inputs.blocks.iter().map(|block| format!("{} ({})", block.reason, block.source)).collect(),
-        dialler: not_asked.unwrap_or_else(|| describe(&side, own)),
-        verdict: verdict(&decision, examined.block == crate::ledger::BlockWord::Set),
+        blocks: inputs
+            .blocks
+            .iter()
+            .map(|block| format!("{} ({})", speech.say(&block.reason), block.source))
+            .collect(),
+        dialler: told,
+        verdict: verdict(&decision, examined.block == BlockWord::Set, campaign.as_ref().err(), speech),
         doubles,
         operations: decision
             .intents
             .iter()
-            .map(|intent| format!("{}: {}", intent.kind, intent.reason))
+            .map(|intent| format!("{}: {}", intent.kind, speech.say(&intent.reason)))
             .collect(),
         changes: changes(&decision, inputs.link.as_ref(), &examined.crm),
-        sends: sends(&decision, inputs.link.as_ref(), &examined, campaign),
+        sends: sends(&decision, inputs.link.as_ref(), &examined, number),
     })
 }
 
@@ -209,59 +222,44 @@ fn nothing(route: &str, verdict: String) -> Trial {
     }
 }
 
-/// Whoever bears the key, over the whole tenant (semantics 5).
-async fn bearers(dialler: &dyn DiallerRead, user_data: &UserData) -> Result<Vec<Contact>, CallError> {
-    dialler.contacts_by_user_data(user_data, CallClass::Push).await
+/// What the dialler has under the key, over the whole tenant (semantics 5), judged as a push does.
+struct Met {
+    side: DiallerSide,
+    doubles: Vec<ContactId>,
+    told: String,
 }
 
-/// Who bears the key to the letter beside the record's own contact.
-fn doubles(
-    found: Option<Vec<Contact>>,
+async fn meet(
+    dialler: &dyn DiallerRead,
     user_data: &Result<UserData, Reason>,
+    campaign: Option<CampaignId>,
     own: Option<ContactId>,
-) -> Vec<ContactId> {
-    let Ok(user_data) = user_data else { return Vec::new() };
-    let exact = |contact: &Contact| contact.user_data.as_deref() == Some(user_data.as_str());
-    let ids: Vec<ContactId> =
-        found.unwrap_or_default().iter().filter(|c| exact(c) && Some(c.id) != own).map(|c| c.id).collect();
-    // One alone, and no contact of its own, is the one to be taken over.
-    if own.is_none() && ids.len() < 2 { Vec::new() } else { ids }
-}
-
-fn met(answered: &[Contact], user_data: &UserData, campaign: Option<CampaignId>) -> DiallerSide {
-    let exact = |contact: &&Contact| contact.user_data.as_deref() == Some(user_data.as_str());
-    let ours: Vec<&Contact> = answered.iter().filter(exact).collect();
-    let folded = answered.iter().find(|contact| {
-        let theirs = contact.user_data.as_deref().unwrap_or_default();
-        theirs != user_data.as_str() && FoldedUserData::of(theirs) == user_data.folded()
-    });
-    let ids = ours.iter().map(|contact| contact.id).collect();
-    match (ours.as_slice(), folded) {
-        ([], None) => DiallerSide::Absent,
-        ([], Some(other)) => DiallerSide::Ambiguous {
-            reason: Reason::new(ReasonCode::FoldedMatch).with("contact", other.id),
-            ours: ids,
-        },
-        ([one], _) if campaign.is_none() || one.campaign.is_none() || one.campaign == campaign => {
-            DiallerSide::Found(Box::new((*one).clone()))
+) -> Met {
+    let unasked = if own.is_some() { DiallerSide::Linked } else { DiallerSide::NotMet };
+    let Ok(user_data) = user_data else {
+        let told = describe(&unasked, own, campaign);
+        return Met { side: unasked, doubles: Vec::new(), told };
+    };
+    match dialler.contacts_by_user_data(user_data, CallClass::Push).await {
+        Ok(answered) => {
+            let (found, doubles) = judge_found(user_data, campaign, own, answered);
+            let side = if own.is_some() { DiallerSide::Linked } else { found };
+            let told = describe(&side, own, campaign);
+            Met { side, doubles, told }
         }
-        ([one], _) => DiallerSide::Ambiguous {
-            reason: Reason::new(ReasonCode::FoundElsewhere)
-                .with("campaign", one.campaign.map_or("unknown".to_owned(), |id| id.to_string()))
-                .with("contact", one.id),
-            ours: ids,
-        },
-        (several, _) => {
-            let numbers: Vec<String> = several.iter().map(|contact| contact.id.to_string()).collect();
-            DiallerSide::Ambiguous {
-                reason: Reason::new(ReasonCode::SeveralContacts).with("contacts", numbers.join(", ")),
-                ours: ids,
-            }
+        Err(error) => {
+            let told = match own {
+                Some(id) => {
+                    format!("contact {id} is the record's own; the dialler could not be asked: {error}")
+                }
+                None => format!("could not be asked: {error}"),
+            };
+            Met { side: unasked, doubles: Vec::new(), told }
         }
     }
 }
 
-fn describe(side: &DiallerSide, own: Option<ContactId>) -> String {
+fn describe(side: &DiallerSide, own: Option<ContactId>, campaign: Option<CampaignId>) -> String {
     match side {
         DiallerSide::Linked => match own {
             Some(id) => format!("contact {id} is the record's own"),
@@ -272,22 +270,33 @@ fn describe(side: &DiallerSide, own: Option<ContactId>) -> String {
         DiallerSide::Found(contact) => {
             format!("contact {} has its UserData and would be taken over", contact.id)
         }
+        DiallerSide::Ambiguous { ours, .. } if campaign.is_none() && ours.len() == 1 => {
+            format!("contact {} has its UserData", ours[0])
+        }
         DiallerSide::Ambiguous { reason, .. } => reason.to_string(),
     }
 }
 
-fn verdict(decision: &Decision, block_if: bool) -> String {
+fn verdict(decision: &Decision, block_if: bool, no_campaign: Option<&String>, speech: Speech) -> String {
     if block_if {
         return "block: block_if is true; the record and its numbers would be blocked, its contacts locked"
             .to_owned();
+    }
+    let depends = match &decision.verdict {
+        Verdict::Queued | Verdict::Adopted => true,
+        Verdict::Parked(reason) => reason.code == ReasonCode::FoundElsewhere,
+        Verdict::Unchanged | Verdict::Skipped(_) | Verdict::Blocked(_) => false,
+    };
+    if let Some(why) = no_campaign.filter(|_| depends) {
+        return format!("nothing but locks is sent: {why}");
     }
     match &decision.verdict {
         Verdict::Unchanged => "nothing to do: both sides agree".to_owned(),
         Verdict::Queued => "send".to_owned(),
         Verdict::Adopted => "take over the contact that is there".to_owned(),
-        Verdict::Skipped(reason) => format!("skip: {reason}"),
-        Verdict::Blocked(reason) => format!("block: {reason}"),
-        Verdict::Parked(reason) => format!("park: {reason}"),
+        Verdict::Skipped(reason) => format!("skip: {}", speech.say(reason)),
+        Verdict::Blocked(reason) => format!("block: {}", speech.say(reason)),
+        Verdict::Parked(reason) => format!("park: {}", speech.say(reason)),
     }
 }
 
@@ -336,7 +345,7 @@ fn sends(
     let contact = decision.adopted.as_ref().map(|(id, _)| *id).or(link.and_then(|link| link.contact));
     match (decision.intents.first()?.kind, &pulled.crm, contact) {
         (OperationKind::Import, CrmSide::Eligible(desired), _) => Some(TriedSend::Import {
-            campaign,
+            campaign: campaign?,
             user_data: pulled.user_data.as_ref().ok()?.to_string(),
             values: sync::import_fields(desired),
         }),

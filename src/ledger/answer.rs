@@ -7,9 +7,10 @@ use super::hand_acts::delete_over;
 use super::holder::take_contact;
 use super::sql::{self, get_json, get_named, json, time};
 use super::trail::{self, BeforeFrom, FieldTrail};
-use super::{Ledger, LedgerError, by_hand_update, due, gate, hints, lane, lease, sent_numbers};
+use super::{Ledger, LedgerError, answer_notes, by_hand_update, due, gate, hints, lane, lease, sent_numbers};
 use crate::domain::{
-    Base, ContactId, Intent, LinkId, OperationId, OperationKind, Reason, ReasonCode, Seq, Timestamp, Wish,
+    Base, ContactId, FieldName, Intent, LinkId, OperationId, OperationKind, Reason, ReasonCode, Seq,
+    Timestamp, Wish,
 };
 use rusqlite::{OptionalExtension as _, Transaction, named_params};
 
@@ -53,6 +54,8 @@ pub struct Done {
     pub follow_up: Option<Reason>,
     /// An import met a contact that was there before.
     pub overwritten: bool,
+    /// How each field that was sent was answered: `None` as sent, else what there is to say.
+    pub answers: Vec<(FieldName, Option<Reason>)>,
     /// Said about it.
     pub note: Option<Reason>,
     /// Whether it made somebody callable or changed a number: the gate is asked again.
@@ -232,6 +235,7 @@ fn apply(
         });
     }
     trail::add(tx, now, row.link, id, &row.cause, &changes)?;
+    answer_notes::keep(tx, now, row.link, id, &done.answers)?;
     if let Some(reason) = held {
         lock_held(tx, row, &reason, now)?;
     }

@@ -8,10 +8,11 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// What is known of it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "lock", rename_all = "snake_case")]
 pub enum LockShown {
     /// Nothing yet: the next first lock of a contact tells.
+    #[default]
     Unknown,
     /// A lock changed no answer: that we locked is all that can be said.
     Nowhere,
@@ -54,7 +55,7 @@ impl Ledger {
     }
 }
 
-fn known(connection: &Connection) -> rusqlite::Result<LockShown> {
+pub(super) fn known(connection: &Connection) -> rusqlite::Result<LockShown> {
     let stored: Option<String> = connection
         .prepare_cached("SELECT value FROM meta WHERE key = 'lock_shown'")?
         .query_row([], |row| row.get(0))

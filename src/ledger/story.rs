@@ -2,7 +2,7 @@
 
 use super::sql::{get_json, get_reason, get_reason_opt, get_time, get_time_opt};
 use super::views::{CallFilter, CallView, calls};
-use super::{Ledger, LedgerError};
+use super::{Ledger, LedgerError, LockShown, lock_shown};
 use crate::domain::{CampaignId, ContactId, FoldedUserData, Reason, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, named_params};
 use serde::Serialize;
@@ -32,7 +32,7 @@ pub struct Event {
     pub at: Timestamp,
     /// `operation` (wished), `ended` (an operation), `attempt`, `change`, `note`, `block` or `lifted`.
     pub kind: String,
-    /// What: an operation's kind, a field, `number` or `record`.
+    /// What: an operation's kind, a field, `number`, `record` or `answer`.
     pub what: String,
     /// How it stands or ended.
     pub state: String,
@@ -84,6 +84,8 @@ pub struct LinkStory {
 pub struct ContactStory {
     /// The link, if there is one.
     pub link: Option<LinkStory>,
+    /// Whether a lock can be seen in this dialler's answers.
+    pub lock_shown: LockShown,
     /// The calls, newest first.
     pub calls: Vec<CallView>,
     /// Operations, attempts, changes and blocks, oldest first.
@@ -131,7 +133,8 @@ impl Ledger {
                 Some(user_data) => CallFilter { user_data: Some(user_data), ..CallFilter::default() },
                 None => CallFilter { contact: person.contact, ..CallFilter::default() },
             };
-            Ok(ContactStory { link, calls: calls(connection, &filter, 500)?, events })
+            let lock_shown = lock_shown::known(connection)?;
+            Ok(ContactStory { link, lock_shown, calls: calls(connection, &filter, 500)?, events })
         })
         .await
     }
@@ -235,6 +238,10 @@ const EVENTS: &str = "
     SELECT n.since, 0, 'note', 'record', CASE WHEN n.ended_at IS NULL THEN 'stands' ELSE 'ended' END, n.code, n.params,
            'pull', NULL, NULL, NULL
     FROM record_notes n JOIN links l ON l.id = ?1 AND l.route = n.route AND l.record_id = n.record_id
+    UNION ALL
+    SELECT since, 4, 'note', 'answer', CASE WHEN ended_at IS NULL THEN 'stands' ELSE 'ended' END, code, params,
+           'answer', operation_id, NULL, NULL
+    FROM answer_notes WHERE link_id = ?1
     UNION ALL
     SELECT since, 0, 'block', kind, CASE WHEN lifted_at IS NULL THEN 'in force' ELSE 'lifted' END, code, params,
            coalesce('person:' || who, source), NULL, until, number FROM hit

@@ -12,6 +12,7 @@
 //! * Texts are trimmed. Joined with `~`, an empty value is nothing.
 
 mod analyse;
+mod bare;
 mod builtins;
 mod compared;
 mod dates;
@@ -87,9 +88,18 @@ impl Mapping {
         &self.names
     }
 
-    /// The names that `only_if` and `block_if` use: the values to keep where they are decided daily.
-    pub fn condition_names(&self) -> BTreeSet<String> {
-        roots(self.conditions())
+    /// As much of a record's values as deciding its conditions on another day takes: of a name that is only asked
+    /// whether it holds anything (a number, mostly), that and no more.
+    pub fn kept(&self, record: &Record) -> serde_json::Map<String, serde_json::Value> {
+        let sources: Vec<&str> = self.conditions().map(|expression| expression.source.as_str()).collect();
+        let bare = bare::bare(&sources);
+        let mut values = serde_json::Map::new();
+        for name in roots(self.conditions()) {
+            let Some(value) = record.fields.get(&name) else { continue };
+            let kept = if bare.contains(&name) { text::is_true(value).into() } else { value.clone() };
+            values.insert(name, kept);
+        }
+        values
     }
 
     /// Whether a condition depends on the day, so that records are decided again daily.

@@ -132,8 +132,8 @@ fn names_for_the_connector_and_for_the_daily_decision() {
     let mapping = mapping(&sample());
     let all = ["active", "mobile", "name", "parent_id", "phone", "phone_sanitized_blacklisted", "until"];
     assert_eq!(mapping.names(), all);
-    let kept: Vec<_> = mapping.condition_names().into_iter().collect();
-    assert_eq!(kept, ["active", "phone", "phone_sanitized_blacklisted", "until"]);
+    let kept = mapping.kept(&record(json!({})));
+    assert_eq!(kept.keys().collect::<Vec<_>>(), ["active", "phone", "phone_sanitized_blacklisted", "until"]);
     assert!(mapping.uses_today());
     assert_eq!(mapping.missing_names(&record(json!({}))), []);
     assert_eq!(mapping.missing_names(&without("active")), [("only_if".to_owned(), "active".to_owned())]);

@@ -59,17 +59,11 @@ pub(super) fn unreadable_hash(route: &PullRoute, reason: &Reason) -> Vec<u8> {
     hash.finalize().to_vec()
 }
 
-/// The values that the dated conditions use, so that a day can be decided without asking the CRM; kept
-/// only for routes whose conditions use `today` (semantics 29).
+/// What the dated conditions need, so that a day can be decided without asking the CRM; kept only for
+/// routes whose conditions use `today` (semantics 29).
 fn kept(route: &PullRoute, record: &Record) -> Option<String> {
     if !route.mapping.uses_today() {
         return None;
     }
-    let mut values = serde_json::Map::new();
-    for name in route.mapping.condition_names() {
-        if let Some(value) = record.fields.get(&name) {
-            values.insert(name, value.clone());
-        }
-    }
-    Some(serde_json::Value::Object(values).to_string())
+    Some(serde_json::Value::Object(route.mapping.kept(record)).to_string())
 }

@@ -4,9 +4,9 @@ use super::PushContext;
 use super::plan::{as_wished, asks_gate, judge_cleared};
 use super::send::Answer;
 use crate::domain::policy::Clearing;
-use crate::domain::{Base, Contact, FieldName, OperationKind, Reason, ReasonCode, Values};
+use crate::domain::{Base, Contact, FieldKind, FieldName, OperationKind, Reason, ReasonCode, Values};
 use crate::ledger::{BaseChange, BeforeFrom, Done, FieldTrail, Leased, LockShown};
-use crate::sync::{follow_up_fields, pairs_after_import, pairs_after_update};
+use crate::sync::{follow_up_fields, pairs_after_import, pairs_after_update, says_the_same};
 use serde_json::Value;
 
 /// What is stored of an answer, and what it shows of emptying fields.
@@ -32,6 +32,7 @@ pub(in crate::jobs) fn imported(context: &PushContext, leased: &Leased, contact:
         contact: Some(contact.id),
         base: BaseChange::Replace(pairs_after_import(&leased.view.desired, contact)),
         changes: trail(&leased.values, &Base::new(), contact),
+        answers: answers(&leased.values, contact),
         follow_up: (!names.is_empty()).then(|| naming(ReasonCode::Completes, &names)),
         overwritten,
         note: overwritten.then(|| Reason::new(ReasonCode::Overwritten).with("contact", contact.id)),
@@ -52,6 +53,7 @@ fn updated(leased: &Leased, contact: &Contact) -> (Done, Clearing) {
     let done = Done {
         base: BaseChange::Merge(pairs),
         changes: trail(&leased.values, &leased.view.base, contact),
+        answers: answers(&leased.values, contact),
         follow_up: (!cleared.again.is_empty()).then(|| naming(ReasonCode::Completes, &cleared.again)),
         note: kept.first().map(|field| Reason::new(ReasonCode::CannotClear).with("field", field)),
         asks_gate: asks_gate(leased.kind, &leased.values),
@@ -102,6 +104,44 @@ fn trail(sent: &Values, base: &Base, answered: &Contact) -> Vec<FieldTrail> {
             }
         })
         .collect()
+}
+
+/// Field by field: whether the answer is what was sent, or cut or normalised. Told by lengths: what is kept of a
+/// person's values is the trail's.
+fn answers(sent: &Values, answered: &Contact) -> Vec<(FieldName, Option<Reason>)> {
+    sent.iter()
+        .filter_map(|(field, value)| {
+            let answer = answered.fields.get(field.as_str())?;
+            let otherwise = match field.spec().kind {
+                // Written in a form of its own on its way out.
+                FieldKind::DateTime => return None,
+                FieldKind::Number => !says_the_same(*field, answer, value),
+                // What does not let itself be emptied has a note of its own.
+                FieldKind::Text(_) | FieldKind::LongText | FieldKind::Phone => {
+                    !is_nothing(value) && answer != value
+                }
+            };
+            let reason = || {
+                Reason::new(ReasonCode::AnsweredOtherwise)
+                    .with("field", field)
+                    .with("sent", length(value))
+                    .with("answered", length(answer))
+            };
+            Some((*field, otherwise.then(reason)))
+        })
+        .collect()
+}
+
+fn is_nothing(value: &Value) -> bool {
+    value.is_null() || value.as_str() == Some("")
+}
+
+fn length(value: &Value) -> usize {
+    match value {
+        Value::Null => 0,
+        Value::String(text) => text.chars().count(),
+        other => other.to_string().chars().count(),
+    }
 }
 
 /// After a rejected update that was to empty a field while it is not known how.

@@ -179,13 +179,23 @@ pub(in crate::jobs) async fn look_up(
     own: Option<ContactId>,
 ) -> Result<(DiallerSide, Vec<ContactId>), CallError> {
     let found = context.read.contacts_by_user_data(user_data, CallClass::Push).await?;
+    Ok(judge_found(user_data, campaign, own, found))
+}
+
+/// What an answer to one key says.
+pub(in crate::jobs) fn judge_found(
+    user_data: &UserData,
+    campaign: Option<CampaignId>,
+    own: Option<ContactId>,
+    answered: Vec<Contact>,
+) -> (DiallerSide, Vec<ContactId>) {
     let folded = user_data.folded();
     // How the server matches is not documented: a wildcard match is nobody's key.
-    let same: Vec<Contact> = found
+    let same: Vec<Contact> = answered
         .into_iter()
         .filter(|contact| contact.user_data.as_deref().map(FoldedUserData::of).as_ref() == Some(&folded))
         .collect();
-    Ok(sort_out(user_data, campaign, own, &same))
+    sort_out(user_data, campaign, own, &same)
 }
 
 /// Exactly one, to the letter, in our campaign, is ours. Of several with our key all but one must not be

@@ -32,7 +32,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 pub(in crate::jobs) use answered::imported;
-pub(in crate::jobs) use meet::look_up;
+pub(in crate::jobs) use meet::{judge_found, look_up};
 pub use resting::Resting;
 
 /// Decides anew what a push found too old to act on; pull does it.

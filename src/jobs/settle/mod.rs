@@ -130,6 +130,8 @@ async fn import(context: &PushContext, operation: &Leased) -> Result<i64, JobErr
         DiallerSide::Found(contact) => Ending::Done(Box::new(Done {
             base: BaseChange::Replace(made_base(&operation.view, &operation.values, contact)),
             note: Some(Reason::new(ReasonCode::Adopted).with("fields", "found after a doubt")),
+            // What differs now may be an agent's edit as well.
+            answers: Vec::new(),
             ..imported(context, operation, contact)
         })),
         DiallerSide::Ambiguous { reason, .. } => Ending::Parked(reason.clone()),

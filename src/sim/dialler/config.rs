@@ -215,6 +215,8 @@ pub struct DiallerConfig {
     pub not_found: NotFound,
     /// Texts longer than their column.
     pub long_text: LongText,
+    /// Columns narrower than the page says: the field and how many characters fit.
+    pub narrow: Option<(&'static str, usize)>,
     /// Phone numbers.
     pub phones: PhoneForm,
     /// Clearing of fields.
@@ -258,6 +260,7 @@ impl Default for DiallerConfig {
             lock_field: None,
             not_found: NotFound::Json404,
             long_text: LongText::Cut,
+            narrow: None,
             phones: PhoneForm::AsSent,
             clearing: Clearing::Null,
             foreign_fields: ForeignFields::Ignore,

@@ -189,6 +189,8 @@ pub fn read(name: &str, kind: Kind, value: &Value, config: &DiallerConfig) -> Re
                 Phone => (32, true),
                 Unlimited | Number | Date => (usize::MAX, false),
             };
+            let narrow = config.narrow.filter(|(field, _)| *field == name).map(|(_, fits)| fits);
+            let limit = narrow.map_or(limit, |fits| fits.min(limit));
             if phone && config.phones == PhoneForm::StripPlus {
                 text = text.trim_start_matches('+').to_owned();
             }

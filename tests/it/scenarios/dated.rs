@@ -84,6 +84,22 @@ async fn are_values_kept_for_dated_conditions_only_and_not_for_ever() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn is_of_a_number_kept_only_that_there_is_one() {
+    let world = World::new(Setup { route_keys: CONSENT, ..Setup::default() }).await;
+    let id = world.record("Ada");
+    world.editor().edit(id, json!({ "stage": "2026-03-02" }));
+    world.sync_all().await;
+    let kept =
+        world.ledger().records_kept(LEADS.into(), RecordId(String::new()), 100).await.expect("kept values");
+    let values = json!({ "phone": true, "active": true, "stage": "2026-03-02", "phone_blacklisted": false });
+    assert_eq!(json!(kept[0].values), values);
+    // And that is enough to decide the next day.
+    crm_down(&world);
+    world.live(minutes(24 * 60)).await;
+    assert!(world.locked(id), "{}", world.story().await);
+}
+
+#[tokio::test(start_paused = true)]
 async fn is_nobody_locked_for_a_value_that_an_earlier_mapping_did_not_ask_for() {
     let setup = Setup { start: LATE, pull: "0 12 * * *", route_keys: CONSENT, ..Setup::default() };
     let mut world = World::new(setup.clone()).await;

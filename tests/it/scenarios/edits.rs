@@ -96,7 +96,8 @@ async fn and_when_the_updates_are_answered_by_500_or_a_foreign_page() {
 async fn does_a_server_that_cuts_and_normalises_values_come_to_rest() {
     for long_text in [LongText::Cut, LongText::Keep] {
         for phones in [PhoneForm::AsSent, PhoneForm::StripPlus] {
-            let dialler = DiallerConfig { long_text, phones, ..DiallerConfig::default() };
+            let narrow = Some(("City", 20));
+            let dialler = DiallerConfig { long_text, phones, narrow, ..DiallerConfig::default() };
             let world = World::new(Setup {
                 dialler,
                 dialler_keys: "release = \"3.39\"\nphone_format = \"e164\"",
@@ -117,6 +118,20 @@ async fn does_a_server_that_cuts_and_normalises_values_come_to_rest() {
             world.sync_all().await;
             assert_eq!(world.writes(mark), ["update"]);
             world.assert_at_rest().await;
+            // What was answered otherwise is told once, and no longer when it is answered as sent.
+            let cut = long_text == LongText::Cut;
+            let told = world.told(id).await;
+            let said = |what: &str| told.matches(what).count();
+            let city = "keeps City otherwise than it was sent: 64 characters were sent, 20 answered (stands)";
+            assert_eq!(said(city), usize::from(cut), "{told}");
+            let phone = "keeps PhoneNumber1 otherwise than it was sent";
+            assert_eq!(said(phone), usize::from(phones == PhoneForm::StripPlus), "{told}");
+            assert_eq!(said("otherwise than it was sent"), said(city) + said(phone), "{told}");
+            world.advance(minutes(1)).await;
+            world.editor().edit(id, json!({ "city": "Ulm" }));
+            world.sync_all().await;
+            let told = world.told(id).await;
+            assert_eq!(told.contains("20 answered (ended)"), cut, "{told}");
         }
     }
 }

@@ -191,6 +191,34 @@ async fn does_a_campaign_whose_name_went_to_another_one_stop_its_route_alone() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn does_a_campaign_that_nobody_knows_stop_its_route_alone_and_park_nobody() {
+    static UNKNOWN: std::sync::LazyLock<String> =
+        std::sync::LazyLock::new(|| WINBACK.replace("campaign     = 551", "campaign     = 777"));
+    let world = World::new(Setup { more: UNKNOWN.as_str(), ..Setup::default() }).await;
+    let id = world.record("Ada");
+    world.pull().await.expect("a pull");
+    world.push().await.expect("a push");
+    let said = world.harvest().await.expect_err("there is nothing to harvest there");
+    assert!(said.contains("winback"), "{said}");
+    assert!(!world.locked(id), "the other route goes on");
+    let theirs = || world.dialler.contacts_with(&format!("winback-{id}"));
+    assert!(theirs().is_empty());
+    assert_eq!(world.parked().await, Vec::<String>::new());
+    let stopped = || async {
+        let row = world.ledger().route_show(RouteName::from("winback")).await.expect("a route");
+        row.expect("known").stopped.map(|stop| stop.to_string())
+    };
+    let why = stopped().await.expect("it is stopped");
+    assert!(why.contains("campaign") && why.contains("777"), "{why}");
+    assert_eq!(world.stopped().await, None);
+    // It is made in the portal: the route goes on by itself.
+    world.dialler.add_campaign(SimCampaign::new(777, "Winback"));
+    world.live(minutes(10)).await;
+    assert_eq!(stopped().await, None);
+    assert_eq!(theirs().len(), 1, "{}", world.story().await);
+}
+
+#[tokio::test(start_paused = true)]
 async fn is_a_deletion_in_doubt_done_once_and_its_contact_not_made_again() {
     for (effect, sent) in [(Effect::Done, 1), (Effect::None, 2), (Effect::Late(seconds(40)), 1)] {
         let world = World::usual().await;

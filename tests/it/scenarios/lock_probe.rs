@@ -36,6 +36,13 @@ async fn the_first_lock_is_looked_at_before_and_after_and_no_other() {
         let said = if lock_field.is_some() { "shows it by bLocked" } else { "not verifiable" };
         let outcomes = outcomes(&world).await;
         assert!(outcomes.len() == 2 && outcomes.iter().all(|one| one.contains(said)), "{outcomes:?}");
+        for id in &ids {
+            let told = world.told(*id).await;
+            assert_eq!(told.contains("not verifiable"), lock_field.is_none(), "{told}");
+            let shown =
+                ["LOCKED by us; the dialler shows it by bLocked", "the dialler shows locks by bLocked"];
+            assert!(shown.iter().all(|one| told.contains(one) == lock_field.is_some()), "{told}");
+        }
         match world.ledger().lock_shown().await.expect("read") {
             LockShown::Nowhere => assert_eq!(lock_field, None),
             LockShown::By { fields } => assert!(fields.keys().eq(lock_field.iter()), "{fields:?}"),

@@ -44,5 +44,6 @@ mod sides;
 mod sweep_budget;
 mod switches;
 mod taken_over;
+mod told;
 mod unreadable;
 mod updated_by_hand;

@@ -123,6 +123,13 @@ fn clear(answered: &Answered) -> bool {
     answered.status.is_some_and(|status| status < 500) && (answered.fault.is_none() || late)
 }
 
+/// Whether it was answered in time as done, or with what was asked for.
+fn done(asked: &Asked) -> bool {
+    let good =
+        |answered: &Answered| answered.status == Some(200) && clear(answered) && !late(asked, answered);
+    asked.answered.as_ref().is_some_and(good)
+}
+
 /// Whether a write's sender could not know what became of it: no answer in time, or none to be trusted.
 fn in_doubt(asked: &Asked) -> bool {
     match &asked.answered {
@@ -259,10 +266,8 @@ fn nothing_is_said_twice(life: &Life, past: &Past, wrong: &mut Vec<String>) {
         for (field, value) in body.as_object().into_iter().flatten().filter(|(field, _)| *field != "ID") {
             let before = last.insert((target(update), field.clone()), (value.clone(), update));
             let Some((said, first)) = before else { continue };
-            let done =
-                first.answered.as_ref().is_some_and(|answered| clear(answered) && !late(first, answered));
             let died = life.truth.deaths.iter().any(|death| first.at <= *death && *death <= update.at);
-            if said == *value && done && !died {
+            if said == *value && done(first) && !died {
                 wrong.push(format!(
                     "{field} {value} of {} was sent at {} and {}",
                     target(update),
@@ -340,12 +345,18 @@ fn readable(life: &Life, objection: &Objection, after: Timestamp) -> Option<Time
         Door::Field => &["list", "search", "feed"],
         Door::Blacklist => &["blacklisted", "by_numbers"],
     };
-    let sound = |asked: &Asked| {
-        let answered = asked.answered.as_ref()?;
-        let sound = kinds.contains(&asked.kind.name) && asked.at >= after && clear(answered);
-        (sound && answered.status == Some(200) && !late(asked, answered)).then_some(answered.at)
-    };
-    life.world.crm.journal.requests().iter().find_map(sound)
+    let answered = |asked: &Asked| asked.answered.as_ref().map(|answered| answered.at);
+    let requests = life.world.crm.journal.requests();
+    let mut lists = requests.iter().filter(|asked| kinds.contains(&asked.kind.name) && asked.at >= after);
+    let listed = answered(lists.find(|asked| done(asked))?)?;
+    if objection.door != Door::Blacklist {
+        return Some(listed);
+    }
+    // Whoever entered the list is read by id, and that may fail by itself.
+    let id = objection.record.to_string();
+    let named = |asked: &&Asked| asked.param("ids").is_some_and(|ids| ids.split(',').any(|one| one == id));
+    let mut reads = requests.iter().filter(|asked| asked.at >= listed).filter(named).peekable();
+    if reads.peek().is_none() { Some(listed) } else { answered(reads.find(|asked| done(asked))?) }
 }
 
 /// When we could know a contact's number: from the answer of what made it, or from a read after it.

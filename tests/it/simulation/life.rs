@@ -2,7 +2,8 @@
 
 use super::truth::{Door, Objection, Truth};
 use crate::support::world::{CAMPAIGN, Setup, WINBACK, World, key, minutes, seconds};
-use dialbridge::control::{Command, Parked};
+use dialbridge::control::{Command, ContactAct, Parked};
+use dialbridge::domain::ContactId;
 use dialbridge::sim::dialler::config::{
     BatchUnknown, ListBuild, NotFound, PhoneForm, Release, UserDataMatch, UserDataScope,
 };
@@ -75,9 +76,14 @@ impl Life {
             46..52 => self.object().await,
             52..57 => self.renumber(),
             57..63 => self.portal(),
-            63..90 => self.fault(),
+            63..88 => self.fault(),
+            88..90 => self.reset().await,
             90..94 => self.crm_fault(),
-            94..98 => {
+            94 => {
+                self.named += 1;
+                self.world.change_token(&format!("sim-token-{}", self.named));
+            }
+            95..98 => {
                 self.world.crash().await;
                 self.truth.deaths.push(self.world.now());
             }
@@ -203,13 +209,41 @@ impl Life {
         }
     }
 
+    /// Somebody wants a contact to begin anew.
+    async fn reset(&mut self) {
+        let id = self.any();
+        let Some(contact) = self.world.contacts(id).first().map(|contact| ContactId(contact.id)) else {
+            return;
+        };
+        let act = ContactAct::Reset;
+        let _whatever =
+            self.world.command(Command::Contact { contact, act, reason: "asked".to_owned() }).await;
+    }
+
     /// A fault of the dialler for a while: everywhere but on locks.
     fn fault(&mut self) {
-        let paths = ["/import", "/update", "/unlock", "/history", "contact?userData", "dialler/contacts?"];
-        let path = paths[self.rng.usize(..paths.len())];
         let until = self.world.now() + chrono::TimeDelta::seconds(self.rng.i64(20..900));
-        let rule = Rule::new(self.action()).path(path).chance(0.3 + 0.7 * self.rng.f64());
+        let rule = Rule::new(self.action()).chance(0.3 + 0.7 * self.rng.f64());
+        let rule = self.place(rule);
         self.world.dialler.faults().add(rule.between(self.world.now(), until));
+    }
+
+    /// Where a fault strikes.
+    fn place(&mut self, rule: Rule) -> Rule {
+        match self.rng.u32(0..10) {
+            0 => rule.path("/import"),
+            1 => rule.path("/update"),
+            2 => rule.path("/unlock"),
+            3 => rule.path("/reset"),
+            4 => rule.path("/history"),
+            5 => rule.path("contact?userData"),
+            6 => rule.path("dialler/contacts?"),
+            7 => rule.path("/campaigns"),
+            // The batch read is posted to the list's address.
+            8 => rule.method(http::Method::POST).path_end("dialler/contacts"),
+            // A contact by its number, which begins so.
+            _ => rule.method(http::Method::GET).path("dialler/contacts/2"),
+        }
     }
 
     fn crm_fault(&mut self) {

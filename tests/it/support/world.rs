@@ -265,6 +265,12 @@ impl World {
         self.ledger().hints_add(LEADS.into(), ids, "test").await.expect("hints");
     }
 
+    /// Somebody makes a new token for the dialler, which kills the old one, and puts it in place at once.
+    pub fn change_token(&self, token: &str) {
+        write(&self.folder.path().join("dialler.token"), token);
+        self.dialler.set_tokens(&[token]);
+    }
+
     /// Why route `leads` is stopped, in words.
     pub async fn stopped(&self) -> Option<String> {
         let row = self.ledger().route_show(LEADS.into()).await.expect("a route").expect("known");
@@ -542,6 +548,11 @@ impl World {
             ));
         }
         text
+    }
+
+    /// What `ledger contact` says of a record.
+    pub async fn told(&self, id: u64) -> String {
+        dialbridge::cli::contact_told(&self.settings, self.ledger(), key(id)).await.expect("a story")
     }
 
     /// A pull, push by push until nothing changes: for the state in which both sides have come to rest.
