@@ -281,6 +281,7 @@ async fn harvest_once(folder: &Path) -> anyhow::Result<()> {
         dialler: parts.dialler.clone(),
         zone: chrono_tz::Europe::Berlin,
         to_e164: Arc::new(|number: &str| dialbridge::mapping::dialler_number_to_e164(number, Some("DE"))),
+        listed: vec![CampaignId(CAMPAIGN)],
         settings: HarvestSettings { numbers_revision: "DE".to_owned(), ..HarvestSettings::default() },
         next_due: None,
         cause: "hand",

@@ -9,10 +9,10 @@ use crate::domain::{CampaignId, RouteName, Timestamp};
 use crate::env::Env;
 use crate::jobs::JobError;
 use crate::jobs::campaigns::{WantedCampaign, pin_campaigns};
-use crate::jobs::harvest::{HarvestContext, HarvestReport, HarvestSettings, harvest};
+use crate::jobs::harvest::{Brake, HarvestContext, HarvestReport, HarvestSettings, harvest};
 use crate::jobs::identity::{self, Sides};
-use crate::ledger::{Counts, Ledger, RouteRow, RunEnd, RunStart, SweepKind};
-use crate::runtime::{Activator, Activity, Ask, Outcome, Schedule};
+use crate::ledger::{Counts, Ledger, LedgerError, RouteRow, RunEnd, RunStart, SweepKind};
+use crate::runtime::{Activator, Activity, Ask, Missing, Outcome, Schedule};
 use std::sync::Arc;
 
 /// Harvest of one campaign.
@@ -40,7 +40,8 @@ impl HarvestActivity {
         }
     }
 
-    async fn harvest(&self, cause: &'static str) -> Result<Ended, JobError> {
+    async fn harvest(&self, ask: &Ask) -> Result<Ended, JobError> {
+        let cause = ask.cause;
         if cause != Ask::takeover().cause && self.paused().await? {
             let text = "paused: `dialbridge route resume` lets it go on".to_owned();
             return Ok(Ended { run: None, text, parked_new: false });
@@ -65,7 +66,7 @@ impl HarvestActivity {
             self.leave_failed_run(cause, &error).await?;
             return Err(error);
         }
-        let harvested_so_far = harvest(&self.context(cause), campaign).await;
+        let harvested_so_far = harvest(&self.context(ask).await?, campaign).await;
         // Also after a failure: what was seen before it may show a second contact, and lock somebody.
         let run = harvested_so_far.as_ref().ok().and_then(|report| report.run);
         let doubled = self.ledger.doubles_lock(campaign, run).await;
@@ -94,15 +95,21 @@ impl HarvestActivity {
     /// The route of another harvest that turned out to have the same campaign, named otherwise: one of the two reads
     /// it until the next start makes one harvest of both.
     async fn harvested_with(&self, campaign: CampaignId) -> Result<Option<RouteName>, JobError> {
-        let rows = self.ledger.routes_list().await?;
-        let configured =
-            |route: &RouteName| self.settings.routes.values().any(|settings| settings.id == *route);
-        let first = rows
-            .into_iter()
-            .filter(|row| row.campaign == Some(campaign) && configured(&row.route))
-            .map(|row| row.route)
-            .min();
+        let rows = self.configured().await?;
+        let first = rows.into_iter().filter(|row| row.campaign == Some(campaign)).map(|row| row.route).min();
         Ok(first.filter(|route| self.wanted.iter().all(|want| want.route != *route)))
+    }
+
+    /// The campaigns that a harvest lists, this one's or another's.
+    async fn listed(&self) -> Result<Vec<CampaignId>, LedgerError> {
+        Ok(self.configured().await?.into_iter().filter_map(|row| row.campaign).collect())
+    }
+
+    /// The routes of the config as the ledger has them.
+    async fn configured(&self) -> Result<Vec<RouteRow>, LedgerError> {
+        let rows = self.ledger.routes_list().await?;
+        let named = |row: &RouteRow| self.settings.routes.values().any(|settings| settings.id == row.route);
+        Ok(rows.into_iter().filter(named).collect())
     }
 
     /// Whether every route that the campaign serves is paused with its harvest.
@@ -121,11 +128,11 @@ impl HarvestActivity {
         schedules.filter_map(|schedule| schedule.with_bookends().next_after(self.env.now())).min()
     }
 
-    fn context(&self, cause: &'static str) -> HarvestContext {
+    async fn context(&self, ask: &Ask) -> Result<HarvestContext, LedgerError> {
         let country = self.settings.dialler.country.clone();
         let revision = country.clone().unwrap_or_default();
         let dialler: Arc<dyn DiallerRead> = self.dialler.clone();
-        HarvestContext {
+        Ok(HarvestContext {
             ledger: self.ledger.clone(),
             env: self.env.clone(),
             dialler,
@@ -133,10 +140,11 @@ impl HarvestActivity {
             to_e164: Arc::new(move |number: &str| {
                 crate::mapping::dialler_number_to_e164(number, country.as_deref())
             }),
-            settings: harvest_settings(&self.settings, revision),
+            listed: self.listed().await?,
+            settings: harvest_settings(&self.settings, revision, ask.missing),
             next_due: self.next_due(),
-            cause,
-        }
+            cause: ask.cause,
+        })
     }
 }
 
@@ -155,11 +163,8 @@ fn harvested(report: &HarvestReport) -> String {
     if report.failed > 0 {
         text.push_str(&format!("; {} contacts could not be read and are tried again", report.failed));
     }
-    if report.times_in_gap > 0 {
-        text.push_str(&format!(
-            "; {} times do not exist in the configured zone: is [dialler] time_zone right?",
-            report.times_in_gap
-        ));
+    if let Some(remark) = &report.sweep.remark {
+        text.push_str(&format!("; {remark}"));
     }
     text
 }
@@ -181,8 +186,12 @@ fn rest(report: &HarvestReport) -> String {
     }
 }
 
-fn harvest_settings(settings: &Settings, numbers_revision: String) -> HarvestSettings {
-    let mut harvest = HarvestSettings { numbers_revision, ..HarvestSettings::default() };
+fn harvest_settings(settings: &Settings, numbers_revision: String, missing: Missing) -> HarvestSettings {
+    let brake = match missing {
+        Missing::Doubted => Brake::default(),
+        Missing::Believed => Brake::Off,
+    };
+    let mut harvest = HarvestSettings { numbers_revision, brake, ..HarvestSettings::default() };
     let span = |duration| chrono::TimeDelta::from_std(duration).unwrap_or(chrono::TimeDelta::MAX);
     if let Some(audit) = &mut harvest.rules.audit {
         audit.active = span(settings.harvest.audit_active);
@@ -195,6 +204,6 @@ fn harvest_settings(settings: &Settings, numbers_revision: String) -> HarvestSet
 impl Activity for HarvestActivity {
     async fn run(&self, ask: &Ask) -> Outcome {
         let routes = self.wanted.iter().map(|want| &want.route);
-        outcome(stopping(&self.ledger, routes, self.harvest(ask.cause).await).await)
+        outcome(stopping(&self.ledger, routes, self.harvest(ask).await).await)
     }
 }

@@ -185,7 +185,11 @@ fn run_text(run: &RunRow, zone: Zone) -> String {
     let took = run.finished_at.map_or("still running".to_owned(), |end| {
         format!("took {} ms", (end - run.started_at).num_milliseconds())
     });
-    let swept = run.sweep.as_ref().map(|sweep| format!("\n{}", sweeps::of_run(sweep, zone)));
+    let swept = run
+        .sweep
+        .as_ref()
+        .map(|sweep| format!("\n{}\n{}", sweeps::of_run(sweep, zone), sweeps::reads_of_run(sweep)));
+    let said: Vec<&str> = run.remark.as_deref().into_iter().chain(run.error.as_deref()).collect();
     format!(
         "run {}, {} {}, {}\nstarted {} ({}), {took}, {} requests\n{}{}\n{}",
         run.id,
@@ -197,7 +201,7 @@ fn run_text(run: &RunRow, zone: Zone) -> String {
         run.counts.requests,
         run.balance(),
         swept.unwrap_or_default(),
-        run.error.clone().unwrap_or_default(),
+        said.join("\n"),
     )
 }
 

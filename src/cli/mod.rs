@@ -6,6 +6,7 @@ mod blocks;
 mod check;
 mod concerns;
 mod contacts;
+mod harvest_concerns;
 mod ledger;
 mod ledger_file;
 mod left_out;
@@ -127,7 +128,14 @@ async fn sync(config: &Path, args: args::SyncArgs) -> anyhow::Result<End> {
         Some(given) => Some(known::route(&settings, given)?.id.clone()),
         None => None,
     };
-    let command = Command::Sync { job, route: route.clone(), full: args.full };
+    let command = match (args.believe_missing, job, &route) {
+        (false, _, _) => Command::Sync { job, route: route.clone(), full: args.full },
+        (true, Some(Job::Harvest), Some(route)) => Command::BelieveMissing { route: route.clone() },
+        (true, _, _) => {
+            let text = "--believe-missing belongs to a harvest: `dialbridge sync harvest --route R --believe-missing`";
+            return Err(Usage(text.to_owned()).into());
+        }
+    };
     let end = send::send(config, command, output).await?;
     if !args.strict {
         return Ok(end);

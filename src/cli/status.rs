@@ -3,6 +3,7 @@
 use super::concerns::{
     Concern, Facts, OVERWRITTEN_DAYS, Weight, companion, concerns, frozen, overwritten, wave,
 };
+use super::harvest_concerns::{of_account, of_list, of_reads};
 use super::left_out::sentence;
 use super::output::Output;
 use super::sweeps::{self, ListOf};
@@ -12,7 +13,7 @@ use crate::app::{self, Settings};
 use crate::control::{self, Command, End, Line};
 use crate::domain::{RouteName, Timestamp};
 use crate::env::Env;
-use crate::ledger::{FailingJob, Ledger, LeftOut, OpenCount, ParkedCount, RouteRow, Unlinked};
+use crate::ledger::{FailingJob, HarvestShown, Ledger, LeftOut, OpenCount, ParkedCount, RouteRow, Unlinked};
 use chrono::TimeDelta;
 use serde::Serialize;
 use serde_json::Value;
@@ -32,6 +33,7 @@ struct View {
     to_send: Vec<OpenCount>,
     beside: Vec<Beside>,
     lists: Vec<ListOf>,
+    harvest: HarvestShown,
     runners: Vec<Value>,
 }
 
@@ -81,12 +83,30 @@ async fn look(settings: &Settings, ledger: &Ledger) -> anyhow::Result<View> {
     concerns.extend(ledger.waves_list(None, false).await?.iter().map(wave));
     let met = ledger.overwritten_counts(TimeDelta::days(OVERWRITTEN_DAYS)).await?;
     concerns.extend(met.iter().map(overwritten));
+    let lists = sweeps::lists(ledger, &facts.routes).await?;
+    let harvest = ledger.harvest_shown().await?;
+    let account = ledger.list_cost(None).await?;
+    concerns.extend(lists.iter().filter_map(|list| of_list(list, &facts.routes)));
+    concerns.extend(account.iter().filter_map(|list| of_account(list, Env::real().now())));
+    concerns.extend(of_reads(&harvest));
     concerns.splice(0..0, ledger.freeze_now().await?.as_ref().map(frozen));
     let well = concerns.iter().all(|concern| concern.weight != Weight::Trouble);
     let skipped = ledger.left_out_counts(LeftOut::Skipped, None).await?;
     let beside = beside(ledger, &routes).await?;
-    let lists = sweeps::lists(ledger, &facts.routes).await?;
-    Ok(View { well, daemon, concerns, routes, failing, parked, skipped, to_send, beside, lists, runners })
+    Ok(View {
+        well,
+        daemon,
+        concerns,
+        routes,
+        failing,
+        parked,
+        skipped,
+        to_send,
+        beside,
+        lists,
+        harvest,
+        runners,
+    })
 }
 
 const DOWN: &str = "not running";

@@ -2,15 +2,15 @@
 
 use super::zone::Zone;
 use crate::domain::CampaignId;
-use crate::ledger::{Ledger, RouteRow, SweepCost, SweepKind};
+use crate::ledger::{Ledger, RouteRow, Shares, SweepCost, SweepKind};
 use serde::Serialize;
 use std::collections::BTreeSet;
 
 /// The newest list of a campaign.
 #[derive(Debug, Serialize)]
 pub(super) struct ListOf {
-    campaign: CampaignId,
-    list: SweepCost,
+    pub(super) campaign: CampaignId,
+    pub(super) list: SweepCost,
 }
 
 /// The newest list of each campaign that a route has.
@@ -18,7 +18,7 @@ pub(super) async fn lists(ledger: &Ledger, routes: &[&RouteRow]) -> anyhow::Resu
     let campaigns: BTreeSet<CampaignId> = routes.iter().filter_map(|row| row.campaign).collect();
     let mut found = Vec::new();
     for campaign in campaigns {
-        if let Some(list) = ledger.list_cost(campaign).await? {
+        if let Some(list) = ledger.list_cost(Some(campaign)).await? {
             found.push(ListOf { campaign, list });
         }
     }
@@ -40,6 +40,25 @@ pub(super) fn of_run(sweep: &SweepCost, zone: Zone) -> String {
             format!("the list rests{until}: {} contacts likely to move read", sweep.read_likely)
         }
     }
+}
+
+/// What the reads after the list were for, and what they found; several lines for one run.
+pub(super) fn reads_of_run(sweep: &SweepCost) -> String {
+    let Shares { changed, due, likely, elsewhere, audit, single } = sweep.requests;
+    let mut text = format!(
+        "history requests: {changed} for what changed, {due} for what was due, {likely} for contacts likely to move, \
+         {elsewhere} for ours in other campaigns, {audit} for the audit; {single} contacts asked about singly"
+    );
+    for (count, what) in [
+        (sweep.found_by_audit, "calls were found by the audit only"),
+        (sweep.not_adding_up, "contacts read whose tries and calls are not as many"),
+        (sweep.missing, "known contacts were not in the list"),
+    ] {
+        if count > 0 {
+            text.push_str(&format!("\n{count} {what}"));
+        }
+    }
+    text
 }
 
 fn size(list: &SweepCost) -> String {
@@ -81,7 +100,13 @@ mod tests {
             bytes: 200_500_000,
             list_ms: 92_400,
             complete: true,
+            bad: 0,
+            missing: 0,
+            held: 0,
             read_likely: 120,
+            requests: Shares::default(),
+            found_by_audit: 0,
+            not_adding_up: 0,
             rests_until: rests_until.map(|at| at.parse().expect("an instant")),
             remark: None,
         }

@@ -20,6 +20,12 @@ pub enum Command {
         #[serde(default)]
         full: bool,
     },
+    /// A person has looked into the dialler: contacts that the list does not name are missing, however many. Harvest
+    /// the route's campaign by that.
+    BelieveMissing {
+        /// The route.
+        route: RouteName,
+    },
     /// Set whether a route acts.
     Route {
         /// The route.

@@ -68,6 +68,7 @@ impl Control {
     async fn dispatch(&self, command: Command, who: String, answer: &Answer) -> Result<End, LedgerError> {
         match command {
             Command::Sync { job, route, full } => self.sync(job, route, full, answer).await,
+            Command::BelieveMissing { route } => self.believe_missing(route, who, answer).await,
             Command::Route { route, word, reason } => self.route(route, word, who, reason, answer).await,
             Command::Freeze { reason, until, even_locks } => {
                 self.freeze(FreezeOrder { until, even_locks, who, text: reason }, answer).await

@@ -4,7 +4,7 @@ use super::{Answer, Control, End};
 use crate::domain::RouteName;
 use crate::domain::policy::Job;
 use crate::ledger::LedgerError;
-use crate::runtime::{Activator, Ask, Mark, Outcome, Scope};
+use crate::runtime::{Activator, Ask, Mark, Missing, Outcome, Scope};
 use serde_json::{Value, json};
 
 impl Control {
@@ -55,6 +55,30 @@ impl Control {
                 }
             }
         }
+        Ok(end.and(self.locks_before_the_end(answer).await?))
+    }
+
+    /// Harvests a route's campaign and lets through that many are missing; who said so stands beside the run.
+    pub(super) async fn believe_missing(
+        &self,
+        route: RouteName,
+        who: String,
+        answer: &Answer,
+    ) -> Result<End, LedgerError> {
+        let Some((_, runner)) = self.runners.harvests.iter().find(|(routes, _)| routes.contains(&route))
+        else {
+            answer.error(self.unknown_route(&route));
+            return Ok(End::Usage);
+        };
+        let ask = Ask { missing: Missing::Believed, ..Ask::by_hand() };
+        let Some(outcome) = runner.run_for(ask).await else {
+            answer.error(format!("{}: the daemon is ending", runner.name()));
+            return Ok(End::Failed);
+        };
+        if let Outcome::Done { run: Some(run), .. } = outcome {
+            self.ledger.run_remark(run, format!("by the word of {who}")).await?;
+        }
+        let end = self.show_run(runner.name(), &outcome, answer).await?;
         Ok(end.and(self.locks_before_the_end(answer).await?))
     }
 

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 /// A next try or follow-up that passed longer ago than this says nothing any more: the contact is finished, or the
 /// campaign stands still.
-const STALE: TimeDelta = TimeDelta::days(3);
+pub(super) const STALE: TimeDelta = TimeDelta::days(3);
 
 /// What a sweep read.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -63,16 +63,46 @@ pub struct SweepCost {
     pub list_ms: i64,
     /// Whether the list was complete.
     pub complete: bool,
+    /// Elements of the list that could not be read.
+    pub bad: i64,
+    /// Known contacts that it did not name,
+    pub missing: i64,
+    /// and those of them that were too many at once to be asked about.
+    pub held: i64,
     /// Contacts read between two lists.
     pub read_likely: i64,
+    /// History requests by what they were for.
+    pub requests: Shares,
+    /// Calls that only the audit found.
+    pub found_by_audit: i64,
+    /// Contacts read whose tries and calls are not as many.
+    pub not_adding_up: i64,
     /// The list is not read again before.
     pub rests_until: Option<Timestamp>,
     /// What a person should know of it.
     pub remark: Option<String>,
 }
 
-const COST: &str =
-    "SELECT kind, began_at, contacts, bytes, list_ms, complete, read_likely, rests_until, remark FROM sweeps";
+/// The history requests of a harvest, each share apart (promise 7).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Shares {
+    /// For contacts that the list showed changed.
+    pub changed: i64,
+    /// For the rest of the due list.
+    pub due: i64,
+    /// For contacts likely to move.
+    pub likely: i64,
+    /// For contacts of ours in campaigns that are not listed.
+    pub elsewhere: i64,
+    /// For the rolling audit.
+    pub audit: i64,
+    /// Contacts asked about singly.
+    pub single: i64,
+}
+
+const COST: &str = "SELECT kind, began_at, contacts, bytes, list_ms, complete, bad, missing, held, read_likely, \
+    requests_changed, requests_due, requests_likely, requests_elsewhere, requests_audit, requests_single, \
+    found_by_audit, not_adding_up, rests_until, remark FROM sweeps";
 
 impl Ledger {
     /// The newest list of the campaign of which anything came: one that never began cost nothing.
@@ -99,16 +129,16 @@ impl Ledger {
         .await
     }
 
-    /// What the newest list of the campaign cost.
+    /// What the newest list of the campaign cost; `None`: of the whole account.
     ///
     /// # Errors
     /// The ledger cannot be read.
-    pub async fn list_cost(&self, campaign: CampaignId) -> Result<Option<SweepCost>, LedgerError> {
+    pub async fn list_cost(&self, campaign: Option<CampaignId>) -> Result<Option<SweepCost>, LedgerError> {
         self.read("list_cost", move |connection| {
             let sql = format!(
-                "{COST} WHERE campaign_id = ?1 AND kind = 'list' AND ended_at IS NOT NULL ORDER BY id DESC LIMIT 1"
+                "{COST} WHERE campaign_id IS ?1 AND kind = 'list' AND ended_at IS NOT NULL ORDER BY id DESC LIMIT 1"
             );
-            connection.prepare_cached(&sql)?.query_row([campaign.0], cost).optional()
+            connection.prepare_cached(&sql)?.query_row([campaign.map(|c| c.0)], cost).optional()
         })
         .await
     }
@@ -160,7 +190,20 @@ fn cost(row: &rusqlite::Row<'_>) -> rusqlite::Result<SweepCost> {
         bytes: row.get("bytes")?,
         list_ms: row.get("list_ms")?,
         complete: row.get("complete")?,
+        bad: row.get("bad")?,
+        missing: row.get("missing")?,
+        held: row.get("held")?,
         read_likely: row.get("read_likely")?,
+        requests: Shares {
+            changed: row.get("requests_changed")?,
+            due: row.get("requests_due")?,
+            likely: row.get("requests_likely")?,
+            elsewhere: row.get("requests_elsewhere")?,
+            audit: row.get("requests_audit")?,
+            single: row.get("requests_single")?,
+        },
+        found_by_audit: row.get("found_by_audit")?,
+        not_adding_up: row.get("not_adding_up")?,
         rests_until: get_time_opt(row, "rests_until")?,
         remark: row.get("remark")?,
     })

@@ -22,7 +22,7 @@ pub struct HarvestRules {
 }
 
 /// The rolling audit: every contact is read once in its interval, spread evenly.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AuditRules {
     /// For active contacts.
     pub active: TimeDelta,
@@ -117,6 +117,11 @@ pub enum Share {
     },
     /// The rolling audit.
     Audit,
+    /// Ours in a campaign that is not listed, each in turn.
+    Elsewhere {
+        /// How often.
+        audit: AuditRules,
+    },
     /// Contacts that a list did not name, and that are asked about one by one.
     Missing,
 }
@@ -163,6 +168,9 @@ impl Ledger {
             Share::Likely { tried_since } => {
                 return self.likely_take(campaign, tried_since, cutoff, limit).await;
             }
+            Share::Elsewhere { audit } => {
+                return self.elsewhere_take(campaign, audit, cutoff, limit).await;
+            }
             Share::Audit => AUDIT,
             Share::Missing => MISSING,
         };
@@ -201,15 +209,6 @@ impl Ledger {
             Ok(())
         })
         .await
-    }
-
-    /// Somebody says that something happened to this contact: its history is read in the next harvest.
-    ///
-    /// # Errors
-    /// The ledger cannot be written.
-    pub async fn due_hint(&self, contact: ContactId) -> Result<(), LedgerError> {
-        let now = self.env.now();
-        self.write("due_hint", move |tx| enter(tx, contact, "hint", now)).await
     }
 }
 

@@ -81,7 +81,7 @@ pub struct RunRow {
     pub state: String,
     /// Why it failed.
     pub error: Option<String>,
-    /// What went on beside it: a companion that was not taken.
+    /// What went on beside it: a companion that was not taken, or what its list left open.
     pub remark: Option<String>,
     /// Its balance.
     pub counts: Counts,
@@ -269,7 +269,9 @@ impl RunRow {
 
 fn with_sweep(connection: &Connection, row: RunRow) -> rusqlite::Result<RunRow> {
     let sweep = budget::of_run(connection, row.id)?;
-    Ok(RunRow { sweep, ..row })
+    let of_list = sweep.as_ref().and_then(|sweep| sweep.remark.clone());
+    let said: Vec<String> = [of_list, row.remark].into_iter().flatten().collect();
+    Ok(RunRow { sweep, remark: (!said.is_empty()).then(|| said.join("; ")), ..row })
 }
 
 fn run_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<RunRow> {

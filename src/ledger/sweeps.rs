@@ -24,18 +24,52 @@ pub struct SweepCounts {
     pub bad: i64,
     pub carries_result: Option<bool>,
     pub missing: i64,
+    pub held: i64,
+    pub in_gap: i64,
     pub requests_changed: i64,
     pub requests_due: i64,
     pub requests_audit: i64,
     pub requests_likely: i64,
+    pub requests_elsewhere: i64,
     pub requests_single: i64,
     pub read_changed: i64,
     pub read_due: i64,
     pub read_audit: i64,
     pub read_likely: i64,
+    pub read_elsewhere: i64,
     pub found_by_audit: i64,
     pub not_adding_up: i64,
     pub remark: Option<String>,
+}
+
+impl SweepCounts {
+    /// Says one more thing that a person should know.
+    pub fn remark(&mut self, text: String) {
+        self.remark = Some(match self.remark.take() {
+            Some(said) => format!("{said}; {text}"),
+            None => text,
+        });
+    }
+}
+
+/// Whose word it is that a contact is missing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Word {
+    /// A list's only: many at once are not believed.
+    Nobodys,
+    /// A person's.
+    Believed,
+}
+
+/// A contact that a list should name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Expected {
+    /// Its number.
+    pub id: ContactId,
+    /// Whether it is ours.
+    pub ours: bool,
+    /// Whose word it is, where it is being asked about already.
+    pub absence: Word,
 }
 
 /// The newest finished sweep of a campaign.
@@ -103,8 +137,10 @@ impl Ledger {
             let c = counts;
             tx.prepare_cached(
                 "UPDATE sweeps SET kind = :kind, bytes = :bytes, list_ms = :list_ms, rests_until = :rests,
-                    requests_likely = :rl, read_likely = :nl, ended_at = :now, complete = :complete, contacts = :contacts, repeats = :repeats, bad = :bad,
-                    carries_result = :carries, missing = :missing, requests_changed = :rc, requests_due = :rd,
+                    requests_likely = :rl, read_likely = :nl, requests_elsewhere = :re, read_elsewhere = :ne,
+                    ended_at = :now, complete = :complete, contacts = :contacts, repeats = :repeats, bad = :bad,
+                    carries_result = :carries, missing = :missing,
+                    held = :held, in_gap = :gap, requests_changed = :rc, requests_due = :rd,
                     requests_audit = :ra, requests_single = :rs, read_changed = :nc, read_due = :nd,
                     read_audit = :na, found_by_audit = :found, not_adding_up = :sum, remark = :remark
                  WHERE id = :id",
@@ -112,6 +148,7 @@ impl Ledger {
             .execute(named_params! {
                 ":kind": c.kind.as_str(), ":bytes": c.bytes, ":list_ms": c.list_ms,
                 ":rests": c.rests_until.map(time), ":rl": c.requests_likely, ":nl": c.read_likely,
+                ":held": c.held, ":gap": c.in_gap, ":re": c.requests_elsewhere, ":ne": c.read_elsewhere,
                 ":id": sweep, ":now": time(now), ":complete": c.complete, ":contacts": c.contacts,
                 ":repeats": c.repeats, ":bad": c.bad, ":carries": c.carries_result, ":missing": c.missing,
                 ":rc": c.requests_changed, ":rd": c.requests_due, ":ra": c.requests_audit,
@@ -170,7 +207,7 @@ impl Ledger {
     }
 
     /// A page of the contacts that a list numbered `began` should name: known before it, not gone, not written
-    /// to since. With each, whether it is ours.
+    /// to since.
     ///
     /// # Errors
     /// The ledger cannot be read.
@@ -180,17 +217,20 @@ impl Ledger {
         began: Seq,
         after: Option<ContactId>,
         limit: usize,
-    ) -> Result<Vec<(ContactId, bool)>, LedgerError> {
+    ) -> Result<Vec<Expected>, LedgerError> {
         self.read("contacts_expected", move |connection| {
             connection
                 .prepare_cached(
-                    "SELECT contact_id, EXISTS (SELECT 1 FROM link_contacts j WHERE j.contact_id = k.contact_id)
+                    "SELECT contact_id, EXISTS (SELECT 1 FROM link_contacts j WHERE j.contact_id = k.contact_id),
+                            EXISTS (SELECT 1 FROM harvest_due d WHERE d.contact_id = k.contact_id
+                                    AND d.reason = 'missing' AND d.believed = 1)
                      FROM contacts k
                      WHERE campaign_id = ?1 AND gone_at IS NULL AND seen_seq < ?2 AND contact_id > ?3
                      ORDER BY contact_id LIMIT ?4",
                 )?
                 .query_map((campaign.0, began.0, after.map_or(i64::MIN, |id| id.0), limit as i64), |row| {
-                    Ok((ContactId(row.get(0)?), row.get(1)?))
+                    let absence = if row.get(2)? { Word::Believed } else { Word::Nobodys };
+                    Ok(Expected { id: ContactId(row.get(0)?), ours: row.get(1)?, absence })
                 })?
                 .collect()
         })
@@ -201,15 +241,16 @@ impl Ledger {
     ///
     /// # Errors
     /// The ledger cannot be written.
-    pub async fn missing_enter(&self, ids: Vec<ContactId>) -> Result<(), LedgerError> {
+    pub async fn missing_enter(&self, ids: Vec<ContactId>, word: Word) -> Result<(), LedgerError> {
         let now = self.env.now();
         self.write("missing_enter", move |tx| {
             for id in ids {
                 tx.prepare_cached(
-                    "INSERT OR IGNORE INTO harvest_due (contact_id, reason, at, since)
-                     VALUES (?1, 'missing', ?2, ?2)",
+                    "INSERT INTO harvest_due (contact_id, reason, at, since, believed)
+                     VALUES (?1, 'missing', ?2, ?2, ?3)
+                     ON CONFLICT (contact_id, reason) DO UPDATE SET believed = max(believed, excluded.believed)",
                 )?
-                .execute((id.0, time(now)))?;
+                .execute((id.0, time(now), word == Word::Believed))?;
             }
             Ok(())
         })
@@ -231,6 +272,10 @@ impl Ledger {
         let now = self.env.now();
         self.write("missing_answered", move |tx| match found {
             Some(seen) => {
+                if moved(tx, &seen)? {
+                    // What happened before it was moved, no list has shown.
+                    due::enter(tx, id, "hint", now)?;
+                }
                 store_seen(tx, &seen, seq, &rules, now)?;
                 tx.prepare_cached("DELETE FROM harvest_due WHERE contact_id = ?1 AND reason = 'missing'")?
                     .execute([id.0])?;
@@ -240,6 +285,12 @@ impl Ledger {
         })
         .await
     }
+}
+
+/// Whether it stands in another campaign than before.
+fn moved(tx: &Transaction<'_>, seen: &ContactSeen) -> rusqlite::Result<bool> {
+    tx.prepare_cached("SELECT EXISTS (SELECT 1 FROM contacts WHERE contact_id = ?1 AND campaign_id <> ?2)")?
+        .query_row((seen.id.0, seen.campaign.map(|campaign| campaign.0)), |row| row.get(0))
 }
 
 fn not_found(

@@ -8,6 +8,6 @@ mod schedule;
 mod scheduler;
 
 pub use heartbeat::Heartbeat;
-pub use runner::{Activator, Activity, Ask, Mark, Outcome, RunnerStatus, Scope};
+pub use runner::{Activator, Activity, Ask, Mark, Missing, Outcome, RunnerStatus, Scope};
 pub use schedule::{Schedule, ScheduleError};
 pub use scheduler::Scheduler;

@@ -39,6 +39,15 @@ pub enum Scope {
     Locks,
 }
 
+/// What a harvest makes of contacts that a complete list does not name, when they are many at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Missing {
+    /// It is the list that is doubted.
+    Doubted,
+    /// A person has looked: they are asked about one by one.
+    Believed,
+}
+
 /// What is asked of a runner.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ask {
@@ -46,17 +55,23 @@ pub struct Ask {
     pub cause: &'static str,
     /// How much.
     pub scope: Scope,
+    /// For a harvest.
+    pub missing: Missing,
 }
 
 impl Ask {
     /// Everything, because a person asked.
     pub fn by_hand() -> Self {
-        Self { cause: "hand", scope: Scope::All }
+        Self::all("hand")
+    }
+
+    fn all(cause: &'static str) -> Self {
+        Self { cause, scope: Scope::All, missing: Missing::Doubted }
     }
 
     /// Everything, also what a pause holds: nothing else shows what became of a ledger that was not at home.
     pub fn takeover() -> Self {
-        Self { cause: "takeover", scope: Scope::All }
+        Self::all("takeover")
     }
 }
 
@@ -133,13 +148,13 @@ impl Activator {
     /// Asks for a run; if one is under way, one more follows it.
     pub fn activate(&self, cause: &'static str) {
         if !self.only_awaited.load(Ordering::Relaxed) {
-            let _ended = self.inbox.send(Activation { ask: Ask { cause, scope: Scope::All }, reply: None });
+            let _ended = self.inbox.send(Activation { ask: Ask::all(cause), reply: None });
         }
     }
 
     /// Asks for a run and waits for its end; `None` when the program is ending.
     pub async fn run_now(&self, cause: &'static str) -> Option<Outcome> {
-        self.run_for(Ask { cause, scope: Scope::All }).await
+        self.run_for(Ask::all(cause)).await
     }
 
     /// The same for part of what there is to do.
@@ -193,6 +208,9 @@ async fn work(
             }
             if ask.scope != more.ask.scope {
                 ask.scope = Scope::All;
+            }
+            if more.ask.missing == Missing::Believed {
+                ask.missing = Missing::Believed;
             }
             waiting.extend(more.reply);
         }

@@ -20,7 +20,11 @@ const VERBS: &[(&str, &str, &str)] = &[
         "dialbridge check --offline",
         "0 it will work, 1 it will not work as it stands, 2 mistakes in the config",
     ),
-    ("sync", "dialbridge sync pull --route leads", PARKS),
+    (
+        "sync",
+        "dialbridge sync pull --route leads (or: ... sync harvest --route leads --believe-missing)",
+        PARKS,
+    ),
     ("try", "dialbridge try --route leads 4711 --redact", PARKS),
     (
         "status",

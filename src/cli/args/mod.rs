@@ -136,6 +136,10 @@ pub struct SyncArgs {
     /// Read everything again, by a full pass.
     #[arg(long)]
     pub full: bool,
+    /// Contacts that the campaign's list does not name really are missing, however many: somebody has looked into the
+    /// dialler. Each is asked about twice before it counts as gone. Only `sync harvest --route R`.
+    #[arg(long, requires = "route", conflicts_with_all = ["full", "dry_run"])]
+    pub believe_missing: bool,
     /// Send nothing: show what a push would send now, counted by reason, with examples.
     #[arg(long)]
     pub dry_run: bool,

@@ -7,6 +7,7 @@
 //! apart: listed = unchanged + due + foreign. A list that takes long is read less often (`budget`).
 
 mod budget;
+mod elsewhere;
 mod history;
 mod read;
 mod sight;
@@ -43,6 +44,8 @@ pub struct HarvestContext {
     pub zone: chrono_tz::Tz,
     /// How numbers in the dialler are read.
     pub to_e164: Arc<ToE164>,
+    /// The campaigns that are read by their lists, this one among them.
+    pub listed: Vec<CampaignId>,
     /// When what is read.
     pub settings: HarvestSettings,
     /// When the schedule has the campaign harvested next; `None` without one.
@@ -167,7 +170,7 @@ impl Harvest<'_> {
     async fn with_list(&self, began: Seq, report: &mut HarvestReport) -> Result<(), JobError> {
         let Self { ctx, campaign, .. } = *self;
         let began_at = ctx.env.now();
-        let mut swept = sweep::sweep(ctx, Some(campaign), began).await?;
+        let mut swept = sweep::sweep(ctx, campaign, began).await?;
         let took = TimeDelta::milliseconds(swept.counts.list_ms);
         // A list of which nothing came cost the dialler nothing.
         if swept.counts.bytes > 0 {
@@ -211,6 +214,8 @@ impl Harvest<'_> {
                 Share::Changed | Share::Due => usize::MAX,
                 Share::Likely { .. } => self.likely_limit(report.sweep.kind).await?,
                 Share::Audit => audit_limit(ctx, campaign, before, result_in_list, report).await?,
+                // Not of this campaign: `read_elsewhere`.
+                Share::Elsewhere { .. } => 0,
             };
             let pass = Pass { ctx, campaign, run, share, result_in_list };
             let mut tally = Tally::default();
@@ -218,8 +223,10 @@ impl Harvest<'_> {
             tally.report(share, report);
             result?;
         }
+        self.read_elsewhere(report).await?;
+        report.sweep.in_gap = report.times_in_gap;
         if report.times_in_gap > 0 {
-            report.sweep.remark = Some(format!(
+            report.sweep.remark(format!(
                 "{} rows carry a time that does not exist in {}: [dialler] time_zone is wrong",
                 report.times_in_gap, ctx.zone
             ));
@@ -236,22 +243,6 @@ impl Harvest<'_> {
                 Ok(budget::likely_limit(self.ctx, counted.all))
             }
         }
-    }
-}
-
-/// Sweeps the whole account for the index of keys and numbers: what first sight and blocks ask. No history
-/// is read, no absence concluded.
-///
-/// # Errors
-/// The dialler or the ledger cannot be used, or the list was cut.
-pub async fn sweep_account(ctx: &HarvestContext) -> Result<SweepCounts, JobError> {
-    let began = ctx.ledger.next_seq();
-    let sweep = ctx.ledger.sweep_begin(None, None, began).await?;
-    let swept = sweep::sweep(ctx, None, began).await?;
-    ctx.ledger.sweep_end(sweep, swept.counts.clone()).await?;
-    match swept.failure {
-        Some(error) => Err(error.into()),
-        None => Ok(swept.counts),
     }
 }
 

@@ -62,6 +62,9 @@ impl Tally {
             Share::Due => (&mut report.sweep.requests_due, &mut report.sweep.read_due),
             Share::Likely { .. } => (&mut report.sweep.requests_likely, &mut report.sweep.read_likely),
             Share::Audit => (&mut report.sweep.requests_audit, &mut report.sweep.read_audit),
+            Share::Elsewhere { .. } => {
+                (&mut report.sweep.requests_elsewhere, &mut report.sweep.read_elsewhere)
+            }
             // Asking about a missing contact reads no history.
             Share::Missing => (&mut report.sweep.requests_single, &mut report.asked_singly),
         };
@@ -121,7 +124,7 @@ impl Pass<'_> {
         }
         let result = match self.share {
             Share::Missing => self.ask(&chunk, &mut tally).await,
-            Share::Changed | Share::Due | Share::Likely { .. } | Share::Audit => {
+            Share::Changed | Share::Due | Share::Likely { .. } | Share::Audit | Share::Elsewhere { .. } => {
                 self.read(chunk, &mut tally).await
             }
         };
@@ -151,7 +154,9 @@ impl Pass<'_> {
         match self.share {
             // Nobody missed it: whether it is still there is the next list's question.
             Share::Likely { .. } => Ok(()),
-            Share::Changed | Share::Due | Share::Audit | Share::Missing => self.ask(&unread, tally).await,
+            Share::Changed | Share::Due | Share::Audit | Share::Elsewhere { .. } | Share::Missing => {
+                self.ask(&unread, tally).await
+            }
         }
     }
 
@@ -293,7 +298,7 @@ impl Pass<'_> {
     fn class(&self) -> CallClass {
         match self.share {
             Share::Changed | Share::Due | Share::Likely { .. } | Share::Missing => CallClass::Harvest,
-            Share::Audit => CallClass::Audit,
+            Share::Audit | Share::Elsewhere { .. } => CallClass::Audit,
         }
     }
 }

@@ -6,10 +6,10 @@
 //! not in its row: touching every row would be 200,000 writes for a sweep that found nothing.
 
 use super::sight::{carries_result, face, fingerprint, seen};
-use super::{HarvestContext, JobError};
+use super::{Brake, HarvestContext, JobError};
 use crate::dialler::Listed;
 use crate::domain::{CampaignId, Contact, ContactId, Seq};
-use crate::ledger::{Known, Sighting, SweepCounts};
+use crate::ledger::{Known, Sighting, SweepCounts, Word};
 use crate::remote::{CallClass, CallError};
 use futures_util::StreamExt as _;
 use std::collections::HashSet;
@@ -31,16 +31,11 @@ pub(super) struct Swept {
     listed: HashSet<ContactId>,
 }
 
-/// Reads the list and stores what changed. `campaign` `None`: the whole account, for the index of keys and
-/// numbers only; histories are read by the harvest of each campaign.
-pub(super) async fn sweep(
-    ctx: &HarvestContext,
-    campaign: Option<CampaignId>,
-    began: Seq,
-) -> Result<Swept, JobError> {
+/// Reads the list and stores what changed.
+pub(super) async fn sweep(ctx: &HarvestContext, campaign: CampaignId, began: Seq) -> Result<Swept, JobError> {
     let mut swept = Swept::default();
     let asked = ctx.env.instant();
-    let mut list = match ctx.dialler.list_contacts(campaign, CallClass::Harvest).await {
+    let mut list = match ctx.dialler.list_contacts(Some(campaign), CallClass::Harvest).await {
         Ok(list) => list,
         Err(error) => {
             swept.failure = Some(error);
@@ -76,10 +71,10 @@ pub(super) async fn sweep(
     compare(ctx, campaign, began, chunk, &mut swept).await?;
     swept.counts.complete = swept.failure.is_none() && swept.counts.bad == 0;
     if swept.counts.bad > 0 {
-        swept.counts.remark = Some(format!(
-            "{} elements of the list could not be read: no absence is concluded from it",
-            swept.counts.bad
-        ));
+        let bad = swept.counts.bad;
+        swept
+            .counts
+            .remark(format!("{bad} elements of the list could not be read: no absence is concluded from it"));
     }
     swept.counts.contacts = i64::try_from(swept.listed.len()).unwrap_or(i64::MAX);
     Ok(swept)
@@ -87,7 +82,7 @@ pub(super) async fn sweep(
 
 async fn compare(
     ctx: &HarvestContext,
-    campaign: Option<CampaignId>,
+    campaign: CampaignId,
     began: Seq,
     chunk: Vec<Contact>,
     swept: &mut Swept,
@@ -116,13 +111,13 @@ async fn compare(
 /// What of a listed contact is to be stored; says whether its history is due.
 fn judge(
     ctx: &HarvestContext,
-    campaign: Option<CampaignId>,
+    campaign: CampaignId,
     contact: &Contact,
     known: &Known,
     store: &mut Vec<Sighting>,
 ) -> bool {
     let revision = &ctx.settings.numbers_revision;
-    let as_seen = || seen(ctx, contact, campaign);
+    let as_seen = || seen(ctx, contact, Some(campaign));
     let row = known.row.as_ref();
     if known.newer_than_list {
         // Made or written by us while the list was on its way: it is read by its number instead, and that
@@ -133,10 +128,10 @@ fn judge(
         store.push(Sighting::ReadAgain(contact.id));
         return true;
     }
-    let face_changed = row.is_none_or(|row| row.face != Some(face(contact, campaign, revision)));
+    let face_changed = row.is_none_or(|row| row.face != Some(face(contact, Some(campaign), revision)));
     let missed = row.is_some_and(|row| row.missed);
     let print = fingerprint(contact);
-    let changed = campaign.is_some() && row.is_none_or(|row| row.fingerprint.as_ref() != Some(&print));
+    let changed = row.is_none_or(|row| row.fingerprint.as_ref() != Some(&print));
     let waits_already = row.is_some_and(|row| row.pending.as_ref() == Some(&print));
     if changed && !waits_already {
         store.push(Sighting::Changed { seen: as_seen(), fingerprint: print });
@@ -163,29 +158,38 @@ pub(super) async fn ask_for_missing(
     let mut after = None;
     loop {
         let page = ctx.ledger.contacts_expected(campaign, began, after, PAGE).await?;
-        let Some((last, _)) = page.last() else { break };
-        after = Some(*last);
-        for (id, ours) in page {
-            let group = &mut groups[usize::from(ours)];
-            group.expected += 1;
-            if !swept.listed.contains(&id) {
-                group.missing += 1;
-                if group.ids.len() < ctx.settings.single_reads {
-                    group.ids.push(id);
-                }
+        let Some(last) = page.last() else { break };
+        after = Some(last.id);
+        for known in page {
+            let missing = !swept.listed.contains(&known.id);
+            swept.counts.missing += i64::from(missing);
+            match known.absence {
+                // It is being asked about, and is no reason to doubt the rest.
+                Word::Believed if missing => {}
+                Word::Believed | Word::Nobodys => groups[usize::from(known.ours)].count(known.id, missing),
             }
         }
     }
     for (group, whose) in groups.into_iter().zip(["contacts of others", "our contacts"]) {
-        swept.counts.missing += group.missing as i64;
-        if ctx.settings.brake.holds(group.missing, group.expected) {
-            swept.counts.remark = Some(format!(
-                "{} of {} {whose} were not in a complete list: nothing is concluded from it. Look into the \
-                 campaign in the portal; if they really were deleted, run this harvest with the brake off",
-                group.missing, group.expected
-            ));
-        } else if !group.ids.is_empty() {
-            ctx.ledger.missing_enter(group.ids).await?;
+        let (missing, expected) = (group.ids.len(), group.expected);
+        let mut ids = group.ids;
+        match ctx.settings.brake {
+            Brake::Off if missing > 0 => {
+                swept.counts.remark(format!(
+                    "a person believes that {missing} of {expected} {whose} are missing: they are asked about one by one"
+                ));
+                ctx.ledger.missing_enter(ids, Word::Believed).await?;
+            }
+            brake if brake.holds(missing, expected) => {
+                swept.counts.held += missing as i64;
+                swept.counts.remark(format!(
+                    "{missing} of {expected} {whose} were not in a complete list: nothing is concluded from it"
+                ));
+            }
+            Brake::At { .. } | Brake::Off => {
+                ids.truncate(ctx.settings.single_reads);
+                ctx.ledger.missing_enter(ids, Word::Nobodys).await?;
+            }
         }
     }
     Ok(())
@@ -196,6 +200,15 @@ pub(super) async fn ask_for_missing(
 #[derive(Default)]
 struct Group {
     expected: usize,
-    missing: usize,
+    /// The missing ones.
     ids: Vec<ContactId>,
+}
+
+impl Group {
+    fn count(&mut self, id: ContactId, missing: bool) {
+        self.expected += 1;
+        if missing {
+            self.ids.push(id);
+        }
+    }
 }

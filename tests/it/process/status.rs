@@ -91,3 +91,50 @@ async fn what_is_parked_or_skipped_is_counted_by_reason_and_many_are_one_line() 
     assert_eq!(skipped.len(), 1, "{skipped:?}");
     house.run(&["status"]).await.expect(0).says("12 parked").says("ledger parked --reason no_name");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_missing_contacts_wait_for_the_word_of_a_person_and_the_verb_is_named() {
+    let house = House::new(40).await;
+    house.switched_on().await;
+    // One that begins after so many are gone asks first whether it is the same dialler.
+    let _daemon = house.daemon().await;
+    house.run(&["sync"]).await.expect(0);
+    assert!(concern(&status(&house).await, "complete list").is_none());
+    for id in house.contact_ids().into_iter().take(15) {
+        assert!(house.dialler.portal().delete(id));
+    }
+    house.run(&["sync", "harvest"]).await.expect(0).says("15 of 40 our contacts were not in a complete list");
+    let held = status(&house).await;
+    let held = concern(&held, "15 of 40 our contacts").expect("a person is told").clone();
+    let verb = "sync harvest --route leads --believe-missing";
+    assert!(held["remedy"].as_str().expect("text").contains(verb), "{held}");
+    assert_eq!(held["weight"], "person");
+
+    let runs = house.run(&["ledger", "runs", "--json"]).await.expect(0).json();
+    let run = runs.iter().find(|run| run["job"] == "harvest").expect("a harvest")["id"].to_string();
+    let shown = house.run(&["ledger", "show", &run]).await.expect(0).says("15 of 40 our contacts");
+    shown.says("history requests: ").says("15 known contacts were not in the list");
+    let json = house.run(&["ledger", "show", &run, "--json"]).await.expect(0).json().remove(0);
+    assert!(json["remark"].as_str().expect("text").contains("15 of 40"), "{json}");
+    assert_eq!((&json["sweep"]["held"], &json["sweep"]["missing"]), (&json!(15), &json!(15)));
+
+    // Only a harvest, and only of one route.
+    house.run(&["sync", "pull", "--route", "leads", "--believe-missing"]).await.expect(2).says(verb_form());
+    house.run(&["sync", "--route", "leads", "--believe-missing"]).await.expect(2).says(verb_form());
+    house.run(&["sync", "harvest", "--believe-missing"]).await.expect(2).says("--route");
+    house.run(&["sync", "harvest", "--route", "nobody", "--believe-missing"]).await.expect(2).says("leads");
+    let mut words: Vec<&str> = verb.split(' ').collect();
+    house
+        .run(&words)
+        .await
+        .expect(0)
+        .says("15 of 40 our contacts are missing: they are asked about one by one");
+    words.push("--json");
+    let again = house.run(&words).await.expect(0).json();
+    assert_eq!(again[0]["run"]["sweep"]["held"], 0, "{again:?}");
+    assert!(concern(&status(&house).await, "complete list").is_none(), "said once is enough");
+}
+
+fn verb_form() -> &'static str {
+    "dialbridge sync harvest --route R --believe-missing"
+}

@@ -100,3 +100,29 @@ async fn are_calls_of_the_hour_that_comes_twice_told_at_their_true_times() {
         );
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn is_it_shown_that_only_the_audit_found_a_call() {
+    let more = "\n[harvest]\naudit_active = \"1h\"\naudit_rest = \"1h\"\n";
+    let mut setup = Setup { more, ..Setup::default() };
+    setup.dialler.result_in_list = true;
+    let world = World::new(setup).await;
+    let id = world.record("Ada");
+    world.sync_all().await;
+    world.live(minutes(180)).await;
+    assert_eq!(world.ledger().harvest_shown().await.expect("read").found_by_audit, 0);
+    // It moves no field of the contact.
+    assert!(world.dialler.inbound_call(world.contact(id).id, minutes(1)));
+    world.live(minutes(70)).await;
+    let shown = world.ledger().harvest_shown().await.expect("read");
+    assert!(shown.found_lately >= 1 && shown.found_by_audit == shown.found_lately, "{shown:?}");
+    assert!(shown.found_since.is_some_and(|since| world.now() - since < TimeDelta::minutes(71)), "{shown:?}");
+    let found = |run: &dialbridge::ledger::RunRow| run.sweep.as_ref().is_some_and(|s| s.found_by_audit > 0);
+    let run = world.runs().await.into_iter().find(found).expect("its run says so");
+    assert!(run.sweep.expect("a list").requests.audit > 0);
+    // A week later it is history.
+    world.advance(minutes(8 * 24 * 60)).await;
+    let shown = world.ledger().harvest_shown().await.expect("read");
+    assert_eq!((shown.found_lately, shown.found_since), (0, None), "{shown:?}");
+    assert!(shown.found_by_audit >= 1);
+}

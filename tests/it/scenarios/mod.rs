@@ -4,6 +4,7 @@
 //! and CRM noted themselves.
 
 mod bad_days;
+mod believed;
 mod beside;
 mod blocks;
 mod brake;
@@ -17,6 +18,7 @@ mod deletes;
 mod doubt;
 mod edits;
 mod eligibility;
+mod elsewhere;
 mod empty_list;
 mod first_sight;
 mod found;

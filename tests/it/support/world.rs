@@ -250,6 +250,15 @@ impl World {
         self.restart().await;
     }
 
+    /// Route `leads` gets another campaign, and the program begins anew.
+    pub async fn configure_campaign(&mut self, campaign: i64) {
+        let config = self.folder.path().join("dialbridge.toml");
+        let text = std::fs::read_to_string(&config).expect("a config");
+        write(&config, &text.replacen(&format!("= {CAMPAIGN}"), &format!("= {campaign}"), 1));
+        self.settings = Arc::new(load(&config));
+        self.restart().await;
+    }
+
     /// Somebody (a webhook, a person) says that these records of route `leads` are to be looked at.
     pub async fn hint(&self, ids: &[u64]) {
         let ids = ids.iter().map(|id| RecordId(id.to_string())).collect();
