@@ -60,7 +60,7 @@ fn play_all(seeds: std::ops::Range<u64>) -> (Seen, Vec<u64>) {
 
 #[test]
 fn do_the_promises_hold_whatever_happens() {
-    let (count, first) = (number("DIALBRIDGE_SEEDS", 2), number("DIALBRIDGE_SEED", 1));
+    let (count, first) = (number("DIALBRIDGE_SEEDS", 2), number("DIALBRIDGE_SEED", 3));
     let (seen, failed) = play_all(first..first + count);
     eprintln!("{count} seeds from {first}: {seen:?}");
     assert!(failed.is_empty(), "these seeds failed: {failed:?}");
