@@ -381,6 +381,9 @@ fn known(past: &Past, contact: i64, key: &str) -> Option<Timestamp> {
 /// Who may be called can be, with the CRM's values; who may not cannot.
 fn everybody_is_where_they_belong(life: &Life, wrong: &mut Vec<String>) {
     let editor = life.world.editor();
+    // Only the batch read says which results are final; without it every one may be.
+    let batches = life.world.dialler.journal().requests_of("batch");
+    let told = batches.iter().any(|asked| asked.answered.as_ref().is_some_and(|a| a.status == Some(200)));
     for id in editor.ids() {
         let number = life.world.number(id);
         let blocked = life.truth.objected(id) || life.truth.number_blocked(&number);
@@ -402,7 +405,9 @@ fn everybody_is_where_they_belong(life: &Life, wrong: &mut Vec<String>) {
             if !eligible {
                 continue;
             }
-            let final_result = found.iter().any(|contact| contact.is_final());
+            let final_result = found
+                .iter()
+                .any(|contact| contact.is_final() || (!told && contact.dialling.result.is_some()));
             if found.len() != 1 || (open != 1 && !final_result) {
                 wrong.push(format!("{key} cannot be called: {found:?}"));
             }
