@@ -233,6 +233,10 @@ impl Ledger {
 }
 
 #[derive(Clone, Copy)]
+/// So many pages of the WAL until they are moved into the file, inside of somebody's commit. SQLite's own thousand is
+/// reached by forty imports, and moving them costs as much as the forty; this many stay below `journal_size_limit`.
+const CHECKPOINT: u32 = 10_000;
+
 enum Durability {
     /// `synchronous=FULL`: losing the last commit after an acknowledged write would break promise 2.
     Full,
@@ -259,7 +263,7 @@ fn open_for_writing(path: &Path, durability: Durability) -> Result<(Connection, 
         .execute_batch(&format!(
             "PRAGMA journal_mode = WAL; PRAGMA synchronous = {synchronous}; PRAGMA foreign_keys = ON;
              PRAGMA temp_store = MEMORY; PRAGMA journal_size_limit = 67108864; PRAGMA cache_size = -16000;
-             PRAGMA busy_timeout = 5000;"
+             PRAGMA busy_timeout = 5000; PRAGMA wal_autocheckpoint = {CHECKPOINT};"
         ))
         .map_err(|e| sorted(&e))?;
     migrate::migrate(&mut connection).map_err(|e| sorted(&e))?;

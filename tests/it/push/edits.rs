@@ -116,8 +116,8 @@ async fn one_life(seed: u64) -> usize {
 #[tokio::test(start_paused = true)]
 async fn any_edits_with_any_trouble_end_with_the_last_value() {
     let mut troubled = 0;
-    for seed in 0..60 {
+    for seed in 0..40 {
         troubled += one_life(seed).await;
     }
-    assert!(troubled >= 30, "only {troubled} requests met trouble: nothing was tested");
+    assert!(troubled >= 20, "only {troubled} requests met trouble: nothing was tested");
 }

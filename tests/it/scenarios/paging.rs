@@ -13,7 +13,7 @@ async fn does_a_circle_of_pages_end_the_pull_and_move_no_cursor() {
     for connector in ["sim-next", "sim-link"] {
         let crm = CrmSettings { pages_in_a_circle: true, ..CrmSettings::default() };
         let world = World::new(Setup { connector, crm, ..Setup::default() }).await;
-        world.editor().seed(900, 1);
+        world.editor().seed(450, 1);
         let stopped = world.pull().await.expect_err("it must end").to_string();
         assert!(stopped.contains("circle"), "{connector}: {stopped}");
         let pages = world.crm.journal.requests_where(|asked| asked.path.contains("/contacts/")).len();
@@ -23,7 +23,7 @@ async fn does_a_circle_of_pages_end_the_pull_and_move_no_cursor() {
         // Made good, everything comes.
         world.crm.set(|settings| settings.pages_in_a_circle = false);
         world.settle_down().await;
-        assert_eq!(world.dialler.len(), 900, "{connector}");
+        assert_eq!(world.dialler.len(), 450, "{connector}");
         assert!(world.dialler.journal().creations().values().all(|times| *times == 1));
         world.assert_at_rest().await;
     }
