@@ -232,11 +232,11 @@ impl Ledger {
     }
 }
 
-#[derive(Clone, Copy)]
 /// So many pages of the WAL until they are moved into the file, inside of somebody's commit. SQLite's own thousand is
 /// reached by forty imports, and moving them costs as much as the forty; this many stay below `journal_size_limit`.
 const CHECKPOINT: u32 = 10_000;
 
+#[derive(Clone, Copy)]
 enum Durability {
     /// `synchronous=FULL`: losing the last commit after an acknowledged write would break promise 2.
     Full,
