@@ -233,7 +233,7 @@ impl Ledger {
 }
 
 /// So many pages of the WAL until they are moved into the file, inside of somebody's commit. SQLite's own thousand is
-/// reached by forty imports, and moving them costs as much as the forty; this many stay below `journal_size_limit`.
+/// what some forty imports write; this many stay below `journal_size_limit`.
 const CHECKPOINT: u32 = 10_000;
 
 #[derive(Clone, Copy)]
