@@ -100,7 +100,6 @@ async fn run(
     while let Some(first) = inbox.recv().await {
         let group = gather(first, &mut inbox, company, last).await;
         company = group.len();
-        let began = tokio::time::Instant::now();
         let Some(mut taken) = connection.take() else { return };
         let ran = tokio::task::spawn_blocking(move || {
             let results = run_group(&mut taken, group);
@@ -108,11 +107,11 @@ async fn run(
         })
         .await;
         // A panic inside a statement loses the connection: the ledger closes, the daemon stops.
-        let Ok((given_back, (finished, lock_queued))) = ran else {
+        let Ok((given_back, Ran { finished, lock_queued, commit })) = ran else {
             return health.judge(&Err::<(), _>(LedgerError::WriterDied));
         };
         connection = Some(given_back);
-        last = began.elapsed();
+        last = commit;
         if lock_queued {
             locks_queued.send_modify(|commits| *commits += 1);
         }
@@ -164,13 +163,22 @@ async fn gather(
 
 type Finished = Vec<(Finish, Result<(), LedgerError>)>;
 
-/// Runs a group; says as well whether it queued a lock.
-fn run_group(connection: &mut Connection, group: Vec<Command>) -> (Finished, bool) {
+/// What became of a group.
+struct Ran {
+    finished: Finished,
+    /// Whether it queued a lock.
+    lock_queued: bool,
+    /// How long its commit took: mostly the disk's time.
+    commit: Duration,
+}
+
+fn run_group(connection: &mut Connection, group: Vec<Command>) -> Ran {
     let transaction = match connection.transaction_with_behavior(TransactionBehavior::Immediate) {
         Ok(transaction) => transaction,
         Err(error) => {
             let failed = |command: Command| (command.finish, Err(LedgerError::sort(command.what, &error)));
-            return (group.into_iter().map(failed).collect(), false);
+            let finished = group.into_iter().map(failed).collect();
+            return Ran { finished, lock_queued: false, commit: Duration::ZERO };
         }
     };
     let newest = newest_operation(&transaction);
@@ -184,7 +192,9 @@ fn run_group(connection: &mut Connection, group: Vec<Command>) -> (Finished, boo
     }
     let lock_queued = newest.and_then(|newest| lock_waits_after(&transaction, newest));
     let counted = count_commit(&transaction, before);
+    let began = tokio::time::Instant::now();
     let committed = counted.and_then(|()| transaction.commit());
+    let commit = began.elapsed();
     let lock_queued = committed.is_ok() && lock_queued.unwrap_or(false);
     let finished = finished
         .into_iter()
@@ -193,7 +203,7 @@ fn run_group(connection: &mut Connection, group: Vec<Command>) -> (Finished, boo
             Err(error) => (finish, Err(LedgerError::sort(what, error))),
         })
         .collect();
-    (finished, lock_queued)
+    Ran { finished, lock_queued, commit }
 }
 
 /// A transaction that changes something is counted: by that an older copy of the ledger is known.
