@@ -44,15 +44,16 @@ impl FakeClock {
 async fn runs(house: &House) -> usize {
     house.env.sleep(Duration::from_secs(9)).await;
     let ran = house.run(&["ledger", "runs", "--json", "--limit", "100"]).await.expect(0);
-    ran.json().iter().filter(|run| run["job"] == "harvest" && run["cause"] == "schedule").count()
+    ran.json().iter().filter(|run| run["job"] == "pull" && run["cause"] == "schedule").count()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs libfaketime and a minute; the full proof runs it"]
 async fn half_past_two_comes_once_whatever_the_clock_does() {
     let house = House::new(3).await;
-    let text = house.config_text("").replace("harvest       = \"0 0 29 2 *\"", "harvest = \"30 2 * * *\"");
-    assert!(text.contains("30 2"), "the harvest has a time");
+    // The pull's schedule, which has no run before and after its hours as a harvest's has.
+    let text = house.config_text("").replace("pull          = \"0 0 29 2 *\"", "pull = \"30 2 * * *\"");
+    assert!(text.contains("30 2"), "the pull has a time");
     std::fs::write(house.config(), text).expect("written");
     house.switched_on().await;
     house.run(&["sync"]).await.expect(0);
