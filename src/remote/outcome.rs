@@ -197,6 +197,11 @@ pub(super) fn judge_success(status: StatusCode, headers: &HeaderMap, body: &[u8]
     if body.is_empty() && matches!(status, StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT) {
         return Ok(());
     }
+    if status == StatusCode::MULTI_STATUS {
+        return Err(Fault::Untrusted(
+            "answered in part (207): some of what was asked for failed at the other side".to_owned(),
+        ));
+    }
     if looks_like_html(headers, body) {
         return Err(Fault::Untrusted(format!(
             "an HTML page with status {status}: a log-in page or a proxy answered, not the API"
@@ -236,6 +241,10 @@ pub(super) fn judge_failure(
         404 => judge_404(body, complete),
         405 => Fault::WrongUrl("the address does not take this method (405): check the base URL".to_owned()),
         407 => Fault::WrongUrl("the proxy wants a log-in (407): check `proxy`".to_owned()),
+        // We ask for nothing on that condition.
+        304 => Fault::Untrusted(
+            "\"not modified\" (304) to a question without conditions: a cache answers".to_owned(),
+        ),
         300..=399 => Fault::WrongUrl(format!(
             "redirected ({}); redirects are not followed, because they would carry the token along: \
              set the base URL to the right address",

@@ -101,6 +101,8 @@ pub enum Action {
     Latin1,
     /// The right answer under another content type.
     ContentType(String),
+    /// The right answer, compressed by gzip. Only a real HTTP client undoes that.
+    Gzip,
 }
 
 /// Which requests an action meets, and how often.
