@@ -77,12 +77,8 @@ impl Parts {
     /// Reads the token files again (SIGHUP).
     pub fn reload_tokens(&self) {
         for client in &self.clients {
-            let reloaded = client.auth().reload();
-            for warning in reloaded.warnings {
+            for warning in client.auth().reload().warnings {
                 tracing::warn!(side = %client.side(), "{warning}");
-            }
-            if reloaded.changed {
-                tracing::info!(side = %client.side(), "a new token was read");
             }
         }
     }

@@ -2,6 +2,7 @@
 //! write"; the dialler's return codes, facts section 2).
 
 use super::answer::BodyFault;
+use super::hidden::Hidden;
 use super::{CallContext, CallError, CallErrorKind, Side, TransportError};
 use crate::domain::Timestamp;
 use http::{HeaderMap, StatusCode, header};
@@ -103,6 +104,25 @@ impl Fault {
             Self::WrongUrl(_) => Some("wrong_url"),
             Self::Misconfigured(_) => Some("rejected"),
             Self::Undecided(_) | Self::Untrusted(_) | Self::Interrupted => Some("uncertain"),
+        }
+    }
+
+    /// The same, the request's secrets taken out of the server's words.
+    pub fn without(self, hidden: &Hidden) -> Self {
+        match self {
+            Self::Rejected(text) => Self::Rejected(hidden.out_of(text)),
+            Self::Misconfigured(text) => Self::Misconfigured(hidden.out_of(text)),
+            // Our own words.
+            Self::NotSent(_)
+            | Self::Withheld(_)
+            | Self::Overtaken
+            | Self::Refused { .. }
+            | Self::Unauthorized(_)
+            | Self::NotFound
+            | Self::WrongUrl(_)
+            | Self::Undecided(_)
+            | Self::Untrusted(_)
+            | Self::Interrupted => self,
         }
     }
 
