@@ -22,7 +22,7 @@ use tokio::sync::{Notify, watch};
 /// A config that cannot be used, or a ledger that cannot be opened: nothing was started.
 pub async fn run(config: &Path) -> anyhow::Result<End> {
     let LoadedSettings { settings, warnings } = super::load_all(config)?;
-    logging::start(&settings.log);
+    logging::start(&settings.log)?;
     warn_of(&warnings);
     let (env, service) = (Env::real(), Service::of_this_process());
     let mut signals = Signals::new()?;

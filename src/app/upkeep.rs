@@ -1,7 +1,7 @@
 //! What is done to the ledger once a day: bodies that were kept long enough are erased.
 
 use crate::ledger::Ledger;
-use crate::runtime::{Activity, Ask, Outcome};
+use crate::runtime::{Activity, Ask, Outcome, RunLog};
 use chrono::TimeDelta;
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ pub(super) struct UpkeepActivity {
 
 #[async_trait::async_trait]
 impl Activity for UpkeepActivity {
-    async fn run(&self, _ask: &Ask) -> Outcome {
+    async fn run(&self, _ask: &Ask, _log: &RunLog) -> Outcome {
         let keep = TimeDelta::from_std(self.keep_bodies).unwrap_or(TimeDelta::MAX);
         match self.ledger.bodies_prune(keep).await {
             Ok(erased) => Outcome::Done {

@@ -83,6 +83,7 @@ mod views;
 mod waves;
 mod writer;
 
+pub use crate::domain::Counts;
 pub use account_index::IndexRow;
 pub use answer::{BaseChange, Done, Ended, Ending};
 pub use attempts::AttemptRow;
@@ -127,7 +128,7 @@ pub use plan_view::{AsideGroup, PlanExample, PlanField, PlanGroup, PlanView};
 pub use pull::{Basis, BlockWord, KnownRecord, PageStore, PulledRecord};
 pub use route_state::{Changed, NewState, Pilot, StateChange, StateNow};
 pub use routes::{RouteFacts, RouteRow};
-pub use runs::{Counts, RunEnd, RunRow, RunStart};
+pub use runs::{RunEnd, RunRow, RunStart};
 pub use settle::CountersBefore;
 pub use sides::{SampledRecord, SideBy, SideSeen};
 pub use story::{ContactStory, Event, LinkStory, Person};
