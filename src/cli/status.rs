@@ -1,7 +1,7 @@
 //! `status` and `route list`: is it well, what is to be done, then the details.
 
 use super::concerns::{
-    Concern, Facts, OVERWRITTEN_DAYS, Weight, companion, concerns, frozen, overwritten, wave,
+    Concern, Facts, OVERWRITTEN_DAYS, Weight, companion, concerns, frozen, ledger_look, overwritten, wave,
 };
 use super::harvest_concerns::{of_account, of_list, of_reads};
 use super::left_out::sentence;
@@ -13,7 +13,9 @@ use crate::app::{self, Settings};
 use crate::control::{self, Command, End, Line};
 use crate::domain::{RouteName, Timestamp};
 use crate::env::Env;
-use crate::ledger::{FailingJob, HarvestShown, Ledger, LeftOut, OpenCount, ParkedCount, RouteRow, Unlinked};
+use crate::ledger::{
+    FailingJob, HarvestShown, LastLook, Ledger, LeftOut, Look, OpenCount, ParkedCount, RouteRow, Unlinked,
+};
 use chrono::TimeDelta;
 use serde::Serialize;
 use serde_json::Value;
@@ -34,6 +36,7 @@ struct View {
     beside: Vec<Beside>,
     lists: Vec<ListOf>,
     harvest: HarvestShown,
+    ledger_look: Option<LastLook>,
     runners: Vec<Value>,
 }
 
@@ -89,6 +92,9 @@ async fn look(settings: &Settings, ledger: &Ledger) -> anyhow::Result<View> {
     concerns.extend(lists.iter().filter_map(|list| of_list(list, &facts.routes)));
     concerns.extend(account.iter().filter_map(|list| of_account(list, Env::real().now())));
     concerns.extend(of_reads(&harvest));
+    let looked = ledger.look_last().await?;
+    concerns.extend(looked.as_ref().and_then(ledger_look));
+    concerns.sort_by_key(|concern| concern.weight);
     concerns.splice(0..0, ledger.freeze_now().await?.as_ref().map(frozen));
     let well = concerns.iter().all(|concern| concern.weight != Weight::Trouble);
     let skipped = ledger.left_out_counts(LeftOut::Skipped, None).await?;
@@ -105,6 +111,7 @@ async fn look(settings: &Settings, ledger: &Ledger) -> anyhow::Result<View> {
         beside,
         lists,
         harvest,
+        ledger_look: looked,
         runners,
     })
 }
@@ -168,6 +175,9 @@ fn text(view: &View, zone: Zone, now: Timestamp) -> String {
     }
     text.extend(view.lists.iter().map(|list| sweeps::line(list, zone)));
     text.push_str(&format!("\nDaemon: {}.\n", view.daemon));
+    if let Some(LastLook { at, look: Look::Sound }) = &view.ledger_look {
+        text.push_str(&format!("Ledger: looked over {}, sound.\n", zone.at(*at)));
+    }
     for runner in &view.runners {
         text.push_str(&runner_line(runner, zone));
     }

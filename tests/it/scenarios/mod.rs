@@ -30,6 +30,7 @@ mod identity;
 mod lanes;
 mod limits;
 mod lock_probe;
+mod looks;
 mod missing;
 mod narrowed;
 mod notes;
