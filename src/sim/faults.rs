@@ -101,6 +101,8 @@ pub enum Action {
     Latin1,
     /// The right answer under another content type.
     ContentType(String),
+    /// The right answer without this header, as a proxy may pass it on.
+    WithoutHeader(String),
 }
 
 /// Which requests an action meets, and how often.

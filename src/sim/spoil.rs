@@ -170,3 +170,9 @@ pub(super) fn typed(mut answer: Response, kind: &str) -> Response {
     }
     answer
 }
+
+/// The same answer without a header.
+pub(super) fn without(mut answer: Response, name: &str) -> Response {
+    answer.headers_mut().remove(name);
+    answer
+}
