@@ -3,6 +3,7 @@
 use crate::support::world::{CAMPAIGN, OTHER, Setup, World, key, minutes};
 use dialbridge::sim::dialler::DiallerConfig;
 use dialbridge::sim::dialler::config::{UserDataMatch, UserDataScope};
+use dialbridge::sim::faults::{Action, Rule};
 use serde_json::json;
 
 const MATCHES: [UserDataMatch; 4] = [
@@ -172,4 +173,25 @@ async fn does_a_dry_route_decide_and_send_nothing() {
     world.sync_all().await;
     assert_eq!(world.value(id, "Name"), json!("Ada"));
     world.assert_at_rest().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn is_nobody_doubled_where_the_answer_does_not_show_whose_contact_it_is() {
+    for batch_read in [true, false] {
+        let dialler = DiallerConfig { batch_read, ..DiallerConfig::default() };
+        let world = World::new(Setup { dialler, ..Setup::default() }).await;
+        let (ada, berta) = (world.record("Ada"), world.record("Berta"));
+        for id in [ada, berta] {
+            world.dialler.put(CAMPAIGN, &[("Name", "Somebody"), ("UserData", &key(id))]);
+        }
+        world.dialler.faults().add(Rule::new(Action::FieldLost("UserData".to_owned())));
+        world.try_all().await;
+        world.live(minutes(30)).await;
+        assert_eq!(world.dialler.journal().count("import"), 0, "{}", world.story().await);
+        world.dialler.faults().clear();
+        world.settle_down().await;
+        assert_eq!((world.contacts(ada).len(), world.contacts(berta).len()), (1, 1));
+        assert_eq!(world.value(ada, "Name"), json!("Ada"), "adopted once that is seen");
+        world.assert_at_rest().await;
+    }
 }
