@@ -1,6 +1,8 @@
 //! What happens when the dialler has a contact already?
 
-use crate::support::world::{CAMPAIGN, OTHER, Setup, World, key, minutes};
+use crate::support::world::{CAMPAIGN, LEADS, OTHER, Setup, WINBACK, World, key, minutes};
+use dialbridge::control::Command;
+use dialbridge::domain::policy::Job;
 use dialbridge::sim::dialler::DiallerConfig;
 use dialbridge::sim::dialler::config::{UserDataMatch, UserDataScope};
 use dialbridge::sim::faults::{Action, Rule};
@@ -194,4 +196,28 @@ async fn is_nobody_doubled_where_the_answer_does_not_show_whose_contact_it_is() 
         assert_eq!(world.value(ada, "Name"), json!("Ada"), "adopted once that is seen");
         world.assert_at_rest().await;
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn does_a_push_of_one_route_ask_for_its_own_keys_and_for_whoever_must_not_be_called() {
+    let world = World::new(Setup { more: WINBACK, ..Setup::default() }).await;
+    let (ada, no) = (world.record("Ada"), world.record("Berta"));
+    world.editor().edit(no, json!({ "do_not_call": true }));
+    world.pull().await.expect("a pull");
+    let asked = |world: &World, mark: u64, id: u64| {
+        let key = format!("winback-{id}");
+        let requests = world.dialler.journal().requests_since(mark);
+        let about = |text: &str| text.contains(&format!("\"{key}\"")) || text == key;
+        requests.iter().any(|asked| {
+            asked.query.iter().any(|(_, value)| about(value)) || about(&String::from_utf8_lossy(&asked.body))
+        })
+    };
+    let mark = world.mark();
+    world.must(Command::Sync { job: Some(Job::Push), route: Some(LEADS.into()), full: false }).await;
+    assert_eq!(world.contacts(ada).len(), 1, "the route's own are met and imported");
+    assert!(!asked(&world, mark, ada), "another route's key: {}", world.story().await);
+    assert!(asked(&world, mark, no), "who must not be called waits for nobody: {}", world.story().await);
+    world.push().await.expect("a push");
+    assert!(asked(&world, mark, ada));
+    world.assert_at_rest().await;
 }
