@@ -28,8 +28,9 @@ pub(super) fn mended(document: &str) -> Option<String> {
 struct Text {
     /// In quotes, with what is no JSON in it marked.
     written: String,
-    /// Where its end is a guess, because quotes stand in it: what it seems to hold.
+    /// Whether quotes stand in it, so that where it ends is a guess.
     guessed: bool,
+    /// Whether brackets do.
     holds_brackets: bool,
 }
 
