@@ -215,6 +215,7 @@ impl PushActivity {
             settle_after: self.settings.dialler.settle_after,
             schedule: self.settings.push.retry.clone(),
             retry_after_cap: self.settings.push.max_retry_after,
+            settle_calls: self.settings.push.settle_calls,
             ..PushLimits::default()
         };
         Ok(PushContext {

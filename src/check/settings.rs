@@ -159,6 +159,8 @@ pub struct PushSettings {
     pub retry: Vec<Duration>,
     /// Cap on Retry-After.
     pub max_retry_after: Duration,
+    /// A contact's calls must have come to rest for so long before it is deleted.
+    pub settle_calls: Duration,
 }
 
 /// `[harvest]`.

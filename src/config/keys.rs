@@ -203,6 +203,8 @@ sections! {
         retry: Vec<Duration>, Default, Kind::Durations(SECOND, DAY);
         /// A Retry-After is honoured up to this.
         max_retry_after: Duration, Default, Kind::Duration(SECOND, DAY);
+        /// A contact's calls must have come to rest for so long before it is deleted.
+        settle_calls: Duration, Default, Kind::Duration(MINUTE, DAY);
     }
 
     /// `[harvest]`.

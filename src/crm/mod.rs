@@ -6,6 +6,7 @@ mod bundled;
 mod burst;
 mod call;
 mod connector;
+mod ends;
 mod errors;
 mod extract;
 mod format;
@@ -14,6 +15,7 @@ mod pages;
 mod parse;
 mod parse_auth;
 mod parse_request;
+mod small;
 mod steps;
 mod template;
 #[cfg(test)]

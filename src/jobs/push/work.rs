@@ -140,10 +140,7 @@ impl Work<'_> {
             limit,
             after,
             absent_since: self.context.env.now() - quiet(self.context.limits.index_age),
-            only: match &self.context.scope {
-                Scope::Route(route) => Some(route.clone()),
-                Scope::All | Scope::Locks => None,
-            },
+            only: self.only(),
             clearing: ledger.clearing().await?,
             drips: self.drips(),
             plan: plan::plan,
@@ -164,6 +161,14 @@ impl Work<'_> {
         let links = leased.iter().map(|leased| (leased.link, plan::opens(leased))).collect();
         let answers = self.context.ledger.gate_ask_many(links).await?;
         Ok(leased.into_iter().zip(answers).collect())
+    }
+
+    /// The route that this push is for, if it is for one.
+    pub(super) fn only(&self) -> Option<RouteName> {
+        match &self.context.scope {
+            Scope::Route(route) => Some(route.clone()),
+            Scope::All | Scope::Locks => None,
+        }
     }
 
     /// The days of the routes that have a daily limit.
