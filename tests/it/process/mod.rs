@@ -1,6 +1,7 @@
 //! The real program as a user meets it: child processes, real signals, simulators over real HTTP.
 
 mod by_hand;
+mod careless;
 mod clock;
 mod config_cli;
 mod contacts;
