@@ -17,6 +17,7 @@ mod kill_random;
 mod names;
 mod network;
 mod output;
+mod plans;
 mod service;
 mod status;
 mod surroundings;
