@@ -16,9 +16,11 @@ use tokio::sync::Semaphore;
 /// So many passes through the queue at most: a lane advances by one operation in each.
 const PASSES: usize = 32;
 /// So many times what may be in flight is leased at most.
-const LEASED: usize = 4;
-/// So many times as much is under way at most, from the gate to the answer's commit.
-const UNDER_WAY: usize = 2;
+const LEASED: usize = 12;
+/// So many times as much is under way at most, from the gate to the answer's commit. Answers that wait for the disk
+/// together share its commit: with twice as much a third fewer imports were done in a second. What waits for its
+/// slot asks the gate again before it is sent, so that a longer queue makes no older permit.
+const UNDER_WAY: usize = 6;
 
 /// What a pass did.
 #[derive(Default)]
