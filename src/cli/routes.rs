@@ -1,6 +1,6 @@
 //! `route` and `freeze`: whether routes act.
 
-use super::output::Output;
+use super::output::{Output, print_line};
 use super::route_args::{FreezeArgs, RouteArgs, RouteVerb};
 use super::zone::Zone;
 use super::{blocks, send, status};
@@ -12,33 +12,49 @@ use std::path::Path;
 
 /// `route ...`.
 pub async fn route(config: &Path, verb: RouteVerb) -> anyhow::Result<End> {
-    let (args, word) = match verb {
+    let (args, word, until) = match verb {
         RouteVerb::List(json) => return status::routes(config, Output::new(json.json)).await,
-        RouteVerb::On(args) => (args, RouteWord::On),
-        RouteVerb::Dry(args) => (args, RouteWord::Dry),
-        RouteVerb::Resume(args) => (args, RouteWord::Resume),
+        RouteVerb::On(args) => (args, RouteWord::On, None),
+        RouteVerb::Dry(args) => (args, RouteWord::Dry, None),
+        RouteVerb::Resume(args) => (args, RouteWord::Resume, None),
         RouteVerb::Pilot { route, records, first, until } => {
             let whom = first
                 .map_or_else(|| Pilot::Records(records.into_iter().map(RecordId).collect()), Pilot::First);
             let until = end_of(config, until.as_deref())?;
-            (route, RouteWord::Pilot { whom, until })
+            (route, RouteWord::Pilot { whom, until }, until)
         }
         RouteVerb::Pause { route, until, harvest } => {
             let until = end_of(config, until.as_deref())?;
-            (route, RouteWord::Pause { until, harvest_too: harvest })
+            (route, RouteWord::Pause { until, harvest_too: harvest }, until)
         }
     };
     let RouteArgs { route, reason } = args;
-    let route = known::route(&app::load(config)?, &route)?.id.clone();
+    let settings = app::load(config)?;
+    let route = known::route(&settings, &route)?.id.clone();
     let command = Command::Route { route, word, reason };
-    send::send(config, command, Output::new(false)).await
+    let end = send::send(config, command, Output::new(false)).await?;
+    if let (End::Done | End::ParkedNew, Some(until)) = (end, until) {
+        print_line(&format!(
+            "it ends by itself at {}; then the route is what it was before",
+            Zone::of(&settings).at(until)
+        ));
+    }
+    Ok(end)
 }
 
 /// `freeze`.
 pub async fn freeze(config: &Path, args: FreezeArgs) -> anyhow::Result<End> {
     let until = end_of(config, args.until.as_deref())?;
     let command = Command::Freeze { reason: args.reason, until, even_locks: args.even_locks };
-    send::send(config, command, Output::new(false)).await
+    let end = send::send(config, command, Output::new(false)).await?;
+    if end == End::Done {
+        let by_itself =
+            |at| Ok::<_, anyhow::Error>(format!("by itself at {}", Zone::of(&app::load(config)?).at(at)));
+        let ends = until.map(by_itself).transpose()?;
+        let ends = ends.unwrap_or_else(|| "with `dialbridge thaw --reason TEXT`".to_owned());
+        print_line(&format!("it ends {ends}; what waited is sent then"));
+    }
+    Ok(end)
 }
 
 /// `thaw`.

@@ -98,16 +98,10 @@ impl Control {
     pub(super) async fn freeze(&self, order: FreezeOrder, answer: &Answer) -> Result<End, LedgerError> {
         let (even_locks, until) = (order.even_locks, order.until);
         self.ledger.freeze_begin(order).await?;
-        let end = until.map_or_else(
-            || "until `dialbridge thaw`".to_owned(),
-            |until| format!("until {}", until.format("%Y-%m-%d %H:%M UTC")),
-        );
         answer.text(if even_locks {
-            format!(
-                "frozen {end}: nothing is written, LOCKS INCLUDED: whoever says no meanwhile may be called"
-            )
+            "frozen: nothing is written, LOCKS INCLUDED: whoever says no meanwhile may be called"
         } else {
-            format!("frozen {end}: nothing but locks is written; reading and harvesting go on")
+            "frozen: nothing but locks is written; reading and harvesting go on"
         });
         answer.data(json!({ "frozen": true, "until": until, "even_locks": even_locks }));
         Ok(End::Done)

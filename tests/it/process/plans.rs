@@ -81,7 +81,8 @@ async fn is_a_freeze_the_first_line_with_who_why_until_when_and_what_ends_it() {
     house.switched_on().await;
     house.run(&["sync", "push"]).await.expect(0);
     let locked = |id: u64| house.dialler.contacts_with(&format!("leads-{id}"))[0].locked;
-    house.run(&["freeze", "--until", "2h", "--reason", "the auditor is here"]).await.expect(0);
+    let freeze = ["freeze", "--until", "2h", "--reason", "the auditor is here"];
+    house.run(&freeze).await.expect(0).says("it ends by itself at 2");
     house.crm.editor().edit(1, json!({ "city": "Elsewhere" }));
     house.crm.editor().archive(2, true);
     house.run(&["sync"]).await.expect(0);
@@ -129,7 +130,7 @@ async fn does_a_pilot_begin_with_one_record_and_go_on_with_the_first_few() {
     story(&house, "leads-4").await.says("route leads set to PILOT: my own number");
     story(&house, "leads-1").await.says("waits: route leads is a pilot, and this record is none of it");
     let first = ["route", "pilot", "leads", "--first", "2", "--until", "2h", "--reason", "two more"];
-    house.run(&first).await.expect(0);
+    house.run(&first).await.expect(0).says("it ends by itself at 2");
     house.run(&["sync", "push"]).await.expect(0);
     assert_eq!(house.dialler.len(), 3);
     house.run(&["status"]).await.expect(0).says("is a pilot").says(", until 2").says("two more");
