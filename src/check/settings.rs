@@ -148,6 +148,8 @@ pub struct RouteSettings {
     pub max_new_per_day: Option<u32>,
     /// More changed contacts in one run need approval.
     pub max_changed_per_run: u32,
+    /// Changed contacts a day.
+    pub max_changed_per_day: Option<u32>,
     /// Conditions, join key and fields, compiled.
     pub mapping: Arc<Mapping>,
 }

@@ -42,6 +42,8 @@ pub struct Leased {
     pub decided_at: Timestamp,
     /// When it was leased.
     pub leased_at: Timestamp,
+    /// Whether it belongs to a wave: what is wished by a single answer does not.
+    pub in_wave: bool,
     /// Whether a person asked for it: then the route's state does not hold it.
     pub by_hand: bool,
     /// An update by hand: what it sends, whatever the record maps to.
@@ -64,7 +66,7 @@ pub(super) fn read(tx: &Transaction<'_>, id: OperationId, now: Timestamp) -> rus
     }
     tx.prepare_cached(
         "SELECT o.kind, o.code, o.params, o.body, o.attempts, o.decided_at, o.cause, o.contact_id AS sent_to, l.route,
-                l.record_id, l.client, l.user_data, l.campaign_id
+                o.wave_id IS NOT NULL AS in_wave, l.record_id, l.client, l.user_data, l.campaign_id
          FROM operations o JOIN links l ON l.id = o.link_id WHERE o.id = ?1",
     )?
     .query_row([id.0], |row| {
@@ -91,6 +93,7 @@ pub(super) fn read(tx: &Transaction<'_>, id: OperationId, now: Timestamp) -> rus
             attempts: row.get("attempts")?,
             decided_at: get_time(row, "decided_at")?,
             leased_at: now,
+            in_wave: row.get("in_wave")?,
             by_hand: row.get::<_, String>("cause")?.starts_with("person:"),
             given: given.clone(),
             clearing: Clearing::Never,

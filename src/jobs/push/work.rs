@@ -2,12 +2,11 @@
 
 use super::send::{Fate, Sent};
 use super::storing::Storing;
-use super::{PushRoute, Work, brake, plan, quiet};
-use crate::domain::{OperationId, Reason, ReasonCode, RecordId, RouteName, Timestamp};
+use super::{DailyLimit, PushRoute, Work, brake, plan, quiet};
+use crate::domain::{OperationId, Reason, ReasonCode, RecordId, RouteName};
 use crate::jobs::{JobError, identity, settle};
 use crate::ledger::{Drip, GateAnswer, LeaseOrder, Leased, QueuePlace};
 use crate::runtime::Scope;
-use chrono_tz::Tz;
 use futures_util::StreamExt as _;
 use futures_util::future::OptionFuture;
 use futures_util::stream::{FuturesOrdered, FuturesUnordered};
@@ -171,19 +170,15 @@ impl Work<'_> {
         }
     }
 
-    /// The days of the routes that have a daily limit.
+    /// The days of the routes that have daily limits.
     pub(super) fn drips(&self) -> Vec<Drip> {
         let now = self.context.env.now();
         let of = |(route, known): (&RouteName, &PushRoute)| {
-            let limit = known.drip?;
-            Some(Drip {
-                route: route.clone(),
-                since: day_began(now, limit.zone),
-                most: limit.most,
-                fresh_since: now - quiet(self.callable_age(Some(route))),
-            })
+            let fresh_since = now - quiet(self.callable_age(Some(route)));
+            let today = |limit: &DailyLimit| limit.today(route, now, fresh_since);
+            known.daily.iter().map(today).collect::<Vec<_>>()
         };
-        self.context.routes.iter().filter_map(of).collect()
+        self.context.routes.iter().flat_map(of).collect()
     }
 
     /// Counts what became of an operation; answers why the pass must stop, if it must.
@@ -291,12 +286,3 @@ fn stopped_text(route: &RouteName, status: u16) -> String {
 
 /// How long an operation with an old decision waits where the CRM cannot be read.
 pub(super) const HOLD: Duration = Duration::from_secs(60);
-
-/// When the local day of an instant began: the first instant that has its date.
-fn day_began(now: Timestamp, zone: Tz) -> Timestamp {
-    let midnight = now.with_timezone(&zone).date_naive().and_time(chrono::NaiveTime::MIN);
-    // Where the clock is set forward at midnight, the day begins an hour later.
-    (0..=3)
-        .find_map(|hours| (midnight + chrono::TimeDelta::hours(hours)).and_local_timezone(zone).earliest())
-        .map_or(now, |local| local.with_timezone(&chrono::Utc))
-}

@@ -1,6 +1,7 @@
 //! The real program as a user meets it: child processes, real signals, simulators over real HTTP.
 
 mod by_hand;
+mod careless;
 mod clock;
 mod config_cli;
 mod contacts;
@@ -16,6 +17,7 @@ mod kill_random;
 mod names;
 mod network;
 mod output;
+mod plans;
 mod service;
 mod status;
 mod surroundings;
