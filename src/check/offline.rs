@@ -99,7 +99,11 @@ fn settings(raw: &RawConfig, validators: &Validators<'_>, notes: &mut Notes<'_>)
         },
         ledger,
         log: LogSettings {
-            format: if raw.log.format.value == "json" { LogFormat::Json } else { LogFormat::Text },
+            format: match raw.log.format.value.as_str() {
+                "json" => LogFormat::Json,
+                "journald" => LogFormat::Journald,
+                _ => LogFormat::Text,
+            },
             level: raw.log.level.value.clone(),
         },
         control_socket,

@@ -192,6 +192,8 @@ pub enum LogFormat {
     Text,
     /// For machines.
     Json,
+    /// Into systemd's journal, each field as a field of its own.
+    Journald,
 }
 
 /// `[log]`.

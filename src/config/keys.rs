@@ -237,8 +237,8 @@ sections! {
 
     /// `[log]`.
     RawLog "log" named false {
-        /// For people or for machines.
-        format: String, Default, Kind::Choice(&["text", "json"]);
+        /// For people, for machines, or for the journal.
+        format: String, Default, Kind::Choice(&["text", "json", "journald"]);
         /// The least serious line that is written.
         level: String, Default, Kind::Choice(&["error", "warn", "info", "debug", "trace"]);
     }

@@ -4,6 +4,7 @@
 
 mod bundled;
 mod burst;
+mod by_ids;
 mod call;
 mod connector;
 mod ends;

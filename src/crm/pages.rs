@@ -90,7 +90,7 @@ impl Endpoint {
             let asked = request.url.clone();
             let called = self.send(what, request).await.map_err(Unread::of_answer)?;
             let raw = root(what, &called.body)?;
-            let items = rows_of(what, listing, raw)?;
+            let items = raw.map_or(Ok(Vec::new()), |raw| rows_of(what, listing, raw))?;
             let (mut ids, mut rows): (Vec<_>, Vec<_>) = items.iter().map(|item| read(item)).unzip();
             if !self.stands_still(what, listing, bindings.clone(), &position, &ids, read).await? {
                 position = again(what, &position)?;
@@ -102,16 +102,18 @@ impl Endpoint {
                 ids.drain(..known);
                 rows.drain(..known);
             }
-            let next = if is_more(what, listing, raw, items.len(), rows.len())? {
-                let seen = Seen { raw, ids: &ids, end: begin + items.len() as u64, asked: &asked };
-                let next = self.step(what, listing, &position, &seen, &called.links)?;
-                let bare = listing.paging == Paging::Link && called.links.is_empty();
-                if next.is_none() && bare && items.len() >= listing.limit {
-                    self.ends_without_links(what, listing, bindings, &position).await?;
+            let next = match raw {
+                Some(raw) if is_more(what, listing, raw, items.len(), rows.len())? => {
+                    let seen = Seen { raw, ids: &ids, end: begin + items.len() as u64, asked: &asked };
+                    let next = self.step(what, listing, &position, &seen, &called.links)?;
+                    let bare = listing.paging == Paging::Link && called.links.is_empty();
+                    if next.is_none() && bare && items.len() >= listing.limit {
+                        self.ends_without_links(what, listing, bindings, &position).await?;
+                    }
+                    next
                 }
-                next
-            } else {
-                None
+                // An answer without a body (204) is a list without rows, and its end.
+                Some(_) | None => None,
             };
             if next.as_ref() == Some(&position) {
                 let why = "the page after this one is this one: the CRM ignores the paging";
@@ -138,7 +140,8 @@ impl Endpoint {
             Position::Number { page, edge: (last, back), .. } => {
                 bindings.insert(Slot::Page, Value::from(page.saturating_sub(1)));
                 let called = self.call(what, &listing.request, &bindings).await?;
-                let items = rows_of(what, listing, root(what, &called.body)?)?;
+                let raw = root(what, &called.body)?;
+                let items = raw.map_or(Ok(Vec::new()), |raw| rows_of(what, listing, raw))?;
                 let place = usize::try_from(*back).ok().and_then(|back| items.len().checked_sub(back));
                 let there = place.and_then(|place| items.get(place)).and_then(|item| read(item).0);
                 Ok(there.as_ref() == Some(last))

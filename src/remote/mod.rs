@@ -10,6 +10,7 @@ mod backoff;
 mod breaker;
 mod client;
 mod grant;
+mod hidden;
 pub mod http;
 mod limits;
 mod mend;

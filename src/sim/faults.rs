@@ -105,6 +105,8 @@ pub enum Action {
     ContentType(String),
     /// The right answer without this header, as a proxy may pass it on.
     WithoutHeader(String),
+    /// The right answer, compressed by gzip. Only a real HTTP client undoes that.
+    Gzip,
 }
 
 /// Which requests an action meets, and how often.

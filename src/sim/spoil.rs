@@ -7,9 +7,12 @@ use crate::env::Env;
 use axum::body::{Body, to_bytes};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use futures_util::{StreamExt, stream};
 use http::{HeaderValue, StatusCode, header};
 use serde_json::Value;
+use std::io::Write as _;
 use std::time::Duration;
 
 pub(super) fn status(code: u16, retry_after: RetryAfter, now: Timestamp) -> Response {
@@ -173,6 +176,15 @@ async fn rewritten(answer: Response, change: impl Fn(&str, &mut Value)) -> Respo
         change(key, value);
     }
     Response::from_parts(parts, Body::from(Value::Object(object).to_string()))
+}
+
+/// The same answer, compressed.
+pub(super) async fn compressed(answer: Response) -> Response {
+    let (mut parts, body) = collected(answer).await;
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    let bytes = encoder.write_all(&body).and_then(|()| encoder.finish()).unwrap_or_default();
+    parts.headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    Response::from_parts(parts, Body::from(bytes))
 }
 
 /// The same answer under another content type.

@@ -43,6 +43,15 @@ pub enum Login {
     Token(String),
 }
 
+/// How a list without records is answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Empty {
+    /// As a list that has none.
+    List,
+    /// With status 204 and no body at all, as Zoho does.
+    NoContent,
+}
+
 /// How the simulated CRM behaves.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
@@ -77,6 +86,11 @@ pub struct Settings {
     pub bare_last_page: bool,
     /// Whether every list is answered with status 200 and an error in its body.
     pub error_in_200: bool,
+    /// How a list without records is answered.
+    pub empty: Empty,
+    /// So many fields of a record are answered at most, in the order of their names, and nothing says that there are
+    /// more: a cap of the CRM's own, or rights that were narrowed.
+    pub fields_cap: Option<usize>,
 }
 
 impl Default for Settings {
@@ -97,6 +111,8 @@ impl Default for Settings {
             pages_in_a_circle: false,
             bare_last_page: false,
             error_in_200: false,
+            empty: Empty::List,
+            fields_cap: None,
         }
     }
 }
