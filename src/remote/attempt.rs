@@ -99,7 +99,11 @@ impl Inner {
         };
         let mut body = self.config.bad_text.applied(body);
         if let Err(fault) = judge_success(status, &headers, &body) {
-            body = self.config.bad_text.mended(&body).ok_or_else(|| failed(fault))?;
+            // Only what was no JSON is mended: a status or a type that is not believed stays so.
+            let mended = self.config.bad_text.mended(&body);
+            body = mended
+                .filter(|body| judge_success(status, &headers, body).is_ok())
+                .ok_or_else(|| failed(fault))?;
         }
         let body = body.slice_ref(strip_bom(&body));
         for check in self.config.body_check.iter().chain(&context.expects) {
