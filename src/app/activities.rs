@@ -1,5 +1,6 @@
 //! The jobs as activities of runners: each run ends in one line for people.
 
+use super::limits::daily_limits;
 use super::parts::RoutePart;
 use crate::check::Settings;
 use crate::dialler::ImportMode;
@@ -10,7 +11,7 @@ use crate::jobs::JobError;
 use crate::jobs::campaigns::{WantedCampaign, pin_campaigns};
 use crate::jobs::identity::Sides;
 use crate::jobs::pull::{PullContext, pull};
-use crate::jobs::push::{DailyLimit, PushContext, PushLimits, PushRoute, Refresher, Resting, push};
+use crate::jobs::push::{PushContext, PushLimits, PushRoute, Refresher, Resting, push};
 use crate::jobs::refusal;
 use crate::ledger::{Counts, Ledger, RunEnd};
 use crate::runtime::{Activator, Activity, Ask, Outcome, RunLog, Scope};
@@ -207,10 +208,7 @@ impl PushActivity {
                     policy: part.pull.route.policy,
                     import_mode: ImportMode { overwrite: true, reset: flag, unlock: flag },
                     max_decision_age: part.settings.max_decision_age,
-                    drip: part
-                        .settings
-                        .max_new_per_day
-                        .map(|most| DailyLimit { most, zone: part.settings.time_zone }),
+                    daily: daily_limits(&part.settings),
                 };
                 (name.clone(), route)
             })
@@ -220,6 +218,7 @@ impl PushActivity {
             settle_after: self.settings.dialler.settle_after,
             schedule: self.settings.push.retry.clone(),
             retry_after_cap: self.settings.push.max_retry_after,
+            settle_calls: self.settings.push.settle_calls,
             ..PushLimits::default()
         };
         Ok(PushContext {

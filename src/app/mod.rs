@@ -6,6 +6,7 @@ pub mod daemon;
 pub mod demo;
 pub mod in_process;
 pub mod known;
+pub mod limits;
 pub mod local;
 pub mod parts;
 pub mod plan;

@@ -89,7 +89,49 @@ pub async fn run(options: SimulateOptions) -> anyhow::Result<()> {
         "dialler  {}   token {TOKEN:?}, campaigns \"Spring leads\" and \"Winback\"",
         simulated.dialler_url()
     );
+    say!("\nA config for them, to begin with. Its token: printf %s {TOKEN} > sim-token; chmod 600 sim-token");
+    say!("{}", config(&simulated));
     say!("Ctrl-C ends both; nothing is kept.");
     tokio::signal::ctrl_c().await.context("Ctrl-C cannot be waited for")?;
     Ok(())
+}
+
+/// A config that fits what is served, for a first day without a real server.
+fn config(simulated: &Simulated) -> String {
+    format!(
+        r#"
+[dialler]
+base_url     = "{dialler}"
+token_file   = "sim-token"
+time_zone    = "Europe/Berlin"
+country      = "DE"
+release      = "3.39"
+allow_http   = true                       # both are on this machine
+
+[crm.sales]
+connector    = "sim-id"
+base_url     = "{crm}"
+token_file   = "sim-token"
+allow_http   = true
+
+[route.leads]
+crm          = "sales"
+campaign     = "{campaign}"
+only_if      = "phone and active"
+block_if     = "phone_blacklisted or do_not_call"
+pull         = "*/2 * * * *"
+harvest      = "*/5 * * * *"
+
+[route.leads.fields]
+Name         = "name"
+PhoneNumber1 = "phone"
+City         = "city"
+
+[ledger]
+path         = "sim.sqlite"
+"#,
+        dialler = simulated.dialler_url(),
+        crm = simulated.crm_url(),
+        campaign = CAMPAIGN.0,
+    )
 }

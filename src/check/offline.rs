@@ -91,6 +91,7 @@ fn settings(raw: &RawConfig, validators: &Validators<'_>, notes: &mut Notes<'_>)
         push: PushSettings {
             retry: raw.push.retry.value.clone(),
             max_retry_after: *raw.push.max_retry_after,
+            settle_calls: *raw.push.settle_calls,
         },
         harvest: HarvestSettings {
             audit_active: *raw.harvest.audit_active,

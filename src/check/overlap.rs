@@ -14,8 +14,9 @@ pub(super) fn check(routes: &BTreeMap<RouteName, RouteSettings>, notes: &mut Not
     let all: Vec<&RouteSettings> = routes.values().collect();
     for (index, second) in all.iter().enumerate() {
         for first in &all[..index] {
-            if let Some(problem) = compare(first, second) {
-                notes.problem(problem);
+            match compare(first, second) {
+                Some(problem) => notes.problem(problem),
+                None => one_list(first, second).into_iter().for_each(|warning| notes.warning(warning)),
             }
         }
     }
@@ -33,6 +34,18 @@ fn compare(first: &RouteSettings, second: &RouteSettings) -> Option<Problem> {
         let given = format!("{other} can give the same value as {one} of [route.{a}]");
         Problem::new(format!("route.{b}.user_data"), given, "UserData that differ over all routes")
             .remedy(format!("Let each begin with another text, for example \"'{b}.' ~ id\""))
+    })
+}
+
+/// Two routes from the same records into one campaign: whoever both take stands there under two keys.
+fn one_list(first: &RouteSettings, second: &RouteSettings) -> Option<Problem> {
+    let one = (&first.crm, &first.object, &first.campaign) == (&second.crm, &second.object, &second.campaign);
+    one.then(|| {
+        let given = format!("the campaign of [route.{}], filled from the same records", first.name);
+        Problem::new(format!("route.{}.campaign", second.name), given, "a campaign of its own").remedy(
+            "A record that both routes take stands in the campaign twice, under two UserData, and is called twice: make \
+             sure that no record meets both their only_if, or write one route",
+        )
     })
 }
 

@@ -3,7 +3,7 @@
 use super::finding::{Finding, Level};
 use super::settings::RouteSettings;
 use crate::crm::{CrmRead, Page};
-use crate::domain::{Reason, Record};
+use crate::domain::{Reason, Record, suggest};
 use crate::env::Env;
 use crate::mapping::Condition;
 use std::collections::{BTreeMap, BTreeSet};
@@ -107,9 +107,12 @@ fn judge_page(
     missing.retain(|(_, missing), _| !unknown.contains(missing));
     let undecided = missing.len() < before;
     let none_at_all = missing.values().any(|count| *count == records.len());
-    findings.extend(
-        missing.iter().map(|((key, missing), count)| missing_name(name, key, missing, *count, records.len())),
-    );
+    let names: BTreeSet<&str> =
+        records.iter().flat_map(|record| record.fields.keys().map(String::as_str)).collect();
+    for ((key, missing), count) in &missing {
+        let near = suggest(missing, names.iter().copied());
+        findings.push(missing_name(name, key, (missing, near), *count, records.len()));
+    }
     if missing.is_empty() && !undecided {
         findings.push(Finding::new(Level::Ok, name, "real records carry every name in the expressions"));
     }
@@ -121,11 +124,20 @@ fn judge_page(
 }
 
 /// A name that all records lack is a mistake; one that some lack is a CRM that leaves out what is empty.
-fn missing_name(about: &str, key: &str, missing: &str, count: usize, of: usize) -> Finding {
+fn missing_name(
+    about: &str,
+    key: &str,
+    (missing, near): (&str, Option<&str>),
+    count: usize,
+    of: usize,
+) -> Finding {
     if count == of {
         let text = format!("{key}: a real record carries no {missing:?}");
-        let remedy = "See the field's name in the CRM and the rights of the token's user: an absent field is never \
-                      read as false.";
+        let hint = near.map(|near| format!("Did you mean {near:?}? ")).unwrap_or_default();
+        let remedy = format!(
+            "{hint}See the field's name in the CRM and the rights of the token's user: an absent field is never read as \
+             false."
+        );
         return Finding::new(Level::Error, about, text).remedy(remedy);
     }
     let text = format!("{key}: {count} of the first {of} records carry no {missing:?}");

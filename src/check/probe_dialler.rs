@@ -186,8 +186,11 @@ impl Counts {
 
     /// What one sweep costs the dialler (users 32); it should have five times as long until the next.
     fn load(&self, about: &str, took: Duration) -> Finding {
-        let megabytes = self.bytes.div_ceil(1_000_000);
-        let text = format!("each harvest reads this list whole: {megabytes} MB in {} s", took.as_secs());
+        let size = match self.bytes {
+            bytes @ 0..1_000_000 => format!("{} kB", bytes.div_ceil(1_000)),
+            bytes => format!("{} MB", bytes.div_ceil(1_000_000)),
+        };
+        let text = format!("each harvest reads this list whole: {size} in {} s", took.as_secs());
         let minutes = (took.as_secs() * 5).div_ceil(60);
         let finding = Finding::new(Level::Note, about, text);
         if minutes < 2 {

@@ -173,12 +173,20 @@ pub(super) fn zone(key: &str, text: &Setting<String>, notes: &mut Notes<'_>) -> 
     if zone.is_none() {
         let names = chrono_tz::TZ_VARIANTS.iter().map(|zone| zone.name());
         let problem = Problem::new(key, format!("{:?}", text.value), "a time zone such as \"Europe/Berlin\"");
-        notes.problem(match suggest(&text.value, names) {
+        notes.problem(match city(&text.value).or_else(|| suggest(&text.value, names)) {
             Some(near) => problem.remedy(format!("Did you mean {near}?")),
             None => problem,
         });
     }
     zone
+}
+
+/// The zone that is named after a city: people leave out the continent.
+fn city(text: &str) -> Option<&'static str> {
+    let wanted = text.trim().replace(' ', "_");
+    let last = |name: &'static str| name.rsplit('/').next().unwrap_or(name);
+    let mut names = chrono_tz::TZ_VARIANTS.iter().map(|zone| zone.name());
+    names.find(|name| name.contains('/') && last(name).eq_ignore_ascii_case(&wanted))
 }
 
 /// Two capitals; whether there is such a country is known where numbers are read.

@@ -80,6 +80,7 @@ pub(super) fn route(
         max_new_per_run: *raw.max_new_per_run,
         max_new_per_day: raw.max_new_per_day.as_ref().map(|most| most.value),
         max_changed_per_run: *raw.max_changed_per_run,
+        max_changed_per_day: raw.max_changed_per_day.as_ref().map(|most| most.value),
         mapping: Arc::new(mapping?),
     })
 }

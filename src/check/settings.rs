@@ -148,6 +148,8 @@ pub struct RouteSettings {
     pub max_new_per_day: Option<u32>,
     /// More changed contacts in one run need approval.
     pub max_changed_per_run: u32,
+    /// Changed contacts a day.
+    pub max_changed_per_day: Option<u32>,
     /// Conditions, join key and fields, compiled.
     pub mapping: Arc<Mapping>,
 }
@@ -159,6 +161,8 @@ pub struct PushSettings {
     pub retry: Vec<Duration>,
     /// Cap on Retry-After.
     pub max_retry_after: Duration,
+    /// A contact's calls must have come to rest for so long before it is deleted.
+    pub settle_calls: Duration,
 }
 
 /// `[harvest]`.

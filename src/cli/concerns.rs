@@ -1,11 +1,12 @@
 //! What a person should know first, and what to do about it. Pure: the facts are arguments.
 
+use super::zone::Zone;
 use crate::domain::Timestamp;
 use crate::domain::identity::Difference;
 use crate::domain::policy::{RouteState, WaveKind};
 use crate::ledger::{
-    CompanionTrouble, FailingJob, FreezeRow, LastLook, Look, OpenCount, OverwrittenCount, ParkedCount,
-    RouteRow, WaveRow,
+    CompanionTrouble, DayFull, FailingJob, FreezeRow, LastLook, Look, OpenCount, OverwrittenCount,
+    ParkedCount, RouteRow, WaveRow,
 };
 use serde::Serialize;
 
@@ -51,9 +52,11 @@ pub struct Facts<'a> {
     pub parked: &'a [ParkedCount],
     /// What waits.
     pub to_send: &'a [OpenCount],
+    /// In which zone times are told.
+    pub zone: Zone,
 }
 
-/// The heaviest first.
+/// What these facts say; others may join it before it is put [`in_order`].
 pub fn concerns(facts: &Facts<'_>) -> Vec<Concern> {
     let mut found: Vec<Concern> = facts.differences.iter().map(differs).collect();
     if facts.daemon_down {
@@ -69,10 +72,15 @@ pub fn concerns(facts: &Facts<'_>) -> Vec<Concern> {
     found.extend(facts.parked.iter().map(parked));
     found.extend(facts.to_send.iter().filter(|open| open.state == "uncertain").map(in_doubt));
     if facts.differences.is_empty() {
-        found.extend(facts.routes.iter().filter_map(|row| not_on(row)));
+        found.extend(facts.routes.iter().filter_map(|row| not_on(row, facts.zone)));
     }
-    found.sort_by_key(|concern| concern.weight);
     found
+}
+
+/// The heaviest first.
+pub fn in_order(mut concerns: Vec<Concern>) -> Vec<Concern> {
+    concerns.sort_by_key(|concern| concern.weight);
+    concerns
 }
 
 fn stopped(row: &RouteRow) -> Option<Concern> {
@@ -109,15 +117,28 @@ fn failing(job: &FailingJob) -> Concern {
 }
 
 /// Everything stands still, because a person said so.
-pub fn frozen(freeze: &FreezeRow) -> Concern {
-    let locks =
-        if freeze.even_locks { "nothing is written, NOT EVEN LOCKS" } else { "nothing but locks is written" };
+pub fn frozen(freeze: &FreezeRow, zone: Zone) -> Concern {
     Concern {
         weight: Weight::Trouble,
-        what: format!("FROZEN by {}: {locks} ({})", freeze.who, freeze.text),
+        what: frozen_in_words(freeze, zone),
         since: Some(freeze.since),
-        remedy: "`dialbridge thaw --reason TEXT` ends it; what waited is sent then".to_owned(),
+        remedy: THAW.to_owned(),
     }
+}
+
+/// How a freeze ends.
+pub const THAW: &str = "`dialbridge thaw --reason TEXT` ends it; what waited is sent then";
+
+/// Who froze what, until when, and why.
+pub fn frozen_in_words(freeze: &FreezeRow, zone: Zone) -> String {
+    let locks = if freeze.even_locks {
+        "nothing is written, NOT EVEN LOCKS: whoever says no meanwhile may be called"
+    } else {
+        "nothing but locks is written"
+    };
+    let until =
+        freeze.until.map_or_else(|| "until it is thawed".to_owned(), |at| format!("until {}", zone.at(at)));
+    format!("FROZEN by {}, {until} ({}): {locks}", freeze.who, freeze.text)
 }
 
 /// All routes are paused, because the ledger or a side is not what it was.
@@ -151,20 +172,42 @@ pub fn ledger_look(last: &LastLook) -> Option<Concern> {
 
 /// More at once than the route's limit allows.
 pub fn wave(wave: &WaveRow) -> Concern {
-    let what = match wave.kind {
-        WaveKind::New => "new contacts",
-        WaveKind::Changed => "changes",
-    };
     Concern {
         weight: Weight::Person,
-        what: format!(
-            "{} {what} of route {} wait for approval: more than {} at once",
-            wave.waiting, wave.route, wave.bound
-        ),
+        what: format!("wave {} needs approval: {}", wave.id, wave_in_words(wave)),
         since: Some(wave.since),
         remedy: format!(
-            "`dialbridge plan show --route {}`, then `dialbridge plan approve {} --reason TEXT` or `reject`",
-            wave.route, wave.id
+            "`dialbridge plan show --wave {id}` shows it; then `dialbridge plan approve {id} --reason TEXT` or `plan reject \
+             {id} --reason TEXT`. Meanwhile nothing of it is sent",
+            id = wave.id
+        ),
+    }
+}
+
+/// What a wave wants, and which limit holds it.
+pub fn wave_in_words(wave: &WaveRow) -> String {
+    let (what, limit) = match wave.kind {
+        WaveKind::New => ("new contacts", "max_new_per_run"),
+        WaveKind::Changed => ("changes", "max_changed_per_run"),
+    };
+    format!("{} {what} of route {}, more than {} at once ({limit})", wave.waiting, wave.route, wave.bound)
+}
+
+/// A route has sent as much today as it may.
+pub fn day_full(full: &DayFull) -> Concern {
+    let (what, key) = match full.kind {
+        WaveKind::New => ("new contacts", "max_new_per_day"),
+        WaveKind::Changed => ("changes", "max_changed_per_day"),
+    };
+    Concern {
+        weight: Weight::Note,
+        what: format!(
+            "{} {what} of route {} wait for tomorrow: {} a day are sent ({key})",
+            full.waiting, full.route, full.most
+        ),
+        since: None,
+        remedy: format!(
+            "nothing, if that is meant; else raise {key} in the config, then `systemctl reload dialbridge`"
         ),
     }
 }
@@ -179,7 +222,7 @@ pub fn overwritten(count: &OverwrittenCount) -> Concern {
         ),
         since: Some(count.since),
         remedy: format!(
-            "`dialbridge ledger contact {}` tells one's story (`ledger operations` has them all): is it the same person,              and who else fills the campaign? Said for {OVERWRITTEN_DAYS} days; their history is read by itself",
+            "`dialbridge ledger contact {}` tells one's story (`ledger operations` has them all): is it the same person, and who else fills the campaign? Said for {OVERWRITTEN_DAYS} days; their history is read by itself",
             count.example
         ),
     }
@@ -225,16 +268,20 @@ fn in_doubt(open: &OpenCount) -> Concern {
     }
 }
 
-fn not_on(row: &RouteRow) -> Option<Concern> {
+fn not_on(row: &RouteRow, zone: Zone) -> Option<Concern> {
     let (does, remedy) = match row.state {
         RouteState::On => return None,
         RouteState::Dry => ("decides and sends nothing but locks", "`dialbridge route on"),
         RouteState::Pilot => ("is a pilot: it acts for a few records only", "`dialbridge route on"),
+        RouteState::Paused if row.harvest_paused => {
+            ("is paused: it sends nothing but locks and harvests nothing", "`dialbridge route resume")
+        }
         RouteState::Paused => ("is paused: it sends nothing but locks", "`dialbridge route resume"),
     };
+    let until = row.ends_at().map(|at| format!(", until {}", zone.at(at))).unwrap_or_default();
     Some(Concern {
         weight: Weight::Note,
-        what: format!("route {} {does} ({}: {})", row.route, row.state_who, row.state_text),
+        what: format!("route {} {does}{until} ({}: {})", row.route, row.state_who, row.state_text),
         since: Some(row.state_since),
         remedy: format!("if that is not meant: {remedy} {} --reason TEXT`", row.route),
     })

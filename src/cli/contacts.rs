@@ -40,9 +40,9 @@ pub async fn run(config: &Path, verb: ContactsVerb) -> anyhow::Result<End> {
             Output::new(json.json).value(&rows, || history_text(&rows));
             Ok(End::Done)
         }
-        ContactsVerb::Import { route, record } => {
+        ContactsVerb::Import { route, record, reason } => {
             let route = known::route(&app::load(config)?, &route)?.id.clone();
-            let command = Command::SendRecord { route, record: RecordId(record) };
+            let command = Command::SendRecord { route, record: RecordId(record), reason };
             send::send(config, command, Output::new(false)).await
         }
         ContactsVerb::Update { contact, set, reason } => update(config, &contact, &set, reason).await,

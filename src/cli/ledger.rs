@@ -19,8 +19,9 @@ use std::path::Path;
 /// Runs one of the ledger's verbs.
 pub async fn run(config: &Path, verb: LedgerVerb) -> anyhow::Result<End> {
     match verb {
-        LedgerVerb::Retry(what) => {
-            let command = Command::Retry { what: parked(config, what)? };
+        LedgerVerb::Retry { what, reason } => {
+            let reason = reason.unwrap_or_default();
+            let command = Command::Retry { what: parked(config, what)?, reason };
             send::send(config, command, Output::new(false)).await
         }
         LedgerVerb::Discard { what, reason } => {
@@ -85,7 +86,9 @@ async fn read(settings: &Settings, ledger: &Ledger, verb: LedgerVerb) -> anyhow:
         LedgerVerb::Backup { file, json } => {
             ledger_file::backup(ledger, file, Output::new(json.json)).await?;
         }
-        LedgerVerb::Retry(_) | LedgerVerb::Discard { .. } => bail!("a verb that changes something was read"),
+        LedgerVerb::Retry { .. } | LedgerVerb::Discard { .. } => {
+            bail!("a verb that changes something was read")
+        }
     }
     Ok(End::Done)
 }

@@ -11,6 +11,7 @@ mod ledger;
 mod ledger_file;
 mod left_out;
 mod output;
+mod plan;
 mod route_args;
 mod routes;
 mod send;
@@ -77,7 +78,7 @@ async fn run(cli: Cli) -> End {
         Verb::Try(args) => trial::run(&config, args).await,
         Verb::Status(json) => status::status(&config, Output::new(json.json)).await,
         Verb::Route(verb) => routes::route(&config, verb).await,
-        Verb::Plan(verb) => routes::plan(&config, verb).await,
+        Verb::Plan(verb) => plan::run(&config, verb).await,
         Verb::Freeze(args) => routes::freeze(&config, args).await,
         Verb::Thaw { reason } => routes::thaw(&config, reason).await,
         Verb::Takeover { yes, json } => takeover::run(&config, yes, Output::new(json.json)).await,
@@ -116,7 +117,7 @@ fn fail(error: &anyhow::Error) -> End {
 async fn sync(config: &Path, args: args::SyncArgs) -> anyhow::Result<End> {
     let output = Output::new(args.json.json);
     if args.dry_run {
-        return routes::show(config, args.route.as_deref(), output).await;
+        return plan::show(config, args.route.as_deref(), output).await;
     }
     let settings = app::load(config)?;
     let job = args.job.map(|job| match job {

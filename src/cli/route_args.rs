@@ -1,7 +1,7 @@
 //! The arguments of `route`, `plan` and `freeze`.
 
 use super::args::Json;
-use clap::{Args, Subcommand};
+use clap::{ArgGroup, Args, Subcommand};
 
 /// `route`.
 #[derive(Debug, Subcommand)]
@@ -13,16 +13,20 @@ pub enum RouteVerb {
     /// Decide, show, send nothing but locks. Where a new route begins.
     Dry(RouteArgs),
     /// Act for a few records only.
+    #[command(group = ArgGroup::new("whom").required(true).args(["records", "first"]))]
     Pilot {
         /// The route and why.
         #[command(flatten)]
         route: RouteArgs,
         /// These records, by their id in the CRM; may be given several times.
-        #[arg(long = "record", required_unless_present = "first", conflicts_with = "first")]
+        #[arg(long = "record")]
         records: Vec<String>,
         /// The first so many that are to be imported.
         #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
         first: Option<u32>,
+        /// Its end: a span ("2h"), a day or an instant; then the route is what it was before.
+        #[arg(long)]
+        until: Option<String>,
     },
     /// Send nothing but locks; harvesting goes on.
     Pause {
@@ -62,11 +66,14 @@ pub enum PlanVerb {
         #[command(flatten)]
         json: Json,
     },
-    /// What waits on a route and would be sent, by reason, with examples.
+    /// What waits on a route and would be sent, by reason and by field, with examples; what needs approval by itself.
     Show {
         /// One route; all without it.
-        #[arg(long)]
+        #[arg(long, conflicts_with = "wave")]
         route: Option<String>,
+        /// One wave that needs approval, as `plan list` numbers it.
+        #[arg(long)]
+        wave: Option<i64>,
         /// For programs.
         #[command(flatten)]
         json: Json,

@@ -1,7 +1,8 @@
 //! `status` and `route list`: is it well, what is to be done, then the details.
 
 use super::concerns::{
-    Concern, Facts, OVERWRITTEN_DAYS, Weight, companion, concerns, frozen, ledger_look, overwritten, wave,
+    Concern, Facts, OVERWRITTEN_DAYS, THAW, Weight, companion, concerns, day_full, frozen, frozen_in_words,
+    in_order, ledger_look, overwritten, wave,
 };
 use super::harvest_concerns::{of_account, of_list, of_reads};
 use super::left_out::sentence;
@@ -14,12 +15,13 @@ use crate::control::{self, Command, End, Line};
 use crate::domain::{RouteName, Timestamp};
 use crate::env::Env;
 use crate::ledger::{
-    FailingJob, HarvestShown, LastLook, Ledger, LeftOut, Look, OpenCount, ParkedCount, RouteRow, Unlinked,
+    DayFull, FailingJob, FreezeRow, HarvestShown, LastLook, Ledger, LeftOut, Look, OpenCount, ParkedCount,
+    RouteRow, Unlinked, WaveRow,
 };
 use chrono::TimeDelta;
 use serde::Serialize;
 use serde_json::Value;
-use std::io::ErrorKind;
+use std::io::{ErrorKind, IsTerminal as _};
 use std::path::Path;
 
 /// Everything `status` says.
@@ -27,7 +29,11 @@ use std::path::Path;
 struct View {
     well: bool,
     daemon: &'static str,
+    /// The freeze that stands; the first of the concerns then.
+    frozen: Option<FreezeRow>,
     concerns: Vec<Concern>,
+    waves: Vec<WaveRow>,
+    days_full: Vec<DayFull>,
     routes: Vec<RouteRow>,
     failing: Vec<FailingJob>,
     parked: Vec<ParkedCount>,
@@ -51,8 +57,10 @@ struct Beside {
 pub async fn status(config: &Path, output: Output) -> anyhow::Result<End> {
     let settings = app::load(config)?;
     let ledger = app::open_reading(&settings).await?;
-    let view = look(&settings, &ledger).await?;
-    output.value(&view, || text(&view, Zone::of(&settings), Env::real().now()));
+    let now = Env::real().now();
+    let view = look(&settings, &ledger, now).await?;
+    let ink = if std::io::stdout().is_terminal() { Ink::Red } else { Ink::Plain };
+    output.value(&view, || text(&view, Zone::of(&settings), now, ink));
     Ok(End::Done)
 }
 
@@ -61,10 +69,10 @@ pub async fn status(config: &Path, output: Output) -> anyhow::Result<End> {
 /// # Errors
 /// The daemon or the ledger cannot be asked.
 pub async fn told(settings: &Settings, ledger: &Ledger, now: Timestamp) -> anyhow::Result<String> {
-    Ok(text(&look(settings, ledger).await?, Zone::of(settings), now))
+    Ok(text(&look(settings, ledger, now).await?, Zone::of(settings), now, Ink::Plain))
 }
 
-async fn look(settings: &Settings, ledger: &Ledger) -> anyhow::Result<View> {
+async fn look(settings: &Settings, ledger: &Ledger, now: Timestamp) -> anyhow::Result<View> {
     let (daemon, runners) = ask(settings).await?;
     let routes = ledger.routes_list().await?;
     let failing = ledger.jobs_failing().await?;
@@ -79,30 +87,38 @@ async fn look(settings: &Settings, ledger: &Ledger) -> anyhow::Result<View> {
         failing: &failing,
         parked: &parked,
         to_send: &to_send,
+        zone: Zone::of(settings),
     };
     let companions = ledger.companions_in_trouble().await?;
     let mut concerns = concerns(&facts);
     concerns.splice(0..0, companions.iter().map(companion));
-    concerns.extend(ledger.waves_list(None, false).await?.iter().map(wave));
+    let waves = ledger.waves_list(None, false).await?;
+    concerns.extend(waves.iter().map(wave));
+    let days_full = app::limits::days_full(settings, ledger, now).await?;
+    concerns.extend(days_full.iter().map(day_full));
     let met = ledger.overwritten_counts(TimeDelta::days(OVERWRITTEN_DAYS)).await?;
     concerns.extend(met.iter().map(overwritten));
     let lists = sweeps::lists(ledger, &facts.routes).await?;
     let harvest = ledger.harvest_shown().await?;
     let account = ledger.list_cost(None).await?;
     concerns.extend(lists.iter().filter_map(|list| of_list(list, &facts.routes)));
-    concerns.extend(account.iter().filter_map(|list| of_account(list, Env::real().now())));
+    concerns.extend(account.iter().filter_map(|list| of_account(list, now)));
     concerns.extend(of_reads(&harvest));
     let looked = ledger.look_last().await?;
     concerns.extend(looked.as_ref().and_then(ledger_look));
-    concerns.sort_by_key(|concern| concern.weight);
-    concerns.splice(0..0, ledger.freeze_now().await?.as_ref().map(frozen));
+    let mut concerns = in_order(concerns);
+    let freeze = ledger.freeze_now().await?;
+    concerns.splice(0..0, freeze.as_ref().map(|freeze| frozen(freeze, Zone::of(settings))));
     let well = concerns.iter().all(|concern| concern.weight != Weight::Trouble);
     let skipped = ledger.left_out_counts(LeftOut::Skipped, None).await?;
     let beside = beside(ledger, &routes).await?;
     Ok(View {
         well,
         daemon,
+        frozen: freeze,
         concerns,
+        waves,
+        days_full,
         routes,
         failing,
         parked,
@@ -137,17 +153,43 @@ async fn ask(settings: &Settings) -> anyhow::Result<(&'static str, Vec<Value>)> 
     }
 }
 
-fn text(view: &View, zone: Zone, now: Timestamp) -> String {
-    let of = |weight: Weight| view.concerns.iter().filter(|concern| concern.weight == weight).count();
-    let mut text = match (of(Weight::Trouble), of(Weight::Person)) {
-        (0, 0) => "All is well.\n".to_owned(),
-        (0, waiting) => format!("It is well; {waiting} things wait for a person.\n"),
-        (trouble, _) => format!("NOT WELL: {trouble} things are wrong.\n"),
-    };
-    if !view.concerns.is_empty() {
+/// How the first line stands out.
+#[derive(Debug, Clone, Copy)]
+enum Ink {
+    /// Not at all.
+    Plain,
+    /// In red, on a terminal.
+    Red,
+}
+
+/// Everything stands still: nobody must have to look for that.
+fn frozen_line(freeze: &FreezeRow, zone: Zone, now: Timestamp, ink: Ink) -> String {
+    let since = format!("since {}, {}", zone.at(freeze.since), roughly(now - freeze.since));
+    let line = format!("{} ({since}). {THAW}.", frozen_in_words(freeze, zone));
+    match ink {
+        Ink::Plain => format!("{line}\n"),
+        Ink::Red => format!("\u{1b}[1;31m{line}\u{1b}[0m\n"),
+    }
+}
+
+fn text(view: &View, zone: Zone, now: Timestamp, ink: Ink) -> String {
+    let mut text = String::new();
+    if let Some(freeze) = &view.frozen {
+        text.push_str(&frozen_line(freeze, zone, now, ink));
+    }
+    // The freeze has been told.
+    let concerns = &view.concerns[usize::from(view.frozen.is_some())..];
+    let of = |weight: Weight| concerns.iter().filter(|concern| concern.weight == weight).count();
+    text.push_str(&match (of(Weight::Trouble), of(Weight::Person), &view.frozen) {
+        (0, 0, Some(_)) => "All else is well.\n".to_owned(),
+        (0, 0, None) => "All is well.\n".to_owned(),
+        (0, waiting, _) => format!("It is well; {waiting} things wait for a person.\n"),
+        (trouble, _, _) => format!("NOT WELL: {trouble} things are wrong.\n"),
+    });
+    if !concerns.is_empty() {
         text.push_str("\nWhat to do\n");
     }
-    for (number, concern) in (1..).zip(&view.concerns) {
+    for (number, concern) in (1..).zip(concerns) {
         let since = concern
             .since
             .map(|at| format!(" (since {}, {})", zone.at(at), roughly(now - at)))
@@ -241,12 +283,13 @@ fn routes_table(routes: &[RouteRow], zone: Zone) -> String {
         .map(|row| {
             let state =
                 if row.stopped.is_some() { format!("{}, STOPPED", row.state) } else { row.state.to_string() };
+            let until = row.ends_at().map(|at| format!(", until {},", zone.at(at))).unwrap_or_default();
             vec![
                 row.route.to_string(),
                 state,
                 row.campaign_name.clone().unwrap_or_else(|| "not resolved yet".to_owned()),
                 row.cursor.map_or("never pulled".to_owned(), |at| zone.at(at)),
-                format!("{} {}: {}", zone.at(row.state_since), row.state_who, row.state_text),
+                format!("{}{until} {}: {}", zone.at(row.state_since), row.state_who, row.state_text),
             ]
         })
         .collect();

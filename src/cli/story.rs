@@ -3,7 +3,7 @@
 use super::table::table;
 use super::zone::Zone;
 use crate::domain::{RouteName, Timestamp};
-use crate::ledger::{CallView, ContactStory, Event, LinkStory, LockShown, Person};
+use crate::ledger::{CallView, ContactStory, Event, LinkStory, LockShown, Person, Waiting, WaitsFor};
 
 /// Calls as a table.
 pub(super) fn calls_table(calls: &[CallView], zone: Zone) -> String {
@@ -111,7 +111,34 @@ fn now(link: &LinkStory, shown: &LockShown, zone: Zone) -> String {
         let since = link.record_since.map(|at| format!(" since {}", zone.at(at))).unwrap_or_default();
         text.push_str(&format!("The record is {state}{since}: {why}.\n"));
     }
+    text.extend(link.waiting.iter().map(|waiting| waits(waiting, link, zone)));
     text
+}
+
+/// What is to be sent, and what lets it go.
+fn waits(waiting: &Waiting, link: &LinkStory, zone: Zone) -> String {
+    let route = RouteName(link.route.clone());
+    let why = match waiting.waits_for {
+        WaitsFor::Takeover => "all routes are paused (identity); `dialbridge status` says why".to_owned(),
+        WaitsFor::Thaw => "everything is frozen; `dialbridge thaw` ends that".to_owned(),
+        WaitsFor::Stopped => format!("route {route} is stopped; `dialbridge status` says why"),
+        WaitsFor::Dry => format!("route {route} is dry; `dialbridge route on {route}` sends it"),
+        WaitsFor::Paused => format!("route {route} is paused; `dialbridge route resume {route}` sends it"),
+        WaitsFor::Pilot => format!("route {route} is a pilot, and this record is none of it"),
+        WaitsFor::Approval => {
+            let wave = waiting.wave.unwrap_or_default();
+            format!("wave {wave} needs approval; `dialbridge plan show --wave {wave}`")
+        }
+        WaitsFor::Later => format!("it is tried again at {}", zone.at(waiting.not_before)),
+        WaitsFor::Turn => {
+            "something else of this contact is under way or in doubt, and goes first".to_owned()
+        }
+        WaitsFor::Push => {
+            "it goes with the next push, or on the next day where the route's daily limit is reached"
+                .to_owned()
+        }
+    };
+    format!("Its {} (operation {}) waits: {why}.\n", waiting.kind, waiting.operation)
 }
 
 /// What can be known of a lock beyond that the dialler took it.
@@ -178,8 +205,29 @@ fn tell(event: &Event, zone: Zone) -> Option<String> {
                 .map_or("the record".to_owned(), |number| format!("the number {number}"));
             format!("block on {whom} lifted: {}{by}", event.before.as_deref().unwrap_or("its end had come"))
         }
+        "word" | "route" | "wave" | "freeze" => said(event, zone),
         _ => format!("{} {}{why}", event.kind, event.what),
     })
+}
+
+/// What a person said, until when, and why.
+fn said(event: &Event, zone: Zone) -> String {
+    let what = match (event.kind.as_str(), event.what.as_str(), event.state.as_str()) {
+        ("word", "send", _) => "SENT BY HAND, whatever the route's state".to_owned(),
+        ("word", "retry", _) => "to be TRIED AGAIN".to_owned(),
+        ("word", _, _) => "PUT ASIDE until it changes".to_owned(),
+        ("route", state, route) => {
+            format!("route {} set to {}", RouteName(route.to_owned()), state.to_uppercase())
+        }
+        ("wave", wave, state) => format!("wave {wave} {}", state.to_uppercase()),
+        (_, _, "ended") => "THAWED".to_owned(),
+        (_, reach, _) => format!("FROZEN, {reach}"),
+    };
+    let until = event.before.as_deref().and_then(|until| until.parse().ok());
+    let until = until.map(|at| format!(", until {}", zone.at(at))).unwrap_or_default();
+    let why = event.after.as_deref().filter(|text| !text.is_empty());
+    let why = why.map(|text| format!(": {text}")).unwrap_or_default();
+    format!("{what}{until}{why}{}", by(&event.cause))
 }
 
 /// Who or what caused it, in words.

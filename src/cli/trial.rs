@@ -25,8 +25,9 @@ pub async fn run(config: &Path, args: TryArgs) -> anyhow::Result<End> {
     }
     let mut answer = shown(&tried, hide);
     let mut end = End::Done;
-    if args.send {
-        let command = Command::SendRecord { route, record };
+    // Clap lets neither of the two stand without the other.
+    if let Some(reason) = args.reason.filter(|_| args.send) {
+        let command = Command::SendRecord { route, record, reason };
         if output.is_json() {
             let (ended, sent) = send::send_for_values(config, command).await?;
             (end, answer["sent"]) = (ended, Value::Array(sent));

@@ -193,6 +193,8 @@ sections! {
         max_new_per_day: u32, Optional, Kind::Integer(1, 10_000_000);
         /// More changed contacts than that in one run need approval.
         max_changed_per_run: u32, Default, Kind::Integer(0, 10_000_000);
+        /// Changed contacts a day; the rest waits for the next one.
+        max_changed_per_day: u32, Optional, Kind::Integer(1, 10_000_000);
         /// Dialler field = expression over the record.
         fields: BTreeMap<String, Setting<String>>, Required, Kind::Texts;
     }
@@ -203,6 +205,8 @@ sections! {
         retry: Vec<Duration>, Default, Kind::Durations(SECOND, DAY);
         /// A Retry-After is honoured up to this.
         max_retry_after: Duration, Default, Kind::Duration(SECOND, DAY);
+        /// A contact's calls must have come to rest for so long before it is deleted.
+        settle_calls: Duration, Default, Kind::Duration(MINUTE, DAY);
     }
 
     /// `[harvest]`.

@@ -81,12 +81,21 @@ fn read_file(path: &Path) -> Result<String, Problem> {
     if bytes.len() as u64 > MOST_BYTES {
         return Err(Problem::new("config", "more than 1 MiB", "a config file in TOML").at(place));
     }
-    String::from_utf8(bytes).map_err(|error| {
-        let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
-        let line = good.iter().filter(|byte| **byte == b'\n').count() + 1;
-        Problem::new("config", "bytes that are no UTF-8", "text in UTF-8")
-            .at(Place { line: Some(line), ..place })
-    })
+    String::from_utf8(bytes).map_err(|error| no_utf8(&error, place))
+}
+
+/// Editors on Windows write other encodings still; who sees nothing wrong on the screen must be told what to do.
+fn no_utf8(error: &std::string::FromUtf8Error, place: Place) -> Problem {
+    let bytes = error.as_bytes();
+    let good = &bytes[..error.utf8_error().valid_up_to()];
+    let line = good.iter().filter(|byte| **byte == b'\n').count() + 1;
+    let (given, from) = match bytes {
+        [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..] => ("text in UTF-16", "utf-16"),
+        _ => ("bytes that are no UTF-8, such as an umlaut as an old Windows editor saves it", "windows-1252"),
+    };
+    Problem::new("config", given, "text in UTF-8")
+        .remedy(format!("Save it as UTF-8, or: iconv -f {from} -t utf-8 {} > NEW", place.file))
+        .at(Place { line: Some(line), ..place })
 }
 
 fn unreadable(path: &Path, error: &std::io::Error) -> Problem {

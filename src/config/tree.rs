@@ -78,11 +78,20 @@ impl Walk<'_> {
         self.bad_lines.push(line);
         let what = match message.split_once(", expected ") {
             Some((what, expected)) => (what, expected.to_owned()),
-            None if message == "duplicate key" => (message, "each key once in its table".into()),
             None => (message, "TOML".to_owned()),
         };
         let place = self.place(&span);
-        self.problems.push(Problem::new("TOML", what.0, what.1).at(place));
+        let problem = match message {
+            "duplicate key" => {
+                let key = self.file.text.get(span).unwrap_or_default().trim();
+                Problem::new("TOML", format!("{key} stands there twice"), "each key once in its table")
+            }
+            _ if message.starts_with("string values must be quoted") => {
+                Problem::new("TOML", "a text without quotes", "KEY = \"text\"")
+            }
+            _ => Problem::new("TOML", what.0, what.1),
+        };
+        self.problems.push(problem.at(place));
     }
 
     fn broken_header(&self) -> bool {

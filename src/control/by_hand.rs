@@ -2,7 +2,7 @@
 
 use super::{Answer, ContactAct, Control, End};
 use crate::domain::{Block, BlockSubject, ContactId, OperationKind, RecordId, RouteName};
-use crate::ledger::{GateAnswer, HandAct, LedgerError};
+use crate::ledger::{GateAnswer, HandAct, LedgerError, Said};
 use crate::runtime::Ask;
 
 impl Control {
@@ -47,7 +47,7 @@ impl Control {
         &self,
         route: RouteName,
         record: RecordId,
-        who: String,
+        said: Said,
         answer: &Answer,
     ) -> Result<End, LedgerError> {
         let Some(pull) = self.runners.pulls.get(&route) else {
@@ -56,7 +56,7 @@ impl Control {
         };
         self.ledger.hints_add(route.clone(), vec![record.clone()], "hand").await?;
         let mut end = self.run(pull, Ask::by_hand(), answer).await?;
-        let operations = self.ledger.record_send_by_hand(route, record, who).await?;
+        let operations = self.ledger.record_send_by_hand(route, record, said).await?;
         if operations.is_empty() {
             answer.text("nothing is to be sent for this record");
             return Ok(end);

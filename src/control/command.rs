@@ -2,6 +2,7 @@
 
 use crate::domain::policy::Job;
 use crate::domain::{BlockSubject, ContactId, RecordId, RouteName, Timestamp};
+use crate::ledger::Pilot;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -84,6 +85,9 @@ pub enum Command {
     Retry {
         /// Which.
         what: Parked,
+        /// Why, where it was said.
+        #[serde(default)]
+        reason: String,
     },
     /// Put a parked item aside until it changes.
     Discard {
@@ -118,6 +122,8 @@ pub enum Command {
         route: RouteName,
         /// The record.
         record: RecordId,
+        /// Why.
+        reason: String,
     },
     /// The work goes on from this ledger, whatever differs.
     Takeover {
@@ -134,10 +140,13 @@ pub enum Command {
 pub enum RouteWord {
     /// Decide, send nothing but locks.
     Dry,
-    /// Act for these records only.
-    Pilot(Vec<RecordId>),
-    /// Act for the first so many records only.
-    PilotFirst(u32),
+    /// Act for a few records only.
+    Pilot {
+        /// Which.
+        whom: Pilot,
+        /// Its end; then the route is what it was before.
+        until: Option<Timestamp>,
+    },
     /// Act.
     On,
     /// Send nothing but locks.

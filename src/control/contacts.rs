@@ -2,7 +2,7 @@
 
 use super::{Answer, Control, End};
 use crate::domain::{ContactId, FieldName, OperationId};
-use crate::ledger::{GateAnswer, HandUpdate, LedgerError, Mapped};
+use crate::ledger::{GateAnswer, HandUpdate, LedgerError, Mapped, Said};
 use crate::runtime::Ask;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -10,18 +10,12 @@ use std::collections::BTreeMap;
 /// A contact of nobody's belongs to the whole config.
 const CLIENT: &str = "default";
 
-/// Who does it by hand, and why.
-pub(super) struct HandText {
-    pub(super) who: String,
-    pub(super) reason: String,
-}
-
 impl Control {
     pub(super) async fn contact_update(
         &self,
         contact: ContactId,
         values: BTreeMap<String, Value>,
-        text: HandText,
+        said: Said,
         numbers: Vec<String>,
         answer: &Answer,
     ) -> Result<End, LedgerError> {
@@ -36,8 +30,8 @@ impl Control {
         if !numbers.is_empty() && self.is_shut(contact, numbers, answer).await? {
             return Ok(End::Failed);
         }
-        let HandText { who, reason } = text;
-        let update = self.ledger.contact_update_by_hand(CLIENT.to_owned(), contact, fields, who, reason);
+        let Said { who, text } = said;
+        let update = self.ledger.contact_update_by_hand(CLIENT.to_owned(), contact, fields, who, text);
         match update.await? {
             HandUpdate::Queued(operation) => self.send_and_show(operation, answer).await,
             HandUpdate::Mapped(Mapped { route, record, fields }) => {

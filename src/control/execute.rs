@@ -1,12 +1,11 @@
 //! Carries commands out: through the ledger and the runners, never past them.
 
-use super::contacts::HandText;
 use super::{Answer, Command, End, Parked};
 use crate::domain::policy::Beside;
 use crate::domain::{Block, BlockSubject, Reason, ReasonCode, RouteName, Timestamp};
 use crate::env::Env;
 use crate::jobs::identity::Sides;
-use crate::ledger::{FreezeOrder, Ledger, LedgerError};
+use crate::ledger::{FreezeOrder, Ledger, LedgerError, Said};
 use crate::runtime::{Activator, Ask, Outcome};
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -69,7 +68,9 @@ impl Control {
         match command {
             Command::Sync { job, route, full } => self.sync(job, route, full, answer).await,
             Command::BelieveMissing { route } => self.believe_missing(route, who, answer).await,
-            Command::Route { route, word, reason } => self.route(route, word, who, reason, answer).await,
+            Command::Route { route, word, reason } => {
+                self.route(route, word, Said { who, text: reason }, answer).await
+            }
             Command::Freeze { reason, until, even_locks } => {
                 self.freeze(FreezeOrder { until, even_locks, who, text: reason }, answer).await
             }
@@ -81,15 +82,18 @@ impl Control {
             Command::BlockRemove { client, subject, reason } => {
                 self.block_remove(client, subject, who, reason, answer).await
             }
-            Command::Retry { what } => self.retry(what, who, answer).await,
-            Command::Discard { what, reason } => self.discard(what, reason, answer).await,
+            Command::Retry { what, reason } => self.retry(what, Said { who, text: reason }, answer).await,
+            Command::Discard { what, reason } => self.discard(what, Said { who, text: reason }, answer).await,
             Command::Contact { contact, act, reason } => {
                 self.contact(contact, act, who, reason, answer).await
             }
             Command::ContactUpdate { contact, values, numbers, reason } => {
-                self.contact_update(contact, values, HandText { who, reason }, numbers, answer).await
+                let said = Said { who, text: reason };
+                self.contact_update(contact, values, said, numbers, answer).await
             }
-            Command::SendRecord { route, record } => self.send_record(route, record, who, answer).await,
+            Command::SendRecord { route, record, reason } => {
+                self.send_record(route, record, Said { who, text: reason }, answer).await
+            }
             Command::Takeover { confirmed } => self.takeover(confirmed, who, answer).await,
             Command::Status => {
                 self.status(answer);
@@ -177,14 +181,14 @@ impl Control {
         Ok(End::Done)
     }
 
-    async fn retry(&self, what: Parked, who: String, answer: &Answer) -> Result<End, LedgerError> {
+    async fn retry(&self, what: Parked, said: Said, answer: &Answer) -> Result<End, LedgerError> {
         let found = match &what {
-            Parked::Operation(id) => self.ledger.operation_retry(*id, who).await?,
+            Parked::Operation(id) => self.ledger.operation_retry(*id, said).await?,
             Parked::Record { route, record } => {
-                self.ledger.record_retry(route.clone(), record.clone()).await?
+                self.ledger.record_retry(route.clone(), record.clone(), said).await?
             }
             Parked::All { route } => {
-                let (records, operations) = self.ledger.parked_retry_all(route.clone(), who).await?;
+                let (records, operations) = self.ledger.parked_retry_all(route.clone(), said).await?;
                 if records + operations == 0 {
                     answer.text("done, nothing to do: nothing is parked");
                     return Ok(End::Done);
@@ -203,10 +207,11 @@ impl Control {
         Ok(End::Done)
     }
 
-    async fn discard(&self, what: Parked, reason: String, answer: &Answer) -> Result<End, LedgerError> {
+    async fn discard(&self, what: Parked, said: Said, answer: &Answer) -> Result<End, LedgerError> {
+        let text = format!("put aside until it changes ({})", said.text);
         let found = match what {
-            Parked::Operation(id) => self.ledger.operation_discard(id).await?,
-            Parked::Record { route, record } => self.ledger.record_discard(route, record).await?,
+            Parked::Operation(id) => self.ledger.operation_discard(id, said).await?,
+            Parked::Record { route, record } => self.ledger.record_discard(route, record, said).await?,
             Parked::All { .. } => {
                 answer.error("put items aside one by one: each needs its own look");
                 return Ok(End::Usage);
@@ -216,7 +221,7 @@ impl Control {
             answer.error("nothing parked by that name; `dialbridge ledger parked` lists what is");
             return Ok(End::Failed);
         }
-        answer.text(format!("put aside until it changes ({reason})"));
+        answer.text(text);
         Ok(End::Done)
     }
 

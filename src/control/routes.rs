@@ -3,7 +3,7 @@
 use super::{Answer, Control, End, RouteWord, WaveOrder};
 use crate::domain::RouteName;
 use crate::domain::policy::{Beside, PassReason, RouteState};
-use crate::ledger::{Changed, FreezeOrder, LedgerError, NewState, Pilot, StateChange, Unlinked, WaveWord};
+use crate::ledger::{Changed, FreezeOrder, LedgerError, NewState, Said, StateChange, Unlinked, WaveWord};
 use crate::runtime::Ask;
 use serde_json::json;
 
@@ -12,19 +12,17 @@ impl Control {
         &self,
         route: RouteName,
         word: RouteWord,
-        who: String,
-        reason: String,
+        said: Said,
         answer: &Answer,
     ) -> Result<End, LedgerError> {
         let state = match word {
             RouteWord::Dry => NewState::Dry,
-            RouteWord::Pilot(records) => NewState::Pilot(Pilot::Records(records)),
-            RouteWord::PilotFirst(first) => NewState::Pilot(Pilot::First(first)),
+            RouteWord::Pilot { whom, until } => NewState::Pilot { whom, until },
             RouteWord::On => NewState::On,
             RouteWord::Pause { until, harvest_too } => NewState::Paused { until, harvest_too },
             RouteWord::Resume => NewState::Resumed,
         };
-        let acts = matches!(state, NewState::On | NewState::Pilot(_));
+        let acts = matches!(state, NewState::On | NewState::Pilot { .. });
         if (acts || state == NewState::Resumed) && !self.tell_differences(answer).await?.is_empty() {
             answer.error(format!("route {route} stays paused until `dialbridge takeover`"));
             return Ok(End::Failed);
@@ -33,7 +31,7 @@ impl Control {
             answer.text(format!("route {route} stays dry: {why}"));
             return Ok(End::Failed);
         }
-        let change = StateChange { state, who, text: reason };
+        let change = StateChange { state, said };
         let Some(now) = self.ledger.route_set_state(route.clone(), change).await? else {
             answer.error(self.unknown_route(&route));
             return Ok(End::Usage);
@@ -46,7 +44,7 @@ impl Control {
                 return Ok(End::Usage);
             }
         };
-        answer.text(said(&route, now.state));
+        answer.text(state_in_words(&route, now.state));
         if decided_anew {
             answer.text("what it decided while it was dry is decided anew before anything is sent:");
         }
@@ -100,16 +98,10 @@ impl Control {
     pub(super) async fn freeze(&self, order: FreezeOrder, answer: &Answer) -> Result<End, LedgerError> {
         let (even_locks, until) = (order.even_locks, order.until);
         self.ledger.freeze_begin(order).await?;
-        let end = until.map_or_else(
-            || "until `dialbridge thaw`".to_owned(),
-            |until| format!("until {}", until.format("%Y-%m-%d %H:%M UTC")),
-        );
         answer.text(if even_locks {
-            format!(
-                "frozen {end}: nothing is written, LOCKS INCLUDED: whoever says no meanwhile may be called"
-            )
+            "frozen: nothing is written, LOCKS INCLUDED: whoever says no meanwhile may be called"
         } else {
-            format!("frozen {end}: nothing but locks is written; reading and harvesting go on")
+            "frozen: nothing but locks is written; reading and harvesting go on"
         });
         answer.data(json!({ "frozen": true, "until": until, "even_locks": even_locks }));
         Ok(End::Done)
@@ -192,7 +184,7 @@ fn beside_ours(route: &RouteName, unlinked: &Unlinked) -> String {
     )
 }
 
-fn said(route: &RouteName, state: RouteState) -> String {
+fn state_in_words(route: &RouteName, state: RouteState) -> String {
     match state {
         RouteState::On => format!("route {route} is on: what is decided is sent"),
         RouteState::Pilot => {

@@ -137,6 +137,7 @@ mod tests {
             state_who: String::new(),
             state_until: None,
             state_after: None,
+            pilot_until: None,
             harvest_paused: false,
             waves_held: 0,
             state_text: String::new(),

@@ -1,7 +1,8 @@
 //! Operations for people: what is open, what became of one, and what a person lets go for one record.
 
 use super::sql::{get_reason, get_reason_opt, get_time, get_time_opt};
-use super::{Ledger, LedgerError};
+use super::words::{self, About};
+use super::{Ledger, LedgerError, Said};
 use crate::domain::{ContactId, OperationId, Reason, RecordId, RouteName, Timestamp};
 use rusqlite::OptionalExtension as _;
 use serde::Serialize;
@@ -51,15 +52,19 @@ impl Ledger {
         &self,
         route: RouteName,
         record: RecordId,
-        who: String,
+        said: Said,
     ) -> Result<Vec<OperationId>, LedgerError> {
+        let now = self.env.now();
         self.write("record_send_by_hand", move |tx| {
+            words::keep(tx, now, "send", About::Record(&route, &record), &said)?;
             tx.prepare_cached(
                 "UPDATE operations SET cause = ?3
                  WHERE state = 'waiting'
                    AND link_id = (SELECT id FROM links WHERE route = ?1 AND record_id = ?2) RETURNING id",
             )?
-            .query_map((route.0, record.0, format!("person:{who}")), |row| row.get(0).map(OperationId))?
+            .query_map((route.0, record.0, format!("person:{}", said.who)), |row| {
+                row.get(0).map(OperationId)
+            })?
             .collect()
         })
         .await

@@ -87,7 +87,7 @@ impl Ledger {
     }
 }
 
-fn standing(connection: &Connection, now: &str) -> rusqlite::Result<Option<FreezeRow>> {
+pub(super) fn standing(connection: &Connection, now: &str) -> rusqlite::Result<Option<FreezeRow>> {
     connection
         .prepare_cached(
             "SELECT since, until, even_locks, who, text FROM freezes

@@ -1,7 +1,7 @@
 //! Leases: operations on their way out. The row says `sending`, with the body, before the first byte
 //! leaves; so after a crash every operation in that state is uncertain, and nothing else is.
 
-use super::acts::acts;
+use super::acts::{acts, day};
 use super::by_hand_update::mapped;
 use super::decisions::{Cause, insert_operation, next_generation};
 use super::drip::{Drip, Today};
@@ -42,7 +42,7 @@ pub struct LeaseOrder {
     pub only: Option<RouteName>,
     /// How fields are emptied.
     pub clearing: Clearing,
-    /// The routes that may import so many contacts a day and no more.
+    /// The routes that may import or change so many contacts a day and no more.
     pub drips: Vec<Drip>,
     /// Computes what is sent.
     pub plan: Planner,
@@ -79,8 +79,10 @@ const QUEUE: &str = concat!(
      WHERE o.state = 'waiting' AND o.kind <> 'lock' AND o.not_before <= :now
        AND (o.not_before, o.id) > (:after, :after_id) AND (:only IS NULL OR l.route = :only)
        AND (o.kind <> 'import' OR l.absent_at >= :absent OR (l.contact_id IS NOT NULL AND l.vanished_at IS NULL))
-       AND (o.kind <> 'import' OR o.cause LIKE 'person:%'
-            OR NOT EXISTS (SELECT 1 FROM json_each(:full_of_old) f WHERE f.key = l.route AND o.decided_at < f.value))
+       AND (o.cause LIKE 'person:%'
+            OR NOT EXISTS (SELECT 1 FROM json_each(:full_of_old) f WHERE o.decided_at < f.value AND f.key = ",
+    day!(),
+    "))
        AND NOT EXISTS (SELECT 1 FROM operations b WHERE b.link_id = o.link_id
               AND (b.state IN ('sending', 'uncertain')
                    OR (b.state = 'waiting' AND (b.generation, b.id) < (o.generation, o.id)

@@ -3,7 +3,8 @@
 use super::decisions::{Cause, insert_operation, next_generation};
 use super::hand_acts::delete_over;
 use super::sql::{get_named, get_reason, get_time, time};
-use super::{Ledger, LedgerError, LeftOut, Listing, by_hand_update, hints};
+use super::words::{self, About};
+use super::{Ledger, LedgerError, LeftOut, Listing, Said, by_hand_update, hints};
 use crate::domain::{Intent, LinkId, OperationId, OperationKind, Reason, RecordId, RouteName, Timestamp};
 use rusqlite::{OptionalExtension as _, Transaction};
 use serde::Serialize;
@@ -61,16 +62,21 @@ impl Ledger {
     ///
     /// # Errors
     /// The ledger cannot be written.
-    pub async fn operation_retry(&self, operation: i64, who: String) -> Result<bool, LedgerError> {
+    pub async fn operation_retry(&self, operation: i64, said: Said) -> Result<bool, LedgerError> {
         let now = self.env.now();
-        self.write("operation_retry", move |tx| retry_operation(tx, now, operation, &who)).await
+        self.write("operation_retry", move |tx| retry_operation(tx, now, operation, &said)).await
     }
 
     /// A parked record is read again by id at the next pull. `false`: it is not parked.
     ///
     /// # Errors
     /// The ledger cannot be written.
-    pub async fn record_retry(&self, route: RouteName, record: RecordId) -> Result<bool, LedgerError> {
+    pub async fn record_retry(
+        &self,
+        route: RouteName,
+        record: RecordId,
+        said: Said,
+    ) -> Result<bool, LedgerError> {
         let now = self.env.now();
         self.write("record_retry", move |tx| {
             let parked: Option<i64> = tx
@@ -81,6 +87,7 @@ impl Ledger {
                 .optional()?;
             if parked.is_some() {
                 hints::add_in(tx, now, &route, &record, "retry")?;
+                words::keep(tx, now, "retry", About::Record(&route, &record), &said)?;
             }
             Ok(parked.is_some())
         })
@@ -94,7 +101,7 @@ impl Ledger {
     pub async fn parked_retry_all(
         &self,
         route: Option<RouteName>,
-        who: String,
+        said: Said,
     ) -> Result<(i64, i64), LedgerError> {
         let now = self.env.now();
         self.write("parked_retry_all", move |tx| {
@@ -105,6 +112,12 @@ impl Ledger {
                  WHERE state = 'parked' AND (?1 IS NULL OR route = ?1)",
                 (&route, time(now)),
             )?;
+            tx.execute(
+                "INSERT INTO words (at, verb, route, record_id, who, text)
+                 SELECT ?2, 'retry', route, record_id, ?3, ?4 FROM records
+                 WHERE state = 'parked' AND (?1 IS NULL OR route = ?1)",
+                (&route, time(now), &said.who, &said.text),
+            )?;
             let operations: Vec<i64> = tx
                 .prepare_cached(
                     "SELECT o.id FROM operations o JOIN links l ON l.id = o.link_id
@@ -113,7 +126,7 @@ impl Ledger {
                 .query_map([&route], |row| row.get(0))?
                 .collect::<rusqlite::Result<_>>()?;
             for operation in &operations {
-                retry_operation(tx, now, *operation, &who)?;
+                retry_operation(tx, now, *operation, &said)?;
             }
             Ok((records as i64, operations.len() as i64))
         })
@@ -124,7 +137,7 @@ impl Ledger {
     ///
     /// # Errors
     /// The ledger cannot be written.
-    pub async fn operation_discard(&self, operation: i64) -> Result<bool, LedgerError> {
+    pub async fn operation_discard(&self, operation: i64, said: Said) -> Result<bool, LedgerError> {
         let now = self.env.now();
         self.write("operation_discard", move |tx| {
             let discarded: Option<(i64, String)> = tx
@@ -140,6 +153,9 @@ impl Ledger {
             {
                 delete_over(tx, LinkId(*link), "its deletion was put aside", now)?;
             }
+            if discarded.is_some() {
+                words::keep(tx, now, "discard", About::Operation(operation), &said)?;
+            }
             Ok(discarded.is_some())
         })
         .await
@@ -149,14 +165,22 @@ impl Ledger {
     ///
     /// # Errors
     /// The ledger cannot be written.
-    pub async fn record_discard(&self, route: RouteName, record: RecordId) -> Result<bool, LedgerError> {
-        let now = time(self.env.now());
+    pub async fn record_discard(
+        &self,
+        route: RouteName,
+        record: RecordId,
+        said: Said,
+    ) -> Result<bool, LedgerError> {
+        let now = self.env.now();
         self.write("record_discard", move |tx| {
             let changed = tx.execute(
                 "UPDATE records SET state = 'discarded', since = ?3
                  WHERE route = ?1 AND record_id = ?2 AND state = 'parked'",
-                (route.0, record.0, now),
+                (&route.0, &record.0, time(now)),
             )?;
+            if changed == 1 {
+                words::keep(tx, now, "discard", About::Record(&route, &record), &said)?;
+            }
             Ok(changed == 1)
         })
         .await
@@ -167,7 +191,7 @@ fn retry_operation(
     tx: &Transaction<'_>,
     now: Timestamp,
     operation: i64,
-    who: &str,
+    said: &Said,
 ) -> rusqlite::Result<bool> {
     let found = tx
         .prepare_cached(
@@ -185,10 +209,11 @@ fn retry_operation(
         })
         .optional()?;
     let Some((link, intent, decided_at)) = found else { return Ok(false) };
-    let cause = Cause { at: now, decided_at, text: format!("person:{who}"), run: None };
+    let cause = Cause { at: now, decided_at, text: format!("person:{}", said.who), run: None };
     let generation = next_generation(tx, link)?;
     let again = insert_operation(tx, &cause, link, generation, &intent, None)?;
     by_hand_update::carry(tx, OperationId(operation), OperationId(again))?;
+    words::keep(tx, now, "retry", About::Operation(again), said)?;
     tx.execute(
         "UPDATE operations SET state = 'superseded', outcome = 'newer', outcome_params = '{}' WHERE id = ?1",
         [operation],

@@ -1,30 +1,51 @@
-//! The plan: what waits on a route and would be sent, counted by reason, with examples. Nothing is changed.
+//! The plan: what waits on a route and would be sent, and what of it needs approval, wave by wave: counted by reason and
+//! by field, with examples. Nothing is changed.
 
-use super::by_hand_update;
-use super::inputs::link_view;
-use super::lease::{Plan, Planner};
-use super::sql::{get_named, get_reason};
-use super::{Ledger, LedgerError};
-use crate::domain::policy::Clearing;
-use crate::domain::{FieldName, LinkId, OperationId, OperationKind, ReasonCode, RouteName};
-use rusqlite::Connection;
+use super::lease::Planner;
+use super::plan_parts::{Scope, aside, part};
+use super::sql::time;
+use super::{FreezeRow, Ledger, LedgerError, RouteRow, WaveRow, freeze, routes, waves};
+use crate::domain::{FieldName, OperationKind, ReasonCode, RouteName};
 use serde::Serialize;
 use serde_json::Value;
-
-/// So many examples of each kind.
-const EXAMPLES: u32 = 10;
 
 /// What a route would send, and what it leaves aside.
 #[derive(Debug, Clone, Serialize)]
 pub struct PlanView {
     /// The route.
     pub route: RouteName,
-    /// What waits, by kind and reason.
-    pub groups: Vec<PlanGroup>,
-    /// A few of each kind.
-    pub examples: Vec<PlanExample>,
+    /// Its state; `None`: nothing was ever read for it.
+    pub state: Option<RouteRow>,
+    /// The freeze that stands.
+    pub frozen: Option<FreezeRow>,
+    /// All that waits.
+    #[serde(flatten)]
+    pub all: PlanPart,
+    /// What of it needs approval, oldest first.
+    pub waves: Vec<WavePlan>,
     /// Records that are not sent, by state and reason.
     pub aside: Vec<AsideGroup>,
+}
+
+/// What a wave that needs approval would send.
+#[derive(Debug, Clone, Serialize)]
+pub struct WavePlan {
+    /// The wave.
+    pub wave: WaveRow,
+    /// What of it waits.
+    #[serde(flatten)]
+    pub part: PlanPart,
+}
+
+/// Operations that wait, from three sides.
+#[derive(Debug, Clone, Serialize)]
+pub struct PlanPart {
+    /// By kind and reason.
+    pub groups: Vec<PlanGroup>,
+    /// By kind and field.
+    pub fields: Vec<PlanFieldCount>,
+    /// A few of each kind.
+    pub examples: Vec<PlanExample>,
 }
 
 /// Waiting operations of one kind and reason.
@@ -66,6 +87,17 @@ pub struct PlanField {
     pub after: Value,
 }
 
+/// How many waiting operations of one kind send a field.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PlanFieldCount {
+    /// The kind.
+    pub kind: OperationKind,
+    /// The dialler's field.
+    pub field: FieldName,
+    /// How many.
+    pub count: i64,
+}
+
 /// Records of one state and reason.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct AsideGroup {
@@ -84,96 +116,37 @@ impl Ledger {
     /// The ledger cannot be read.
     pub async fn plan_view(&self, route: RouteName, planner: Planner) -> Result<PlanView, LedgerError> {
         let clearing = self.clearing().await?;
+        let now = time(self.env.now());
         self.read("plan_view", move |connection| {
+            let look = |wave| part(connection, &Scope { route: &route, wave }, planner, clearing);
+            let held = waves::held(connection, &route)?;
             Ok(PlanView {
-                groups: groups(connection, &route)?,
-                examples: examples(connection, &route, planner, clearing)?,
+                state: routes::known(connection, &route)?,
+                frozen: freeze::standing(connection, &now)?,
+                all: look(None)?,
+                waves: held
+                    .into_iter()
+                    .map(|wave| Ok(WavePlan { part: look(Some(wave.id))?, wave }))
+                    .collect::<rusqlite::Result<_>>()?,
                 aside: aside(connection, &route)?,
-                route,
+                route: route.clone(),
             })
         })
         .await
     }
-}
 
-fn groups(connection: &Connection, route: &RouteName) -> rusqlite::Result<Vec<PlanGroup>> {
-    connection
-        .prepare_cached(
-            "SELECT o.kind, o.code, count(*) AS n, sum(coalesce(w.state = 'held', 0)) AS held
-             FROM operations o JOIN links l ON l.id = o.link_id LEFT JOIN waves w ON w.id = o.wave_id
-             WHERE l.route = ?1 AND o.state = 'waiting' GROUP BY o.kind, o.code ORDER BY n DESC",
-        )?
-        .query_map([&route.0], |row| {
-            Ok(PlanGroup {
-                kind: get_named(row, "kind", OperationKind::parse)?,
-                code: row.get("code")?,
-                count: row.get("n")?,
-                held: row.get("held")?,
-            })
-        })?
-        .collect()
-}
-
-fn examples(
-    connection: &Connection,
-    route: &RouteName,
-    planner: Planner,
-    clearing: Clearing,
-) -> rusqlite::Result<Vec<PlanExample>> {
-    let mut examples = Vec::new();
-    for kind in OperationKind::ALL {
-        let found: Vec<(i64, i64, PlanExample)> = connection
-            .prepare_cached(
-                "SELECT o.id, o.link_id, o.code, o.params, l.record_id, l.user_data
-                 FROM operations o JOIN links l ON l.id = o.link_id
-                 WHERE l.route = ?1 AND o.state = 'waiting' AND o.kind = ?2 ORDER BY o.id LIMIT ?3",
-            )?
-            .query_map((&route.0, kind.as_str(), EXAMPLES), |row| {
-                let example = PlanExample {
-                    kind: *kind,
-                    record: row.get("record_id")?,
-                    user_data: row.get("user_data")?,
-                    text: get_reason(row, "code", "params")?.to_string(),
-                    fields: Vec::new(),
-                };
-                Ok((row.get("id")?, row.get("link_id")?, example))
-            })?
-            .collect::<rusqlite::Result<_>>()?;
-        for (id, link, mut example) in found {
-            let view = link_view(connection, LinkId(link))?;
-            let given = by_hand_update::given(connection, OperationId(id))?;
-            if let Plan::Send(values) =
-                planner(*kind, given.as_ref().map(|given| &given.values), &view, clearing)
-            {
-                example.fields = values
-                    .into_iter()
-                    .map(|(field, after)| PlanField {
-                        before: view.base.get(&field).map(|pair| pair.dialler.clone()),
-                        field,
-                        after,
-                    })
-                    .collect();
-            }
-            examples.push(example);
-        }
+    /// What a wave would send.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub async fn plan_of_wave(&self, wave: WaveRow, planner: Planner) -> Result<WavePlan, LedgerError> {
+        let clearing = self.clearing().await?;
+        self.read("plan_of_wave", move |connection| {
+            let scope = Scope { route: &wave.route, wave: Some(wave.id) };
+            Ok(WavePlan { part: part(connection, &scope, planner, clearing)?, wave: wave.clone() })
+        })
+        .await
     }
-    Ok(examples)
-}
-
-fn aside(connection: &Connection, route: &RouteName) -> rusqlite::Result<Vec<AsideGroup>> {
-    connection
-        .prepare_cached(
-            "SELECT state, code, count(*) AS n FROM records
-             WHERE route = ?1 AND state <> 'linked' GROUP BY state, code ORDER BY state, n DESC",
-        )?
-        .query_map([&route.0], |row| {
-            Ok(AsideGroup {
-                state: row.get("state")?,
-                code: row.get::<_, Option<String>>("code")?.unwrap_or_default(),
-                count: row.get("n")?,
-            })
-        })?
-        .collect()
 }
 
 impl PlanGroup {

@@ -1,21 +1,21 @@
 //! Whether a route acts: its state by a person's word, pilots, pauses that end, systemic stops.
 
 use super::halts::Reach;
-use super::sql::{self, time};
-use super::{Ledger, LedgerError, passes};
+use super::sql::{self, get_time_opt, time};
+use super::words::{self, About};
+use super::{Ledger, LedgerError, Said, passes};
 use crate::domain::policy::RouteState;
 use crate::domain::{Reason, RecordId, RouteName, Timestamp};
 use rusqlite::{OptionalExtension as _, Transaction, named_params};
+use serde::{Deserialize, Serialize};
 
 /// What a person says of a route.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StateChange {
     /// What it shall be.
     pub state: NewState,
-    /// Who says so.
-    pub who: String,
-    /// Why.
-    pub text: String,
+    /// Who says so, and why.
+    pub said: Said,
 }
 
 /// What a route shall be.
@@ -23,8 +23,13 @@ pub struct StateChange {
 pub enum NewState {
     /// It decides and sends nothing but locks.
     Dry,
-    /// It acts for these records only.
-    Pilot(Pilot),
+    /// It acts for a few records only.
+    Pilot {
+        /// Which.
+        whom: Pilot,
+        /// Its end; then the route is what it was before.
+        until: Option<Timestamp>,
+    },
     /// It acts.
     On,
     /// It sends nothing but locks.
@@ -39,7 +44,8 @@ pub enum NewState {
 }
 
 /// For whom a pilot acts.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Pilot {
     /// These records.
     Records(Vec<RecordId>),
@@ -86,17 +92,21 @@ impl Ledger {
             let row = Row::of(&change.state, &before);
             tx.prepare_cached(
                 "UPDATE routes SET state = :state, state_since = :now, state_who = :who, state_text = :text,
-                        state_until = :until, state_after = :after, harvest_paused = :harvest, pilot_first = :first
+                        state_until = :until, state_after = :after, harvest_paused = :harvest, pilot_first = :first,
+                        pilot_until = :pilot_until, pilot_after = :pilot_after
                  WHERE route = :route",
             )?
             .execute(named_params! {
-                ":route": route.0, ":state": row.state.as_str(), ":now": time(now), ":who": change.who,
-                ":text": change.text, ":until": row.until.map(time), ":after": row.after.map(RouteState::as_str),
-                ":harvest": row.harvest_too, ":first": row.first,
+                ":route": route.0, ":state": row.state.as_str(), ":now": time(now), ":who": change.said.who,
+                ":text": change.said.text, ":until": row.until.map(time), ":after": row.after.map(RouteState::as_str),
+                ":harvest": row.harvest_too, ":first": row.first, ":pilot_until": row.pilot.until.map(time),
+                ":pilot_after": row.pilot.after.map(RouteState::as_str),
             })?;
-            if let NewState::Pilot(pilot) = &change.state {
-                set_pilots(tx, &route, pilot)?;
+            if let NewState::Pilot { whom, .. } = &change.state {
+                set_pilots(tx, &route, whom)?;
             }
+            let about = About::Route(&route, row.until.or(row.pilot.until));
+            words::keep(tx, now, row.state.as_str(), about, &change.said)?;
             let leaves_dry = before.state == RouteState::Dry
                 || before.state == RouteState::Paused && before.after == Some(RouteState::Dry);
             let acts = matches!(row.state, RouteState::On | RouteState::Pilot);
@@ -112,40 +122,46 @@ impl Ledger {
         Ok(set)
     }
 
-    /// Pauses whose end has come are over; answers which routes are what they were before.
+    /// Pauses and pilots whose end has come are over; answers which routes are what they were before.
     ///
     /// # Errors
     /// The ledger cannot be written.
-    pub async fn routes_end_pauses(&self) -> Result<Vec<(RouteName, RouteState)>, LedgerError> {
-        let now = time(self.env.now());
+    pub async fn routes_end_spans(&self) -> Result<Vec<(RouteName, RouteState)>, LedgerError> {
+        let now = self.env.now();
         let due = self
-            .read("routes_pauses_due", {
-                let now = now.clone();
-                move |connection| {
-                    connection
-                        .prepare_cached(
-                            "SELECT count(*) FROM routes WHERE state = 'paused' AND state_until <= ?1",
-                        )?
-                        .query_row([now], |row| row.get::<_, i64>(0))
-                }
+            .read("routes_spans_due", move |connection| {
+                connection
+                    .prepare_cached(
+                        "SELECT count(*) FROM routes WHERE state = 'paused' AND state_until <= ?1
+                            OR state = 'pilot' AND pilot_until <= ?1",
+                    )?
+                    .query_row([time(now)], |row| row.get::<_, i64>(0))
             })
             .await?;
         if due == 0 {
             return Ok(Vec::new());
         }
-        self.write("routes_end_pauses", move |tx| {
-            tx.prepare_cached(
-                "UPDATE routes SET state = coalesce(state_after, 'dry'), state_since = ?1, state_who = 'dialbridge',
-                        state_text = 'the pause came to its end', state_until = NULL, state_after = NULL,
-                        harvest_paused = 0
-                 WHERE state = 'paused' AND state_until <= ?1 RETURNING route, state",
-            )?
-            .query_map([&now], |row| {
-                Ok((RouteName(row.get("route")?), sql::get_named(row, "state", RouteState::parse)?))
-            })?
-            .collect()
-        })
-        .await
+        let ended = self
+            .write("routes_end_spans", move |tx| {
+                let mut ended = over(tx, END_PAUSES, now, "the pause came to its end")?;
+                ended.extend(over(tx, END_PILOTS, now, "the pilot came to its end")?);
+                Ok(ended)
+            })
+            .await?;
+        if ended.iter().any(|(_, state)| *state == RouteState::Dry) {
+            self.halt(Reach::AllButLocks);
+        }
+        Ok(ended)
+    }
+
+    /// Pilots that are to act for the first so many records choose them among those that wait.
+    ///
+    /// # Errors
+    /// The ledger cannot be written.
+    pub async fn pilots_choose(&self) -> Result<(), LedgerError> {
+        let wanting =
+            self.read("pilots_wanting", |connection| connection.prepare_cached(PILOTS_WANTING)?.exists([]));
+        if wanting.await? { self.write("pilots_choose", choose_pilots).await } else { Ok(()) }
     }
 
     /// A systemic failure stops the route (it sends nothing but locks), or its end lets it go on.
@@ -177,21 +193,65 @@ impl Ledger {
     }
 }
 
-/// The state a route was in, and what its pause was to go back to.
+const END_PAUSES: &str = "
+    UPDATE routes SET state = coalesce(state_after, 'dry'), state_since = ?1, state_who = 'dialbridge', state_text = ?2,
+           state_until = NULL, state_after = NULL, harvest_paused = 0
+    WHERE state = 'paused' AND state_until <= ?1 RETURNING route, state";
+
+const END_PILOTS: &str = "
+    UPDATE routes SET state = coalesce(pilot_after, 'dry'), state_since = ?1, state_who = 'dialbridge', state_text = ?2,
+           pilot_until = NULL, pilot_after = NULL
+    WHERE state = 'pilot' AND pilot_until <= ?1 RETURNING route, state";
+
+/// What has an end and has come to it.
+fn over(
+    tx: &Transaction<'_>,
+    sql: &str,
+    now: Timestamp,
+    text: &str,
+) -> rusqlite::Result<Vec<(RouteName, RouteState)>> {
+    let ended: Vec<(RouteName, RouteState)> = tx
+        .prepare_cached(sql)?
+        .query_map((time(now), text), |row| {
+            Ok((RouteName(row.get("route")?), sql::get_named(row, "state", RouteState::parse)?))
+        })?
+        .collect::<rusqlite::Result<_>>()?;
+    let said = Said { who: "dialbridge".to_owned(), text: text.to_owned() };
+    for (route, state) in &ended {
+        words::keep(tx, now, state.as_str(), About::Route(route, None), &said)?;
+    }
+    Ok(ended)
+}
+
+/// The state a route was in, what its pause was to go back to, and its pilot.
 struct Before {
     state: RouteState,
     after: Option<RouteState>,
     first: Option<u32>,
+    pilot: PilotEnd,
+}
+
+/// When a pilot ends, and what its route is then; neither, where it has no end.
+#[derive(Debug, Clone, Copy, Default)]
+struct PilotEnd {
+    until: Option<Timestamp>,
+    after: Option<RouteState>,
 }
 
 fn state_of(tx: &Transaction<'_>, route: &RouteName) -> rusqlite::Result<Option<Before>> {
-    tx.prepare_cached("SELECT state, state_after, pilot_first FROM routes WHERE route = ?1")?
+    let states =
+        "SELECT state, state_after, pilot_first, pilot_until, pilot_after FROM routes WHERE route = ?1";
+    tx.prepare_cached(states)?
         .query_row([&route.0], |row| {
-            let after: Option<String> = row.get("state_after")?;
+            let named = |column: &str| -> rusqlite::Result<Option<RouteState>> {
+                let text: Option<String> = row.get(column)?;
+                Ok(text.as_deref().and_then(RouteState::parse))
+            };
             Ok(Before {
                 state: sql::get_named(row, "state", RouteState::parse)?,
-                after: after.as_deref().and_then(RouteState::parse),
+                after: named("state_after")?,
                 first: row.get("pilot_first")?,
+                pilot: PilotEnd { until: get_time_opt(row, "pilot_until")?, after: named("pilot_after")? },
             })
         })
         .optional()
@@ -204,11 +264,19 @@ struct Row {
     after: Option<RouteState>,
     harvest_too: bool,
     first: Option<u32>,
+    pilot: PilotEnd,
 }
 
 impl Row {
     fn of(new: &NewState, before: &Before) -> Self {
-        let plain = |state| Self { state, until: None, after: None, harvest_too: false, first: before.first };
+        let plain = |state| Self {
+            state,
+            until: None,
+            after: None,
+            harvest_too: false,
+            first: before.first,
+            pilot: PilotEnd::default(),
+        };
         // What was before a pause that is said once more is what was before the first.
         let acted = match before.state {
             RouteState::Paused => before.after.unwrap_or(RouteState::Dry),
@@ -217,15 +285,29 @@ impl Row {
         match new {
             NewState::Dry => plain(RouteState::Dry),
             NewState::On => plain(RouteState::On),
-            NewState::Pilot(Pilot::Records(_)) => Self { first: None, ..plain(RouteState::Pilot) },
-            NewState::Pilot(Pilot::First(first)) => Self { first: Some(*first), ..plain(RouteState::Pilot) },
+            NewState::Pilot { whom, until } => {
+                let first = match whom {
+                    Pilot::Records(_) => None,
+                    Pilot::First(first) => Some(*first),
+                };
+                // A pilot after a pilot ends where the first would have; without an end of its own, in dry.
+                let after = match acted {
+                    RouteState::On => RouteState::On,
+                    RouteState::Pilot => before.pilot.after.unwrap_or(RouteState::Dry),
+                    RouteState::Dry | RouteState::Paused => RouteState::Dry,
+                };
+                let pilot = PilotEnd { until: *until, after: until.map(|_| after) };
+                Self { first, pilot, ..plain(RouteState::Pilot) }
+            }
+            // A pilot keeps its end through a pause.
             NewState::Paused { until, harvest_too } => Self {
                 until: *until,
                 after: Some(acted),
                 harvest_too: *harvest_too,
+                pilot: before.pilot,
                 ..plain(RouteState::Paused)
             },
-            NewState::Resumed => plain(acted),
+            NewState::Resumed => Self { pilot: before.pilot, ..plain(acted) },
         }
     }
 }
@@ -246,14 +328,16 @@ fn set_pilots(tx: &Transaction<'_>, route: &RouteName, pilot: &Pilot) -> rusqlit
     Ok(())
 }
 
+/// Pilots with fewer records than they are to act for.
+const PILOTS_WANTING: &str = "
+    SELECT r.route, r.pilot_first - (SELECT count(*) FROM pilots p WHERE p.route = r.route) AS missing
+    FROM routes r WHERE r.state = 'pilot' AND r.pilot_first IS NOT NULL AND missing > 0";
+
 /// Pilots that are to act for the first so many records choose them among the imports that wait and may
 /// be sent.
 pub(super) fn choose_pilots(tx: &Transaction<'_>) -> rusqlite::Result<()> {
     let wanting: Vec<(String, i64)> = tx
-        .prepare_cached(
-            "SELECT r.route, r.pilot_first - (SELECT count(*) FROM pilots p WHERE p.route = r.route) AS missing
-             FROM routes r WHERE r.state = 'pilot' AND r.pilot_first IS NOT NULL AND missing > 0",
-        )?
+        .prepare_cached(PILOTS_WANTING)?
         .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
         .collect::<rusqlite::Result<_>>()?;
     for (route, missing) in wanting {

@@ -4,7 +4,7 @@ use super::sql::{get_named, get_reason_opt, get_time, get_time_opt, time};
 use super::{Ledger, LedgerError, block_store};
 use crate::domain::policy::RouteState;
 use crate::domain::{CampaignId, PinnedCampaign, Reason, RouteName, RunId, Timestamp};
-use rusqlite::{OptionalExtension as _, Transaction, named_params};
+use rusqlite::{Connection, OptionalExtension as _, Transaction, named_params};
 use serde::Serialize;
 
 /// What the config says of a route, as far as the ledger keeps it.
@@ -51,6 +51,8 @@ pub struct RouteRow {
     pub state_until: Option<Timestamp>,
     /// Paused: what it is after that.
     pub state_after: Option<RouteState>,
+    /// When a pilot ends by itself, also one that is paused.
+    pub pilot_until: Option<Timestamp>,
     /// Whether the pause holds the harvest too.
     pub harvest_paused: bool,
     /// How many waves need approval.
@@ -76,6 +78,15 @@ impl RouteRow {
             RouteState::Dry => true,
             RouteState::Paused => self.state_after == Some(RouteState::Dry),
             RouteState::On | RouteState::Pilot => false,
+        }
+    }
+
+    /// When it comes to be something else by itself.
+    pub fn ends_at(&self) -> Option<Timestamp> {
+        match self.state {
+            RouteState::Paused => self.state_until,
+            RouteState::Pilot => self.pilot_until,
+            RouteState::Dry | RouteState::On => None,
         }
     }
 }
@@ -149,13 +160,7 @@ impl Ledger {
     /// # Errors
     /// The ledger cannot be read.
     pub async fn route_show(&self, route: RouteName) -> Result<Option<RouteRow>, LedgerError> {
-        self.read("route_show", move |connection| {
-            connection
-                .prepare_cached(&format!("{SELECT} WHERE r.route = ?1"))?
-                .query_row([route.0], route_row)
-                .optional()
-        })
-        .await
+        self.read("route_show", move |connection| known(connection, &route)).await
     }
 
     /// Pins the campaign by its number.
@@ -246,6 +251,14 @@ impl Ledger {
     }
 }
 
+/// A route's row; `None`: it was never registered.
+pub(super) fn known(connection: &Connection, route: &RouteName) -> rusqlite::Result<Option<RouteRow>> {
+    connection
+        .prepare_cached(&format!("{SELECT} WHERE r.route = ?1"))?
+        .query_row([&route.0], route_row)
+        .optional()
+}
+
 fn route_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<RouteRow> {
     let mut route = stored_row(row)?;
     if let Some(since) = get_time_opt(row, "differs_since")? {
@@ -276,6 +289,7 @@ fn stored_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<RouteRow> {
         state_text: row.get("state_text")?,
         state_until: get_time_opt(row, "state_until")?,
         state_after: row.get::<_, Option<String>>("state_after")?.and_then(|text| RouteState::parse(&text)),
+        pilot_until: get_time_opt(row, "pilot_until")?,
         harvest_paused: row.get("harvest_paused")?,
         waves_held: row.get("waves_held")?,
         stopped: get_reason_opt(row, "stopped", "stopped_params")?,

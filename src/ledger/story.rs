@@ -2,7 +2,7 @@
 
 use super::sql::{get_json, get_reason, get_reason_opt, get_time, get_time_opt};
 use super::views::{CallFilter, CallView, calls};
-use super::{Ledger, LedgerError, LockShown, lock_shown};
+use super::{Ledger, LedgerError, LockShown, Waiting, lock_shown, waits};
 use crate::domain::{CampaignId, ContactId, FoldedUserData, Reason, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, named_params};
 use serde::Serialize;
@@ -30,7 +30,8 @@ pub struct Person {
 pub struct Event {
     /// When.
     pub at: Timestamp,
-    /// `operation` (wished), `ended` (an operation), `attempt`, `change`, `note`, `block` or `lifted`.
+    /// `operation` (wished), `ended` (an operation), `attempt`, `change`, `note`, `block`, `lifted`, or what a person
+    /// said: `word` (of the record or an operation), `route` (its new state), `wave`, `freeze`.
     pub kind: String,
     /// What: an operation's kind, a field, `number`, `record` or `answer`.
     pub what: String,
@@ -42,9 +43,9 @@ pub struct Event {
     pub cause: String,
     /// The operation it belongs to.
     pub operation: Option<i64>,
-    /// A field's value before, the server's own words, a block's end; may hold personal data.
+    /// A field's value before, the server's own words, the end of a block or of what was said; may hold personal data.
     pub before: Option<String>,
-    /// A field's value after.
+    /// A field's value after, a person's reason.
     pub after: Option<String>,
 }
 
@@ -77,6 +78,8 @@ pub struct LinkStory {
     pub record_why: Option<Reason>,
     /// Since when it is in that state.
     pub record_since: Option<Timestamp>,
+    /// What is to be sent, and what it waits for.
+    pub waiting: Vec<Waiting>,
 }
 
 /// Everything the ledger knows of one person.
@@ -124,9 +127,10 @@ impl Ledger {
     /// # Errors
     /// The ledger cannot be read.
     pub async fn contact_story(&self, person: Person) -> Result<ContactStory, LedgerError> {
+        let now = self.env.now();
         self.read("contact_story", move |connection| {
             let (link, events) = match person.link {
-                Some(id) => (Some(link(connection, id)?), events(connection, id)?),
+                Some(id) => (Some(link(connection, id, now)?), events(connection, id)?),
                 None => (None, Vec::new()),
             };
             let filter = match person.user_data {
@@ -180,7 +184,7 @@ fn persons(
         .collect()
 }
 
-fn link(connection: &Connection, id: i64) -> rusqlite::Result<LinkStory> {
+fn link(connection: &Connection, id: i64, now: Timestamp) -> rusqlite::Result<LinkStory> {
     let mut story = connection
         .prepare_cached(
             "SELECT route, record_id, user_data, contact_id, wish, wish_code, wish_params, lock_state, locked_at,
@@ -205,6 +209,7 @@ fn link(connection: &Connection, id: i64) -> rusqlite::Result<LinkStory> {
                 record_state: None,
                 record_why: None,
                 record_since: None,
+                waiting: waits::of_link(connection, id, now)?,
             })
         })?;
     let record = connection
@@ -248,7 +253,35 @@ const EVENTS: &str = "
     UNION ALL
     SELECT lifted_at, 0, 'lifted', kind, 'lifted', NULL, '{}', 'person:' || coalesce(lifted_by, '?'), NULL, lifted_why,
            number FROM hit WHERE lifted_at IS NOT NULL
+    UNION ALL
+    SELECT w.at, 0, 'word', w.verb, coalesce(w.route, ''), NULL, '{}', 'person:' || w.who, w.operation_id, w.until, w.text
+    FROM words w JOIN links l ON l.id = ?1 AND w.route = l.route AND w.record_id = l.record_id
+    UNION ALL
+    SELECT w.at, 0, 'word', w.verb, '', NULL, '{}', 'person:' || w.who, w.operation_id, w.until, w.text
+    FROM operations o JOIN words w ON w.operation_id = o.id WHERE o.link_id = ?1
+    UNION ALL
+    SELECT w.at, 0, 'route', w.verb, w.route, NULL, '{}', 'person:' || w.who, NULL, w.until, w.text
+    FROM links l JOIN words w ON w.route = l.route AND w.record_id IS NULL AND w.operation_id IS NULL
+    WHERE l.id = ?1 AND EXISTS (SELECT 1 FROM open
+          WHERE w.at <= coalesce(open.until, '9') AND NOT EXISTS (SELECT 1 FROM words n WHERE n.route = w.route
+                AND n.record_id IS NULL AND n.operation_id IS NULL AND n.id > w.id AND n.at <= open.since))
+    UNION ALL
+    SELECT f.since, 0, 'freeze', CASE f.even_locks WHEN 1 THEN 'even locks' ELSE 'all but locks' END, 'begun', NULL, '{}',
+           'person:' || f.who, NULL, f.until, f.text
+    FROM freezes f WHERE EXISTS (SELECT 1 FROM open
+          WHERE f.since <= coalesce(open.until, '9') AND min(coalesce(f.ended_at, '9'), coalesce(f.until, '9')) > open.since)
+    UNION ALL
+    SELECT f.ended_at, 0, 'freeze', '', 'ended', NULL, '{}', 'person:' || f.ended_who, NULL, NULL, f.ended_text
+    FROM freezes f WHERE f.ended_at IS NOT NULL AND (f.until IS NULL OR f.ended_at < f.until) AND EXISTS (SELECT 1 FROM open
+          WHERE f.since <= coalesce(open.until, '9') AND f.ended_at > open.since)
+    UNION ALL
+    SELECT w.decided_at, 0, 'wave', CAST(w.id AS TEXT), w.state, NULL, '{}', 'person:' || w.who, NULL, NULL, w.text
+    FROM waves w WHERE w.decided_at IS NOT NULL AND w.id IN (SELECT wave_id FROM operations WHERE link_id = ?1)
     ORDER BY at, turn, operation, what";
+
+/// When something of the link's waited or was under way: what people said of its route then is told, and no more.
+const OPEN: &str =
+    "open AS (SELECT created_at AS since, finished_at AS until FROM operations WHERE link_id = ?1)";
 
 /// The blocks, past and present, that stand or stood against the link's record or numbers.
 const HIT: &str = "WITH hit AS (SELECT b.* FROM blocks b JOIN links l ON l.id = ?1 AND (l.client = b.client OR b.kind = 'contact')
@@ -262,7 +295,7 @@ const HIT: &str = "WITH hit AS (SELECT b.* FROM blocks b JOIN links l ON l.id = 
 
 fn events(connection: &Connection, link: i64) -> rusqlite::Result<Vec<Event>> {
     connection
-        .prepare_cached(&format!("{HIT} {EVENTS}"))?
+        .prepare_cached(&format!("{HIT}, {OPEN} {EVENTS}"))?
         .query_map([link], |row| {
             Ok(Event {
                 at: get_time(row, "at")?,

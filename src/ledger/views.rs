@@ -151,6 +151,7 @@ mod tests {
             "v_parked",
             "v_runs",
             "v_skipped",
+            "v_words",
         ];
         assert_eq!(views, expected);
     }

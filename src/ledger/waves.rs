@@ -6,7 +6,7 @@ use super::sql::{get_named, get_time, get_time_opt, time};
 use super::{Ledger, LedgerError};
 use crate::domain::policy::{WaveKind, WaveState};
 use crate::domain::{LinkId, OperationKind, ReasonCode, RouteName, Timestamp};
-use rusqlite::{OptionalExtension as _, Transaction};
+use rusqlite::{Connection, OptionalExtension as _, Transaction};
 use serde::Serialize;
 
 /// A wave for people.
@@ -56,19 +56,7 @@ impl Ledger {
     /// # Errors
     /// The ledger cannot be read.
     pub async fn waves_list(&self, route: Option<RouteName>, all: bool) -> Result<Vec<WaveRow>, LedgerError> {
-        self.read("waves_list", move |connection| {
-            connection
-                .prepare_cached(
-                    "SELECT w.*, (SELECT count(*) FROM operations o WHERE o.wave_id = w.id AND o.state = 'waiting')
-                            AS waiting
-                     FROM waves w
-                     WHERE (w.state = 'held' OR ?2 AND w.state <> 'open') AND (?1 IS NULL OR w.route = ?1)
-                     ORDER BY w.id",
-                )?
-                .query_map((route.map(|route| route.0), all), wave_row)?
-                .collect()
-        })
-        .await
+        self.read("waves_list", move |connection| rows(connection, route.as_ref(), all)).await
     }
 
     /// Decides about a held wave.
@@ -206,6 +194,23 @@ fn inherited(
         })
         .optional()?;
     Ok(before.and_then(|(wave, takes_over)| wave.filter(|_| takes_over)))
+}
+
+/// The waves of a route that need approval, oldest first.
+pub(super) fn held(connection: &Connection, route: &RouteName) -> rusqlite::Result<Vec<WaveRow>> {
+    rows(connection, Some(route), false)
+}
+
+fn rows(connection: &Connection, route: Option<&RouteName>, all: bool) -> rusqlite::Result<Vec<WaveRow>> {
+    connection
+        .prepare_cached(
+            "SELECT w.*, (SELECT count(*) FROM operations o WHERE o.wave_id = w.id AND o.state = 'waiting') AS waiting
+             FROM waves w
+             WHERE (w.state = 'held' OR ?2 AND w.state <> 'open') AND (?1 IS NULL OR w.route = ?1)
+             ORDER BY w.id",
+        )?
+        .query_map((route.map(|route| &route.0), all), wave_row)?
+        .collect()
 }
 
 fn wave_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<WaveRow> {

@@ -13,6 +13,7 @@ mod grant;
 mod hidden;
 pub mod http;
 mod limits;
+mod mend;
 mod outcome;
 mod policy;
 mod rate;
@@ -24,8 +25,9 @@ mod text;
 pub use answer::{Answer, BodyCheck, BodyFault, FailureCheck, StreamedAnswer};
 pub use auth::{Auth, AuthScheme, ClientAuth, OAuth2, Reloaded};
 pub use client::Client;
+pub use mend::MALFORMED;
 pub use policy::{ClientConfig, lock_backoff};
-pub use text::{BadText, UNREADABLE};
+pub use text::{BadText, UNREADABLE, is_marked};
 
 use crate::domain::OperationId;
 use ::http::{HeaderMap, Method, StatusCode};

@@ -23,28 +23,49 @@ enum Bookends {
 
 /// Why a text is no schedule.
 #[derive(Debug, Clone, thiserror::Error)]
-#[error(
-    "{text:?} is no schedule: {why}; write five fields: minute hour day month weekday, as in \"*/5 7-21 * * Mon-Sat\""
-)]
+#[error("{text:?} is no schedule: {why}")]
 pub struct ScheduleError {
     text: String,
     why: String,
+}
+
+/// The fields in their order, and what each takes.
+const FIELDS: [(&str, &str); 5] = [
+    ("minute", "0-59"),
+    ("hour", "0-23"),
+    ("day", "1-31"),
+    ("month", "1-12, or Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec"),
+    ("weekday", "0-7, or Mon Tue Wed Thu Fri Sat Sun"),
+];
+
+/// Which field the library does not take: it speaks of its own parts instead.
+fn wrong_field(text: &str, otherwise: &str) -> String {
+    for (place, ((name, takes), field)) in FIELDS.iter().zip(text.split_whitespace()).enumerate() {
+        let alone: Vec<&str> =
+            (0..FIELDS.len()).map(|other| if other == place { field } else { "*" }).collect();
+        if alone.join(" ").parse::<croner::Cron>().is_err() {
+            return format!("{field:?} is no {name} ({takes})");
+        }
+    }
+    otherwise.to_owned()
 }
 
 impl Schedule {
     /// Reads five fields: minute, hour, day of month, month, weekday.
     ///
     /// # Errors
-    /// Says what is wrong and shows an example.
+    /// Says what is wrong.
     pub fn parse(text: &str, zone: Tz) -> Result<Self, ScheduleError> {
         let refuse = |why: String| ScheduleError { text: text.to_owned(), why };
         let fields = text.split_whitespace().count();
         // The library takes seconds too where they are given; a sixth field is a mistake in a crontab line.
         if fields != 5 {
-            return Err(refuse(format!("it has {fields} fields")));
+            let unit = if fields == 1 { "field" } else { "fields" };
+            return Err(refuse(format!("it has {fields} {unit}")));
         }
-        let cron: croner::Cron =
-            text.parse().map_err(|error: croner::errors::CronError| refuse(error.to_string()))?;
+        let cron: croner::Cron = text
+            .parse()
+            .map_err(|error: croner::errors::CronError| refuse(wrong_field(text, &error.to_string())))?;
         let schedule = Self { cron, zone, text: text.to_owned(), bookends: Bookends::None };
         // From a fixed instant: whether it is ever due must not depend on the clock.
         if schedule.next_after(Timestamp::UNIX_EPOCH).is_none() {
@@ -228,11 +249,18 @@ mod tests {
 
     #[test]
     fn mistakes_are_said() {
-        for (text, why) in
-            [("* * *", "3 fields"), ("61 * * * *", ""), ("0 0 31 2 *", "never due"), ("", "0 fields")]
-        {
+        for (text, why) in [
+            ("* * *", "it has 3 fields"),
+            ("0 */2 * * * *", "it has 6 fields"),
+            ("@hourly", "it has 1 field"),
+            ("", "it has 0 fields"),
+            ("61 * * * *", "\"61\" is no minute (0-59)"),
+            ("*/5 7-25 * * *", "\"7-25\" is no hour (0-23)"),
+            ("*/5 7-21 * * Mo-Sa", "\"Mo-Sa\" is no weekday (0-7, or Mon Tue Wed Thu Fri Sat Sun)"),
+            ("0 0 31 2 *", "it is never due"),
+        ] {
             let error = Schedule::parse(text, Berlin).unwrap_err().to_string();
-            assert!(error.contains(why) && error.contains("five fields"), "{error}");
+            assert_eq!(error, format!("{text:?} is no schedule: {why}"));
         }
     }
 }

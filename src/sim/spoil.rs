@@ -154,6 +154,18 @@ pub(super) async fn broken_element(answer: Response) -> Response {
     .await
 }
 
+/// A list whose elements lack a field.
+pub(super) async fn field_lost(answer: Response, name: &str) -> Response {
+    rewritten(answer, |_, value| {
+        for element in value.as_array_mut().into_iter().flatten() {
+            if let Some(fields) = element.as_object_mut() {
+                fields.remove(name);
+            }
+        }
+    })
+    .await
+}
+
 /// Changes the members of an answered object; what is none stays as it is.
 async fn rewritten(answer: Response, change: impl Fn(&str, &mut Value)) -> Response {
     let (parts, body) = collected(answer).await;
@@ -180,5 +192,11 @@ pub(super) fn typed(mut answer: Response, kind: &str) -> Response {
     if let Ok(kind) = HeaderValue::from_str(kind) {
         answer.headers_mut().insert(header::CONTENT_TYPE, kind);
     }
+    answer
+}
+
+/// The same answer without a header.
+pub(super) fn without(mut answer: Response, name: &str) -> Response {
+    answer.headers_mut().remove(name);
     answer
 }

@@ -102,3 +102,31 @@ fn every_verb_stands_in_the_readme() {
         assert!(told, "the README does not name `dialbridge {verb}`");
     }
 }
+
+/// Every verb below `command`, as its words.
+fn leaves(command: &clap::Command, words: &str, found: &mut Vec<String>) {
+    for verb in command.get_subcommands() {
+        let path = format!("{words} {}", verb.get_name()).trim().to_owned();
+        if verb.has_subcommands() { leaves(verb, &path, found) } else { found.push(path) }
+    }
+}
+
+#[test]
+fn every_verb_of_every_group_stands_in_the_readmes_table() {
+    let readme = read("README.md");
+    let operating = readme.split("## Operating").nth(1).and_then(|rest| rest.split("\n## ").next());
+    let operating = operating.expect("the README says how to operate it");
+    let mut verbs = Vec::new();
+    leaves(&dialbridge::cli::command(), "", &mut verbs);
+    let told = |verb: &str| {
+        let last = verb.rsplit(' ').next().unwrap_or(verb);
+        [format!("{verb} "), format!("{verb}`"), format!("`{last}`"), format!("`{last} ")]
+            .iter()
+            .any(|words| operating.contains(words))
+    };
+    // What makes the first day stands there; these two are the programs of "Two commands".
+    let elsewhere = ["demo", "simulate", "run", "check"];
+    let missing: Vec<&String> =
+        verbs.iter().filter(|verb| !elsewhere.contains(&verb.as_str()) && !told(verb)).collect();
+    assert!(verbs.len() > 35 && missing.is_empty(), "README.md, Operating, does not name {missing:?}");
+}

@@ -26,6 +26,9 @@ pub enum ContactsVerb {
         route: String,
         /// The record's id in the CRM.
         record: String,
+        /// Why; it stands in the ledger.
+        #[arg(long)]
+        reason: String,
     },
     /// Change fields that no route maps.
     Update {

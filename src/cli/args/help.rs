@@ -74,7 +74,7 @@ const VERBS: &[(&str, &str, &str)] = &[
     ("contacts list", "dialbridge contacts list --campaign \"Spring leads\"", PLAIN),
     ("contacts get", "dialbridge contacts get leads-4711", PLAIN),
     ("contacts history", "dialbridge contacts history 215220 --json", PLAIN),
-    ("contacts import", "dialbridge contacts import --route leads 4711", PARKS),
+    ("contacts import", "dialbridge contacts import --route leads 4711 --reason \"my own number\"", PARKS),
     (
         "contacts update",
         "dialbridge contacts update leads-4711 --set \"Comment=calls back\" --reason \"asked for it\"",

@@ -66,7 +66,14 @@ pub enum LedgerVerb {
         json: Json,
     },
     /// Try parked items again.
-    Retry(ParkedArgs),
+    Retry {
+        /// Which.
+        #[command(flatten)]
+        what: ParkedArgs,
+        /// Why, where there is something to say; it stands in the ledger.
+        #[arg(long)]
+        reason: Option<String>,
+    },
     /// Put a parked item aside until it changes.
     Discard {
         /// Which.

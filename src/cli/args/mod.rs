@@ -159,9 +159,12 @@ pub struct TryArgs {
     pub route: String,
     /// The record's id in the CRM.
     pub record: String,
-    /// Send it as an ordinary operation, whatever the route's state, and read it back.
-    #[arg(long)]
+    /// Send it as an ordinary operation, whatever the route's state, and read it back; with --reason.
+    #[arg(long, requires = "reason")]
     pub send: bool,
+    /// Why it is sent; it stands in the ledger.
+    #[arg(long, requires = "send")]
+    pub reason: Option<String>,
     /// Hide personal values.
     #[arg(long)]
     pub redact: bool,

@@ -6,6 +6,7 @@
 
 mod answered;
 mod brake;
+mod daily;
 mod delete;
 mod given;
 mod index;
@@ -16,6 +17,7 @@ pub mod outcome;
 pub mod plan;
 mod resting;
 mod send;
+mod storing;
 mod vanish;
 mod work;
 
@@ -32,6 +34,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 pub(in crate::jobs) use answered::imported;
+pub use daily::DailyLimit;
 pub(in crate::jobs) use meet::{judge_found, look_up};
 pub use resting::Resting;
 
@@ -57,17 +60,8 @@ pub struct PushRoute {
     pub import_mode: ImportMode,
     /// An older decision is made anew before anybody is made callable by it.
     pub max_decision_age: Duration,
-    /// How many contacts it may make a day, if that is limited.
-    pub drip: Option<DailyLimit>,
-}
-
-/// A route's limit of new contacts a day.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct DailyLimit {
-    /// So many.
-    pub most: u32,
-    /// The zone in which its day begins.
-    pub zone: chrono_tz::Tz,
+    /// How many contacts it may add and change a day, as far as that is limited.
+    pub daily: Vec<DailyLimit>,
 }
 
 /// The bounds of a push. `Default` holds what the config's defaults file says.
@@ -158,9 +152,11 @@ pub async fn push(context: &PushContext, cause: &'static str) -> Result<PushRepo
     // Nothing is in flight when a push begins: what says so was left by a run that died.
     ledger.operations_recover(quiet(context.limits.settle_after)).await?;
     ledger.blocks_end_due().await?;
-    for (route, state) in ledger.routes_end_pauses().await? {
-        tracing::info!(%route, %state, "the pause came to its end");
+    for (route, state) in ledger.routes_end_spans().await? {
+        tracing::info!(%route, %state, "a pause or a pilot came to its end");
     }
+    // Before keys are asked for: whose turn it is must be known by then.
+    ledger.pilots_choose().await?;
     let run = ledger.run_start(RunStart { job: Job::Push, route: None, campaign: None, cause }).await?;
     let work = Work { context, run, tally: Mutex::default() };
     let result = work.all().await;

@@ -24,10 +24,14 @@ pub(super) fn read_token(
             "a file that holds the token and that the service may read",
         )
     };
-    let mut text = String::new();
+    let mut bytes = Vec::new();
     let opened = std::fs::File::open(file).map_err(unreadable)?;
     let warning = too_open(key, file, &opened);
-    opened.take(TOKEN_LIMIT).read_to_string(&mut text).map_err(unreadable)?;
+    opened.take(TOKEN_LIMIT).read_to_end(&mut bytes).map_err(unreadable)?;
+    let text = plain_text(bytes).map_err(|given| {
+        Problem::new(key, format!("{shown} {given}"), "the secret alone, as plain text")
+            .remedy("Write it once more: printf %s 'SECRET' > FILE, on the server")
+    })?;
     let token = match scheme {
         AuthScheme::Bearer | AuthScheme::Header(_) | AuthScheme::Word(_) => one_token(text.trim()),
         AuthScheme::Basic => {
@@ -41,13 +45,25 @@ pub(super) fn read_token(
     }
 }
 
+/// The file's text; the error says what an editor or a shell on Windows made of it.
+fn plain_text(bytes: Vec<u8>) -> Result<String, &'static str> {
+    match bytes.as_slice() {
+        [0xEF, 0xBB, 0xBF, ..] => Err("begins with a byte order mark"),
+        [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..] => Err("is UTF-16, as PowerShell writes it"),
+        _ => String::from_utf8(bytes).map_err(|_| "holds bytes that are no text in UTF-8"),
+    }
+}
+
 fn one_token(token: &str) -> Result<&str, (&'static str, &'static str)> {
     let expected = "the token alone: visible characters without blanks, one line";
     if token.is_empty() {
         return Err(("is empty", expected));
     }
+    if token.starts_with(['"', '\'']) && token.ends_with(['"', '\'']) {
+        return Err(("holds its token in quotes", "the token alone, without quotes"));
+    }
     let visible = token.bytes().all(|b| b.is_ascii_graphic());
-    if visible { Ok(token) } else { Err(("holds more than one token", expected)) }
+    if visible { Ok(token) } else { Err(("holds more than one token, or signs that no token has", expected)) }
 }
 
 /// Two parts joined by a colon. A password may hold blanks and signs, but no line break.

@@ -82,6 +82,8 @@ pub struct Settings {
     pub page_token_life: Option<Duration>,
     /// Whether the page after the second is the first again, where pages name the next one's address.
     pub pages_in_a_circle: bool,
+    /// Whether a page after which none follows has no `Link` header at all, where pages are named so.
+    pub bare_last_page: bool,
     /// Whether every list is answered with status 200 and an error in its body.
     pub error_in_200: bool,
     /// How a list without records is answered.
@@ -107,6 +109,7 @@ impl Default for Settings {
             next_page_at: None,
             page_token_life: None,
             pages_in_a_circle: false,
+            bare_last_page: false,
             error_in_200: false,
             empty: Empty::List,
             fields_cap: None,

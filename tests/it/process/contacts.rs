@@ -14,7 +14,9 @@ async fn every_operation_of_the_page_can_be_done_by_hand() {
     house.run(&["sync", "pull"]).await.expect(0);
     // Import, in a route that is dry; get by number and by UserData; lists of a campaign and of the account.
     for record in ["1", "2"] {
-        house.run(&["contacts", "import", "--route", "leads", record]).await.expect(0).says("import: done");
+        let import = ["contacts", "import", "--route", "leads", record];
+        house.run(&import).await.expect(2).says("--reason");
+        house.run(&[&import[..], &["--reason", "asked for"]].concat()).await.expect(0).says("import: done");
     }
     assert_eq!(house.dialler.len(), 2);
     let id = contact(&house, "leads-1").id.to_string();

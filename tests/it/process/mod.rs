@@ -2,6 +2,7 @@
 
 mod by_hand;
 mod canaries;
+mod careless;
 mod clock;
 mod config_cli;
 mod contacts;
@@ -19,6 +20,7 @@ mod log;
 mod names;
 mod network;
 mod output;
+mod plans;
 mod rotation;
 mod service;
 mod status;

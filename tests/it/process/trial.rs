@@ -14,9 +14,13 @@ async fn a_record_is_tried_without_a_trace_and_sent_on_demand() {
     let tried = house.run(&["try", "--route", "leads", "1", "--json"]).await.expect(0).json();
     assert_eq!(tried[0]["user_data"], "leads-1", "{tried:?}");
     assert!(house.dialler.journal().writes().is_empty(), "trying wrote");
-    house.run(&["try", "--route", "leads", "1", "--send"]).await.expect(0).says("import: done");
+    house
+        .run(&["try", "--route", "leads", "1", "--send", "--reason", "a look"])
+        .await
+        .expect(0)
+        .says("import: done");
     assert_eq!(house.dialler.len(), 1, "a dry route sends what a person releases, and nothing else");
-    house.run(&["try", "--route", "leads", "1", "--send"]).await.expect(0);
+    house.run(&["try", "--route", "leads", "1", "--send", "--reason", "a look"]).await.expect(0);
     assert_eq!(house.dialler.journal().requests_of("import").len(), 1);
     house.run(&["try", "--route", "leads", "77"]).await.expect(0);
     house.run(&["try", "--route", "nobody", "1"]).await.expect(2).says("there is no route nobody");
@@ -53,10 +57,18 @@ async fn a_change_is_shown_field_by_field_with_the_exact_request_and_read_back_w
     house.dialler.put(538, &[("Name", "Twin"), ("UserData", "leads-1"), ("PhoneNumber1", "4930231250")]);
     house.run(&["try", "--route", "leads", "1"]).await.expect(0).says("DOUBLE: contact");
 
-    let sent = house.run(&["try", "--route", "leads", "2", "--send", "--json"]).await.expect(0).json();
+    let sent = house
+        .run(&["try", "--route", "leads", "2", "--send", "--reason", "a look", "--json"])
+        .await
+        .expect(0)
+        .json();
     assert_eq!(sent.len(), 1, "one document: {sent:?}");
     editor.edit(2, json!({ "name": "Sent" }));
-    let sent = house.run(&["try", "--route", "leads", "2", "--send", "--json"]).await.expect(0).json();
+    let sent = house
+        .run(&["try", "--route", "leads", "2", "--send", "--reason", "a look", "--json"])
+        .await
+        .expect(0)
+        .json();
     assert_eq!(sent[0]["read_back"]["Name"], "Sent", "{sent:?}");
     assert_eq!(&*house.dialler.contacts_with("leads-2")[0].name, "Sent", "whatever the route's state");
     // A dialler that is down is no reason to say nothing.

@@ -3,7 +3,7 @@
 use super::house::{House, house, number, route};
 use dialbridge::domain::policy::RouteState;
 use dialbridge::domain::{BlockSubject, RecordId, RecordKey};
-use dialbridge::ledger::{NewState, StateChange};
+use dialbridge::ledger::{NewState, Said, StateChange};
 use dialbridge::sim::dialler::DiallerConfig;
 use dialbridge::sim::faults::{Action, Effect, RetryAfter, Rule};
 use serde_json::json;
@@ -60,16 +60,9 @@ async fn a_block_locks_whatever_the_routes_state() {
         [(RouteState::On, NewState::On), (RouteState::Dry, NewState::Dry), (RouteState::Paused, paused)]
     {
         let house = loaded(&["1", "2"]).await;
-        let who = "test".to_owned();
-        house
-            .ctx
-            .ledger
-            .route_set_state(
-                route(),
-                StateChange { state: wished, who: who.clone(), text: "a test".to_owned() },
-            )
-            .await
-            .expect("a state");
+        let said = Said { who: "test".to_owned(), text: "a test".to_owned() };
+        let change = StateChange { state: wished, said };
+        house.ctx.ledger.route_set_state(route(), change).await.expect("a state");
         house.block(by_number("1")).await;
         house.person("2", "Ulm").await;
         house.push().await;

@@ -199,7 +199,7 @@ pub async fn house_with(config: DiallerConfig, seed: u64) -> House {
         policy: policy(),
         import_mode: ImportMode { overwrite: true, reset: None, unlock: None },
         max_decision_age: Duration::from_secs(15 * 60),
-        drip: None,
+        daily: Vec::new(),
     };
     let ctx = PushContext {
         ledger,

@@ -2,6 +2,7 @@
 
 use crate::support::world::{CAMPAIGN, Setup, World, key};
 use dialbridge::control::{Command, End, RouteWord};
+use dialbridge::ledger::Pilot;
 use dialbridge::sim::faults::{Action, Effect, Rule};
 
 async fn switch(world: &World, word: RouteWord) -> (End, String) {
@@ -26,7 +27,7 @@ async fn not_while_they_stand_there_and_nobody_said_that_they_may() {
     let other =
         world.dialler.put(CAMPAIGN, &[("Name", "Bert"), ("PhoneNumber1", "4930778"), ("UserData", "4711")]);
     let none = world.dialler.put(CAMPAIGN, &[("Name", "Carl"), ("PhoneNumber1", "4930779")]);
-    for word in [RouteWord::On, RouteWord::PilotFirst(1)] {
+    for word in [RouteWord::On, RouteWord::Pilot { whom: Pilot::First(1), until: None }] {
         let (end, said) = switch(&world, word).await;
         assert_eq!(end, End::Failed, "{said}");
         for words in

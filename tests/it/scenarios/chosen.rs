@@ -3,6 +3,7 @@
 use crate::support::world::{Setup, World, minutes};
 use dialbridge::control::{Command, RouteWord};
 use dialbridge::domain::RouteName;
+use dialbridge::ledger::Pilot;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ async fn does_a_pilot_choose_those_that_may_be_sent() {
     let held = many(&world, 20);
     world.sync_all().await;
     assert_eq!(world.dialler.len(), 0, "more than 5 at once are held");
-    let word = RouteWord::PilotFirst(2);
+    let word = RouteWord::Pilot { whom: Pilot::First(2), until: None };
     let reason = "a test".to_owned();
     world.must(Command::Route { route: RouteName::from("leads"), word, reason }).await;
     world.advance(minutes(1)).await;

@@ -1,9 +1,11 @@
 //! Can a list, a filter or a mapping flood a live campaign? Does everything stand still when told to?
 
 use crate::support::world::{Setup, World, minutes, seconds};
+use dialbridge::cli::status_told;
 use dialbridge::control::{Command, End, RouteWord, WaveOrder};
 use dialbridge::domain::policy::RouteState;
 use dialbridge::domain::{RecordId, RouteName};
+use dialbridge::ledger::Pilot;
 use dialbridge::sim::faults::{Action, Effect, Rule};
 use serde_json::json;
 use std::time::Duration;
@@ -25,6 +27,10 @@ fn reason() -> String {
 
 fn route(word: RouteWord) -> Command {
     Command::Route { route: RouteName::from("leads"), word, reason: reason() }
+}
+
+fn pilot(whom: Pilot) -> RouteWord {
+    RouteWord::Pilot { whom, until: None }
 }
 
 fn wave(wave: i64, word: WaveOrder) -> Command {
@@ -117,12 +123,39 @@ async fn does_a_daily_limit_let_so_many_through_each_day() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn does_a_daily_limit_of_changes_hold_no_lock_and_no_word_of_a_person() {
+    let keys = "block_if = \"do_not_call\"\nmax_changed_per_day = 2";
+    let world = World::new(Setup { route_keys: keys, ..Setup::default() }).await;
+    let ids = many(&world, 6);
+    world.sync_all().await;
+    assert_eq!(world.dialler.len(), 6, "what is new is no change");
+    for id in &ids[..4] {
+        world.editor().edit(*id, json!({ "city": "Bonn" }));
+    }
+    world.editor().edit(ids[4], json!({ "do_not_call": true }));
+    world.sync_all().await;
+    let changed = |world: &World| ids.iter().filter(|id| world.value(**id, "City") == json!("Bonn")).count();
+    assert_eq!(changed(&world), 2);
+    assert!(world.locked(ids[4]));
+    let told = status_told(&world.settings, world.ledger(), world.now()).await.expect("a status");
+    assert!(told.contains("2 changes of route leads wait for tomorrow"), "{told}");
+    let waits = *ids.iter().find(|id| world.value(**id, "City") == json!("Ulm")).expect("one that waits");
+    let (route, record) = (RouteName::from("leads"), RecordId(waits.to_string()));
+    world.must(Command::SendRecord { route, record, reason: reason() }).await;
+    assert_eq!(world.value(waits, "City"), json!("Bonn"));
+    world.advance(Duration::from_secs(24 * 3600)).await;
+    world.sync_all().await;
+    assert_eq!(changed(&world), 4, "{}", world.story().await);
+    world.assert_at_rest().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn does_a_pilot_act_for_its_records_only() {
     let world = World::new(Setup { on: false, ..Setup::default() }).await;
     let ids = many(&world, 6);
     world.sync_all().await;
     let chosen = RecordId(ids[3].to_string());
-    world.must(route(RouteWord::Pilot(vec![chosen]))).await;
+    world.must(route(pilot(Pilot::Records(vec![chosen])))).await;
     world.sync_all().await;
     assert_eq!(world.dialler.len(), 1);
     world.editor().edit(ids[3], json!({ "city": "Bonn" }));
@@ -130,12 +163,43 @@ async fn does_a_pilot_act_for_its_records_only() {
     world.sync_all().await;
     assert_eq!(world.value(ids[3], "City"), json!("Bonn"));
     assert_eq!(world.dialler.len(), 1);
-    world.must(route(RouteWord::PilotFirst(2))).await;
+    world.must(route(pilot(Pilot::First(2)))).await;
     world.sync_all().await;
     assert_eq!(world.dialler.len(), 3, "two more: {}", world.story().await);
     world.must(route(RouteWord::On)).await;
     world.sync_all().await;
     assert_eq!(world.dialler.len(), 6);
+    world.assert_at_rest().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn does_a_pilot_end_by_itself_and_keep_its_end_through_a_pause() {
+    let world = World::new(Setup { on: false, ..Setup::default() }).await;
+    let ids = many(&world, 3);
+    world.sync_all().await;
+    let records = |id: u64| Pilot::Records(vec![RecordId(id.to_string())]);
+    let state = async |world: &World| {
+        let row = world.ledger().route_show(RouteName::from("leads")).await.expect("read").expect("a route");
+        row.state
+    };
+    let until = |world: &World, hours| Some(world.now() + chrono::TimeDelta::hours(hours));
+    world.must(route(RouteWord::Pilot { whom: records(ids[0]), until: until(&world, 2) })).await;
+    world.sync_all().await;
+    assert_eq!(world.dialler.len(), 1);
+    world.must(route(RouteWord::Pause { until: until(&world, 1), harvest_too: false })).await;
+    world.live(Duration::from_secs(90 * 60)).await;
+    assert_eq!(state(&world).await, RouteState::Pilot, "the pause is over, the pilot is not");
+    world.live(Duration::from_secs(3600)).await;
+    assert_eq!(state(&world).await, RouteState::Dry, "what it was before");
+    world.editor().edit(ids[0], json!({ "city": "Bonn" }));
+    world.live(Duration::from_secs(600)).await;
+    assert_eq!(world.value(ids[0], "City"), json!("Ulm"));
+
+    // Of a route that is on a pilot makes one that acts for a few, and then for all again.
+    world.must(route(RouteWord::On)).await;
+    world.must(route(RouteWord::Pilot { whom: records(ids[1]), until: until(&world, 1) })).await;
+    world.live(Duration::from_secs(2 * 3600)).await;
+    assert_eq!(state(&world).await, RouteState::On);
     world.assert_at_rest().await;
 }
 

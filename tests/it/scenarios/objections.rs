@@ -114,8 +114,11 @@ async fn is_nobody_sent_by_hand_who_said_no() {
     world.editor().edit(field, json!({ "do_not_call": true }));
     world.block_number(&world.number(number)).await;
     world.editor().archive(archived, true);
-    let send =
-        |id: u64| Command::SendRecord { route: RouteName::from("leads"), record: RecordId(id.to_string()) };
+    let send = |id: u64| Command::SendRecord {
+        route: RouteName::from("leads"),
+        record: RecordId(id.to_string()),
+        reason: "asked for".to_owned(),
+    };
     for id in [field, number, archived] {
         let (_, said) = world.command(send(id)).await;
         assert!(world.contacts(id).is_empty(), "{said}");

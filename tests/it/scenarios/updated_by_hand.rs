@@ -4,6 +4,7 @@ use crate::support::world::{CAMPAIGN, Setup, World, key, minutes, seconds};
 use dialbridge::control::{Command, ContactAct, End, WaveOrder};
 use dialbridge::domain::policy::RouteState;
 use dialbridge::domain::{ContactId, LinkId};
+use dialbridge::ledger::Said;
 use dialbridge::sim::dialler::DiallerConfig;
 use dialbridge::sim::dialler::config::Clearing;
 use dialbridge::sim::faults::{Action, Effect, RetryAfter, Rule};
@@ -190,7 +191,11 @@ async fn does_one_in_doubt_go_to_a_person_where_somebody_else_wrote_meanwhile() 
     world.editor().edit(id, json!({ "city": "Bonn" }));
     world.settle_down().await;
     assert_eq!(world.parked().await.len(), 1, "{}", world.story().await);
-    world.ledger().parked_retry_all(None, "test".to_owned()).await.expect("tried again");
+    world
+        .ledger()
+        .parked_retry_all(None, Said { who: "test".to_owned(), text: String::new() })
+        .await
+        .expect("tried again");
     world.settle_down().await;
     assert_eq!(world.value(id, "Comment"), json!("calls back"), "{}", world.story().await);
     world.assert_at_rest().await;

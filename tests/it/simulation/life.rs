@@ -61,7 +61,7 @@ impl Life {
         self.world.dialler.stop_agents();
         self.world.live(minutes(60)).await;
         // What needs a person gets one.
-        let retry = Command::Retry { what: Parked::All { route: None } };
+        let retry = Command::Retry { what: Parked::All { route: None }, reason: String::new() };
         let _done = self.world.command(retry).await;
         // Longer than the longest wait of an operation and than the quiet times behind it.
         self.world.live(minutes(5 * 60)).await;

@@ -18,7 +18,7 @@ use dialbridge::domain::{BlockSubject, Problem, RecordId, Timestamp};
 use dialbridge::env::Env;
 use dialbridge::jobs::JobError;
 use dialbridge::jobs::pull::{PullReport, pull};
-use dialbridge::ledger::{Ledger, ParkedItem, RunRow};
+use dialbridge::ledger::{Ledger, ParkedItem, Pilot, RunRow};
 use dialbridge::remote::http::HttpOptions;
 use dialbridge::remote::{Request, Response, Side, Transport, TransportError};
 use dialbridge::runtime::{Outcome, Schedule};
@@ -275,6 +275,11 @@ impl World {
     pub async fn stopped(&self) -> Option<String> {
         let row = self.ledger().route_show(LEADS.into()).await.expect("a route").expect("known");
         row.stopped.map(|stop| stop.to_string())
+    }
+
+    /// How far the CRM was read for route `leads`.
+    pub async fn cursor(&self) -> Option<Timestamp> {
+        self.ledger().route_show(LEADS.into()).await.expect("a route").expect("known").cursor
     }
 
     /// The program's parts.
@@ -681,7 +686,7 @@ impl Transport for Wire {
 fn word(state: RouteState) -> RouteWord {
     match state {
         RouteState::Dry => RouteWord::Dry,
-        RouteState::Pilot => RouteWord::PilotFirst(1),
+        RouteState::Pilot => RouteWord::Pilot { whom: Pilot::First(1), until: None },
         RouteState::On => RouteWord::On,
         RouteState::Paused => RouteWord::Pause { until: None, harvest_too: false },
     }
