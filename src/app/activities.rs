@@ -14,7 +14,7 @@ use crate::jobs::pull::{PullContext, pull};
 use crate::jobs::push::{PushContext, PushLimits, PushRoute, Refresher, Resting, push};
 use crate::jobs::refusal;
 use crate::ledger::{Counts, Ledger, RunEnd};
-use crate::runtime::{Activator, Activity, Ask, Outcome, Scope};
+use crate::runtime::{Activator, Activity, Ask, Outcome, RunLog, Scope};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::watch;
@@ -54,6 +54,10 @@ pub(super) struct Common {
     pub sides: Sides,
 }
 
+fn noting(pull: &PullContext, log: &RunLog) -> PullContext {
+    PullContext { ledger: pull.ledger.noting_runs_in(log), ..pull.clone() }
+}
+
 /// Pull of one route; push follows at once.
 pub(super) struct PullActivity {
     pub pull: PullContext,
@@ -62,8 +66,8 @@ pub(super) struct PullActivity {
 
 #[async_trait::async_trait]
 impl Activity for PullActivity {
-    async fn run(&self, ask: &Ask) -> Outcome {
-        let result = pull(&self.pull, ask.cause).await;
+    async fn run(&self, ask: &Ask, log: &RunLog) -> Outcome {
+        let result = pull(&noting(&self.pull, log), ask.cause).await;
         // Also after a failure: what was stored before it is good to go.
         self.push.activate("schedule");
         outcome(result.map(|report| {
@@ -104,8 +108,8 @@ pub(super) struct DayActivity {
 
 #[async_trait::async_trait]
 impl Activity for DayActivity {
-    async fn run(&self, ask: &Ask) -> Outcome {
-        let result = self.pull.decide_day(ask.cause).await;
+    async fn run(&self, ask: &Ask, log: &RunLog) -> Outcome {
+        let result = noting(&self.pull, log).decide_day(ask.cause).await;
         self.push.activate("schedule");
         outcome(result.map(|counts| {
             let Counts { skipped, blocked, parked, parked_new, .. } = counts;
@@ -149,7 +153,7 @@ impl PushActivity {
         }
     }
 
-    async fn push(&self, ask: &Ask) -> Result<Ended, JobError> {
+    async fn push(&self, ask: &Ask, noting: &Ledger) -> Result<Ended, JobError> {
         let began = self.env.now();
         let refused = refusal::look_again(&self.ledger, &*self.dialler, &self.wanted).await.err();
         // Locks need no campaign: a dialler that does not tell its campaigns must not hold them up.
@@ -159,16 +163,17 @@ impl PushActivity {
         } else {
             None
         };
-        let pushed = push(&self.context(ask.scope.clone()).await?, ask.cause).await;
+        let context = PushContext { ledger: noting.clone(), ..self.context(ask.scope.clone()).await? };
+        let pushed = push(&context, ask.cause).await;
         // A lock to be repeated in seconds must not wait for the next minute's run.
         self.next_due.send_replace(self.ledger.operations_next_due(began).await?);
         let report = pushed?;
         if let Some(error) = push_error.or(refused) {
             // It locked whom it could; that it could not do more must not stand as a good run.
-            self.ledger.run_finish(report.run, RunEnd::Failed(error.to_string()), report.counts).await?;
+            noting.run_finish(report.run, RunEnd::Failed(error.to_string()), report.counts).await?;
             return Err(error);
         }
-        if report.counts == Counts::default() && self.ledger.run_forget(report.run).await? {
+        if report.counts == Counts::default() && noting.run_forget(report.run).await? {
             return Ok(Ended { run: None, text: "nothing is to be sent now".to_owned(), parked_new: false });
         }
         let Counts { taken, done, refused, uncertain, superseded, parked, parked_new, put_back, .. } =
@@ -213,6 +218,7 @@ impl PushActivity {
             settle_after: self.settings.dialler.settle_after,
             schedule: self.settings.push.retry.clone(),
             retry_after_cap: self.settings.push.max_retry_after,
+            settle_calls: self.settings.push.settle_calls,
             ..PushLimits::default()
         };
         Ok(PushContext {
@@ -234,9 +240,9 @@ impl PushActivity {
 
 #[async_trait::async_trait]
 impl Activity for PushActivity {
-    async fn run(&self, ask: &Ask) -> Outcome {
-        let routes = self.routes.keys();
-        outcome(stopping(&self.ledger, routes, self.push(ask).await).await)
+    async fn run(&self, ask: &Ask, log: &RunLog) -> Outcome {
+        let (routes, noting) = (self.routes.keys(), self.ledger.noting_runs_in(log));
+        outcome(stopping(&self.ledger, routes, self.push(ask, &noting).await).await)
     }
 }
 

@@ -22,7 +22,7 @@ use tokio::sync::{Notify, watch};
 /// A config that cannot be used, or a ledger that cannot be opened: nothing was started.
 pub async fn run(config: &Path) -> anyhow::Result<End> {
     let LoadedSettings { settings, warnings } = super::load_all(config)?;
-    logging::start(&settings.log);
+    logging::start(&settings.log)?;
     warn_of(&warnings);
     let (env, service) = (Env::real(), Service::of_this_process());
     let mut signals = Signals::new()?;
@@ -210,6 +210,7 @@ impl Daemon {
             FirstRuns::AtOnce => {
                 parts.control.runners.activate_all("start");
                 parts.upkeep.activate("start");
+                parts.look.activate("start");
             }
             FirstRuns::OnDemand => {}
         }
@@ -233,8 +234,11 @@ impl Daemon {
 }
 
 fn schedules(settings: &Settings, parts: &Parts) -> anyhow::Result<Vec<(Schedule, Activator)>> {
-    let nightly = Schedule::parse(upkeep::WHEN, settings.dialler.time_zone)?;
-    let mut all = vec![(nightly, parts.upkeep.clone())];
+    let zone = settings.dialler.time_zone;
+    let mut all = vec![
+        (Schedule::parse(upkeep::WHEN, zone)?, parts.upkeep.clone()),
+        (Schedule::parse(upkeep::LOOK_WHEN, zone)?, parts.look.clone()),
+    ];
     for route in settings.routes.values() {
         let zone = route.time_zone;
         if let Some(runner) = parts.control.runners.pulls.get(&route.id) {

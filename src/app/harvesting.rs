@@ -12,7 +12,7 @@ use crate::jobs::campaigns::{WantedCampaign, pin_campaigns};
 use crate::jobs::harvest::{Brake, HarvestContext, HarvestReport, HarvestSettings, harvest};
 use crate::jobs::identity::{self, Sides};
 use crate::ledger::{Counts, Ledger, LedgerError, RouteRow, RunEnd, RunStart, SweepKind};
-use crate::runtime::{Activator, Activity, Ask, Missing, Outcome, Schedule};
+use crate::runtime::{Activator, Activity, Ask, Missing, Outcome, RunLog, Schedule};
 use std::sync::Arc;
 
 /// Harvest of one campaign.
@@ -40,7 +40,7 @@ impl HarvestActivity {
         }
     }
 
-    async fn harvest(&self, ask: &Ask) -> Result<Ended, JobError> {
+    async fn harvest(&self, ask: &Ask, noting: &Ledger) -> Result<Ended, JobError> {
         let cause = ask.cause;
         if cause != Ask::takeover().cause && self.paused().await? {
             let text = "paused: `dialbridge route resume` lets it go on".to_owned();
@@ -48,7 +48,7 @@ impl HarvestActivity {
         }
         // Every harvest looks whether names and numbers still agree.
         if let Err(error) = pin_campaigns(&self.ledger, &*self.dialler, &self.wanted).await {
-            self.leave_failed_run(cause, &error).await?;
+            self.leave_failed_run(noting, cause, &error).await?;
             return Err(error);
         }
         let Some(first) = self.wanted.first() else {
@@ -63,10 +63,11 @@ impl HarvestActivity {
             return Ok(Ended { run: None, text, parked_new: false });
         }
         if let Err(error) = identity::dialler(&self.sides, &self.ledger, &*self.dialler).await {
-            self.leave_failed_run(cause, &error).await?;
+            self.leave_failed_run(noting, cause, &error).await?;
             return Err(error);
         }
-        let harvested_so_far = harvest(&self.context(ask).await?, campaign).await;
+        let context = HarvestContext { ledger: noting.clone(), ..self.context(ask).await? };
+        let harvested_so_far = harvest(&context, campaign).await;
         // Also after a failure: what was seen before it may show a second contact, and lock somebody.
         let run = harvested_so_far.as_ref().ok().and_then(|report| report.run);
         let doubled = self.ledger.doubles_lock(campaign, run).await;
@@ -82,13 +83,18 @@ impl HarvestActivity {
     }
 
     /// A harvest that could not even begin has a row all the same: how long that lasts is asked of the rows.
-    async fn leave_failed_run(&self, cause: &'static str, error: &JobError) -> Result<(), JobError> {
+    async fn leave_failed_run(
+        &self,
+        noting: &Ledger,
+        cause: &'static str,
+        error: &JobError,
+    ) -> Result<(), JobError> {
         let rows = self.ledger.routes_list().await?;
         let of_ours = |row: &RouteRow| self.wanted.iter().any(|want| want.route == row.route);
         let campaign = rows.iter().find(|row| of_ours(row)).and_then(|row| row.campaign);
         let start = RunStart { job: Job::Harvest, route: None, campaign, cause };
-        let run = self.ledger.run_start(start).await?;
-        self.ledger.run_finish(run, RunEnd::Failed(error.to_string()), Counts::default()).await?;
+        let run = noting.run_start(start).await?;
+        noting.run_finish(run, RunEnd::Failed(error.to_string()), Counts::default()).await?;
         Ok(())
     }
 
@@ -202,8 +208,9 @@ fn harvest_settings(settings: &Settings, numbers_revision: String, missing: Miss
 
 #[async_trait::async_trait]
 impl Activity for HarvestActivity {
-    async fn run(&self, ask: &Ask) -> Outcome {
+    async fn run(&self, ask: &Ask, log: &RunLog) -> Outcome {
         let routes = self.wanted.iter().map(|want| &want.route);
-        outcome(stopping(&self.ledger, routes, self.harvest(ask).await).await)
+        let noting = self.ledger.noting_runs_in(log);
+        outcome(stopping(&self.ledger, routes, self.harvest(ask, &noting).await).await)
     }
 }

@@ -3,7 +3,7 @@
 use super::Problems;
 use super::activities::{Common, DayActivity, PullActivity, PushActivity};
 use super::harvesting::HarvestActivity;
-use super::upkeep::UpkeepActivity;
+use super::upkeep::{LookActivity, UpkeepActivity};
 use crate::check::{BatchRead, CrmSettings, RouteSettings, Settings};
 use crate::control::{Control, Runners};
 use crate::crm::{self, Connector, CrmRead};
@@ -66,6 +66,8 @@ pub struct Parts {
     pub control: Arc<Control>,
     /// What is done to the ledger once a day.
     pub upkeep: Activator,
+    /// The look over a copy of the ledger, once a day.
+    pub look: Activator,
     /// Every task that must end before the ledger closes.
     pub tracker: TaskTracker,
     /// When push has something to do next, as its last run saw it.
@@ -77,12 +79,8 @@ impl Parts {
     /// Reads the token files again (SIGHUP).
     pub fn reload_tokens(&self) {
         for client in &self.clients {
-            let reloaded = client.auth().reload();
-            for warning in reloaded.warnings {
+            for warning in client.auth().reload().warnings {
                 tracing::warn!(side = %client.side(), "{warning}");
-            }
-            if reloaded.changed {
-                tracing::info!(side = %client.side(), "a new token was read");
             }
         }
     }
@@ -301,6 +299,8 @@ pub async fn build_on(
     });
     let upkeep = UpkeepActivity { ledger: ledger.clone(), keep_bodies: settings.ledger.keep_bodies };
     let upkeep = Activator::start("upkeep", &env, &tracker, Arc::new(upkeep));
+    let look = LookActivity { ledger: ledger.clone(), env: env.clone() };
+    let look = Activator::start("ledger check", &env, &tracker, Arc::new(look));
     Ok(Parts {
         env,
         ledger,
@@ -308,6 +308,7 @@ pub async fn build_on(
         routes,
         control,
         upkeep,
+        look,
         tracker,
         push_due,
         clients: sides.clients,

@@ -1,7 +1,8 @@
-//! What is done to the ledger once a day: bodies that were kept long enough are erased.
+//! What is done to the ledger once a day: it is looked over in a copy, and bodies that were kept long enough are erased.
 
-use crate::ledger::Ledger;
-use crate::runtime::{Activity, Ask, Outcome};
+use crate::env::Env;
+use crate::ledger::{Ledger, LedgerError, Look};
+use crate::runtime::{Activity, Ask, Outcome, RunLog};
 use chrono::TimeDelta;
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ pub(super) struct UpkeepActivity {
 
 #[async_trait::async_trait]
 impl Activity for UpkeepActivity {
-    async fn run(&self, _ask: &Ask) -> Outcome {
+    async fn run(&self, _ask: &Ask, _log: &RunLog) -> Outcome {
         let keep = TimeDelta::from_std(self.keep_bodies).unwrap_or(TimeDelta::MAX);
         match self.ledger.bodies_prune(keep).await {
             Ok(erased) => Outcome::Done {
@@ -24,6 +25,51 @@ impl Activity for UpkeepActivity {
                 text: format!("{erased} bodies and answers erased, kept long enough"),
                 parked_new: false,
             },
+            Err(error) => Outcome::Failed { text: error.to_string() },
+        }
+    }
+}
+
+/// In the dialler's zone: long after the last call of the day and before the first, and done before the upkeep.
+pub(super) const LOOK_WHEN: &str = "10 3 * * *";
+
+/// A daemon that was down at that hour makes up for it when it starts, unless the last look is younger.
+const LOOK_AGE: TimeDelta = TimeDelta::hours(26);
+
+/// The daily look over a copy of the ledger.
+pub(super) struct LookActivity {
+    pub ledger: Ledger,
+    pub env: Env,
+}
+
+impl LookActivity {
+    async fn is_due(&self, ask: &Ask) -> Result<bool, LedgerError> {
+        let since = self.ledger.unlooked_since().await?;
+        Ok(ask.cause != "start" || since.is_some_and(|since| self.env.now() - since >= LOOK_AGE))
+    }
+}
+
+#[async_trait::async_trait]
+impl Activity for LookActivity {
+    async fn run(&self, ask: &Ask, _log: &RunLog) -> Outcome {
+        let done = |text: &str| Outcome::Done { run: None, text: text.to_owned(), parked_new: false };
+        let looked = match self.is_due(ask).await {
+            Ok(true) => self.ledger.look_aside().await,
+            Ok(false) => return done("not due"),
+            Err(error) => Err(error),
+        };
+        match looked {
+            Ok(None) => done("broken off by shutdown"),
+            Ok(Some(Look::Sound)) => done("the ledger was looked over in a copy: it is sound"),
+            Ok(Some(Look::Wrong(text))) => Outcome::Failed {
+                text: format!(
+                    "the ledger is NOT sound: {text}; `dialbridge ledger check` tells all of it; keep a copy of the file, and \
+                     restore the newest backup that is sound"
+                ),
+            },
+            Ok(Some(Look::NotLooked(text))) => {
+                Outcome::Failed { text: format!("the ledger could not be looked over: {text}") }
+            }
             Err(error) => Outcome::Failed { text: error.to_string() },
         }
     }

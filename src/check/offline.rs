@@ -91,6 +91,7 @@ fn settings(raw: &RawConfig, validators: &Validators<'_>, notes: &mut Notes<'_>)
         push: PushSettings {
             retry: raw.push.retry.value.clone(),
             max_retry_after: *raw.push.max_retry_after,
+            settle_calls: *raw.push.settle_calls,
         },
         harvest: HarvestSettings {
             audit_active: *raw.harvest.audit_active,
@@ -98,7 +99,11 @@ fn settings(raw: &RawConfig, validators: &Validators<'_>, notes: &mut Notes<'_>)
         },
         ledger,
         log: LogSettings {
-            format: if raw.log.format.value == "json" { LogFormat::Json } else { LogFormat::Text },
+            format: match raw.log.format.value.as_str() {
+                "json" => LogFormat::Json,
+                "journald" => LogFormat::Journald,
+                _ => LogFormat::Text,
+            },
             level: raw.log.level.value.clone(),
         },
         control_socket,

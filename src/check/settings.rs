@@ -161,6 +161,8 @@ pub struct PushSettings {
     pub retry: Vec<Duration>,
     /// Cap on Retry-After.
     pub max_retry_after: Duration,
+    /// A contact's calls must have come to rest for so long before it is deleted.
+    pub settle_calls: Duration,
 }
 
 /// `[harvest]`.
@@ -190,6 +192,8 @@ pub enum LogFormat {
     Text,
     /// For machines.
     Json,
+    /// Into systemd's journal, each field as a field of its own.
+    Journald,
 }
 
 /// `[log]`.

@@ -89,6 +89,7 @@ fn a_good_config_becomes_settings() {
     let settings = checked.settings.expect("nothing is wrong");
     assert_eq!(settings.dialler.clients_id, 3);
     assert_eq!(settings.dialler.settle_after, Duration::from_secs(60));
+    assert_eq!(settings.push.settle_calls, Duration::from_mins(15));
     assert_eq!(settings.dialler.release, None);
     assert_eq!(settings.dialler.token_files, [house.path("dialler")]);
     assert_eq!(settings.ledger.path, house.path("ledger.sqlite"));

@@ -5,8 +5,8 @@ use crate::domain::Timestamp;
 use crate::domain::identity::Difference;
 use crate::domain::policy::{RouteState, WaveKind};
 use crate::ledger::{
-    CompanionTrouble, DayFull, FailingJob, FreezeRow, OpenCount, OverwrittenCount, ParkedCount, RouteRow,
-    WaveRow,
+    CompanionTrouble, DayFull, FailingJob, FreezeRow, LastLook, Look, OpenCount, OverwrittenCount,
+    ParkedCount, RouteRow, WaveRow,
 };
 use serde::Serialize;
 
@@ -149,6 +149,25 @@ fn differs(difference: &Difference) -> Concern {
         since: Some(difference.since),
         remedy: difference.remedy().to_owned(),
     }
+}
+
+/// What the nightly look over the ledger found, or that it could not look.
+pub fn ledger_look(last: &LastLook) -> Option<Concern> {
+    let (weight, what, remedy) = match &last.look {
+        Look::Sound => return None,
+        Look::Wrong(text) => (
+            Weight::Trouble,
+            format!("the ledger is not sound: {text}"),
+            "`dialbridge ledger check` tells all of it; keep a copy of the file, stop the daemon and restore the newest \
+             backup that is sound (README, \"What it stores\")",
+        ),
+        Look::NotLooked(text) => (
+            Weight::Person,
+            format!("the ledger could not be looked over: {text}"),
+            "it is tried again every night; `dialbridge ledger check` looks at once, at the ledger itself",
+        ),
+    };
+    Some(Concern { weight, what, since: Some(last.at), remedy: remedy.to_owned() })
 }
 
 /// More at once than the route's limit allows.

@@ -2,7 +2,7 @@
 
 use super::concerns::{
     Concern, Facts, OVERWRITTEN_DAYS, THAW, Weight, companion, concerns, day_full, frozen, frozen_in_words,
-    in_order, overwritten, wave,
+    in_order, ledger_look, overwritten, wave,
 };
 use super::harvest_concerns::{of_account, of_list, of_reads};
 use super::left_out::sentence;
@@ -15,8 +15,8 @@ use crate::control::{self, Command, End, Line};
 use crate::domain::{RouteName, Timestamp};
 use crate::env::Env;
 use crate::ledger::{
-    DayFull, FailingJob, FreezeRow, HarvestShown, Ledger, LeftOut, OpenCount, ParkedCount, RouteRow,
-    Unlinked, WaveRow,
+    DayFull, FailingJob, FreezeRow, HarvestShown, LastLook, Ledger, LeftOut, Look, OpenCount, ParkedCount,
+    RouteRow, Unlinked, WaveRow,
 };
 use chrono::TimeDelta;
 use serde::Serialize;
@@ -42,6 +42,7 @@ struct View {
     beside: Vec<Beside>,
     lists: Vec<ListOf>,
     harvest: HarvestShown,
+    ledger_look: Option<LastLook>,
     runners: Vec<Value>,
 }
 
@@ -105,6 +106,8 @@ async fn look(settings: &Settings, ledger: &Ledger, now: Timestamp) -> anyhow::R
     concerns.extend(lists.iter().filter_map(|list| of_list(list, &facts.routes)));
     concerns.extend(account.iter().filter_map(|list| of_account(list, now)));
     concerns.extend(of_reads(&harvest));
+    let looked = ledger.look_last().await?;
+    concerns.extend(looked.as_ref().and_then(ledger_look));
     let mut concerns = in_order(concerns);
     let freeze = ledger.freeze_now().await?;
     concerns.splice(0..0, freeze.as_ref().map(|freeze| frozen(freeze, Zone::of(settings))));
@@ -126,6 +129,7 @@ async fn look(settings: &Settings, ledger: &Ledger, now: Timestamp) -> anyhow::R
         beside,
         lists,
         harvest,
+        ledger_look: looked,
         runners,
     })
 }
@@ -215,6 +219,9 @@ fn text(view: &View, zone: Zone, now: Timestamp, ink: Ink) -> String {
     }
     text.extend(view.lists.iter().map(|list| sweeps::line(list, zone)));
     text.push_str(&format!("\nDaemon: {}.\n", view.daemon));
+    if let Some(LastLook { at, look: Look::Sound }) = &view.ledger_look {
+        text.push_str(&format!("Ledger: looked over {}, sound.\n", zone.at(*at)));
+    }
     for runner in &view.runners {
         text.push_str(&runner_line(runner, zone));
     }

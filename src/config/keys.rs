@@ -205,6 +205,8 @@ sections! {
         retry: Vec<Duration>, Default, Kind::Durations(SECOND, DAY);
         /// A Retry-After is honoured up to this.
         max_retry_after: Duration, Default, Kind::Duration(SECOND, DAY);
+        /// A contact's calls must have come to rest for so long before it is deleted.
+        settle_calls: Duration, Default, Kind::Duration(MINUTE, DAY);
     }
 
     /// `[harvest]`.
@@ -235,8 +237,8 @@ sections! {
 
     /// `[log]`.
     RawLog "log" named false {
-        /// For people or for machines.
-        format: String, Default, Kind::Choice(&["text", "json"]);
+        /// For people, for machines, or for the journal.
+        format: String, Default, Kind::Choice(&["text", "json", "journald"]);
         /// The least serious line that is written.
         level: String, Default, Kind::Choice(&["error", "warn", "info", "debug", "trace"]);
     }

@@ -11,10 +11,10 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use std::sync::Arc;
 
-/// A complete answer, bounded and JSON.
+/// A complete answer, bounded and JSON, or nothing at all (204).
 #[derive(Debug, Clone)]
 pub struct Called {
-    /// The body.
+    /// The body; empty where the CRM answered that there is nothing.
     pub body: Bytes,
     /// The CRM's clock as its Date header told it.
     pub server_time: Option<Timestamp>,
@@ -81,7 +81,9 @@ impl Endpoint {
     pub async fn send(&self, what: &str, request: Request) -> Result<Called, CallError> {
         let context = CallContext::read(what, CallClass::Harvest);
         let called = self.caller.call(context, request).await?;
-        if let Some((rule, text)) = met(&self.file.errors, None, root(what, &called.body)?) {
+        if let Some(root) = root(what, &called.body)?
+            && let Some((rule, text)) = met(&self.file.errors, None, root)
+        {
             return Err(as_error(what, rule, text));
         }
         Ok(called)
@@ -111,9 +113,12 @@ impl Endpoint {
     }
 }
 
-/// The answer's JSON, unparsed.
-pub(super) fn root<'a>(what: &str, body: &'a Bytes) -> Result<&'a RawValue, CallError> {
-    serde_json::from_slice(body).map_err(|error| {
+/// The answer's JSON, unparsed; `None` for an answer without a body, which only a 204 may be: there is nothing.
+pub(super) fn root<'a>(what: &str, body: &'a Bytes) -> Result<Option<&'a RawValue>, CallError> {
+    if body.is_empty() {
+        return Ok(None);
+    }
+    serde_json::from_slice(body).map(Some).map_err(|error| {
         let (line, column) = (error.line(), error.column());
         bad_answer(what, format!("the answer is no valid JSON (line {line}, column {column})"))
     })

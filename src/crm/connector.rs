@@ -103,7 +103,7 @@ impl Connector {
 
     async fn single(&self, what: &str, single: &Single) -> Result<Value, CallError> {
         let called = self.endpoint.call(what, &single.request, &self.endpoint.bindings()).await?;
-        let found = single.at.value(root(what, &called.body)?);
+        let found = root(what, &called.body)?.and_then(|root| single.at.value(root));
         found.ok_or_else(|| bad_answer(what, format!("the answer has nothing at {}", single.at)))
     }
 
@@ -163,9 +163,12 @@ impl Connector {
             bindings.insert(Slot::Values, Value::from(batch));
             bindings.extend(join.limit.map(|limit| (Slot::Limit, Value::from(limit))));
             let called = self.endpoint.call(&what, &join.request, &bindings).await?;
-            let rows = join.records.list(root(&what, &called.body)?);
-            let rows =
-                rows.ok_or_else(|| bad_answer(&what, format!("the answer has no list at {}", join.records)))?;
+            let rows = match root(&what, &called.body)? {
+                None => Vec::new(),
+                Some(root) => join.records.list(root).ok_or_else(|| {
+                    bad_answer(&what, format!("the answer has no list at {}", join.records))
+                })?,
+            };
             if join.limit.is_some_and(|limit| rows.len() >= limit) {
                 // Whoever was cut off would count as free.
                 return Err(bad_answer(
@@ -245,31 +248,16 @@ impl CrmRead for Connector {
         let kind = self.endpoint.file.record.id_type;
         let values: Vec<Value> = wanted.iter().filter_map(|id| id_value(id, kind)).collect();
         for batch in values.chunks(fetch.batch) {
-            let mut bindings = self.endpoint.bindings();
-            bindings.insert(Slot::Ids, Value::from(batch));
-            bindings.insert(Slot::Limit, Value::from(batch.len()));
             let began = self.env.instant();
-            let called = match self.endpoint.call(what, &fetch.request, &bindings).await {
-                // Asked for one by one, a CRM says so of a record that is gone.
-                Err(error) if error.kind == CallErrorKind::NotFound && fetch.batch == 1 => continue,
-                called => called?,
-            };
-            let body = root(what, &called.body)?;
-            let one = || fetch.records.raw(body).filter(|raw| fetch.batch == 1 && raw.get().starts_with('{'));
-            let rows = fetch.records.list(body).or_else(|| one().map(|raw| vec![raw]));
-            let rows =
-                rows.ok_or_else(|| bad_answer(what, format!("the answer has no list at {}", fetch.records)))?;
-            for row in rows {
-                let (id, record) = self.endpoint.read_row(row);
-                if id.is_none_or(|id| !wanted.contains(&id)) {
-                    return Err(bad_answer(
-                        what,
-                        "the answer holds a record that was not asked for: the CRM ignores the ids",
-                    ));
-                }
-                page.records.push(record);
-            }
+            let Some((rows, called)) = self.endpoint.by_ids(what, batch).await? else { continue };
             let crm_time = self.time_of(called.server_time, began, None).await;
+            let (named, strangers): (Vec<_>, Vec<_>) =
+                rows.into_iter().partition(|(id, _)| id.as_ref().is_some_and(|id| wanted.contains(id)));
+            if !strangers.is_empty() {
+                let strangers = strangers.into_iter().map(|(id, _)| id).collect();
+                self.endpoint.stand_for_missing(what, batch, &named, strangers).await?;
+            }
+            page.records.extend(named.into_iter().map(|(_, record)| record));
             // The earliest answer's: what a later batch saw is not older.
             page.crm_time = page.crm_time.or(crm_time);
             page.bytes += called.body.len() as u64;

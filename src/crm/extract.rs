@@ -5,7 +5,7 @@
 
 use super::format::{IdType, RecordShape, TimeContract};
 use crate::domain::{BadRecord, Reason, ReasonCode, Record, RecordId};
-use crate::remote::UNREADABLE;
+use crate::remote::{MALFORMED, UNREADABLE};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -132,6 +132,9 @@ pub fn read_id(raw: Option<&RawValue>) -> Result<RecordId, Reason> {
     if id.contains(UNREADABLE) {
         return Err(unreadable("its id holds bytes that are no UTF-8"));
     }
+    if id.contains(MALFORMED) {
+        return Err(unreadable("its id is no valid JSON"));
+    }
     if id.trim().is_empty() {
         return Err(no_id());
     }
@@ -160,6 +163,11 @@ pub fn read_record(raw: &RawValue, shape: &RecordShape, time: &TimeContract) -> 
     let unreadable = |problem: String| Reason::new(ReasonCode::RecordUnreadable).with("problem", problem);
     if raw.get().contains(UNREADABLE) {
         let problem = "it holds bytes that are no UTF-8 (a text in another encoding?)";
+        return bad(unreadable(problem.to_owned()));
+    }
+    if raw.get().contains(MALFORMED) {
+        let problem =
+            "a piece of it is no valid JSON (a control character, a broken escape, a quote too many?)";
         return bad(unreadable(problem.to_owned()));
     }
     if raw.get().len() > shape.max_bytes {

@@ -4,8 +4,10 @@
 
 mod bundled;
 mod burst;
+mod by_ids;
 mod call;
 mod connector;
+mod ends;
 mod errors;
 mod extract;
 mod format;
@@ -14,6 +16,7 @@ mod pages;
 mod parse;
 mod parse_auth;
 mod parse_request;
+mod small;
 mod steps;
 mod template;
 #[cfg(test)]

@@ -4,6 +4,7 @@ use super::call::{Called, Endpoint, root};
 use super::errors::bad_answer;
 use super::extract::id_value;
 use super::format::{End, IdType, Listing, Paging};
+use super::small::Unread;
 use super::steps::Seen;
 use super::template::{Bindings, Slot};
 use crate::domain::{RecordId, Timestamp};
@@ -49,16 +50,34 @@ pub(super) struct Rows<T> {
 pub(super) type ReadRow<'r, T> = &'r (dyn Fn(&RawValue) -> (Option<RecordId>, T) + Send + Sync);
 
 impl Endpoint {
-    /// Reads one page of a list.
+    /// Reads one page of a list. What lies before a record that spoils every answer it is in is read all the same, where
+    /// smaller pages can be asked for.
     pub async fn page<T: Send>(
         &self,
         what: &str,
         listing: &Listing,
-        mut bindings: Bindings,
+        bindings: Bindings,
         position: &Position,
         read: ReadRow<'_, T>,
     ) -> Result<Rows<T>, CallError> {
-        bindings.insert(Slot::Limit, Value::from(listing.limit));
+        match self.page_of_size(what, listing, bindings.clone(), position, read).await {
+            Ok(rows) => Ok(rows),
+            Err(Unread::Otherwise(error)) => Err(error),
+            Err(Unread::Unreadable(error)) => {
+                self.in_small_pages(what, listing, bindings, position, read, error).await
+            }
+        }
+    }
+
+    /// Reads one page, as large as the listing says.
+    pub(super) async fn page_of_size<T: Send>(
+        &self,
+        what: &str,
+        listing: &Listing,
+        bindings: Bindings,
+        position: &Position,
+        read: ReadRow<'_, T>,
+    ) -> Result<Rows<T>, Unread> {
         let mut position = position.clone();
         let mut restarted = false;
         loop {
@@ -69,11 +88,11 @@ impl Endpoint {
                 _ => self.request(what, &listing.request, &bindings)?,
             };
             let asked = request.url.clone();
-            let called = self.send(what, request).await?;
+            let called = self.send(what, request).await.map_err(Unread::of_answer)?;
             let raw = root(what, &called.body)?;
-            let items = rows_of(what, listing, raw)?;
+            let items = raw.map_or(Ok(Vec::new()), |raw| rows_of(what, listing, raw))?;
             let (mut ids, mut rows): (Vec<_>, Vec<_>) = items.iter().map(|item| read(item)).unzip();
-            if !self.stands_still(what, listing, bindings, &position, &ids, read).await? {
+            if !self.stands_still(what, listing, bindings.clone(), &position, &ids, read).await? {
                 position = again(what, &position)?;
                 restarted = true;
                 continue;
@@ -83,17 +102,22 @@ impl Endpoint {
                 ids.drain(..known);
                 rows.drain(..known);
             }
-            let next = if is_more(what, listing, raw, items.len(), rows.len())? {
-                let seen = Seen { raw, ids: &ids, end: begin + items.len() as u64, asked: &asked };
-                self.step(what, listing, &position, &seen, &called.links)?
-            } else {
-                None
+            let next = match raw {
+                Some(raw) if is_more(what, listing, raw, items.len(), rows.len())? => {
+                    let seen = Seen { raw, ids: &ids, end: begin + items.len() as u64, asked: &asked };
+                    let next = self.step(what, listing, &position, &seen, &called.links)?;
+                    let bare = listing.paging == Paging::Link && called.links.is_empty();
+                    if next.is_none() && bare && items.len() >= listing.limit {
+                        self.ends_without_links(what, listing, bindings, &position).await?;
+                    }
+                    next
+                }
+                // An answer without a body (204) is a list without rows, and its end.
+                Some(_) | None => None,
             };
             if next.as_ref() == Some(&position) {
-                return Err(bad_answer(
-                    what,
-                    "the page after this one is this one: the CRM ignores the paging",
-                ));
+                let why = "the page after this one is this one: the CRM ignores the paging";
+                return Err(bad_answer(what, why).into());
             }
             return Ok(Rows { rows, next, restarted, called });
         }
@@ -116,7 +140,8 @@ impl Endpoint {
             Position::Number { page, edge: (last, back), .. } => {
                 bindings.insert(Slot::Page, Value::from(page.saturating_sub(1)));
                 let called = self.call(what, &listing.request, &bindings).await?;
-                let items = rows_of(what, listing, root(what, &called.body)?)?;
+                let raw = root(what, &called.body)?;
+                let items = raw.map_or(Ok(Vec::new()), |raw| rows_of(what, listing, raw))?;
                 let place = usize::try_from(*back).ok().and_then(|back| items.len().checked_sub(back));
                 let there = place.and_then(|place| items.get(place)).and_then(|item| read(item).0);
                 Ok(there.as_ref() == Some(last))
@@ -131,7 +156,11 @@ impl Endpoint {
     }
 }
 
-fn rows_of<'a>(what: &str, listing: &Listing, raw: &'a RawValue) -> Result<Vec<&'a RawValue>, CallError> {
+pub(super) fn rows_of<'a>(
+    what: &str,
+    listing: &Listing,
+    raw: &'a RawValue,
+) -> Result<Vec<&'a RawValue>, CallError> {
     listing.records.list(raw).ok_or_else(|| {
         let at = &listing.records;
         bad_answer(what, format!("the answer has no list at {at}: check `records` in the connector"))
@@ -157,6 +186,7 @@ fn bind(bindings: &mut Bindings, listing: &Listing, position: &Position, ids: Id
             bindings.insert(Slot::Cursor, token.clone());
         }
     }
+    bindings.insert(Slot::Limit, Value::from(listing.limit));
     bindings.insert(Slot::Offset, Value::from(begin));
     bindings.insert(Slot::Page, Value::from(page));
     begin

@@ -6,7 +6,7 @@ use super::format::{IdType, Listing, Paging};
 use super::links;
 use super::pages::{Position, restarts};
 use crate::domain::RecordId;
-use crate::remote::CallError;
+use crate::remote::{CallError, is_marked};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
@@ -43,9 +43,13 @@ impl Endpoint {
                 let edge = edge(what, seen.ids)?;
                 Ok(Some(Position::Number { page, edge, restarts: restarts(position) }))
             }
-            Paging::Cursor { next } => {
-                Ok(next.value(seen.raw).filter(|token| !is_nothing(token)).map(Position::Token))
-            }
+            Paging::Cursor { next } => match next.value(seen.raw).filter(|token| !is_nothing(token)) {
+                Some(Value::String(token)) if is_marked(&token) => Err(bad_answer(
+                    what,
+                    format!("what lies at {next} cannot be read, so the list has no next page"),
+                )),
+                token => Ok(token.map(Position::Token)),
+            },
             Paging::NextUrl { next } => match next.value(seen.raw).filter(|given| !is_nothing(given)) {
                 None => Ok(None),
                 Some(Value::String(given)) => self.own(what, seen.asked, &given).map(Some),

@@ -124,12 +124,19 @@ pub fn differences(known: &Known, here: &Here, seen: &MarkSeen, watch: Watch) ->
     found
 }
 
-/// Fewer than that say nothing: one deleted contact of three is no other dialler.
-const LEAST: usize = 5;
+/// Fewer than that say something only together: one deleted contact of three is no other dialler, all three are.
+const SOME: usize = 5;
 
-/// Whether so few of a sample agree that it is another system: less than nine in ten.
+/// Fewer than that say nothing at all: two records of a trial are deleted soon.
+const LEAST: usize = 3;
+
+/// Whether so few of a sample agree that it is another system: less than nine in ten; of a few, none.
 pub fn sample_differs(agree: usize, of: usize) -> bool {
-    of >= LEAST && of - agree >= 2 && agree * 10 < of * 9
+    match of {
+        0..LEAST => false,
+        LEAST..SOME => agree == 0,
+        SOME.. => of - agree >= 2 && agree * 10 < of * 9,
+    }
 }
 
 fn capitalised(text: &str) -> String {
@@ -178,10 +185,24 @@ mod tests {
     }
 
     #[test]
-    fn a_sample_differs_below_nine_in_ten_and_a_few_say_nothing() {
-        assert!(!sample_differs(45, 50) && sample_differs(44, 50));
-        assert!(!sample_differs(0, 4) && sample_differs(0, 5));
-        assert!(!sample_differs(4, 5), "one of a few may have been deleted");
-        assert!(!sample_differs(0, 0));
+    fn a_sample_differs_below_nine_in_ten_and_of_a_few_where_none_agrees() {
+        for (of, most_that_differ) in [
+            (0, None),
+            (1, None),
+            (2, None),
+            (3, Some(0)),
+            (4, Some(0)),
+            // One of a few may have been deleted.
+            (5, Some(3)),
+            (10, Some(8)),
+            (19, Some(17)),
+            (20, Some(17)),
+            (50, Some(44)),
+        ] {
+            for agree in 0..=of {
+                let expected = most_that_differ.is_some_and(|most| agree <= most);
+                assert_eq!(sample_differs(agree, of), expected, "{agree} of {of}");
+            }
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod block;
 pub mod contact;
+pub mod counts;
 pub mod decision;
 pub mod desired;
 pub mod field;
@@ -18,6 +19,7 @@ pub mod suggest;
 
 pub use block::{Block, BlockSubject, RecordKey};
 pub use contact::{Contact, HistoryRow, e164_as_sent};
+pub use counts::Counts;
 pub use decision::{
     CrmSide, Decision, DecisionInput, DiallerSide, Intent, Lane, LastResult, LinkView, LockState,
     PinnedCampaign, Policy, Verdict, Wish,

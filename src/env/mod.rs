@@ -2,6 +2,7 @@
 //! in real time and under virtual time with a seed.
 
 pub mod crash;
+mod disk;
 mod host;
 
 pub use host::Host;
@@ -21,6 +22,8 @@ pub struct Env {
     shutdown: CancellationToken,
     /// Given by a test; `None`: the real one is read.
     host: Option<Host>,
+    /// Given by a test; `None`: the disk is asked.
+    free_bytes: Option<u64>,
 }
 
 #[derive(Clone, Debug)]
@@ -42,6 +45,7 @@ impl Env {
             random: Arc::new(Mutex::new(fastrand::Rng::new())),
             shutdown: CancellationToken::new(),
             host: None,
+            free_bytes: None,
         }
     }
 
@@ -52,6 +56,7 @@ impl Env {
             random: Arc::new(Mutex::new(fastrand::Rng::with_seed(seed))),
             shutdown: CancellationToken::new(),
             host: Some(Host { machine: Some("simulated".to_owned()), container: false }),
+            free_bytes: None,
         }
     }
 

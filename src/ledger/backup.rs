@@ -1,8 +1,9 @@
 //! A copy of the whole ledger for keeping: made beside a running daemon, looked over, and marked, so that it comes up
 //! paused where it is put in the ledger's place.
 
-use super::Ledger;
+use super::interrupt::{Handles, until_shutdown};
 use super::sql::time;
+use super::{Ledger, LedgerError};
 use crate::domain::Timestamp;
 use rusqlite::{Connection, OpenFlags};
 use serde::Serialize;
@@ -37,6 +38,9 @@ pub enum BackupError {
         /// What the system said.
         detail: String,
     },
+    /// The ledger's own file cannot be read any more.
+    #[error("no backup was made: the ledger is damaged ({0}); move it aside and restore the newest backup")]
+    Unreadable(String),
     /// What was copied is not sound.
     #[error(
         "no backup was made: the copy is damaged ({0}), so the ledger may be; look with `dialbridge ledger check`"
@@ -53,19 +57,19 @@ impl Ledger {
         let (from, at) = (self.path().to_owned(), self.env.now());
         let asked = file.clone();
         let failed = |detail: String| BackupError::Failed { file: asked.clone(), detail };
-        let made = tokio::task::spawn_blocking(move || make(&from, &file, at)).await;
-        made.map_err(|error| failed(error.to_string()))?
+        let made = until_shutdown(&self.env, move |handles| make(&from, &file, at, &handles)).await;
+        made.ok_or_else(|| failed("the copying broke off".to_owned()))?
     }
 }
 
-fn make(from: &Path, file: &Path, at: Timestamp) -> Result<BackupMade, BackupError> {
+fn make(from: &Path, file: &Path, at: Timestamp, handles: &Handles) -> Result<BackupMade, BackupError> {
     if file.exists() {
         return Err(BackupError::Exists(file.to_owned()));
     }
     let mut part = file.as_os_str().to_owned();
     part.push(".part");
     let part = PathBuf::from(part);
-    let made = copy(from, &part, at).and_then(|generation| {
+    let made = copy(from, &part, at, handles).and_then(|generation| {
         let failed = |error: std::io::Error| failed(file, &error);
         let bytes = std::fs::metadata(&part).map_err(failed)?.len();
         std::fs::rename(&part, file).map_err(failed)?;
@@ -83,17 +87,22 @@ fn failed(file: &Path, error: &dyn std::fmt::Display) -> BackupError {
 }
 
 /// The copy, with everything that is on disk when this returns; answers its generation.
-fn copy(from: &Path, part: &Path, at: Timestamp) -> Result<i64, BackupError> {
+fn copy(from: &Path, part: &Path, at: Timestamp, handles: &Handles) -> Result<i64, BackupError> {
     let by_system = |error: std::io::Error| failed(part, &error);
-    let by_sqlite = |error: rusqlite::Error| failed(part, &error);
+    let by_sqlite = |error: rusqlite::Error| match LedgerError::sort("backup", &error) {
+        LedgerError::Damaged(detail) => BackupError::Unreadable(detail),
+        _ => failed(part, &error),
+    };
     // Before anything personal is in it.
     let mut options = OpenOptions::new();
     options.create(true).truncate(true).write(true).mode(0o640).open(part).map_err(by_system)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let source = Connection::open_with_flags(from, flags).map_err(by_sqlite)?;
+    let _nobody_waits = handles.send(source.get_interrupt_handle());
     // One transaction sees one moment, and what was erased from the ledger does not come along in free pages.
     source.execute("VACUUM INTO ?1", [part.to_string_lossy()]).map_err(by_sqlite)?;
     let target = Connection::open(part).map_err(by_sqlite)?;
+    let _nobody_waits = handles.send(target.get_interrupt_handle());
     let found: String = target.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(by_sqlite)?;
     if found != "ok" {
         return Err(BackupError::Damaged(found));

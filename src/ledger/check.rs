@@ -92,7 +92,8 @@ impl Ledger {
     }
 }
 
-fn look(connection: &mut Connection) -> rusqlite::Result<Vec<Checked>> {
+/// Looks over whatever file is open.
+pub(super) fn look(connection: &mut Connection) -> rusqlite::Result<Vec<Checked>> {
     let moment = connection.transaction()?;
     let mut found = vec![
         Checked { what: "the file", wrong: texts(&moment, "PRAGMA integrity_check(20)")? },

@@ -2,10 +2,11 @@
 //! given another campaign. They are read by their numbers (semantics 18).
 
 use super::budget::STALE;
+use super::contacts::WRITTEN_SINCE;
 use super::due::{AuditRules, DueContact};
 use super::sql::time;
 use super::{Ledger, LedgerError};
-use crate::domain::{CampaignId, ContactId, Timestamp};
+use crate::domain::{CampaignId, ContactId, Seq, Timestamp};
 use rusqlite::named_params;
 use serde_json::Value;
 
@@ -46,6 +47,47 @@ impl Ledger {
                     |row| Ok(Elsewhere { campaign: CampaignId(row.get(0)?), contacts: row.get(1)? }),
                 )?
                 .collect()
+        })
+        .await
+    }
+
+    /// Contacts that we made for this campaign before its complete list numbered `began`, and that no list ever named,
+    /// get a row, so that they are missing from this one: somebody moved or deleted them before they were seen.
+    ///
+    /// # Errors
+    /// The ledger cannot be used.
+    pub async fn unlisted_enter(&self, campaign: CampaignId, began: Seq) -> Result<(), LedgerError> {
+        let unlisted: Vec<i64> = self
+            .read("unlisted", move |connection| {
+                let sql = format!(
+                    "WITH c (id) AS (
+                        SELECT d.contact_id FROM harvest_due d
+                        JOIN links l ON l.contact_id = d.contact_id JOIN routes r ON r.route = l.route
+                        WHERE d.reason = 'ours' AND r.campaign_id = :campaign AND l.vanished_at IS NULL
+                          AND NOT EXISTS (SELECT 1 FROM contacts k WHERE k.contact_id = d.contact_id))
+                     SELECT c.id FROM c WHERE NOT {WRITTEN_SINCE}"
+                );
+                connection
+                    .prepare_cached(&sql)?
+                    .query_map(named_params! { ":campaign": campaign.0, ":began": began.0 }, |row| {
+                        row.get(0)
+                    })?
+                    .collect()
+            })
+            .await?;
+        if unlisted.is_empty() {
+            return Ok(());
+        }
+        let now = time(self.env.now());
+        self.write("unlisted_enter", move |tx| {
+            let mut insert = tx.prepare_cached(
+                "INSERT INTO contacts (contact_id, campaign_id, seen_seq, seen_at) VALUES (?1, ?2, 0, ?3)
+                 ON CONFLICT DO NOTHING",
+            )?;
+            for id in &unlisted {
+                insert.execute((id, campaign.0, &now))?;
+            }
+            Ok(())
         })
         .await
     }

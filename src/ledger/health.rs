@@ -56,27 +56,10 @@ impl Ledger {
 mod tests {
     use super::*;
     use crate::env::Env;
-    use std::os::unix::fs::FileExt as _;
+    use crate::ledger::testing::spoil;
     use std::time::Duration;
 
     const SOON: Duration = Duration::from_secs(10);
-
-    /// Overwrites a table's first page, in which a look-up in it begins.
-    fn spoil(path: &std::path::Path, table: &str) {
-        let connection = rusqlite::Connection::open(path).expect("opened");
-        connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").expect("all in one file");
-        let (page, size): (u64, u64) = connection
-            .query_row(
-                "SELECT rootpage, (SELECT page_size FROM pragma_page_size) FROM sqlite_schema WHERE name = ?1",
-                [table],
-                |row| Ok((row.get::<_, i64>(0)?.unsigned_abs(), row.get::<_, i64>(1)?.unsigned_abs())),
-            )
-            .expect("a table");
-        drop(connection);
-        let file = std::fs::OpenOptions::new().write(true).open(path).expect("a file");
-        file.write_all_at(&vec![0xff; usize::try_from(size).expect("a page")], (page - 1) * size)
-            .expect("spoilt");
-    }
 
     #[tokio::test]
     async fn damage_met_by_a_write_or_a_read_is_told() {

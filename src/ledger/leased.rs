@@ -3,7 +3,7 @@
 use super::by_hand_update::{self, Given};
 use super::halts::HaltMark;
 use super::inputs::link_view;
-use super::sql::{get_named, get_reason, get_time};
+use super::sql::{get_json, get_named, get_reason, get_time};
 use crate::domain::policy::Clearing;
 use crate::domain::{
     CampaignId, ContactId, LinkId, LinkView, OperationId, OperationKind, Reason, RecordId, RouteName,
@@ -70,7 +70,11 @@ pub(super) fn read(tx: &Transaction<'_>, id: OperationId, now: Timestamp) -> rus
          FROM operations o JOIN links l ON l.id = o.link_id WHERE o.id = ?1",
     )?
     .query_row([id.0], |row| {
-        let body: Option<String> = row.get("body")?;
+        // Taken for empty, what is in doubt would count as done.
+        let values = match row.get::<_, Option<String>>("body")? {
+            Some(_) => get_json(row, "body")?,
+            None => Values::default(),
+        };
         let user_data: Option<String> = row.get("user_data")?;
         let mut view = view.clone();
         view.contact = view.contact.or(row.get::<_, Option<i64>>("sent_to")?.map(ContactId));
@@ -84,7 +88,7 @@ pub(super) fn read(tx: &Transaction<'_>, id: OperationId, now: Timestamp) -> rus
             client: row.get("client")?,
             user_data: user_data.and_then(|text| UserData::parse(&text).ok()),
             campaign: row.get::<_, Option<i64>>("campaign_id")?.map(CampaignId),
-            values: body.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default(),
+            values,
             view,
             attempts: row.get("attempts")?,
             decided_at: get_time(row, "decided_at")?,
@@ -96,4 +100,26 @@ pub(super) fn read(tx: &Transaction<'_>, id: OperationId, now: Timestamp) -> rus
             halts: HaltMark::default(),
         })
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::domain::OperationId;
+    use crate::ledger::testing::scene;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_cannot_be_read_is_an_error_and_no_empty_one() {
+        let scene = scene().await;
+        let link = scene.link("1", Some(11), &[]).await;
+        let id = OperationId(scene.operation(link, "update", "uncertain").await);
+        let now = scene.ledger.env.now();
+        for (body, readable) in [("'{\"Name\":\"Ada\"}'", true), ("NULL", true), ("'{\"NoField\":1}'", false)]
+        {
+            let read = scene.ledger.write("test_body", move |tx| {
+                tx.execute(&format!("UPDATE operations SET body = {body} WHERE id = ?1"), [id.0])?;
+                super::read(tx, id, now)
+            });
+            assert_eq!(read.await.is_ok(), readable, "{body}");
+        }
+    }
 }

@@ -41,7 +41,7 @@ const BY_IMPORT: &str = concat!(
      FROM operations o JOIN links l ON l.id = o.link_id JOIN routes r ON r.route = l.route
      WHERE o.state = 'waiting' AND o.kind = 'import' AND o.not_before <= :now AND r.campaign_id IS NOT NULL
        AND (l.contact_id IS NULL OR l.vanished_at IS NOT NULL)
-       AND (l.absent_at IS NULL OR l.absent_at < :absent)
+       AND (l.absent_at IS NULL OR l.absent_at < :absent) AND (:only IS NULL OR l.route = :only)
        AND ",
     acts!(),
     " ORDER BY o.id LIMIT :limit"
@@ -62,7 +62,7 @@ const DUE_RECORDS: &str = "SELECT d.route, d.record_id, d.link_id, d.user_data, 
             CASE WHEN l.vanished_at IS NULL THEN l.contact_id END AS contact
      FROM records d JOIN routes r ON r.route = d.route LEFT JOIN links l ON l.id = d.link_id
      WHERE d.meet = 'due' AND d.user_data IS NOT NULL
-       AND (r.campaign_id IS NOT NULL OR d.state IN ('skipped', 'blocked')
+       AND ((r.campaign_id IS NOT NULL AND (:only IS NULL OR d.route = :only)) OR d.state IN ('skipped', 'blocked')
             OR d.code IN ('no_name', 'no_phone', 'record_unreadable', 'record_too_large')
             OR coalesce(json_extract(d.params, '$.key'), json_extract(d.params, '$.field')) IN ('only_if', 'block_if'))
      ORDER BY d.route, d.record_id LIMIT :limit";
@@ -74,17 +74,20 @@ const PARKED: &str = "SELECT d.route, d.record_id, d.link_id, d.user_data, r.cam
      WHERE d.state = 'parked' AND d.code IN ('several_contacts', 'found_elsewhere', 'folded_match')
        AND d.user_data IS NOT NULL AND l.met_at < :parked
        AND r.campaign_id IS NOT NULL AND r.state IN ('on', 'pilot') AND r.stopped IS NULL
+       AND (:only IS NULL OR d.route = :only)
      ORDER BY d.route, d.record_id LIMIT :limit";
 
 impl Ledger {
     /// Keys that must be asked for: of records that must not be called (always), of waiting imports of routes
-    /// that act, and of records parked for what was found, unless they were asked for since `since`.
+    /// that act, and of records parked for what was found, unless they were asked for since `since`. `only` this route's,
+    /// but for those that must not be called: they wait for nobody.
     ///
     /// # Errors
     /// The ledger cannot be read.
     pub async fn meet_due(
         &self,
         since: MeetSince,
+        only: Option<RouteName>,
         drips: Vec<Drip>,
         limit: u32,
     ) -> Result<Vec<MeetItem>, LedgerError> {
@@ -92,13 +95,15 @@ impl Ledger {
         self.read("meet_due", move |connection| {
             let full = full_today(&left_today(connection, &drips)?)?;
             let (absent, parked) = (time(since.absent), time(since.parked));
-            let mut found = items(connection, DUE_RECORDS, named_params! { ":limit": limit })?;
+            let only = only.map(|route| route.0);
+            let mut found = items(connection, DUE_RECORDS, named_params! { ":only": only, ":limit": limit })?;
             found.extend(items(connection, UNMET, named_params! { ":limit": limit })?);
-            found.extend(items(connection, PARKED, named_params! { ":parked": parked, ":limit": limit })?);
+            let of_parked = named_params! { ":parked": parked, ":only": only, ":limit": limit };
+            found.extend(items(connection, PARKED, of_parked)?);
             found.extend(items(
                 connection,
                 BY_IMPORT,
-                named_params! { ":now": now, ":absent": absent, ":full": full, ":limit": limit },
+                named_params! { ":now": now, ":absent": absent, ":only": only, ":full": full, ":limit": limit },
             )?);
             found.sort_by(|a, b| (&a.route, &a.record).cmp(&(&b.route, &b.record)));
             found.dedup_by(|a, b| a.route == b.route && a.record == b.record);

@@ -8,6 +8,7 @@ use super::readers::{self, Readers};
 use super::writer::Writer;
 use crate::domain::Seq;
 use crate::env::Env;
+use crate::runtime::RunLog;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Transaction};
 use std::fs::{File, OpenOptions};
@@ -61,6 +62,8 @@ pub struct Ledger {
     shared: Arc<Shared>,
     pub(super) health: Health,
     pub(super) env: Env,
+    /// Where the ends of runs are noted besides.
+    pub(super) run_log: Option<RunLog>,
 }
 
 struct Shared {
@@ -118,6 +121,7 @@ impl Ledger {
                 _lock: lock,
             }),
             env,
+            run_log: None,
         })
     }
 
@@ -149,6 +153,7 @@ impl Ledger {
                 _lock: None,
             }),
             env,
+            run_log: None,
         })
     }
 

@@ -4,39 +4,10 @@ use super::budget::{self, SweepCost};
 use super::sql::{get_named, get_time, get_time_opt, time};
 use super::{Ledger, LedgerError};
 use crate::domain::policy::Job;
-use crate::domain::{CampaignId, RouteName, RunId, Timestamp};
+use crate::domain::{CampaignId, Counts, RouteName, RunId, Timestamp};
+use crate::runtime::{RunEnded, RunEnding, RunLog};
 use rusqlite::{Connection, OptionalExtension as _, named_params};
 use serde::Serialize;
-
-/// What a run counted; which of them must add up is said by the CHECKs of the `runs` table.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-#[expect(missing_docs, reason = "each is a column of `runs`, explained in its migration")]
-pub struct Counts {
-    pub requests: i64,
-    pub bytes: i64,
-    pub records_read: i64,
-    pub repeats: i64,
-    pub stale: i64,
-    pub unchanged: i64,
-    pub queued: i64,
-    pub adopted: i64,
-    pub skipped: i64,
-    pub blocked: i64,
-    pub parked: i64,
-    pub parked_new: i64,
-    pub taken: i64,
-    pub done: i64,
-    pub refused: i64,
-    pub uncertain: i64,
-    pub superseded: i64,
-    pub put_back: i64,
-    pub listed: i64,
-    pub due: i64,
-    pub foreign_contacts: i64,
-    pub calls_new: i64,
-    pub calls_changed: i64,
-    pub noted: i64,
-}
 
 /// How a run ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -94,6 +65,14 @@ const COUNT_COLUMNS: &str = "requests, bytes, records_read, repeats, stale, unch
     foreign_contacts, calls_new, calls_changed, noted";
 
 impl Ledger {
+    /// The same ledger, which notes in `log` every run whose end it stores.
+    #[must_use]
+    pub fn noting_runs_in(&self, log: &RunLog) -> Self {
+        let mut noting = self.clone();
+        noting.run_log = Some(log.clone());
+        noting
+    }
+
     /// A run begins.
     ///
     /// # Errors
@@ -123,11 +102,11 @@ impl Ledger {
     /// The ledger cannot be written, or the balance is wrong (a defect of ours).
     pub async fn run_finish(&self, run: RunId, end: RunEnd, counts: Counts) -> Result<(), LedgerError> {
         let now = time(self.env.now());
-        let (state, error) = match end {
-            RunEnd::Done => ("done", None),
-            RunEnd::Failed(text) => ("failed", Some(text)),
+        let (state, error, ending) = match end {
+            RunEnd::Done => ("done", None, RunEnding::Done),
+            RunEnd::Failed(text) => ("failed", Some(text), RunEnding::Failed),
         };
-        self.write("run_finish", move |tx| {
+        let ended = self.write("run_finish", move |tx| {
             let c = counts;
             tx.prepare_cached(
                 "UPDATE runs SET finished_at = :now, state = :state, error = :error, requests = :requests,
@@ -137,9 +116,9 @@ impl Ledger {
                     refused = :refused, uncertain = :uncertain, superseded = :superseded, put_back = :put_back,
                     listed = :listed, due = :due, foreign_contacts = :foreign_contacts, calls_new = :calls_new,
                     calls_changed = :calls_changed, noted = :noted
-                 WHERE id = :id",
+                 WHERE id = :id RETURNING job, started_at, finished_at",
             )?
-            .execute(named_params! {
+            .query_row(named_params! {
                 ":id": run.0, ":now": now, ":state": state, ":error": error,
                 ":requests": c.requests, ":bytes": c.bytes, ":records_read": c.records_read, ":repeats": c.repeats,
                 ":stale": c.stale, ":unchanged": c.unchanged, ":queued": c.queued, ":adopted": c.adopted,
@@ -148,10 +127,16 @@ impl Ledger {
                 ":superseded": c.superseded, ":put_back": c.put_back, ":listed": c.listed, ":due": c.due,
                 ":foreign_contacts": c.foreign_contacts, ":calls_new": c.calls_new,
                 ":calls_changed": c.calls_changed, ":noted": c.noted,
-            })?;
-            Ok(())
-        })
-        .await
+            }, |row| {
+                let took = get_time(row, "finished_at")? - get_time(row, "started_at")?;
+                Ok(RunEnded { run, job: get_named(row, "job", Job::parse)?, ending, took, counts: c })
+            })
+        });
+        let ended = ended.await?;
+        if let Some(log) = &self.run_log {
+            log.ended(ended);
+        }
+        Ok(())
     }
 
     /// Forgets a run that ended well and found nothing to do: a push that was asked for in vain, every minute, would
@@ -160,7 +145,7 @@ impl Ledger {
     /// # Errors
     /// The ledger cannot be written.
     pub async fn run_forget(&self, run: RunId) -> Result<bool, LedgerError> {
-        self.write("run_forget", move |tx| {
+        let forgotten = self.write("run_forget", move |tx| {
             let gone = tx.execute(
                 "DELETE FROM runs WHERE id = ?1 AND job = 'push' AND state = 'done' AND taken = 0 AND requests = 0
                     AND parked_new = 0 AND NOT EXISTS (SELECT 1 FROM operations WHERE run_id = ?1)
@@ -170,8 +155,12 @@ impl Ledger {
                 [run.0],
             )?;
             Ok(gone == 1)
-        })
-        .await
+        });
+        let forgotten = forgotten.await?;
+        if let Some(log) = self.run_log.as_ref().filter(|_| forgotten) {
+            log.forgotten(run);
+        }
+        Ok(forgotten)
     }
 
     /// Says what went on beside a run.

@@ -4,6 +4,7 @@ use super::{Ledger, RouteFacts};
 use crate::domain::policy::RouteState;
 use crate::domain::{LinkId, RouteName, Timestamp};
 use crate::env::Env;
+use std::os::unix::fs::FileExt as _;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
@@ -114,5 +115,32 @@ impl Scene {
             })
             .await
             .expect("a contact");
+    }
+}
+
+/// Overwrites a table's first page, in which a look-up in it begins.
+pub(super) fn spoil(path: &std::path::Path, table: &str) {
+    let connection = rusqlite::Connection::open(path).expect("opened");
+    connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").expect("all in one file");
+    let (page, size): (u64, u64) = connection
+        .query_row(
+            "SELECT rootpage, (SELECT page_size FROM pragma_page_size) FROM sqlite_schema WHERE name = ?1",
+            [table],
+            |row| Ok((row.get::<_, i64>(0)?.unsigned_abs(), row.get::<_, i64>(1)?.unsigned_abs())),
+        )
+        .expect("a table");
+    drop(connection);
+    let file = std::fs::OpenOptions::new().write(true).open(path).expect("a file");
+    file.write_all_at(&vec![0xff; usize::try_from(size).expect("a page")], (page - 1) * size)
+        .expect("spoilt");
+}
+
+impl Ledger {
+    /// Has a statement take the writer with it.
+    pub(crate) async fn writer_break(&self) {
+        let broken = self.write("test_panic", |_| -> rusqlite::Result<()> {
+            std::panic::resume_unwind(Box::new("broken by a test"))
+        });
+        assert!(broken.await.is_err());
     }
 }

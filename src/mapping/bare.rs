@@ -1,31 +1,49 @@
-//! Which names of a condition are only asked whether they hold anything: of their values no more need be kept.
+//! Of which names of a condition less than the value need be kept: whether it holds anything, and which of a few fixed
+//! texts it is.
 
 use super::token::{Kind, Token, tokens};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-/// The names that stand in these conditions alone, or after `not`, between `and`s and `or`s that are in no bracket, and
-/// nowhere else. In doubt a name is none of them.
-pub fn bare(sources: &[&str]) -> BTreeSet<String> {
-    let (mut alone, mut otherwise) = (BTreeSet::new(), BTreeSet::new());
+/// The names that stand in these conditions alone, after `not`, or beside a fixed text with `==` or `!=` between them,
+/// between `and`s and `or`s that are in no bracket, and nowhere else; each with the texts it is compared with. In doubt
+/// a name is none of them.
+pub fn bare(sources: &[&str]) -> BTreeMap<String, BTreeSet<String>> {
+    let (mut alone, mut otherwise) = (BTreeMap::<String, BTreeSet<String>>::new(), BTreeSet::new());
     for source in sources {
         let found = tokens(source);
         // Which side of a choice counts depends on more than whether a name holds anything.
         let chosen = found.iter().any(|token| token.is_word("if"));
         for operand in operands(&found) {
-            match operand {
-                [name] if name.kind == Kind::Word && !chosen => alone.insert(name.text.to_owned()),
-                [not, name] if not.is_word("not") && name.kind == Kind::Word && !chosen => {
-                    alone.insert(name.text.to_owned())
+            match asked(operand).filter(|_| !chosen) {
+                Some((name, text)) => {
+                    alone.entry(name.to_owned()).or_default().extend(text.map(str::to_owned))
                 }
-                other => {
-                    let words = other.iter().filter(|token| token.kind == Kind::Word);
+                None => {
+                    let words = operand.iter().filter(|token| token.kind == Kind::Word);
                     otherwise.extend(words.map(|token| token.text.to_owned()));
-                    true
                 }
-            };
+            }
         }
     }
-    alone.difference(&otherwise).cloned().collect()
+    alone.retain(|name, _| !otherwise.contains(name));
+    alone
+}
+
+/// The one name of an operand, and the fixed text it is compared with.
+fn asked<'s>(operand: &[Token<'s>]) -> Option<(&'s str, Option<&'s str>)> {
+    let operand = match operand {
+        [not, rest @ ..] if not.is_word("not") => rest,
+        all => all,
+    };
+    match operand {
+        [name] if name.kind == Kind::Word => Some((name.text, None)),
+        [name, sign, text] | [text, sign, name]
+            if name.kind == Kind::Word && (sign.is_sign("==") || sign.is_sign("!=")) =>
+        {
+            Some((name.text, Some(text.plain_text()?)))
+        }
+        _ => None,
+    }
 }
 
 /// What stands between the `and`s and `or`s outside all brackets.
@@ -47,18 +65,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_is_bare_only_where_nothing_but_its_truth_counts() {
+    fn a_name_is_bare_only_where_its_truth_and_a_few_texts_are_all_that_counts() {
         for (sources, names) in [
-            (&["phone and not active or x"][..], &["active", "phone", "x"][..]),
-            (&["phone and until >= today"], &["phone"]),
-            (&["phone and phone | length > 3"], &[]),
-            (&["phone", "country == 'DE' and phone != mobile"], &[]),
-            (&["a if b else c and d"], &[]),
-            (&["a and (b or c) and partner.city and d[0] and not e in f"], &["a"]),
-            (&["x | default(a and b) == y and z"], &["z"]),
-            (&["'a and b' == c and x"], &["x"]),
+            (&["phone and not active or x"][..], "active, phone, x"),
+            (&["phone and until >= today"], "phone"),
+            (&["phone and phone | length > 3"], ""),
+            (&["phone", "country == 'DE' and phone != mobile"], "country 'DE'"),
+            (&["'new' != stage and not stage == \"won\"", "stage or until < today"], "stage 'new' 'won'"),
+            (&["stage == 'new' and stage | lower == 'x'"], ""),
+            (&["stage == 'it\\'s' and score == 3 and done == false"], ""),
+            (&["a if b else c and d"], ""),
+            (&["a and (b or c) and partner.city == 'x' and d[0] and not e in f"], "a"),
+            (&["x | default(a and b) == y and z"], "z"),
+            (&["'a and b' == c and x"], "c 'a and b', x"),
         ] {
-            assert_eq!(bare(sources).into_iter().collect::<Vec<_>>(), names, "{sources:?}");
+            let told = bare(sources)
+                .into_iter()
+                .map(|(name, texts)| texts.into_iter().fold(name, |told, text| format!("{told} '{text}'")));
+            assert_eq!(told.collect::<Vec<_>>().join(", "), names, "{sources:?}");
         }
     }
 }

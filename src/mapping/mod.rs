@@ -89,14 +89,20 @@ impl Mapping {
     }
 
     /// As much of a record's values as deciding its conditions on another day takes: of a name that is only asked
-    /// whether it holds anything (a number, mostly), that and no more.
+    /// whether it holds anything (a number, mostly), that and no more; of one that is compared with fixed texts, which
+    /// of them it is.
     pub fn kept(&self, record: &Record) -> serde_json::Map<String, serde_json::Value> {
         let sources: Vec<&str> = self.conditions().map(|expression| expression.source.as_str()).collect();
         let bare = bare::bare(&sources);
         let mut values = serde_json::Map::new();
         for name in roots(self.conditions()) {
             let Some(value) = record.fields.get(&name) else { continue };
-            let kept = if bare.contains(&name) { text::is_true(value).into() } else { value.clone() };
+            let kept = match bare.get(&name) {
+                Some(texts) if !value.as_str().is_some_and(|text| texts.contains(text)) => {
+                    text::is_true(value).into()
+                }
+                Some(_) | None => value.clone(),
+            };
             values.insert(name, kept);
         }
         values

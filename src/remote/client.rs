@@ -2,6 +2,7 @@
 
 use super::answer::{Answer, StreamedAnswer};
 use super::breaker::{Breaker, Pass, Rule, Shut, common_ladder};
+use super::hidden::Hidden;
 use super::limits::{Limits, Slot};
 use super::outcome::Fault;
 use super::policy::{ClientConfig, Next, Pace, lock_backoff};
@@ -248,12 +249,14 @@ impl Inner {
         if context.still.as_ref().is_some_and(|holds| !holds()) {
             return Err(Failed::without_status(Fault::Overtaken));
         }
-        let sent_at = self.env.now();
+        let (sent_at, hidden) = (self.env.now(), Hidden::of(&request));
         let tried = if stream {
             self.send_for_stream(request).await
         } else {
             self.send_complete(context, request).await
         };
+        let tried =
+            tried.map_err(|Failed { fault, status }| Failed { fault: fault.without(&hidden), status });
         self.report(pass, context, &tried);
         if let (Some(sink), Some(kept)) = (&self.sink, self.as_try(context, sent_at, &tried)) {
             sink.tried(kept);

@@ -2,6 +2,7 @@
 //! write"; the dialler's return codes, facts section 2).
 
 use super::answer::BodyFault;
+use super::hidden::Hidden;
 use super::{CallContext, CallError, CallErrorKind, Side, TransportError};
 use crate::domain::Timestamp;
 use http::{HeaderMap, StatusCode, header};
@@ -106,6 +107,25 @@ impl Fault {
         }
     }
 
+    /// The same, the request's secrets taken out of the server's words.
+    pub fn without(self, hidden: &Hidden) -> Self {
+        match self {
+            Self::Rejected(text) => Self::Rejected(hidden.out_of(text)),
+            Self::Misconfigured(text) => Self::Misconfigured(hidden.out_of(text)),
+            // Our own words.
+            Self::NotSent(_)
+            | Self::Withheld(_)
+            | Self::Overtaken
+            | Self::Refused { .. }
+            | Self::Unauthorized(_)
+            | Self::NotFound
+            | Self::WrongUrl(_)
+            | Self::Undecided(_)
+            | Self::Untrusted(_)
+            | Self::Interrupted => self,
+        }
+    }
+
     /// What happened, for the attempt's row; a rejection's text may hold personal data.
     pub fn attempt_detail(&self) -> String {
         match self {
@@ -197,6 +217,11 @@ pub(super) fn judge_success(status: StatusCode, headers: &HeaderMap, body: &[u8]
     if body.is_empty() && matches!(status, StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT) {
         return Ok(());
     }
+    if status == StatusCode::MULTI_STATUS {
+        return Err(Fault::Untrusted(
+            "answered in part (207): some of what was asked for failed at the other side".to_owned(),
+        ));
+    }
     if looks_like_html(headers, body) {
         return Err(Fault::Untrusted(format!(
             "an HTML page with status {status}: a log-in page or a proxy answered, not the API"
@@ -236,6 +261,10 @@ pub(super) fn judge_failure(
         404 => judge_404(body, complete),
         405 => Fault::WrongUrl("the address does not take this method (405): check the base URL".to_owned()),
         407 => Fault::WrongUrl("the proxy wants a log-in (407): check `proxy`".to_owned()),
+        // We ask for nothing on that condition.
+        304 => Fault::Untrusted(
+            "\"not modified\" (304) to a question without conditions: a cache answers".to_owned(),
+        ),
         300..=399 => Fault::WrongUrl(format!(
             "redirected ({}); redirects are not followed, because they would carry the token along: \
              set the base URL to the right address",

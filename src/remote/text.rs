@@ -1,17 +1,25 @@
-//! Answers whose text is not all UTF-8. JSON must be, so such an answer is refused, unless its reader can tell which of
+//! Answers whose text is not all UTF-8, or not all JSON. Such an answer is refused, unless its reader can tell which of
 //! its records is meant: then what cannot be read is marked, and the other records are whole.
 
+use super::mend::{MALFORMED, mended};
+use super::outcome::strip_bom;
 use bytes::Bytes;
 
 /// Stands where bytes were no UTF-8. No text has this character: Unicode keeps it free for such marks.
 pub const UNREADABLE: char = '\u{FFFF}';
 
-/// What becomes of an answer with bytes that are no UTF-8.
+/// Whether something stands in this text that could not be read.
+pub fn is_marked(text: &str) -> bool {
+    text.contains([UNREADABLE, MALFORMED])
+}
+
+/// What becomes of an answer with bytes that are no UTF-8, or with pieces that are no JSON.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BadText {
     /// It is not believed.
     Refuse,
-    /// The bytes become [`UNREADABLE`]; whoever reads the answer looks for it in each record.
+    /// The bytes become [`UNREADABLE`], the pieces [`MALFORMED`]; whoever reads the answer looks for them in each
+    /// record.
     Mark,
 }
 
@@ -30,6 +38,14 @@ impl BadText {
                 }
                 marked.into()
             }
+        }
+    }
+
+    /// What is no JSON, with the pieces marked that make it so; `None` where it cannot be told which they are.
+    pub(super) fn mended(self, body: &[u8]) -> Option<Bytes> {
+        match self {
+            Self::Refuse => None,
+            Self::Mark => mended(std::str::from_utf8(strip_bom(body)).ok()?).map(Bytes::from),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! One runner per job and route: never two runs at once, activations that come meanwhile make one more.
 
+use super::report::{self, Activation as Ran};
+use super::run_log::RunLog;
 use crate::domain::{RouteName, RunId, Timestamp};
 use crate::env::Env;
 use std::collections::VecDeque;
@@ -78,8 +80,8 @@ impl Ask {
 /// What a runner runs. What it does follows from the ledger and the sides; whoever asks can only ask for less.
 #[async_trait::async_trait]
 pub trait Activity: Send + Sync + 'static {
-    /// One run to its end.
-    async fn run(&self, ask: &Ask) -> Outcome;
+    /// To its end; what the ledger stores of its runs is noted in `log`.
+    async fn run(&self, ask: &Ask, log: &RunLog) -> Outcome;
 }
 
 /// What a runner is doing.
@@ -216,7 +218,8 @@ async fn work(
         }
         let began = env.now();
         set(&status, |status| status.running_since = Some(began));
-        let outcome = guarded(&name, &activity, ask.clone()).await;
+        let log = RunLog::default();
+        let outcome = guarded(&name, &activity, ask.clone(), log.clone()).await;
         let ended = env.now();
         set(&status, |status| {
             status.running_since = None;
@@ -227,7 +230,8 @@ async fn work(
                 status.recent.pop_front();
             }
         });
-        report(&name, ask.cause, (ended - began).num_milliseconds(), &outcome);
+        let duration_ms = (ended - began).num_milliseconds();
+        report::tell(&Ran { runner: &name, cause: ask.cause, duration_ms }, &outcome, &log.all());
         for reply in waiting {
             let _gone = reply.send(outcome.clone());
         }
@@ -240,9 +244,9 @@ const DEADLINE: Duration = Duration::from_secs(6 * 3600);
 
 /// A panic, or a run without end, ends that run only, and is shown. What it had sent is in doubt then, as after a
 /// power failure.
-async fn guarded(name: &str, activity: &Arc<dyn Activity>, ask: Ask) -> Outcome {
+async fn guarded(name: &str, activity: &Arc<dyn Activity>, ask: Ask, log: RunLog) -> Outcome {
     let activity = activity.clone();
-    let mut run = tokio::spawn(async move { activity.run(&ask).await });
+    let mut run = tokio::spawn(async move { activity.run(&ask, &log).await });
     let why = match tokio::time::timeout(DEADLINE, &mut run).await {
         Ok(Ok(outcome)) => return outcome,
         Ok(Err(error)) => error.to_string(),
@@ -257,14 +261,6 @@ async fn guarded(name: &str, activity: &Arc<dyn Activity>, ask: Ask) -> Outcome 
         text: format!(
             "{name} broke off: {why}; this is a defect of dialbridge, the next run goes on from what was stored"
         ),
-    }
-}
-
-/// The one line per run in the log.
-fn report(name: &str, cause: &'static str, milliseconds: i64, outcome: &Outcome) {
-    match outcome {
-        Outcome::Done { text, .. } => tracing::info!(run = name, cause, milliseconds, "{text}"),
-        Outcome::Failed { text } => tracing::error!(run = name, cause, milliseconds, "failed: {text}"),
     }
 }
 
@@ -286,7 +282,7 @@ mod tests {
 
     #[async_trait::async_trait]
     impl Activity for Slow {
-        async fn run(&self, ask: &Ask) -> Outcome {
+        async fn run(&self, ask: &Ask, _log: &RunLog) -> Outcome {
             let now = self.running.fetch_add(1, Ordering::SeqCst) + 1;
             self.most.fetch_max(now, Ordering::SeqCst);
             tokio::time::advance(Duration::from_millis(1)).await;
@@ -354,7 +350,7 @@ mod tests {
 
     #[async_trait::async_trait]
     impl Activity for Endless {
-        async fn run(&self, ask: &Ask) -> Outcome {
+        async fn run(&self, ask: &Ask, _log: &RunLog) -> Outcome {
             if ask.cause == "endless" {
                 std::future::pending::<()>().await;
             }

@@ -97,10 +97,16 @@ pub enum Action {
     EmptyList,
     /// The first element of the answer's list is none (`7`); the counts stay.
     BrokenElement,
+    /// The elements of the answer's lists lack this field.
+    FieldLost(String),
     /// Characters of the upper half of Latin-1 come as the one byte that they are there, which is no UTF-8.
     Latin1,
     /// The right answer under another content type.
     ContentType(String),
+    /// The right answer without this header, as a proxy may pass it on.
+    WithoutHeader(String),
+    /// The right answer, compressed by gzip. Only a real HTTP client undoes that.
+    Gzip,
 }
 
 /// Which requests an action meets, and how often.

@@ -7,9 +7,12 @@ use crate::env::Env;
 use axum::body::{Body, to_bytes};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use futures_util::{StreamExt, stream};
 use http::{HeaderValue, StatusCode, header};
 use serde_json::Value;
+use std::io::Write as _;
 use std::time::Duration;
 
 pub(super) fn status(code: u16, retry_after: RetryAfter, now: Timestamp) -> Response {
@@ -151,6 +154,18 @@ pub(super) async fn broken_element(answer: Response) -> Response {
     .await
 }
 
+/// A list whose elements lack a field.
+pub(super) async fn field_lost(answer: Response, name: &str) -> Response {
+    rewritten(answer, |_, value| {
+        for element in value.as_array_mut().into_iter().flatten() {
+            if let Some(fields) = element.as_object_mut() {
+                fields.remove(name);
+            }
+        }
+    })
+    .await
+}
+
 /// Changes the members of an answered object; what is none stays as it is.
 async fn rewritten(answer: Response, change: impl Fn(&str, &mut Value)) -> Response {
     let (parts, body) = collected(answer).await;
@@ -163,10 +178,25 @@ async fn rewritten(answer: Response, change: impl Fn(&str, &mut Value)) -> Respo
     Response::from_parts(parts, Body::from(Value::Object(object).to_string()))
 }
 
+/// The same answer, compressed.
+pub(super) async fn compressed(answer: Response) -> Response {
+    let (mut parts, body) = collected(answer).await;
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    let bytes = encoder.write_all(&body).and_then(|()| encoder.finish()).unwrap_or_default();
+    parts.headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    Response::from_parts(parts, Body::from(bytes))
+}
+
 /// The same answer under another content type.
 pub(super) fn typed(mut answer: Response, kind: &str) -> Response {
     if let Ok(kind) = HeaderValue::from_str(kind) {
         answer.headers_mut().insert(header::CONTENT_TYPE, kind);
     }
+    answer
+}
+
+/// The same answer without a header.
+pub(super) fn without(mut answer: Response, name: &str) -> Response {
+    answer.headers_mut().remove(name);
     answer
 }

@@ -3,7 +3,8 @@
 use super::faults::{Action, ConnectionReset, Effect, Faults};
 use super::journal::{Answered, Asked, Journal, RequestKind};
 use super::spoil::{
-    broken_element, emptied, html, latin1, replaced, reset, said, slow, status, truncated, typed,
+    broken_element, compressed, emptied, field_lost, html, latin1, replaced, reset, said, slow, status,
+    truncated, typed, without,
 };
 use crate::domain::Timestamp;
 use crate::env::Env;
@@ -136,8 +137,11 @@ impl<E: Clone + Send + Sync + 'static> Wire<E> {
             }
             Some(Action::EmptyList) => emptied(perform(env, work, before).await).await,
             Some(Action::BrokenElement) => broken_element(perform(env, work, before).await).await,
+            Some(Action::FieldLost(name)) => field_lost(perform(env, work, before).await, &name).await,
             Some(Action::Latin1) => latin1(perform(env, work, before).await).await,
             Some(Action::ContentType(kind)) => typed(perform(env, work, before).await, &kind),
+            Some(Action::WithoutHeader(name)) => without(perform(env, work, before).await, &name),
+            Some(Action::Gzip) => compressed(perform(env, work, before).await).await,
         }
     }
 }

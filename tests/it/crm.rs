@@ -437,3 +437,32 @@ async fn a_token_address_that_fails_is_asked_again_and_sends_nothing_else() {
         assert!(asked.iter().all(|asked| asked.kind.name == "token"), "{asked:?}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_record_that_answers_as_another_is_not_named_and_ignored_ids_are_noticed() {
+    let ids = |ids: &[u64]| -> Vec<RecordId> { ids.iter().map(|id| RecordId(id.to_string())).collect() };
+    let named = |page: dialbridge::crm::Page| -> Vec<String> {
+        page.records.into_iter().map(|record| record.expect("a good one").id.0).collect()
+    };
+    let ignoring = [("/api/{object}/by-ids", "/api/{object}"), ("{ ids = ", "{ limit = \"{limit}\", ids = ")];
+    let world = World::new(Settings::default());
+    world.crm.editor().seed(9, 1);
+    world.crm.editor().merge(4, 7);
+    world.crm.editor().merge(5, 7);
+    world.wait(60).await;
+    let connector = world.connector("sim-id");
+    for (asked, found) in
+        [(&[4][..], &[][..]), (&[3, 4], &["3"]), (&[4, 7], &["7"]), (&[3, 4, 5, 6], &["3", "6"])]
+    {
+        assert_eq!(named(connector.fetch(&ids(asked)).await.expect("an answer")), found, "{asked:?}");
+    }
+    let before = world.requests();
+    connector.fetch(&ids(&[1, 2, 3])).await.expect("an answer");
+    assert_eq!(world.requests() - before, 1, "no second question where none is open");
+    let ignoring = world.changed("sim-id", &ignoring);
+    for asked in [&[8][..], &[8, 9], &[6, 8, 9]] {
+        let error = ignoring.fetch(&ids(asked)).await.expect_err("others are answered");
+        assert_eq!(error.kind, CallErrorKind::BadAnswer);
+        assert!(error.to_string().contains("ignores the ids"), "{error}");
+    }
+}

@@ -51,7 +51,10 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("clap", &["src/cli"]),
     // The simulated portal reads the CSV files that its user imports.
     ("csv", &["src/cli", "src/sim/dialler/portal.rs"]),
+    ("flate2", &["src/sim"]),
+    ("rustix", &["src/env/disk.rs"]),
     ("tracing_subscriber", &["src/app"]),
+    ("tracing_journald", &["src/app/logging.rs"]),
     ("sd_notify", &["src/app/service.rs"]),
 ];
 

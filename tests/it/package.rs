@@ -108,9 +108,92 @@ fn the_tarball_installs_checks_and_updates_without_touching_a_config() {
         .expect("it runs");
     assert_eq!(checked.status.code(), Some(2), "{}", said(&checked));
     assert!(said(&checked).contains("token_file"), "{}", said(&checked));
-    // An update keeps what the administrator wrote.
-    std::fs::write(&config, "# mine\n").expect("written");
+    // The administrator's own; neither side is there, which is no reason not to start.
+    let lies = |path: &str| machine.join(path);
+    write_secret(&lies("etc/dialbridge/secrets/dialler.token"), "a-dialler-token\n");
+    write_secret(&lies("etc/dialbridge/secrets/sales.token"), "a-crm-token\n");
+    std::fs::write(&config, GOOD).expect("written");
+    let starts = || {
+        let checked = ran(Command::new(&program).arg("--config").arg(&config).args(["check", "--offline"]));
+        start_and_stop(&program, &config);
+        said(&checked)
+    };
+    starts();
+    let kept = [
+        "etc/dialbridge/dialbridge.toml",
+        "etc/dialbridge/secrets/dialler.token",
+        "etc/dialbridge/secrets/sales.token",
+        "var/lib/dialbridge/ledger.sqlite",
+        "var/lib/dialbridge/ledger.sqlite.generation",
+    ];
+    let before: Vec<_> = kept.iter().map(|path| state_of(&lies(path))).collect();
+    // An update keeps what the administrator wrote and what the daemon remembers, and the daemon starts on it.
     let second = install();
     assert!(second.contains("is as it was"), "{second}");
-    assert_eq!(std::fs::read_to_string(&config).expect("the config"), "# mine\n");
+    for (path, before) in kept.iter().zip(&before) {
+        assert!(state_of(&lies(path)) == *before, "{path} was touched");
+    }
+    starts();
+    assert!(!lies("etc/dialbridge/dialbridge.toml.new").exists());
+}
+
+/// A config as an administrator writes it, for sides that are not there.
+const GOOD: &str = r#"
+[dialler]
+base_url   = "http://127.0.0.1:9/rest/v1.0/3"
+token_file = "secrets/dialler.token"
+time_zone  = "Europe/Berlin"
+country    = "DE"
+allow_http = true
+
+[crm.sales]
+connector  = "sim-id"
+base_url   = "http://127.0.0.1:9"
+token_file = "secrets/sales.token"
+allow_http = true
+
+[route.leads]
+crm        = "sales"
+campaign   = "Spring leads"
+block_if   = "phone_blacklisted"
+
+[route.leads.fields]
+Name         = "name"
+PhoneNumber1 = "phone | phone('DE')"
+
+[ledger]
+path = "../../var/lib/dialbridge/ledger.sqlite"
+"#;
+
+fn write_secret(path: &Path, text: &str) {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::write(path, text).expect("written");
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o640)).expect("set");
+}
+
+/// Whatever an installer could change of a file.
+fn state_of(path: &Path) -> (Vec<u8>, u32, std::time::SystemTime, u64) {
+    use std::os::unix::fs::MetadataExt as _;
+    let meta = std::fs::metadata(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    (std::fs::read(path).expect("read"), meta.mode(), meta.modified().expect("a time"), meta.ino())
+}
+
+/// The daemon as the unit starts it, and as systemd stops it.
+fn start_and_stop(program: &Path, config: &Path) {
+    use std::io::{BufRead as _, BufReader};
+    let mut command = Command::new(program);
+    command.arg("--config").arg(config).arg("run").stderr(std::process::Stdio::piped());
+    let mut child = command.spawn().expect("it starts");
+    let mut log = BufReader::new(child.stderr.take().expect("a pipe")).lines();
+    let mut seen = Vec::new();
+    while !seen.last().is_some_and(|line: &String| line.contains("started")) {
+        match log.next() {
+            Some(line) => seen.push(line.expect("text")),
+            None => panic!("it ended before it had started: {seen:#?}"),
+        }
+    }
+    ran(Command::new("kill").args(["-TERM", &child.id().to_string()]));
+    // Read to its end, so that it never waits for a reader.
+    seen.extend(log.map(|line| line.expect("text")));
+    assert!(child.wait().expect("it ends").success(), "{seen:#?}");
 }

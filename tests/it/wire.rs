@@ -137,6 +137,8 @@ async fn an_answer_that_does_not_come_whole_is_uncertain_after_a_write() {
             Fault::Bytes(json("200 OK", r#"{"records":[],"count":0,"status":500}"#)),
             CallErrorKind::BadAnswer,
         ),
+        ("in part", Fault::Bytes(json("207 Multi-Status", GOOD)), CallErrorKind::BadAnswer),
+        ("out of a cache", Fault::Bytes(answer("304 Not Modified", &[], "")), CallErrorKind::BadAnswer),
         ("too long", Fault::Bytes(json("200 OK", &" ".repeat(100_001))), CallErrorKind::BadAnswer),
     ];
     let outcomes = cases.map(|(name, fault, kind)| async move { (name, kind, outcomes(fault).await) });
@@ -208,11 +210,15 @@ async fn nothing_listens() {
 async fn oddities_that_harm_nobody() {
     let bom = [b"\xef\xbb\xbf".as_slice(), GOOD.as_bytes()].concat();
     let twice = [json("200 OK", GOOD), json("200 OK", GOOD)].concat();
+    let mut zipped = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    std::io::Write::write_all(&mut zipped, GOOD.as_bytes()).unwrap();
+    let zipped = zipped.finish().unwrap();
     for fault in [
         Fault::Bytes(answer("200 OK", &["Content-Type: text/plain"], GOOD)),
         Fault::Bytes(answer("200 OK", &[], bom)),
         Fault::ThenClose(format!("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{GOOD}").into_bytes()),
         Fault::Bytes(twice),
+        Fault::Bytes(answer("200 OK", &["Content-Encoding: gzip"], zipped)),
     ] {
         let server = FaultServer::start([fault.clone()]).await;
         let client = client(&server.url(), quick(), token());

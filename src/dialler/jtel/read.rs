@@ -69,7 +69,9 @@ impl DiallerRead for JtelClient {
         let context = CallContext::read("contacts by UserData", class).about(user_data);
         let url = self.url(Endpoint::ContactByUserData, None, &[("userData", user_data.as_str())]);
         match absent_is_none(self.send(context.clone(), Method::GET, url, None).await)? {
-            Some(answer) => wire::contacts(&answer.body).map_err(|why| self.unusable(&context, why)),
+            Some(answer) => wire::contacts(&answer.body)
+                .and_then(wire::all_keyed)
+                .map_err(|why| self.unusable(&context, why)),
             None => Ok(Vec::new()),
         }
     }
@@ -169,8 +171,15 @@ impl JtelClient {
                 self.batch.store(OFFERED, Ordering::Relaxed);
                 self.batch_refusals.store(0, Ordering::Relaxed);
                 let records = wire::records(&answer.body).map_err(|why| self.unusable(&context, why))?;
-                let read = records.into_iter().map(wire::extended).collect::<Result<_, _>>();
-                read.map(Some).map_err(|why| self.unusable(&context, why))
+                let read: Result<Vec<ContactWithHistory>, _> =
+                    records.into_iter().map(wire::extended).collect();
+                let by_id = |read: &ContactWithHistory| ids.contains(&read.contact.id.0);
+                match read {
+                    Ok(read) if read.iter().any(|read| !by_id(read) && read.contact.user_data.is_none()) => {
+                        Err(self.unusable(&context, wire::NO_KEY))
+                    }
+                    read => read.map(Some).map_err(|why| self.unusable(&context, why)),
+                }
             }
             Err(error)
                 if error.kind == CallErrorKind::WrongUrl && matches!(error.status, Some(404 | 405)) =>

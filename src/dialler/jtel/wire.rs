@@ -96,6 +96,15 @@ pub(super) fn contacts(body: &[u8]) -> Result<Vec<Contact>, &'static str> {
         .collect()
 }
 
+/// Why an answer about UserData is not believed.
+pub(super) const NO_KEY: &str = "a contact that it names for its UserData shows none";
+
+/// The contacts of an answer to a UserData. One that shows none would be passed over as nobody's, and its record made
+/// a second contact.
+pub(super) fn all_keyed(contacts: Vec<Contact>) -> Result<Vec<Contact>, &'static str> {
+    if contacts.iter().all(|contact| contact.user_data.is_some()) { Ok(contacts) } else { Err(NO_KEY) }
+}
+
 /// The history rows of an answer.
 pub(super) fn history(body: &[u8]) -> Result<Vec<HistoryRow>, &'static str> {
     records(body)?.into_iter().map(history_row).collect()

@@ -154,6 +154,7 @@ pub(super) async fn ask_for_missing(
     if !swept.counts.complete {
         return Ok(());
     }
+    ctx.ledger.unlisted_enter(campaign, began).await?;
     let mut groups = [Group::default(), Group::default()];
     let mut after = None;
     loop {

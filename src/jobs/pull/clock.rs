@@ -34,8 +34,9 @@ impl Clock {
 const LEAST: TimeDelta = TimeDelta::minutes(1);
 
 impl Work<'_> {
-    /// The cursor rests on the CRM's clock; one that is far off from ours would hide changes. `asked` is when the
-    /// request left. What is read again besides is what may be wrong; no clock is held to less than [`LEAST`].
+    /// The cursor rests on the CRM's clock; one that is far off from ours would hide changes. Only pages that move it
+    /// are judged: an answer by ids moves nothing, and refused it would keep objections from being heard. `asked` is when
+    /// the request left. What is read again besides is what may be wrong; no clock is held to less than [`LEAST`].
     pub(super) fn check_skew(
         &self,
         page: &Page,

@@ -98,13 +98,16 @@ impl Work<'_> {
         let ids = records.iter().map(|record| record.id().clone()).collect();
         let known = self.context.ledger.records_known(self.context.route.route.clone(), ids).await?;
         let mut changed: Vec<Changed> = Vec::new();
-        let mut stale = 0;
+        let mut page = Seniority { known: known.len() as i64, ..Seniority::default() };
         let mut in_page: HashMap<RecordId, usize> = HashMap::new();
         for record in records {
             match self.classify(&record, known.get(record.id())) {
                 Seen::Repeat => self.counts.repeats += 1,
                 Seen::Unchanged => self.counts.unchanged += 1,
-                Seen::Stale => stale += 1,
+                Seen::Stale => {
+                    page.stale += 1;
+                    page.far += i64::from(record.age_behind(&known[record.id()]) >= FAR);
+                }
                 Seen::Changed => match in_page.get(record.id()) {
                     // The same record twice in one page: the later version counts.
                     Some(at) => {
@@ -118,10 +121,8 @@ impl Work<'_> {
                 },
             }
         }
-        self.counts.stale += stale;
-        let page = Seniority { known: known.len() as i64, stale };
-        self.seniority.known += page.known;
-        self.seniority.stale += page.stale;
+        self.counts.stale += page.stale;
+        self.seniority.add(page);
         if page.is_set_back() || self.seniority.is_set_back() {
             return Err(JobError::Stopped(
                 "most records that were read are older than what was seen before: the CRM was set back or another one \
@@ -155,18 +156,32 @@ pub(super) fn in_a_circle() -> JobError {
     )
 }
 
-/// How many of the records that were known before came in an older version.
+/// No list shows a record in a version that much older than the one last seen because it lags.
+const FAR: chrono::TimeDelta = chrono::TimeDelta::hours(1);
+
+/// How many of the records that were known before came in an older version, and how many of these in a far older one.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Seniority {
     known: i64,
     stale: i64,
+    far: i64,
 }
 
 impl Seniority {
-    /// Most of a page, or of all pages of a run so far. A few records prove nothing (an index that lags shows single
-    /// ones in an older version): those are dropped, and the rest goes on.
+    /// Most of a page, or of all pages of a run so far; of a few records all, and far behind. Single ones prove nothing
+    /// (an index that lags shows them in an older version): those are dropped, and the rest goes on.
     fn is_set_back(self) -> bool {
-        self.known >= 20 && self.stale * 2 > self.known
+        match self.known {
+            ..3 => false,
+            3..20 => self.far == self.known,
+            20.. => self.stale * 2 > self.known,
+        }
+    }
+
+    fn add(&mut self, page: Self) {
+        self.known += page.known;
+        self.stale += page.stale;
+        self.far += page.far;
     }
 }
 
@@ -175,4 +190,32 @@ enum Seen {
     Unchanged,
     Stale,
     Changed,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_many_most_and_of_a_few_all_that_are_far_behind_speak_of_a_crm_that_was_set_back() {
+        for (known, stale, far, set_back) in [
+            (0, 0, 0, false),
+            (2, 2, 2, false),
+            (3, 3, 3, true),
+            (3, 3, 2, false),
+            (4, 3, 3, false),
+            (19, 19, 19, true),
+            (19, 18, 18, false),
+            (19, 19, 0, false),
+            (20, 10, 10, false),
+            (20, 11, 0, true),
+            (200, 101, 0, true),
+        ] {
+            assert_eq!(
+                Seniority { known, stale, far }.is_set_back(),
+                set_back,
+                "{stale} of {known}, {far} far"
+            );
+        }
+    }
 }

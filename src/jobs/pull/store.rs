@@ -5,6 +5,7 @@ use super::{PullContext, Work, examine, unreadable};
 use crate::domain::{Reason, Record, RecordId, RunId, Timestamp};
 use crate::jobs::JobError;
 use crate::ledger::{Counts, KnownRecord, PageStore, PulledRecord};
+use chrono::TimeDelta;
 use sha2::Digest as _;
 
 /// A record to be decided.
@@ -25,12 +26,16 @@ impl Changed {
 
     /// Whether it is a version from before the one last seen: a lagging index must not bring yesterday back.
     pub(super) fn is_older(&self, known: &KnownRecord) -> bool {
-        match self {
-            Self::Record(record, _) => {
-                known.modified.zip(record.modified).is_some_and(|(had, has)| has < had)
-            }
-            Self::Unreadable(..) => false,
-        }
+        self.age_behind(known) > TimeDelta::zero()
+    }
+
+    /// By how much it is older than the version last seen; nothing or less where it is not, or nobody can tell.
+    pub(super) fn age_behind(&self, known: &KnownRecord) -> TimeDelta {
+        let has = match self {
+            Self::Record(record, _) => record.modified,
+            Self::Unreadable(..) => None,
+        };
+        known.modified.zip(has).map_or(TimeDelta::zero(), |(had, has)| had - has)
     }
 }
 

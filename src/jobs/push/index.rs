@@ -52,12 +52,15 @@ impl Work<'_> {
         ledger.account_sweep_store(began, chunk).await?;
         // A list with an unreadable element may hide a key of ours: it is no index.
         counts.complete = ended.is_ok() && counts.bad == 0;
+        if counts.bad > 0 {
+            counts.remark(format!("{} of its elements cannot be read", counts.bad));
+        }
         if counts.complete
             && let Some(doubt) = self.doubt(counts.contacts, due).await?
         {
             tracing::warn!("the list of the account is not used: {doubt}");
             counts.complete = false;
-            counts.remark = Some(doubt);
+            counts.remark(doubt);
         }
         let complete = counts.complete;
         ledger.sweep_end(sweep, counts).await?;

@@ -31,8 +31,8 @@ impl Work<'_> {
             self.stop_if_ending()?;
             let since = self.context.env.now() - quiet(self.context.limits.index_age);
             let parked = self.context.env.now() - quiet(PARKED_AGAIN);
-            let due =
-                self.context.ledger.meet_due(MeetSince { absent: since, parked }, self.drips(), PAGE).await?;
+            let ages = MeetSince { absent: since, parked };
+            let due = self.context.ledger.meet_due(ages, self.only(), self.drips(), PAGE).await?;
             let now = self.context.env.now();
             let due: Vec<MeetItem> = due
                 .into_iter()

@@ -17,6 +17,7 @@ pub mod outcome;
 pub mod plan;
 mod resting;
 mod send;
+mod storing;
 mod vanish;
 mod work;
 
@@ -66,7 +67,7 @@ pub struct PushRoute {
 /// The bounds of a push. `Default` holds what the config's defaults file says.
 #[derive(Debug, Clone)]
 pub struct PushLimits {
-    /// Requests at once, locks' own two not counted; twelve times as many are leased at most.
+    /// Requests at once, locks' own two not counted; four times as many are leased at most.
     pub max_in_flight: usize,
     /// The quiet time of an uncertain operation.
     pub settle_after: Duration,

@@ -2,6 +2,7 @@
 
 use super::answered::AfterRejection;
 use super::outcome::{NextState, outcome_of, wait_after};
+use super::storing::Storing;
 use super::work::HOLD;
 use super::{PushContext, Work, answered, plan, quiet, vanish};
 use crate::dialler::{CampaignRef, Changes, ContactRef, WriteContext};
@@ -15,7 +16,6 @@ use crate::ledger::{Ending, GateAnswer, Leased};
 use crate::remote::{CallError, CallErrorKind, StillHolds};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Semaphore;
 
 /// What became of an operation, for the balance.
 #[derive(Debug)]
@@ -47,21 +47,17 @@ pub(super) enum Answer {
 }
 
 impl Work<'_> {
-    /// Sends one leased operation and stores how it ended. A slot is held until the answer is there and not while
-    /// it is stored: a slow disk must not leave the dialler idle.
+    /// Sends one leased operation and stores how it ended. What is only being stored keeps nothing else from being
+    /// sent: a slow disk must not leave the dialler idle.
     pub(super) async fn send(
         &self,
         mut leased: Leased,
         gate: GateAnswer,
-        slots: &Semaphore,
+        storing: &Storing,
     ) -> Result<Sent, JobError> {
         let (id, route) = (leased.id, leased.route.clone());
         let end = |fate, stop| Sent { id, route: route.clone(), fate, stop };
         let ledger = &self.context.ledger;
-        let Ok(slot) = slots.acquire().await else {
-            ledger.operations_put_back(vec![leased.id], None).await?;
-            return Ok(end(Fate::PutBack, None));
-        };
         let mut permit = None;
         if let Some(record) = self.too_old(&leased) {
             let not_before = Some(self.context.env.now() + quiet(HOLD));
@@ -93,7 +89,6 @@ impl Work<'_> {
             return Ok(end(Fate::PutBack, None));
         };
         let result = watched(self.context, call).await;
-        drop(slot);
         crash::point("after_answer");
         self.count(|counts| counts.requests += 1);
         match result {
@@ -105,6 +100,7 @@ impl Work<'_> {
                 if done.overwritten {
                     tracing::warn!(operation = %leased.id, "an import met a contact that was there before; it is marked");
                 }
+                let _counted = storing.one();
                 ledger.operation_end(leased.id, Ending::Done(Box::new(done))).await?;
                 Ok(end(Fate::Done, None))
             }

@@ -1,6 +1,7 @@
 //! The loop of everything but locks: settle, meet, lease, send, and once more while there is something.
 
 use super::send::{Fate, Sent};
+use super::storing::Storing;
 use super::{DailyLimit, PushRoute, Work, brake, plan, quiet};
 use crate::domain::{OperationId, Reason, ReasonCode, RecordId, RouteName};
 use crate::jobs::{JobError, identity, settle};
@@ -8,19 +9,17 @@ use crate::ledger::{Drip, GateAnswer, LeaseOrder, Leased, QueuePlace};
 use crate::runtime::Scope;
 use futures_util::StreamExt as _;
 use futures_util::future::OptionFuture;
-use futures_util::stream::FuturesUnordered;
+use futures_util::stream::{FuturesOrdered, FuturesUnordered};
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
-use tokio::sync::Semaphore;
 
 /// So many passes through the queue at most: a lane advances by one operation in each.
 const PASSES: usize = 32;
-/// So many times what may be in flight is leased at most.
-const LEASED: usize = 12;
-/// So many times as much is under way at most, from the gate to the answer's commit. Answers that wait for the disk
-/// together share its commit: with twice as much a third fewer imports were done in a second. What waits for its
-/// slot asks the gate again before it is sent, so that a longer queue makes no older permit.
-const UNDER_WAY: usize = 6;
+/// So many times what may be in flight is leased at most (semantics, "Outcomes of a write").
+const LEASED: usize = 4;
+/// So many times as many answers wait for their commit at most. They share it: with more of them the disk is asked
+/// more rarely, and a slow one holds the dialler up only where it is slower than that.
+const STORING: usize = 4;
 
 /// What a pass did.
 #[derive(Default)]
@@ -34,7 +33,7 @@ struct Pass {
 /// What a lease brought.
 struct Batch {
     taken: i64,
-    ready: Vec<(Leased, GateAnswer)>,
+    leased: Vec<Leased>,
     next: Option<QueuePlace>,
 }
 
@@ -65,7 +64,9 @@ impl Work<'_> {
         let mut place = Some(QueuePlace::default());
         let mut ready: VecDeque<(Leased, GateAnswer)> = VecDeque::new();
         let mut leasing: OptionFuture<_> = None.into();
-        let slots = Semaphore::new(in_flight);
+        let mut asking = FuturesOrdered::new();
+        let mut asked_about = 0;
+        let storing = Storing::default();
         let mut running = FuturesUnordered::new();
         let mut pass = Pass::default();
         let mut stop: Option<JobError> = None;
@@ -74,21 +75,20 @@ impl Work<'_> {
                 stop = Some(JobError::ShuttingDown);
             }
             if stop.is_none() {
-                // While a lease is under way it has the place.
-                if ready.len() < in_flight
+                let leased = asked_about + ready.len() + running.len() - storing.now();
+                let room = (LEASED * in_flight).saturating_sub(leased);
+                // While a lease is under way it has the place. A lease costs a commit: never for one or two.
+                if room >= in_flight.div_ceil(2)
                     && let Some(after) = place.take()
                 {
-                    let room = LEASED * in_flight - ready.len() - running.len();
                     leasing = Some(Box::pin(self.lease(after, room))).into();
                 }
-                while running.len() < UNDER_WAY * in_flight
+                while running.len() - storing.now() < in_flight
+                    && running.len() <= STORING * in_flight
                     && let Some((leased, gate)) = ready.pop_front()
                 {
-                    running.push(Box::pin(self.send(leased, gate, &slots)));
+                    running.push(Box::pin(self.send(leased, gate, &storing)));
                 }
-            } else {
-                // Whoever still waits for a slot is put back.
-                slots.close();
             }
             // In a fixed order, so that a seed of the simulation stays one history.
             tokio::select! {
@@ -99,11 +99,19 @@ impl Work<'_> {
                         Ok(batch) => {
                             pass.taken += batch.taken;
                             place = batch.next;
-                            ready.extend(batch.ready);
+                            asked_about += batch.leased.len();
+                            asking.push_back(self.ask_gate(batch.leased));
                         }
                         Err(error) => stop = stop.or(Some(error)),
                     }
                 }
+                Some(asked) = asking.next() => match asked {
+                    Ok(asked) => {
+                        asked_about -= asked.len();
+                        ready.extend(asked);
+                    }
+                    Err(error) => stop = stop.or(Some(error)),
+                },
                 Some(sent) = running.next() => match sent {
                     Ok(sent) => {
                         let failed = self.account(sent, &mut pass).await;
@@ -131,10 +139,7 @@ impl Work<'_> {
             limit,
             after,
             absent_since: self.context.env.now() - quiet(self.context.limits.index_age),
-            only: match &self.context.scope {
-                Scope::Route(route) => Some(route.clone()),
-                Scope::All | Scope::Locks => None,
-            },
+            only: self.only(),
             clearing: ledger.clearing().await?,
             drips: self.drips(),
             plan: plan::plan,
@@ -147,9 +152,22 @@ impl Work<'_> {
             counts.refused += batch.refused;
             counts.superseded += batch.superseded;
         });
-        let links = batch.leased.iter().map(|leased| (leased.link, plan::opens(leased))).collect();
-        let answers = ledger.gate_ask_many(links).await?;
-        Ok(Batch { taken, ready: batch.leased.into_iter().zip(answers).collect(), next: batch.next })
+        Ok(Batch { taken, leased: batch.leased, next: batch.next })
+    }
+
+    /// The next lease does not wait for it.
+    async fn ask_gate(&self, leased: Vec<Leased>) -> Result<Vec<(Leased, GateAnswer)>, JobError> {
+        let links = leased.iter().map(|leased| (leased.link, plan::opens(leased))).collect();
+        let answers = self.context.ledger.gate_ask_many(links).await?;
+        Ok(leased.into_iter().zip(answers).collect())
+    }
+
+    /// The route that this push is for, if it is for one.
+    pub(super) fn only(&self) -> Option<RouteName> {
+        match &self.context.scope {
+            Scope::Route(route) => Some(route.clone()),
+            Scope::All | Scope::Locks => None,
+        }
     }
 
     /// The days of the routes that have daily limits.

@@ -220,6 +220,7 @@ impl Auth {
             state.rests_until = None;
             state.version += 1;
             state.current = state.tokens.iter().position(|token| !token.dead).unwrap_or(0);
+            tracing::info!(key = %self.key, "a new token was read");
         }
         found
     }
@@ -300,11 +301,11 @@ impl Auth {
 
     /// After a 401: whether another token is there now (a changed file, else the second one).
     pub(super) fn refused(&self, used: &Credential, now: Instant) -> bool {
-        if self.state().version != used.version {
-            return true;
-        }
         {
             let mut state = self.state();
+            if state.version != used.version {
+                return true;
+            }
             let current = state.current;
             if let Some(token) = state.tokens.get_mut(current) {
                 token.dead = true;
@@ -314,6 +315,10 @@ impl Auth {
             return true;
         }
         let mut state = self.state();
+        // Another call was refused at the same moment, and has found one already.
+        if state.version != used.version {
+            return true;
+        }
         let Some(other) = state.tokens.iter().position(|token| !token.dead) else {
             state.rests_until = Some(now + REST);
             return false;

@@ -123,6 +123,14 @@ impl Editor {
         self.0.journal.effect(now, None, Effect::Deleted(id));
     }
 
+    /// Merges a record into another, as CRMs do with what is there twice: it is in no list any more, and whoever asks
+    /// for it by its id is answered with the other one, whose time moves.
+    pub fn merge(&self, id: u64, into: u64) {
+        self.delete(id);
+        self.0.store().merged.insert(id, into);
+        self.edit(into, Value::Object(Map::new()));
+    }
+
     /// Puts a number on the blacklist or takes it off. No modification time moves.
     pub fn blacklist(&self, number: &str, on: bool) {
         self.0.store().blacklist(number, on);

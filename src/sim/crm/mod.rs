@@ -13,7 +13,7 @@ mod settings;
 mod store;
 
 pub use editor::Editor;
-pub use settings::{Comparator, Login, Precision, Settings};
+pub use settings::{Comparator, Empty, Login, Precision, Settings};
 pub use store::Effect;
 
 use super::faults::Faults;

@@ -88,7 +88,7 @@ fn linked(crm: &SimCrm, headers: &HeaderMap, query: &Linked, path: &str, place: 
         .map(|id| format!("{origin}{path}?after_id={id}&limit={limit}{}", since.unwrap_or_default()));
     let rest = if place == Place::Body { format!(",\"next_url\":{}", json!(next)) } else { String::new() };
     let mut answer = page(&store, &settings, rows.into_iter(), &rest);
-    if place == Place::Header {
+    if place == Place::Header && !(settings.bare_last_page && next.is_none()) {
         let links = next.iter().map(|next| format!("<{next}>; rel=\"next\""));
         let links: Vec<String> = std::iter::once(format!("<{path}>; rel=\"first\"")).chain(links).collect();
         if let Ok(links) = HeaderValue::from_str(&links.join(", ")) {

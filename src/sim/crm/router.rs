@@ -4,7 +4,7 @@
 //! token of its own (`paged` has three more ways); all see the same records through the same filter.
 
 use super::SimCrm;
-use super::settings::{Comparator, Settings};
+use super::settings::{Comparator, Empty, Settings};
 use super::store::{Store, Version, number_of, plain};
 use super::{login, paged};
 use crate::domain::Timestamp;
@@ -18,7 +18,7 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use chrono::TimeDelta;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
@@ -136,6 +136,10 @@ pub(super) fn page<'v>(
     rows: impl Iterator<Item = (u64, &'v Version)>,
     rest: &str,
 ) -> Response {
+    let mut rows = rows.peekable();
+    if rows.peek().is_none() && settings.empty == Empty::NoContent {
+        return StatusCode::NO_CONTENT.into_response();
+    }
     let mut body = String::from("{\"items\":[");
     for (index, (id, version)) in rows.enumerate() {
         if index > 0 {
@@ -153,7 +157,9 @@ pub(super) fn page<'v>(
 }
 
 fn row(store: &Store, settings: &Settings, id: u64, version: &Version) -> Value {
-    let mut fields = version.fields.clone();
+    let most = settings.fields_cap.unwrap_or(usize::MAX);
+    let mut fields: Map<String, Value> =
+        version.fields.iter().take(most).map(|(name, value)| (name.clone(), value.clone())).collect();
     fields.insert("id".to_owned(), json!(id));
     fields.insert("modified_at".to_owned(), json!(written(version.modified, settings)));
     fields.insert("active".to_owned(), json!(version.active));
@@ -289,6 +295,7 @@ struct Ids {
 async fn by_ids(State(crm): State<SimCrm>, Query(Ids { ids }): Query<Ids>) -> Response {
     let (settings, store) = (crm.settings(), crm.store());
     let ids: BTreeSet<u64> = ids.split(',').filter_map(|id| id.parse().ok()).collect();
+    let ids: BTreeSet<u64> = ids.into_iter().map(|id| store.merged_into(id)).collect();
     let rows = ids.iter().filter_map(|id| Some((*id, store.committed(*id)?)));
     page(&store, &settings, rows, "")
 }
@@ -297,7 +304,7 @@ async fn count(State(crm): State<SimCrm>) -> Json<Value> {
     Json(json!({ "total": crm.store().listed_after(0).count() }))
 }
 
-async fn blacklisted(State(crm): State<SimCrm>, Query(query): Query<ListQuery>) -> Json<Value> {
+async fn blacklisted(State(crm): State<SimCrm>, Query(query): Query<ListQuery>) -> Response {
     let store = crm.store();
     let limit = query.limit.unwrap_or(100).min(crm.settings().page_cap);
     let rows = store.listed_after(query.after_id.unwrap_or(0));
@@ -306,13 +313,20 @@ async fn blacklisted(State(crm): State<SimCrm>, Query(query): Query<ListQuery>) 
         .take(limit)
         .map(|(id, _)| json!({ "id": id }))
         .collect();
-    Json(json!({ "items": ids }))
+    items(&crm.settings(), &ids)
 }
 
-async fn blacklisted_numbers(State(crm): State<SimCrm>) -> Json<Value> {
+async fn blacklisted_numbers(State(crm): State<SimCrm>) -> Response {
     let numbers: Vec<_> =
         crm.store().blacklisted_numbers().map(|number| json!({ "number": number })).collect();
-    Json(json!({ "items": numbers }))
+    items(&crm.settings(), &numbers)
+}
+
+fn items(settings: &Settings, items: &[Value]) -> Response {
+    match settings.empty {
+        Empty::NoContent if items.is_empty() => StatusCode::NO_CONTENT.into_response(),
+        Empty::NoContent | Empty::List => Json(json!({ "items": items })).into_response(),
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -320,7 +334,7 @@ struct Numbers {
     numbers: Vec<String>,
 }
 
-async fn by_numbers(State(crm): State<SimCrm>, Json(Numbers { numbers }): Json<Numbers>) -> Json<Value> {
+async fn by_numbers(State(crm): State<SimCrm>, Json(Numbers { numbers }): Json<Numbers>) -> Response {
     let wanted: BTreeSet<String> = numbers.iter().map(|number| plain(number)).collect();
     let store = crm.store();
     let ids: Vec<_> = store
@@ -328,7 +342,7 @@ async fn by_numbers(State(crm): State<SimCrm>, Json(Numbers { numbers }): Json<N
         .filter(|(_, version)| number_of(version).is_some_and(|number| wanted.contains(&number)))
         .map(|(id, _)| json!({ "id": id }))
         .collect();
-    Json(json!({ "items": ids }))
+    items(&crm.settings(), &ids)
 }
 
 async fn time(State(crm): State<SimCrm>) -> Json<Value> {

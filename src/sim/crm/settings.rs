@@ -43,6 +43,15 @@ pub enum Login {
     Token(String),
 }
 
+/// How a list without records is answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Empty {
+    /// As a list that has none.
+    List,
+    /// With status 204 and no body at all, as Zoho does.
+    NoContent,
+}
+
 /// How the simulated CRM behaves.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
@@ -73,8 +82,15 @@ pub struct Settings {
     pub page_token_life: Option<Duration>,
     /// Whether the page after the second is the first again, where pages name the next one's address.
     pub pages_in_a_circle: bool,
+    /// Whether a page after which none follows has no `Link` header at all, where pages are named so.
+    pub bare_last_page: bool,
     /// Whether every list is answered with status 200 and an error in its body.
     pub error_in_200: bool,
+    /// How a list without records is answered.
+    pub empty: Empty,
+    /// So many fields of a record are answered at most, in the order of their names, and nothing says that there are
+    /// more: a cap of the CRM's own, or rights that were narrowed.
+    pub fields_cap: Option<usize>,
 }
 
 impl Default for Settings {
@@ -93,7 +109,10 @@ impl Default for Settings {
             next_page_at: None,
             page_token_life: None,
             pages_in_a_circle: false,
+            bare_last_page: false,
             error_in_200: false,
+            empty: Empty::List,
+            fields_cap: None,
         }
     }
 }

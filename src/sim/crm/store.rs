@@ -81,6 +81,8 @@ pub(super) struct Store {
     blacklist: BTreeSet<String>,
     /// Raw texts put in place of records, by position: what a broken CRM may answer.
     pub odd_rows: Vec<(u64, String)>,
+    /// Which records live on in another one.
+    pub merged: BTreeMap<u64, u64>,
 }
 
 /// When a state becomes visible.
@@ -142,6 +144,15 @@ impl Store {
 
     pub fn committed(&self, id: u64) -> Option<&Version> {
         self.rows.get(&id)?.committed.as_ref()
+    }
+
+    /// The record that answers to this id: itself, or the one it was merged into.
+    pub fn merged_into(&self, id: u64) -> u64 {
+        let mut id = id;
+        while let Some(into) = self.merged.get(&id) {
+            id = *into;
+        }
+        id
     }
 
     pub fn ids(&self) -> Vec<u64> {

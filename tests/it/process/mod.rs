@@ -1,6 +1,7 @@
 //! The real program as a user meets it: child processes, real signals, simulators over real HTTP.
 
 mod by_hand;
+mod canaries;
 mod careless;
 mod clock;
 mod config_cli;
@@ -10,14 +11,17 @@ mod damage;
 mod demo;
 mod house;
 mod identity;
+mod journal;
 mod judge;
 mod kill_commits;
 mod kill_points;
 mod kill_random;
+mod log;
 mod names;
 mod network;
 mod output;
 mod plans;
+mod rotation;
 mod service;
 mod status;
 mod surroundings;

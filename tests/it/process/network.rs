@@ -3,6 +3,7 @@
 use super::house::{House, Ran, finish};
 use crate::support::fault_server::{Fault, FaultServer, answer};
 use crate::support::tls::{Clients, Proxy, TlsFront, file};
+use dialbridge::sim::faults::{Action, Rule};
 use std::net::SocketAddr;
 
 fn address(url: &str) -> SocketAddr {
@@ -77,4 +78,22 @@ async fn a_proxy_of_the_config_carries_its_side_and_no_other() {
     let target = address(&house.dialler_url.replace("https", "http"));
     let asked = proxy.asked();
     assert!(!asked.is_empty() && asked.iter().all(|line| *line == format!("CONNECT {target} HTTP/1.1")));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn compressed_answers_are_read_from_both_sides() {
+    let house = House::new(300).await;
+    for faults in [&house.crm.faults, house.dialler.faults()] {
+        faults.add(Rule::new(Action::Gzip));
+    }
+    house.switched_on().await;
+    house.run(&["sync"]).await.expect(0);
+    assert_eq!(house.dialler.len(), 300);
+    house.dial(house.contact_ids().into_iter().take(5)).await;
+    house.run(&["sync", "harvest"]).await.expect(0);
+    assert_eq!(house.run(&["ledger", "calls", "--json"]).await.expect(0).json().len(), 5);
+    house.run(&["check"]).await.expect(0);
+    house.run(&["sync"]).await.expect(0);
+    assert_eq!(house.dialler.journal().requests_of("import").len(), 300, "each was sent once");
+    assert!(house.run(&["ledger", "parked", "--json"]).await.expect(0).json().is_empty());
 }

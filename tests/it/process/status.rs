@@ -1,6 +1,7 @@
 //! `status` and the lists behind it: is it well, what is to be done, how many for which reason.
 
 use super::house::House;
+use dialbridge::sim::faults::{Action, Rule};
 use serde_json::{Value, json};
 
 async fn status(house: &House) -> Value {
@@ -133,6 +134,53 @@ async fn many_missing_contacts_wait_for_the_word_of_a_person_and_the_verb_is_nam
     let again = house.run(&words).await.expect(0).json();
     assert_eq!(again[0]["run"]["sweep"]["held"], 0, "{again:?}");
     assert!(concern(&status(&house).await, "complete list").is_none(), "said once is enough");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_list_with_an_element_that_cannot_be_read_is_told_until_it_is_whole_again() {
+    let house = House::new(5).await;
+    house.switched_on().await;
+    let _daemon = house.daemon().await;
+    house.run(&["sync"]).await.expect(0);
+    house.dialler.faults().add(Rule::new(Action::BrokenElement).path("dialler/contacts?"));
+    house.run(&["sync", "harvest"]).await.expect(0).says("1 elements of the list could not be read");
+    let told = status(&house).await;
+    let told =
+        concern(&told, "campaign 538: 1 elements of the list could not be read").expect("a person is told");
+    assert!(told["weight"] == "person" && told["since"].is_string(), "{told}");
+    assert!(told["remedy"].as_str().expect("text").contains("whoever runs the dialler"), "{told}");
+    house.run(&["status"]).await.expect(0).says("1 elements of the list could not be read");
+    house.dialler.faults().clear();
+    house.run(&["sync", "harvest"]).await.expect(0);
+    assert!(concern(&status(&house).await, "could not be read").is_none(), "the newest list counts");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_list_of_the_account_that_is_not_used_is_told_with_why_and_everybody_is_imported_all_the_same() {
+    for (fault, why) in [
+        (Action::EmptyList, "it has 0 contacts, and 30 are known"),
+        (Action::BrokenElement, "1 of its elements cannot be read"),
+    ] {
+        let house = House::new(30).await;
+        house.switched_on().await;
+        let _daemon = house.daemon().await;
+        house.run(&["sync"]).await.expect(0);
+        assert!(concern(&status(&house).await, "whole account").is_none());
+        let list = Rule::new(fault).method(http::Method::GET).path_end("/dialler/contacts");
+        house.dialler.faults().add(list);
+        // So many keys are unknown at once that the whole account is listed.
+        let editor = house.crm.editor();
+        editor.seed(120, 5);
+        editor.burst(&editor.ids()[30..], &json!({ "city": "Hof" }));
+        house.run(&["sync", "pull"]).await;
+        house.run(&["sync", "push"]).await.expect(0);
+        assert_eq!(house.contact_ids().len(), 150, "{why}");
+        let told = status(&house).await;
+        let told = concern(&told, "the list of the whole account is not used").expect("a person is told");
+        assert!(told["what"].as_str().expect("text").contains(why), "{told}");
+        assert!(told["remedy"].as_str().expect("text").contains("check"), "{told}");
+        assert_eq!(told["weight"], "person");
+    }
 }
 
 fn verb_form() -> &'static str {

@@ -46,6 +46,22 @@ async fn not_the_call_that_was_running_nor_its_late_result() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn does_a_delete_wait_for_as_long_as_the_config_says() {
+    let more = "[push]\nsettle_calls = \"40m\"";
+    for (more, minutes_to_go) in [("", 15), (more, 40)] {
+        let world = World::new(Setup { more, ..Setup::default() }).await;
+        let id = world.record("Ada");
+        world.sync_all().await;
+        let contact = world.contact(id).id;
+        assert_eq!(act(&world, contact, ContactAct::Delete).await.0, End::Done);
+        world.live(minutes(minutes_to_go - 1)).await;
+        assert!(world.dialler.contact(contact).is_some(), "{more}: too early");
+        world.live(minutes(15)).await;
+        assert!(world.dialler.contact(contact).is_none(), "{more}: {}", world.story().await);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn not_the_wish_itself_while_the_crm_cannot_say_anything_about_the_record() {
     let world = World::usual().await;
     let id = world.record("Ada");

@@ -56,6 +56,27 @@ async fn are_calls_of_a_contact_read_that_somebody_moved_to_another_campaign() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn are_calls_of_one_read_that_was_moved_before_any_list_named_it() {
+    for batch_read in [true, false] {
+        let mut setup = idle();
+        setup.dialler.batch_read = batch_read;
+        let world = World::new(setup).await;
+        let (ada, berta) = (world.record("Ada"), world.record("Berta"));
+        world.record("Carl");
+        world.pull().await.expect("a pull");
+        world.push().await.expect("a push");
+        let (moved, deleted) = (world.contact(ada).id, world.contact(berta).id);
+        assert!(world.dialler.portal().move_to(moved, OTHER));
+        assert!(world.dialler.portal().delete(deleted));
+        assert!(world.dialler.call(moved, sold()), "it is dialled there");
+        world.live(minutes(40)).await;
+        assert_eq!(results(&world, moved).await, [true], "{}", world.story().await);
+        let told = world.told(berta).await;
+        assert!(told.contains("deleted") || told.contains("gone"), "that it was deleted is noticed: {told}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn are_calls_in_the_old_campaign_read_after_the_route_got_another_one() {
     let mut world = World::usual().await;
     let id = world.record("Ada");

@@ -1,8 +1,11 @@
 //! What happens when the dialler has a contact already?
 
-use crate::support::world::{CAMPAIGN, OTHER, Setup, World, key, minutes};
+use crate::support::world::{CAMPAIGN, LEADS, OTHER, Setup, WINBACK, World, key, minutes};
+use dialbridge::control::Command;
+use dialbridge::domain::policy::Job;
 use dialbridge::sim::dialler::DiallerConfig;
 use dialbridge::sim::dialler::config::{UserDataMatch, UserDataScope};
+use dialbridge::sim::faults::{Action, Rule};
 use serde_json::json;
 
 const MATCHES: [UserDataMatch; 4] = [
@@ -171,5 +174,50 @@ async fn does_a_dry_route_decide_and_send_nothing() {
     world.switch(dialbridge::domain::policy::RouteState::On).await;
     world.sync_all().await;
     assert_eq!(world.value(id, "Name"), json!("Ada"));
+    world.assert_at_rest().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn is_nobody_doubled_where_the_answer_does_not_show_whose_contact_it_is() {
+    for batch_read in [true, false] {
+        let dialler = DiallerConfig { batch_read, ..DiallerConfig::default() };
+        let world = World::new(Setup { dialler, ..Setup::default() }).await;
+        let (ada, berta) = (world.record("Ada"), world.record("Berta"));
+        for id in [ada, berta] {
+            world.dialler.put(CAMPAIGN, &[("Name", "Somebody"), ("UserData", &key(id))]);
+        }
+        world.dialler.faults().add(Rule::new(Action::FieldLost("UserData".to_owned())));
+        world.try_all().await;
+        world.live(minutes(30)).await;
+        assert_eq!(world.dialler.journal().count("import"), 0, "{}", world.story().await);
+        world.dialler.faults().clear();
+        world.settle_down().await;
+        assert_eq!((world.contacts(ada).len(), world.contacts(berta).len()), (1, 1));
+        assert_eq!(world.value(ada, "Name"), json!("Ada"), "adopted once that is seen");
+        world.assert_at_rest().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn does_a_push_of_one_route_ask_for_its_own_keys_and_for_whoever_must_not_be_called() {
+    let world = World::new(Setup { more: WINBACK, ..Setup::default() }).await;
+    let (ada, no) = (world.record("Ada"), world.record("Berta"));
+    world.editor().edit(no, json!({ "do_not_call": true }));
+    world.pull().await.expect("a pull");
+    let asked = |world: &World, mark: u64, id: u64| {
+        let key = format!("winback-{id}");
+        let requests = world.dialler.journal().requests_since(mark);
+        let about = |text: &str| text.contains(&format!("\"{key}\"")) || text == key;
+        requests.iter().any(|asked| {
+            asked.query.iter().any(|(_, value)| about(value)) || about(&String::from_utf8_lossy(&asked.body))
+        })
+    };
+    let mark = world.mark();
+    world.must(Command::Sync { job: Some(Job::Push), route: Some(LEADS.into()), full: false }).await;
+    assert_eq!(world.contacts(ada).len(), 1, "the route's own are met and imported");
+    assert!(!asked(&world, mark, ada), "another route's key: {}", world.story().await);
+    assert!(asked(&world, mark, no), "who must not be called waits for nobody: {}", world.story().await);
+    world.push().await.expect("a push");
+    assert!(asked(&world, mark, ada));
     world.assert_at_rest().await;
 }

@@ -3,6 +3,7 @@
 //! Every test is a question that a user would ask; the answer is read from what the simulated dialler
 //! and CRM noted themselves.
 
+mod answers;
 mod bad_days;
 mod believed;
 mod beside;
@@ -29,6 +30,7 @@ mod identity;
 mod lanes;
 mod limits;
 mod lock_probe;
+mod looks;
 mod missing;
 mod narrowed;
 mod notes;

@@ -29,6 +29,56 @@ async fn does_a_circle_of_pages_end_the_pull_and_move_no_cursor() {
     }
 }
 
+/// So many records behind a proxy that takes the `Link` header off every page but the first so many.
+async fn stripped(records: u64, passed: u64) -> World {
+    let route_keys = "max_new_per_run = 5000";
+    let world = World::new(Setup { connector: "sim-link", route_keys, ..Setup::default() }).await;
+    world.editor().seed(records, 1);
+    world.crm.faults.add(Rule::new(Action::WithoutHeader("link".to_owned())).path("headed").skip(passed));
+    world
+}
+
+#[tokio::test(start_paused = true)]
+async fn is_a_list_whose_link_header_was_taken_away_not_taken_for_its_end() {
+    for passed in [0, 1] {
+        let world = stripped(450, passed).await;
+        let said = world.pull().await.expect_err("it is not believed").to_string();
+        assert!(said.contains("Link header") && said.contains("proxy"), "{passed}: {said}");
+        assert_eq!(world.cursor().await, None, "nothing was passed that was not read");
+        // The proxy made good, everything comes.
+        world.crm.faults.clear();
+        world.settle_down().await;
+        assert_eq!(world.dialler.len(), 450, "{passed}");
+        world.assert_at_rest().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn does_a_list_whose_last_page_is_exactly_full_come_to_its_end() {
+    // With a Link header that names no next page; without any, where the list is one page.
+    for (records, bare_last_page, pages) in [(200, false, 1), (400, false, 2), (200, true, 2), (350, true, 2)]
+    {
+        let crm = CrmSettings { bare_last_page, ..CrmSettings::default() };
+        let route_keys = "max_new_per_run = 5000";
+        let world = World::new(Setup { connector: "sim-link", crm, route_keys, ..Setup::default() }).await;
+        world.editor().seed(records, 1);
+        world.pull().await.expect("a pull");
+        assert!(world.cursor().await.is_some());
+        let asked = world.crm.journal.requests_where(|asked| asked.path.ends_with("/headed")).len();
+        assert_eq!(asked, pages, "{records} {bare_last_page}");
+        world.push().await.expect("a push");
+        assert_eq!(world.dialler.len() as u64, records);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn does_a_small_list_behind_such_a_proxy_come_to_its_end() {
+    let world = stripped(199, 0).await;
+    world.sync_all().await;
+    assert_eq!(world.dialler.len(), 199);
+    world.assert_at_rest().await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn does_a_full_pass_come_to_its_end_whose_place_the_crm_has_forgotten() {
     let crm = CrmSettings { page_token_life: Some(seconds(300)), ..CrmSettings::default() };

@@ -72,13 +72,46 @@ async fn does_one_that_was_set_back_stop_the_route_though_its_pages_are_small() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn is_one_of_fewer_than_twenty_records_too_small_to_be_judged_and_its_old_versions_dropped() {
-    let (world, said) = set_back(19).await;
+async fn does_a_small_one_that_was_set_back_stop_the_route_and_go_on_when_it_is_well_again() {
+    for records in [3, 19] {
+        let (world, said) = set_back(records).await;
+        assert!(said.is_some_and(|said| said.contains("set back")), "{records}");
+        assert!(world.stopped().await.is_some(), "{records}");
+        for id in world.editor().ids() {
+            world.editor().edit(id, json!({ "city": "Ulm" }));
+        }
+        world.settle_down().await;
+        assert!(world.stopped().await.is_none());
+        assert!(world.editor().ids().iter().all(|id| world.value(*id, "City") == json!("Ulm")));
+        world.assert_at_rest().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn are_two_records_too_few_to_be_judged_and_their_old_versions_dropped() {
+    let (world, said) = set_back(2).await;
     assert_eq!((said, world.stopped().await), (None, None));
     let runs = world.runs().await;
     let pull = runs.iter().find(|run| run.job == Job::Pull).expect("a pull");
-    assert_eq!(pull.counts.stale, 19, "{}", world.story().await);
+    assert_eq!(pull.counts.stale, 2, "{}", world.story().await);
     assert!(world.parked().await.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn does_an_index_that_lags_stop_no_small_route() {
+    let world = World::usual().await;
+    let ids: Vec<u64> = (0..4).map(|n| world.record(&format!("Name {n}"))).collect();
+    world.sync_all().await;
+    world.advance(minutes(30)).await;
+    world.editor().burst(&ids, &json!({ "city": "Bonn" }));
+    world.sync_all().await;
+    // All of them in the version of half an hour ago.
+    let before = world.now() - TimeDelta::minutes(30);
+    world.crm.set(|settings| settings.ignores_since = true);
+    ids.iter().for_each(|id| world.editor().edit_as_of(*id, json!({ "city": "Hof" }), before));
+    world.pull().await.expect("single old versions prove nothing");
+    assert!(world.stopped().await.is_none());
+    assert!(ids.iter().all(|id| world.value(*id, "City") == json!("Bonn")));
 }
 
 #[tokio::test(start_paused = true)]

@@ -84,6 +84,34 @@ async fn is_a_crm_with_other_people_behind_the_same_name_not_even_read() {
     world.assert_at_rest().await;
 }
 
+#[tokio::test(start_paused = true)]
+async fn are_a_small_crm_and_a_small_dialler_known_by_their_few_people() {
+    let (mut world, ids) = people(3).await;
+    let real = world.replace_crm();
+    other_people(&world);
+    world.restart().await;
+    let mark = world.mark();
+    world.try_all().await;
+    world.live(minutes(30)).await;
+    assert_eq!(world.writes(mark), Vec::<&str>::new(), "{}", world.story().await);
+    let told = differs(&world).await;
+    assert!(told.contains("3 records") && told.contains("0 are"), "{told}");
+    world.crm = real;
+    // One of three who is gone proves nothing.
+    world.editor().delete(ids[2]);
+    world.restart().await;
+    world.live(minutes(5)).await;
+    assert_eq!((differs(&world).await, paused(&world).await), (String::new(), false));
+
+    world.replace_dialler();
+    world.dialler.seed(CAMPAIGN, "somebody", 20);
+    world.restart().await;
+    world.try_all().await;
+    world.live(minutes(30)).await;
+    assert_eq!(world.dialler.journal().write_count(), 0, "{}", world.story().await);
+    assert!(paused(&world).await);
+}
+
 fn number(editor: &Editor, id: u64) -> String {
     let phone = editor.field(id, "phone").expect("a record");
     phone.as_str().expect("a number").chars().filter(|c| !c.is_whitespace()).collect()

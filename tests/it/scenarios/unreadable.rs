@@ -1,6 +1,6 @@
 //! What happens to a record that cannot be read, and to those beside it?
 
-use crate::support::world::{World, minutes};
+use crate::support::world::{Setup, World, minutes};
 use dialbridge::ledger::LeftOut;
 use dialbridge::sim::faults::{Action, Rule};
 use serde_json::json;
@@ -151,4 +151,76 @@ async fn does_a_whole_crm_in_another_encoding_stop_the_route_and_park_nobody() {
     assert!(ids.iter().all(|id| world.value(*id, "City") == json!("K\u{f6}ln")), "{}", world.story().await);
     assert!(world.parked().await.is_empty() && world.stopped().await.is_none());
     assert!(ids.iter().all(|id| !world.locked(*id)));
+}
+
+/// A row whose phone is this piece, which is no JSON.
+fn spoilt(id: u64, piece: &str) -> String {
+    format!("{{\"id\":{id},\"name\":\"Ada\",\"phone\":{piece},\"active\":true}}")
+}
+
+#[tokio::test(start_paused = true)]
+async fn does_one_whose_json_is_broken_harm_nobody_beside_it() {
+    let pieces = ["\"+49 30 \u{1}1\"", r#""C:\data""#, "NaN", r#""the "red" phone""#, ""];
+    let connectors = ["sim-id", "sim-offset", "sim-cursor", "sim-link", "sim-id"];
+    for (piece, connector) in pieces.into_iter().zip(connectors) {
+        let world = World::new(Setup { connector, ..Setup::default() }).await;
+        let (ada, berta, new) = (world.record("Ada"), world.record("Berta"), world.record("Carl"));
+        world.editor().make_odd(new, spoilt(new, piece));
+        world.sync_all().await;
+        assert_eq!((world.contacts(new).len(), world.contacts(berta).len()), (0, 1), "{piece}");
+        let cursor = world.cursor().await;
+        world.advance(minutes(1)).await;
+        world.editor().make_odd(ada, spoilt(ada, piece));
+        world.editor().edit(ada, json!({ "city": "Bonn" }));
+        world.editor().edit(berta, json!({ "city": "Bonn" }));
+        // Read by its id it is no better.
+        world.hint(&[ada, berta]).await;
+        world.sync_all().await;
+        assert!(world.locked(ada), "{piece}: nobody can tell whether it may be called");
+        assert_eq!(world.value(berta, "City"), json!("Bonn"), "{piece}: the others go on");
+        let parked = world.parked().await;
+        let told =
+            |id: u64| parked.iter().any(|line| line.starts_with(&format!("{id}: ")) && line.contains("JSON"));
+        assert!(parked.len() == 2 && told(ada) && told(new), "{piece}: {parked:?}");
+        assert!(
+            world.cursor().await > cursor && world.stopped().await.is_none(),
+            "{piece}: the cursor passes"
+        );
+        world.assert_at_rest().await;
+
+        world.advance(minutes(1)).await;
+        for id in [ada, new] {
+            world.editor().make_plain(id);
+            world.editor().edit(id, json!({ "city": "Hof" }));
+        }
+        world.sync_all().await;
+        assert!(!world.locked(ada) && world.parked().await.is_empty(), "{piece}: {}", world.story().await);
+        assert_eq!((world.value(ada, "City"), world.value(new, "City")), (json!("Hof"), json!("Hof")));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn is_the_record_named_that_leaves_open_where_it_ends_and_is_everybody_before_it_read() {
+    let world = World::usual().await;
+    let ids: Vec<u64> = (0..60).map(|n| world.record(&format!("Person {n}"))).collect();
+    let bad = ids[40];
+    world.editor().make_odd(bad, spoilt(bad, "\"{the end of this text is missing"));
+    for _ in 0..2 {
+        let mark = world.crm.journal.requests().len();
+        let said = world.pull().await.expect_err("it cannot be read to its end").to_string();
+        assert!(
+            said.contains(&format!("follows id {} ", ids[39])) && said.contains("correct that record"),
+            "{said}"
+        );
+        let requests = world.crm.journal.requests().len() - mark;
+        assert!(requests < 50, "{requests} requests");
+        assert_eq!(world.cursor().await, None, "nothing is passed over");
+        world.push().await.expect("a push");
+        assert_eq!(world.dialler.len(), 40, "everybody before it is there");
+    }
+    world.editor().make_plain(bad);
+    world.settle_down().await;
+    assert_eq!(world.dialler.len(), 60);
+    assert!(world.stopped().await.is_none());
+    world.assert_at_rest().await;
 }

@@ -277,6 +277,11 @@ impl World {
         row.stopped.map(|stop| stop.to_string())
     }
 
+    /// How far the CRM was read for route `leads`.
+    pub async fn cursor(&self) -> Option<Timestamp> {
+        self.ledger().route_show(LEADS.into()).await.expect("a route").expect("known").cursor
+    }
+
     /// The program's parts.
     pub fn parts(&self) -> &Parts {
         self.parts.as_ref().expect("the program runs")

@@ -1,0 +1,24 @@
+//! How much room a disk has: the one place that asks.
+
+use super::Env;
+use std::path::Path;
+
+impl Env {
+    /// The bytes that are free for us where this folder lies.
+    ///
+    /// # Errors
+    /// The system does not tell.
+    pub fn free_bytes(&self, folder: &Path) -> std::io::Result<u64> {
+        if let Some(bytes) = self.free_bytes {
+            return Ok(bytes);
+        }
+        let disk = rustix::fs::statvfs(folder)?;
+        Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
+    }
+
+    /// The same surroundings on a disk with so much room.
+    #[must_use]
+    pub fn with_free_bytes(&self, bytes: u64) -> Self {
+        Self { free_bytes: Some(bytes), ..self.clone() }
+    }
+}
