@@ -157,12 +157,20 @@ fn acts(view: &PlanView, zone: Zone) -> String {
 }
 
 fn wave_in_words(wave: &WavePlan, zone: Zone) -> String {
-    let WavePlan { wave, part } = wave;
+    let WavePlan { wave, part, route_state } = wave;
+    let id = wave.id;
+    let next = match route_state {
+        Some(RouteState::Dry) => format!(
+            "-> first `dialbridge route on {} --reason TEXT`: it is decided anew then, and needs approval as it is then",
+            wave.route
+        ),
+        Some(RouteState::On | RouteState::Pilot | RouteState::Paused) | None => format!(
+            "-> `dialbridge plan approve {id} --reason TEXT` lets it go; `dialbridge plan reject {id} --reason TEXT` puts it \
+             aside until its records change"
+        ),
+    };
     format!(
-        "Wave {id} needs approval: {what}, from {source}, since {since}\n{counts}{examples}\
-         -> `dialbridge plan approve {id} --reason TEXT` lets it go; `dialbridge plan reject {id} --reason TEXT` puts it \
-         aside until its records change\n",
-        id = wave.id,
+        "Wave {id} needs approval: {what}, from {source}, since {since}\n{counts}{examples}{next}\n",
         what = concerns::wave_in_words(wave),
         source = wave.source.replace(':', " "),
         since = zone.at(wave.since),

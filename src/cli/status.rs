@@ -93,7 +93,9 @@ async fn look(settings: &Settings, ledger: &Ledger, now: Timestamp) -> anyhow::R
     let mut concerns = concerns(&facts);
     concerns.splice(0..0, companions.iter().map(companion));
     let waves = ledger.waves_list(None, false).await?;
-    concerns.extend(waves.iter().map(wave));
+    // What a dry route decided is decided anew before it is sent: there is nothing to approve yet.
+    let dry = |held: &&WaveRow| facts.routes.iter().any(|row| row.route == held.route && row.is_dry());
+    concerns.extend(waves.iter().filter(|held| !dry(held)).map(wave));
     let days_full = app::limits::days_full(settings, ledger, now).await?;
     concerns.extend(days_full.iter().map(day_full));
     let met = ledger.overwritten_counts(TimeDelta::days(OVERWRITTEN_DAYS)).await?;

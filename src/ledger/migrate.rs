@@ -27,8 +27,8 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0020_views.sql"),
     include_str!("../../migrations/0019_answer_notes.sql"),
     include_str!("../../migrations/0018_harvest_shown.sql"),
-    include_str!("../../migrations/0023_words.sql"),
     include_str!("../../migrations/0022_looks.sql"),
+    include_str!("../../migrations/0023_words.sql"),
 ];
 
 /// The schema this program knows.

@@ -5,6 +5,7 @@ use super::lease::Planner;
 use super::plan_parts::{Scope, aside, part};
 use super::sql::time;
 use super::{FreezeRow, Ledger, LedgerError, RouteRow, WaveRow, freeze, routes, waves};
+use crate::domain::policy::RouteState;
 use crate::domain::{FieldName, OperationKind, ReasonCode, RouteName};
 use serde::Serialize;
 use serde_json::Value;
@@ -32,6 +33,8 @@ pub struct PlanView {
 pub struct WavePlan {
     /// The wave.
     pub wave: WaveRow,
+    /// Its route's state: what a dry route decided is decided anew before a word on it counts.
+    pub route_state: Option<RouteState>,
     /// What of it waits.
     #[serde(flatten)]
     pub part: PlanPart,
@@ -119,15 +122,19 @@ impl Ledger {
         let now = time(self.env.now());
         self.read("plan_view", move |connection| {
             let look = |wave| part(connection, &Scope { route: &route, wave }, planner, clearing);
-            let held = waves::held(connection, &route)?;
+            let state = routes::known(connection, &route)?;
+            let waves = waves::held(connection, &route)?
+                .into_iter()
+                .map(|wave| {
+                    let route_state = state.as_ref().map(|row| row.state);
+                    Ok(WavePlan { part: look(Some(wave.id))?, wave, route_state })
+                })
+                .collect::<rusqlite::Result<_>>()?;
             Ok(PlanView {
-                state: routes::known(connection, &route)?,
+                state,
                 frozen: freeze::standing(connection, &now)?,
                 all: look(None)?,
-                waves: held
-                    .into_iter()
-                    .map(|wave| Ok(WavePlan { part: look(Some(wave.id))?, wave }))
-                    .collect::<rusqlite::Result<_>>()?,
+                waves,
                 aside: aside(connection, &route)?,
                 route: route.clone(),
             })
@@ -143,7 +150,12 @@ impl Ledger {
         let clearing = self.clearing().await?;
         self.read("plan_of_wave", move |connection| {
             let scope = Scope { route: &wave.route, wave: Some(wave.id) };
-            Ok(WavePlan { part: part(connection, &scope, planner, clearing)?, wave: wave.clone() })
+            let route_state = routes::known(connection, &wave.route)?.map(|row| row.state);
+            Ok(WavePlan {
+                part: part(connection, &scope, planner, clearing)?,
+                wave: wave.clone(),
+                route_state,
+            })
         })
         .await
     }

@@ -35,6 +35,10 @@ async fn is_a_wave_shown_by_field_approved_or_rejected_and_told_to_whoever_asks(
     house.run(&["sync", "pull"]).await.expect(0);
     let dry = house.run(&["plan", "show", "--route", "leads"]).await.expect(0).says("It is dry");
     dry.says("Name: 12 set at import").says("12 new contacts of route leads, more than 5 at once");
+    let dry =
+        house.run(&["plan", "show"]).await.expect(0).says("first `dialbridge route on leads --reason TEXT`");
+    assert!(!dry.out.contains("plan approve"), "it would be decided anew: {}", dry.said());
+    assert!(!house.run(&["status"]).await.expect(0).out.contains("needs approval"));
     house.switched_on().await;
     let first = wave(&house).await;
 
