@@ -5,9 +5,9 @@ use super::known::Usage;
 use super::parts::{RealTransports, sides};
 use crate::dialler::jtel::JtelClient;
 use crate::dialler::{DiallerRead as _, Listed};
-use crate::domain::field::PHONE_SLOTS;
 use crate::domain::{CampaignId, Contact, ContactId, HistoryRow, UserData};
 use crate::env::Env;
+use crate::jobs::glimpse::glimpse;
 use crate::ledger::GateAnswer;
 use crate::remote::CallClass;
 use anyhow::{Context as _, bail};
@@ -92,21 +92,12 @@ pub async fn shown(config: &Path, settings: &Settings, which: &str) -> anyhow::R
     }
     if settings.ledger.path.exists() {
         let ledger = super::open_reading(settings).await?;
-        let numbers = numbers_of(settings, &contact);
-        if let GateAnswer::Shut(block) = ledger.gate_ask_contact("default", contact.id, numbers).await? {
+        let seen = glimpse(&contact, &*super::harvesting::to_e164(settings.dialler.country.clone()));
+        if let GateAnswer::Shut(block) = ledger.gate_ask_contact(seen).await? {
             text.push_str(&format!("\n  BLOCKED: {}", block.reason));
         }
     }
     Ok(Shown { contact, text, calls: rows.len() })
-}
-
-fn numbers_of(settings: &Settings, contact: &Contact) -> Vec<String> {
-    let country = settings.dialler.country.as_deref();
-    PHONE_SLOTS
-        .iter()
-        .filter_map(|slot| contact.get(slot).as_str())
-        .filter_map(|number| crate::mapping::dialler_number_to_e164(number, country))
-        .collect()
 }
 
 /// The one contact that is meant: by its number, or by a UserData that exactly one contact has.

@@ -9,7 +9,7 @@ use crate::domain::{CampaignId, RouteName, Timestamp};
 use crate::env::Env;
 use crate::jobs::JobError;
 use crate::jobs::campaigns::{WantedCampaign, pin_campaigns};
-use crate::jobs::harvest::{Brake, HarvestContext, HarvestReport, HarvestSettings, harvest};
+use crate::jobs::harvest::{Brake, HarvestContext, HarvestReport, HarvestSettings, ToE164, harvest};
 use crate::jobs::identity::{self, Sides};
 use crate::ledger::{Counts, Ledger, LedgerError, RouteRow, RunEnd, RunStart, SweepKind};
 use crate::runtime::{Activator, Activity, Ask, Missing, Outcome, RunLog, Schedule};
@@ -143,15 +143,18 @@ impl HarvestActivity {
             env: self.env.clone(),
             dialler,
             zone: self.settings.dialler.time_zone,
-            to_e164: Arc::new(move |number: &str| {
-                crate::mapping::dialler_number_to_e164(number, country.as_deref())
-            }),
+            to_e164: to_e164(country),
             listed: self.listed().await?,
             settings: harvest_settings(&self.settings, revision, ask.missing),
             next_due: self.next_due(),
             cause: ask.cause,
         })
     }
+}
+
+/// How numbers in the dialler are read.
+pub(super) fn to_e164(country: Option<String>) -> Arc<ToE164> {
+    Arc::new(move |number: &str| crate::mapping::dialler_number_to_e164(number, country.as_deref()))
 }
 
 fn harvested(report: &HarvestReport) -> String {

@@ -30,6 +30,7 @@ pub async fn open(settings: Settings) -> anyhow::Result<Local> {
         beside: parts.control.beside.clone(),
         alone: true,
         sides: parts.control.sides.clone(),
+        glimpser: parts.control.glimpser.clone(),
     };
     Ok(Local { control: Arc::new(control), parts })
 }

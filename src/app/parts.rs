@@ -2,7 +2,7 @@
 
 use super::Problems;
 use super::activities::{Common, DayActivity, PullActivity, PushActivity};
-use super::harvesting::HarvestActivity;
+use super::harvesting::{HarvestActivity, to_e164};
 use super::upkeep::{LookActivity, UpkeepActivity};
 use crate::check::{BatchRead, CrmSettings, RouteSettings, Settings};
 use crate::control::{Control, Runners};
@@ -13,6 +13,7 @@ use crate::domain::policy::RouteState;
 use crate::domain::{CampaignId, Policy, Problem, RouteName, Timestamp};
 use crate::env::Env;
 use crate::jobs::campaigns::WantedCampaign;
+use crate::jobs::glimpse::Glimpser;
 use crate::jobs::pull::{PullContext, PullRoute};
 use crate::ledger::{Ledger, RouteFacts};
 use crate::remote::http::{HttpOptions, HttpTransport};
@@ -296,6 +297,10 @@ pub async fn build_on(
         beside: settings.routes.values().map(|route| (route.id.clone(), route.beside)).collect(),
         alone: false,
         sides: watched,
+        glimpser: Glimpser {
+            dialler: sides.dialler.clone(),
+            to_e164: to_e164(settings.dialler.country.clone()),
+        },
     });
     let upkeep = UpkeepActivity { ledger: ledger.clone(), keep_bodies: settings.ledger.keep_bodies };
     let upkeep = Activator::start("upkeep", &env, &tracker, Arc::new(upkeep));

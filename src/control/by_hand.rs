@@ -2,7 +2,7 @@
 
 use super::{Answer, ContactAct, Control, End};
 use crate::domain::{Block, BlockSubject, ContactId, OperationKind, RecordId, RouteName};
-use crate::ledger::{GateAnswer, HandAct, LedgerError, Said};
+use crate::ledger::{Glimpse, HandAct, LedgerError, Said};
 use crate::runtime::Ask;
 
 impl Control {
@@ -10,8 +10,7 @@ impl Control {
         &self,
         contact: ContactId,
         act: ContactAct,
-        who: String,
-        reason: String,
+        said: Said,
         answer: &Answer,
     ) -> Result<End, LedgerError> {
         let kind = match act {
@@ -20,17 +19,19 @@ impl Control {
             ContactAct::Reset => OperationKind::Reset,
             ContactAct::Delete => OperationKind::Delete,
         };
-        // A contact of nobody's belongs to the whole config.
-        let client = "default";
-        // An unlock lifts what was locked by hand, and nothing else: it asks for itself. A contact that must not be
-        // called is not deleted either: what is made in its place would not be locked.
-        let asks = matches!(act, ContactAct::Reset | ContactAct::Delete);
-        if asks
-            && let GateAnswer::Shut(block) = self.ledger.gate_ask_contact(client, contact, Vec::new()).await?
-        {
-            return Ok(refused(contact, &block, answer));
-        }
-        let operation = match self.ledger.contact_act(client.to_owned(), contact, kind, who, reason).await? {
+        let looked = match act {
+            // Wished also while the dialler cannot be read.
+            ContactAct::Lock => Ok(Glimpse::none(contact)),
+            ContactAct::Unlock | ContactAct::Reset | ContactAct::Delete => self.glimpser.look(contact).await,
+        };
+        let seen = match looked {
+            Ok(seen) => seen,
+            Err(error) => {
+                answer.error(error);
+                return Ok(End::Failed);
+            }
+        };
+        let operation = match self.ledger.contact_act(seen, kind, said).await? {
             HandAct::Queued(operation) => operation,
             HandAct::Shut(block) => return Ok(refused(contact, &block, answer)),
         };
@@ -71,7 +72,7 @@ impl Control {
     }
 }
 
-fn refused(contact: ContactId, block: &Block, answer: &Answer) -> End {
+pub(super) fn refused(contact: ContactId, block: &Block, answer: &Answer) -> End {
     let remedy = match block.subject {
         BlockSubject::Contact(_) => "`dialbridge contacts unlock` lifts it",
         BlockSubject::Record(_) | BlockSubject::Number(_) => {

@@ -1,14 +1,12 @@
 //! Fields of single contacts by hand, and how an operation by hand is shown.
 
+use super::by_hand::refused;
 use super::{Answer, Control, End};
 use crate::domain::{ContactId, FieldName, OperationId};
-use crate::ledger::{GateAnswer, HandUpdate, LedgerError, Mapped, Said};
+use crate::ledger::{Glimpse, HandFields, HandUpdate, LedgerError, Mapped, Said};
 use crate::runtime::Ask;
 use serde_json::Value;
 use std::collections::BTreeMap;
-
-/// A contact of nobody's belongs to the whole config.
-const CLIENT: &str = "default";
 
 impl Control {
     pub(super) async fn contact_update(
@@ -19,20 +17,26 @@ impl Control {
         numbers: Vec<String>,
         answer: &Answer,
     ) -> Result<End, LedgerError> {
-        let mut fields = BTreeMap::new();
+        let mut known = BTreeMap::new();
         for (name, value) in values {
             let Some(field) = FieldName::parse(&name) else {
                 answer.error(format!("the dialler has no field {name}"));
                 return Ok(End::Usage);
             };
-            fields.insert(field, value);
+            known.insert(field, value);
         }
-        if !numbers.is_empty() && self.is_shut(contact, numbers, answer).await? {
-            return Ok(End::Failed);
-        }
-        let Said { who, text } = said;
-        let update = self.ledger.contact_update_by_hand(CLIENT.to_owned(), contact, fields, who, text);
-        match update.await? {
+        let looked =
+            if numbers.is_empty() { Ok(Glimpse::none(contact)) } else { self.glimpser.look(contact).await };
+        let seen = match looked {
+            Ok(seen) => seen,
+            Err(error) => {
+                answer.error(error);
+                return Ok(End::Failed);
+            }
+        };
+        let fields = HandFields { values: known, numbers };
+        match self.ledger.contact_update_by_hand(seen, fields, said).await? {
+            HandUpdate::Shut(block) => Ok(refused(contact, &block, answer)),
             HandUpdate::Queued(operation) => self.send_and_show(operation, answer).await,
             HandUpdate::Mapped(Mapped { route, record, fields }) => {
                 let names: Vec<&str> = fields.iter().map(|field| field.as_str()).collect();
@@ -42,25 +46,6 @@ impl Control {
                     names.join(", ")
                 ));
                 Ok(End::Failed)
-            }
-        }
-    }
-
-    /// Whether a block stands against it; then that is said.
-    async fn is_shut(
-        &self,
-        contact: ContactId,
-        numbers: Vec<String>,
-        answer: &Answer,
-    ) -> Result<bool, LedgerError> {
-        match self.ledger.gate_ask_contact(CLIENT, contact, numbers).await? {
-            GateAnswer::Open(_) => Ok(false),
-            GateAnswer::Shut(block) => {
-                answer.error(format!(
-                    "refused: contact {contact} must not be called ({}); `dialbridge block list` shows what stands",
-                    block.reason
-                ));
-                Ok(true)
             }
         }
     }

@@ -4,6 +4,7 @@ use super::{Answer, Command, End, Parked};
 use crate::domain::policy::Beside;
 use crate::domain::{Block, BlockSubject, Reason, ReasonCode, RouteName, Timestamp};
 use crate::env::Env;
+use crate::jobs::glimpse::Glimpser;
 use crate::jobs::identity::Sides;
 use crate::ledger::{FreezeOrder, Ledger, LedgerError, Said};
 use crate::runtime::{Activator, Ask, Outcome};
@@ -49,6 +50,8 @@ pub struct Control {
     pub alone: bool,
     /// Whether each side is the one that the ledger knows.
     pub sides: Sides,
+    /// Looks at a contact before a person's act on it passes the gate.
+    pub glimpser: Glimpser,
 }
 
 impl Control {
@@ -85,7 +88,7 @@ impl Control {
             Command::Retry { what, reason } => self.retry(what, Said { who, text: reason }, answer).await,
             Command::Discard { what, reason } => self.discard(what, Said { who, text: reason }, answer).await,
             Command::Contact { contact, act, reason } => {
-                self.contact(contact, act, who, reason, answer).await
+                self.contact(contact, act, Said { who, text: reason }, answer).await
             }
             Command::ContactUpdate { contact, values, numbers, reason } => {
                 let said = Said { who, text: reason };

@@ -2,6 +2,7 @@
 //! sides, so that timer, hint, hand and restart are one path (promise 6).
 
 pub mod campaigns;
+pub mod glimpse;
 pub mod harvest;
 pub mod identity;
 pub mod local_time;

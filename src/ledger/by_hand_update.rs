@@ -3,10 +3,12 @@
 //! Nor does it change what the record wishes, so no later update sends the person's value once more.
 
 use super::decisions::{Cause, insert_operation, lane_of_contact, next_generation};
-use super::sql::{get_json, json};
-use super::{Ledger, LedgerError};
+use super::glimpse::{self, Glimpse};
+use super::hand_acts::CLIENT;
+use super::sql::{get_json, json, time};
+use super::{Ledger, LedgerError, Said, gate};
 use crate::domain::{
-    ContactId, DesiredValue, FieldName, Intent, LinkId, LinkView, OperationId, OperationKind, Pair, Reason,
+    Block, DesiredValue, FieldName, Intent, LinkId, LinkView, OperationId, OperationKind, Pair, Reason,
     ReasonCode, Values,
 };
 use rusqlite::{Connection, OptionalExtension as _, Transaction};
@@ -18,6 +20,17 @@ pub enum HandUpdate {
     Queued(OperationId),
     /// These fields are the CRM's: it would write its own values again.
     Mapped(Mapped),
+    /// It must not be called, by the numbers it has or by those it shall get; nothing was changed.
+    Shut(Box<Block>),
+}
+
+/// The fields that a person changes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HandFields {
+    /// With what the dialler is sent; null empties.
+    pub values: Values,
+    /// The numbers among them, in E.164; where there are none nobody can be made callable, and the gate is not asked.
+    pub numbers: Vec<String>,
 }
 
 /// Fields of a contact that come from its record.
@@ -58,15 +71,20 @@ impl Ledger {
     /// The ledger cannot be written.
     pub async fn contact_update_by_hand(
         &self,
-        client: String,
-        contact: ContactId,
-        values: Values,
-        who: String,
-        text: String,
+        seen: Glimpse,
+        fields: HandFields,
+        said: Said,
     ) -> Result<HandUpdate, LedgerError> {
         let now = self.env.now();
+        let (HandFields { values, numbers }, Said { who, text }) = (fields, said);
         self.write("contact_update_by_hand", move |tx| {
-            let link = lane_of_contact(tx, now, &client, contact)?;
+            glimpse::keep(tx, &seen, now)?;
+            if !numbers.is_empty()
+                && let Some(block) = gate::shut_for_contact(tx, &seen, &numbers, &time(now))?
+            {
+                return Ok(HandUpdate::Shut(Box::new(block)));
+            }
+            let link = lane_of_contact(tx, now, CLIENT, seen.contact)?;
             if let Some(mapped) = mapped(tx, link, &values)? {
                 return Ok(HandUpdate::Mapped(mapped));
             }

@@ -4,10 +4,11 @@
 //! there is. Asked before sending, asked again when the block list changed meanwhile, and once more when
 //! the answer is stored (semantics 8).
 
-use super::inputs::{blocks_in_force, contact_blocks, contacts_of};
+use super::glimpse::Glimpse;
+use super::inputs::{blocks_in_force, contact_blocks, contacts_of, number_blocks_of_anyone};
 use super::sql::time;
 use super::{Ledger, LedgerError, block_store};
-use crate::domain::{Block, ContactId, LinkId, Permit, RecordId, RecordKey};
+use crate::domain::{Block, CampaignId, ContactId, LinkId, Permit, RecordId, RecordKey};
 use rusqlite::{Connection, OptionalExtension as _};
 
 /// What the gate says.
@@ -63,22 +64,16 @@ impl Ledger {
         Ok(blocks.into_iter().map(|block| answer(epoch, block)).collect())
     }
 
-    /// The same for a contact that a person acts on, linked or not, with the numbers it has or shall get.
+    /// The same for a contact that a person looks at, linked or not, with the numbers it was seen to have.
     ///
     /// # Errors
     /// The ledger cannot be read; then nothing is sent.
-    pub async fn gate_ask_contact(
-        &self,
-        client: &str,
-        contact: ContactId,
-        numbers: Vec<String>,
-    ) -> Result<GateAnswer, LedgerError> {
+    pub async fn gate_ask_contact(&self, seen: Glimpse) -> Result<GateAnswer, LedgerError> {
         let now = time(self.env.now());
-        let client = client.to_owned();
         let (epoch, block) = self
             .read("gate_ask_contact", move |connection| {
                 let epoch = block_store::epoch_read(connection)?;
-                Ok((epoch, shut_for_contact(connection, &client, contact, numbers, &now)?))
+                Ok((epoch, shut_for_contact(connection, &seen, &[], &now)?))
             })
             .await?;
         Ok(answer(epoch, block))
@@ -146,31 +141,68 @@ pub(super) fn shut_otherwise(
     };
     let mut numbers: Vec<String> =
         connection.prepare_cached(sql)?.query_map([link.0], |row| row.get(0))?.collect::<Result<_, _>>()?;
-    let mut clients = vec![client];
     match (opens, contact) {
         (Opens::Contact, Some(contact)) => numbers.extend(contact_numbers(connection, contact)?),
         (Opens::Contact, None) | (Opens::Numbers, _) => {}
     }
-    if let Some(contact) = contact.filter(|_| bare) {
-        clients.extend(clients_of_contact(connection, contact)?);
+    let whose = match contact.filter(|_| bare) {
+        Some(contact) => Whose::of(clients_of_contact(connection, contact)?).and(client),
+        None => Whose::Of(vec![client]),
+    };
+    first_block(connection, &whose, key.as_ref(), &numbers, now)
+}
+
+/// Whose blocks hold.
+enum Whose {
+    /// These clients'.
+    Of(Vec<String>),
+    /// Nobody knows whose contact it is: everybody's.
+    Anybody,
+}
+
+impl Whose {
+    fn of(clients: Vec<String>) -> Self {
+        if clients.is_empty() { Self::Anybody } else { Self::Of(clients) }
     }
+
+    fn and(self, client: String) -> Self {
+        match self {
+            Self::Of(mut clients) => {
+                clients.push(client);
+                Self::Of(clients)
+            }
+            Self::Anybody => Self::Anybody,
+        }
+    }
+}
+
+fn first_block(
+    connection: &Connection,
+    whose: &Whose,
+    key: Option<&RecordKey>,
+    numbers: &[String],
+    now: &str,
+) -> rusqlite::Result<Option<Block>> {
+    let clients = match whose {
+        Whose::Of(clients) => clients,
+        Whose::Anybody => return Ok(number_blocks_of_anyone(connection, numbers, now)?.into_iter().next()),
+    };
     for client in clients {
-        let found = blocks_in_force(connection, &client, key.as_ref(), &numbers, now)?.into_iter().next();
-        if found.is_some() {
-            return Ok(found);
+        if let Some(block) = blocks_in_force(connection, client, key, numbers, now)?.into_iter().next() {
+            return Ok(Some(block));
         }
     }
     Ok(None)
 }
 
-/// The first block against a contact, linked or not.
-fn shut_for_contact(
+/// The first block against a contact, linked or not, with the numbers it was seen to have and those it shall get.
+pub(super) fn shut_for_contact(
     connection: &Connection,
-    client: &str,
-    contact: ContactId,
-    numbers: Vec<String>,
+    seen: &Glimpse,
+    shall_get: &[String],
     now: &str,
 ) -> rusqlite::Result<Option<Block>> {
+    let contact = seen.contact;
     if let Some(block) = contact_blocks(connection, &[contact], now)?.into_iter().next() {
         return Ok(Some(block));
     }
@@ -183,16 +215,29 @@ fn shut_for_contact(
             return Ok(Some(block));
         }
     }
-    let mut all = numbers;
-    all.extend(contact_numbers(connection, contact)?);
-    let mut clients = clients_of_contact(connection, contact)?;
-    clients.push(client.to_owned());
-    for client in clients {
-        if let Some(block) = blocks_in_force(connection, &client, None, &all, now)?.into_iter().next() {
-            return Ok(Some(block));
-        }
+    let mut numbers = contact_numbers(connection, contact)?;
+    numbers.extend(seen.numbers.iter().chain(shall_get).cloned());
+    let mut clients = clients_of_links(connection, contact)?;
+    clients.extend(clients_of_contact(connection, contact)?);
+    if let Some(campaign) = seen.campaign {
+        clients.extend(clients_of_campaign(connection, campaign)?);
     }
-    Ok(None)
+    first_block(connection, &Whose::of(clients), None, &numbers, now)
+}
+
+/// The clients whose records have the contact.
+fn clients_of_links(connection: &Connection, contact: ContactId) -> rusqlite::Result<Vec<String>> {
+    connection
+        .prepare_cached("SELECT DISTINCT client FROM links WHERE contact_id = ?1 AND route IS NOT NULL")?
+        .query_map([contact.0], |row| row.get(0))?
+        .collect()
+}
+
+fn clients_of_campaign(connection: &Connection, campaign: CampaignId) -> rusqlite::Result<Vec<String>> {
+    connection
+        .prepare_cached("SELECT DISTINCT client FROM routes WHERE campaign_id = ?1 ORDER BY client")?
+        .query_map([campaign.0], |row| row.get(0))?
+        .collect()
 }
 
 /// Whose blocks hold for a contact that is nobody's: of whoever has a route into its campaign.
@@ -209,7 +254,7 @@ pub(super) fn clients_of_contact(
         .collect()
 }
 
-/// The numbers that a sweep saw a contact to have.
+/// The numbers that a sweep, or an act by hand, saw a contact to have.
 pub(super) fn contact_numbers(connection: &Connection, contact: ContactId) -> rusqlite::Result<Vec<String>> {
     connection
         .prepare_cached("SELECT number FROM contact_numbers WHERE contact_id = ?1")?
@@ -266,11 +311,16 @@ mod tests {
         assert_eq!(added.links_locked, 1);
         assert_eq!(scene.operations(linked).await, [("lock".to_owned(), "waiting".to_owned())]);
         assert!(scene.operations(other).await.is_empty());
-        let answer = scene.ledger.gate_ask_contact("house", ContactId(99), vec!["+49301".to_owned()]).await?;
+        let unknown = Glimpse { contact: ContactId(99), campaign: None, numbers: vec!["+49301".to_owned()] };
+        let answer = scene.ledger.gate_ask_contact(unknown.clone()).await?;
         assert!(matches!(answer, GateAnswer::Shut(_)), "also for a contact nobody knows");
-        let elsewhere =
-            scene.ledger.gate_ask_contact("neighbour", ContactId(99), vec!["+49301".to_owned()]).await?;
-        assert!(matches!(elsewhere, GateAnswer::Open(_)), "an objection to one client is none to another");
+        scene.ledger.block_remove("house", BlockSubject::Number("+49301".to_owned()), "test", "why").await?;
+        scene.ledger.block_add("neighbour", by_number(&scene, "+49301", None)).await?;
+        let ours = Glimpse { campaign: Some(CampaignId(7)), ..unknown.clone() };
+        let answer = scene.ledger.gate_ask_contact(ours).await?;
+        assert!(matches!(answer, GateAnswer::Open(_)), "an objection to one client is none to another");
+        let answer = scene.ledger.gate_ask_contact(unknown).await?;
+        assert!(matches!(answer, GateAnswer::Shut(_)), "and it may be the other one's");
         Ok(())
     }
 

@@ -4,11 +4,12 @@
 use super::block_store::{add_in, epoch_raise, lift_in, reason_of};
 use super::decisions::{Cause, insert_operation, lane_of_contact, next_generation};
 use super::gate::{self, Opens};
+use super::glimpse::{self, Glimpse};
 use super::inputs::contacts_of;
 use super::sql::time;
-use super::{Ledger, LedgerError, lane};
+use super::{Ledger, LedgerError, Said, lane};
 use crate::domain::{
-    Block, BlockSubject, ContactId, Intent, LinkId, OperationId, OperationKind, Reason, ReasonCode, Timestamp,
+    Block, BlockSubject, Intent, LinkId, OperationId, OperationKind, Reason, ReasonCode, Timestamp,
 };
 use rusqlite::{OptionalExtension as _, Transaction};
 
@@ -23,13 +24,19 @@ pub enum HandAct {
 
 struct Act {
     at: Timestamp,
-    client: String,
-    contact: ContactId,
+    seen: Glimpse,
     who: String,
     text: String,
 }
 
+/// A contact of nobody's belongs to the whole config.
+pub(super) const CLIENT: &str = "default";
+
 impl Act {
+    fn lane(&self, tx: &Transaction<'_>) -> rusqlite::Result<LinkId> {
+        lane_of_contact(tx, self.at, CLIENT, self.seen.contact)
+    }
+
     fn cause(&self) -> Cause {
         Cause { at: self.at, decided_at: self.at, text: format!("person:{}", self.who), run: None }
     }
@@ -40,28 +47,30 @@ impl Act {
 }
 
 impl Ledger {
-    /// Queues an act by hand in the contact's lane.
+    /// Queues an act by hand in the contact's lane, and keeps what was seen of the contact for it. All but a lock ask
+    /// the gate. An unlock lifts what was locked by hand, and nothing else. A contact that must not be called is not
+    /// deleted either: what is made in its place would not be locked.
     ///
     /// # Errors
     /// The ledger cannot be written.
     pub async fn contact_act(
         &self,
-        client: String,
-        contact: ContactId,
+        seen: Glimpse,
         kind: OperationKind,
-        who: String,
-        text: String,
+        said: Said,
     ) -> Result<HandAct, LedgerError> {
-        let act = Act { at: self.env.now(), client, contact, who, text };
+        let act = Act { at: self.env.now(), seen, who: said.who, text: said.text };
         let (done, epoch) = self
-            .write("contact_act", move |tx| match kind {
-                OperationKind::Lock => lock(tx, &act),
-                OperationKind::Unlock => unlock(tx, &act),
-                OperationKind::Delete => delete(tx, &act),
-                // A reset is no unlock: who must stay locked is locked again after it.
-                OperationKind::Reset | OperationKind::Import | OperationKind::Update => {
-                    let link = lane_of_contact(tx, act.at, &act.client, act.contact)?;
-                    Ok((queue(tx, &act, link, kind)?, None))
+            .write("contact_act", move |tx| {
+                glimpse::keep(tx, &act.seen, act.at)?;
+                match kind {
+                    OperationKind::Lock => lock(tx, &act),
+                    OperationKind::Unlock => unlock(tx, &act),
+                    OperationKind::Delete => unless_shut(tx, &act, delete),
+                    // A reset is no unlock: who must stay locked is locked again after it.
+                    OperationKind::Reset | OperationKind::Import | OperationKind::Update => {
+                        unless_shut(tx, &act, |tx, act| Ok((queue(tx, act, act.lane(tx)?, kind)?, None)))
+                    }
                 }
             })
             .await?;
@@ -74,6 +83,17 @@ impl Ledger {
 
 type Acted = (HandAct, Option<i64>);
 
+fn unless_shut(
+    tx: &Transaction<'_>,
+    act: &Act,
+    then: impl FnOnce(&Transaction<'_>, &Act) -> rusqlite::Result<Acted>,
+) -> rusqlite::Result<Acted> {
+    match gate::shut_for_contact(tx, &act.seen, &[], &time(act.at))? {
+        Some(block) => Ok((HandAct::Shut(Box::new(block)), None)),
+        None => then(tx, act),
+    }
+}
+
 fn queue(tx: &Transaction<'_>, act: &Act, link: LinkId, kind: OperationKind) -> rusqlite::Result<HandAct> {
     let generation = next_generation(tx, link)?;
     let intent = Intent { kind, reason: act.reason(ReasonCode::ByHand) };
@@ -83,7 +103,7 @@ fn queue(tx: &Transaction<'_>, act: &Act, link: LinkId, kind: OperationKind) -> 
 
 /// The lock is always sent, also where we locked before: whoever asks for it may have seen it open.
 fn lock(tx: &Transaction<'_>, act: &Act) -> rusqlite::Result<Acted> {
-    let link = lane_of_contact(tx, act.at, &act.client, act.contact)?;
+    let link = act.lane(tx)?;
     let (block, epoch) = hold(tx, act, link, "operator", act.reason(ReasonCode::LockedByHand))?;
     let waiting: Option<i64> = tx
         .prepare_cached(
@@ -101,7 +121,7 @@ fn lock(tx: &Transaction<'_>, act: &Act) -> rusqlite::Result<Acted> {
 
 /// Locked at once and deleted later, when nothing of its calls can be lost; until then no rule makes it callable.
 fn delete(tx: &Transaction<'_>, act: &Act) -> rusqlite::Result<Acted> {
-    let link = lane_of_contact(tx, act.at, &act.client, act.contact)?;
+    let link = act.lane(tx)?;
     let text = format!("to be deleted: {}", act.text);
     let reason = Reason::new(ReasonCode::LockedByHand).with("text", text);
     let (_, epoch) = hold(tx, act, link, TO_BE_DELETED, reason)?;
@@ -122,7 +142,7 @@ fn hold(
     let client: String =
         tx.prepare_cached("SELECT client FROM links WHERE id = ?1")?.query_row([link.0], |row| row.get(0))?;
     let block = Block {
-        subject: BlockSubject::Contact(act.contact),
+        subject: BlockSubject::Contact(act.seen.contact),
         reason,
         source: source.to_owned(),
         since: act.at,
@@ -135,14 +155,14 @@ fn hold(
 
 /// Lifts what was locked by hand, under whichever of the link's contacts, unless something else stands against it.
 fn unlock(tx: &Transaction<'_>, act: &Act) -> rusqlite::Result<Acted> {
-    let link = lane_of_contact(tx, act.at, &act.client, act.contact)?;
+    let link = act.lane(tx)?;
     if let Some(block) = gate::shut_otherwise(tx, link, Opens::Contact, &time(act.at))? {
         return Ok((HandAct::Shut(Box::new(block)), None));
     }
     let mut lifted = 0;
     for contact in contacts_of(tx, link)? {
         let subject = BlockSubject::Contact(contact);
-        lifted += lift_in(tx, &act.client, &subject, None, &act.who, &act.text, act.at)?;
+        lifted += lift_in(tx, CLIENT, &subject, None, &act.who, &act.text, act.at)?;
     }
     let reason = act.reason(ReasonCode::ByHand);
     tx.prepare_cached(

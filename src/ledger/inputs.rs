@@ -88,6 +88,25 @@ pub(super) fn blocks_in_force(
     Ok(found)
 }
 
+/// All blocks in force against one of the numbers, whoever's client they were said to.
+pub(super) fn number_blocks_of_anyone(
+    connection: &Connection,
+    numbers: &[String],
+    now: &str,
+) -> rusqlite::Result<Vec<Block>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT * FROM blocks WHERE number = ?1 AND kind = 'number' AND lifted_at IS NULL
+            AND (until IS NULL OR until > ?2) ORDER BY id",
+    )?;
+    let mut found = Vec::new();
+    for number in numbers {
+        for block in statement.query_map((number, now), block_row)? {
+            found.push(block?);
+        }
+    }
+    Ok(found)
+}
+
 /// All blocks in force against one of the contacts, oldest first: whoever's client it is, because a contact is one
 /// row of one dialler.
 pub(super) fn contact_blocks(

@@ -48,4 +48,5 @@ mod switches;
 mod taken_over;
 mod told;
 mod unreadable;
+mod unseen;
 mod updated_by_hand;
