@@ -28,7 +28,9 @@ pub(super) fn set(
     key: &RecordKey,
     numbers: &[String],
 ) -> rusqlite::Result<()> {
+    let mut said = None;
     for subject in subjects(key, numbers) {
+        let of_record = matches!(subject, BlockSubject::Record(_));
         let block = Block {
             subject,
             reason: Reason::new(ReasonCode::BlockedByCrm).with("route", route).with("record", &key.id),
@@ -37,10 +39,27 @@ pub(super) fn set(
             until: None,
             who: None,
         };
-        add_in(tx, client, &block, now, Some(run))?;
+        let added = add_in(tx, client, &block, now, Some(run))?;
+        if of_record {
+            said = Some(added.id);
+        }
+    }
+    if let Some(block) = said {
+        note_numbers(tx, block, numbers)?;
     }
     // Said again: a withdrawal seen once before counts no more.
     mark(tx, client, route, key, 0)
+}
+
+/// The numbers that the record said no with; it may never have had a link that bears them.
+fn note_numbers(tx: &Transaction<'_>, block: i64, numbers: &[String]) -> rusqlite::Result<()> {
+    tx.prepare_cached("DELETE FROM said_numbers WHERE block_id = ?1")?.execute([block])?;
+    let mut insert =
+        tx.prepare_cached("INSERT OR IGNORE INTO said_numbers (block_id, number) VALUES (?1, ?2)")?;
+    for number in numbers {
+        insert.execute((block, number))?;
+    }
+    Ok(())
 }
 
 /// `block_if` is false in a complete answer. Seen once, the record is read again by id; seen twice, the
@@ -88,10 +107,15 @@ fn said_by_another(
 ) -> rusqlite::Result<bool> {
     let BlockSubject::Number(number) = subject else { return Ok(false) };
     tx.prepare_cached(
-        "SELECT EXISTS (SELECT 1 FROM link_numbers n JOIN links l ON l.id = n.link_id JOIN routes r ON r.route = l.route
-            JOIN blocks b ON b.record_id = l.record_id AND b.crm = r.crm AND b.object = r.object
-            WHERE n.number = ?1 AND l.client = ?2 AND b.client = ?2 AND b.kind = 'record' AND b.source = ?3
-              AND b.lifted_at IS NULL AND (b.record_id, b.crm, b.object) <> (?4, ?5, ?6))",
+        "SELECT EXISTS (SELECT 1 FROM blocks b
+            WHERE b.id IN (SELECT block_id FROM said_numbers WHERE number = ?1
+                           UNION
+                           SELECT o.id FROM link_numbers n JOIN links l ON l.id = n.link_id
+                           JOIN routes r ON r.route = l.route
+                           JOIN blocks o ON o.record_id = l.record_id AND o.crm = r.crm AND o.object = r.object
+                           WHERE n.number = ?1 AND l.client = ?2)
+              AND b.client = ?2 AND b.kind = 'record' AND b.source = ?3 AND b.lifted_at IS NULL
+              AND (b.record_id, b.crm, b.object) <> (?4, ?5, ?6))",
     )?
     .query_row(params![number, client, source(route), key.id.0, key.crm, key.object], |row| row.get(0))
 }

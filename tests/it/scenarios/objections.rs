@@ -231,6 +231,32 @@ async fn does_a_number_stay_blocked_while_one_of_its_bearers_still_says_no() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn does_a_number_stay_blocked_for_a_bearer_who_was_never_in_the_dialler() {
+    let route_keys = "only_if = \"phone and active\"\nblock_if = \"do_not_call\"\nunblock = \"source\"";
+    let world = World::new(Setup { route_keys, ..Setup::default() }).await;
+    let ada = world.record("Ada");
+    world.editor().edit(ada, json!({ "phone": "+49 30 23125 500" }));
+    world.sync_all().await;
+    assert!(!world.locked(ada));
+    // Berta says no before she was ever to be called.
+    let berta = world.record("Berta");
+    world.editor().edit(berta, json!({ "phone": "+49 30 23125 500", "do_not_call": true }));
+    world.live(minutes(3)).await;
+    assert!(world.locked(ada), "the number is hers too: {}", world.story().await);
+    assert!(world.contacts(berta).is_empty());
+    for said_no in [true, false] {
+        world.editor().edit(ada, json!({ "do_not_call": said_no }));
+        world.live(minutes(10)).await;
+        assert!(world.locked(ada), "Berta still says no: {}", world.story().await);
+    }
+    assert_eq!(world.dialler.journal().count("unlock"), 0, "not for a minute either");
+    world.editor().edit(berta, json!({ "do_not_call": false }));
+    world.live(minutes(10)).await;
+    assert!(!world.locked(ada) && !world.locked(berta), "{}", world.story().await);
+    world.assert_at_rest().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn is_a_contact_locked_that_was_moved_or_renamed_in_the_portal() {
     for moved in [true, false] {
         let world = World::usual().await;
