@@ -8,12 +8,12 @@ use crate::dialler::jtel::JtelClient;
 use crate::domain::{CampaignId, RecordId, RouteName, RunId, Timestamp};
 use crate::env::Env;
 use crate::jobs::JobError;
-use crate::jobs::campaigns::{WantedCampaign, pin_campaigns};
+use crate::jobs::campaigns::WantedCampaign;
 use crate::jobs::identity::Sides;
 use crate::jobs::pull::{PullContext, pull};
 use crate::jobs::push::{PushContext, PushLimits, PushRoute, Refresher, Resting, push};
 use crate::jobs::refusal;
-use crate::ledger::{Counts, Ledger, RunEnd};
+use crate::ledger::{Counts, Ledger};
 use crate::runtime::{Activator, Activity, Ask, Outcome, RunLog, Scope};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -155,24 +155,11 @@ impl PushActivity {
 
     async fn push(&self, ask: &Ask, noting: &Ledger) -> Result<Ended, JobError> {
         let began = self.env.now();
-        let refused = refusal::look_again(&self.ledger, &*self.dialler, &self.wanted).await.err();
-        // Locks need no campaign: a dialler that does not tell its campaigns must not hold them up.
-        let pinned = self.pinned().await?;
-        let push_error = if pinned.values().any(Option::is_none) {
-            pin_campaigns(&self.ledger, &*self.dialler, &self.wanted).await.err()
-        } else {
-            None
-        };
         let context = PushContext { ledger: noting.clone(), ..self.context(ask.scope.clone()).await? };
         let pushed = push(&context, ask.cause).await;
         // A lock to be repeated in seconds must not wait for the next minute's run.
         self.next_due.send_replace(self.ledger.operations_next_due(began).await?);
         let report = pushed?;
-        if let Some(error) = push_error.or(refused) {
-            // It locked whom it could; that it could not do more must not stand as a good run.
-            noting.run_finish(report.run, RunEnd::Failed(error.to_string()), report.counts).await?;
-            return Err(error);
-        }
         if report.counts == Counts::default() && noting.run_forget(report.run).await? {
             return Ok(Ended { run: None, text: "nothing is to be sent now".to_owned(), parked_new: false });
         }
@@ -227,6 +214,7 @@ impl PushActivity {
             read: self.dialler.clone(),
             write: self.dialler.clone(),
             routes: Arc::new(routes),
+            wanted: self.wanted.clone(),
             refresher: Arc::new(ByPull(
                 self.routes.iter().map(|(n, p)| (n.clone(), p.pull.clone())).collect(),
             )),

@@ -49,6 +49,23 @@ pub async fn pin_campaigns(
     Ok(())
 }
 
+/// The same where there is a reason: a campaign is not pinned, or a route is stopped because the dialler refused us and
+/// goes on once it answers.
+///
+/// # Errors
+/// The dialler or the ledger cannot be used.
+pub async fn pin_where_needed(
+    ledger: &Ledger,
+    dialler: &dyn DiallerRead,
+    wanted: &[WantedCampaign],
+) -> Result<(), JobError> {
+    let needed = ledger.routes_list().await?.into_iter().any(|row| {
+        let ours = wanted.iter().any(|want| want.route == row.route);
+        ours && row.campaign.is_none() || row.stopped.as_ref().is_some_and(super::refusal::is_refusal)
+    });
+    if needed { pin_campaigns(ledger, dialler, wanted).await } else { Ok(()) }
+}
+
 /// The number that a push would use for a route now, or why it would send nothing; pins and stops nothing.
 ///
 /// # Errors

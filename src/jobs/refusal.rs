@@ -1,7 +1,7 @@
 //! A dialler that refuses us as a whole (a wrong token, a wrong address): no waiting mends that, so its routes stop and
 //! say why. They go on by themselves once it answers again.
 
-use super::{JobError, campaigns};
+use super::JobError;
 use crate::domain::{Reason, ReasonCode, RouteName};
 use crate::ledger::{Ledger, LedgerError};
 use crate::remote::{CallErrorKind, Side};
@@ -33,20 +33,6 @@ pub async fn stop_refused(
         }
     }
     Ok(())
-}
-
-/// Looks whether the dialler answers again, where a route is stopped because it did not.
-///
-/// # Errors
-/// It still does not, or the ledger cannot be used.
-pub async fn look_again(
-    ledger: &Ledger,
-    dialler: &dyn crate::dialler::DiallerRead,
-    wanted: &[campaigns::WantedCampaign],
-) -> Result<(), JobError> {
-    let rows = ledger.routes_list().await?;
-    let refused = rows.iter().any(|row| row.stopped.as_ref().is_some_and(is_refusal));
-    if refused { campaigns::pin_campaigns(ledger, dialler, wanted).await } else { Ok(()) }
 }
 
 fn refusal(error: &JobError) -> Option<Reason> {

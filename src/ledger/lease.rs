@@ -108,6 +108,7 @@ const LOCKS: &str = "SELECT o.id, o.not_before FROM operations o JOIN links l ON
             OR (o.state = 'uncertain' AND o.settle_at <= :now AND l.wish = 'locked'))
        AND NOT EXISTS (SELECT 1 FROM operations b WHERE b.link_id = o.link_id AND b.kind = 'lock'
               AND b.id <> o.id AND (b.state = 'sending' OR b.id < o.id AND b.state IN ('waiting', 'uncertain')))
+       AND (l.contact_id IS NOT NULL) = :known
        AND (l.contact_id IS NOT NULL OR NOT EXISTS (SELECT 1 FROM operations b WHERE b.link_id = o.link_id
               AND b.kind = 'import' AND b.state IN ('sending', 'uncertain')))
      ORDER BY o.not_before, o.id LIMIT :limit";
@@ -156,22 +157,28 @@ impl Ledger {
         .await
     }
 
-    /// Leases locks: a lane of their own, for routes in any state.
+    /// Leases locks: a lane of their own, for routes in any state. So many at most whose contact's number is `known`,
+    /// and so many whose contact must be `sought` first.
     ///
     /// # Errors
     /// The ledger cannot be written.
-    pub async fn locks_lease(&self, limit: usize) -> Result<Vec<Leased>, LedgerError> {
+    pub async fn locks_lease(&self, known: usize, sought: usize) -> Result<Vec<Leased>, LedgerError> {
         let now = self.env.now();
         let sent = self.next_seq();
         let halts = self.halt_mark();
         self.write("locks_lease", move |tx| {
-            let ids: Vec<i64> = tx
-                .prepare_cached(LOCKS)?
-                .query_map(
-                    named_params! { ":now": time(now), ":limit": i64::try_from(limit).unwrap_or(i64::MAX) },
-                    |row| row.get(0),
-                )?
-                .collect::<rusqlite::Result<_>>()?;
+            let mut locks = tx.prepare_cached(LOCKS)?;
+            let mut due = |known: bool, limit: usize| -> rusqlite::Result<Vec<i64>> {
+                let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+                locks
+                    .query_map(
+                        named_params! { ":now": time(now), ":known": known, ":limit": limit },
+                        |row| row.get(0),
+                    )?
+                    .collect()
+            };
+            let mut ids = due(true, known)?;
+            ids.extend(due(false, sought)?);
             let mut leased = Vec::with_capacity(ids.len());
             for id in ids {
                 let lock = Leased { halts, ..read(tx, OperationId(id), now)? };

@@ -36,6 +36,8 @@ pub(super) struct Inner {
     pub streams: Arc<Semaphore>,
     breaker: Breaker,
     lock_breaker: Breaker,
+    /// Of the reads that look for whom to lock: what they meet must not count against the locks themselves.
+    look_breaker: Breaker,
     pub server_time: Mutex<Option<Timestamp>>,
     /// Answers 403 in a row.
     pub forbidden: AtomicU32,
@@ -89,7 +91,7 @@ impl Client {
         let streams = Arc::new(Semaphore::new(config.streams.max(1)));
         let breaker =
             Breaker::new(Rule { subjects: config.breaker_subjects.max(1), open_for: common_ladder });
-        let lock_breaker = Breaker::new(Rule { subjects: LOCK_SUBJECTS, open_for: lock_backoff });
+        let of_locks = || Breaker::new(Rule { subjects: LOCK_SUBJECTS, open_for: lock_backoff });
         Self {
             inner: Arc::new(Inner {
                 side,
@@ -102,7 +104,8 @@ impl Client {
                 rate,
                 streams,
                 breaker,
-                lock_breaker,
+                lock_breaker: of_locks(),
+                look_breaker: of_locks(),
                 server_time: Mutex::new(None),
                 forbidden: AtomicU32::new(0),
             }),
@@ -274,7 +277,11 @@ impl Inner {
         stream: bool,
     ) -> Result<(Option<Slot>, Pass<'a>), Failed> {
         let lock = context.class == CallClass::Lock;
-        let breaker = if lock { &self.lock_breaker } else { &self.breaker };
+        let (breaker, failed) = match (lock, context.write) {
+            (true, true) => (&self.lock_breaker, "too many locks failed"),
+            (true, false) => (&self.look_breaker, "too many reads for locks failed"),
+            (false, _) => (&self.breaker, "too many different calls failed"),
+        };
         loop {
             let slot = if stream { None } else { Some(self.slot(context.class, deadline).await?) };
             let now = self.env.instant();
@@ -283,7 +290,7 @@ impl Inner {
                     self.paced(context.class, deadline).await?;
                     return Ok((slot, pass));
                 }
-                Err(Shut::Open(wait)) if lock => (wait, "too many locks failed".to_owned()),
+                Err(Shut::Open(wait)) if lock => (wait, failed.to_owned()),
                 Err(Shut::Silent(wait)) if lock || !context.write => {
                     (wait, format!("it asked to be left alone, for {} s more", wait.as_secs().max(1)))
                 }
@@ -292,9 +299,7 @@ impl Inner {
                 }
                 Err(Shut::Open(wait)) => {
                     let seconds = wait.as_secs().max(1);
-                    return Err(withheld(&format!(
-                        "too many different calls failed, the next one is tried in {seconds} s"
-                    )));
+                    return Err(withheld(&format!("{failed}, the next one is tried in {seconds} s")));
                 }
             };
             drop(slot);

@@ -65,7 +65,7 @@ pub enum CallClass {
     WriteBack,
     /// Imports, updates, unlocks, and the reads that settle or prepare them.
     Push,
-    /// Locks: slots, breaker and back-off of their own.
+    /// Locks, and the reads that look for whom to lock: slots of their own, and a breaker and back-off each.
     Lock,
 }
 

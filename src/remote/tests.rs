@@ -256,6 +256,21 @@ async fn locks_have_a_breaker_and_a_ladder_of_their_own() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn reads_that_fail_for_locks_do_not_count_against_the_locks() {
+    for failing in [Step::Answer(500, &[], ""), Step::Answer(429, &[("retry-after", "600")], "")] {
+        let bench = bench_with(ClientConfig { read_tries: 1, ..ClientConfig::default() }, &[], failing);
+        for contact in 0..5 {
+            let look = CallContext::read("a look", CallClass::Lock).about(contact);
+            assert!(bench.call(look).await.is_err());
+        }
+        *bench.script.steps.lock().unwrap() = vec![OK];
+        let began = bench.seconds();
+        assert!(bench.lock(9).await.is_ok());
+        assert_eq!(bench.seconds(), began, "at once");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn failed_locks_pause_the_lock_lane_only() {
     let bench = bench(&[ERROR_500, ERROR_500, ERROR_500], OK);
     for contact in 0..3 {

@@ -25,6 +25,10 @@ impl Work<'_> {
         if !first || self.context.ledger.lock_shown().await? != LockShown::Unknown {
             return Ok(None);
         }
+        // One of a run: where reads hang, a wave of locks must not wait for each of them.
+        if self.tally(|tally| std::mem::replace(&mut tally.probed, true)) {
+            return Ok(None);
+        }
         Ok(self.look(contact).await)
     }
 

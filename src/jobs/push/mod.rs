@@ -10,10 +10,12 @@ mod daily;
 mod delete;
 mod given;
 mod index;
+mod lock_lane;
 mod lock_probe;
 mod locks;
 mod meet;
 pub mod outcome;
+mod pinned;
 pub mod plan;
 mod resting;
 mod send;
@@ -22,6 +24,7 @@ mod vanish;
 mod work;
 
 use super::JobError;
+use super::campaigns::WantedCampaign;
 use super::identity::Sides;
 use crate::dialler::{DiallerRead, DiallerWrite, ImportMode};
 use crate::domain::policy::Job;
@@ -116,6 +119,8 @@ pub struct PushContext {
     pub write: Arc<dyn DiallerWrite>,
     /// The routes by name.
     pub routes: Arc<BTreeMap<RouteName, PushRoute>>,
+    /// The campaigns that the config names: what is not pinned is looked for. Locks do not wait for it.
+    pub wanted: Vec<WantedCampaign>,
     /// Decides anew.
     pub refresher: Arc<dyn Refresher>,
     /// Its bounds.
@@ -158,7 +163,8 @@ pub async fn push(context: &PushContext, cause: &'static str) -> Result<PushRepo
     // Before keys are asked for: whose turn it is must be known by then.
     ledger.pilots_choose().await?;
     let run = ledger.run_start(RunStart { job: Job::Push, route: None, campaign: None, cause }).await?;
-    let work = Work { context, run, tally: Mutex::default() };
+    let tally = Mutex::default();
+    let work = Work { context, run, tally: &tally };
     let result = work.all().await;
     let counts = work.counts();
     let end = match &result {
@@ -179,7 +185,7 @@ pub(in crate::jobs) fn quiet(duration: Duration) -> chrono::TimeDelta {
 struct Work<'a> {
     context: &'a PushContext,
     run: RunId,
-    tally: Mutex<Tally>,
+    tally: &'a Mutex<Tally>,
 }
 
 #[derive(Debug, Default)]
@@ -187,6 +193,8 @@ struct Tally {
     counts: Counts,
     /// What this run parked.
     parked: BTreeSet<OperationId>,
+    /// Whether a lock of this run was looked at before it was sent.
+    probed: bool,
     /// The routes that this run stopped, and what their rejections have in common.
     stopped: BTreeMap<RouteName, String>,
 }
@@ -196,7 +204,7 @@ impl Work<'_> {
         let rest_ended = tokio_util::sync::CancellationToken::new();
         let rest = async {
             let result = match self.context.scope {
-                Scope::All | Scope::Route(_) => self.rest().await,
+                Scope::All | Scope::Route(_) => self.pinned_rest().await,
                 Scope::Locks => Ok(()),
             };
             rest_ended.cancel();

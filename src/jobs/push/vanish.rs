@@ -72,7 +72,16 @@ pub(super) async fn look_again(
 ) -> Result<(Fate, Option<JobError>), JobError> {
     let ledger = &context.ledger;
     let soon = Ending::Again { not_before: Some(context.env.now() + super::quiet(Duration::from_secs(60))) };
-    let found = match whereabouts(context, leased, CallClass::Push).await {
+    // Nothing that others do to the dialler, or it to them, may hold the look of a lock up.
+    let class = match leased.kind {
+        OperationKind::Lock => CallClass::Lock,
+        OperationKind::Import
+        | OperationKind::Update
+        | OperationKind::Unlock
+        | OperationKind::Reset
+        | OperationKind::Delete => CallClass::Push,
+    };
+    let found = match whereabouts(context, leased, class).await {
         Ok(found) => found,
         Err(error) => {
             ledger.operation_end(leased.id, soon).await?;

@@ -207,6 +207,7 @@ pub async fn house_with(config: DiallerConfig, seed: u64) -> House {
         read: dialler.clone(),
         write: dialler,
         routes: Arc::new([(route(), push_route)].into()),
+        wanted: Vec::new(),
         refresher: crm.clone(),
         limits: PushLimits::default(),
         resting: Resting::default(),

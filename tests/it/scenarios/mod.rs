@@ -29,6 +29,7 @@ mod hints;
 mod identity;
 mod lanes;
 mod limits;
+mod lock_lane;
 mod lock_probe;
 mod looks;
 mod missing;
