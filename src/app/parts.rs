@@ -21,6 +21,7 @@ use crate::remote::{Auth, AuthScheme, BadText, Client, ClientConfig, Side, Trans
 use crate::runtime::Activator;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 
@@ -114,7 +115,7 @@ pub fn sides(
     let mut clients: Vec<Client> = dialler.iter().map(|(_, client)| client.clone()).collect();
     let mut by_crm: BTreeMap<&str, (Client, crm::ConnectorFile)> = BTreeMap::new();
     for (name, crm) in &settings.crms {
-        match build_crm_client(crm, env, transports) {
+        match build_crm_client(crm, settings.push.max_retry_after, env, transports) {
             Ok(built) => {
                 clients.push(built.0.clone());
                 by_crm.insert(name, built);
@@ -177,6 +178,7 @@ fn build_dialler(
         base_url: Some(dialler.http.base_url.clone()),
         max_in_flight: dialler.max_in_flight,
         requests_per_second: dialler.requests_per_second,
+        retry_after_max: settings.push.max_retry_after,
         body_check: Some(jtel::body_check()),
         failure_check: Some(jtel::failure_check()),
         ..ClientConfig::with_timeout(dialler.request_timeout)
@@ -198,6 +200,7 @@ fn build_dialler(
 
 fn build_crm_client(
     crm: &CrmSettings,
+    max_retry_after: Duration,
     env: &Env,
     transports: &dyn Transports,
 ) -> Result<(Client, crm::ConnectorFile), Vec<Problem>> {
@@ -209,6 +212,7 @@ fn build_crm_client(
         base_url: Some(crm.http.base_url.clone()),
         max_in_flight: crm.max_in_flight,
         requests_per_second: crm.requests_per_second,
+        retry_after_max: max_retry_after,
         bad_text: BadText::Mark,
         body_check: file.body_check(),
         failure_check: file.failure_check(),

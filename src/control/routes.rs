@@ -85,11 +85,11 @@ impl Control {
             }
         }
         Ok(match self.ledger.route_unlinked(route.clone()).await? {
-            None => Some(
+            None => Some(format!(
                 "its campaign could not be read to its end, so nobody knows whom it holds already. Mend what the \
-                 harvest says, then `dialbridge sync harvest` and try again"
-                    .to_owned(),
-            ),
+                 harvest says, then `dialbridge sync harvest` and try again; if a contact there can never be read, and \
+                 whoever else is there is meant to be, set beside = \"ignore\" in [route.{route}]"
+            )),
             Some(unlinked) if unlinked.unknown() > 0 => Some(beside_ours(route, &unlinked)),
             Some(_) => None,
         })

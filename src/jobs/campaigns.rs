@@ -1,7 +1,7 @@
 //! A campaign given by name is resolved once and pinned by its number; when name and number part ways,
 //! the route stops (users 30): next year's list must not fill this year's campaign.
 
-use super::JobError;
+use super::{JobError, stops};
 use crate::dialler::{Campaign, CampaignRef, DiallerRead};
 use crate::domain::{CampaignId, PinnedCampaign, Reason, ReasonCode, RouteName};
 use crate::ledger::{Ledger, RouteRow};
@@ -40,10 +40,10 @@ pub async fn pin_campaigns(
         match compare(&want.campaign, Some(&row), &campaigns) {
             Finding::Pin(pinned) => {
                 ledger.route_pin_campaign(want.route.clone(), pinned).await?;
-                go_on(ledger, &row).await?;
+                go_on(ledger, &want.route).await?;
             }
-            Finding::Fine(_) => go_on(ledger, &row).await?,
-            Finding::Stop(reason) => ledger.route_set_stopped(want.route.clone(), Some(reason)).await?,
+            Finding::Fine(_) => go_on(ledger, &want.route).await?,
+            Finding::Stop(reason) => stops::stop(ledger, &want.route, reason).await?,
         }
     }
     Ok(())
@@ -83,13 +83,8 @@ pub async fn resolve_campaign(
     })
 }
 
-async fn go_on(ledger: &Ledger, row: &RouteRow) -> Result<(), JobError> {
-    let ours = [ReasonCode::CampaignChanged, ReasonCode::UnknownCampaign];
-    let mended = |stop: &Reason| ours.contains(&stop.code) || super::refusal::is_refusal(stop);
-    if row.stopped.as_ref().is_some_and(mended) {
-        ledger.route_set_stopped(row.route.clone(), None).await?;
-    }
-    Ok(())
+async fn go_on(ledger: &Ledger, route: &RouteName) -> Result<(), JobError> {
+    Ok(stops::end(ledger, route, &[stops::Kind::Campaign, stops::Kind::Dialler]).await?)
 }
 
 fn compare(wanted: &CampaignRef, row: Option<&RouteRow>, campaigns: &[Campaign]) -> Finding {

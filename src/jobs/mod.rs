@@ -10,9 +10,10 @@ pub mod pull;
 pub mod push;
 pub mod refusal;
 pub mod settle;
+pub mod stops;
 pub mod trial;
 
-use crate::domain::{Reason, ReasonCode};
+use crate::domain::Reason;
 use crate::ledger::LedgerError;
 use crate::remote::{CallError, CallErrorKind};
 
@@ -48,20 +49,10 @@ impl From<LedgerError> for JobError {
     }
 }
 
-/// Marks a stop as pull's own: only that one ends by itself, with the next pull that comes to its end.
-const BY_PULL: &str = "pull";
-
-/// Whether the next pull that comes to its end may end this stop. What push found (the dialler rejects the
-/// route's records) or a campaign that cannot be told is not mended by reading the CRM once more.
-pub fn ends_with_a_pull(stop: &Reason) -> bool {
-    stop.code == ReasonCode::Systemic && stop.params.get("by").is_some_and(|by| by == BY_PULL)
-}
-
 /// Why a route stops, if this failure is one of the kind that no waiting mends: a wrong token, a wrong
 /// address, a systemic failure. A side that is merely down is none: the next run goes on by itself.
 pub fn stop_reason(error: &JobError) -> Option<Reason> {
-    let systemic =
-        |text: String| Some(Reason::new(ReasonCode::Systemic).with("text", text).with("by", BY_PULL));
+    let systemic = |text: String| Some(stops::by_pull(text));
     match error {
         JobError::Stopped(text) => systemic(text.clone()),
         JobError::Call(call) => match call.kind {
@@ -84,14 +75,15 @@ pub fn stop_reason(error: &JobError) -> Option<Reason> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::ReasonCode;
 
     #[test]
     fn a_pull_ends_only_the_stops_that_a_pull_made() {
         let ours = stop_reason(&JobError::Stopped("most records are older".to_owned())).expect("it stops");
-        assert!(ends_with_a_pull(&ours));
+        assert_eq!(stops::Kind::of(&ours), stops::Kind::Pull);
         let by_push = Reason::new(ReasonCode::Systemic).with("text", "the dialler rejected many records");
-        assert!(!ends_with_a_pull(&by_push), "the next pull would send them all again");
-        assert!(!ends_with_a_pull(&ReasonCode::CampaignChanged.into()));
+        assert_eq!(stops::Kind::of(&by_push), stops::Kind::Person, "the next pull would send them all again");
+        assert_eq!(stops::Kind::of(&ReasonCode::CampaignChanged.into()), stops::Kind::Campaign);
         assert_eq!(stop_reason(&JobError::ShuttingDown), None);
     }
 }

@@ -1,7 +1,7 @@
 //! A dialler that refuses us as a whole (a wrong token, a wrong address): no waiting mends that, so its routes stop and
 //! say why. They go on by themselves once it answers again.
 
-use super::JobError;
+use super::{JobError, stops};
 use crate::domain::{Reason, ReasonCode, RouteName};
 use crate::ledger::{Ledger, LedgerError};
 use crate::remote::{CallErrorKind, Side};
@@ -26,11 +26,7 @@ pub async fn stop_refused(
 ) -> Result<(), LedgerError> {
     let Some(reason) = refusal(error) else { return Ok(()) };
     for route in routes {
-        let row = ledger.route_show(route.clone()).await?;
-        let stop = row.and_then(|row| row.stopped);
-        if stop.is_none_or(|stop| is_refusal(&stop) && stop != reason) {
-            ledger.route_set_stopped(route.clone(), Some(reason.clone())).await?;
-        }
+        stops::stop(ledger, route, reason.clone()).await?;
     }
     Ok(())
 }

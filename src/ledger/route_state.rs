@@ -1,11 +1,11 @@
-//! Whether a route acts: its state by a person's word, pilots, pauses that end, systemic stops.
+//! Whether a route acts: its state by a person's word, pilots, pauses that end.
 
 use super::halts::Reach;
 use super::sql::{self, get_time_opt, time};
 use super::words::{self, About};
 use super::{Ledger, LedgerError, Said, passes};
 use crate::domain::policy::RouteState;
-use crate::domain::{Reason, RecordId, RouteName, Timestamp};
+use crate::domain::{RecordId, RouteName, Timestamp};
 use rusqlite::{OptionalExtension as _, Transaction, named_params};
 use serde::{Deserialize, Serialize};
 
@@ -162,34 +162,6 @@ impl Ledger {
         let wanting =
             self.read("pilots_wanting", |connection| connection.prepare_cached(PILOTS_WANTING)?.exists([]));
         if wanting.await? { self.write("pilots_choose", choose_pilots).await } else { Ok(()) }
-    }
-
-    /// A systemic failure stops the route (it sends nothing but locks), or its end lets it go on.
-    ///
-    /// # Errors
-    /// The ledger cannot be written.
-    pub async fn route_set_stopped(
-        &self,
-        route: RouteName,
-        reason: Option<Reason>,
-    ) -> Result<(), LedgerError> {
-        let now = time(self.env.now());
-        self.write("route_set_stopped", move |tx| {
-            let (code, params, since) = match &reason {
-                Some(reason) => (Some(sql::code(reason)), reason.params_json(), Some(now)),
-                None => (None, "{}".to_owned(), None),
-            };
-            // A stop that goes on keeps its beginning.
-            tx.prepare_cached(
-                "UPDATE routes SET stopped_since = CASE WHEN ?2 IS NOT NULL AND stopped IS ?2 THEN stopped_since
-                                                        ELSE ?4 END,
-                        stopped = ?2, stopped_params = ?3
-                 WHERE route = ?1",
-            )?
-            .execute((route.0, code, params, since))?;
-            Ok(())
-        })
-        .await
     }
 }
 

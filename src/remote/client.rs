@@ -86,7 +86,7 @@ impl Client {
         env: Env,
         sink: Option<Arc<dyn ports::CallSink>>,
     ) -> Self {
-        let limits = Limits::new(config.max_in_flight);
+        let limits = Limits::new(side, config.max_in_flight);
         let rate = Rate::new(config.requests_per_second, env.instant());
         let streams = Arc::new(Semaphore::new(config.streams.max(1)));
         let breaker =

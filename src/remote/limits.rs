@@ -1,12 +1,12 @@
 //! Slots: how many requests may be in flight at once, and who gets the next one.
 //!
-//! Locks have slots of their own. Among the others a freed slot goes to the highest class that waits,
+//! Locks have slots of their own at the dialler; no CRM is asked for one. Among the others a freed slot goes to the highest class that waits,
 //! in order of arrival within it; but a class that was passed over [`PATIENCE`] times in a row is
 //! served next. So lower classes yield (semantics 26) and yet nothing starves: one grant in nine is
 //! every class's guaranteed minimum. Fixed shares of slots were rejected: they leave slots idle
 //! whenever a class has nothing to do, which is most of the time.
 
-use super::CallClass;
+use super::{CallClass, Side};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::oneshot;
@@ -88,23 +88,28 @@ impl Drop for Slot {
 /// The slots of one side.
 #[derive(Debug)]
 pub(super) struct Limits {
-    locks: Arc<Mutex<Pool>>,
+    /// `None`: whoever asked for a lock would share the others' slots.
+    locks: Option<Arc<Mutex<Pool>>>,
     shared: Arc<Mutex<Pool>>,
 }
 
 impl Limits {
-    /// `max_in_flight` slots, two of them for locks; each of the two pools has at least one.
-    pub fn new(max_in_flight: usize) -> Self {
-        let locks = LOCK_SLOTS.min(max_in_flight.saturating_sub(1)).max(1);
+    /// `max_in_flight` slots, at the dialler two of them for locks; each of the two pools has at least one.
+    pub fn new(side: Side, max_in_flight: usize) -> Self {
+        let locks = match side {
+            Side::Dialler => LOCK_SLOTS.min(max_in_flight.saturating_sub(1)).max(1),
+            Side::Crm => 0,
+        };
         let shared = max_in_flight.saturating_sub(locks).max(1);
-        Self { locks: Pool::new(locks, 1), shared: Pool::new(shared, SHARED.len()) }
+        Self { locks: (locks > 0).then(|| Pool::new(locks, 1)), shared: Pool::new(shared, SHARED.len()) }
     }
 
     /// Waits for a slot. Dropping the future leaves the queue.
     pub async fn acquire(&self, class: CallClass) -> Slot {
-        let (pool, queue) = match SHARED.iter().position(|shared| *shared == class) {
-            Some(queue) => (&self.shared, queue),
-            None => (&self.locks, 0),
+        let (pool, queue) = match (SHARED.iter().position(|shared| *shared == class), &self.locks) {
+            (Some(queue), _) => (&self.shared, queue),
+            (None, Some(locks)) => (locks, 0),
+            (None, None) => (&self.shared, 0),
         };
         let receiver = {
             let mut state = locked(pool);
@@ -132,7 +137,7 @@ mod tests {
 
     /// Queues one waiter of each given class behind a full pool and says in which order they are served.
     async fn order(classes: &[CallClass]) -> Vec<CallClass> {
-        let limits = Arc::new(Limits::new(2));
+        let limits = Arc::new(Limits::new(Side::Dialler, 2));
         let held = limits.acquire(CallClass::Push).await;
         let served = Arc::new(Mutex::new(Vec::new()));
         let mut tasks = JoinSet::new();
@@ -165,7 +170,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn locks_have_two_slots_of_their_own() {
-        let limits = Limits::new(4);
+        let limits = Limits::new(Side::Dialler, 4);
         let _busy = [limits.acquire(CallClass::Push).await, limits.acquire(CallClass::Harvest).await];
         let soon = Duration::from_millis(1);
         assert!(tokio::time::timeout(soon, limits.acquire(CallClass::Push)).await.is_err());
@@ -174,8 +179,20 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn at_a_crm_no_slot_is_kept_for_locks() {
+        let limits = Limits::new(Side::Crm, 4);
+        let soon = Duration::from_millis(1);
+        let mut held = Vec::new();
+        for _ in 0..4 {
+            let slot = tokio::time::timeout(soon, limits.acquire(CallClass::Push)).await;
+            held.push(slot.expect("max_in_flight = 4 is four requests at once"));
+        }
+        assert!(tokio::time::timeout(soon, limits.acquire(CallClass::Push)).await.is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn locks_have_both_slots_also_where_there_are_three_in_all() {
-        let limits = Limits::new(3);
+        let limits = Limits::new(Side::Dialler, 3);
         let _locks = [limits.acquire(CallClass::Lock).await, limits.acquire(CallClass::Lock).await];
         let soon = tokio::time::timeout(Duration::from_millis(1), limits.acquire(CallClass::Push));
         assert!(soon.await.is_ok());
@@ -183,7 +200,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_waiter_that_went_away_loses_no_slot() {
-        let limits = Limits::new(2);
+        let limits = Limits::new(Side::Dialler, 2);
         let held = limits.acquire(CallClass::Push).await;
         for _ in 0..3 {
             let wait = tokio::time::timeout(Duration::from_millis(1), limits.acquire(CallClass::Push));

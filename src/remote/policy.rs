@@ -17,7 +17,7 @@ pub struct ClientConfig {
     /// The base URL: requests to another scheme, host or port are refused, because they would carry
     /// the token there (a paging link in an answer may name any host). `None`: no check.
     pub base_url: Option<String>,
-    /// Requests at once; two of them are kept for locks.
+    /// Requests at once; two of the dialler's are kept for locks.
     pub max_in_flight: usize,
     /// Requests per second over all classes, with a burst of one second; `None`: no limit but the slots.
     pub requests_per_second: Option<f64>,
@@ -47,7 +47,7 @@ pub struct ClientConfig {
     pub retry_after_cap: Duration,
     /// The same for writes: short, because a block that arrives while one waits would not be seen.
     pub write_retry_after_cap: Duration,
-    /// The longest Retry-After an error carries; an absurd one is cut to it.
+    /// The longest Retry-After that is honoured in any way: waited for, kept silent for, carried by an error.
     pub retry_after_max: Duration,
     /// The largest complete answer in bytes, after decompression.
     pub body_limit: usize,
@@ -133,7 +133,12 @@ impl ClientConfig {
 
     /// The longest Retry-After that the error of this call carries.
     pub(super) fn longest_wish(&self, context: &CallContext) -> Duration {
-        if context.class == CallClass::Lock { self.retry_after_cap } else { self.retry_after_max }
+        match context.class {
+            CallClass::Lock => self.retry_after_cap.min(self.retry_after_max),
+            CallClass::Push | CallClass::WriteBack | CallClass::Harvest | CallClass::Audit => {
+                self.retry_after_max
+            }
+        }
     }
 
     fn deadline(&self, context: &CallContext) -> Duration {
@@ -208,10 +213,11 @@ impl Pace {
                 } else {
                     config.retry_after_cap
                 };
-                if *wish > cap && !lock {
+                let wish = (*wish).min(config.retry_after_max);
+                if wish > cap && !lock {
                     return Next::GiveUp;
                 }
-                (*wish).min(cap)
+                wish.min(cap)
             }
             _ if lock => lock_backoff(self.tries),
             _ => self.waits.next(env.random()),

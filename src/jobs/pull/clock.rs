@@ -7,15 +7,21 @@ use crate::jobs::JobError;
 use chrono::TimeDelta;
 use std::time::Duration;
 
-/// What the CRM's clock said when the read began, or the greatest modification time seen.
-#[derive(Default)]
+/// What the CRM's clock said when the read began, or the greatest modification time seen, which is whatever a record
+/// bears: one dated ahead must not carry the cursor past changes that are yet to come.
 pub(super) struct Clock {
+    /// When the read began, by our clock.
+    ours: Timestamp,
     began: Option<Timestamp>,
     answered: bool,
     greatest: Option<Timestamp>,
 }
 
 impl Clock {
+    pub(super) fn new(ours: Timestamp) -> Self {
+        Self { ours, began: None, answered: false, greatest: None }
+    }
+
     pub(super) fn see(&mut self, page: &Page) {
         if !self.answered {
             self.began = page.crm_time;
@@ -26,7 +32,7 @@ impl Clock {
     }
 
     pub(super) fn position(&self) -> Option<Timestamp> {
-        self.began.or(self.greatest)
+        self.began.or(self.greatest.map(|greatest| greatest.min(self.ours)))
     }
 }
 

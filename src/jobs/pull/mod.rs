@@ -16,8 +16,8 @@ mod pages;
 mod refresh;
 mod store;
 
-use super::JobError;
 use super::identity::{self, Sides};
+use super::{JobError, stops};
 use crate::crm::CrmRead;
 use crate::domain::policy::{Job, Unblock};
 use crate::domain::{Policy, Reason, ReasonCode, RouteName, RunId};
@@ -113,28 +113,13 @@ async fn settle_stop<T>(
     missing: Option<Reason>,
 ) -> Result<(), JobError> {
     let (ledger, route) = (&context.ledger, &context.route.route);
-    if missing.is_some() {
-        ledger.route_set_stopped(route.clone(), missing).await?;
-        return Ok(());
+    let stop = missing.or_else(|| result.as_ref().err().and_then(super::stop_reason));
+    match (stop, result) {
+        (Some(reason), _) => stops::stop(ledger, route, reason).await?,
+        (None, Ok(_)) => stops::end(ledger, route, &[stops::Kind::Pull]).await?,
+        (None, Err(_)) => {}
     }
-    match result {
-        Ok(_) => {
-            let row = ledger.route_show(route.clone()).await?;
-            let ends =
-                |stop: &Reason| super::ends_with_a_pull(stop) || stop.code == ReasonCode::RecordsMissing;
-            if row.and_then(|row| row.stopped).is_some_and(|stop| ends(&stop)) {
-                ledger.route_set_stopped(route.clone(), None).await?;
-            }
-            Ok(())
-        }
-        Err(error) => match super::stop_reason(error) {
-            Some(reason) => {
-                ledger.route_set_stopped(route.clone(), Some(reason)).await?;
-                Ok(())
-            }
-            None => Ok(()),
-        },
-    }
+    Ok(())
 }
 
 /// A pull under way.

@@ -25,7 +25,7 @@ impl Work<'_> {
         let same_revision = row.and_then(|row| row.revision).as_deref() == Some(&context.route.revision);
         let since =
             cursor.map(|cursor| cursor - time_delta(contract.overlap) - time_delta(contract.resolution));
-        let mut clock = Clock::default();
+        let mut clock = Clock::new(context.env.now());
         let (mut token, mut places) = (None, Places::default());
         loop {
             self.stop_if_ending()?;

@@ -2,7 +2,7 @@
 
 use super::{PullContext, Work};
 use crate::domain::RecordId;
-use crate::jobs::{JobError, identity};
+use crate::jobs::{JobError, identity, stops};
 
 /// So many ids are asked for in one request.
 const BATCH: usize = 200;
@@ -29,7 +29,7 @@ impl PullContext {
         }
         if let Err(error) = work.end(result).await {
             if let Some(reason) = work.missing_reason() {
-                self.ledger.route_set_stopped(self.route.route.clone(), Some(reason)).await?;
+                stops::stop(&self.ledger, &self.route.route, reason).await?;
             }
             return Err(error);
         }

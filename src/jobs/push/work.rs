@@ -4,7 +4,7 @@ use super::send::{Fate, Sent};
 use super::storing::Storing;
 use super::{DailyLimit, PushRoute, Work, brake, plan, quiet};
 use crate::domain::{OperationId, Reason, ReasonCode, RecordId, RouteName};
-use crate::jobs::{JobError, identity, settle};
+use crate::jobs::{JobError, identity, settle, stops};
 use crate::ledger::{Drip, GateAnswer, LeaseOrder, Leased, QueuePlace, Today};
 use crate::runtime::Scope;
 use futures_util::StreamExt as _;
@@ -229,8 +229,7 @@ impl Work<'_> {
         self.tally(|tally| tally.stopped.insert(route.clone(), pulled.reason));
         self.unpark(pulled.parked).await?;
         let reason = Reason::new(ReasonCode::Systemic).with("text", stopped_text(route, status));
-        ledger.route_set_stopped(route.clone(), Some(reason)).await?;
-        Ok(())
+        Ok(stops::stop(ledger, route, reason).await?)
     }
 
     /// They wait again; those that this run parked are put back in its balance.

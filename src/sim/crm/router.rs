@@ -48,7 +48,9 @@ pub(super) fn skewed(crm: SimCrm, router: Router) -> Router {
         async move {
             let mut answer = next.run(request).await;
             let now = crm.env.now() + TimeDelta::seconds(crm.settings().clock_skew_seconds);
-            if let Ok(date) = HeaderValue::from_str(&http_date(now)) {
+            if crm.settings().no_date {
+                answer.headers_mut().remove(header::DATE);
+            } else if let Ok(date) = HeaderValue::from_str(&http_date(now)) {
                 answer.headers_mut().insert(header::DATE, date);
             }
             answer

@@ -66,6 +66,8 @@ pub struct Settings {
     pub visibility_lag: Duration,
     /// How many seconds its clock is ahead (negative: behind): modification times and Date header.
     pub clock_skew_seconds: i64,
+    /// Whether its answers have no Date header.
+    pub no_date: bool,
     /// Who may ask.
     pub login: Login,
     /// Whether lists in order of time break ties by a changing order, as databases may.
@@ -101,6 +103,7 @@ impl Default for Settings {
             page_cap: 1_000,
             visibility_lag: Duration::ZERO,
             clock_skew_seconds: 0,
+            no_date: false,
             login: Login::Open,
             unstable_ties: false,
             ignores_since: false,

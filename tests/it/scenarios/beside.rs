@@ -68,6 +68,7 @@ async fn not_before_somebody_has_looked() {
     let (end, said) = switch(&world, RouteWord::On).await;
     assert_eq!(end, End::Failed, "{said}");
     assert!(said.contains("sync harvest"), "{said}");
+    assert!(said.contains("beside = \"ignore\" in [route.leads]"), "one that is never readable: {said}");
     world.dialler.faults().remove(unreadable);
     let mark = world.mark();
     let (end, said) = switch(&world, RouteWord::On).await;

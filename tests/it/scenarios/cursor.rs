@@ -122,3 +122,22 @@ async fn is_an_answer_that_takes_minutes_not_taken_for_a_wrong_clock() {
     let stopped = world.pull().await.expect_err("the route must stop").to_string();
     assert!(stopped.contains("NTP"), "{stopped}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn is_nothing_missed_after_a_record_dated_ahead_where_answers_have_no_date() {
+    let world = World::usual().await;
+    world.crm.set(|settings| settings.no_date = true);
+    let (ahead, objects) = (world.record("Ada"), world.record("Berta"));
+    let row = json!({
+        "id": ahead, "name": "Ada", "phone": "+49 30 23125 001", "email": "a@b.example", "city": "Hof", "zip": "1",
+        "do_not_call": false, "phone_blacklisted": false, "active": true, "modified_at": "2099-01-01T00:00:00Z",
+    });
+    world.editor().make_odd(ahead, row.to_string());
+    world.sync_all().await;
+    assert_eq!(world.value(ahead, "City"), json!("Hof"), "the test must meet its record");
+    assert!(world.cursor().await.expect("a cursor") <= world.now());
+    world.advance(seconds(60)).await;
+    world.editor().edit(objects, json!({ "do_not_call": true }));
+    world.sync_all().await;
+    assert!(world.locked(objects), "{}", world.story().await);
+}

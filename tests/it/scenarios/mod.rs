@@ -44,6 +44,7 @@ mod refusals;
 mod resets;
 mod revision;
 mod sides;
+mod stops;
 mod sweep_budget;
 mod switches;
 mod taken_over;

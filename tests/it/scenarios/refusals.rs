@@ -1,6 +1,6 @@
 //! Does a server that says "not now" get its way, in whatever words it says so, and is nothing lost by it?
 
-use crate::support::world::{World, key, minutes};
+use crate::support::world::{Setup, World, key, minutes};
 use chrono::TimeDelta;
 use dialbridge::domain::Timestamp;
 use dialbridge::sim::dialler::{CallPlan, Outcome};
@@ -111,5 +111,34 @@ async fn is_a_refusal_in_other_words_no_wrong_token_and_no_bad_record() {
         world.live(minutes(2)).await;
         assert_eq!(world.value(known, "City"), json!("Bonn"), "{says:?}");
         world.assert_at_rest().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn does_the_longest_wish_that_is_honoured_hold_for_everything_that_waits() {
+    // What is set, what is asked for, and the minutes after which nothing and everything has gone.
+    for (more, wish, before, after) in [
+        ("[push]\nmax_retry_after = \"5m\"", 3600, 4, 15),
+        ("[push]\nmax_retry_after = \"4h\"", 7200, 115, 140),
+    ] {
+        let world = World::new(Setup { more, ..Setup::default() }).await;
+        let (known, new) = (world.record("Ada"), world.record("Berta"));
+        world.sync_all().await;
+        let busy = || refusal(429, RetryAfter::Seconds(wish));
+        world.crm.faults.add(Rule::new(busy()).times(1));
+        world.pull().await.expect_err("it is busy");
+        world.editor().edit(known, json!({ "city": "Bonn" }));
+        world.live(minutes(before)).await;
+        assert_eq!(world.value(known, "City"), json!("Ulm"), "{more}: the CRM has its time");
+        world.live(minutes(after - before)).await;
+        assert_eq!(world.value(known, "City"), json!("Bonn"), "{more}\n{}", world.story().await);
+
+        let rule = world.dialler.faults().add(Rule::new(busy()).path("/dialler/contact").times(1));
+        world.editor().edit(new, json!({ "city": "Kiel" }));
+        world.live(minutes(before)).await;
+        assert_eq!(world.dialler.faults().fired(rule), 1);
+        assert_eq!(world.value(new, "City"), json!("Ulm"), "{more}: the dialler has its time");
+        world.live(minutes(after - before)).await;
+        assert_eq!(world.value(new, "City"), json!("Kiel"), "{more}\n{}", world.story().await);
     }
 }
