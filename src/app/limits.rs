@@ -8,7 +8,7 @@ use crate::ledger::{DayFull, Drip, Ledger, LedgerError};
 
 /// A route's daily limits.
 pub(super) fn daily_limits(route: &RouteSettings) -> Vec<DailyLimit> {
-    DailyLimit::of(route.max_new_per_day, route.max_changed_per_day, route.time_zone)
+    DailyLimit::of(Some(route.max_new_per_day), route.max_changed_per_day, route.time_zone)
 }
 
 /// The daily limits that are reached while something waits for the next day.

@@ -78,7 +78,7 @@ pub(super) fn route(
         country,
         beside: Beside::parse(&raw.beside.value)?,
         max_new_per_run: *raw.max_new_per_run,
-        max_new_per_day: raw.max_new_per_day.as_ref().map(|most| most.value),
+        max_new_per_day: *raw.max_new_per_day,
         max_changed_per_run: *raw.max_changed_per_run,
         max_changed_per_day: raw.max_changed_per_day.as_ref().map(|most| most.value),
         mapping: Arc::new(mapping?),

@@ -145,7 +145,7 @@ pub struct RouteSettings {
     /// More new contacts in one run need approval.
     pub max_new_per_run: u32,
     /// New contacts a day.
-    pub max_new_per_day: Option<u32>,
+    pub max_new_per_day: u32,
     /// More changed contacts in one run need approval.
     pub max_changed_per_run: u32,
     /// Changed contacts a day.

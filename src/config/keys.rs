@@ -190,7 +190,7 @@ sections! {
         /// More new contacts than that in one run need approval.
         max_new_per_run: u32, Default, Kind::Integer(0, 10_000_000);
         /// New contacts a day; the rest waits for the next one.
-        max_new_per_day: u32, Optional, Kind::Integer(1, 10_000_000);
+        max_new_per_day: u32, Default, Kind::Integer(1, 10_000_000);
         /// More changed contacts than that in one run need approval.
         max_changed_per_run: u32, Default, Kind::Integer(0, 10_000_000);
         /// Changed contacts a day; the rest waits for the next one.

@@ -13,7 +13,8 @@ macro_rules! day {
 pub(super) use day;
 
 /// Over `o` (operations), `l` (links) and `r` (routes, may be missing), with `:now` and `:full` (JSON: the daily limits
-/// that are reached) bound. A person's own operation passes the route's state and every limit; nothing passes a freeze, or
+/// that are reached) bound. Pilots pass a wave that is held, because a person chose them or their number: the first pull of
+/// a filled CRM is one wave, and whoever wants to see one contact first must not have to approve all. A person's own operation passes the route's state and every limit; nothing passes a freeze, or
 /// a ledger that is not at home.
 macro_rules! acts {
     () => {
@@ -24,7 +25,8 @@ macro_rules! acts {
               OR (r.stopped IS NULL
                   AND (r.state = 'on' OR r.state = 'pilot' AND (r.pilot_until IS NULL OR r.pilot_until > :now) AND EXISTS (
                           SELECT 1 FROM pilots p WHERE p.route = l.route AND p.record_id = l.record_id))
-                  AND NOT EXISTS (SELECT 1 FROM waves w WHERE w.id = o.wave_id AND w.state IN ('held', 'rejected'))
+                  AND NOT EXISTS (SELECT 1 FROM waves w WHERE w.id = o.wave_id
+                                  AND (w.state = 'rejected' OR w.state = 'held' AND r.state <> 'pilot'))
                   AND coalesce(",
             $crate::ledger::acts::day!(),
             " NOT IN (SELECT value FROM json_each(:full)), 1)))"

@@ -116,8 +116,10 @@ const WAITING: &str = concat!(
     acts!()
 );
 
-/// What a lease may take today of what a daily limit counts.
-pub(super) struct Today {
+/// What a lease may take today of what a daily limit counts. What is put back is not given back: the next pass
+/// counts again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Today {
     left: LeftToday,
     old: LeftToday,
     fresh_since: BTreeMap<Key, Timestamp>,

@@ -44,6 +44,9 @@ pub struct LeaseOrder {
     pub clearing: Clearing,
     /// The routes that may import or change so many contacts a day and no more.
     pub drips: Vec<Drip>,
+    /// What the last lease of this pass left of them. Counted anew for each lease they would cost a walk over all that
+    /// was sent today.
+    pub today: Option<Today>,
     /// Computes what is sent.
     pub plan: Planner,
 }
@@ -67,6 +70,8 @@ pub struct LeaseBatch {
     pub superseded: i64,
     /// Where the next lease goes on; `None` when the queue was passed through.
     pub next: Option<QueuePlace>,
+    /// What it left of the daily limits.
+    pub today: Option<Today>,
 }
 
 /// Lanes whose turn it is. A lane's oldest waiting operation goes first, and none while one is in flight
@@ -119,7 +124,10 @@ impl Ledger {
         self.write("operations_lease", move |tx| {
             let (after, after_id) = order.after.0.clone().unwrap_or_default();
             choose_pilots(tx)?;
-            let mut today = Today::read(tx, &order.drips, now)?;
+            let mut today = match order.today.clone() {
+                Some(today) => today,
+                None => Today::read(tx, &order.drips, now)?,
+            };
             let found: Vec<(i64, String)> = tx
                 .prepare_cached(QUEUE)?
                 .query_map(
@@ -142,6 +150,7 @@ impl Ledger {
                 lease_one(tx, OperationId(id), now, sent.0, &order, &mut today, &mut batch)?;
             }
             batch.leased.iter_mut().for_each(|leased| leased.halts = halts);
+            batch.today = Some(today);
             Ok(batch)
         })
         .await

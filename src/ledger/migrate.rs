@@ -28,6 +28,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0019_answer_notes.sql"),
     include_str!("../../migrations/0018_harvest_shown.sql"),
     include_str!("../../migrations/0022_looks.sql"),
+    include_str!("../../migrations/0028_sent_today.sql"),
     include_str!("../../migrations/0023_words.sql"),
 ];
 

@@ -317,7 +317,7 @@ pub(super) fn choose_pilots(tx: &Transaction<'_>) -> rusqlite::Result<()> {
             "INSERT OR IGNORE INTO pilots (route, record_id)
              SELECT l.route, l.record_id FROM operations o JOIN links l ON l.id = o.link_id
              WHERE l.route = ?1 AND o.state = 'waiting' AND o.kind = 'import'
-               AND NOT EXISTS (SELECT 1 FROM waves w WHERE w.id = o.wave_id AND w.state IN ('held', 'rejected'))
+               AND NOT EXISTS (SELECT 1 FROM waves w WHERE w.id = o.wave_id AND w.state = 'rejected')
                AND NOT EXISTS (SELECT 1 FROM pilots p WHERE p.route = l.route AND p.record_id = l.record_id)
              ORDER BY o.id LIMIT ?2",
         )?

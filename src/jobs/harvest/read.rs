@@ -4,7 +4,7 @@ use super::history::{ready, result_code};
 use super::sight::seen;
 use super::{HarvestContext, HarvestReport, JobError};
 use crate::dialler::{BatchQuery, ContactWithHistory};
-use crate::domain::{CampaignId, ContactId, HistoryRow, RunId, Seq, Timestamp};
+use crate::domain::{CampaignId, Contact, ContactId, HistoryRow, RunId, Seq, Timestamp};
 use crate::ledger::{Absence, DueContact, HistoryRead, ReadContext, Share};
 use crate::remote::CallClass;
 use futures_util::{StreamExt as _, stream};
@@ -24,6 +24,15 @@ pub(super) struct Pass<'a> {
     pub(super) run: RunId,
     pub(super) share: Share,
     pub(super) result_in_list: bool,
+}
+
+/// Why a contact was not read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Unread {
+    /// A list or a batch did not name it.
+    LeftOut,
+    /// Asked by its number, its history is not there.
+    NoHistory,
 }
 
 /// What a pass did.
@@ -123,7 +132,7 @@ impl Pass<'_> {
             return (tally, Err(JobError::ShuttingDown));
         }
         let result = match self.share {
-            Share::Missing => self.ask(&chunk, &mut tally).await,
+            Share::Missing => self.ask(&chunk, Unread::LeftOut, &mut tally).await,
             Share::Changed | Share::Due | Share::Likely { .. } | Share::Audit | Share::Elsewhere { .. } => {
                 self.read(chunk, &mut tally).await
             }
@@ -137,17 +146,17 @@ impl Pass<'_> {
         let ids: Vec<ContactId> = chunk.iter().map(|due| due.id).collect();
         let query = BatchQuery { user_data: Vec::new(), ids };
         let answer = self.ctx.dialler.read_batch(&query, self.class()).await;
-        let (reads, unread) = match answer {
+        let ((reads, unread), why) = match answer {
             Ok(Some(contacts)) => {
                 tally.requests += 1;
-                self.of_batch(chunk, contacts, seq, sent_at).await?
+                (self.of_batch(chunk, contacts, seq, sent_at).await?, Unread::LeftOut)
             }
-            Ok(None) => self.one_by_one(chunk, tally).await?,
+            Ok(None) => (self.one_by_one(chunk, tally).await?, Unread::NoHistory),
             Err(error) if error.speaks_of_the_side() => return Err(error.into()),
             // One contact that cannot be answered must not keep the other 99 from being read.
             Err(_) => {
                 tally.requests += 1;
-                self.one_by_one(chunk, tally).await?
+                (self.one_by_one(chunk, tally).await?, Unread::NoHistory)
             }
         };
         self.store(reads, tally).await?;
@@ -155,7 +164,7 @@ impl Pass<'_> {
             // Nobody missed it: whether it is still there is the next list's question.
             Share::Likely { .. } => Ok(()),
             Share::Changed | Share::Due | Share::Audit | Share::Elsewhere { .. } | Share::Missing => {
-                self.ask(&unread, tally).await
+                self.ask(&unread, why, tally).await
             }
         }
     }
@@ -212,8 +221,7 @@ impl Pass<'_> {
                         self.store(reads, tally).await?;
                         return Err(error.into());
                     }
-                    tally.failed += 1;
-                    self.ctx.ledger.due_postpone(due.id, self.ctx.settings.rules.clone()).await?;
+                    self.postpone(&due, tally).await?;
                 }
             }
         }
@@ -261,17 +269,16 @@ impl Pass<'_> {
     }
 
     /// Asks about contacts that a list or a batch did not name, each by its number (semantics 2).
-    async fn ask(&self, chunk: &[DueContact], tally: &mut Tally) -> Result<(), JobError> {
+    async fn ask(&self, chunk: &[DueContact], why: Unread, tally: &mut Tally) -> Result<(), JobError> {
         let settings = &self.ctx.settings;
         for due in chunk {
-            let (seq, sent_at) = (self.ctx.ledger.next_seq(), self.ctx.env.now());
+            let seq = self.ctx.ledger.next_seq();
             tally.singles += 1;
             let found = match self.ctx.dialler.contact(due.id, self.class()).await {
                 Ok(found) => found,
                 Err(error) if error.speaks_of_the_side() => return Err(error.into()),
                 Err(_) => {
-                    tally.failed += 1;
-                    self.ctx.ledger.due_postpone(due.id, settings.rules.clone()).await?;
+                    self.postpone(due, tally).await?;
                     continue;
                 }
             };
@@ -282,10 +289,9 @@ impl Pass<'_> {
                 .missing_answered(due.id, seq, as_seen, settings.rules.clone(), self.run)
                 .await?;
             match absence {
-                // It is there, and had no history to show.
                 Absence::Back if self.share != Share::Missing => {
-                    let read = self.by_id(due.clone(), Vec::new(), seq, sent_at).await?;
-                    self.store(vec![read], tally).await?;
+                    let untouched = found.is_some_and(|contact| is_untouched(&contact));
+                    self.read_of_one(due, why, untouched, tally).await?;
                 }
                 Absence::Back | Absence::Undecided => {}
                 Absence::Asked => tally.asked += 1,
@@ -295,10 +301,51 @@ impl Pass<'_> {
         Ok(())
     }
 
+    /// A contact that is there and was not read. Nothing is concluded from its having been left out of a batch: a server
+    /// that answers for some of many would never show its calls. A history that is not there at all is an empty
+    /// one only for a contact that nobody has called yet.
+    async fn read_of_one(
+        &self,
+        due: &DueContact,
+        why: Unread,
+        untouched: bool,
+        tally: &mut Tally,
+    ) -> Result<(), JobError> {
+        let (seq, sent_at) = (self.ctx.ledger.next_seq(), self.ctx.env.now());
+        let rows = match why {
+            Unread::NoHistory => None,
+            Unread::LeftOut => {
+                tally.requests += 1;
+                match self.ctx.dialler.history(due.id, self.class()).await {
+                    Ok(rows) => rows,
+                    Err(error) if error.speaks_of_the_side() => return Err(error.into()),
+                    Err(_) => return self.postpone(due, tally).await,
+                }
+            }
+        };
+        match rows.or_else(|| untouched.then(Vec::new)) {
+            Some(rows) => {
+                let read = self.by_id(due.clone(), rows, seq, sent_at).await?;
+                self.store(vec![read], tally).await
+            }
+            None => self.postpone(due, tally).await,
+        }
+    }
+
+    async fn postpone(&self, due: &DueContact, tally: &mut Tally) -> Result<(), JobError> {
+        tally.failed += 1;
+        Ok(self.ctx.ledger.due_postpone(due.id, self.ctx.settings.rules.clone()).await?)
+    }
+
     fn class(&self) -> CallClass {
         match self.share {
             Share::Changed | Share::Due | Share::Likely { .. } | Share::Missing => CallClass::Harvest,
             Share::Audit | Share::Elsewhere { .. } => CallClass::Audit,
         }
     }
+}
+
+/// Nobody called it, as far as it shows: an empty history is what it must have.
+fn is_untouched(contact: &Contact) -> bool {
+    contact.tries() == 0 && contact.result_code().is_none()
 }

@@ -5,7 +5,7 @@ use super::storing::Storing;
 use super::{DailyLimit, PushRoute, Work, brake, plan, quiet};
 use crate::domain::{OperationId, Reason, ReasonCode, RecordId, RouteName};
 use crate::jobs::{JobError, identity, settle, stops};
-use crate::ledger::{Drip, GateAnswer, LeaseOrder, Leased, QueuePlace};
+use crate::ledger::{Drip, GateAnswer, LeaseOrder, Leased, QueuePlace, Today};
 use crate::runtime::Scope;
 use futures_util::StreamExt as _;
 use futures_util::future::OptionFuture;
@@ -35,6 +35,7 @@ struct Batch {
     taken: i64,
     leased: Vec<Leased>,
     next: Option<QueuePlace>,
+    today: Option<Today>,
 }
 
 impl Work<'_> {
@@ -63,6 +64,7 @@ impl Work<'_> {
         let in_flight = self.context.limits.max_in_flight.max(1);
         let mut place = Some(QueuePlace::default());
         let mut ready: VecDeque<(Leased, GateAnswer)> = VecDeque::new();
+        let mut today = None;
         let mut leasing: OptionFuture<_> = None.into();
         let mut asking = FuturesOrdered::new();
         let mut asked_about = 0;
@@ -81,7 +83,7 @@ impl Work<'_> {
                 if room >= in_flight.div_ceil(2)
                     && let Some(after) = place.take()
                 {
-                    leasing = Some(Box::pin(self.lease(after, room))).into();
+                    leasing = Some(Box::pin(self.lease(after, room, today.take()))).into();
                 }
                 while running.len() - storing.now() < in_flight
                     && running.len() <= STORING * in_flight
@@ -98,7 +100,7 @@ impl Work<'_> {
                     match batch {
                         Ok(batch) => {
                             pass.taken += batch.taken;
-                            place = batch.next;
+                            (place, today) = (batch.next, batch.today);
                             asked_about += batch.leased.len();
                             asking.push_back(self.ask_gate(batch.leased));
                         }
@@ -133,7 +135,7 @@ impl Work<'_> {
         stop.map_or(Ok(pass), Err)
     }
 
-    async fn lease(&self, after: QueuePlace, limit: usize) -> Result<Batch, JobError> {
+    async fn lease(&self, after: QueuePlace, limit: usize, today: Option<Today>) -> Result<Batch, JobError> {
         let ledger = &self.context.ledger;
         let order = LeaseOrder {
             limit,
@@ -142,6 +144,7 @@ impl Work<'_> {
             only: self.only(),
             clearing: ledger.clearing().await?,
             drips: self.drips(),
+            today,
             plan: plan::plan,
         };
         let batch = ledger.operations_lease(order).await?;
@@ -152,7 +155,7 @@ impl Work<'_> {
             counts.refused += batch.refused;
             counts.superseded += batch.superseded;
         });
-        Ok(Batch { taken, leased: batch.leased, next: batch.next })
+        Ok(Batch { taken, leased: batch.leased, next: batch.next, today: batch.today })
     }
 
     /// The next lease does not wait for it.

@@ -184,6 +184,8 @@ pub struct DiallerConfig {
     pub batch_missing: BatchMissing,
     /// The most keys a batch read takes; more are a 400.
     pub batch_limit: Option<usize>,
+    /// It answers so many contacts and leaves out the others without a word (facts 3.3: no limit is given).
+    pub batch_shows: Option<usize>,
     /// Unknown keys in a batch read.
     pub batch_unknown: BatchUnknown,
     /// How UserData match.
@@ -245,6 +247,7 @@ impl Default for DiallerConfig {
             batch_read: true,
             batch_missing: BatchMissing::Status405,
             batch_limit: None,
+            batch_shows: None,
             batch_unknown: BatchUnknown::Drop,
             userdata_match: UserDataMatch::CaseInsensitive,
             userdata_scope: UserDataScope::Tenant,

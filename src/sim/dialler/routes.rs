@@ -208,7 +208,8 @@ async fn batch(
         }
         let mut met = std::collections::HashSet::new();
         let contacts = hits.into_iter().flatten().filter(|id| met.insert(*id));
-        let contacts = contacts.filter_map(|id| memory.contact(id));
+        let shown = memory.config.batch_shows.unwrap_or(usize::MAX);
+        let contacts = contacts.filter_map(|id| memory.contact(id)).take(shown);
         Ok(json_body(json::small(contacts, |out, one: &Arc<SimContact>| {
             let campaign = memory.campaigns.get(&one.campaign);
             let extra = json::batch_extra(one, campaign, memory.rows(one.id), language, &memory.config);

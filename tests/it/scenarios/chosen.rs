@@ -1,7 +1,7 @@
 //! Who is taken, where only some of those that wait may be?
 
 use crate::support::world::{Setup, World, minutes};
-use dialbridge::control::{Command, RouteWord};
+use dialbridge::control::{Command, RouteWord, WaveOrder};
 use dialbridge::domain::RouteName;
 use dialbridge::ledger::Pilot;
 use std::collections::BTreeSet;
@@ -11,21 +11,51 @@ fn many(world: &World, count: usize) -> Vec<u64> {
     (0..count).map(|n| world.record(&format!("Person {n}"))).collect()
 }
 
+async fn pilot(world: &World, whom: Pilot) {
+    let word = RouteWord::Pilot { whom, until: None };
+    world.must(Command::Route { route: RouteName::from("leads"), word, reason: "a test".to_owned() }).await;
+}
+
+fn in_dialler(world: &World, ids: &[u64]) -> usize {
+    ids.iter().filter(|id| !world.contacts(**id).is_empty()).count()
+}
+
 #[tokio::test(start_paused = true)]
-async fn does_a_pilot_choose_those_that_may_be_sent() {
+async fn do_pilots_of_a_crm_that_is_larger_than_a_runs_limit_need_no_approval_of_all() {
+    let keys = "max_new_per_run = 5";
+    for whom in [Pilot::First(2), Pilot::Records(vec!["7".into(), "8".into()])] {
+        let world = World::new(Setup { route_keys: keys, on: false, ..Setup::default() }).await;
+        let all = many(&world, 20);
+        world.sync_all().await;
+        pilot(&world, whom.clone()).await;
+        world.sync_all().await;
+        assert_eq!(in_dialler(&world, &all), 2, "{whom:?}: {}", world.story().await);
+        // The others wait for a word, also once the route is on.
+        let word = RouteWord::On;
+        world
+            .must(Command::Route { route: RouteName::from("leads"), word, reason: "a test".to_owned() })
+            .await;
+        world.advance(minutes(1)).await;
+        world.sync_all().await;
+        assert_eq!(in_dialler(&world, &all), 2, "{whom:?}: {}", world.story().await);
+        let held = world.ledger().waves_list(None, false).await.expect("waves");
+        assert_eq!(held.iter().map(|wave| wave.waiting).sum::<i64>(), 18);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn does_a_pilot_choose_nobody_of_a_wave_that_was_rejected() {
     let world = World::new(Setup { route_keys: "max_new_per_run = 5", ..Setup::default() }).await;
-    let held = many(&world, 20);
+    let rejected = many(&world, 20);
     world.sync_all().await;
     assert_eq!(world.dialler.len(), 0, "more than 5 at once are held");
-    let word = RouteWord::Pilot { whom: Pilot::First(2), until: None };
-    let reason = "a test".to_owned();
-    world.must(Command::Route { route: RouteName::from("leads"), word, reason }).await;
+    let wave = world.ledger().waves_list(None, false).await.expect("waves")[0].id;
+    world.must(Command::Wave { wave, word: WaveOrder::Reject, reason: "a test".to_owned() }).await;
+    pilot(&world, Pilot::First(2)).await;
     world.advance(minutes(1)).await;
     let new = many(&world, 3);
     world.sync_all().await;
-    assert_eq!(world.dialler.len(), 2, "{}", world.story().await);
-    assert!(held.iter().all(|id| world.contacts(*id).is_empty()));
-    assert_eq!(new.iter().filter(|id| !world.contacts(**id).is_empty()).count(), 2);
+    assert_eq!((in_dialler(&world, &rejected), in_dialler(&world, &new)), (0, 2), "{}", world.story().await);
 }
 
 #[tokio::test(start_paused = true)]

@@ -47,6 +47,20 @@ async fn is_a_contact_with_our_key_adopted_and_never_imported_over() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn is_nobody_imported_twice_whom_a_batch_leaves_out() {
+    let dialler = DiallerConfig { batch_shows: Some(2), ..DiallerConfig::default() };
+    let world = World::new(Setup { dialler, ..Setup::default() }).await;
+    let ids: Vec<u64> = ["Ada", "Berta", "Carl", "Dora"].map(|name| world.record(name)).to_vec();
+    for id in &ids {
+        let fields = [("Name", "Somebody"), ("UserData", &key(*id)), ("PhoneNumber1", "4930999")];
+        world.dialler.put(CAMPAIGN, &fields);
+    }
+    world.sync_all().await;
+    assert_eq!(world.dialler.journal().count("import"), 0, "{}", world.story().await);
+    assert_eq!(world.dialler.len(), 4);
+}
+
+#[tokio::test(start_paused = true)]
 async fn does_adoption_keep_the_diallers_values_where_the_route_says_so() {
     let world = World::new(Setup {
         route_keys: "only_if = \"phone and active\"\nadopt_conflict = \"keep_dialler\"",

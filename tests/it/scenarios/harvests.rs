@@ -126,3 +126,17 @@ async fn is_it_shown_that_only_the_audit_found_a_call() {
     assert_eq!((shown.found_lately, shown.found_since), (0, None), "{shown:?}");
     assert!(shown.found_by_audit >= 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn are_the_calls_of_those_read_whom_a_batch_leaves_out() {
+    let world = World::usual().await;
+    let ids: Vec<u64> = ["Ada", "Berta", "Carl"].map(|name| world.record(name)).to_vec();
+    world.sync_all().await;
+    world.dialler.configure(|dialler| dialler.batch_shows = Some(1));
+    for id in &ids {
+        assert!(world.dialler.call(world.contact(*id).id, CallPlan::new(Outcome::NoAnswer)));
+    }
+    world.live(minutes(30)).await;
+    let calls = world.parts().ledger.calls_list(CallFilter::default(), 9).await.expect("calls");
+    assert_eq!(calls.len(), 3, "nobody's calls are taken for none");
+}

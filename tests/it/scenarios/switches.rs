@@ -167,6 +167,7 @@ async fn when_a_reset_takes_the_history_or_leaves_the_lock() {
 async fn when_the_batch_read_is_bounded_strict_or_missing() {
     under("limit", |dialler| dialler.batch_limit = Some(1)).await;
     under("fails", |dialler| dialler.batch_unknown = BatchUnknown::Fail).await;
+    under("leaves out", |dialler| dialler.batch_shows = Some(1)).await;
     for missing in [BatchMissing::Status405, BatchMissing::Empty404] {
         under("missing", |dialler| {
             dialler.batch_read = false;
