@@ -46,6 +46,7 @@ mod sides;
 mod sweep_budget;
 mod switches;
 mod taken_over;
+mod tokens;
 mod told;
 mod unreadable;
 mod updated_by_hand;
