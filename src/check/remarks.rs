@@ -1,4 +1,4 @@
-//! What is right and yet surprises: fields that only one of the dialler's two requests takes.
+//! What is right and yet surprises: fields that only one of the dialler's two requests takes, a socket without a folder.
 
 use super::finding::{Finding, Level};
 use super::settings::Settings;
