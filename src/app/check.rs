@@ -23,9 +23,9 @@ pub async fn run(config: &Path, offline: bool) -> anyhow::Result<Vec<Finding>> {
             remedy: None,
         })
         .collect();
-    findings.extend(check::remarks(&settings));
+    let env = Env::real();
+    findings.extend(check::remarks(&settings, &env));
     if !offline {
-        let env = Env::real();
         let built = sides(&settings, &env, &RealTransports, None)?;
         let crms = built.crms.iter().map(|(name, crm)| (name.clone(), &**crm as &dyn CrmRead)).collect();
         let sides = check::Sides { dialler: &*built.dialler, crms };

@@ -189,16 +189,17 @@ impl Daemon {
         transports: &dyn Transports,
         first: FirstRuns,
     ) -> anyhow::Result<Self> {
-        let parts = parts::build(settings.clone(), env.clone(), transports).await?;
-        let socket = Socket::bind(&settings.control_socket).with_context(|| {
-            format!("the control socket {} cannot be made", settings.control_socket.display())
-        })?;
+        let parts = parts::build(settings.clone(), env, transports).await?;
+        let Ready { socket, scheduler, heartbeat } = match ready(&settings, &parts).await {
+            Ok(ready) => ready,
+            Err(error) => {
+                // The runners hold the ledger; whoever goes back to another config opens it at once.
+                drain(&parts).await;
+                return Err(error);
+            }
+        };
+        let env = parts.env.clone();
         let socket = tokio::spawn(socket.serve(parts.control.clone(), env.clone(), parts.tracker.clone()));
-        let mut scheduler = Scheduler::default();
-        for (schedule, runner) in schedules(&settings, &parts)? {
-            scheduler.add(schedule, runner);
-        }
-        let heartbeat = Heartbeat::start().await.context("the heartbeat cannot start")?;
         let pulse = Arc::new(Notify::new());
         let scheduler = tokio::spawn(scheduler.run(env, heartbeat, pulse.clone()));
         if let Some(push) = &parts.control.runners.push {
@@ -219,10 +220,7 @@ impl Daemon {
 
     /// Finishes what is in flight, then closes the ledger.
     pub async fn stop(self) {
-        let env = self.parts.env.clone();
-        env.shutdown().cancel();
-        self.parts.tracker.close();
-        self.parts.tracker.wait().await;
+        drain(&self.parts).await;
         identity::mark(&self.parts.ledger).await;
         for task in [self.scheduler, self.socket] {
             if let Err(error) = task.await {
@@ -231,6 +229,37 @@ impl Daemon {
         }
         tracing::info!("stopped");
     }
+}
+
+/// What can fail at the start, done; nothing of it runs yet.
+struct Ready {
+    socket: Socket,
+    scheduler: Scheduler,
+    heartbeat: Heartbeat,
+}
+
+async fn ready(settings: &Settings, parts: &Parts) -> anyhow::Result<Ready> {
+    let path = &settings.control_socket;
+    let socket = Socket::bind(path).with_context(|| {
+        format!(
+            "the control socket {} cannot be made; make its folder, writable for the daemon's user, or change \
+             control.socket",
+            path.display()
+        )
+    })?;
+    let mut scheduler = Scheduler::default();
+    for (schedule, runner) in schedules(settings, parts)? {
+        scheduler.add(schedule, runner);
+    }
+    let heartbeat = Heartbeat::start().await.context("the heartbeat cannot start")?;
+    Ok(Ready { socket, scheduler, heartbeat })
+}
+
+/// Ends the tasks of the parts; what is in flight is finished.
+async fn drain(parts: &Parts) {
+    parts.env.shutdown().cancel();
+    parts.tracker.close();
+    parts.tracker.wait().await;
 }
 
 fn schedules(settings: &Settings, parts: &Parts) -> anyhow::Result<Vec<(Schedule, Activator)>> {

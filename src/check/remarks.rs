@@ -1,12 +1,13 @@
-//! What is right and yet surprises: fields that only one of the dialler's two requests takes.
+//! What is right and yet surprises: fields that only one of the dialler's two requests takes, a socket without a folder.
 
 use super::finding::{Finding, Level};
 use super::settings::Settings;
 use crate::domain::{FieldName, Taken};
+use crate::env::Env;
 
 /// Remarks about the routes; nobody is asked.
-pub fn remarks(settings: &Settings) -> Vec<Finding> {
-    let mut findings = Vec::new();
+pub fn remarks(settings: &Settings, env: &Env) -> Vec<Finding> {
+    let mut findings: Vec<Finding> = socket_folder(settings, env).into_iter().collect();
     for route in settings.routes.values() {
         let about = format!("route.{}", route.name);
         let of = |taken: Taken| {
@@ -26,4 +27,28 @@ pub fn remarks(settings: &Settings) -> Vec<Finding> {
         }
     }
     findings
+}
+
+/// Without its socket the daemon does not start. A warning only: where systemd makes the folder it is not there before
+/// the start, and whoever asks here need not be the daemon's user.
+fn socket_folder(settings: &Settings, env: &Env) -> Option<Finding> {
+    let folder = settings.control_socket.parent()?;
+    // Beside the ledger it is the ledger that misses its folder.
+    if Some(folder) == settings.ledger.path.parent() {
+        return None;
+    }
+    let shown = folder.display();
+    let (text, remedy) = if !folder.is_dir() {
+        let remedy = "The daemon does not start without it. The unit makes /run/dialbridge at each start; make another one \
+                      yourself, for the daemon's user to write in, or leave control.socket out: the socket then lies \
+                      beside the ledger.";
+        (format!("{shown}, the folder of the control socket, is not there"), remedy)
+    } else if !env.may_write_in(folder) {
+        let remedy = "The daemon's user must be allowed to, else the daemon does not start; whoever only gives commands \
+                      need not.";
+        (format!("you may not write in {shown}, the folder of the control socket"), remedy)
+    } else {
+        return None;
+    };
+    Some(Finding::new(Level::Warning, "control.socket", text).remedy(remedy))
 }

@@ -3,6 +3,7 @@
 use super::*;
 use crate::config::{SourceFile, Sources, load};
 use crate::domain::RouteName;
+use crate::env::Env;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -277,7 +278,7 @@ fn a_comparison_with_what_the_connector_reads_as_empty_is_a_warning() {
 fn fields_that_only_one_request_takes_are_remarked() {
     let of = |line: &str| {
         let text = GOOD.replace("PhoneNumber1 =", &format!("{line}\nPhoneNumber1 ="));
-        remarks(&House::new().check(&text).settings.expect("nothing is wrong"))
+        remarks(&House::new().check(&text).settings.expect("nothing is wrong"), &Env::real())
     };
     let once = of("ReservedUsersUID = \"owner\"");
     assert_eq!(once.len(), 1, "{once:#?}");

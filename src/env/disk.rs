@@ -1,4 +1,4 @@
-//! How much room a disk has: the one place that asks.
+//! How much room a disk has, and whether it is ours to write on: the one place that asks.
 
 use super::Env;
 use std::path::Path;
@@ -14,6 +14,12 @@ impl Env {
         }
         let disk = rustix::fs::statvfs(folder)?;
         Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
+    }
+
+    /// Whether this process may make files in a folder.
+    pub fn may_write_in(&self, folder: &Path) -> bool {
+        use rustix::fs::Access;
+        rustix::fs::access(folder, Access::WRITE_OK | Access::EXEC_OK).is_ok()
     }
 
     /// The same surroundings on a disk with so much room.

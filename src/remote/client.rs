@@ -211,9 +211,12 @@ impl Inner {
     ) -> Result<Want, Failed> {
         // Two files, each with a new content at most: a token that changes faster than that is refused.
         let mut renewed = false;
-        // A lock is asked for all the same: whoever must not be called is worth a refusal more.
-        if context.class != CallClass::Lock && self.auth.rests(self.env.instant()) {
-            return Err(Failed::without_status(Fault::Unauthorized(self.auth.advice())));
+        if self.auth.rests(self.env.instant()) {
+            if context.class != CallClass::Lock {
+                return Err(Failed::without_status(Fault::Unauthorized(self.auth.advice())));
+            }
+            // A lock is asked for all the same, with every token: whoever must not be called is worth a refusal more.
+            self.auth.go_round();
         }
         for _ in 0..5 {
             let credential = self.credential(deadline).await?;
@@ -222,6 +225,9 @@ impl Inner {
                 signed.headers.insert(credential.name.clone(), credential.value.clone());
             }
             let tried = self.in_slot(context, signed, deadline, stream).await;
+            if let (Ok(_), Some(used)) = (&tried, &credential) {
+                self.auth.accepted(used);
+            }
             let Err(Failed { fault: Fault::Unauthorized(_), status }) = &tried else { return tried };
             let status = *status;
             let advice = || Failed { fault: Fault::Unauthorized(self.auth.advice()), status };

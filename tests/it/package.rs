@@ -30,6 +30,24 @@ fn unit(folder: &Path) -> PathBuf {
 }
 
 #[test]
+fn the_unit_makes_the_folder_of_the_socket_that_the_config_and_check_propose() {
+    let read = |path: &str| std::fs::read_to_string(root().join(path)).expect("a file");
+    let unit = read("systemd/dialbridge.service");
+    let value = |key: &str| {
+        unit.lines()
+            .find_map(|line| line.strip_prefix(key)?.strip_prefix('='))
+            .unwrap_or_else(|| panic!("no {key}"))
+    };
+    let proposed = format!("/run/{}/control.sock", value("RuntimeDirectory"));
+    for path in ["config/defaults.toml", "src/check/offline.rs"] {
+        assert!(read(path).contains(&proposed), "{path} proposes another place than {proposed}");
+    }
+    // The group gives commands, nobody else.
+    assert_eq!(value("RuntimeDirectoryMode"), "0750");
+    assert_eq!(value("RuntimeDirectoryPreserve"), "restart");
+}
+
+#[test]
 #[ignore = "needs systemd-analyze; the gate runs it"]
 fn systemd_understands_the_unit_and_finds_it_hardened() {
     let folder = tempfile::tempdir().expect("a folder");

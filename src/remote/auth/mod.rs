@@ -6,6 +6,7 @@
 
 mod file;
 mod oauth;
+mod round;
 
 pub use oauth::{ClientAuth, OAuth2};
 pub(super) use oauth::{Granted, error_code, granted};
@@ -13,18 +14,14 @@ pub(super) use oauth::{Granted, error_code, granted};
 use crate::domain::Problem;
 use file::read_token;
 use http::{HeaderName, HeaderValue};
+use round::{State, Token, Turn};
 use secrecy::{ExposeSecret as _, SecretString};
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 use tokio::time::Instant;
 
 /// Where systemd lays what it hands over to services (`$CREDENTIALS_DIRECTORY` lies below).
 const CREDENTIALS: &str = "/run/credentials";
-
-/// How long a side whose tokens were all refused is left alone, less than a schedule's minute: the other
-/// end may count failed log-ins.
-const REST: Duration = Duration::from_secs(50);
 
 /// Where the token goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,29 +66,6 @@ pub(super) struct Access {
     serial: u64,
 }
 
-struct State {
-    tokens: Vec<Token>,
-    current: usize,
-    /// Raised whenever another token is to be used: tells late 401s of the old one from new ones.
-    version: u64,
-    /// Every token was refused: nothing is sent with them until then.
-    rests_until: Option<Instant>,
-}
-
-struct Token {
-    file: Option<PathBuf>,
-    secret: SecretString,
-    /// Whether the side refused this very content.
-    dead: bool,
-}
-
-impl Token {
-    /// Whether its file could not be read yet.
-    fn is_missing(&self) -> bool {
-        self.secret.expose_secret().is_empty()
-    }
-}
-
 impl Access {
     pub(super) fn new(granted: Granted, now: Instant, of: u64, serial: u64) -> Self {
         Self { token: granted.token, renew_at: now + granted.renew_in, of, serial }
@@ -121,7 +95,7 @@ impl Auth {
 
     /// A token that does not change.
     pub fn fixed(scheme: AuthScheme, secret: SecretString) -> Self {
-        Self::with(scheme, String::new(), vec![Token { file: None, secret, dead: false }])
+        Self::with(scheme, String::new(), vec![Token::new(None, secret)])
     }
 
     /// Tokens from one file or two; `key` is the config key (`dialler.token_file`) for messages.
@@ -140,15 +114,11 @@ impl Auth {
         for file in files {
             match read_token(&scheme, key, file) {
                 Ok((secret, warning)) => {
-                    tokens.push(Token { file: Some(file.clone()), secret, dead: false });
+                    tokens.push(Token::new(Some(file.clone()), secret));
                     warnings.extend(warning);
                 }
                 Err(problem) => {
-                    tokens.push(Token {
-                        file: Some(file.clone()),
-                        secret: SecretString::default(),
-                        dead: true,
-                    });
+                    tokens.push(Token::new(Some(file.clone()), SecretString::default()));
                     errors.push(problem);
                 }
             }
@@ -167,13 +137,7 @@ impl Auth {
     }
 
     fn with(scheme: AuthScheme, key: String, tokens: Vec<Token>) -> Self {
-        let current = tokens.iter().position(|token| !token.dead).unwrap_or(0);
-        Self {
-            scheme,
-            key,
-            state: Mutex::new(State { tokens, current, version: 0, rests_until: None }),
-            access: tokio::sync::Mutex::default(),
-        }
+        Self { scheme, key, state: Mutex::new(State::new(tokens)), access: tokio::sync::Mutex::default() }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -184,19 +148,26 @@ impl Auth {
     /// again at the other end. A file that cannot be read keeps its old token.
     pub fn reload(&self) -> Reloaded {
         let found = self.read_again();
-        let mut state = self.state();
-        state.rests_until = None;
-        for token in &mut state.tokens {
-            token.dead = token.is_missing();
-        }
+        self.state().forget();
         found
     }
 
     /// Whether all tokens were refused so lately that asking with them again would only look like an
-    /// attack. A file with a new content ends that at once.
+    /// attack. A file with a new content ends that at once; when it ends by itself, the tokens are tried
+    /// anew, the first one first: what was refused may have been good all the time.
     pub(super) fn rests(&self, now: Instant) -> bool {
-        let rests = self.state().rests_until.is_some_and(|until| now < until);
+        let rests = self.state().rests(now);
         rests && !self.read_again().changed
+    }
+
+    /// All tokens may be tried once more, rest or no rest.
+    pub(super) fn go_round(&self) {
+        self.state().go_round();
+    }
+
+    /// The side believed this one.
+    pub(super) fn accepted(&self, used: &Credential) {
+        self.state().accept(used.version);
     }
 
     fn read_again(&self) -> Reloaded {
@@ -207,19 +178,13 @@ impl Auth {
             match read_token(&self.scheme, &self.key, file) {
                 Ok((secret, warning)) => {
                     found.warnings.extend(warning);
-                    if secret.expose_secret() != token.secret.expose_secret() {
-                        token.secret = secret;
-                        token.dead = false;
-                        found.changed = true;
-                    }
+                    found.changed |= token.replace(secret);
                 }
                 Err(problem) => found.warnings.push(problem),
             }
         }
         if found.changed {
-            state.rests_until = None;
-            state.version += 1;
-            state.current = state.tokens.iter().position(|token| !token.dead).unwrap_or(0);
+            state.renewed();
             tracing::info!(key = %self.key, "a new token was read");
         }
         found
@@ -301,15 +266,8 @@ impl Auth {
 
     /// After a 401: whether another token is there now (a changed file, else the second one).
     pub(super) fn refused(&self, used: &Credential, now: Instant) -> bool {
-        {
-            let mut state = self.state();
-            if state.version != used.version {
-                return true;
-            }
-            let current = state.current;
-            if let Some(token) = state.tokens.get_mut(current) {
-                token.dead = true;
-            }
+        if !self.state().refuse(used.version) {
+            return true;
         }
         if self.read_again().changed {
             return true;
@@ -319,22 +277,15 @@ impl Auth {
         if state.version != used.version {
             return true;
         }
-        let Some(other) = state.tokens.iter().position(|token| !token.dead) else {
-            state.rests_until = Some(now + REST);
-            return false;
-        };
-        let name = |index: usize| match &state.tokens[index].file {
-            Some(file) => file.display().to_string(),
-            None => "(fixed)".to_owned(),
-        };
-        tracing::warn!(
-            key = %self.key,
-            refused = %name(state.current),
-            now_used = %name(other),
-            "a token is refused, the other one is used from now on: replace the refused one"
-        );
-        state.current = other;
-        state.version += 1;
+        let Some(Turn { refused, now_used, first_time }) = state.turn(now) else { return false };
+        if first_time {
+            tracing::warn!(
+                key = %self.key,
+                %refused,
+                %now_used,
+                "a token is refused, the other one is used from now on: replace the refused one"
+            );
+        }
         true
     }
 
@@ -402,7 +353,6 @@ mod tests {
         assert!(!auth.refused(&auth.credential().unwrap(), Instant::now()), "both are dead");
         assert!(auth.advice().contains("first") && auth.advice().contains("second"), "{}", auth.advice());
         assert!(auth.rests(Instant::now()), "no token is left to ask with");
-        assert!(!auth.rests(Instant::now() + REST), "but it is asked again after a while");
         write(&dir, "second", "four");
         assert!(!auth.rests(Instant::now()), "a new content is taken without a word");
         assert_eq!(shown(&auth), "Bearer four");
@@ -410,6 +360,7 @@ mod tests {
         assert!(!auth.refused(&auth.credential().unwrap(), Instant::now()), "first is dead already");
         assert!(auth.rests(Instant::now()));
         assert!(!auth.reload().changed);
+        assert_eq!(shown(&auth), "Bearer three", "the first one first");
         assert!(!auth.rests(Instant::now()));
         assert_eq!(auth.refused_files(), [] as [PathBuf; 0]);
     }

@@ -182,3 +182,23 @@ async fn check_asks_both_sides_and_changes_nothing() {
     assert!(house.dialler.journal().writes().is_empty(), "check wrote");
     assert!(!house.ledger().exists(), "check made a ledger");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_socket_whose_folder_is_missing_is_said_before_the_daemon_does_not_start() {
+    let house = House::new(1).await;
+    house.write_config("\n[control]\nsocket = \"run/control.sock\"\n");
+    let folder = house.path("run");
+    for args in [&["check", "--offline"][..], &["check"]] {
+        house
+            .run(args)
+            .await
+            .expect(0)
+            .says(&format!("{}, the folder", folder.display()))
+            .says("is not there");
+    }
+    std::fs::create_dir(&folder).expect("a folder");
+    let ran = house.run(&["check", "--offline"]).await.expect(0);
+    assert!(!ran.said().contains("control socket"), "{}", ran.said());
+    let _daemon = house.daemon().await;
+    assert!(folder.join("control.sock").exists());
+}

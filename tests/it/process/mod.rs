@@ -23,6 +23,7 @@ mod output;
 mod plans;
 mod rotation;
 mod service;
+mod socket;
 mod status;
 mod surroundings;
 mod sync;

@@ -78,7 +78,7 @@ async fn a_stopped_process_gives_no_sign_of_life() {
 }
 
 /// Waits until the log says something.
-async fn until(house: &House, daemon: &Daemon, text: &str) {
+pub async fn until(house: &House, daemon: &Daemon, text: &str) {
     for _ in 0..3000 {
         if daemon.log().contains(text) {
             return;

@@ -48,6 +48,7 @@ mod stops;
 mod sweep_budget;
 mod switches;
 mod taken_over;
+mod tokens;
 mod told;
 mod unreadable;
 mod unseen;

@@ -271,6 +271,16 @@ impl World {
         self.dialler.set_tokens(&[token]);
     }
 
+    /// The dialler's token gets a second file beside it, and the program begins anew.
+    pub async fn second_token(&mut self, token: &str) {
+        let config = self.folder.path().join("dialbridge.toml");
+        let text = std::fs::read_to_string(&config).expect("a config");
+        write(&self.folder.path().join("dialler.second"), token);
+        write(&config, &text.replacen("\"dialler.token\"", "[\"dialler.token\", \"dialler.second\"]", 1));
+        self.settings = Arc::new(load(&config));
+        self.restart().await;
+    }
+
     /// Why route `leads` is stopped, in words.
     pub async fn stopped(&self) -> Option<String> {
         let row = self.ledger().route_show(LEADS.into()).await.expect("a route").expect("known");
