@@ -1,6 +1,4 @@
-//! The CRM: its port in domain words, and the adapter that a connector file drives.
-//!
-//! The write half (activities, field updates) is declared where results go back into the CRM.
+//! The CRM: its ports in domain words, one to read and one to write, and the adapters that a connector file drives.
 
 mod bundled;
 mod burst;
@@ -23,6 +21,7 @@ mod template;
 mod tests;
 mod times;
 mod walk;
+mod write;
 
 pub use bundled::{bundled, bundled_names};
 pub use call::{Called, Caller};
@@ -31,6 +30,7 @@ pub use extract::{Condition, Pointer, Test};
 pub use format::{ConnectorFile, IdType, RecordShape, TimeContract};
 pub use parse::parse;
 pub use times::TimeForm;
+pub use write::{CrmValues, CrmWrite, Safe, WriteContract};
 
 use crate::domain::{BadRecord, Record, RecordId, Timestamp};
 use crate::remote::CallError;

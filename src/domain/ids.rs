@@ -62,8 +62,38 @@ number_id!(/// A number from the ledger's one sequence of remote reads and write
     Seq);
 text_id!(/// A record's id exactly as the CRM wrote it (integers stay integers).
     RecordId);
+text_id!(/// An activity's id exactly as the CRM wrote it.
+    ActivityId);
 text_id!(/// A route's name in the config.
     RouteName);
+
+/// What a call is called in the CRM: the same text whenever the call is told, and no other call's.
+///
+/// A repeated create is known by it, and so is a call that this installation's ledger has forgotten. Letters,
+/// digits and `-` only, so that it fits any field and no query reads a part of it as a pattern.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct CallKey(String);
+
+impl CallKey {
+    /// The key of the dialler's history row. `instance` names the ledger: two installations that write into one CRM
+    /// may harvest diallers that count their rows alike.
+    pub fn new(instance: &str, call: HistoryId) -> Self {
+        let instance = instance.chars().filter(char::is_ascii_alphanumeric).take(12);
+        Self(format!("dialbridge-{}-{call}", instance.collect::<String>()))
+    }
+
+    /// The text itself.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for CallKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
 
 /// The join key: `[A-Za-z0-9.:-]`, 1 to 64 characters, never cut.
 ///
@@ -141,5 +171,18 @@ impl FoldedUserData {
     /// The folded text.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_key_of_a_call_is_one_call_s_of_one_installation_and_nothing_a_query_reads_a_pattern_in() {
+        let key = CallKey::new("9f%_86d0-81.e7c2 and more", HistoryId(4711));
+        assert_eq!(key.as_str(), "dialbridge-9f86d081e7c2-4711");
+        assert_ne!(key, CallKey::new("9f86d081e7c2", HistoryId(471)));
+        assert_ne!(key, CallKey::new("0f86d081e7c2", HistoryId(4711)));
     }
 }

@@ -27,8 +27,8 @@ pub use decision::{
 pub use desired::{Base, Desired, DesiredValue, Pair};
 pub use field::{FieldKind, FieldName, FieldSpec, Taken};
 pub use ids::{
-    CampaignId, ContactId, FoldedUserData, HistoryId, LinkId, OperationId, RecordId, RouteName, RunId, Seq,
-    UserData, UserDataError,
+    ActivityId, CallKey, CampaignId, ContactId, FoldedUserData, HistoryId, LinkId, OperationId, RecordId,
+    RouteName, RunId, Seq, UserData, UserDataError,
 };
 pub use moment::{CallTimes, ReadTime, TimeReading};
 pub use operation::{OperationKind, OperationState};
