@@ -11,7 +11,7 @@ use crate::jobs::JobError;
 use crate::jobs::campaigns::{WantedCampaign, pin_campaigns};
 use crate::jobs::harvest::{Brake, HarvestContext, HarvestReport, HarvestSettings, ToE164, harvest};
 use crate::jobs::identity::{self, Sides};
-use crate::ledger::{Counts, Ledger, LedgerError, RouteRow, RunEnd, RunStart, SweepKind};
+use crate::ledger::{CallReading, Counts, Ledger, LedgerError, RouteRow, RunEnd, RunStart, SweepKind};
 use crate::runtime::{Activator, Activity, Ask, Missing, Outcome, RunLog, Schedule};
 use std::sync::Arc;
 
@@ -42,6 +42,8 @@ impl HarvestActivity {
 
     async fn harvest(&self, ask: &Ask, noting: &Ledger) -> Result<Ended, JobError> {
         let cause = ask.cause;
+        // What an earlier one stored and could not look at: no pause and no failure of the dialler holds it up.
+        self.ledger.opt_outs_take(reading(&self.settings), None).await?;
         if cause != Ask::takeover().cause && self.paused().await? {
             let text = "paused: `dialbridge route resume` lets it go on".to_owned();
             return Ok(Ended { run: None, text, parked_new: false });
@@ -152,6 +154,22 @@ impl HarvestActivity {
     }
 }
 
+/// The words by which results are a no, as the config has them now; what is on the lists and waits is blocked before
+/// anything is sent.
+pub(super) async fn hear_opt_outs(ledger: &Ledger, settings: &Settings) -> Result<(), LedgerError> {
+    let words = settings.routes.values().map(|route| (route.id.clone(), route.opt_out_results.clone()));
+    ledger.opt_out_words_set(words.collect()).await?;
+    let heard = ledger.opt_outs_take(reading(settings), None).await?;
+    if heard > 0 {
+        tracing::info!(heard, "results of earlier calls said no: their records and numbers are blocked");
+    }
+    Ok(())
+}
+
+fn reading(settings: &Settings) -> CallReading {
+    CallReading { to_e164: to_e164(settings.dialler.country.clone()), zone: settings.dialler.time_zone }
+}
+
 /// How numbers in the dialler are read.
 pub(super) fn to_e164(country: Option<String>) -> Arc<ToE164> {
     Arc::new(move |number: &str| crate::mapping::dialler_number_to_e164(number, country.as_deref()))
@@ -168,6 +186,9 @@ fn harvested(report: &HarvestReport) -> String {
     text.push_str(&rest(report));
     if report.gone > 0 {
         text.push_str(&format!("; {} contacts gone", report.gone));
+    }
+    if report.opt_outs > 0 {
+        text.push_str(&format!("; {} results said no: who gave them is blocked", report.opt_outs));
     }
     if report.failed > 0 {
         text.push_str(&format!("; {} contacts could not be read and are tried again", report.failed));

@@ -2,7 +2,7 @@
 
 use super::Problems;
 use super::activities::{Common, DayActivity, PullActivity, PushActivity};
-use super::harvesting::{HarvestActivity, to_e164};
+use super::harvesting::{HarvestActivity, hear_opt_outs, to_e164};
 use super::upkeep::{LookActivity, UpkeepActivity};
 use crate::check::{BatchRead, CrmSettings, RouteSettings, Settings};
 use crate::control::{Control, Runners};
@@ -282,6 +282,7 @@ pub async fn build_on(
         };
         routes.insert(route.id.clone(), RoutePart { settings: route.clone(), pull });
     }
+    hear_opt_outs(&ledger, &settings).await?;
     let tracker = TaskTracker::new();
     let (next_due, push_due) = watch::channel(None);
     let rows = ledger.routes_list().await?;

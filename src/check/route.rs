@@ -7,6 +7,7 @@ use super::settings::RouteSettings;
 use crate::config::{NameOrNumber, RawConfig, RawRoute, Setting};
 use crate::dialler::CampaignRef;
 use crate::domain::policy::{AdoptConflict, Beside, Unblock, Vanished};
+use crate::domain::result_words::ResultWords;
 use crate::domain::{CampaignId, Problem, RouteName, suggest};
 use crate::mapping::numbers::Country;
 use crate::mapping::{Mapping, MappingSpec, TooLong};
@@ -67,6 +68,9 @@ pub(super) fn route(
         object: raw.object.as_ref().map(|text| text.value.clone()),
         client: client?,
         unblock: Unblock::parse(&raw.unblock.value)?,
+        opt_out_results: ResultWords::new(
+            raw.opt_out_results.iter().flat_map(|list| &list.value).map(String::as_str),
+        ),
         pull: raw.pull.value.clone(),
         harvest: raw.harvest.value.clone(),
         push: raw.push.value.clone(),

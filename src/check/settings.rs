@@ -6,6 +6,7 @@ use crate::dialler::jtel::{Paths, Release};
 use crate::domain::RouteName;
 use crate::domain::identity::Watch;
 use crate::domain::policy::{AdoptConflict, Beside, Foreign, Unblock, Vanished};
+use crate::domain::result_words::ResultWords;
 use crate::mapping::{Mapping, PhoneFormat};
 use crate::remote::http::HttpOptions;
 use chrono::NaiveTime;
@@ -122,6 +123,8 @@ pub struct RouteSettings {
     pub client: String,
     /// Who lifts a block of `block_if`.
     pub unblock: Unblock,
+    /// Results by which somebody says no.
+    pub opt_out_results: ResultWords,
     /// Cron of the pull, in `time_zone`.
     pub pull: String,
     /// Cron of the harvest, in `time_zone`.

@@ -163,6 +163,8 @@ sections! {
         block_if: String, Optional, Kind::Text;
         /// Who lifts a block that `block_if` made.
         unblock: String, Default, Kind::Choice(UNBLOCK);
+        /// Results by which somebody says no: by export key, by name, or as CAMPAIGN/CODE.
+        opt_out_results: Vec<String>, Optional, Kind::TextList;
         /// The join key's template.
         user_data: String, Optional, Kind::Text;
         /// Cron of the pull.

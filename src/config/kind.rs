@@ -35,6 +35,8 @@ pub enum Kind {
     Duration(u64, u64),
     /// A list of spans of time in a range, in seconds; at least one.
     Durations(u64, u64),
+    /// A list of texts, none of them empty.
+    TextList,
     /// A text, or a list of two (a secret that is being rotated).
     OneOrTwo,
     /// A name (text) or a number.
@@ -158,6 +160,9 @@ impl Kind {
                 (1..=2).contains(&list.len())
                     && list.iter().all(|item| matches!(item, RawValue::Text(text) if !text.trim().is_empty()))
             }
+            (Self::TextList, RawValue::List(list)) => {
+                list.iter().all(|item| matches!(item, RawValue::Text(text) if !text.trim().is_empty()))
+            }
             (Self::NameOrNumber, RawValue::Integer(number)) => *number > 0,
             (Self::Texts, RawValue::Texts(_)) => true,
             _ => false,
@@ -183,6 +188,7 @@ impl Kind {
             Self::Durations(least, most) => {
                 format!("a list of spans of time such as [\"1m\", \"2h\"], each {}", spans(least, most))
             }
+            Self::TextList => "a list of texts such as [\"one\", \"another\"], none of them empty".into(),
             Self::OneOrTwo => "the path of a file in quotes, or a list of two such paths".into(),
             Self::NameOrNumber => "a name in quotes, or a number above 0".into(),
             Self::Texts => "a table of texts (Name = \"expression\")".into(),
@@ -205,7 +211,7 @@ impl Kind {
                 Ok(number) => RawValue::Integer(number),
                 Err(_) => RawValue::Text(text.to_owned()),
             },
-            Self::Durations(..) | Self::Texts => return None,
+            Self::Durations(..) | Self::TextList | Self::Texts => return None,
         };
         self.accepts(&value).then_some(value)
     }
@@ -320,6 +326,21 @@ mod tests {
         }
         assert!(Kind::Number(0.1, 10.0).accepts(&RawValue::Integer(10)));
         assert!(!Kind::Number(0.1, 10.0).accepts(&RawValue::Number(f64::NAN)));
+    }
+
+    #[test]
+    fn a_list_of_texts_is_a_list_also_where_it_is_one() {
+        let list = |items: &[&str]| {
+            RawValue::List(items.iter().map(|item| RawValue::Text((*item).into())).collect())
+        };
+        assert!(
+            Kind::TextList.accepts(&list(&[])) && Kind::TextList.accepts(&list(&["DO_NOT_CALL", "538/5383"]))
+        );
+        let number = RawValue::List(vec![RawValue::Integer(5383)]);
+        for wrong in [RawValue::Text("DO_NOT_CALL".into()), list(&["DO_NOT_CALL", " "]), number] {
+            assert!(!Kind::TextList.accepts(&wrong), "{wrong:?}");
+        }
+        assert_eq!(Kind::TextList.parse_variable("[\"DO_NOT_CALL\"]"), None);
     }
 
     #[test]

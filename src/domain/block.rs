@@ -51,7 +51,7 @@ pub struct Block {
     pub subject: BlockSubject,
     /// Why.
     pub reason: Reason,
-    /// Who or what wrote it: `crm:ROUTE`, `companion:NAME`, `operator`, `file:NAME`, `result`.
+    /// Who or what wrote it: `crm:ROUTE`, `companion:NAME`, `operator`, `file:NAME`, `result:ROUTE`.
     pub source: String,
     /// Since when.
     pub since: Timestamp,

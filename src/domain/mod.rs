@@ -15,6 +15,7 @@ pub mod policy;
 pub mod problem;
 pub mod reason;
 pub mod record;
+pub mod result_words;
 pub mod suggest;
 
 pub use block::{Block, BlockSubject, RecordKey};

@@ -46,6 +46,8 @@ reason_codes! {
     Blocked = "blocked", "must not be called: {subject} is blocked ({why})";
     /// A person blocked it.
     BlockedByHand = "blocked_by_hand", "must not be called: {text}";
+    /// A result of a call was one of the route's `opt_out_results`.
+    SaidNoInCall = "said_no_in_call", "said no in call {call} of {date}: {result}";
     /// A person locked the contact.
     LockedByHand = "locked_by_hand", "locked by hand: {text}";
     /// A person asked for this operation.
@@ -198,9 +200,9 @@ impl Reason {
     /// counts stay.
     #[must_use]
     pub fn redacted(&self) -> Self {
-        const STAY: [&str; 17] = [
+        const STAY: [&str; 18] = [
             "field", "fields", "key", "name", "length", "max", "sent", "answered", "contact", "contacts",
-            "campaign", "record", "route", "count", "days", "status", "times",
+            "campaign", "record", "route", "count", "days", "status", "times", "call",
         ];
         let params = self.params.iter().map(|(name, value)| {
             let stays =

@@ -2,7 +2,7 @@
 
 use super::history::ReadContext;
 use super::sql::{get_time, json, time};
-use super::{Ledger, LedgerError};
+use super::{Ledger, LedgerError, results_due};
 use crate::domain::{CallTimes, CampaignId, ContactId, HistoryId, ReadTime, TimeReading, Timestamp};
 use rusqlite::{OptionalExtension as _, Transaction, named_params};
 use serde_json::{Map, Value};
@@ -100,6 +100,7 @@ pub(super) fn store_call(
         .optional()?;
     let Some((revision, hash, old_row, resolved)) = old else {
         insert_call(tx, contact, link, row, context, now)?;
+        results_due::enter(tx, row.id)?;
         return Ok(Stored::New);
     };
     // A field that an answer leaves out says nothing: history and batch read do not show the same set.
@@ -132,6 +133,7 @@ pub(super) fn store_call(
         ":run": context.run.0, ":link": link,
     })?;
     set_times(tx, row)?;
+    results_due::enter(tx, row.id)?;
     Ok(Stored::Changed)
 }
 
@@ -236,6 +238,10 @@ pub(super) fn learn_code(
     code: &ResultCode,
     now: Timestamp,
 ) -> rusqlite::Result<()> {
+    let known: Option<(Option<String>, Option<String>)> = tx
+        .prepare_cached("SELECT name, export_key FROM result_codes WHERE campaign_id = ?1 AND code = ?2")?
+        .query_row((campaign.0, code.code), |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
     // Seen again on the same day and unchanged: nothing is written.
     tx.prepare_cached(
         "INSERT INTO result_codes (campaign_id, code, name, export_key, done, aborted, delay, appointment, first_seen,
@@ -260,5 +266,8 @@ pub(super) fn learn_code(
         code.appointment,
         time(now),
     ))?;
-    Ok(())
+    if known.is_some_and(|(name, key)| name == code.name && key == code.export_key) {
+        return Ok(());
+    }
+    results_due::enter_code(tx, campaign, code.code)
 }

@@ -13,7 +13,7 @@ mod read;
 mod sight;
 mod sweep;
 
-pub use sight::ToE164;
+pub use crate::ledger::ToE164;
 pub(in crate::jobs) use sight::{carries_result, fingerprint, is_dialler_owned};
 
 use super::JobError;
@@ -22,7 +22,7 @@ use crate::domain::policy::Job;
 use crate::domain::{CampaignId, RunId, Seq, Timestamp};
 use crate::env::Env;
 use crate::ledger::{
-    Counts, HarvestRules, LastList, Ledger, RunEnd, RunStart, Share, SweepCounts, SweepKind,
+    CallReading, Counts, HarvestRules, LastList, Ledger, RunEnd, RunStart, Share, SweepCounts, SweepKind,
 };
 use budget::Plan;
 use chrono::TimeDelta;
@@ -52,6 +52,13 @@ pub struct HarvestContext {
     pub next_due: Option<Timestamp>,
     /// `schedule`, `hand`, `start` or `hint`.
     pub cause: &'static str,
+}
+
+impl HarvestContext {
+    /// How what a call carries is read.
+    fn reading(&self) -> CallReading {
+        CallReading { to_e164: self.to_e164.clone(), zone: self.zone }
+    }
 }
 
 /// The harvest's settings.
@@ -128,6 +135,8 @@ pub struct HarvestReport {
     pub failed: i64,
     /// Rows with a time that does not exist in the configured zone: the zone is wrong.
     pub times_in_gap: i64,
+    /// Results by which somebody said no, found in this run.
+    pub opt_outs: i64,
 }
 
 /// Harvests one campaign: sweep (or, while the list rests, who is likely to move), due list, audit. Whatever was

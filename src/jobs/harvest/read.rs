@@ -48,6 +48,7 @@ pub(super) struct Tally {
     pub(super) gone: i64,
     pub(super) failed: i64,
     pub(super) in_gap: i64,
+    pub(super) opt_outs: i64,
 }
 
 impl Tally {
@@ -62,6 +63,7 @@ impl Tally {
         self.gone += other.gone;
         self.failed += other.failed;
         self.in_gap += other.in_gap;
+        self.opt_outs += other.opt_outs;
     }
 
     /// Adds it to what the run reports.
@@ -90,6 +92,7 @@ impl Tally {
         report.gone += self.gone;
         report.failed += self.failed;
         report.times_in_gap += self.in_gap;
+        report.opt_outs += self.opt_outs;
     }
 }
 
@@ -262,6 +265,8 @@ impl Pass<'_> {
             rules: self.ctx.settings.rules.clone(),
         };
         let stored = self.ctx.ledger.history_store(reads, context).await?;
+        // Now and not at the harvest's end: that may be long after, and the locks go out beside it.
+        tally.opt_outs += self.ctx.ledger.opt_outs_take(self.ctx.reading(), Some(self.run)).await?;
         tally.calls_new += stored.calls_new;
         tally.calls_changed += stored.calls_changed;
         tally.not_adding_up += stored.not_adding_up;

@@ -8,9 +8,6 @@ use crate::ledger::ContactSeen;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-/// Turns a number as the dialler writes it into E.164; `None` for what is no number.
-pub type ToE164 = dyn Fn(&str) -> Option<String> + Send + Sync;
-
 /// Whether only the dialler and its agents write a field: counters, causes, results, dates of the next try,
 /// follow-ups and reservations. The mapped fields are the CRM's, and changing one of them costs no history.
 ///

@@ -19,6 +19,7 @@ mod kill_random;
 mod log;
 mod names;
 mod network;
+mod opt_outs;
 mod output;
 mod plans;
 mod rotation;

@@ -37,6 +37,7 @@ mod narrowed;
 mod notes;
 mod numbers;
 mod objections;
+mod opt_outs;
 mod outage;
 mod paging;
 mod refresh;
