@@ -2,6 +2,7 @@
 
 mod connectors;
 mod crm;
+mod crm_writes;
 mod documents;
 mod harvest;
 mod jtel;
