@@ -12,6 +12,7 @@ mod phones;
 mod process;
 mod push;
 mod real_odoo;
+mod real_odoo_writes;
 mod requirements;
 mod scenarios;
 mod simulation;
