@@ -161,13 +161,15 @@ pub(super) fn block_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<Block> {
 }
 
 /// The last recorded result over all contacts the link ever had; a code whose type is unknown counts as
-/// final (users 4).
+/// final (users 4). A reset of ours is a person's word, with a reason: what was known before it stands no
+/// longer. What we learn after it does, whenever the call was.
 pub(super) fn last_result(connection: &Connection, link: LinkId) -> rusqlite::Result<LastResult> {
     let found: Option<Option<i64>> = connection
         .prepare_cached(
             "SELECT CASE WHEN t.done = 1 OR t.aborted = 1 THEN 1 WHEN t.delay = 1 OR t.appointment = 1 THEN 0 END
              FROM calls c LEFT JOIN result_codes t ON t.campaign_id = c.campaign_id AND t.code = c.result_code
              WHERE c.link_id = ?1 AND c.result_code IS NOT NULL
+               AND c.changed_at > coalesce((SELECT reset_at FROM contacts k WHERE k.contact_id = c.contact_id), '')
              ORDER BY coalesce(c.started_at, c.first_seen_at) DESC, c.history_id DESC LIMIT 1",
         )?
         .query_row(params![link.0], |row| row.get(0))

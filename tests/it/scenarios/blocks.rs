@@ -387,6 +387,36 @@ async fn is_nobody_with_a_final_result_made_callable_by_itself() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn does_a_final_result_stand_that_a_person_has_reset() {
+    for gone_meanwhile in [true, false] {
+        let world = World::usual().await;
+        let id = world.record("Ada");
+        world.sync_all().await;
+        let contact = ContactId(world.contact(id).id);
+        let short = Duration::from_secs(1);
+        let mut plan = CallPlan::new(Outcome::Answered).result("NO_INTEREST", short);
+        (plan.ring, plan.talk, plan.row_delay) = (short, short, short);
+        assert!(world.dialler.call(contact.0, plan));
+        world.live(minutes(20)).await;
+        if gone_meanwhile {
+            world.editor().archive(id, true);
+            world.live(minutes(2)).await;
+        }
+        let anew =
+            Command::Contact { contact, act: ContactAct::Reset, reason: "she asks for a call".to_owned() };
+        assert_eq!(world.command(anew).await.0, End::Done);
+        world.live(minutes(2)).await;
+        assert_eq!(world.locked(id), gone_meanwhile);
+        for archived in [true, false] {
+            world.editor().archive(id, archived);
+            world.live(minutes(2)).await;
+            assert_eq!(world.locked(id), archived, "{gone_meanwhile}\n{}", world.story().await);
+        }
+        world.assert_at_rest().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn is_no_blocked_number_taken_over_from_another_campaign() {
     let world = two_routes().await;
     let ada = world.record("Ada");

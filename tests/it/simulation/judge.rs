@@ -452,20 +452,25 @@ async fn every_call_is_known(life: &Life, past: &Past, wrong: &mut Vec<String>) 
         .map(|call| (call.call.0, call.result_code))
         .collect();
     let swept: BTreeSet<i64> = if winback(life) { [CAMPAIGN, OTHER].into() } else { [CAMPAIGN].into() };
-    let rows: Vec<(i64, Option<i64>)> = life.world.dialler.read(|state| {
+    let rows: Vec<(i64, i64, Option<i64>)> = life.world.dialler.read(|state| {
         let ours = state.contacts().filter(|contact| {
             swept.contains(&contact.campaign) && contact.user_data.as_deref().and_then(record_of).is_some()
         });
-        ours.flat_map(|contact| state.rows(contact.id).iter().map(|row| (row.id, row.result))).collect()
+        ours.flat_map(|contact| state.rows(contact.id).iter().map(|row| (contact.id, row.id, row.result)))
+            .collect()
     });
     // The audit's round takes an hour; a result that is younger may still be on its way.
     let settled = life.world.now() - TimeDelta::hours(2);
-    for (row, result) in &rows {
-        let young = past.results.get(row).is_some_and(|at| *at > settled);
+    for (contact, row, result) in &rows {
+        let recorded = past.results.get(row);
+        // Not in what was read of the journal: recorded while this was being judged.
+        let young = recorded.is_none_or(|at| *at > settled);
         match known.get(row) {
-            None => wrong.push(format!("call {row} is not in the ledger")),
+            None => wrong.push(format!("call {row} of contact {contact} is not in the ledger")),
             Some(stored) if stored != result && !young => {
-                wrong.push(format!("call {row} has result {result:?}, in the ledger {stored:?}"));
+                wrong.push(format!(
+                    "call {row} of contact {contact} has result {result:?} since {recorded:?}, in the ledger {stored:?}"
+                ));
             }
             Some(_) => {}
         }

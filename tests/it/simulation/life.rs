@@ -3,7 +3,7 @@
 use super::truth::{Door, Objection, Truth};
 use crate::support::world::{CAMPAIGN, Setup, WINBACK, World, key, minutes, seconds};
 use dialbridge::control::{Command, ContactAct, Parked};
-use dialbridge::domain::ContactId;
+use dialbridge::domain::{ContactId, Timestamp};
 use dialbridge::sim::dialler::config::{
     BatchUnknown, ListBuild, NotFound, PhoneForm, Release, UserDataMatch, UserDataScope,
 };
@@ -23,6 +23,8 @@ pub struct Life {
     pub truth: Truth,
     rng: fastrand::Rng,
     named: u64,
+    /// Until when a fault of the dialler delays effects.
+    delayed_until: Timestamp,
 }
 
 impl Life {
@@ -30,7 +32,8 @@ impl Life {
     pub async fn new(seed: u64) -> Self {
         let mut rng = fastrand::Rng::with_seed(seed);
         let world = World::new(setup(seed, &mut rng)).await;
-        let mut life = Self { world, truth: Truth::default(), rng, named: 0 };
+        let delayed_until = world.now();
+        let mut life = Self { world, truth: Truth::default(), rng, named: 0, delayed_until };
         for _ in 0..RECORDS {
             life.create();
         }
@@ -223,9 +226,24 @@ impl Life {
     /// A fault of the dialler for a while: everywhere but on locks.
     fn fault(&mut self) {
         let until = self.world.now() + chrono::TimeDelta::seconds(self.rng.i64(20..900));
-        let rule = Rule::new(self.action()).chance(0.3 + 0.7 * self.rng.f64());
+        let action = self.one_delay(until);
+        let rule = Rule::new(action).chance(0.3 + 0.7 * self.rng.f64());
         let rule = self.place(rule);
         self.world.dialler.faults().add(rule.between(self.world.now(), until));
+    }
+
+    /// Delays add up, and what takes effect after the quiet time (60 s after our time-out) is promised by nobody:
+    /// one of them at a time.
+    fn one_delay(&mut self, until: Timestamp) -> Action {
+        let now = self.world.now();
+        match self.action() {
+            action if !delays(&action) => action,
+            _ if now < self.delayed_until => Action::Reset(Effect::Done),
+            action => {
+                self.delayed_until = until;
+                action
+            }
+        }
     }
 
     /// Where a fault strikes.
@@ -286,6 +304,16 @@ impl Life {
             7 => Action::Truncate { clean: self.rng.bool() },
             _ => Action::ContradictingStatus,
         }
+    }
+}
+
+fn delays(action: &Action) -> bool {
+    match action {
+        Action::Latency { .. } => true,
+        Action::Reset(effect) | Action::Status { effect, .. } | Action::Html(effect) => {
+            matches!(effect, Effect::Late(_))
+        }
+        _ => false,
     }
 }
 
