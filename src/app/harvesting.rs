@@ -43,7 +43,7 @@ impl HarvestActivity {
     async fn harvest(&self, ask: &Ask, noting: &Ledger) -> Result<Ended, JobError> {
         let cause = ask.cause;
         // What an earlier one stored and could not look at: no pause and no failure of the dialler holds it up.
-        self.ledger.opt_outs_take(reading(&self.settings), None).await?;
+        block_who_said_no(&self.ledger, &self.settings).await?;
         if cause != Ask::takeover().cause && self.paused().await? {
             let text = "paused: `dialbridge route resume` lets it go on".to_owned();
             return Ok(Ended { run: None, text, parked_new: false });
@@ -159,6 +159,11 @@ impl HarvestActivity {
 pub(super) async fn hear_opt_outs(ledger: &Ledger, settings: &Settings) -> Result<(), LedgerError> {
     let words = settings.routes.values().map(|route| (route.id.clone(), route.opt_out_results.clone()));
     ledger.opt_out_words_set(words.collect()).await?;
+    block_who_said_no(ledger, settings).await
+}
+
+/// What was stored and not looked at yet: a run that broke off, a new word, a contact that has come to be a record's.
+async fn block_who_said_no(ledger: &Ledger, settings: &Settings) -> Result<(), LedgerError> {
     let heard = ledger.opt_outs_take(reading(settings), None).await?;
     if heard > 0 {
         tracing::info!(heard, "results of earlier calls said no: their records and numbers are blocked");

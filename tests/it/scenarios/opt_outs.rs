@@ -94,6 +94,22 @@ async fn is_whoever_says_no_locked_everywhere_within_a_minute_while_the_crm_is_d
 }
 
 #[tokio::test(start_paused = true)]
+async fn is_a_no_in_a_call_for_one_client_none_to_another() {
+    let neighbours = WINBACK.replace("only_if", "client = \"neighbour\"\nonly_if").leak();
+    let world = World::new(Setup { more: neighbours, ..heard() }).await;
+    let (ada, her_husband) = (world.record("Ada"), world.record("Bert"));
+    let phone = world.editor().field(ada, "phone").expect("a number");
+    world.editor().edit(her_husband, json!({ "phone": phone }));
+    world.sync_all().await;
+    says(&world, world.contact(ada).id, "DO_NOT_CALL");
+    world.live(minutes(11)).await;
+    assert!(world.locked(her_husband));
+    for id in [ada, her_husband] {
+        assert!(!world.dialler.contacts_with(&format!("winback-{id}"))[0].locked, "{id}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn is_nobody_brought_in_anew_who_said_no() {
     let world = World::new(heard()).await;
     let ada = world.record("Ada");
@@ -267,4 +283,20 @@ async fn does_a_harvest_that_hangs_and_fails_hold_up_whom_it_has_read() {
     world.dialler.faults().clear();
     world.live(minutes(11)).await;
     assert_eq!(locked(), 130);
+}
+
+#[tokio::test(start_paused = true)]
+async fn does_what_was_lifted_before_a_contact_was_ours_stay_lifted() {
+    let world = World::new(heard()).await;
+    let ada = key(1);
+    let theirs = [("Name", "Ada"), ("UserData", ada.as_str()), ("PhoneNumber1", "493077701")];
+    let contact = world.dialler.put(CAMPAIGN, &theirs);
+    says(&world, contact, "DO_NOT_CALL");
+    world.live(minutes(11)).await;
+    assert_eq!(blocked(&world).await.len(), 1);
+    lift_everything(&world).await;
+    let id = world.record("Ada");
+    world.live(minutes(11)).await;
+    assert_eq!(world.contact(id).id, contact, "it is taken over");
+    assert_eq!(blocked(&world).await, Vec::<String>::new());
 }
