@@ -53,6 +53,8 @@ pub(super) struct Common {
     pub ledger: Ledger,
     pub dialler: Arc<JtelClient>,
     pub sides: Sides,
+    /// Names this ledger to the CRM.
+    pub instance: Arc<str>,
 }
 
 fn noting(pull: &PullContext, log: &RunLog) -> PullContext {

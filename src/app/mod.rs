@@ -21,6 +21,7 @@ mod identity;
 mod logging;
 mod service;
 mod upkeep;
+mod write_back;
 
 pub use crate::check::Settings;
 use crate::domain::Problem;

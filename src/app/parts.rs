@@ -2,11 +2,12 @@
 
 use super::Problems;
 use super::activities::{Common, DayActivity, PullActivity, PushActivity};
-use super::harvesting::{HarvestActivity, to_e164};
+use super::harvesting::{HarvestActivity, harvest_units, to_e164};
 use super::upkeep::{LookActivity, UpkeepActivity};
+use super::write_back;
 use crate::check::{BatchRead, CrmSettings, RouteSettings, Settings};
 use crate::control::{Control, Runners};
-use crate::crm::{self, Connector, CrmRead};
+use crate::crm::{self, Connector, CrmRead, CrmWrite};
 use crate::dialler::CampaignRef;
 use crate::dialler::jtel::{self, JtelClient, JtelConfig};
 use crate::domain::policy::RouteState;
@@ -52,6 +53,8 @@ pub struct RoutePart {
     pub settings: RouteSettings,
     /// What pulls.
     pub pull: PullContext,
+    /// What calls are told to, where the connector has a write half.
+    pub told: Option<Arc<dyn CrmWrite>>,
 }
 
 /// The program, built.
@@ -244,6 +247,7 @@ pub async fn build_on(
 ) -> anyhow::Result<Parts> {
     super::identity::begin(&ledger, &settings, &env).await?;
     ledger.runs_mark_interrupted().await?;
+    write_back::begin(&ledger, &settings, &env).await?;
     ledger.foreign_set(settings.foreign).await?;
     let sides = sides(&settings, &env, transports, Some(&ledger))?;
     let watched = super::identity::watched(&settings);
@@ -261,6 +265,8 @@ pub async fn build_on(
         };
         // A route that this ledger does not know begins by deciding without sending.
         ledger.route_register(facts, RouteState::Dry).await?;
+        write_back::register(&ledger, route).await?;
+        let told = connector.writer().map(|writer| Arc::new(writer) as Arc<dyn CrmWrite>);
         let version = sides.versions.get(&route.id).map_or("", String::as_str);
         let pull = PullContext {
             ledger: ledger.clone(),
@@ -280,13 +286,14 @@ pub async fn build_on(
             }),
             sides: watched.clone(),
         };
-        routes.insert(route.id.clone(), RoutePart { settings: route.clone(), pull });
+        routes.insert(route.id.clone(), RoutePart { settings: route.clone(), pull, told });
     }
     let tracker = TaskTracker::new();
     let (next_due, push_due) = watch::channel(None);
     let rows = ledger.routes_list().await?;
     let pinned = rows.into_iter().filter_map(|row| Some((row.route, row.campaign?))).collect();
     let common = Common {
+        instance: ledger.instance().await?.unwrap_or_default().into(),
         settings: settings.clone(),
         env: env.clone(),
         ledger: ledger.clone(),
@@ -356,6 +363,7 @@ fn runners(
             (name.clone(), Activator::start(&format!("day {name}"), env, tracker, Arc::new(activity)))
         })
         .collect();
+    let write_backs = write_back::runners(common, routes, tracker);
     let harvests = harvest_units(&wanted, pinned)
         .into_iter()
         .map(|(campaign, served)| {
@@ -364,31 +372,12 @@ fn runners(
                 CampaignRef::Name(name) => format!("harvest {name}"),
             };
             let wanted = wanted.iter().filter(|want| served.contains(&want.route)).cloned().collect();
-            let activity = HarvestActivity::new(common, wanted, push.clone());
+            let told = served.iter().filter_map(|route| write_backs.get(route).cloned()).collect();
+            let activity = HarvestActivity::new(common, wanted, push.clone(), told);
             (served, Activator::start(&name, env, tracker, Arc::new(activity)))
         })
         .collect();
-    Runners { pulls, days, push: Some(push), harvests }
-}
-
-/// The unit of harvest is the campaign: two routes on one campaign must not read it twice (semantics 18), also where
-/// one names it by its name and one by its number.
-fn harvest_units(
-    wanted: &[WantedCampaign],
-    pinned: &BTreeMap<RouteName, CampaignId>,
-) -> Vec<(CampaignRef, Vec<RouteName>)> {
-    let mut units: Vec<(CampaignRef, Vec<RouteName>)> = Vec::new();
-    for want in wanted {
-        let id = pinned.get(&want.route);
-        let same = |(campaign, routes): &&mut (CampaignRef, Vec<RouteName>)| {
-            *campaign == want.campaign || id.is_some() && routes.iter().any(|route| pinned.get(route) == id)
-        };
-        match units.iter_mut().find(same) {
-            Some((_, routes)) => routes.push(want.route.clone()),
-            None => units.push((want.campaign.clone(), vec![want.route.clone()])),
-        }
-    }
-    units
+    Runners { pulls, days, push: Some(push), harvests, write_backs }
 }
 
 #[cfg(test)]

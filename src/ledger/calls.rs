@@ -2,7 +2,7 @@
 
 use super::history::ReadContext;
 use super::sql::{get_time, json, time};
-use super::{Ledger, LedgerError};
+use super::{Ledger, LedgerError, write_back};
 use crate::domain::{CallTimes, CampaignId, ContactId, HistoryId, ReadTime, TimeReading, Timestamp};
 use rusqlite::{OptionalExtension as _, Transaction, named_params};
 use serde_json::{Map, Value};
@@ -100,6 +100,7 @@ pub(super) fn store_call(
         .optional()?;
     let Some((revision, hash, old_row, resolved)) = old else {
         insert_call(tx, contact, link, row, context, now)?;
+        write_back::want(tx, row.id, now)?;
         return Ok(Stored::New);
     };
     // A field that an answer leaves out says nothing: history and batch read do not show the same set.
@@ -132,6 +133,7 @@ pub(super) fn store_call(
         ":run": context.run.0, ":link": link,
     })?;
     set_times(tx, row)?;
+    write_back::want(tx, row.id, now)?;
     Ok(Stored::Changed)
 }
 

@@ -3,7 +3,7 @@
 
 use super::sent_numbers;
 use super::sql::{self, json, time};
-use super::waves;
+use super::{waves, write_back};
 use crate::domain::{
     Base, CampaignId, ContactId, Decision, Intent, LinkId, OperationKind, Reason, ReasonCode, RecordId,
     RouteName, RunId, Timestamp, UserData, Verdict, Wish,
@@ -149,7 +149,7 @@ pub(super) fn join_contact(
     .execute((link.0, contact.0, &now, how))?;
     tx.prepare_cached("UPDATE calls SET link_id = ?1 WHERE contact_id = ?2 AND link_id IS NULL")?
         .execute((link.0, contact.0))?;
-    Ok(())
+    write_back::want_all_of(tx, link, at)
 }
 
 /// What waits and only states a wish is replaced by the newest one; a parked operation too, once a new

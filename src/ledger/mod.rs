@@ -70,6 +70,8 @@ mod prune;
 mod pull;
 mod readers;
 mod record_store;
+mod results;
+mod results_words;
 mod route_state;
 mod routes;
 mod runs;
@@ -89,6 +91,9 @@ mod views;
 mod waits;
 mod waves;
 mod words;
+mod write_back;
+mod write_back_end;
+mod write_back_take;
 mod writer;
 
 pub use crate::domain::Counts;
@@ -138,6 +143,7 @@ pub use plan_view::{
     AsideGroup, PlanExample, PlanField, PlanFieldCount, PlanGroup, PlanPart, PlanView, WavePlan,
 };
 pub use pull::{Basis, BlockWord, KnownRecord, PageStore, PulledRecord};
+pub use results::{CodeSeen, Results, ResultsBalance, Untold, UntoldCount};
 pub use route_state::{Changed, NewState, Pilot, StateChange, StateNow};
 pub use routes::{RouteFacts, RouteRow};
 pub use runs::{RunEnd, RunRow, RunStart};
@@ -151,3 +157,5 @@ pub use views::{CallFilter, CallView};
 pub use waits::{Waiting, WaitsFor};
 pub use waves::{WaveDecided, WaveRow, WaveWord};
 pub use words::Said;
+pub use write_back_end::{TellEnd, Tried};
+pub use write_back_take::{Backlog, TellFacts, ToTell};

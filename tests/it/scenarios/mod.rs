@@ -53,3 +53,4 @@ mod told;
 mod unreadable;
 mod unseen;
 mod updated_by_hand;
+mod write_back;
