@@ -7,6 +7,7 @@ use super::decisions::{Cause, insert_operation, next_generation};
 use super::drip::{Drip, Today};
 use super::hand_acts::delete_over;
 use super::leased::{Leased, read};
+use super::overtaken::{self, Standing};
 use super::route_state::choose_pilots;
 use super::sql::{json, time};
 use super::{Ledger, LedgerError, sent_numbers};
@@ -66,7 +67,7 @@ pub struct LeaseBatch {
     pub leased: Vec<Leased>,
     /// Taken, and nothing was left to send.
     pub refused: i64,
-    /// Taken, and replaced by another kind or no longer wished.
+    /// Taken, and replaced by another kind, no longer wished or overtaken by a final result.
     pub superseded: i64,
     /// Where the next lease goes on; `None` when the queue was passed through.
     pub next: Option<QueuePlace>,
@@ -261,6 +262,13 @@ fn lease_one(
             Reason::new(ReasonCode::FieldsMapped).with("record", mapped.record).with("route", mapped.route);
         batch.refused += 1;
         return finish_unsent(tx, id, "refused", &reason, now);
+    }
+    match overtaken::judge(tx, &operation, now)? {
+        Standing::Stands => {}
+        Standing::Overtaken => {
+            batch.superseded += 1;
+            return Ok(());
+        }
     }
     match (order.plan)(operation.kind, given, &operation.view, operation.clearing) {
         Plan::Send(values) => {

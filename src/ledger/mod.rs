@@ -60,6 +60,7 @@ mod migrate;
 mod next_due;
 mod notes;
 mod open;
+mod overtaken;
 mod overwritten;
 mod parked;
 mod passes;
