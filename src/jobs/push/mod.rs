@@ -8,6 +8,7 @@ mod answered;
 mod brake;
 mod daily;
 mod delete;
+mod fate;
 mod given;
 mod index;
 mod lock_lane;

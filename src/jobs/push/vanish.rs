@@ -2,7 +2,7 @@
 //! over the whole tenant, before anything is concluded.
 
 use super::PushContext;
-use super::send::Fate;
+use super::fate::Fate;
 use crate::domain::{Contact, ContactId, OperationKind, Reason, ReasonCode};
 use crate::jobs::JobError;
 use crate::ledger::{Ending, Leased};

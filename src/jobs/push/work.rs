@@ -1,6 +1,6 @@
 //! The loop of everything but locks: settle, meet, lease, send, and once more while there is something.
 
-use super::send::{Fate, Sent};
+use super::fate::{Fate, Sent};
 use super::storing::Storing;
 use super::{DailyLimit, PushRoute, Work, brake, plan, quiet};
 use crate::domain::{OperationId, Reason, ReasonCode, RecordId, RouteName};
@@ -186,16 +186,7 @@ impl Work<'_> {
 
     /// Counts what became of an operation; answers why the pass must stop, if it must.
     async fn account(&self, sent: Sent, pass: &mut Pass) -> Option<JobError> {
-        self.count(|counts| match &sent.fate {
-            Fate::Done => counts.done += 1,
-            Fate::Refused => counts.refused += 1,
-            Fate::Uncertain => counts.uncertain += 1,
-            Fate::PutBack | Fate::TooOld(_) => counts.put_back += 1,
-            Fate::Parked { .. } => {
-                counts.parked += 1;
-                counts.parked_new += 1;
-            }
-        });
+        self.count(|counts| sent.fate.count(counts));
         let Some(route) = sent.route else { return sent.stop };
         match sent.fate {
             Fate::TooOld(record) => pass.too_old.entry(route).or_default().push(record),
