@@ -16,6 +16,7 @@ mod lock_probe;
 mod locks;
 mod meet;
 pub mod outcome;
+mod pass;
 mod pinned;
 pub mod plan;
 mod resting;
