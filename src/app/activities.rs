@@ -1,5 +1,6 @@
 //! The jobs as activities of runners: each run ends in one line for people.
 
+use super::harvesting::to_e164;
 use super::limits::daily_limits;
 use super::parts::RoutePart;
 use crate::check::Settings;
@@ -213,6 +214,7 @@ impl PushActivity {
             env: self.env.clone(),
             read: self.dialler.clone(),
             write: self.dialler.clone(),
+            to_e164: to_e164(self.settings.dialler.country.clone()),
             routes: Arc::new(routes),
             wanted: self.wanted.clone(),
             refresher: Arc::new(ByPull(

@@ -1,5 +1,6 @@
 //! `try`: reads one record under one route and shows what would happen.
 
+use super::harvesting::to_e164;
 use super::parts::{RealTransports, sides};
 use crate::crm::CrmRead as _;
 use crate::dialler::jtel::ShownRequest;
@@ -7,6 +8,7 @@ use crate::dialler::{CampaignRef, DiallerRead};
 use crate::domain::{CampaignId, Policy, RecordId, RouteName};
 use crate::env::Env;
 use crate::jobs::campaigns::resolve_campaign;
+use crate::jobs::glimpse::Glimpser;
 use crate::jobs::identity::Sides;
 use crate::jobs::pull::{PullContext, PullRoute};
 use crate::jobs::trial::try_record;
@@ -74,7 +76,9 @@ pub async fn run(
         sides: Sides::default(),
     };
     let campaign = campaign(&*sides.dialler, &wanted.campaign, known.as_ref()).await;
-    let trial = try_record(&context, &*sides.dialler, campaign, record, speech).await;
+    let glimpser =
+        Glimpser { dialler: sides.dialler.clone(), to_e164: to_e164(settings.dialler.country.clone()) };
+    let trial = try_record(&context, &glimpser, campaign, record, speech).await;
     std::fs::remove_dir_all(&scratch).with_context(|| format!("{} cannot be removed", scratch.display()))?;
     let trial = trial?;
     let request = trial.sends.as_ref().map(|sends| match sends {

@@ -4,7 +4,7 @@ use super::errors::{as_error, bad_answer, met};
 use super::format::{ConnectorFile, Template};
 use super::template::{Bindings, Slot, encode};
 use crate::domain::Timestamp;
-use crate::remote::{CallClass, CallContext, CallError, Client, Request};
+use crate::remote::{CallClass, CallContext, CallError, CallErrorKind, Client, Request};
 use bytes::Bytes;
 use http::Method;
 use serde_json::Value;
@@ -79,12 +79,22 @@ impl Endpoint {
 
     /// Sends a request that was built.
     pub async fn send(&self, what: &str, request: Request) -> Result<Called, CallError> {
-        let context = CallContext::read(what, CallClass::Harvest);
+        self.send_as(CallContext::read(what, CallClass::Harvest), request).await
+    }
+
+    /// The same for a call of another class, or a write.
+    pub async fn send_as(&self, context: CallContext, request: Request) -> Result<Called, CallError> {
+        let (what, write) = (context.what.clone(), context.write);
         let called = self.caller.call(context, request).await?;
-        if let Some(root) = root(what, &called.body)?
+        let told = |error: CallError| match error.kind {
+            // What cannot be believed of a write leaves open whether it was carried out.
+            CallErrorKind::BadAnswer if write => CallError { kind: CallErrorKind::Uncertain, ..error },
+            _ => error,
+        };
+        if let Some(root) = root(&what, &called.body).map_err(told)?
             && let Some((rule, text)) = met(&self.file.errors, None, root)
         {
-            return Err(as_error(what, rule, text));
+            return Err(told(as_error(&what, rule, text)));
         }
         Ok(called)
     }

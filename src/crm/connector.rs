@@ -8,6 +8,7 @@ use super::format::{ConnectorFile, Order, Paging, Single};
 use super::pages::{Position, Rows};
 use super::template::Slot;
 use super::times::delta;
+use super::writer::Writer;
 use super::{CrmRead, Page, PageToken, Places, ReadContract};
 use crate::domain::{RecordId, Timestamp};
 use crate::env::Env;
@@ -19,7 +20,7 @@ use std::sync::Arc;
 
 /// A CRM behind its connector file.
 pub struct Connector {
-    pub(super) endpoint: Endpoint,
+    pub(super) endpoint: Arc<Endpoint>,
     contract: ReadContract,
     env: Env,
 }
@@ -45,7 +46,8 @@ impl Connector {
         env: Env,
     ) -> Result<Self, crate::domain::Problem> {
         let object = object.map(str::to_owned).or_else(|| file.object.clone());
-        if object.is_none() && file.changes.request.uses(Slot::Object) {
+        let asks = file.changes.request.uses(Slot::Object) || file.writing.uses(Slot::Object);
+        if object.is_none() && asks {
             return Err(crate::domain::Problem::new(
                 "object",
                 "neither the route nor the connector names the CRM's object",
@@ -71,7 +73,12 @@ impl Connector {
             fields: fields.into_iter().collect(),
             caller,
         };
-        Ok(Self { endpoint, contract, env })
+        Ok(Self { endpoint: Arc::new(endpoint), contract, env })
+    }
+
+    /// The other half, where the file has one.
+    pub fn writer(&self) -> Option<Writer> {
+        Writer::new(&self.endpoint)
     }
 
     /// Whether pages follow modification times: order by them, and no way to page by id.

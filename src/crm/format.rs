@@ -3,6 +3,7 @@
 use super::extract::{Condition, Pointer};
 use super::template::{Body, Slot, Text};
 use super::times::TimeForm;
+use super::write::Safe;
 use crate::remote::AuthScheme;
 use http::{HeaderMap, Method};
 use serde_json::Value;
@@ -31,6 +32,7 @@ pub struct ConnectorFile {
     pub(super) count: Option<Single>,
     pub(super) clock: Option<Single>,
     pub(super) companions: BTreeMap<String, Companion>,
+    pub(super) writing: Writing,
     pub(super) errors: Vec<ErrorRule>,
 }
 
@@ -192,6 +194,57 @@ pub(super) struct Join {
     pub batch: usize,
     /// So many records or more in one answer: the CRM may have cut it.
     pub limit: Option<usize>,
+}
+
+/// A request that writes values.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Written {
+    pub request: Template,
+    /// The values that the CRM reads as HTML: what is text must be written as such.
+    pub html: Vec<String>,
+}
+
+/// What can be written, and how.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(super) struct Writing {
+    pub activity: Option<ActivityRequests>,
+    /// Writes fields of a record.
+    pub record: Option<Written>,
+}
+
+/// How activities are written.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct ActivityRequests {
+    pub safe: Safe,
+    /// The type of an activity's id in requests.
+    pub id_type: IdType,
+    pub create: Written,
+    /// Where the answer to a create has the activity's id; `None`: the CRM knows it by the call's key.
+    pub id: Option<Pointer>,
+    pub change: Option<Written>,
+    pub find: Option<Find>,
+}
+
+/// The look-up of an activity by its call's key.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Find {
+    pub request: Template,
+    pub records: Pointer,
+    pub id: Pointer,
+    /// Where a row has what holds the key: a CRM that ignores the question is not believed.
+    pub key: Pointer,
+}
+
+impl Writing {
+    /// Whether a request of it uses this placeholder.
+    pub fn uses(&self, slot: Slot) -> bool {
+        let activity = self.activity.iter().flat_map(|activity| {
+            let find = activity.find.as_ref().map(|find| &find.request);
+            let written = std::iter::once(&activity.create).chain(&activity.change);
+            written.map(|written| &written.request).chain(find)
+        });
+        activity.chain(self.record.as_ref().map(|written| &written.request)).any(|request| request.uses(slot))
+    }
 }
 
 /// What an error in an answer's body means.

@@ -14,6 +14,7 @@ mod pages;
 mod parse;
 mod parse_auth;
 mod parse_request;
+mod parse_write;
 mod small;
 mod steps;
 mod template;
@@ -22,6 +23,7 @@ mod tests;
 mod times;
 mod walk;
 mod write;
+mod writer;
 
 pub use bundled::{bundled, bundled_names};
 pub use call::{Called, Caller};
@@ -31,6 +33,7 @@ pub use format::{ConnectorFile, IdType, RecordShape, TimeContract};
 pub use parse::parse;
 pub use times::TimeForm;
 pub use write::{CrmValues, CrmWrite, Safe, WriteContract};
+pub use writer::Writer;
 
 use crate::domain::{BadRecord, Record, RecordId, Timestamp};
 use crate::remote::CallError;

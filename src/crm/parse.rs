@@ -3,10 +3,11 @@
 use super::extract::{Condition, Pointer, Test};
 use super::format::{
     Companion, ConnectorFile, ErrorRule, Fetch, IdType, Join, Listing, Means, RecordShape, Single,
-    TimeContract,
+    TimeContract, Writing,
 };
 use super::parse_auth::{read_auth, read_headers};
 use super::parse_request::{listing, template};
+use super::parse_write::{read_activity, read_record_change};
 use super::template::Slot;
 use super::times::TimeForm;
 use super::walk::{At, Notes, Section};
@@ -50,7 +51,9 @@ fn read_file(root: Section<'_, '_>) -> Option<ConnectorFile> {
     let object = root.text("object", "the CRM's object that is read");
     let auth = read_auth(&root);
     let headers = read_headers(&root);
-    let record = needed(&root, "record", "where a record's parts lie").and_then(read_record);
+    let record = needed(&root, "record", "where a record's parts lie");
+    let record_change = record.as_ref().and_then(|section| section.section("change")).map(read_record_change);
+    let record = record.and_then(read_record);
     let time = needed(&root, "time", "what the filter on modification times does").and_then(read_time);
     let changes = read_changes(&root);
     // Companions, hints, `try` and decisions that grew old read by id: without it a route comes to a halt.
@@ -62,6 +65,9 @@ fn read_file(root: Section<'_, '_>) -> Option<ConnectorFile> {
         .into_iter()
         .map(|(name, section)| (name, read_companion(section)))
         .collect();
+    let activity = root
+        .section("activity")
+        .map(|section| read_activity(section, record.as_ref().map_or(IdType::Text, |record| record.id_type)));
     let errors: Vec<_> = root.list("error").into_iter().map(read_error).collect();
     root.done();
     Some(ConnectorFile {
@@ -77,19 +83,24 @@ fn read_file(root: Section<'_, '_>) -> Option<ConnectorFile> {
         count: optional(count)?,
         clock: optional(clock)?,
         companions: companions.into_iter().map(|(name, read)| Some((name, read?))).collect::<Option<_>>()?,
+        writing: Writing { activity: optional(activity)?, record: optional(record_change)? },
         errors: errors.into_iter().collect::<Option<_>>()?,
     })
 }
 
 /// Turns "not there" into a good `None` and "there, but wrong" into a failure.
-fn optional<T>(read: Option<Option<T>>) -> Option<Option<T>> {
+pub(super) fn optional<T>(read: Option<Option<T>>) -> Option<Option<T>> {
     match read {
         None => Some(None),
         Some(read) => read.map(Some),
     }
 }
 
-fn needed<'n, 'd>(parent: &Section<'n, 'd>, key: &'static str, expected: &str) -> Option<Section<'n, 'd>> {
+pub(super) fn needed<'n, 'd>(
+    parent: &Section<'n, 'd>,
+    key: &'static str,
+    expected: &str,
+) -> Option<Section<'n, 'd>> {
     if !parent.has(key) {
         parent.missing(key, &format!("a table [{}]: {expected}", parent.key(key)));
     }

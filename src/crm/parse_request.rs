@@ -21,6 +21,19 @@ enum Style {
     Link,
 }
 
+#[derive(Clone, Copy, PartialEq)]
+enum Verb {
+    Get,
+    Post,
+    Put,
+    Patch,
+}
+
+/// The methods that a request which only reads may use; the first is meant where there is no body.
+const READS: &[(&str, Verb)] = &[("GET", Verb::Get), ("POST", Verb::Post)];
+/// Those of a write.
+const WRITES: &[(&str, Verb)] = &[("POST", Verb::Post), ("PUT", Verb::Put), ("PATCH", Verb::Patch)];
+
 const STYLES: &[(&str, Style)] = &[
     ("none", Style::Whole),
     ("id", Style::Id),
@@ -34,7 +47,16 @@ const STYLES: &[(&str, Style)] = &[
 /// Reads method, path, query, body and what falls away from them; `slots` are the placeholders that
 /// make sense here.
 pub(super) fn template(section: &Section<'_, '_>, slots: &[Slot]) -> Option<Template> {
-    let method = section.choice("method", &[("GET", false), ("POST", true)]);
+    request(section, slots, READS)
+}
+
+/// The same of a request that changes something.
+pub(super) fn write_template(section: &Section<'_, '_>, slots: &[Slot]) -> Option<Template> {
+    request(section, slots, WRITES)
+}
+
+fn request(section: &Section<'_, '_>, slots: &[Slot], verbs: &[(&'static str, Verb)]) -> Option<Template> {
+    let method = section.choice("method", verbs);
     let path = section.required("path", "the path below the CRM's base URL, beginning with a slash");
     if let Some(at) = path.as_ref().filter(|at| !at.value.starts_with('/')) {
         section.wrong("path", &at.span, format!("{:?}", at.value), "a path that begins with a slash");
@@ -50,7 +72,7 @@ pub(super) fn template(section: &Section<'_, '_>, slots: &[Slot]) -> Option<Temp
     let has_body = body.is_some();
     let body = body.map(|at| read_body(section, &at, &omit));
     if let Some(method) = &method
-        && !method.value
+        && method.value == Verb::Get
         && has_body
     {
         section.wrong("method", &method.span, "GET with a body", "POST, or no body");
@@ -59,7 +81,14 @@ pub(super) fn template(section: &Section<'_, '_>, slots: &[Slot]) -> Option<Temp
         section.missing("body", "a body: omit speaks of one (a query parameter falls away by itself)");
     }
     let built = Template {
-        method: if method.as_ref().map_or(has_body, |at| at.value) { Method::POST } else { Method::GET },
+        method: match method.map(|at| at.value) {
+            Some(Verb::Get) => Method::GET,
+            Some(Verb::Post) => Method::POST,
+            Some(Verb::Put) => Method::PUT,
+            Some(Verb::Patch) => Method::PATCH,
+            None if has_body || verbs == WRITES => Method::POST,
+            None => Method::GET,
+        },
         path: path?,
         query: query.into_iter().collect::<Option<_>>()?,
         body: match body {

@@ -4,7 +4,7 @@
 //! text becomes the typed value (a number, a list), and nothing can be computed.
 
 use crate::domain::suggest;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
 macro_rules! slots {
@@ -42,7 +42,7 @@ slots! {
     Limit = "limit",
     /// The ids to fetch.
     Ids = "ids",
-    /// The values whose records are looked up.
+    /// The values whose records are looked up; in a write, those to be written, by their names.
     Values = "values",
     /// The names of the CRM's fields to answer with.
     Fields = "fields",
@@ -50,6 +50,12 @@ slots! {
     Object = "object",
     /// `asc` or `desc`.
     Direction = "direction",
+    /// The id of the record that is written to.
+    Record = "record",
+    /// What the call is called in the CRM.
+    Key = "key",
+    /// The id of the activity that is changed.
+    Activity = "activity",
 }
 
 impl Slot {
@@ -158,6 +164,9 @@ enum Json {
     Object(Vec<(String, Node)>),
 }
 
+/// The member of an object that stands for the values themselves, beside what the template writes there.
+const SPREAD: &str = "...";
+
 /// A part of a body, left out where one of the placeholders it needs has no value.
 #[derive(Debug, Clone, PartialEq)]
 struct Node {
@@ -237,6 +246,11 @@ impl BodyReader<'_> {
                 members
                     .iter()
                     .map(|(name, item)| {
+                        if name == SPREAD && item.as_str().and_then(exact_slot) != Some(Slot::Values) {
+                            self.wrong.push(format!(
+                                "{SPREAD:?} at {path:?} stands for {{values}} and nothing else"
+                            ));
+                        }
                         let escaped = name.replace('~', "~0").replace('/', "~1");
                         (name.clone(), self.node(item, &format!("{path}/{escaped}"), true))
                     })
@@ -283,11 +297,23 @@ fn render(json: &Json, bindings: &Bindings) -> Value {
         Json::Exact(slot) => bindings.get(slot).cloned().unwrap_or_default(),
         Json::Mixed(text) => text.render(bindings).map_or(Value::Null, Value::from),
         Json::Array(nodes) => nodes.iter().filter(wanted).map(|node| render(&node.json, bindings)).collect(),
-        Json::Object(members) => members
-            .iter()
-            .filter(|(_, node)| wanted(&node))
-            .map(|(name, node)| (name.clone(), render(&node.json, bindings)))
-            .collect(),
+        Json::Object(members) => {
+            let mut object = Map::new();
+            for (name, node) in members.iter().filter(|(_, node)| wanted(&node)) {
+                match (name.as_str(), render(&node.json, bindings)) {
+                    // What the template writes itself stays: it says which record, and which call.
+                    (SPREAD, Value::Object(values)) => {
+                        for (name, value) in values {
+                            object.entry(name).or_insert(value);
+                        }
+                    }
+                    (name, value) => {
+                        object.insert(name.to_owned(), value);
+                    }
+                }
+            }
+            Value::Object(object)
+        }
     }
 }
 
@@ -349,6 +375,18 @@ mod tests {
         let wrong = Body::parse(&template, &omit(&[(Slot::LastId, "/domain/4")])).unwrap_err();
         assert_eq!(wrong.len(), 3, "{wrong:?}");
         assert!(wrong.iter().any(|text| text.contains("did you mean {since}?")), "{wrong:?}");
+    }
+
+    #[test]
+    fn values_stand_beside_what_the_template_writes_and_never_in_its_place() {
+        let template = json!({ "...": "{values}", "whose": "{record}", "in": { "fields": "{values}" } });
+        let body = Body::parse(&template, &BTreeMap::new()).unwrap();
+        let values = json!({ "note": "busy", "whose": 9, "a": 1 });
+        let bindings = Bindings::from([(Slot::Values, values.clone()), (Slot::Record, json!(17))]);
+        let expected = json!({ "a": 1, "in": { "fields": values }, "note": "busy", "whose": 17 });
+        assert_eq!(body.render(&bindings), expected);
+        let wrong = Body::parse(&json!({ "...": "{record}" }), &BTreeMap::new()).unwrap_err();
+        assert!(wrong[0].contains("stands for {values}"), "{wrong:?}");
     }
 
     #[test]

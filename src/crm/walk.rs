@@ -91,7 +91,12 @@ impl<'n, 'd> Section<'n, 'd> {
     }
 
     pub fn missing(&self, key: &str, expected: &str) {
-        self.notes.add(Problem::new(self.key(key), "it is missing", expected), Some(&self.span));
+        self.contradicts(key, "it is missing", expected);
+    }
+
+    /// Notes what the table as a whole says wrong.
+    pub fn contradicts(&self, key: &str, given: &str, expected: &str) {
+        self.notes.add(Problem::new(self.key(key), given, expected), Some(&self.span));
     }
 
     fn get(&self, key: &'static str) -> Option<&'d Spanned<DeValue<'d>>> {

@@ -2,7 +2,7 @@
 
 use super::harvest::ToE164;
 use crate::dialler::DiallerRead;
-use crate::domain::{Contact, ContactId};
+use crate::domain::{Contact, ContactId, DiallerSide};
 use crate::ledger::Glimpse;
 use crate::remote::CallClass;
 use std::fmt;
@@ -36,6 +36,16 @@ impl Glimpser {
                 "contact {contact} cannot be read, so nobody can tell whether its numbers are blocked; nothing was done, \
                  say it again once the dialler answers ({error})"
             )),
+        }
+    }
+}
+
+/// The contact that was found for a key, if exactly one was.
+pub(in crate::jobs) fn found(side: &DiallerSide, to_e164: &ToE164) -> Option<Glimpse> {
+    match side {
+        DiallerSide::Found(contact) => Some(glimpse(contact, to_e164)),
+        DiallerSide::Linked | DiallerSide::NotMet | DiallerSide::Absent | DiallerSide::Ambiguous { .. } => {
+            None
         }
     }
 }

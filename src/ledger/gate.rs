@@ -132,24 +132,35 @@ pub(super) fn shut_otherwise(
             Ok(RecordKey { crm: row.get(0)?, object: row.get(1)?, id: RecordId(row.get(2)?) })
         })
         .optional()?;
-    let sql = match opens {
-        Opens::Contact => {
-            "SELECT number FROM link_numbers WHERE link_id = ?1
-             UNION SELECT number FROM sent_numbers WHERE link_id = ?1"
-        }
-        Opens::Numbers => "SELECT number FROM link_numbers WHERE link_id = ?1",
-    };
-    let mut numbers: Vec<String> =
-        connection.prepare_cached(sql)?.query_map([link.0], |row| row.get(0))?.collect::<Result<_, _>>()?;
-    match (opens, contact) {
-        (Opens::Contact, Some(contact)) => numbers.extend(contact_numbers(connection, contact)?),
-        (Opens::Contact, None) | (Opens::Numbers, _) => {}
+    let mut numbers: Vec<String> = connection
+        .prepare_cached("SELECT number FROM link_numbers WHERE link_id = ?1")?
+        .query_map([link.0], |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
+    match opens {
+        Opens::Contact => numbers.extend(numbers_of_contact(connection, link, contact)?),
+        Opens::Numbers => {}
     }
     let whose = match contact.filter(|_| bare) {
         Some(contact) => Whose::of(clients_of_contact(connection, contact)?).and(client),
         None => Whose::Of(vec![client]),
     };
     first_block(connection, &whose, key.as_ref(), &numbers, now)
+}
+
+/// The numbers of a link's contact that need not be its record's: what was sent to it, and what it was seen to have.
+pub(super) fn numbers_of_contact(
+    connection: &Connection,
+    link: LinkId,
+    contact: Option<ContactId>,
+) -> rusqlite::Result<Vec<String>> {
+    let mut numbers: Vec<String> = connection
+        .prepare_cached("SELECT number FROM sent_numbers WHERE link_id = ?1")?
+        .query_map([link.0], |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
+    if let Some(contact) = contact {
+        numbers.extend(contact_numbers(connection, contact)?);
+    }
+    Ok(numbers)
 }
 
 /// Whose blocks hold.

@@ -2,7 +2,7 @@
 //! nobody else can have moved the link.
 
 use super::sql::{get_json, get_named, get_reason, get_time, get_time_opt, time};
-use super::{Ledger, LedgerError};
+use super::{Ledger, LedgerError, gate};
 use crate::domain::{
     Block, BlockSubject, ContactId, Lane, LastResult, LinkId, LinkView, LockState, RecordId, RecordKey,
     RouteName, Wish,
@@ -188,8 +188,11 @@ pub struct RecordInputs {
     pub link: Option<LinkView>,
     /// Its key.
     pub user_data: Option<String>,
-    /// The blocks in force.
+    /// The blocks in force by which it is decided.
     pub blocks: Vec<Block>,
+    /// Those by numbers that are not the record's, but were sent to its contact or seen there: the gate asks by them
+    /// too before anybody is made callable.
+    pub by_its_contact: Vec<Block>,
     /// The last result.
     pub last_result: LastResult,
 }
@@ -210,8 +213,11 @@ impl Ledger {
         self.read("record_inputs", move |connection| {
             let link = link_of_record(connection, &route, &key.id)?;
             let mut blocks = blocks_in_force(connection, &client, Some(&key), &numbers, &now)?;
-            if let Some((id, _)) = &link {
+            let mut more = Vec::new();
+            if let Some((id, view)) = &link {
                 blocks.extend(contact_blocks(connection, &contacts_of(connection, *id)?, &now)?);
+                more = gate::numbers_of_contact(connection, *id, view.contact)?;
+                more.retain(|number| !numbers.contains(number));
             }
             Ok(RecordInputs {
                 last_result: match &link {
@@ -224,6 +230,7 @@ impl Ledger {
                     .query_row((&route.0, &key.id.0), |row| row.get(0))
                     .optional()?
                     .flatten(),
+                by_its_contact: blocks_in_force(connection, &client, None, &more, &now)?,
                 blocks,
             })
         })

@@ -2,15 +2,15 @@
 
 use super::contacts::lock_if_blocked;
 use super::decisions::{self, Cause, LinkOwner, lane_of_contact};
-use super::gate::shut_for;
+use super::glimpse::Glimpse;
 use super::holder::free_contact;
-use super::inputs::{blocks_in_force, contact_blocks, last_result, link_view};
+use super::inputs::{last_result, link_view};
 use super::meet_due::MeetItem;
 use super::sql::{self, get_reason, get_reason_opt, get_time_opt, time};
-use super::{Ledger, LedgerError, lane};
+use super::{Ledger, LedgerError, found, lane};
 use crate::domain::{
-    Block, ContactId, CrmSide, Decision, DecisionInput, Desired, DiallerSide, LastResult, LinkId, Policy,
-    Reason, ReasonCode, RecordKey, RunId, Timestamp, Verdict, Wish,
+    ContactId, CrmSide, Decision, DecisionInput, Desired, DiallerSide, LastResult, LinkId, Policy, Reason,
+    ReasonCode, RecordKey, RunId, Timestamp, Verdict, Wish,
 };
 use rusqlite::{OptionalExtension as _, Transaction};
 
@@ -21,6 +21,9 @@ pub struct Meeting {
     pub item: MeetItem,
     /// What the dialler has.
     pub dialler: DiallerSide,
+    /// The one contact that was found: its numbers are asked of the blocks too, those included of which the record
+    /// does not speak.
+    pub seen: Option<Glimpse>,
     /// Contacts with our key that must not be called whatever is decided (semantics 16).
     pub doubles: Vec<ContactId>,
     /// When the dialler said so; for an index, when its sweep began.
@@ -94,15 +97,7 @@ pub(super) fn store(
         .query_row([&route.0], |row| {
             Ok((row.get(0)?, RecordKey { crm: row.get(1)?, object: row.get(2)?, id: record.clone() }))
         })?;
-    let now = time(cause.at);
-    let mut blocks: Vec<Block> = match link {
-        Some(id) => shut_for(tx, id, &now)?.into_iter().collect(),
-        None => blocks_in_force(tx, &client, Some(&key), &[], &now)?,
-    };
-    if let DiallerSide::Found(contact) = &meeting.dialler {
-        // Whoever locked it by hand did so before it was the record's.
-        blocks.extend(contact_blocks(tx, &[contact.id], &now)?);
-    }
+    let blocks = found::against(tx, meeting, link.zip(view.as_ref()), &client, &key, cause.at)?;
     let (crm, decided_at) = crm_side(tx, meeting, view.as_ref().map(|view| (view.wish, &view.desired)))?;
     let decision = decide(&DecisionInput {
         link: view.as_ref(),
@@ -138,7 +133,7 @@ pub(super) fn store(
     }
     if let Some((contact, _)) = &decision.adopted {
         counts.adopted += 1;
-        // What it has in the dialler may be blocked although the record's own numbers are not.
+        // What both sides are said to agree on now has numbers as well, as we would have sent them.
         lock_if_blocked(tx, *contact, cause.at)?;
     }
     lock_doubles(tx, &cause, &client, meeting, &decision)?;

@@ -34,6 +34,7 @@ mod ends;
 mod error;
 mod failing;
 mod foreign;
+mod found;
 mod freeze;
 mod gate;
 mod glimpse;

@@ -2,6 +2,7 @@
 
 mod connectors;
 mod crm;
+mod crm_writes;
 mod documents;
 mod harvest;
 mod jtel;
@@ -11,6 +12,7 @@ mod phones;
 mod process;
 mod push;
 mod real_odoo;
+mod real_odoo_writes;
 mod requirements;
 mod scenarios;
 mod simulation;

@@ -6,7 +6,7 @@ use crate::dialler::BatchQuery;
 use crate::domain::{
     CampaignId, Contact, ContactId, DiallerSide, FoldedUserData, Reason, ReasonCode, Timestamp, UserData,
 };
-use crate::jobs::JobError;
+use crate::jobs::{JobError, glimpse};
 use crate::ledger::{MeetItem, MeetSince, Meeting};
 use crate::remote::{CallClass, CallError};
 use crate::sync::decide;
@@ -105,7 +105,8 @@ impl Work<'_> {
             adopt_conflict: crate::domain::policy::AdoptConflict::KeepDialler,
             vanished: crate::domain::policy::Vanished::Mark,
         });
-        Meeting { item, dialler, doubles, at, policy }
+        let seen = glimpse::found(&dialler, &*self.context.to_e164);
+        Meeting { item, dialler, seen, doubles, at, policy }
     }
 
     async fn store(&self, meetings: Vec<Meeting>) -> Result<(), JobError> {
@@ -143,7 +144,8 @@ impl Asked {
 
 /// Whether a batch that named some contacts left out others that are there. How many it answers for at most is not
 /// documented (facts 3.3), and who is left out would be imported a second time; so the last key without a contact is
-/// asked for once more, by itself. A batch that named nobody was not cut.
+/// asked for once more, by itself. A batch that named nobody was not cut. One question is enough for a bound, which cuts
+/// what comes last; whoever is left out elsewhere is met by the import, and its answer shows that it made nobody.
 async fn leaves_out(context: &PushContext, keys: &[&UserData], asked: &Asked) -> Result<bool, CallError> {
     let absent = |key: &&&UserData| !asked.found.contains_key(&key.folded());
     let last = keys.iter().rev().find(absent).filter(|_| !asked.found.is_empty());

@@ -27,6 +27,7 @@ mod work;
 
 use super::JobError;
 use super::campaigns::WantedCampaign;
+use super::harvest::ToE164;
 use super::identity::Sides;
 use crate::dialler::{DiallerRead, DiallerWrite, ImportMode};
 use crate::domain::policy::Job;
@@ -119,6 +120,8 @@ pub struct PushContext {
     pub read: Arc<dyn DiallerRead>,
     /// Writing to it.
     pub write: Arc<dyn DiallerWrite>,
+    /// How its numbers are read.
+    pub to_e164: Arc<ToE164>,
     /// The routes by name.
     pub routes: Arc<BTreeMap<RouteName, PushRoute>>,
     /// The campaigns that the config names: what is not pinned is looked for. Locks do not wait for it.

@@ -48,7 +48,8 @@ fn update_body(link: &LinkView, clearing: Clearing) -> Values {
         .collect()
 }
 
-fn sendable(field: FieldName, value: Value, clearing: Clearing) -> Option<Value> {
+/// What is sent for a value; `None`: the field is to be emptied, and nothing empties it.
+pub fn sendable(field: FieldName, value: Value, clearing: Clearing) -> Option<Value> {
     if value.is_null() { emptied(field, clearing) } else { Some(value) }
 }
 

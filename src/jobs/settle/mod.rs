@@ -5,9 +5,9 @@
 
 mod rules;
 
-use super::JobError;
 use super::harvest::carries_result;
 use super::push::{PushContext, imported, look_up, quiet};
+use super::{JobError, glimpse};
 use crate::dialler::BatchQuery;
 use crate::domain::{
     CampaignId, Contact, DiallerSide, OperationKind, Reason, ReasonCode, RecordId, RouteName, Wish,
@@ -139,7 +139,8 @@ async fn import(context: &PushContext, operation: &Leased) -> Result<i64, JobErr
     };
     let link = Some(operation.link);
     let item = MeetItem { route, record, link, contact: own, user_data: user_data.clone(), campaign };
-    let meeting = Meeting { item, dialler, doubles, at, policy };
+    let seen = glimpse::found(&dialler, &*context.to_e164);
+    let meeting = Meeting { item, dialler, seen, doubles, at, policy };
     Ok(ledger.settle_import(operation.id, ending, meeting, decide).await?.parked)
 }
 

@@ -97,15 +97,29 @@ impl Editor {
     }
 
     fn edit_at(&self, id: u64, fields: Map<String, Value>, at: Moment) {
-        self.change(id, at, Effect::Edited(id), |version| version.fields.extend(fields));
+        self.change(id, at, None, Effect::Edited(id), |version| version.fields.extend(fields));
+    }
+
+    /// Writes fields as a request did: its time moves as by any other edit.
+    pub(super) fn write(&self, id: u64, fields: Map<String, Value>, request: u64) {
+        let at = self.now();
+        self.change(id, at, Some(request), Effect::Edited(id), |version| version.fields.extend(fields));
     }
 
     /// Archives a record, or brings it back.
     pub fn archive(&self, id: u64, archived: bool) {
-        self.change(id, self.now(), Effect::Archived(id, archived), |version| version.active = !archived);
+        let at = self.now();
+        self.change(id, at, None, Effect::Archived(id, archived), |version| version.active = !archived);
     }
 
-    fn change(&self, id: u64, at: Moment, effect: Effect, change: impl FnOnce(&mut Version)) {
+    fn change(
+        &self,
+        id: u64,
+        at: Moment,
+        request: Option<u64>,
+        effect: Effect,
+        change: impl FnOnce(&mut Version),
+    ) {
         let now = self.0.env.now();
         let mut store = self.0.store();
         let Some(mut version) = store.newest(id).cloned() else { return };
@@ -113,7 +127,7 @@ impl Editor {
         change(&mut version);
         store.put(id, Some(version), at.visible, now);
         drop(store);
-        self.0.journal.effect(now, None, effect);
+        self.0.journal.effect(now, request, effect);
     }
 
     /// Deletes a record for good: no trace is left in any list.
@@ -135,6 +149,21 @@ impl Editor {
     pub fn blacklist(&self, number: &str, on: bool) {
         self.0.store().blacklist(number, on);
         self.0.journal.effect(self.0.env.now(), None, Effect::Blacklisted(number.to_owned(), on));
+    }
+
+    /// Lets every write to this record and its activities be rejected with this text (a rule of validation).
+    pub fn reject_writes(&self, id: u64, text: &str) {
+        self.0.store().unwritable.insert(id, text.to_owned());
+    }
+
+    /// Lets them be taken again.
+    pub fn accept_writes(&self, id: u64) {
+        self.0.store().unwritable.remove(&id);
+    }
+
+    /// Deletes an activity for good.
+    pub fn delete_activity(&self, id: u64) {
+        self.0.store().activities.delete(id);
     }
 
     /// Answers this text, which may be anything, in every list in place of the record.

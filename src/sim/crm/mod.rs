@@ -1,9 +1,10 @@
-//! The simulated CRM: stateful, with the traps of real ones, read in six paging styles.
+//! The simulated CRM: stateful, with the traps of real ones, read in six paging styles and written to.
 //!
 //! Hidden microseconds behind coarse filters, changes that become visible late and under an older
 //! time, bursts in one instant, rows that change between pages, archive and hard delete, a blacklist
 //! that moves no modification time: each was seen on a real CRM and is a setting or an edit here.
 
+mod activities;
 mod editor;
 mod login;
 mod paged;
@@ -11,9 +12,11 @@ mod router;
 mod seed;
 mod settings;
 mod store;
+mod writes;
 
+pub use activities::Activity;
 pub use editor::Editor;
-pub use settings::{Comparator, Empty, Login, Precision, Settings};
+pub use settings::{Comparator, Empty, Login, Precision, Rejection, Rights, Settings};
 pub use store::Effect;
 
 use super::faults::Faults;
@@ -78,6 +81,11 @@ impl SimCrm {
         Editor::new(self.clone())
     }
 
+    /// All activities, in the order of their creation, whether a look-up finds them already or not.
+    pub fn activities(&self) -> Vec<Activity> {
+        self.store().activities.all().cloned().collect()
+    }
+
     /// Changes the settings while it runs.
     pub fn set(&self, change: impl FnOnce(&mut Settings)) {
         change(&mut self.settings.lock().unwrap_or_else(PoisonError::into_inner));
@@ -108,6 +116,9 @@ impl SimCrm {
 }
 
 fn classify(method: &http::Method, path: &str) -> RequestKind {
+    if let Some(kind) = writes::classify(method, path) {
+        return kind;
+    }
     let read = match path {
         "/api/contacts" => "list",
         "/api/contacts/search" => "search",

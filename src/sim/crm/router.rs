@@ -1,12 +1,13 @@
 //! What the simulated CRM answers over HTTP.
 //!
 //! `GET /api/contacts` pages by id, `POST /api/contacts/search` by offset, `POST /api/contacts/feed` by a
-//! token of its own (`paged` has three more ways); all see the same records through the same filter.
+//! token of its own (`paged` has three more ways); all see the same records through the same filter. `writes` has the
+//! other half.
 
 use super::SimCrm;
 use super::settings::{Comparator, Empty, Settings};
 use super::store::{Store, Version, number_of, plain};
-use super::{login, paged};
+use super::{login, paged, writes};
 use crate::domain::Timestamp;
 use crate::sim::wire::http_date;
 use axum::body::Body;
@@ -36,6 +37,7 @@ pub(super) fn routes(crm: SimCrm) -> Router {
         .route("/api/contacts/by-numbers", post(by_numbers))
         .route("/api/numbers/blacklisted", get(blacklisted_numbers))
         .route("/api/time", get(time))
+        .merge(writes::routes())
         .layer(from_fn_with_state(crm.clone(), admit))
         .route("/oauth/token", post(login::token))
         .with_state(crm)
@@ -85,7 +87,7 @@ async fn admit(State(crm): State<SimCrm>, request: Request, next: Next) -> Respo
     answer
 }
 
-fn refusal(status: StatusCode, message: &str) -> Response {
+pub(super) fn refusal(status: StatusCode, message: &str) -> Response {
     (status, Json(json!({ "success": false, "error": { "code": status.as_u16(), "message": message } })))
         .into_response()
 }

@@ -43,6 +43,24 @@ pub enum Login {
     Token(String),
 }
 
+/// What whoever may ask may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rights {
+    /// Read and write.
+    Write,
+    /// Read; every write is answered with 403.
+    Read,
+}
+
+/// How a write is answered that is not accepted because of what it says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rejection {
+    /// With status 422.
+    Status,
+    /// With status 200 and an error in its body, as JSON-RPC does.
+    InBody,
+}
+
 /// How a list without records is answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Empty {
@@ -70,6 +88,12 @@ pub struct Settings {
     pub no_date: bool,
     /// Who may ask.
     pub login: Login,
+    /// What they may do.
+    pub rights: Rights,
+    /// How it says that a write is not accepted.
+    pub rejection: Rejection,
+    /// How long after its creation a look-up finds an activity (an index that lags).
+    pub activity_lag: Duration,
     /// Whether lists in order of time break ties by a changing order, as databases may.
     pub unstable_ties: bool,
     /// Whether lists ignore the filter on times, as some CRMs do with a filter they do not know.
@@ -105,6 +129,9 @@ impl Default for Settings {
             clock_skew_seconds: 0,
             no_date: false,
             login: Login::Open,
+            rights: Rights::Write,
+            rejection: Rejection::Status,
+            activity_lag: Duration::ZERO,
             unstable_ties: false,
             ignores_since: false,
             shows_blacklisted: true,

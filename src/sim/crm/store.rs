@@ -1,5 +1,6 @@
 //! The simulated CRM's records: what is committed, what is only going to be.
 
+use super::activities::Activities;
 use crate::domain::Timestamp;
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,6 +18,20 @@ pub enum Effect {
     Deleted(u64),
     /// A number was put on the blacklist or taken off it.
     Blacklisted(String, bool),
+    /// An activity was added to a record.
+    ActivityCreated {
+        /// Its id.
+        activity: u64,
+        /// The record's.
+        record: u64,
+    },
+    /// An activity was written once more: by its id, or by a create under its external key.
+    ActivityChanged {
+        /// Its id.
+        activity: u64,
+        /// The record's.
+        record: u64,
+    },
 }
 
 /// One state of a record.
@@ -83,6 +98,9 @@ pub(super) struct Store {
     pub odd_rows: Vec<(u64, String)>,
     /// Which records live on in another one.
     pub merged: BTreeMap<u64, u64>,
+    pub activities: Activities,
+    /// Records that take no write, and what whoever tries is told.
+    pub unwritable: BTreeMap<u64, String>,
 }
 
 /// When a state becomes visible.

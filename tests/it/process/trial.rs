@@ -2,6 +2,7 @@
 
 use super::house::House;
 use dialbridge::sim::dialler::SimCampaign;
+use dialbridge::sim::dialler::config::Clearing;
 use serde_json::json;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -74,6 +75,42 @@ async fn a_change_is_shown_field_by_field_with_the_exact_request_and_read_back_w
     // A dialler that is down is no reason to say nothing.
     house.dialler.set_tokens(&["another"]);
     house.run(&["try", "--route", "leads", "3"]).await.expect(0).says("verdict:").says("could not be asked");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_emptied_and_who_is_blocked_by_another_number_is_told_as_a_push_would_do_it() {
+    let house = House::new(3).await;
+    house.switched_on().await;
+    house.run(&["sync", "push"]).await.expect(0);
+    // This server empties a field by an empty text, which the first emptied one teaches.
+    house.dialler.configure(|dialler| dialler.clearing = Clearing::EmptyText);
+    house.crm.editor().edit(1, json!({ "city": false }));
+    for verb in [&["sync", "pull"], &["sync", "push"], &["sync", "push"]] {
+        house.run(verb).await.expect(0);
+    }
+    house.crm.editor().edit(2, json!({ "city": false }));
+    let tried = house.run(&["try", "--route", "leads", "2"]).await.expect(0);
+    assert!(tried.out.contains("\"City\": \"\""), "not what is sent: {}", tried.said());
+
+    // The dialler has a second number for somebody who is to be made callable again.
+    let contact = house.dialler.contacts_with("leads-3")[0].id;
+    assert!(house.dialler.portal().edit(contact, "PhoneNumber2", "4930999888"));
+    house.run(&["sync", "harvest"]).await.expect(0);
+    house.crm.editor().edit(3, json!({ "active": false }));
+    for verb in [&["sync", "pull"], &["sync", "push"]] {
+        house.run(verb).await.expect(0);
+    }
+    house.run(&["block", "add", "--number", "+4930999888", "--reason", "asked to"]).await.expect(0);
+    house.crm.editor().edit(3, json!({ "active": true }));
+    let tried = house.run(&["try", "--route", "leads", "3"]).await.expect(0);
+    let tried = tried.says("verdict: not sent, the gate is shut: ").says("BLOCKED: ");
+    assert!(!tried.out.contains("request: "), "nothing would be sent: {}", tried.said());
+    // So has a contact that would be taken over, and nothing has read it yet.
+    let id = house.crm.editor().create(json!({ "name": "Berta", "phone": "+49 30 23125 002" }));
+    let key = format!("leads-{id}");
+    house.dialler.put(538, &[("Name", "Old"), ("UserData", &key), ("PhoneNumber2", "030 999888")]);
+    let tried = house.run(&["try", "--route", "leads", &id.to_string()]).await.expect(0);
+    tried.says("verdict: block: must not be called").says("BLOCKED: ").says("  lock: ");
 }
 
 /// A record's trouble, what is said of it, and what is said without what is personal.

@@ -206,6 +206,7 @@ pub async fn house_with(config: DiallerConfig, seed: u64) -> House {
         env: env.clone(),
         read: dialler.clone(),
         write: dialler,
+        to_e164: Arc::new(|number| dialbridge::mapping::dialler_number_to_e164(number, Some("DE"))),
         routes: Arc::new([(route(), push_route)].into()),
         wanted: Vec::new(),
         refresher: crm.clone(),

@@ -2,10 +2,11 @@
 
 use crate::support::world::{CAMPAIGN, LEADS, OTHER, Setup, WINBACK, World, key, minutes};
 use dialbridge::control::Command;
+use dialbridge::domain::BlockSubject;
 use dialbridge::domain::policy::Job;
 use dialbridge::sim::dialler::DiallerConfig;
 use dialbridge::sim::dialler::config::{UserDataMatch, UserDataScope};
-use dialbridge::sim::faults::{Action, Rule};
+use dialbridge::sim::faults::{Action, Effect, Rule};
 use serde_json::json;
 
 const MATCHES: [UserDataMatch; 4] = [
@@ -158,6 +159,84 @@ async fn is_whoever_must_not_be_called_locked_at_first_sight() {
         assert_eq!(world.dialler.journal().count("import"), 0);
         world.assert_at_rest().await;
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn is_whoever_is_found_with_a_blocked_number_out_of_reach_before_any_harvest() {
+    // One that the record's own is to replace, one as the portal writes it, two that the route does not speak of.
+    for (field, number) in [
+        ("PhoneNumber1", "493023125900"),
+        ("PhoneNumber1", "030 23125900"),
+        ("PhoneNumber2", "493023125900"),
+        ("PhoneNumber6", "030/23125900"),
+    ] {
+        let world = World::usual().await;
+        world.block_number("+493023125900").await;
+        let (id, fine) = (world.record("Ada"), world.record("Berta"));
+        for (id, number) in [(id, number), (fine, "493023125901")] {
+            let key = key(id);
+            let mut fields = vec![("Name", "Old"), ("UserData", key.as_str()), ("PhoneNumber1", "4930777")];
+            fields.retain(|(name, _)| *name != field);
+            fields.push((field, number));
+            world.dialler.put(CAMPAIGN, &fields);
+        }
+        let mark = world.mark();
+        world.pull().await.expect("a pull");
+        world.push().await.expect("a push");
+        assert!(world.locked(id), "{field} {number}: {}", world.story().await);
+        assert!(!world.locked(fine), "{field}: a number that nobody blocked");
+        assert_eq!(world.writes(mark).iter().filter(|write| **write != "update").count(), 1, "{field}");
+        world.live(minutes(30)).await;
+        assert!(world.locked(id), "{field} {number}: the harvest finds the same");
+        world.assert_at_rest().await;
+        // An edit brings the record's own number; it frees nobody who keeps the blocked one.
+        world.editor().edit(id, json!({ "city": "Bonn" }));
+        world.live(minutes(30)).await;
+        assert_eq!(world.locked(id), field != "PhoneNumber1", "{field} {number}: {}", world.story().await);
+        world.assert_at_rest().await;
+        let subject = BlockSubject::Number("+493023125900".to_owned());
+        let (client, reason) = ("default".to_owned(), "a mistake".to_owned());
+        world.must(Command::BlockRemove { client, subject, reason }).await;
+        world.live(minutes(5)).await;
+        assert!(!world.locked(id), "{field} {number}: {}", world.story().await);
+        assert_eq!(world.value(id, "Name"), json!("Ada"), "{field}: what waited for it goes then");
+        world.assert_at_rest().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn does_a_block_reach_a_contact_that_was_taken_over_and_that_no_harvest_has_read() {
+    let world = World::usual().await;
+    let id = world.record("Ada");
+    let key = key(id);
+    let fields = [("Name", "Old"), ("UserData", key.as_str()), ("PhoneNumber2", "493023125900")];
+    world.dialler.put(CAMPAIGN, &fields);
+    world.pull().await.expect("a pull");
+    world.push().await.expect("a push");
+    assert!(!world.locked(id), "nobody said no yet");
+    world.block_number("+493023125900").await;
+    world.push().await.expect("a push");
+    assert!(world.locked(id), "{}", world.story().await);
+    world.live(minutes(30)).await;
+    assert!(world.locked(id), "{}", world.story().await);
+    world.assert_at_rest().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn is_a_blocked_number_heard_that_a_contact_got_while_its_import_was_in_doubt() {
+    let world = World::usual().await;
+    world.block_number("+493023125900").await;
+    let id = world.record("Ada");
+    world.dialler.faults().add(Rule::new(Action::Reset(Effect::Done)).path("/import").times(1));
+    world.pull().await.expect("a pull");
+    let _in_doubt = world.push().await;
+    assert!(world.dialler.portal().edit(world.contact(id).id, "PhoneNumber2", "030 23125900"));
+    world.advance(minutes(5)).await;
+    world.push().await.expect("a push that settles it");
+    assert!(world.locked(id), "{}", world.story().await);
+    world.live(minutes(30)).await;
+    assert!(world.locked(id), "{}", world.story().await);
+    world.assert_at_rest().await;
 }
 
 #[tokio::test(start_paused = true)]

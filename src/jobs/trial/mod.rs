@@ -1,17 +1,24 @@
 //! `try`: what would happen to one record, and why. Reads both sides and the ledger, changes nothing.
 
+mod gate;
+mod sends;
+
+pub use sends::{TriedChange, TriedSend};
+
 use super::JobError;
+use super::glimpse::{self, Glimpser};
 use super::pull::{PullContext, examine};
 use super::push::judge_found;
 use crate::dialler::DiallerRead;
 use crate::domain::{
-    Base, CampaignId, ContactId, CrmSide, Decision, DecisionInput, Desired, DiallerSide, FieldName, LinkView,
-    OperationKind, Reason, ReasonCode, RecordId, RecordKey, UserData, Values, Verdict,
+    Block, CampaignId, ContactId, Decision, DecisionInput, DiallerSide, Reason, ReasonCode, RecordId,
+    RecordKey, UserData, Verdict,
 };
-use crate::ledger::{BlockWord, PulledRecord};
+use crate::ledger::BlockWord;
 use crate::mapping::Explained;
 use crate::remote::CallClass;
 use crate::sync;
+use gate::Gate;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -65,37 +72,6 @@ impl Speech {
     }
 }
 
-/// One field that would change.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct TriedChange {
-    /// The field.
-    pub field: String,
-    /// What the dialler answered last; `None`: it was never sent.
-    pub before: Option<Value>,
-    /// What it would be sent.
-    pub after: Value,
-}
-
-/// The first operation, ready to be written down as a request.
-#[derive(Debug, Clone, PartialEq)]
-pub enum TriedSend {
-    /// A new contact.
-    Import {
-        /// Its campaign.
-        campaign: CampaignId,
-        /// Its key.
-        user_data: String,
-        /// Its fields.
-        values: Values,
-    },
-    /// Changes to a contact.
-    Update(ContactId, Values),
-    /// Out of reach.
-    Lock(ContactId),
-    /// Back.
-    Unlock(ContactId),
-}
-
 /// One expression of the route over the record.
 #[derive(Debug, Clone, Serialize)]
 pub struct TriedExpression {
@@ -140,7 +116,7 @@ impl TriedExpression {
 /// A side or the ledger cannot be read.
 pub async fn try_record(
     context: &PullContext,
-    dialler: &dyn DiallerRead,
+    glimpser: &Glimpser,
     campaign: Result<CampaignId, String>,
     id: &RecordId,
     speech: Speech,
@@ -168,15 +144,19 @@ pub async fn try_record(
         .await?;
     let own = inputs.link.as_ref().and_then(|link| link.contact);
     let number = campaign.as_ref().ok().copied();
-    let Met { side, doubles, told } = meet(dialler, &examined.user_data, number, own).await;
+    let Met { side, doubles, told } = meet(&*glimpser.dialler, &examined.user_data, number, own).await;
+    let blocks = with_found(context, glimpser, inputs.blocks, &side).await?;
     let decision = sync::decide(&DecisionInput {
         link: inputs.link.as_ref(),
         crm: &examined.crm,
         dialler: &side,
-        blocks: &inputs.blocks,
+        blocks: &blocks,
         last_result: inputs.last_result,
         policy: route.policy,
     });
+    let clearing = context.ledger.clearing().await?;
+    let sends = sends::sends(&decision, inputs.link.as_ref(), &examined, number, clearing);
+    let gate = Gate::of(&decision, inputs.by_its_contact.first());
     let explained = route.mapping.explain(&record, today).into_iter();
     let expressions = explained.map(|one| TriedExpression::of(one, speech)).collect();
     Ok(Trial {
@@ -186,22 +166,38 @@ pub async fn try_record(
         user_data: examined.user_data.as_ref().ok().map(ToString::to_string),
         notes: examined.notes.iter().map(|note| speech.say(note)).collect(),
         numbers: examined.numbers.clone(),
-        blocks: inputs
-            .blocks
+        blocks: blocks
             .iter()
+            .chain(gate.shut)
             .map(|block| format!("{} ({})", speech.say(&block.reason), block.source))
             .collect(),
         dialler: told,
-        verdict: verdict(&decision, examined.block == BlockWord::Set, campaign.as_ref().err(), speech),
+        verdict: match gate.shut.filter(|_| gate.holds_first) {
+            Some(block) => format!("not sent, the gate is shut: {}", speech.say(&block.reason)),
+            None => verdict(&decision, examined.block == BlockWord::Set, campaign.as_ref().err(), speech),
+        },
         doubles,
-        operations: decision
-            .intents
-            .iter()
-            .map(|intent| format!("{}: {}", intent.kind, speech.say(&intent.reason)))
-            .collect(),
-        changes: changes(&decision, inputs.link.as_ref(), &examined.crm),
-        sends: sends(&decision, inputs.link.as_ref(), &examined, number),
+        operations: decision.intents.iter().map(|intent| gate.said(intent, speech)).collect(),
+        changes: sends::changes(&decision, inputs.link.as_ref(), &examined.crm, clearing),
+        sends: sends.filter(|_| !gate.holds_first),
     })
+}
+
+/// The blocks, with those against the contact that a push would take over.
+async fn with_found(
+    context: &PullContext,
+    glimpser: &Glimpser,
+    mut blocks: Vec<Block>,
+    side: &DiallerSide,
+) -> Result<Vec<Block>, JobError> {
+    if let Some(seen) = glimpse::found(side, &*glimpser.to_e164) {
+        for block in context.ledger.blocks_of_found(context.route.client.clone(), seen).await? {
+            if !blocks.contains(&block) {
+                blocks.push(block);
+            }
+        }
+    }
+    Ok(blocks)
 }
 
 fn nothing(route: &str, verdict: String) -> Trial {
@@ -297,73 +293,5 @@ fn verdict(decision: &Decision, block_if: bool, no_campaign: Option<&String>, sp
         Verdict::Skipped(reason) => format!("skip: {}", speech.say(reason)),
         Verdict::Blocked(reason) => format!("block: {}", speech.say(reason)),
         Verdict::Parked(reason) => format!("park: {}", speech.say(reason)),
-    }
-}
-
-/// The fields that differ from what both sides last agreed on.
-fn differing(
-    decision: &Decision,
-    link: Option<&LinkView>,
-    desired: &Desired,
-) -> Vec<(FieldName, Option<Value>, Value)> {
-    let empty = Base::new();
-    let base =
-        decision.adopted.as_ref().map(|(_, base)| base).or(link.map(|link| &link.base)).unwrap_or(&empty);
-    sync::changed_fields(desired, base)
-        .into_iter()
-        .map(|change| {
-            let before = base.get(&change.field).map(|pair| pair.dialler.clone());
-            (change.field, before, change.send)
-        })
-        .collect()
-}
-
-fn changes(decision: &Decision, link: Option<&LinkView>, crm: &CrmSide) -> Vec<TriedChange> {
-    let (CrmSide::Eligible(desired), Some(first)) = (crm, decision.intents.first()) else {
-        return Vec::new();
-    };
-    match first.kind {
-        OperationKind::Update => differing(decision, link, desired)
-            .into_iter()
-            .map(|(field, before, after)| TriedChange { field: field.as_str().to_owned(), before, after })
-            .collect(),
-        OperationKind::Import
-        | OperationKind::Lock
-        | OperationKind::Unlock
-        | OperationKind::Reset
-        | OperationKind::Delete => Vec::new(),
-    }
-}
-
-/// What the first operation would send.
-fn sends(
-    decision: &Decision,
-    link: Option<&LinkView>,
-    pulled: &PulledRecord,
-    campaign: Option<CampaignId>,
-) -> Option<TriedSend> {
-    let contact = decision.adopted.as_ref().map(|(id, _)| *id).or(link.and_then(|link| link.contact));
-    match (decision.intents.first()?.kind, &pulled.crm, contact) {
-        (OperationKind::Import, CrmSide::Eligible(desired), _) => Some(TriedSend::Import {
-            campaign: campaign?,
-            user_data: pulled.user_data.as_ref().ok()?.to_string(),
-            values: sync::import_fields(desired),
-        }),
-        (OperationKind::Update, CrmSide::Eligible(desired), Some(contact)) => {
-            let values = differing(decision, link, desired).into_iter().map(|(field, _, send)| (field, send));
-            Some(TriedSend::Update(contact, values.collect()))
-        }
-        (OperationKind::Lock, _, Some(contact)) => Some(TriedSend::Lock(contact)),
-        (OperationKind::Unlock, _, Some(contact)) => Some(TriedSend::Unlock(contact)),
-        (
-            OperationKind::Import
-            | OperationKind::Update
-            | OperationKind::Lock
-            | OperationKind::Unlock
-            | OperationKind::Reset
-            | OperationKind::Delete,
-            _,
-            _,
-        ) => None,
     }
 }

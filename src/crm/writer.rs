@@ -1,0 +1,255 @@
+//! The adapter that a connector file's write half drives: the CRM's write port over declared requests.
+
+use super::call::{Endpoint, root};
+use super::extract::{id_value, read_id};
+use super::format::{ActivityRequests, Written};
+use super::template::{Bindings, Slot};
+use super::write::{CrmValues, CrmWrite, Safe, WriteContract};
+use crate::domain::{ActivityId, CallKey, RecordId};
+use crate::remote::{CallClass, CallContext, CallError, CallErrorKind, Side};
+use serde_json::Value;
+use std::sync::Arc;
+
+/// The write half of a CRM behind its connector file.
+pub struct Writer {
+    endpoint: Arc<Endpoint>,
+    contract: WriteContract,
+}
+
+impl std::fmt::Debug for Writer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Writer").field("contract", &self.contract).finish_non_exhaustive()
+    }
+}
+
+impl Writer {
+    /// `None` where the connector can write nothing.
+    pub(super) fn new(endpoint: &Arc<Endpoint>) -> Option<Self> {
+        let writing = &endpoint.file.writing;
+        let activity = writing.activity.as_ref();
+        let contract = WriteContract {
+            activities: activity.map(|activity| activity.safe),
+            changes_activities: activity
+                .is_some_and(|activity| activity.change.is_some() || activity.safe == Safe::Key),
+            finds_activities: activity.is_some_and(|activity| activity.find.is_some()),
+            changes_records: writing.record.is_some(),
+        };
+        (activity.is_some() || writing.record.is_some())
+            .then(|| Self { endpoint: endpoint.clone(), contract })
+    }
+
+    fn activity(&self, what: &str) -> Result<&ActivityRequests, CallError> {
+        self.endpoint.file.writing.activity.as_ref().ok_or_else(|| lacking(what, "[activity]"))
+    }
+
+    /// The placeholders of every request about this record.
+    fn bindings(&self, what: &str, record: &RecordId) -> Result<Bindings, CallError> {
+        let id = id_value(record, self.endpoint.file.record.id_type).ok_or_else(|| {
+            let detail =
+                "this CRM's ids are numbers, so it has no record of this id: see id_type in its connector";
+            error(what, CallErrorKind::NotFound, detail)
+        })?;
+        let mut bindings = self.endpoint.bindings();
+        bindings.insert(Slot::Record, id);
+        Ok(bindings)
+    }
+
+    /// Sends a write; its answer's body.
+    async fn write(
+        &self,
+        what: &str,
+        record: &RecordId,
+        written: &Written,
+        mut bindings: Bindings,
+        values: &CrmValues,
+    ) -> Result<bytes::Bytes, CallError> {
+        bindings.insert(Slot::Values, object(values, &written.html));
+        let context = CallContext::write(what, CallClass::WriteBack, None).about(record);
+        let request = self.endpoint.request(what, &written.request, &bindings)?;
+        Ok(self.endpoint.send_as(context, request).await?.body)
+    }
+}
+
+#[async_trait::async_trait]
+impl CrmWrite for Writer {
+    fn contract(&self) -> &WriteContract {
+        &self.contract
+    }
+
+    async fn create_activity(
+        &self,
+        record: &RecordId,
+        key: &CallKey,
+        values: &CrmValues,
+    ) -> Result<ActivityId, CallError> {
+        let what = format!("new activity of {key}");
+        let requests = self.activity(&what)?;
+        let mut bindings = self.bindings(&what, record)?;
+        bindings.insert(Slot::Key, Value::from(key.as_str()));
+        let body = self.write(&what, record, &requests.create, bindings, values).await?;
+        let Some(at) = &requests.id else { return Ok(ActivityId(key.as_str().to_owned())) };
+        let id = root(&what, &body)?.and_then(|root| read_id(at.raw(root)).ok());
+        id.map(|id| ActivityId(id.0)).ok_or_else(|| {
+            let detail = format!("answered, but with no id at {at}: whether the activity is there is open");
+            error(&what, CallErrorKind::Uncertain, detail)
+        })
+    }
+
+    async fn change_activity(
+        &self,
+        record: &RecordId,
+        activity: &ActivityId,
+        key: &CallKey,
+        values: &CrmValues,
+    ) -> Result<(), CallError> {
+        let what = format!("changed activity of {key}");
+        let requests = self.activity(&what)?;
+        let written = match (&requests.change, requests.safe) {
+            (Some(change), _) => change,
+            // Under the same key a create is a change.
+            (None, Safe::Key) => &requests.create,
+            (None, Safe::Find { .. } | Safe::No) => return Err(lacking(&what, "[activity.change]")),
+        };
+        let id = id_value(&RecordId(activity.0.clone()), requests.id_type).ok_or_else(|| {
+            let detail =
+                "this CRM's activities have numbers, and what is kept is none: see id_type in its connector";
+            let kind = CallErrorKind::Rejected { status: 0, text: detail.to_owned() };
+            error(&what, kind, detail)
+        })?;
+        let mut bindings = self.bindings(&what, record)?;
+        bindings.insert(Slot::Activity, id);
+        bindings.insert(Slot::Key, Value::from(key.as_str()));
+        self.write(&what, record, written, bindings, values).await.map(drop)
+    }
+
+    async fn find_activity(&self, record: &RecordId, key: &CallKey) -> Result<Option<ActivityId>, CallError> {
+        let what = format!("activity of {key}");
+        let find = self.activity(&what)?.find.as_ref().ok_or_else(|| lacking(&what, "[activity.find]"))?;
+        let mut bindings = self.bindings(&what, record)?;
+        bindings.insert(Slot::Key, Value::from(key.as_str()));
+        let context = CallContext::read(&what, CallClass::WriteBack).about(record);
+        let request = self.endpoint.request(&what, &find.request, &bindings)?;
+        let called = self.endpoint.send_as(context, request).await?;
+        let Some(body) = root(&what, &called.body)? else { return Ok(None) };
+        let bad = |detail: String| error(&what, CallErrorKind::BadAnswer, detail);
+        let rows = find.records.list(body);
+        let rows = rows.ok_or_else(|| bad(format!("the answer has no list at {}", find.records)))?;
+        for row in rows {
+            let shown = find.key.value(row).and_then(|value| value.as_str().map(str::to_owned));
+            match shown.map_or(Likeness::None, |shown| likeness(&shown, key.as_str())) {
+                Likeness::Whole => {
+                    let id = read_id(find.id.raw(row));
+                    let id = id.map_err(|_| bad(format!("a row has no id at {}", find.id)))?;
+                    return Ok(Some(ActivityId(id.0)));
+                }
+                // A CRM that looks for a part of a text finds call 47 with 4.
+                Likeness::Part => {}
+                Likeness::None => {
+                    let detail =
+                        format!("a row has no such key at {}: the CRM ignores what it is asked", find.key);
+                    return Err(bad(detail));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    async fn change_record(&self, record: &RecordId, values: &CrmValues) -> Result<(), CallError> {
+        let what = format!("fields of record {record}");
+        let written = self.endpoint.file.writing.record.as_ref();
+        let written = written.ok_or_else(|| lacking(&what, "[record.change]"))?;
+        let bindings = self.bindings(&what, record)?;
+        self.write(&what, record, written, bindings, values).await.map(drop)
+    }
+}
+
+/// The values as the body takes them; those that are HTML there say their text, whatever is in it.
+fn object(values: &CrmValues, html: &[String]) -> Value {
+    let written = |name: &String, value: &Value| match value {
+        Value::String(text) if html.contains(name) => Value::from(as_html(text)),
+        _ => value.clone(),
+    };
+    Value::Object(values.iter().map(|(name, value)| (name.clone(), written(name, value))).collect())
+}
+
+fn as_html(text: &str) -> String {
+    let mut html = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => html.push_str("&amp;"),
+            '<' => html.push_str("&lt;"),
+            '>' => html.push_str("&gt;"),
+            '"' => html.push_str("&quot;"),
+            '\n' => html.push_str("<br>"),
+            '\r' => {}
+            other => html.push(other),
+        }
+    }
+    html
+}
+
+fn error(what: &str, kind: CallErrorKind, detail: impl Into<String>) -> CallError {
+    CallError { side: Side::Crm, kind, what: what.to_owned(), detail: detail.into(), status: None }
+}
+
+fn lacking(what: &str, section: &str) -> CallError {
+    error(what, CallErrorKind::Configuration, format!("its connector has no {section}: nothing was sent"))
+}
+
+/// How much of a key a text holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Likeness {
+    /// The key, with nothing on either side that could belong to it.
+    Whole,
+    /// Only as a part of a longer one.
+    Part,
+    None,
+}
+
+fn likeness(text: &str, key: &str) -> Likeness {
+    let belongs = |c: char| c.is_ascii_alphanumeric() || c == '-';
+    let mut found = text.match_indices(key).peekable();
+    if found.peek().is_none() {
+        return Likeness::None;
+    }
+    let whole = found.any(|(start, _)| {
+        let (before, after) = (&text[..start], &text[start + key.len()..]);
+        !before.ends_with(belongs) && !after.starts_with(belongs)
+    });
+    if whole { Likeness::Whole } else { Likeness::Part }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_stays_what_it_says_where_the_crm_reads_html() {
+        let values = CrmValues::from([
+            ("body".to_owned(), Value::from("a < b & \"c\"\r\n<b>d</b>")),
+            ("subject".to_owned(), Value::from("a < b")),
+            ("count".to_owned(), Value::from(3)),
+        ]);
+        let html = ["body".to_owned(), "count".to_owned()];
+        let expected = serde_json::json!({
+            "body": "a &lt; b &amp; &quot;c&quot;<br>&lt;b&gt;d&lt;/b&gt;", "subject": "a < b", "count": 3,
+        });
+        assert_eq!(object(&values, &html), expected);
+    }
+
+    #[test]
+    fn a_key_is_not_found_in_a_longer_one() {
+        let key = "dialbridge-9f86-47";
+        for (text, expected) in [
+            (key, Likeness::Whole),
+            ("<dialbridge-9f86-47@crm.example>", Likeness::Whole),
+            ("of dialbridge-9f86-471, and dialbridge-9f86-47", Likeness::Whole),
+            ("dialbridge-9f86-471", Likeness::Part),
+            ("x-dialbridge-9f86-47", Likeness::Part),
+            ("dialbridge-9f86-4", Likeness::None),
+            ("", Likeness::None),
+        ] {
+            assert_eq!(likeness(text, key), expected, "{text}");
+        }
+    }
+}

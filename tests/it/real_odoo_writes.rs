@@ -1,0 +1,109 @@
+//! The bundled connector's write half against a real Odoo 19: judged by what Odoo itself shows.
+
+use crate::support::odoo::Odoo;
+use dialbridge::crm::{Connector, CrmRead as _, CrmValues, CrmWrite, bundled, parse};
+use dialbridge::domain::{CallKey, HistoryId, RecordId};
+use dialbridge::env::Env;
+use dialbridge::remote::http::{HttpOptions, HttpTransport};
+use dialbridge::remote::{Auth, CallErrorKind, Client, ClientConfig, Side};
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+fn connector(odoo: &Odoo) -> Connector {
+    let file = parse(bundled("odoo").expect("a bundled file"), "odoo").expect("a right file");
+    let options = HttpOptions { allow_http: true, ..HttpOptions::new("crm.sales", odoo.url()) };
+    let (transport, _) = HttpTransport::new(options).expect("usable options");
+    let config = ClientConfig {
+        base_url: Some(odoo.url().to_owned()),
+        body_check: file.body_check(),
+        failure_check: file.failure_check(),
+        ..ClientConfig::default()
+    };
+    let auth = Auth::fixed(file.auth.clone(), odoo.key().to_owned().into());
+    let client = Client::new(Side::Crm, config, Arc::new(transport), auth, Env::real(), None);
+    Connector::new(file, odoo.url(), None, ["city".to_owned()], Arc::new(client), Env::real())
+        .expect("an object")
+}
+
+/// A call's key that no earlier run of this test used.
+fn fresh_key() -> CallKey {
+    CallKey::new("real", HistoryId(i64::try_from(fastrand::u64(1..1 << 40)).expect("a small number")))
+}
+
+fn note(text: &str) -> CrmValues {
+    CrmValues::from([("body".to_owned(), json!(text))])
+}
+
+async fn body_of(odoo: &Odoo, message: &str) -> String {
+    let id: u64 = message.parse().expect("a number");
+    let rows = odoo.call("mail.message", "read", json!({ "ids": [id], "fields": ["body"] })).await;
+    rows[0]["body"].as_str().expect("a text").to_owned()
+}
+
+async fn followers(odoo: &Odoo, id: u64) -> Value {
+    let fields = json!({ "ids": [id], "fields": ["message_follower_ids"] });
+    odoo.call("res.partner", "read", fields).await[0]["message_follower_ids"].clone()
+}
+
+#[tokio::test]
+#[ignore = "needs the real Odoo: .ci/run starts it"]
+async fn a_call_becomes_a_note_that_mails_nobody_moves_no_time_and_is_found_again() {
+    let odoo = Odoo::running();
+    let id = odoo.create(json!([{ "name": "Notes", "email": "notes@example.com" }])).await[0];
+    // The customer follows the record: whatever is a comment there is mailed to them.
+    odoo.call("res.partner", "message_subscribe", json!({ "ids": [id], "partner_ids": [id] })).await;
+    let (mails, followed, dated) =
+        (odoo.mails().await, followers(&odoo, id).await, odoo.write_date(id).await);
+    let writer = connector(&odoo).writer().expect("a write half");
+    let (record, key) = (RecordId(id.to_string()), fresh_key());
+
+    assert_eq!(writer.find_activity(&record, &key).await.expect("asked"), None);
+    let text = "busy; a < b & <b>c</b>";
+    let note_id = writer.create_activity(&record, &key, &note(text)).await.expect("created");
+    assert_eq!(writer.find_activity(&record, &key).await.expect("asked"), Some(note_id.clone()));
+    assert_eq!(writer.find_activity(&record, &fresh_key()).await.expect("asked"), None);
+    let shown = "a &lt; b &amp; &lt;b&gt;c&lt;/b&gt;";
+    assert!(body_of(&odoo, note_id.as_str()).await.contains(shown));
+
+    writer.change_activity(&record, &note_id, &key, &note("sold; a < b & <b>c</b>")).await.expect("changed");
+    let body = body_of(&odoo, note_id.as_str()).await;
+    assert!(body.contains("sold") && body.contains(shown), "{body}");
+    assert_eq!(writer.find_activity(&record, &key).await.expect("asked"), Some(note_id));
+
+    assert_eq!(odoo.mails().await, mails);
+    assert_eq!(followers(&odoo, id).await, followed);
+    assert_eq!(odoo.write_date(id).await, dated);
+    // What the test would have seen: a comment is mailed.
+    let comment =
+        json!({ "ids": [id], "body": "x", "message_type": "comment", "subtype_xmlid": "mail.mt_comment" });
+    odoo.call("res.partner", "message_post", comment).await;
+    assert_ne!(odoo.mails().await, mails);
+}
+
+#[tokio::test]
+#[ignore = "needs the real Odoo: .ci/run starts it"]
+async fn a_written_field_comes_back_as_a_change_and_gone_and_wrong_are_told_apart() {
+    let odoo = Odoo::running();
+    let ids = odoo.create(json!([{ "name": "Fields" }, { "name": "Gone" }])).await;
+    let (connector, gone) = (connector(&odoo), RecordId(ids[1].to_string()));
+    let writer = connector.writer().expect("a write half");
+    let (record, mails) = (RecordId(ids[0].to_string()), odoo.mails().await);
+    let city = CrmValues::from([("city".to_owned(), json!("Bremen"))]);
+    writer.change_record(&record, &city).await.expect("written");
+    let page = connector.fetch(std::slice::from_ref(&record)).await.expect("read");
+    assert_eq!(page.records[0].as_ref().expect("a good one").fields["city"], json!("Bremen"));
+    assert_eq!(odoo.mails().await, mails);
+
+    odoo.call("res.partner", "unlink", json!({ "ids": [ids[1]] })).await;
+    let error = writer.create_activity(&gone, &fresh_key(), &note("busy")).await.expect_err("gone");
+    assert_eq!(error.kind, CallErrorKind::NotFound, "{error}");
+    let error = writer.change_record(&gone, &city).await.expect_err("gone");
+    assert_eq!(error.kind, CallErrorKind::NotFound, "{error}");
+
+    let odd = CrmValues::from([("no_such_value".to_owned(), json!("x"))]);
+    let error = writer.create_activity(&record, &fresh_key(), &odd).await.expect_err("wrong");
+    assert_eq!(error.kind, CallErrorKind::Configuration, "{error}");
+    let wrong = CrmValues::from([("country_id".to_owned(), json!(999_999_999))]);
+    let error = writer.change_record(&record, &wrong).await.expect_err("no such country");
+    assert!(matches!(error.kind, CallErrorKind::Rejected { status: 422, .. }), "{error}");
+}
