@@ -51,6 +51,7 @@ mod interrupt;
 mod kept;
 mod lane;
 mod lease;
+mod lease_one;
 mod leased;
 mod left_out;
 mod lock_shown;
