@@ -1,7 +1,7 @@
 //! One request of a connector: template to URL and body, and the answer as JSON that no rule calls an error.
 
 use super::errors::{as_error, bad_answer, met};
-use super::format::{ConnectorFile, Template};
+use super::format::{ConnectorFile, ErrorRule, Of, Template};
 use super::template::{Bindings, Slot, encode};
 use crate::domain::Timestamp;
 use crate::remote::{CallClass, CallContext, CallError, CallErrorKind, Client, Request};
@@ -85,6 +85,7 @@ impl Endpoint {
     /// The same for a call of another class, or a write.
     pub async fn send_as(&self, context: CallContext, request: Request) -> Result<Called, CallError> {
         let (what, write) = (context.what.clone(), context.write);
+        let meant = |rule: &&ErrorRule| rule.of == Of::All || write;
         let called = self.caller.call(context, request).await?;
         let told = |error: CallError| match error.kind {
             // What cannot be believed of a write leaves open whether it was carried out.
@@ -92,7 +93,7 @@ impl Endpoint {
             _ => error,
         };
         if let Some(root) = root(&what, &called.body).map_err(told)?
-            && let Some((rule, text)) = met(&self.file.errors, None, root)
+            && let Some((rule, text)) = met(self.file.errors.iter().filter(meant), None, root)
         {
             return Err(told(as_error(&what, rule, text)));
         }

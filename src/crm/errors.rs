@@ -1,6 +1,6 @@
 //! Errors that an answer's body tells: those with status 200, and those whose status says too little.
 
-use super::format::{ConnectorFile, ErrorRule, Means};
+use super::format::{ConnectorFile, ErrorRule, Means, Of};
 use crate::remote::{BodyCheck, BodyFault, CallError, CallErrorKind, FailureCheck, Side};
 use serde_json::value::RawValue;
 use std::sync::Arc;
@@ -11,12 +11,12 @@ const TEXT_CHARS: usize = 300;
 /// The first rule for this status (`None`: any 2xx) that the body meets, and the CRM's own words (they
 /// may hold personal data).
 pub(super) fn met<'r>(
-    rules: &'r [ErrorRule],
+    rules: impl IntoIterator<Item = &'r ErrorRule>,
     status: Option<u16>,
     body: &RawValue,
 ) -> Option<(&'r ErrorRule, String)> {
     let rule = rules
-        .iter()
+        .into_iter()
         .filter(|rule| rule.status == status)
         .find(|rule| rule.when.holds(rule.when.at.value(body).as_ref()) == Some(true))?;
     let text = match rule.text.as_ref().and_then(|at| at.value(body)) {
@@ -88,11 +88,18 @@ impl ConnectorFile {
     /// What the client of this CRM is to look for in 2xx bodies, so that its retries see errors that
     /// come with status 200 as well; `None` where the connector knows none.
     pub fn body_check(&self) -> Option<BodyCheck> {
-        let rules: Vec<ErrorRule> =
-            self.errors.iter().filter(|rule| rule.status.is_none()).cloned().collect();
-        if rules.is_empty() {
-            return None;
-        }
+        self.body_check_of(Of::All)
+    }
+
+    /// What the client of this CRM is to look for in the bodies of 4xx and 5xx answers; `None` where
+    /// the connector knows nothing of them.
+    pub fn failure_check(&self) -> Option<FailureCheck> {
+        self.failure_check_of(Of::All)
+    }
+
+    /// The same, as the rules say of these answers alone.
+    pub(super) fn body_check_of(&self, of: Of) -> Option<BodyCheck> {
+        let rules = self.rules(|rule| rule.of == of && rule.status.is_none())?;
         Some(Arc::new(move |_, body| {
             // What is no JSON is the client's own finding.
             let Ok(body) = serde_json::from_slice::<&RawValue>(body) else { return Ok(()) };
@@ -103,19 +110,19 @@ impl ConnectorFile {
         }))
     }
 
-    /// What the client of this CRM is to look for in the bodies of 4xx and 5xx answers; `None` where
-    /// the connector knows nothing of them.
-    pub fn failure_check(&self) -> Option<FailureCheck> {
-        let rules: Vec<ErrorRule> =
-            self.errors.iter().filter(|rule| rule.status.is_some()).cloned().collect();
-        if rules.is_empty() {
-            return None;
-        }
+    /// The same of 4xx and 5xx answers.
+    pub(super) fn failure_check_of(&self, of: Of) -> Option<FailureCheck> {
+        let rules = self.rules(|rule| rule.of == of && rule.status.is_some())?;
         Some(Arc::new(move |status, body| {
             // A page instead of JSON says no more than its status.
             let body = serde_json::from_slice::<&RawValue>(body).ok()?;
             let (rule, text) = met(&rules, Some(status.as_u16()), body)?;
             Some(fault(rule, text))
         }))
+    }
+
+    fn rules(&self, wanted: impl Fn(&ErrorRule) -> bool) -> Option<Vec<ErrorRule>> {
+        let rules: Vec<ErrorRule> = self.errors.iter().filter(|rule| wanted(rule)).cloned().collect();
+        (!rules.is_empty()).then_some(rules)
     }
 }

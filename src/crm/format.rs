@@ -264,11 +264,21 @@ pub(super) enum Means {
     Configuration,
 }
 
+/// Whose answers an error rule speaks of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Of {
+    /// Every request's.
+    All,
+    /// Those of writes, and of nothing that is read: there, the same words may come from one record among many.
+    Writes,
+}
+
 /// An error that only the body tells, or tells more exactly than the status.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct ErrorRule {
     /// The status it comes with; without it: any 2xx.
     pub status: Option<u16>,
+    pub of: Of,
     pub when: Condition,
     pub means: Means,
     /// Where the CRM's own words lie.

@@ -2,7 +2,7 @@
 
 use super::extract::{Condition, Pointer, Test};
 use super::format::{
-    Companion, ConnectorFile, ErrorRule, Fetch, IdType, Join, Listing, Means, RecordShape, Single,
+    Companion, ConnectorFile, ErrorRule, Fetch, IdType, Join, Listing, Means, Of, RecordShape, Single,
     TimeContract, Writing,
 };
 use super::parse_auth::{read_auth, read_headers};
@@ -272,6 +272,7 @@ fn read_companion(section: Section<'_, '_>) -> Option<Companion> {
 
 fn read_error(section: Section<'_, '_>) -> Option<ErrorRule> {
     let status = section.number("status", "a status of 400 to 599 (without it: any 2xx)", 400..600);
+    let of = section.choice("of", &[("all", Of::All), ("writes", Of::Writes)]);
     let when = read_condition(&section);
     let names = [
         ("unauthorized", Means::Unauthorized),
@@ -288,7 +289,13 @@ fn read_error(section: Section<'_, '_>) -> Option<ErrorRule> {
     let text = section.has("text").then(|| pointer(&section, "text"));
     section.done();
     let status = status.and_then(|at| u16::try_from(at.value).ok());
-    Some(ErrorRule { status, when: when?, means: means?.value, text: optional(text)? })
+    Some(ErrorRule {
+        status,
+        of: of.map_or(Of::All, |at| at.value),
+        when: when?,
+        means: means?.value,
+        text: optional(text)?,
+    })
 }
 
 pub(super) fn number(at: Option<At<u64>>, default: usize) -> usize {

@@ -2,7 +2,7 @@
 
 use super::call::{Endpoint, root};
 use super::extract::{id_value, read_id};
-use super::format::{ActivityRequests, Written};
+use super::format::{ActivityRequests, Of, Written};
 use super::template::{Bindings, Slot};
 use super::write::{CrmValues, CrmWrite, Safe, WriteContract};
 use crate::domain::{ActivityId, CallKey, RecordId};
@@ -64,7 +64,12 @@ impl Writer {
         values: &CrmValues,
     ) -> Result<bytes::Bytes, CallError> {
         bindings.insert(Slot::Values, object(values, &written.html));
-        let context = CallContext::write(what, CallClass::WriteBack, None).about(record);
+        let file = &self.endpoint.file;
+        let context = CallContext {
+            expects: file.body_check_of(Of::Writes),
+            refusals: file.failure_check_of(Of::Writes),
+            ..CallContext::write(what, CallClass::WriteBack, None).about(record)
+        };
         let request = self.endpoint.request(what, &written.request, &bindings)?;
         Ok(self.endpoint.send_as(context, request).await?.body)
     }

@@ -1,6 +1,6 @@
 //! One HTTP try: sent, timed, read whole or up to its head, and judged.
 
-use super::answer::Answer;
+use super::answer::{Answer, FailureCheck};
 use super::client::{Failed, Inner, Want};
 use super::outcome::{Fault, judge_failure, judge_success, server_time, strip_bom};
 use super::{CallContext, Request, Response, TransportError};
@@ -56,7 +56,11 @@ impl Inner {
             let response = self.transport.send(with_defaults(request)).await;
             let response = response.map_err(|error| Failed::without_status(error.into()))?;
             self.judge_head(&response);
-            if response.status.is_success() { Ok(response) } else { Err(self.read_failure(response).await) }
+            if response.status.is_success() {
+                Ok(response)
+            } else {
+                Err(self.read_failure(None, response).await)
+            }
         };
         tokio::select! {
             biased;
@@ -82,7 +86,7 @@ impl Inner {
 
     async fn read_whole(&self, context: &CallContext, response: Response) -> Result<Answer, Failed> {
         if !response.status.is_success() {
-            return Err(self.read_failure(response).await);
+            return Err(self.read_failure(context.refusals.as_ref(), response).await);
         }
         let Response { status, headers, body } = response;
         let code = Some(status.as_u16());
@@ -112,15 +116,15 @@ impl Inner {
         Ok(Answer { status, server_time: server_time(&headers), headers, body })
     }
 
-    async fn read_failure(&self, response: Response) -> Failed {
+    async fn read_failure(&self, refusals: Option<&FailureCheck>, response: Response) -> Failed {
         let Response { status, headers, body } = response;
         let (body, complete) = match collect(body, ERROR_BODY).await {
             Collected::Whole(body) => (body, true),
             Collected::TooLong => (Bytes::new(), false),
             Collected::Cut(_, body) => (body, false),
         };
-        let check = self.config.failure_check.as_ref().filter(|_| complete);
-        if let Some(fault) = check.and_then(|check| check(status, strip_bom(&body))) {
+        let mut checks = self.config.failure_check.iter().chain(refusals).filter(|_| complete);
+        if let Some(fault) = checks.find_map(|check| check(status, strip_bom(&body))) {
             return Failed { fault: fault.into(), status: Some(status.as_u16()) };
         }
         let mut fault = judge_failure(status, &headers, &body, complete, self.env.now());

@@ -226,6 +226,9 @@ pub struct CallContext {
     /// What the body of a 2xx answer must hold beyond what every answer of the side must: part of the
     /// try's own outcome, so that the attempt says the same as the operation.
     pub expects: Option<BodyCheck>,
+    /// What the body of a 4xx or 5xx answer to it says more exactly than every such answer of the side would: asked
+    /// after the side's own check.
+    pub refusals: Option<FailureCheck>,
 }
 
 impl std::fmt::Debug for CallContext {
@@ -241,14 +244,16 @@ impl std::fmt::Debug for CallContext {
 impl CallContext {
     /// A read.
     pub fn read(what: impl Into<String>, class: CallClass) -> Self {
-        let what = what.into();
-        Self { what, class, operation: None, write: false, subject: None, still: None, expects: None }
+        Self::new(what.into(), class, None, false)
     }
 
     /// A write, for the operation whose attempts are to be stored.
     pub fn write(what: impl Into<String>, class: CallClass, operation: Option<OperationId>) -> Self {
-        let what = what.into();
-        Self { what, class, operation, write: true, subject: None, still: None, expects: None }
+        Self::new(what.into(), class, operation, true)
+    }
+
+    fn new(what: String, class: CallClass, operation: Option<OperationId>, write: bool) -> Self {
+        Self { what, class, operation, write, subject: None, still: None, expects: None, refusals: None }
     }
 
     /// Names the contact or record it is about.

@@ -1,9 +1,9 @@
-//! Connectors over real sockets: each way of paging, each way of proving who asks, and addresses that an
-//! answer names.
+//! Connectors over real sockets: each way of paging and of writing, each way of proving who asks, and addresses that
+//! an answer names.
 
 use crate::support::fault_server::{Fault, FaultServer, json};
-use dialbridge::crm::{Connector, CrmRead, bundled, parse};
-use dialbridge::domain::RecordId;
+use dialbridge::crm::{Connector, CrmRead, CrmValues, CrmWrite as _, bundled, parse};
+use dialbridge::domain::{CallKey, HistoryId, RecordId};
 use dialbridge::env::Env;
 use dialbridge::remote::http::{HttpOptions, HttpTransport};
 use dialbridge::remote::{Auth, CallError, CallErrorKind, Client, ClientConfig, Side};
@@ -83,6 +83,34 @@ async fn does_every_bundled_way_read_a_real_server_to_its_end() {
     ] {
         let found = all(&connector(style, &serving.url(), std::slice::from_ref(secret))).await;
         assert_eq!(found.unwrap_or_else(|error| panic!("{style}: {error}")).len(), 950, "{style}");
+    }
+}
+
+#[tokio::test]
+async fn does_every_bundled_way_write_to_a_real_server() {
+    let (crm, serving) = sim().await;
+    crm.editor().seed(5, 1);
+    let secrets = Secrets::new();
+    let token = secrets.file("token", &format!("{TOKEN}\n"));
+    let pair = secrets.file("pair", &format!("sim:{TOKEN}\n"));
+    let styles = [
+        ("sim-id", &token),
+        ("sim-offset", &token),
+        ("sim-cursor", &token),
+        ("sim-page", &pair),
+        ("sim-link", &pair),
+    ];
+    for (call, (style, secret)) in styles.into_iter().enumerate() {
+        let writer = connector(style, &serving.url(), std::slice::from_ref(secret)).writer().expect(style);
+        let record = RecordId((call + 1).to_string());
+        let key = CallKey::new("a", HistoryId(i64::try_from(call).expect("a few")));
+        let values = |text: &str| CrmValues::from([("note".to_owned(), serde_json::json!(text))]);
+        let id = writer.create_activity(&record, &key, &values("büsy")).await.expect(style);
+        writer.change_activity(&record, &id, &key, &values("söld")).await.expect(style);
+        writer.change_record(&record, &values("söld")).await.expect(style);
+        assert_eq!(crm.activities().len(), call + 1, "{style}");
+        assert_eq!(crm.activities()[call].fields["note"], serde_json::json!("söld"), "{style}");
+        assert_eq!(crm.editor().field(call as u64 + 1, "note"), Some(serde_json::json!("söld")), "{style}");
     }
 }
 

@@ -369,3 +369,21 @@ async fn does_everything_that_writes_back_leave_in_the_class_of_writing_back() {
     let write = (CallClass::WriteBack, true);
     assert_eq!(calls, [write, write, write, (CallClass::WriteBack, false)]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn does_an_error_that_a_connector_knows_of_writes_say_nothing_of_reads() {
+    let world = World::new();
+    let known = r#"{"name":"builtins.KeyError","message":"no_such_field"}"#;
+    world.crm.faults.add(Rule::new(Action::Says { code: 500, body: known }));
+    let connector = world.connector("odoo");
+    let writer = connector.writer().expect("a write half");
+    let error = writer.change_record(&record(3), &values("busy")).await.expect_err("a wrong name");
+    assert_eq!(error.kind, CallErrorKind::Rejected { status: 500, text: "no_such_field".to_owned() });
+    let error = connector.fetch(&[record(3)]).await.expect_err("no answer");
+    assert_eq!(error.kind, CallErrorKind::Unavailable);
+    // An error that nobody knows leaves open what was done.
+    world.crm.faults.clear();
+    world.crm.faults.add(Rule::new(Action::Says { code: 500, body: r#"{"name":"psycopg2.Error"}"# }));
+    let error = writer.change_record(&record(3), &values("busy")).await.expect_err("an error");
+    assert_eq!(error.kind, CallErrorKind::Uncertain);
+}

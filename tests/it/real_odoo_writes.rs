@@ -103,6 +103,11 @@ async fn a_written_field_comes_back_as_a_change_and_gone_and_wrong_are_told_apar
     let odd = CrmValues::from([("no_such_value".to_owned(), json!("x"))]);
     let error = writer.create_activity(&record, &fresh_key(), &odd).await.expect_err("wrong");
     assert_eq!(error.kind, CallErrorKind::Configuration, "{error}");
+    let error = writer.change_record(&record, &odd).await.expect_err("no such field");
+    assert!(
+        matches!(&error.kind, CallErrorKind::Rejected { status: 500, text } if text == "no_such_value"),
+        "{error:?}"
+    );
     let wrong = CrmValues::from([("country_id".to_owned(), json!(999_999_999))]);
     let error = writer.change_record(&record, &wrong).await.expect_err("no such country");
     assert!(matches!(error.kind, CallErrorKind::Rejected { status: 422, .. }), "{error}");
