@@ -2,7 +2,7 @@
 
 use super::harvesting::to_e164;
 use super::limits::daily_limits;
-use super::parts::RoutePart;
+use super::routes::RoutePart;
 use crate::check::Settings;
 use crate::dialler::ImportMode;
 use crate::dialler::jtel::JtelClient;

@@ -3,20 +3,19 @@
 use super::Problems;
 use super::activities::{Common, DayActivity, PullActivity, PushActivity};
 use super::harvesting::{HarvestActivity, harvest_units, to_e164};
+use super::routes::{self, RoutePart};
 use super::upkeep::{LookActivity, UpkeepActivity};
 use super::write_back;
-use crate::check::{BatchRead, CrmSettings, RouteSettings, Settings};
+use crate::check::{BatchRead, CrmSettings, Settings};
 use crate::control::{Control, Runners};
-use crate::crm::{self, Connector, CrmRead, CrmWrite};
+use crate::crm::{self, Connector, CrmRead};
 use crate::dialler::CampaignRef;
 use crate::dialler::jtel::{self, JtelClient, JtelConfig};
-use crate::domain::policy::RouteState;
-use crate::domain::{CampaignId, Policy, Problem, RouteName, Timestamp};
+use crate::domain::{CampaignId, Problem, RouteName, Timestamp};
 use crate::env::Env;
 use crate::jobs::campaigns::WantedCampaign;
 use crate::jobs::glimpse::Glimpser;
-use crate::jobs::pull::{PullContext, PullRoute};
-use crate::ledger::{Ledger, RouteFacts};
+use crate::ledger::Ledger;
 use crate::remote::http::{HttpOptions, HttpTransport};
 use crate::remote::{Auth, AuthScheme, BadText, Client, ClientConfig, Side, Transport};
 use crate::runtime::Activator;
@@ -44,17 +43,6 @@ impl Transports for RealTransports {
         let (transport, _warned_by_check) = HttpTransport::new(options.clone())?;
         Ok(Arc::new(transport))
     }
-}
-
-/// A route with everything its jobs need.
-#[derive(Clone)]
-pub struct RoutePart {
-    /// From the config.
-    pub settings: RouteSettings,
-    /// What pulls.
-    pub pull: PullContext,
-    /// What calls are told to, where the connector has a write half.
-    pub told: Option<Arc<dyn CrmWrite>>,
 }
 
 /// The program, built.
@@ -98,7 +86,7 @@ pub struct Sides {
     /// The CRM of each route.
     pub crms: BTreeMap<RouteName, Arc<Connector>>,
     /// The object and the whole connector of each route: parts of its revision.
-    versions: BTreeMap<RouteName, String>,
+    pub(super) versions: BTreeMap<RouteName, String>,
     clients: Vec<Client>,
 }
 
@@ -251,43 +239,7 @@ pub async fn build_on(
     ledger.foreign_set(settings.foreign).await?;
     let sides = sides(&settings, &env, transports, Some(&ledger))?;
     let watched = super::identity::watched(&settings);
-    let mut routes = BTreeMap::new();
-    for route in settings.routes.values() {
-        let Some(connector) = sides.crms.get(&route.id) else { continue };
-        let object = connector.contract().object.clone();
-        let facts = RouteFacts {
-            route: route.id.clone(),
-            client: route.client.clone(),
-            crm: route.crm.clone(),
-            object: object.clone(),
-            max_new_per_run: Some(route.max_new_per_run),
-            max_changed_per_run: Some(route.max_changed_per_run),
-        };
-        // A route that this ledger does not know begins by deciding without sending.
-        ledger.route_register(facts, RouteState::Dry).await?;
-        write_back::register(&ledger, route).await?;
-        let told = connector.writer().map(|writer| Arc::new(writer) as Arc<dyn CrmWrite>);
-        let version = sides.versions.get(&route.id).map_or("", String::as_str);
-        let pull = PullContext {
-            ledger: ledger.clone(),
-            env: env.clone(),
-            crm: connector.clone(),
-            route: Arc::new(PullRoute {
-                route: route.id.clone(),
-                client: route.client.clone(),
-                crm: route.crm.clone(),
-                object,
-                policy: Policy { adopt_conflict: route.adopt_conflict, vanished: route.vanished },
-                unblock: route.unblock,
-                zone: route.time_zone,
-                day_start: route.day_start,
-                mapping: route.mapping.clone(),
-                revision: route.mapping.revision(version),
-            }),
-            sides: watched.clone(),
-        };
-        routes.insert(route.id.clone(), RoutePart { settings: route.clone(), pull, told });
-    }
+    let routes = routes::begin(&ledger, &settings, &env, &sides, &watched).await?;
     let tracker = TaskTracker::new();
     let (next_due, push_due) = watch::channel(None);
     let rows = ledger.routes_list().await?;

@@ -1,7 +1,7 @@
 //! The write-back of one route as an activity of a runner.
 
 use super::activities::{Common, Ended, outcome};
-use super::parts::RoutePart;
+use super::routes::RoutePart;
 use crate::check::{RouteSettings, Settings};
 use crate::domain::{Counts, RouteName, Shapes};
 use crate::env::Env;

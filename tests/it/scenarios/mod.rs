@@ -38,6 +38,7 @@ mod notes;
 mod numbers;
 mod objections;
 mod outage;
+mod overtaken;
 mod paging;
 mod refresh;
 mod refusals;
