@@ -2,7 +2,7 @@
 
 use super::harvesting::to_e164;
 use super::limits::daily_limits;
-use super::parts::RoutePart;
+use super::routes::RoutePart;
 use crate::check::Settings;
 use crate::dialler::ImportMode;
 use crate::dialler::jtel::JtelClient;
@@ -53,6 +53,8 @@ pub(super) struct Common {
     pub ledger: Ledger,
     pub dialler: Arc<JtelClient>,
     pub sides: Sides,
+    /// Names this ledger to the CRM.
+    pub instance: Arc<str>,
 }
 
 fn noting(pull: &PullContext, log: &RunLog) -> PullContext {

@@ -279,6 +279,10 @@ fn schedules(settings: &Settings, parts: &Parts) -> anyhow::Result<Vec<(Schedule
         if let Some(runner) = &parts.control.runners.push {
             all.push((Schedule::parse(&route.push, zone)?, runner.clone()));
         }
+        let write_back = route.write_back.as_ref().zip(parts.control.runners.write_backs.get(&route.id));
+        if let Some((settings, runner)) = write_back {
+            all.push((Schedule::parse(&settings.schedule, zone)?, runner.clone()));
+        }
         for (routes, runner) in &parts.control.runners.harvests {
             if routes.contains(&route.id) {
                 all.push((Schedule::parse(&route.harvest, zone)?.with_bookends(), runner.clone()));

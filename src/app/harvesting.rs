@@ -2,8 +2,8 @@
 
 use super::activities::{Common, Ended, outcome, stopping};
 use crate::check::Settings;
-use crate::dialler::DiallerRead;
 use crate::dialler::jtel::JtelClient;
+use crate::dialler::{CampaignRef, DiallerRead};
 use crate::domain::policy::Job;
 use crate::domain::{CampaignId, RouteName, Timestamp};
 use crate::env::Env;
@@ -13,7 +13,28 @@ use crate::jobs::harvest::{Brake, HarvestContext, HarvestReport, HarvestSettings
 use crate::jobs::identity::{self, Sides};
 use crate::ledger::{CallReading, Counts, Ledger, LedgerError, RouteRow, RunEnd, RunStart, SweepKind};
 use crate::runtime::{Activator, Activity, Ask, Missing, Outcome, RunLog, Schedule};
+use std::collections::BTreeMap;
 use std::sync::Arc;
+
+/// The unit of harvest is the campaign: two routes on one campaign must not read it twice (semantics 18), also where
+/// one names it by its name and one by its number.
+pub(super) fn harvest_units(
+    wanted: &[WantedCampaign],
+    pinned: &BTreeMap<RouteName, CampaignId>,
+) -> Vec<(CampaignRef, Vec<RouteName>)> {
+    let mut units: Vec<(CampaignRef, Vec<RouteName>)> = Vec::new();
+    for want in wanted {
+        let id = pinned.get(&want.route);
+        let same = |(campaign, routes): &&mut (CampaignRef, Vec<RouteName>)| {
+            *campaign == want.campaign || id.is_some() && routes.iter().any(|route| pinned.get(route) == id)
+        };
+        match units.iter_mut().find(same) {
+            Some((_, routes)) => routes.push(want.route.clone()),
+            None => units.push((want.campaign.clone(), vec![want.route.clone()])),
+        }
+    }
+    units
+}
 
 /// Harvest of one campaign.
 pub(super) struct HarvestActivity {
@@ -24,11 +45,13 @@ pub(super) struct HarvestActivity {
     sides: Sides,
     wanted: Vec<WantedCampaign>,
     push: Activator,
+    /// The write-backs of its routes.
+    told: Vec<Activator>,
 }
 
 impl HarvestActivity {
-    pub fn new(common: &Common, wanted: Vec<WantedCampaign>, push: Activator) -> Self {
-        let Common { settings, env, ledger, dialler, sides } = common;
+    pub fn new(common: &Common, wanted: Vec<WantedCampaign>, push: Activator, told: Vec<Activator>) -> Self {
+        let Common { settings, env, ledger, dialler, sides, instance: _ } = common;
         Self {
             settings: settings.clone(),
             env: env.clone(),
@@ -37,6 +60,7 @@ impl HarvestActivity {
             sides: sides.clone(),
             wanted,
             push,
+            told,
         }
     }
 
@@ -74,6 +98,7 @@ impl HarvestActivity {
         let run = harvested_so_far.as_ref().ok().and_then(|report| report.run);
         let doubled = self.ledger.doubles_lock(campaign, run).await;
         self.push.activate("schedule");
+        self.told.iter().for_each(|write_back| write_back.activate("schedule"));
         let (report, doubled) = (harvested_so_far?, doubled?);
         let mut text = harvested(&report);
         if doubled > 0 {

@@ -10,6 +10,7 @@ pub mod limits;
 pub mod local;
 pub mod parts;
 pub mod plan;
+pub mod routes;
 pub mod say;
 pub mod simulate;
 pub mod token;
@@ -21,6 +22,7 @@ mod identity;
 mod logging;
 mod service;
 mod upkeep;
+mod write_back;
 
 pub use crate::check::Settings;
 use crate::domain::Problem;

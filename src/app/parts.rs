@@ -2,20 +2,20 @@
 
 use super::Problems;
 use super::activities::{Common, DayActivity, PullActivity, PushActivity};
-use super::harvesting::{HarvestActivity, hear_opt_outs, to_e164};
+use super::harvesting::{HarvestActivity, harvest_units, hear_opt_outs, to_e164};
+use super::routes::{self, RoutePart};
 use super::upkeep::{LookActivity, UpkeepActivity};
-use crate::check::{BatchRead, CrmSettings, RouteSettings, Settings};
+use super::write_back;
+use crate::check::{BatchRead, CrmSettings, Settings};
 use crate::control::{Control, Runners};
 use crate::crm::{self, Connector, CrmRead};
 use crate::dialler::CampaignRef;
 use crate::dialler::jtel::{self, JtelClient, JtelConfig};
-use crate::domain::policy::RouteState;
-use crate::domain::{CampaignId, Policy, Problem, RouteName, Timestamp};
+use crate::domain::{CampaignId, Problem, RouteName, Timestamp};
 use crate::env::Env;
 use crate::jobs::campaigns::WantedCampaign;
 use crate::jobs::glimpse::Glimpser;
-use crate::jobs::pull::{PullContext, PullRoute};
-use crate::ledger::{Ledger, RouteFacts};
+use crate::ledger::Ledger;
 use crate::remote::http::{HttpOptions, HttpTransport};
 use crate::remote::{Auth, AuthScheme, BadText, Client, ClientConfig, Side, Transport};
 use crate::runtime::Activator;
@@ -43,15 +43,6 @@ impl Transports for RealTransports {
         let (transport, _warned_by_check) = HttpTransport::new(options.clone())?;
         Ok(Arc::new(transport))
     }
-}
-
-/// A route with everything its jobs need.
-#[derive(Clone)]
-pub struct RoutePart {
-    /// From the config.
-    pub settings: RouteSettings,
-    /// What pulls.
-    pub pull: PullContext,
 }
 
 /// The program, built.
@@ -95,7 +86,7 @@ pub struct Sides {
     /// The CRM of each route.
     pub crms: BTreeMap<RouteName, Arc<Connector>>,
     /// The object and the whole connector of each route: parts of its revision.
-    versions: BTreeMap<RouteName, String>,
+    pub(super) versions: BTreeMap<RouteName, String>,
     clients: Vec<Client>,
 }
 
@@ -244,50 +235,18 @@ pub async fn build_on(
 ) -> anyhow::Result<Parts> {
     super::identity::begin(&ledger, &settings, &env).await?;
     ledger.runs_mark_interrupted().await?;
+    write_back::begin(&ledger, &settings, &env).await?;
     ledger.foreign_set(settings.foreign).await?;
     let sides = sides(&settings, &env, transports, Some(&ledger))?;
     let watched = super::identity::watched(&settings);
-    let mut routes = BTreeMap::new();
-    for route in settings.routes.values() {
-        let Some(connector) = sides.crms.get(&route.id) else { continue };
-        let object = connector.contract().object.clone();
-        let facts = RouteFacts {
-            route: route.id.clone(),
-            client: route.client.clone(),
-            crm: route.crm.clone(),
-            object: object.clone(),
-            max_new_per_run: Some(route.max_new_per_run),
-            max_changed_per_run: Some(route.max_changed_per_run),
-        };
-        // A route that this ledger does not know begins by deciding without sending.
-        ledger.route_register(facts, RouteState::Dry).await?;
-        let version = sides.versions.get(&route.id).map_or("", String::as_str);
-        let pull = PullContext {
-            ledger: ledger.clone(),
-            env: env.clone(),
-            crm: connector.clone(),
-            route: Arc::new(PullRoute {
-                route: route.id.clone(),
-                client: route.client.clone(),
-                crm: route.crm.clone(),
-                object,
-                policy: Policy { adopt_conflict: route.adopt_conflict, vanished: route.vanished },
-                unblock: route.unblock,
-                zone: route.time_zone,
-                day_start: route.day_start,
-                mapping: route.mapping.clone(),
-                revision: route.mapping.revision(version),
-            }),
-            sides: watched.clone(),
-        };
-        routes.insert(route.id.clone(), RoutePart { settings: route.clone(), pull });
-    }
+    let routes = routes::begin(&ledger, &settings, &env, &sides, &watched).await?;
     hear_opt_outs(&ledger, &settings).await?;
     let tracker = TaskTracker::new();
     let (next_due, push_due) = watch::channel(None);
     let rows = ledger.routes_list().await?;
     let pinned = rows.into_iter().filter_map(|row| Some((row.route, row.campaign?))).collect();
     let common = Common {
+        instance: ledger.instance().await?.unwrap_or_default().into(),
         settings: settings.clone(),
         env: env.clone(),
         ledger: ledger.clone(),
@@ -357,6 +316,7 @@ fn runners(
             (name.clone(), Activator::start(&format!("day {name}"), env, tracker, Arc::new(activity)))
         })
         .collect();
+    let write_backs = write_back::runners(common, routes, tracker);
     let harvests = harvest_units(&wanted, pinned)
         .into_iter()
         .map(|(campaign, served)| {
@@ -365,31 +325,12 @@ fn runners(
                 CampaignRef::Name(name) => format!("harvest {name}"),
             };
             let wanted = wanted.iter().filter(|want| served.contains(&want.route)).cloned().collect();
-            let activity = HarvestActivity::new(common, wanted, push.clone());
+            let told = served.iter().filter_map(|route| write_backs.get(route).cloned()).collect();
+            let activity = HarvestActivity::new(common, wanted, push.clone(), told);
             (served, Activator::start(&name, env, tracker, Arc::new(activity)))
         })
         .collect();
-    Runners { pulls, days, push: Some(push), harvests }
-}
-
-/// The unit of harvest is the campaign: two routes on one campaign must not read it twice (semantics 18), also where
-/// one names it by its name and one by its number.
-fn harvest_units(
-    wanted: &[WantedCampaign],
-    pinned: &BTreeMap<RouteName, CampaignId>,
-) -> Vec<(CampaignRef, Vec<RouteName>)> {
-    let mut units: Vec<(CampaignRef, Vec<RouteName>)> = Vec::new();
-    for want in wanted {
-        let id = pinned.get(&want.route);
-        let same = |(campaign, routes): &&mut (CampaignRef, Vec<RouteName>)| {
-            *campaign == want.campaign || id.is_some() && routes.iter().any(|route| pinned.get(route) == id)
-        };
-        match units.iter_mut().find(same) {
-            Some((_, routes)) => routes.push(want.route.clone()),
-            None => units.push((want.campaign.clone(), vec![want.route.clone()])),
-        }
-    }
-    units
+    Runners { pulls, days, push: Some(push), harvests, write_backs }
 }
 
 #[cfg(test)]

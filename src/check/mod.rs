@@ -15,6 +15,7 @@ mod reach;
 mod remarks;
 mod route;
 mod settings;
+mod telling;
 mod traps;
 
 pub use finding::{Finding, Level};

@@ -4,6 +4,7 @@ use super::notes::Notes;
 use super::offline::Validators;
 use super::reach;
 use super::settings::RouteSettings;
+use super::telling;
 use crate::config::{NameOrNumber, RawConfig, RawRoute, Setting};
 use crate::dialler::CampaignRef;
 use crate::domain::policy::{AdoptConflict, Beside, Unblock, Vanished};
@@ -57,6 +58,7 @@ pub(super) fn route(
     let dialler_zone = about.zone.unwrap_or(Tz::UTC);
     let spec = spec(name, id.as_deref().unwrap_or(name), raw, about, dialler_zone, country.clone());
     let mapping = mapping(&spec, notes);
+    let write_back = telling::telling(name, raw, zone, about.validators, notes);
     Some(RouteSettings {
         name: RouteName::from(name),
         id: RouteName::from(id?.as_str()),
@@ -83,6 +85,7 @@ pub(super) fn route(
         beside: Beside::parse(&raw.beside.value)?,
         max_new_per_run: *raw.max_new_per_run,
         max_new_per_day: *raw.max_new_per_day,
+        write_back: write_back?,
         max_changed_per_run: *raw.max_changed_per_run,
         max_changed_per_day: raw.max_changed_per_day.as_ref().map(|most| most.value),
         mapping: Arc::new(mapping?),

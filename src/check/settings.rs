@@ -7,7 +7,7 @@ use crate::domain::RouteName;
 use crate::domain::identity::Watch;
 use crate::domain::policy::{AdoptConflict, Beside, Foreign, Unblock, Vanished};
 use crate::domain::result_words::ResultWords;
-use crate::mapping::{Mapping, PhoneFormat};
+use crate::mapping::{Mapping, PhoneFormat, Telling};
 use crate::remote::http::HttpOptions;
 use chrono::NaiveTime;
 use chrono_tz::Tz;
@@ -106,6 +106,17 @@ pub struct CrmSettings {
     pub request_timeout: Duration,
 }
 
+/// How a route's calls go back into the CRM.
+#[derive(Debug, Clone)]
+pub struct WriteBackSettings {
+    /// Cron of the runs besides those after a harvest, in the route's zone.
+    pub schedule: String,
+    /// More waiting calls need approval.
+    pub max_per_run: u32,
+    /// What they become.
+    pub telling: Arc<Telling>,
+}
+
 /// `[route.NAME]`.
 #[derive(Debug, Clone)]
 pub struct RouteSettings {
@@ -149,6 +160,8 @@ pub struct RouteSettings {
     pub max_new_per_run: u32,
     /// New contacts a day.
     pub max_new_per_day: u32,
+    /// How its calls go back into the CRM; `None`: not at all.
+    pub write_back: Option<WriteBackSettings>,
     /// More changed contacts in one run need approval.
     pub max_changed_per_run: u32,
     /// Changed contacts a day.

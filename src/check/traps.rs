@@ -7,7 +7,8 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// Warns of comparisons with a value that the connector reads as empty: `x == false` is never true where
-/// false means nothing, and a condition that never holds looks like one that nobody meets.
+/// false means nothing, and a condition that never holds looks like one that nobody meets. And refuses to tell a CRM what
+/// its connector has no request for.
 pub(super) fn check(
     crms: &BTreeMap<String, CrmSettings>,
     routes: &BTreeMap<RouteName, RouteSettings>,
@@ -19,6 +20,21 @@ pub(super) fn check(
         for (key, value) in route.mapping.compared() {
             if empty.contains(&value) {
                 notes.warning(never_met(&format!("route.{}.{key}", route.name), &value, &crm.connector.name));
+            }
+        }
+        let Some(told) = &route.write_back else { continue };
+        let connector = &crm.connector;
+        for (table, wanted, there, request) in [
+            ("activity", told.telling.has_activity(), connector.takes_activities(), "[activity.create]"),
+            ("result_fields", told.telling.has_fields(), connector.takes_fields(), "[record.change]"),
+        ] {
+            if wanted && !there {
+                let given = format!("the connector {:?} has no {request}", connector.name);
+                let expected = format!("a connector with {request}, or no [route.{}.{table}]", route.name);
+                notes.problem(
+                    Problem::new(format!("route.{}.{table}", route.name), given, expected)
+                        .remedy("docs/connectors.md says how a connector writes."),
+                );
             }
         }
     }

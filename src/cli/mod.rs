@@ -12,6 +12,8 @@ mod ledger_file;
 mod left_out;
 mod output;
 mod plan;
+mod results;
+mod results_concern;
 mod route_args;
 mod routes;
 mod send;
@@ -82,6 +84,7 @@ async fn run(cli: Cli) -> End {
         Verb::Freeze(args) => routes::freeze(&config, args).await,
         Verb::Thaw { reason } => routes::thaw(&config, reason).await,
         Verb::Takeover { yes, json } => takeover::run(&config, yes, Output::new(json.json)).await,
+        Verb::Results(args) => results::run(&config, args).await,
         Verb::Ledger(verb) => ledger::run(&config, verb).await,
         Verb::Block(verb) => blocks::run(&config, verb).await,
         Verb::Contacts(verb) => contacts::run(&config, verb).await,
@@ -124,6 +127,7 @@ async fn sync(config: &Path, args: args::SyncArgs) -> anyhow::Result<End> {
         JobName::Pull => Job::Pull,
         JobName::Push => Job::Push,
         JobName::Harvest => Job::Harvest,
+        JobName::WriteBack => Job::WriteBack,
     });
     let route = match &args.route {
         Some(given) => Some(known::route(&settings, given)?.id.clone()),

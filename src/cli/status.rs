@@ -7,6 +7,7 @@ use super::concerns::{
 use super::harvest_concerns::{of_account, of_list, of_reads};
 use super::left_out::sentence;
 use super::output::Output;
+use super::results_concern;
 use super::sweeps::{self, ListOf};
 use super::table::table;
 use super::zone::{Zone, roughly};
@@ -16,7 +17,7 @@ use crate::domain::{RouteName, Timestamp};
 use crate::env::Env;
 use crate::ledger::{
     DayFull, FailingJob, FreezeRow, HarvestShown, LastLook, Ledger, LeftOut, Look, OpenCount, ParkedCount,
-    RouteRow, Unlinked, WaveRow,
+    RouteRow, Unlinked, UntoldCount, WaveRow,
 };
 use chrono::TimeDelta;
 use serde::Serialize;
@@ -42,6 +43,8 @@ struct View {
     beside: Vec<Beside>,
     lists: Vec<ListOf>,
     harvest: HarvestShown,
+    /// What the CRM cannot be told before somebody does something.
+    untold: Vec<UntoldCount>,
     ledger_look: Option<LastLook>,
     runners: Vec<Value>,
 }
@@ -106,6 +109,8 @@ async fn look(settings: &Settings, ledger: &Ledger, now: Timestamp) -> anyhow::R
     concerns.extend(lists.iter().filter_map(|list| of_list(list, &facts.routes)));
     concerns.extend(account.iter().filter_map(|list| of_account(list, now)));
     concerns.extend(of_reads(&harvest));
+    let untold = ledger.results_stuck().await?;
+    concerns.extend(untold.iter().map(results_concern::untold));
     let looked = ledger.look_last().await?;
     concerns.extend(looked.as_ref().and_then(ledger_look));
     let mut concerns = in_order(concerns);
@@ -129,6 +134,7 @@ async fn look(settings: &Settings, ledger: &Ledger, now: Timestamp) -> anyhow::R
         beside,
         lists,
         harvest,
+        untold,
         ledger_look: looked,
         runners,
     })

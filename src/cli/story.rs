@@ -181,6 +181,26 @@ fn tell(event: &Event, zone: Zone) -> Option<String> {
             let details = event.before.as_deref().unwrap_or_default();
             format!("{} was tried: {} {details}", event.what, event.state)
         }
+        "told" => {
+            let activity = event.after.as_deref().map(|id| format!(", activity {id}")).unwrap_or_default();
+            match (event.state.as_str(), event.before.as_deref()) {
+                ("done", _) => format!("the CRM was told of {}{activity}", event.what),
+                (state, details) => {
+                    format!(
+                        "the CRM was to be told of {}: {state} {}",
+                        event.what,
+                        details.unwrap_or_default()
+                    )
+                }
+            }
+        }
+        "untold" => format!("{} is {} for the CRM{why}", event.what, event.state),
+        "change" if event.state == "crm" => format!(
+            "  in the CRM, {}: {} -> {}",
+            event.what,
+            event.before.as_deref().unwrap_or("?"),
+            event.after.as_deref().unwrap_or("empty"),
+        ),
         "change" => format!(
             "  {}: {} -> {}",
             event.what,

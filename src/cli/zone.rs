@@ -27,6 +27,11 @@ impl Zone {
         at.with_timezone(&self.0).format("%Y-%m-%d %H:%M:%S%:z").to_string()
     }
 
+    /// The day of an instant.
+    pub fn day_of(self, at: Timestamp) -> NaiveDate {
+        at.with_timezone(&self.0).date_naive()
+    }
+
     /// The first instant of a day.
     pub fn day_start(self, day: NaiveDate) -> Option<Timestamp> {
         // Where midnight falls into the hour that is left out, the day begins after it.

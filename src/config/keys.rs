@@ -173,6 +173,8 @@ sections! {
         harvest: String, Default, Kind::Text;
         /// Cron of the push besides the one after each pull.
         push: String, Default, Kind::Text;
+        /// Cron of the write-back besides the one after each harvest; without it no call goes back into the CRM.
+        write_back: String, Optional, Kind::Text;
         /// The zone of the crons and of `today`.
         time_zone: String, Optional, Kind::Text;
         /// When conditions that depend on the date are decided again.
@@ -197,6 +199,14 @@ sections! {
         max_changed_per_run: u32, Default, Kind::Integer(0, 10_000_000);
         /// Changed contacts a day; the rest waits for the next one.
         max_changed_per_day: u32, Optional, Kind::Integer(1, 10_000_000);
+        /// More waiting calls than that are not told to the CRM without approval.
+        max_write_back_per_run: u32, Default, Kind::Integer(0, 10_000_000);
+        /// The CRM's word for a result: by export key, by name, or as CAMPAIGN/CODE.
+        results: BTreeMap<String, Setting<String>>, Optional, Kind::Texts;
+        /// Field of a call's activity in the CRM = expression over the call.
+        activity: BTreeMap<String, Setting<String>>, Optional, Kind::Texts;
+        /// Field of the record in the CRM = expression over its calls.
+        result_fields: BTreeMap<String, Setting<String>>, Optional, Kind::Texts;
         /// Dialler field = expression over the record.
         fields: BTreeMap<String, Setting<String>>, Required, Kind::Texts;
     }

@@ -1,7 +1,7 @@
 //! Every command that changes something, as a value: what the socket carries and a person can give.
 
 use crate::domain::policy::Job;
-use crate::domain::{BlockSubject, ContactId, RecordId, RouteName, Timestamp};
+use crate::domain::{BlockSubject, ContactId, RecordId, RouteName, Timestamp, WriteBackId};
 use crate::ledger::Pilot;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -125,6 +125,13 @@ pub enum Command {
         /// Why.
         reason: String,
     },
+    /// Say something of results that go back into the CRM.
+    Results {
+        /// What.
+        word: ResultsWord,
+        /// Why, where it was said.
+        reason: String,
+    },
     /// The work goes on from this ledger, whatever differs.
     Takeover {
         /// Whether a person has seen what differs; without that it is only told.
@@ -132,6 +139,29 @@ pub enum Command {
     },
     /// What the daemon is doing.
     Status,
+}
+
+/// What becomes of results that go back into the CRM.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ResultsWord {
+    /// What waits may go, however much it is.
+    Approve {
+        /// The route.
+        route: RouteName,
+    },
+    /// What is parked is told again.
+    Retry {
+        /// The route.
+        route: RouteName,
+        /// One row only.
+        id: Option<WriteBackId>,
+    },
+    /// One row is left untold until there is something newer.
+    Discard {
+        /// Which.
+        id: WriteBackId,
+    },
 }
 
 /// What a route shall be.

@@ -22,15 +22,20 @@ pub struct Runners {
     pub push: Option<Activator>,
     /// Harvest, by campaign: with the routes that feed it.
     pub harvests: Vec<(Vec<RouteName>, Activator)>,
+    /// Write-back, by route; only where calls go back into the CRM.
+    pub write_backs: BTreeMap<RouteName, Activator>,
 }
 
 impl Runners {
     /// Asks every runner for a run.
     pub fn activate_all(&self, cause: &'static str) {
+        self.jobs().for_each(|runner| runner.activate(cause));
+    }
+
+    /// Those whose work a person asks for, and asks about.
+    pub fn jobs(&self) -> impl Iterator<Item = &Activator> {
         let harvests = self.harvests.iter().map(|(_, runner)| runner);
-        for runner in self.pulls.values().chain(&self.push).chain(harvests) {
-            runner.activate(cause);
-        }
+        self.pulls.values().chain(&self.push).chain(harvests).chain(self.write_backs.values())
     }
 }
 
@@ -97,6 +102,7 @@ impl Control {
             Command::SendRecord { route, record, reason } => {
                 self.send_record(route, record, Said { who, text: reason }, answer).await
             }
+            Command::Results { word, reason } => self.results(word, Said { who, text: reason }, answer).await,
             Command::Takeover { confirmed } => self.takeover(confirmed, who, answer).await,
             Command::Status => {
                 self.status(answer);
@@ -229,8 +235,7 @@ impl Control {
     }
 
     fn status(&self, answer: &Answer) {
-        let runners = self.runners.pulls.values().chain(&self.runners.push);
-        for runner in runners.chain(self.runners.harvests.iter().map(|(_, runner)| runner)) {
+        for runner in self.runners.jobs() {
             let status = runner.status();
             let (last, text) = match &status.last {
                 Some((_, Outcome::Done { text, .. })) => (Some("done"), Some(text)),

@@ -5,12 +5,13 @@ mod by_hand;
 mod command;
 mod contacts;
 mod execute;
+mod results;
 mod routes;
 mod socket;
 mod sync;
 mod takeover;
 
 pub use answer::Answer;
-pub use command::{Command, ContactAct, End, Line, Parked, RouteWord, WaveOrder};
+pub use command::{Command, ContactAct, End, Line, Parked, ResultsWord, RouteWord, WaveOrder};
 pub use execute::{Control, Runners};
 pub use socket::{Socket, ask};

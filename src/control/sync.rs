@@ -55,6 +55,13 @@ impl Control {
                 }
             }
         }
+        if wanted(Job::WriteBack) {
+            for (name, runner) in &self.runners.write_backs {
+                if route.as_ref().is_none_or(|route| route == name) {
+                    end = end.and(self.run(runner, Ask::by_hand(), answer).await?);
+                }
+            }
+        }
         Ok(end.and(self.locks_before_the_end(answer).await?))
     }
 

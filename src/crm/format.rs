@@ -286,6 +286,16 @@ pub(super) struct ErrorRule {
 }
 
 impl ConnectorFile {
+    /// Whether calls can become activities by it.
+    pub fn takes_activities(&self) -> bool {
+        self.writing.activity.is_some()
+    }
+
+    /// Whether it can write fields of a record.
+    pub fn takes_fields(&self) -> bool {
+        self.writing.record.is_some()
+    }
+
     /// The names of the companions.
     pub fn companions(&self) -> impl Iterator<Item = &str> {
         self.companions.keys().map(String::as_str)

@@ -31,4 +31,6 @@ pub struct Counts {
     pub calls_new: i64,
     pub calls_changed: i64,
     pub noted: i64,
+    pub held: i64,
+    pub gone: i64,
 }

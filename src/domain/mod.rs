@@ -17,6 +17,7 @@ pub mod reason;
 pub mod record;
 pub mod result_words;
 pub mod suggest;
+pub mod write_back;
 
 pub use block::{Block, BlockSubject, RecordKey};
 pub use contact::{Contact, HistoryRow, e164_as_sent};
@@ -38,6 +39,7 @@ pub use problem::{Place, Problem};
 pub use reason::{Reason, ReasonCode};
 pub use record::{BadRecord, Record};
 pub use suggest::suggest;
+pub use write_back::{CallFacts, CallResult, HistoryFacts, Shapes, Told, WriteBackId};
 
 /// An instant in UTC. The ledger stores microseconds.
 pub type Timestamp = chrono::DateTime<chrono::Utc>;

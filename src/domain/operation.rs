@@ -64,7 +64,7 @@ named_enum! {
         Refused = "refused",
         /// Needs a person; visible, replaced by the next decision.
         Parked = "parked",
-        /// A newer wish of the same link took its place.
+        /// A newer wish of the same link took its place, or a final result came before it was sent.
         Superseded = "superseded",
         /// A block or a person took it back before it was sent.
         Cancelled = "cancelled",

@@ -109,7 +109,7 @@ named_enum! {
 }
 
 named_enum! {
-    /// A job that runs for a route (pull, push) or a campaign (harvest).
+    /// A job that runs for a route (pull, push, write-back) or a campaign (harvest).
     Job {
         /// CRM changes into decisions.
         Pull = "pull",
@@ -119,6 +119,8 @@ named_enum! {
         Harvest = "harvest",
         /// Uncertain operations to an end.
         Settle = "settle",
+        /// Calls into the CRM.
+        WriteBack = "write_back",
     }
 }
 

@@ -154,6 +154,20 @@ reason_codes! {
     OtherPeople = "other_people", "{side} is not the one the ledger knows: of {of} {what} it was asked for, {agree} are the same";
     /// An update by hand of fields that a record has come to map.
     FieldsMapped = "fields_mapped", "its fields come from record {record} of route {route} now: change them in the CRM";
+    /// A call that is not told: it began too early.
+    BeforeWriteBack = "before_write_back", "it began before the calls of this route went back into the CRM";
+    /// A call that is not told: a test.
+    TestCall = "test_call", "a test call: not told to the CRM";
+    /// A call that cannot be told yet.
+    CallUnderWay = "call_under_way", "the call has not ended yet";
+    /// A call that cannot be told yet, because it could be told only once.
+    ResultAwaited = "result_awaited", "its result is waited for: this CRM's activities cannot be changed once they are there";
+    /// What is newer cannot be told.
+    ActivityFixed = "activity_fixed", "the CRM has its activity and does not let it be changed; what is newer stands in the ledger only";
+    /// A result without a word of the CRM's for it.
+    UnmappedResult = "unmapped_result", "its result {result} of campaign {campaign} is not mapped: add it to [route.{route}.results]";
+    /// Something in the CRM changes back what is written.
+    WriteLoop = "write_loop", "its fields were written {times} times within an hour: something in the CRM may change them back";
     /// A person put it aside.
     Discarded = "discarded", "put aside by hand until it changes";
 }

@@ -4,16 +4,15 @@
 use super::CampaignId;
 use std::collections::BTreeSet;
 
-/// The names of a result, the narrowest first: as `CAMPAIGN/CODE`, by its export key, by its name. Blanks around one say
-/// nothing, and an empty one names nothing.
+/// The names of a result, the narrowest and so the surest first: as `CAMPAIGN/CODE`, by its export key, by its name.
 pub fn keys(
     campaign: Option<CampaignId>,
     code: i64,
     export_key: Option<&str>,
     name: Option<&str>,
 ) -> [Option<String>; 3] {
-    let told = |text: Option<&str>| text.map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned);
-    [campaign.map(|campaign| format!("{campaign}/{code}")), told(export_key), told(name)]
+    let place = campaign.map(|campaign| format!("{campaign}/{code}"));
+    [place, export_key.map(str::to_owned), name.map(str::to_owned)]
 }
 
 /// A list of results, each by one of its names.
@@ -36,7 +35,7 @@ impl ResultWords {
         self.0.iter().map(String::as_str)
     }
 
-    /// Whether a result is one of them, to the letter.
+    /// Whether a result is one of them, to the letter; blanks around a name say nothing.
     pub fn names(
         &self,
         campaign: Option<CampaignId>,
@@ -44,7 +43,7 @@ impl ResultWords {
         export_key: Option<&str>,
         name: Option<&str>,
     ) -> bool {
-        keys(campaign, code, export_key, name).iter().flatten().any(|key| self.0.contains(key))
+        keys(campaign, code, export_key, name).iter().flatten().any(|key| self.0.contains(key.trim()))
     }
 }
 

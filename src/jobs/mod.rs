@@ -12,6 +12,7 @@ pub mod refusal;
 pub mod settle;
 pub mod stops;
 pub mod trial;
+pub mod write_back;
 
 use crate::domain::Reason;
 use crate::ledger::LedgerError;

@@ -12,19 +12,37 @@ macro_rules! day {
 }
 pub(super) use day;
 
+/// With `:now` bound: whether anything but a lock may leave at all. Nothing passes a freeze, or a ledger that is not at
+/// home.
+macro_rules! anything {
+    () => {
+        "NOT EXISTS (SELECT 1 FROM freezes f WHERE f.ended_at IS NULL AND (f.until IS NULL OR f.until > :now))
+         AND NOT EXISTS (SELECT 1 FROM differences x WHERE x.ended_at IS NULL)"
+    };
+}
+pub(super) use anything;
+
+/// Over `l` (links) and `r` (routes), with `:now` bound: whether the route acts for this record.
+macro_rules! route_acts {
+    () => {
+        "(r.state = 'on' OR r.state = 'pilot' AND (r.pilot_until IS NULL OR r.pilot_until > :now) AND EXISTS (
+              SELECT 1 FROM pilots p WHERE p.route = l.route AND p.record_id = l.record_id))"
+    };
+}
+pub(super) use route_acts;
+
 /// Over `o` (operations), `l` (links) and `r` (routes, may be missing), with `:now` and `:full` (JSON: the daily limits
 /// that are reached) bound. Pilots pass a wave that is held, because a person chose them or their number: the first pull of
-/// a filled CRM is one wave, and whoever wants to see one contact first must not have to approve all. A person's own operation passes the route's state and every limit; nothing passes a freeze, or
-/// a ledger that is not at home.
+/// a filled CRM is one wave, and whoever wants to see one contact first must not have to approve all. A person's own operation passes the route's state and every limit, and not what holds [`anything`].
 macro_rules! acts {
     () => {
         concat!(
-            "NOT EXISTS (SELECT 1 FROM freezes f WHERE f.ended_at IS NULL AND (f.until IS NULL OR f.until > :now))
-         AND NOT EXISTS (SELECT 1 FROM differences x WHERE x.ended_at IS NULL)
-         AND (o.cause LIKE 'person:%' OR l.route IS NULL
+            $crate::ledger::acts::anything!(),
+            " AND (o.cause LIKE 'person:%' OR l.route IS NULL
               OR (r.stopped IS NULL
-                  AND (r.state = 'on' OR r.state = 'pilot' AND (r.pilot_until IS NULL OR r.pilot_until > :now) AND EXISTS (
-                          SELECT 1 FROM pilots p WHERE p.route = l.route AND p.record_id = l.record_id))
+                  AND ",
+            $crate::ledger::acts::route_acts!(),
+            "
                   AND NOT EXISTS (SELECT 1 FROM waves w WHERE w.id = o.wave_id
                                   AND (w.state = 'rejected' OR w.state = 'held' AND r.state <> 'pilot'))
                   AND coalesce(",

@@ -2,7 +2,7 @@
 
 use super::history::ReadContext;
 use super::sql::{get_time, json, time};
-use super::{Ledger, LedgerError, results_due};
+use super::{Ledger, LedgerError, results_due, write_back};
 use crate::domain::{CallTimes, CampaignId, ContactId, HistoryId, ReadTime, TimeReading, Timestamp};
 use rusqlite::{OptionalExtension as _, Transaction, named_params};
 use serde_json::{Map, Value};
@@ -101,6 +101,7 @@ pub(super) fn store_call(
     let Some((revision, hash, old_row, resolved)) = old else {
         insert_call(tx, contact, link, row, context, now)?;
         results_due::enter(tx, row.id)?;
+        write_back::want(tx, row.id, now)?;
         return Ok(Stored::New);
     };
     // A field that an answer leaves out says nothing: history and batch read do not show the same set.
@@ -134,6 +135,7 @@ pub(super) fn store_call(
     })?;
     set_times(tx, row)?;
     results_due::enter(tx, row.id)?;
+    write_back::want(tx, row.id, now)?;
     Ok(Stored::Changed)
 }
 

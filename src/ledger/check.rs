@@ -25,6 +25,7 @@ const ROWS: &[(&str, &str)] = &[
             WHEN 'pull' THEN records_read = repeats + stale + unchanged + queued + adopted + skipped + blocked + parked
             WHEN 'push' THEN taken = done + refused + uncertain + superseded + parked + put_back
             WHEN 'harvest' THEN listed = unchanged + due + foreign_contacts
+            WHEN 'write_back' THEN taken = done + unchanged + held + refused + uncertain + parked + gone + put_back
             ELSE 1 END",
     ),
     (

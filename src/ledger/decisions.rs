@@ -2,8 +2,7 @@
 //! the new operations are queued. The one place that makes operations from decisions (semantics 3).
 
 use super::sql::{self, json, time};
-use super::waves;
-use super::{results_due, sent_numbers};
+use super::{results_due, sent_numbers, waves, write_back};
 use crate::domain::{
     Base, CampaignId, ContactId, Decision, Intent, LinkId, OperationKind, Reason, ReasonCode, RecordId,
     RouteName, RunId, Timestamp, UserData, Verdict, Wish,
@@ -149,7 +148,8 @@ pub(super) fn join_contact(
     .execute((link.0, contact.0, &now, how))?;
     tx.prepare_cached("UPDATE calls SET link_id = ?1 WHERE contact_id = ?2 AND link_id IS NULL")?
         .execute((link.0, contact.0))?;
-    results_due::enter_contact(tx, contact)
+    results_due::enter_contact(tx, contact)?;
+    write_back::want_all_of(tx, link, at)
 }
 
 /// What waits and only states a wish is replaced by the newest one; a parked operation too, once a new

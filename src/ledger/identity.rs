@@ -169,6 +169,14 @@ impl Ledger {
         self.mark_write(known.mark).await
     }
 
+    /// What names this ledger, also after it was restored; `None` before it has an identity.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub async fn instance(&self) -> Result<Option<String>, LedgerError> {
+        Ok(self.identity_known().await?.map(|known| known.mark.instance))
+    }
+
     async fn identity_known(&self) -> Result<Option<Known>, LedgerError> {
         self.read("identity_known", known).await
     }

@@ -2,18 +2,14 @@
 //! leaves; so after a crash every operation in that state is uncertain, and nothing else is.
 
 use super::acts::{acts, day};
-use super::by_hand_update::mapped;
-use super::decisions::{Cause, insert_operation, next_generation};
 use super::drip::{Drip, Today};
-use super::hand_acts::delete_over;
+use super::lease_one::lease_one;
 use super::leased::{Leased, read};
 use super::route_state::choose_pilots;
-use super::sql::{json, time};
+use super::sql::time;
 use super::{Ledger, LedgerError, sent_numbers};
 use crate::domain::policy::Clearing;
-use crate::domain::{
-    Intent, LinkView, OperationId, OperationKind, Reason, ReasonCode, RouteName, Timestamp, Values,
-};
+use crate::domain::{LinkView, OperationId, OperationKind, RouteName, Timestamp, Values};
 use rusqlite::{Transaction, named_params};
 
 /// What a lease makes of an operation.
@@ -66,7 +62,7 @@ pub struct LeaseBatch {
     pub leased: Vec<Leased>,
     /// Taken, and nothing was left to send.
     pub refused: i64,
-    /// Taken, and replaced by another kind or no longer wished.
+    /// Taken, and replaced by another kind, no longer wished or overtaken by a final result.
     pub superseded: i64,
     /// Where the next lease goes on; `None` when the queue was passed through.
     pub next: Option<QueuePlace>,
@@ -238,110 +234,12 @@ pub(super) fn lock_never_arrived(tx: &Transaction<'_>, id: OperationId) -> rusql
     Ok(())
 }
 
-fn lease_one(
+pub(super) fn begin(
     tx: &Transaction<'_>,
-    id: OperationId,
-    now: Timestamp,
+    leased: &Leased,
     sent: i64,
-    order: &LeaseOrder,
-    today: &mut Today,
-    batch: &mut LeaseBatch,
+    body: Option<&str>,
 ) -> rusqlite::Result<()> {
-    let mut operation = read(tx, id, now)?;
-    if !today.has_room(&operation) {
-        return Ok(());
-    }
-    operation.clearing = own_clearing(tx, id)?.unwrap_or(order.clearing);
-    let given = operation.given.as_ref().map(|given| &given.values);
-    if let Some(values) = given
-        && let Some(mapped) = mapped(tx, operation.link, values)?
-    {
-        // A record has taken the contact over since, or its mapping has grown: it would write its own again.
-        let reason =
-            Reason::new(ReasonCode::FieldsMapped).with("record", mapped.record).with("route", mapped.route);
-        batch.refused += 1;
-        return finish_unsent(tx, id, "refused", &reason, now);
-    }
-    match (order.plan)(operation.kind, given, &operation.view, operation.clearing) {
-        Plan::Send(values) => {
-            operation.values = values;
-            let body = json(&operation.values)?;
-            begin(tx, &operation, sent, Some(&body))?;
-            sent_numbers::leaving(tx, operation.link, &operation.values)?;
-            today.take(&operation);
-            batch.leased.push(operation);
-        }
-        Plan::NothingLeft => {
-            finish_unsent(tx, id, "refused", &nothing_left(given), now)?;
-            if operation.kind == OperationKind::Update && given.is_none() {
-                tx.prepare_cached("UPDATE links SET complete = 1 WHERE id = ?1 AND contact_id IS NOT NULL")?
-                    .execute([operation.link.0])?;
-            }
-            batch.refused += 1;
-        }
-        Plan::Instead(kind) => {
-            finish_unsent(tx, id, "superseded", &ReasonCode::Newer.into(), now)?;
-            let cause =
-                Cause { at: now, decided_at: operation.decided_at, text: cause_of(tx, id)?, run: None };
-            let generation = next_generation(tx, operation.link)?;
-            let intent = Intent { kind, reason: operation.reason };
-            insert_operation(tx, &cause, operation.link, generation, &intent, None)?;
-            batch.superseded += 1;
-        }
-        // Nothing took the place of what a person gave: there is nobody to send it to.
-        Plan::Unwished if given.is_some() => {
-            finish_unsent(tx, id, "refused", &ReasonCode::Vanished.into(), now)?;
-            batch.refused += 1;
-        }
-        Plan::Unwished => {
-            finish_unsent(tx, id, "superseded", &ReasonCode::Newer.into(), now)?;
-            if operation.kind == OperationKind::Delete {
-                delete_over(tx, operation.link, "it went another way", now)?;
-            }
-            batch.superseded += 1;
-        }
-    }
-    Ok(())
-}
-
-/// The way of emptying fields that this operation tries, where it is not the one that is known.
-fn own_clearing(tx: &Transaction<'_>, id: OperationId) -> rusqlite::Result<Option<Clearing>> {
-    let own: Option<String> = tx
-        .prepare_cached("SELECT clearing FROM operations WHERE id = ?1")?
-        .query_row([id.0], |row| row.get(0))?;
-    Ok(own.as_deref().and_then(Clearing::parse))
-}
-
-fn finish_unsent(
-    tx: &Transaction<'_>,
-    id: OperationId,
-    state: &str,
-    reason: &Reason,
-    now: Timestamp,
-) -> rusqlite::Result<()> {
-    tx.prepare_cached(
-        "UPDATE operations SET state = ?2, outcome = ?3, outcome_params = ?4, finished_at = ?5 WHERE id = ?1",
-    )?
-    .execute((id.0, state, reason.code.as_str(), reason.params_json(), time(now)))?;
-    Ok(())
-}
-
-/// Why an update sends nothing: both sides agree, a person gave nothing but fields that cannot be emptied, or what was
-/// given was erased while it was parked.
-fn nothing_left(given: Option<&Values>) -> Reason {
-    match given.map(|values| values.keys().next()) {
-        None => ReasonCode::NothingLeft.into(),
-        Some(Some(field)) => Reason::new(ReasonCode::CannotClear).with("field", field),
-        Some(None) => Reason::new(ReasonCode::InDoubt)
-            .with("problem", "what was given is erased after its time; say it once more"),
-    }
-}
-
-fn cause_of(tx: &Transaction<'_>, id: OperationId) -> rusqlite::Result<String> {
-    tx.prepare_cached("SELECT cause FROM operations WHERE id = ?1")?.query_row([id.0], |row| row.get(0))
-}
-
-fn begin(tx: &Transaction<'_>, leased: &Leased, sent: i64, body: Option<&str>) -> rusqlite::Result<()> {
     tx.prepare_cached(
         "UPDATE operations SET state = 'sending', leased_at = ?2, sent_seq = ?3, body = ?4, contact_id = ?5,
                 settle_at = NULL, before = CASE kind WHEN 'delete' THEN before WHEN 'reset' THEN

@@ -31,6 +31,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0028_sent_today.sql"),
     include_str!("../../migrations/0023_words.sql"),
     include_str!("../../migrations/0024_said_numbers.sql"),
+    include_str!("../../migrations/0031_write_back.sql"),
     include_str!("../../migrations/0032_opt_outs.sql"),
 ];
 

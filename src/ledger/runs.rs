@@ -62,7 +62,7 @@ pub struct RunRow {
 
 const COUNT_COLUMNS: &str = "requests, bytes, records_read, repeats, stale, unchanged, queued, adopted, skipped, \
     blocked, parked, parked_new, taken, done, refused, uncertain, superseded, put_back, listed, due, \
-    foreign_contacts, calls_new, calls_changed, noted";
+    foreign_contacts, calls_new, calls_changed, noted, held, gone";
 
 impl Ledger {
     /// The same ledger, which notes in `log` every run whose end it stores.
@@ -115,7 +115,7 @@ impl Ledger {
                     blocked = :blocked, parked = :parked, parked_new = :parked_new, taken = :taken, done = :done,
                     refused = :refused, uncertain = :uncertain, superseded = :superseded, put_back = :put_back,
                     listed = :listed, due = :due, foreign_contacts = :foreign_contacts, calls_new = :calls_new,
-                    calls_changed = :calls_changed, noted = :noted
+                    calls_changed = :calls_changed, noted = :noted, held = :held, gone = :gone
                  WHERE id = :id RETURNING job, started_at, finished_at",
             )?
             .query_row(named_params! {
@@ -126,7 +126,7 @@ impl Ledger {
                 ":taken": c.taken, ":done": c.done, ":refused": c.refused, ":uncertain": c.uncertain,
                 ":superseded": c.superseded, ":put_back": c.put_back, ":listed": c.listed, ":due": c.due,
                 ":foreign_contacts": c.foreign_contacts, ":calls_new": c.calls_new,
-                ":calls_changed": c.calls_changed, ":noted": c.noted,
+                ":calls_changed": c.calls_changed, ":noted": c.noted, ":held": c.held, ":gone": c.gone,
             }, |row| {
                 let took = get_time(row, "finished_at")? - get_time(row, "started_at")?;
                 Ok(RunEnded { run, job: get_named(row, "job", Job::parse)?, ending, took, counts: c })
@@ -248,6 +248,11 @@ impl RunRow {
                 "{} taken = {} done + {} refused + {} uncertain + {} superseded + {} parked + {} put back",
                 c.taken, c.done, c.refused, c.uncertain, c.superseded, c.parked, c.put_back
             ),
+            Job::WriteBack => format!(
+                "{} taken = {} done + {} unchanged + {} held + {} refused + {} uncertain + {} parked + {} gone + {} put \
+                 back",
+                c.taken, c.done, c.unchanged, c.held, c.refused, c.uncertain, c.parked, c.gone, c.put_back
+            ),
             Job::Harvest => format!(
                 "{} listed = {} unchanged + {} due + {} foreign; {} calls new, {} changed",
                 c.listed, c.unchanged, c.due, c.foreign_contacts, c.calls_new, c.calls_changed
@@ -301,6 +306,8 @@ fn run_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<RunRow> {
             calls_new: row.get("calls_new")?,
             calls_changed: row.get("calls_changed")?,
             noted: row.get("noted")?,
+            held: row.get("held")?,
+            gone: row.get("gone")?,
         },
     })
 }
@@ -316,9 +323,10 @@ mod tests {
         let counts = |job| match job {
             Job::Pull => Counts { records_read: 3, unchanged: 1, queued: 1, ..Counts::default() },
             Job::Push | Job::Settle => Counts { taken: 2, done: 1, ..Counts::default() },
+            Job::WriteBack => Counts { taken: 3, done: 1, held: 1, ..Counts::default() },
             Job::Harvest => Counts { listed: 5, due: 4, ..Counts::default() },
         };
-        for job in [Job::Pull, Job::Push, Job::Harvest] {
+        for job in [Job::Pull, Job::Push, Job::Harvest, Job::WriteBack] {
             let begin =
                 || scene.ledger.run_start(RunStart { job, route: None, campaign: None, cause: "hand" });
             let run = begin().await.expect("a run");

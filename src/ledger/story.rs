@@ -30,7 +30,7 @@ pub struct Person {
 pub struct Event {
     /// When.
     pub at: Timestamp,
-    /// `operation` (wished), `ended` (an operation), `attempt`, `change`, `note`, `block`, `lifted`, or what a person
+    /// `operation` (wished), `ended` (an operation), `attempt`, `change`, `told` and `untold` (to the CRM), `note`, `block`, `lifted`, or what a person
     /// said: `word` (of the record or an operation), `route` (its new state), `wave`, `freeze`.
     pub kind: String,
     /// What: an operation's kind, a field, `number`, `record` or `answer`.
@@ -236,6 +236,14 @@ const EVENTS: &str = "
     SELECT a.sent_at, 1, 'attempt', o.kind, a.outcome, NULL, '{}', o.cause, o.id,
            trim(coalesce('status ' || a.status || ' ', '') || a.detail), NULL
     FROM attempts a JOIN operations o ON o.id = a.operation_id WHERE o.link_id = ?1
+    UNION ALL
+    SELECT a.at, 1, 'told', coalesce('call ' || w.history_id, 'its fields'), a.outcome, NULL, '{}', 'run:' || a.run_id, NULL,
+           nullif(a.detail, ''), w.activity
+    FROM write_back_attempts a JOIN write_backs w ON w.id = a.write_back_id WHERE w.link_id = ?1
+    UNION ALL
+    SELECT w.changed_at, 4, 'untold', coalesce('call ' || w.history_id, 'its fields'), w.state, w.code, w.params, 'write_back',
+           NULL, NULL, NULL
+    FROM write_backs w WHERE w.link_id = ?1 AND w.state IN ('held', 'parked', 'gone', 'never')
     UNION ALL
     SELECT at, 3, 'change', field, side, NULL, '{}', cause, operation_id, before, after
     FROM changes WHERE link_id = ?1

@@ -152,6 +152,7 @@ mod tests {
             "v_runs",
             "v_skipped",
             "v_words",
+            "v_write_backs",
         ];
         assert_eq!(views, expected);
     }

@@ -27,6 +27,7 @@ pub mod record;
 pub mod template;
 mod text;
 mod token;
+mod told;
 mod tree;
 
 pub use fit::TooLong;
@@ -34,6 +35,7 @@ pub use numbers::{PhoneFormat, dialler_number_to_e164, e164};
 pub use parse::MappingSpec;
 pub use record::{Condition, Explained, Mapped};
 pub use template::Template;
+pub use told::{CALL_NAMES, HISTORY_NAMES, Telling, TellingSpec};
 
 use crate::domain::{FieldName, Problem, Record, RouteName};
 use expression::Expression;
@@ -194,3 +196,5 @@ fn roots<'e>(expressions: impl Iterator<Item = &'e Expression>) -> BTreeSet<Stri
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod told_tests;

@@ -251,6 +251,37 @@ impl Parser {
     }
 }
 
+/// Compiles an expression that names no record's fields but `names` (and `id`): what a call is told with.
+pub fn compile_told(
+    prefix: &str,
+    field: &str,
+    source: &str,
+    options: &Options,
+    names: &[&str],
+) -> Result<Expression, Vec<Problem>> {
+    let mut parser = Parser { prefix: prefix.to_owned(), options: options.clone(), problems: Vec::new() };
+    let compiled = parser.compile(field, field, source);
+    if let Some((expression, analysis)) = &compiled {
+        parser.filters(field, analysis, None);
+        if analysis.uses_today {
+            parser
+                .problem(field, format!("{source} uses today"), "an expression over the call alone")
+                .remedy = Some("What was told would change every day.".to_owned());
+        }
+        for path in expression.paths.iter().filter(|path| !path.is_id() && !names.contains(&path.root())) {
+            let near =
+                suggest(path.root(), names.iter().copied()).map(|near| format!("Did you mean {near}?"));
+            parser
+                .problem(field, format!("{source} names {path}"), format!("id, {}", names.join(", ")))
+                .remedy = near;
+        }
+    }
+    match compiled {
+        Some((expression, _)) if parser.problems.is_empty() => Ok(expression),
+        Some(_) | None => Err(parser.problems),
+    }
+}
+
 /// What is allowed but looks wrong.
 pub fn warnings(route: &RouteName, only_if: Option<&Expression>) -> Vec<Problem> {
     let mut names: Vec<String> =

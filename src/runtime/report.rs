@@ -58,6 +58,25 @@ macro_rules! tell {
                 put_back = c.put_back,
                 "{text}"
             ),
+            crate::domain::policy::Job::WriteBack => tracing::$level!(
+                runner,
+                cause,
+                run,
+                duration_ms,
+                requests,
+                bytes,
+                taken = c.taken,
+                done = c.done,
+                unchanged = c.unchanged,
+                held = c.held,
+                refused = c.refused,
+                uncertain = c.uncertain,
+                parked = c.parked,
+                parked_new = c.parked_new,
+                gone = c.gone,
+                put_back = c.put_back,
+                "{text}"
+            ),
             crate::domain::policy::Job::Harvest => tracing::$level!(
                 runner,
                 cause,

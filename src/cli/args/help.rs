@@ -42,6 +42,12 @@ const VERBS: &[(&str, &str, &str)] = &[
     ("plan reject", "dialbridge plan reject 3 --reason \"a wrong filter\"", PLAIN),
     ("freeze", "dialbridge freeze --until 2h --reason \"the auditor is here\"", PLAIN),
     ("thaw", "dialbridge thaw --reason \"the auditor has left\"", PLAIN),
+    ("results", "dialbridge results --day yesterday --missing", PLAIN),
+    ("results open", "dialbridge results open --route leads", PLAIN),
+    ("results codes", "dialbridge results codes --route leads --init", PLAIN),
+    ("results approve", "dialbridge results approve --route leads --reason \"the backlog is meant\"", PLAIN),
+    ("results retry", "dialbridge results retry --route leads --reason \"the field is there now\"", PLAIN),
+    ("results discard", "dialbridge results discard 17 --reason \"entered by hand\"", PLAIN),
     ("takeover", "dialbridge takeover --yes", PARKS),
     ("route resume", "dialbridge route resume leads --reason \"audit is over\"", PLAIN),
     ("ledger runs", "dialbridge ledger runs --limit 10", PLAIN),
@@ -115,7 +121,9 @@ mod tests {
             let path = format!("{path} {}", verb.get_name()).trim().to_owned();
             if verb.has_subcommands() {
                 leaves(verb, &path, found);
-            } else {
+            }
+            // Also a verb that does something by itself beside those below it.
+            if !verb.is_subcommand_required_set() {
                 found.push((path, verb.clone().render_help().to_string()));
             }
         }

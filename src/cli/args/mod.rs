@@ -4,10 +4,12 @@ mod blocks;
 mod contacts;
 pub mod help;
 mod ledger;
+mod results;
 
 pub use blocks::{BlockListArgs, BlockVerb, WhomArgs};
 pub use contacts::{ActArgs, ContactsVerb, WhichArgs};
 pub use ledger::{LedgerVerb, ListArgs, ParkedArgs};
+pub use results::{Day, ResultsArgs, ResultsVerb};
 
 use super::route_args::{FreezeArgs, PlanVerb, RouteVerb};
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -65,6 +67,8 @@ pub enum Verb {
         #[command(flatten)]
         json: Json,
     },
+    /// What the CRM was told of calls, day by day, and what it was not.
+    Results(ResultsArgs),
     /// What the ledger holds.
     #[command(subcommand)]
     Ledger(LedgerVerb),
@@ -123,6 +127,8 @@ pub enum JobName {
     Push,
     /// Calls and contacts into the ledger.
     Harvest,
+    /// Calls into the CRM.
+    WriteBack,
 }
 
 /// `sync`.

@@ -1,7 +1,7 @@
 //! A delete takes the contact's history with it: a call that is running, or wrapped up, between the last harvest and
 //! the delete would be gone. So it goes only when its calls have come to rest (semantics 20).
 
-use super::send::Fate;
+use super::fate::Fate;
 use super::{Work, quiet};
 use crate::domain::HistoryRow;
 use crate::jobs::JobError;

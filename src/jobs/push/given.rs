@@ -1,7 +1,7 @@
 //! An update by hand reads what its fields hold before it writes over them: no base need know them, and both the trail
 //! and whoever settles it in doubt must.
 
-use super::send::Fate;
+use super::fate::Fate;
 use super::work::HOLD;
 use super::{Work, quiet};
 use crate::domain::{Pair, Values};

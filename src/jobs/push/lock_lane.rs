@@ -4,7 +4,7 @@
 //! due: a block found while the rest was sending goes out in the same run. Whoever must be looked for first
 //! holds up nobody whose number is known: looking has a place of its own, because a read may hang.
 
-use super::send::Fate;
+use super::fate::Fate;
 use super::{Work, quiet, vanish};
 use crate::domain::Timestamp;
 use crate::env::crash;
@@ -137,16 +137,7 @@ impl Work<'_> {
     async fn stepped(&self, lane: &mut Lane, step: Result<Step, JobError>) {
         match step {
             Ok(Step::Ended(fate, stop)) => {
-                self.count(|counts| match fate {
-                    Fate::Done => counts.done += 1,
-                    Fate::Refused => counts.refused += 1,
-                    Fate::Uncertain => counts.uncertain += 1,
-                    Fate::PutBack | Fate::TooOld(_) => counts.put_back += 1,
-                    Fate::Parked { .. } => {
-                        counts.parked += 1;
-                        counts.parked_new += 1;
-                    }
-                });
+                self.count(|counts| fate.count(counts));
                 lane.trouble = stop.or(lane.trouble.take());
             }
             Ok(Step::Seek(lock)) if lane.sought.len() < LEASED => lane.sought.push_back(*lock),

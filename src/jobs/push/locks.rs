@@ -1,8 +1,9 @@
 //! One lock: sent where the contact's number is known, looked for where it is not or is not there.
 
+use super::fate::Fate;
 use super::lock_lane::Step;
 use super::outcome::{NextState, lock_wait, outcome_of};
-use super::send::{Fate, watched};
+use super::send::watched;
 use super::{Work, answered, quiet};
 use crate::dialler::{ContactRef, WriteContext};
 use crate::domain::{Contact, ContactId, OperationKind, Reason, ReasonCode};

@@ -1,44 +1,20 @@
 //! One operation on its way: the gate, the decision's age, the call, the end.
 
 use super::answered::AfterRejection;
+use super::fate::{Fate, Sent};
 use super::outcome::{NextState, outcome_of, wait_after};
 use super::storing::Storing;
 use super::work::HOLD;
 use super::{PushContext, Work, answered, plan, quiet, vanish};
 use crate::dialler::{CampaignRef, Changes, ContactRef, WriteContext};
 use crate::domain::policy::Clearing;
-use crate::domain::{
-    Contact, FieldName, OperationId, OperationKind, Permit, Reason, ReasonCode, RecordId, RouteName,
-};
+use crate::domain::{Contact, FieldName, OperationKind, Permit, Reason, ReasonCode, RecordId, RouteName};
 use crate::env::crash;
 use crate::jobs::JobError;
 use crate::ledger::{Ending, GateAnswer, Leased};
 use crate::remote::{CallError, CallErrorKind, StillHolds};
 use std::sync::Arc;
 use std::time::Duration;
-
-/// What became of an operation, for the balance.
-#[derive(Debug)]
-pub(super) enum Fate {
-    Done,
-    Refused,
-    Uncertain,
-    PutBack,
-    /// The record is decided anew first.
-    TooOld(RecordId),
-    Parked {
-        status: u16,
-        text: String,
-    },
-}
-
-/// An operation that was taken, and whether the pass must stop.
-pub(super) struct Sent {
-    pub(super) id: OperationId,
-    pub(super) route: Option<RouteName>,
-    pub(super) fate: Fate,
-    pub(super) stop: Option<JobError>,
-}
 
 /// What a call answered.
 pub(super) enum Answer {

@@ -2,7 +2,7 @@
 //! over the whole tenant, before anything is concluded.
 
 use super::PushContext;
-use super::send::Fate;
+use super::fate::Fate;
 use crate::domain::{Contact, ContactId, OperationKind, Reason, ReasonCode};
 use crate::jobs::JobError;
 use crate::ledger::{Ending, Leased};
@@ -72,23 +72,13 @@ pub(super) async fn look_again(
 ) -> Result<(Fate, Option<JobError>), JobError> {
     let ledger = &context.ledger;
     let soon = Ending::Again { not_before: Some(context.env.now() + super::quiet(Duration::from_secs(60))) };
-    // Nothing that others do to the dialler, or it to them, may hold the look of a lock up.
-    let class = match leased.kind {
-        OperationKind::Lock => CallClass::Lock,
-        OperationKind::Import
-        | OperationKind::Update
-        | OperationKind::Unlock
-        | OperationKind::Reset
-        | OperationKind::Delete => CallClass::Push,
-    };
-    let found = match whereabouts(context, leased, class).await {
+    let found = match whereabouts(context, leased, class_of(leased.kind)).await {
         Ok(found) => found,
         Err(error) => {
             ledger.operation_end(leased.id, soon).await?;
             return Ok((Fate::PutBack, error.speaks_of_the_side().then(|| error.into())));
         }
     };
-    let now = context.env.now();
     let (ending, fate) = match found {
         Whereabouts::There if leased.attempts >= CONTRADICTIONS => {
             let text = "the write says that the contact is not there, the read finds it";
@@ -99,34 +89,9 @@ pub(super) async fn look_again(
         Whereabouts::Moved(contact) => {
             let base = found_base(&contact, &leased.view.base);
             ledger.link_moved(leased.link, contact.id, base).await?;
-            match leased.kind {
-                OperationKind::Lock | OperationKind::Reset | OperationKind::Delete => {
-                    (Ending::Again { not_before: None }, Fate::PutBack)
-                }
-                OperationKind::Update if leased.given.is_some() => {
-                    (Ending::Again { not_before: None }, Fate::PutBack)
-                }
-                // What differs there, and whether it is locked, is decided anew.
-                OperationKind::Import | OperationKind::Update | OperationKind::Unlock => {
-                    (Ending::Superseded, Fate::PutBack)
-                }
-            }
+            (after_move(leased), Fate::PutBack)
         }
-        // Whoever must not be called is not given up on one look: a gateway that misroutes hides everybody.
-        Whereabouts::Gone if leased.kind == OperationKind::Lock => {
-            let first = ledger.attempts_first_not_found(leased.id).await?.unwrap_or(now);
-            let second_look = first + super::quiet(SECOND_LOOK);
-            if now < second_look {
-                (Ending::Again { not_before: Some(second_look) }, Fate::PutBack)
-            } else {
-                ledger.link_vanished(leased.link).await?;
-                (Ending::Refused(ReasonCode::Vanished.into()), Fate::Refused)
-            }
-        }
-        Whereabouts::Gone => {
-            ledger.link_vanished(leased.link).await?;
-            (Ending::Refused(ReasonCode::Vanished.into()), Fate::Refused)
-        }
+        Whereabouts::Gone => gone(context, leased).await?,
         Whereabouts::Unclear(_, bearers) if leased.kind == OperationKind::Lock => {
             // Whoever bears the key of somebody who must not be called is locked, wherever it stands.
             ledger.link_vanished(leased.link).await?;
@@ -140,4 +105,44 @@ pub(super) async fn look_again(
     };
     ledger.operation_end(leased.id, ending).await?;
     Ok((fate, None))
+}
+
+/// Nothing that others do to the dialler, or it to them, may hold the look of a lock up.
+fn class_of(kind: OperationKind) -> CallClass {
+    match kind {
+        OperationKind::Lock => CallClass::Lock,
+        OperationKind::Import
+        | OperationKind::Update
+        | OperationKind::Unlock
+        | OperationKind::Reset
+        | OperationKind::Delete => CallClass::Push,
+    }
+}
+
+/// What becomes of an operation whose contact stands under another number.
+fn after_move(leased: &Leased) -> Ending {
+    match leased.kind {
+        OperationKind::Lock | OperationKind::Reset | OperationKind::Delete => {
+            Ending::Again { not_before: None }
+        }
+        OperationKind::Update if leased.given.is_some() => Ending::Again { not_before: None },
+        // What differs there, and whether it is locked, is decided anew.
+        OperationKind::Import | OperationKind::Update | OperationKind::Unlock => Ending::Superseded,
+    }
+}
+
+/// The contact is nowhere. Whoever must not be called is not given up on one look: a gateway that misroutes hides
+/// everybody.
+async fn gone(context: &PushContext, leased: &Leased) -> Result<(Ending, Fate), JobError> {
+    let ledger = &context.ledger;
+    if leased.kind == OperationKind::Lock {
+        let now = context.env.now();
+        let first = ledger.attempts_first_not_found(leased.id).await?.unwrap_or(now);
+        let second_look = first + super::quiet(SECOND_LOOK);
+        if now < second_look {
+            return Ok((Ending::Again { not_before: Some(second_look) }, Fate::PutBack));
+        }
+    }
+    ledger.link_vanished(leased.link).await?;
+    Ok((Ending::Refused(ReasonCode::Vanished.into()), Fate::Refused))
 }

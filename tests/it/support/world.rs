@@ -385,6 +385,15 @@ impl World {
         Ok(said.join("; "))
     }
 
+    /// One write-back of every route whose calls are told.
+    pub async fn write_back(&self) -> Result<String, String> {
+        let mut said = Vec::new();
+        for runner in self.parts().control.runners.write_backs.values() {
+            said.push(ended(runner.run_now("hand").await)?);
+        }
+        Ok(said.join("; "))
+    }
+
     /// Pull, push, harvest, push: what `sync` does. Each must succeed.
     pub async fn sync_all(&self) {
         self.pull().await.expect("a pull");
@@ -408,6 +417,7 @@ impl World {
             let runners = &self.parts().control.runners;
             let pulls = runners.pulls.values().chain(runners.days.values());
             let all = pulls.chain(&runners.push).chain(runners.harvests.iter().map(|(_, r)| r));
+            let all = all.chain(runners.write_backs.values());
             if all.into_iter().all(|runner| runner.status().running_since.is_none()) {
                 return;
             }
@@ -436,6 +446,9 @@ impl World {
                 plan.push((schedule(&daily(route.day_start)), day.clone()));
             }
             plan.push((schedule(&route.push), push.clone()));
+            if let Some((told, runner)) = route.write_back.as_ref().zip(runners.write_backs.get(&route.id)) {
+                plan.push((schedule(&told.schedule), runner.clone()));
+            }
             for (routes, runner) in &runners.harvests {
                 if routes.contains(&route.id) {
                     plan.push((schedule(&route.harvest), runner.clone()));

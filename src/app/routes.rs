@@ -1,0 +1,73 @@
+//! The routes of the config, as parts of the program.
+
+use super::parts::Sides;
+use super::write_back;
+use crate::check::{RouteSettings, Settings};
+use crate::crm::{CrmRead as _, CrmWrite};
+use crate::domain::policy::RouteState;
+use crate::domain::{Policy, RouteName};
+use crate::env::Env;
+use crate::jobs::identity::Sides as Watched;
+use crate::jobs::pull::{PullContext, PullRoute};
+use crate::ledger::{Ledger, RouteFacts};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// A route with everything its jobs need.
+#[derive(Clone)]
+pub struct RoutePart {
+    /// From the config.
+    pub settings: RouteSettings,
+    /// What pulls.
+    pub pull: PullContext,
+    /// What calls are told to, where the connector has a write half.
+    pub told: Option<Arc<dyn CrmWrite>>,
+}
+
+/// Makes the routes known to the ledger, and builds what each needs to be pulled and told.
+pub(super) async fn begin(
+    ledger: &Ledger,
+    settings: &Settings,
+    env: &Env,
+    sides: &Sides,
+    watched: &Watched,
+) -> anyhow::Result<BTreeMap<RouteName, RoutePart>> {
+    let mut routes = BTreeMap::new();
+    for route in settings.routes.values() {
+        let Some(connector) = sides.crms.get(&route.id) else { continue };
+        let object = connector.contract().object.clone();
+        let facts = RouteFacts {
+            route: route.id.clone(),
+            client: route.client.clone(),
+            crm: route.crm.clone(),
+            object: object.clone(),
+            max_new_per_run: Some(route.max_new_per_run),
+            max_changed_per_run: Some(route.max_changed_per_run),
+        };
+        // A route that this ledger does not know begins by deciding without sending.
+        ledger.route_register(facts, RouteState::Dry).await?;
+        write_back::register(ledger, route).await?;
+        let told = connector.writer().map(|writer| Arc::new(writer) as Arc<dyn CrmWrite>);
+        let version = sides.versions.get(&route.id).map_or("", String::as_str);
+        let pull = PullContext {
+            ledger: ledger.clone(),
+            env: env.clone(),
+            crm: connector.clone(),
+            route: Arc::new(PullRoute {
+                route: route.id.clone(),
+                client: route.client.clone(),
+                crm: route.crm.clone(),
+                object,
+                policy: Policy { adopt_conflict: route.adopt_conflict, vanished: route.vanished },
+                unblock: route.unblock,
+                zone: route.time_zone,
+                day_start: route.day_start,
+                mapping: route.mapping.clone(),
+                revision: route.mapping.revision(version),
+            }),
+            sides: watched.clone(),
+        };
+        routes.insert(route.id.clone(), RoutePart { settings: route.clone(), pull, told });
+    }
+    Ok(routes)
+}

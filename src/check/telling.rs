@@ -1,0 +1,64 @@
+//! How a route's calls go back into the CRM, as far as its config can be judged alone.
+
+use super::notes::Notes;
+use super::offline::Validators;
+use super::settings::WriteBackSettings;
+use crate::config::{RawRoute, Setting};
+use crate::domain::{Problem, RouteName};
+use crate::mapping::{Telling, TellingSpec};
+use chrono_tz::Tz;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Checks what a route says; every mistake in it is noted. `Some(None)`: its calls stay with us.
+pub(super) fn telling(
+    name: &str,
+    raw: &RawRoute,
+    zone: Option<Tz>,
+    validators: &Validators<'_>,
+    notes: &mut Notes<'_>,
+) -> Option<Option<WriteBackSettings>> {
+    let key = |key: &str| format!("route.{name}.{key}");
+    let spec = TellingSpec {
+        route: RouteName::from(name),
+        zone: zone.unwrap_or(Tz::UTC),
+        activity: texts(raw.activity.as_ref()),
+        fields: texts(raw.result_fields.as_ref()),
+        results: texts(raw.results.as_ref()),
+    };
+    // Judged also where nothing is told yet: a mistake would show on the day it is switched on.
+    let telling = notes.take(Telling::parse(&spec).map(|telling| (telling, Vec::new())));
+    let Some(schedule) = &raw.write_back else {
+        if let Some(table) = unused(&spec) {
+            let given = format!("[route.{name}.{table}] without write_back");
+            let problem = Problem::new(key(table), given, "write_back = a cron such as \"*/5 * * * *\"");
+            notes.warning(problem.remedy("Without it no call goes back into the CRM."));
+        }
+        return Some(None);
+    };
+    if let Err(why) = (validators.cron)(&schedule.value, zone.unwrap_or(Tz::UTC)) {
+        let expected = "five fields (minute hour day month weekday), such as \"*/5 * * * *\"";
+        notes.problem(Problem::new(key("write_back"), why, expected));
+    }
+    if spec.activity.is_empty() && spec.fields.is_empty() {
+        let expected =
+            format!("[route.{name}.activity] or [route.{name}.result_fields] with what the CRM is told");
+        notes.problem(Problem::new(key("write_back"), "nothing to tell the CRM", expected));
+        return None;
+    }
+    Some(Some(WriteBackSettings {
+        schedule: schedule.value.clone(),
+        max_per_run: *raw.max_write_back_per_run,
+        telling: Arc::new(telling?),
+    }))
+}
+
+fn texts(table: Option<&Setting<BTreeMap<String, Setting<String>>>>) -> BTreeMap<String, String> {
+    let entries = table.iter().flat_map(|table| &table.value);
+    entries.map(|(name, text)| (name.clone(), text.value.clone())).collect()
+}
+
+fn unused(spec: &TellingSpec) -> Option<&'static str> {
+    let tables = [("activity", &spec.activity), ("result_fields", &spec.fields), ("results", &spec.results)];
+    tables.into_iter().find(|(_, table)| !table.is_empty()).map(|(name, _)| name)
+}

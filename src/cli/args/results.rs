@@ -1,0 +1,108 @@
+//! `results`: what the CRM was told of calls.
+
+use super::Json;
+use chrono::NaiveDate;
+use clap::{Args, Subcommand};
+
+/// `results`.
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct ResultsArgs {
+    /// What to do; without it, the balance of a day is shown.
+    #[command(subcommand)]
+    pub verb: Option<ResultsVerb>,
+    /// Which day, in the dialler's zone: `today`, `yesterday` or YYYY-MM-DD.
+    #[arg(long, default_value = "yesterday", value_parser = day)]
+    pub day: Day,
+    /// One route only.
+    #[arg(long)]
+    pub route: Option<String>,
+    /// Every call of the day that the CRM does not have, with the reason and what to do.
+    #[arg(long)]
+    pub missing: bool,
+    /// At most so many.
+    #[arg(long, default_value_t = 200)]
+    pub limit: u32,
+    /// For programs.
+    #[command(flatten)]
+    pub json: Json,
+}
+
+/// A day as a person names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Day {
+    /// The one under way.
+    Today,
+    /// The one before.
+    Yesterday,
+    /// By its date.
+    On(NaiveDate),
+}
+
+fn day(text: &str) -> Result<Day, String> {
+    match text {
+        "today" => Ok(Day::Today),
+        "yesterday" => Ok(Day::Yesterday),
+        date => NaiveDate::parse_from_str(date, "%Y-%m-%d")
+            .map(Day::On)
+            .map_err(|_| "today, yesterday or a date such as 2026-03-02".to_owned()),
+    }
+}
+
+/// What to do about results.
+#[derive(Debug, Subcommand)]
+pub enum ResultsVerb {
+    /// What waits, is held, parked or in doubt, of all days.
+    Open {
+        /// One route only.
+        #[arg(long)]
+        route: Option<String>,
+        /// At most so many.
+        #[arg(long, default_value_t = 200)]
+        limit: u32,
+        /// For programs.
+        #[command(flatten)]
+        json: Json,
+    },
+    /// Every result code ever seen, and the CRM's word for it.
+    Codes {
+        /// The route whose campaign and words are meant.
+        #[arg(long)]
+        route: String,
+        /// Print the table for the config, with what is mapped already.
+        #[arg(long)]
+        init: bool,
+        /// For programs.
+        #[command(flatten)]
+        json: Json,
+    },
+    /// Let what waits go, though it is more than `max_write_back_per_run`.
+    Approve {
+        /// The route.
+        #[arg(long)]
+        route: String,
+        /// Why; it stands in the ledger.
+        #[arg(long)]
+        reason: String,
+    },
+    /// Tell again what is parked.
+    Retry {
+        /// The route.
+        #[arg(long)]
+        route: String,
+        /// One row only, by the number that `results open` shows.
+        #[arg(long)]
+        id: Option<i64>,
+        /// Why, where there is something to say; it stands in the ledger.
+        #[arg(long, default_value = "")]
+        reason: String,
+    },
+    /// Leave one parked or held row untold, until there is something newer to tell.
+    Discard {
+        /// The number that `results open` shows.
+        id: i64,
+        /// Why; it stands in the ledger.
+        #[arg(long)]
+        reason: String,
+    },
+}

@@ -1,0 +1,98 @@
+//! What goes back into the CRM: a call as it is told, and what a record's fields are worked out from.
+
+use super::operation::named_enum;
+use super::{CampaignId, ContactId, HistoryId, Timestamp};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+named_enum! {
+    /// What a write-back writes.
+    Told {
+        /// A call, as an activity of the record.
+        Activity = "activity",
+        /// Fields of the record, worked out from all its calls.
+        Fields = "fields",
+    }
+}
+
+named_enum! {
+    /// What a route's calls become in the CRM.
+    Shapes {
+        /// Activities alone.
+        Activities = "activities",
+        /// Fields alone.
+        Fields = "fields",
+        /// Both.
+        Both = "both",
+    }
+}
+
+/// The number of a row of `write_backs`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct WriteBackId(pub i64);
+
+/// A result as the dialler explains it; without the batch read only the code is known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CallResult {
+    /// `DiallerCampaignsResultCodesID`; the same thing has another number in each campaign.
+    pub code: i64,
+    /// Its text.
+    pub name: Option<String>,
+    /// The key by which a back-end knows it.
+    pub export_key: Option<String>,
+}
+
+/// A call, as far as the CRM may be told of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CallFacts {
+    /// `DiallerContactsHistoryID`.
+    pub call: HistoryId,
+    /// The contact it belongs to, or belonged to.
+    pub contact: ContactId,
+    /// Its campaign.
+    pub campaign: Option<CampaignId>,
+    /// `dtCallStart`; `None` where a result was recorded without a call.
+    pub started: Option<Timestamp>,
+    /// `dtCallEnd`.
+    pub ended: Option<Timestamp>,
+    /// The number as the dialler wrote it.
+    pub number: Option<String>,
+    /// Whether it was ours; `None` where a result was recorded without a call.
+    pub outbound: Option<bool>,
+    /// Whether somebody answered it.
+    pub answered: bool,
+    /// `CauseCodesID`.
+    pub cause: Option<i64>,
+    /// `UsersID`; `None` where the system did it.
+    pub agent: Option<i64>,
+    /// Its result, once there is one.
+    pub result: Option<CallResult>,
+    /// Whether its result or its end may still come.
+    pub open: bool,
+}
+
+impl CallFacts {
+    /// Whether it is under way: begun, not ended, and looked at again.
+    pub fn is_under_way(&self) -> bool {
+        self.open && self.started.is_some() && self.ended.is_none()
+    }
+}
+
+/// All calls of a record, over every contact it ever had: late rows and their order make no difference
+/// (semantics 3).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HistoryFacts {
+    /// Calls, both ways, without test calls.
+    pub calls: i64,
+    /// Of these, ours.
+    pub attempts: i64,
+    /// Of these, answered by somebody.
+    pub answered: i64,
+    /// When the first began.
+    pub first_started: Option<Timestamp>,
+    /// The newest.
+    pub last: Option<CallFacts>,
+    /// The newest that has a result.
+    pub last_with_result: Option<CallFacts>,
+}

@@ -1,0 +1,246 @@
+//! Write-back: calls become activities of their records in the CRM, and fields of the records follow from them.
+//!
+//! The unit is the route. First what is in doubt is settled by the means that the connector declares; then what waits
+//! is told, one request at a time for each record, activities before fields. Values are worked out at the moment of
+//! sending, from all that the ledger knows by then (semantics 3).
+
+mod ends;
+mod settle;
+mod tell;
+
+pub use ends::{Fate, TellKind, fate_of};
+
+use super::JobError;
+use crate::crm::CrmWrite;
+use crate::domain::policy::Job;
+use crate::domain::{Counts, LinkId, RouteName, RunId};
+use crate::env::Env;
+use crate::ledger::{Ledger, RunEnd, RunStart, ToTell};
+use crate::mapping::Telling;
+use futures_util::stream::{self, StreamExt as _};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// Rows that are read at once.
+const PAGE: u32 = 200;
+/// So many of the last tellings are looked at by the brake.
+const LAST: usize = 200;
+/// So many of them must have been rejected, and so many in a hundred of all.
+const REJECTED: (usize, usize) = (20, 30);
+
+/// What a write-back works with.
+#[derive(Clone)]
+pub struct WriteBackContext {
+    /// The ledger.
+    pub ledger: Ledger,
+    /// Clock and shutdown.
+    pub env: Env,
+    /// The CRM.
+    pub crm: Arc<dyn CrmWrite>,
+    /// The route.
+    pub route: RouteName,
+    /// How its calls are told.
+    pub telling: Arc<Telling>,
+    /// Names this ledger in the keys of activities.
+    pub instance: Arc<str>,
+    /// The limits.
+    pub limits: TellLimits,
+}
+
+/// The limits of a write-back.
+#[derive(Debug, Clone)]
+pub struct TellLimits {
+    /// More waiting rows than that need approval.
+    pub max_per_run: i64,
+    /// Records at a time.
+    pub in_flight: usize,
+    /// The waits between the tries of one row.
+    pub retry: Vec<Duration>,
+    /// How long what is in doubt is left alone, at least.
+    pub settle_after: Duration,
+    /// Writes of one record's fields within an hour; more is a loop.
+    pub max_own_changes: i64,
+}
+
+/// What a write-back did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WriteBackReport {
+    /// Its row.
+    pub run: RunId,
+    /// Its balance.
+    pub counts: Counts,
+}
+
+/// Tells the CRM what waits; `None` where nothing is to be told, and nothing was stored.
+///
+/// # Errors
+/// The CRM or the ledger cannot be used, too much waits, or the CRM rejects most of it. What was told is stored; the
+/// next run goes on from there.
+pub async fn write_back(
+    context: &WriteBackContext,
+    cause: &'static str,
+) -> Result<Option<WriteBackReport>, JobError> {
+    let ledger = &context.ledger;
+    ledger.write_back_release(context.route.clone(), context.telling.revision().to_owned()).await?;
+    let doubtful = ledger.write_back_doubtful(context.route.clone(), PAGE).await?;
+    if doubtful.is_empty() && ledger.write_back_take(context.route.clone(), 1).await?.is_empty() {
+        return Ok(None);
+    }
+    let start = RunStart { job: Job::WriteBack, route: Some(context.route.clone()), campaign: None, cause };
+    let run = ledger.run_start(start).await?;
+    let pass = Pass { context, run, ending: AtomicBool::new(false) };
+    let mut counts = Counts::default();
+    let told = pass.all(doubtful, &mut counts).await;
+    let end = told.as_ref().map_or_else(|error| RunEnd::Failed(error.to_string()), |()| RunEnd::Done);
+    ledger.run_finish(run, end, counts).await?;
+    told.map(|()| Some(WriteBackReport { run, counts }))
+}
+
+/// One run under way.
+struct Pass<'a> {
+    context: &'a WriteBackContext,
+    run: RunId,
+    /// Nothing new is begun.
+    ending: AtomicBool,
+}
+
+impl Pass<'_> {
+    async fn all(&self, doubtful: Vec<ToTell>, counts: &mut Counts) -> Result<(), JobError> {
+        for row in doubtful {
+            counts.requests += self.settle(row).await?;
+        }
+        self.not_too_many().await?;
+        let outcomes = self.context.ledger.write_back_rejections(self.context.route.clone(), LAST).await?;
+        let mut rejections = Rejections { last: outcomes.into() };
+        self.not_rejected(&rejections)?;
+        let mut last = None;
+        loop {
+            let waiting = self.context.ledger.write_back_take(self.context.route.clone(), PAGE).await?;
+            let first = waiting.first().map(|row| (row.id, row.wanted, row.tries, row.activity.is_some()));
+            // Every telling moves its row; one that comes again as it was is a defect, and must not be told for ever.
+            if first.is_none() || first == last {
+                return Ok(());
+            }
+            last = first;
+            self.page(waiting, counts, &mut rejections).await?;
+        }
+    }
+
+    /// Writes into the CRM have the brake of additions and changes (users 5, 10).
+    async fn not_too_many(&self) -> Result<(), JobError> {
+        let backlog = self.context.ledger.write_back_waiting(self.context.route.clone()).await?;
+        let most = self.context.limits.max_per_run;
+        if backlog.unapproved <= most {
+            return Ok(());
+        }
+        let route = &self.context.route;
+        Err(JobError::Stopped(format!(
+            "{} calls and records wait to be told to the CRM, more than max_write_back_per_run = {most}: nothing is told \
+             before `dialbridge results approve --route {route} --reason TEXT` lets it go",
+            backlog.unapproved
+        )))
+    }
+
+    async fn page(
+        &self,
+        rows: Vec<ToTell>,
+        counts: &mut Counts,
+        rejections: &mut Rejections,
+    ) -> Result<(), JobError> {
+        let mut by_record: BTreeMap<LinkId, Vec<ToTell>> = BTreeMap::new();
+        for row in rows {
+            by_record.entry(row.link).or_default().push(row);
+        }
+        let mut told = stream::iter(by_record.into_values())
+            .map(|rows| self.record(rows))
+            .buffer_unordered(self.context.limits.in_flight.max(1));
+        let mut first_error = None;
+        // To the end also after an error: a request under way that nobody waits for would be one in doubt.
+        while let Some((fates, result)) = told.next().await {
+            for fate in fates {
+                fate.count(counts);
+                rejections.note(fate);
+            }
+            if let Err(error) = result.and_then(|()| self.not_rejected(rejections)) {
+                self.ending.store(true, Ordering::Relaxed);
+                first_error.get_or_insert(error);
+            }
+        }
+        first_error.map_or(Ok(()), Err)
+    }
+
+    /// Whether the CRM says no to most: a mistake in the config, or a right that is missing, must not park every call
+    /// there is.
+    fn not_rejected(&self, rejections: &Rejections) -> Result<(), JobError> {
+        if !rejections.are_most() {
+            return Ok(());
+        }
+        let route = &self.context.route;
+        Err(JobError::Stopped(format!(
+            "the CRM rejects most of what it is told, or does not know the records ({} of the last {}): `dialbridge results open --route {route}` shows with \
+             which words; nothing more is told before `dialbridge results retry --route {route}` says that this is mended",
+            rejections.count(),
+            rejections.last.len(),
+        )))
+    }
+
+    /// One record's rows, one after the other; none once the run is ending.
+    async fn record(&self, rows: Vec<ToTell>) -> (Vec<Fate>, Result<(), JobError>) {
+        let mut fates = Vec::with_capacity(rows.len());
+        for row in rows {
+            if self.context.env.shutdown().is_cancelled() {
+                return (fates, Err(JobError::ShuttingDown));
+            }
+            if self.ending.load(Ordering::Relaxed) {
+                break;
+            }
+            match self.tell(row).await {
+                Ok(told) => {
+                    fates.push(told.fate);
+                    if let Some(error) = told.ends_run {
+                        return (fates, Err(error));
+                    }
+                    // What is in doubt holds up whatever follows it.
+                    if told.fate == Fate::Uncertain {
+                        break;
+                    }
+                }
+                Err(error) => return (fates, Err(error)),
+            }
+        }
+        (fates, Ok(()))
+    }
+}
+
+/// Whether the CRM says no to this route as such, and not to a record here and there.
+struct Rejections {
+    last: VecDeque<bool>,
+}
+
+impl Rejections {
+    fn note(&mut self, fate: Fate) {
+        let rejected = match fate {
+            // A wrong address says "gone" of everybody.
+            Fate::Rejected | Fate::Gone => true,
+            Fate::Done => false,
+            Fate::Unchanged | Fate::Held | Fate::Refused | Fate::Uncertain | Fate::Parked | Fate::PutBack => {
+                return;
+            }
+        };
+        self.last.push_back(rejected);
+        if self.last.len() > LAST {
+            self.last.pop_front();
+        }
+    }
+
+    fn count(&self) -> usize {
+        self.last.iter().filter(|rejected| **rejected).count()
+    }
+
+    fn are_most(&self) -> bool {
+        let (least, percent) = REJECTED;
+        self.count() >= least && self.count() * 100 >= percent * self.last.len()
+    }
+}

@@ -1,0 +1,213 @@
+//! One row told: values by the mapping, the leave of the ledger, the request, its end.
+
+use super::ends::{Fate, TellKind, Waits, fate_of, outcome};
+use super::{JobError, Pass};
+use crate::crm::{CrmValues, Safe, WriteContract};
+use crate::domain::{ActivityId, CallKey, HistoryId, Reason, ReasonCode};
+use crate::env::crash;
+use crate::ledger::{TellEnd, TellFacts, ToTell, Tried};
+use crate::remote::CallError;
+use chrono::TimeDelta;
+use sha2::{Digest, Sha256};
+use std::time::Duration;
+
+/// How one row ended, and whether the run ends with it.
+pub(super) struct Told {
+    pub fate: Fate,
+    pub ends_run: Option<JobError>,
+}
+
+impl Told {
+    fn just(fate: Fate) -> Self {
+        Self { fate, ends_run: None }
+    }
+}
+
+/// What is to be sent for a row.
+enum Wish {
+    /// These values.
+    Send(CrmValues, Vec<u8>),
+    /// Nothing.
+    End(Fate, TellEnd),
+}
+
+impl Pass<'_> {
+    pub(super) async fn tell(&self, row: ToTell) -> Result<Told, JobError> {
+        let ledger = &self.context.ledger;
+        let (values, digest) = match self.wish(&row).await? {
+            Wish::Send(values, digest) => (values, digest),
+            Wish::End(fate, end) => {
+                ledger.write_back_end(row.id, self.run, end, None).await?;
+                return Ok(Told::just(fate));
+            }
+        };
+        let told = serde_json::json!(values).to_string();
+        if let Some(told) = self.known_already(&row).await? {
+            return Ok(told);
+        }
+        if !ledger.write_back_begin(row.id, row.wanted, digest, told).await? {
+            // Something newer came between: the next page has it.
+            return Ok(Told::just(Fate::PutBack));
+        }
+        crash::point("after_write_back_begin");
+        let kind = kind_of(&row);
+        let sent = self.send(&row, &values).await;
+        crash::point("after_write_back_answer");
+        let told = match sent {
+            Ok(activity) => {
+                let end = TellEnd::Done { activity: activity.map(|activity| activity.0) };
+                let tried = Tried { outcome: "done", detail: String::new() };
+                ledger.write_back_end(row.id, self.run, end, Some(tried)).await?;
+                return Ok(Told::just(Fate::Done));
+            }
+            Err(error) => self.failed(&row, kind, error).await?,
+        };
+        Ok(told)
+    }
+
+    /// A ledger that was restored has forgotten what it told: the CRM is asked before anything is told anew.
+    async fn known_already(&self, row: &ToTell) -> Result<Option<Told>, JobError> {
+        let (Some(call), None, true) = (row.call, &row.activity, row.maybe_told) else { return Ok(None) };
+        match self.context.crm.contract().activities {
+            // Under the same key nothing doubles.
+            Some(Safe::Key) => Ok(None),
+            Some(Safe::Find { .. }) => {
+                match self.context.crm.find_activity(&row.record, &self.key(call)).await {
+                    Ok(None) => Ok(None),
+                    Ok(Some(activity)) => {
+                        self.context.ledger.write_back_found(row.id, activity.0).await?;
+                        // The next page has it as a change of that one.
+                        Ok(Some(Told::just(Fate::PutBack)))
+                    }
+                    Err(error) => {
+                        Ok(Some(Told { fate: Fate::PutBack, ends_run: Some(JobError::Call(error)) }))
+                    }
+                }
+            }
+            Some(Safe::No) | None => {
+                let problem = "the call is older than the takeover of this ledger, and this CRM cannot be asked for its \
+                               activity: look there";
+                let reason = Reason::new(ReasonCode::InDoubt).with("problem", problem);
+                self.context.ledger.write_back_end(row.id, self.run, TellEnd::Parked(reason), None).await?;
+                Ok(Some(Told::just(Fate::Parked)))
+            }
+        }
+    }
+
+    async fn failed(&self, row: &ToTell, kind: TellKind, error: CallError) -> Result<Told, JobError> {
+        let waits = Waits { again: self.next_wait(row.tries), quiet: self.quiet() };
+        let (fate, end, ends_run) = fate_of(kind, &error.kind, waits, self.context.env.now());
+        let tried = Tried { outcome: outcome(&error.kind), detail: error.detail.clone() };
+        let ledger = &self.context.ledger;
+        ledger.write_back_end(row.id, self.run, end, Some(tried)).await?;
+        if fate == Fate::Gone {
+            // Whether the whole record is gone is pull's to find out (semantics 27).
+            ledger.hints_add(self.context.route.clone(), vec![row.record.clone()], "write_back").await?;
+        }
+        Ok(Told { fate, ends_run: ends_run.then_some(JobError::Call(error)) })
+    }
+
+    /// What the mapping says now; the facts were read with the row.
+    async fn wish(&self, row: &ToTell) -> Result<Wish, JobError> {
+        let telling = &self.context.telling;
+        let contract = self.context.crm.contract();
+        let values = match &row.facts {
+            TellFacts::Call(call) => {
+                if call.open && !contract.changes_activities && row.activity.is_none() {
+                    return Ok(self.held(ReasonCode::ResultAwaited.into()));
+                }
+                telling.activity(&row.record, call)
+            }
+            TellFacts::History(history) => telling.record_fields(&row.record, history),
+        };
+        let values = match values {
+            Ok(values) => values,
+            Err(reason) => return Ok(self.not_told(reason)),
+        };
+        let digest = digest(&values);
+        if row.digest.as_deref() == Some(&digest) || values.is_empty() {
+            return Ok(Wish::End(Fate::Unchanged, TellEnd::Unchanged));
+        }
+        Ok(match self.may_be_sent(row, contract).await? {
+            None => Wish::Send(values, digest),
+            Some(reason) => Wish::End(Fate::Parked, TellEnd::Parked(reason)),
+        })
+    }
+
+    fn not_told(&self, reason: Reason) -> Wish {
+        match reason.code {
+            ReasonCode::UnmappedResult | ReasonCode::CallUnderWay => self.held(reason),
+            _ => Wish::End(Fate::Parked, TellEnd::Parked(reason)),
+        }
+    }
+
+    fn held(&self, reason: Reason) -> Wish {
+        let rules = self.context.telling.revision().to_owned();
+        Wish::End(Fate::Held, TellEnd::Held(reason, rules))
+    }
+
+    /// Why it must not be sent, if it must not.
+    async fn may_be_sent(&self, row: &ToTell, contract: &WriteContract) -> Result<Option<Reason>, JobError> {
+        match kind_of(row) {
+            TellKind::Create => Ok(None),
+            TellKind::Change => Ok((!contract.changes_activities).then(|| ReasonCode::ActivityFixed.into())),
+            TellKind::Fields => {
+                let since = self.context.env.now() - TimeDelta::hours(1);
+                let times = self.context.ledger.write_back_written_since(row.id, since).await?;
+                let most = self.context.limits.max_own_changes;
+                Ok((times >= most).then(|| Reason::new(ReasonCode::WriteLoop).with("times", times)))
+            }
+        }
+    }
+
+    async fn send(&self, row: &ToTell, values: &CrmValues) -> Result<Option<ActivityId>, CallError> {
+        let crm = &self.context.crm;
+        match (row.call, &row.activity) {
+            (Some(call), None) => crm.create_activity(&row.record, &self.key(call), values).await.map(Some),
+            (Some(call), Some(activity)) => {
+                let activity = ActivityId(activity.clone());
+                crm.change_activity(&row.record, &activity, &self.key(call), values).await?;
+                Ok(None)
+            }
+            (None, _) => crm.change_record(&row.record, values).await.map(|()| None),
+        }
+    }
+
+    pub(super) fn key(&self, call: HistoryId) -> CallKey {
+        CallKey::new(&self.context.instance, call)
+    }
+
+    pub(super) fn quiet(&self) -> Duration {
+        let visible = match self.context.crm.contract().activities {
+            Some(Safe::Find { visible_after }) => visible_after,
+            Some(Safe::Key | Safe::No) | None => Duration::ZERO,
+        };
+        self.context.limits.settle_after.max(visible)
+    }
+
+    fn next_wait(&self, tries: u32) -> Duration {
+        let retry = &self.context.limits.retry;
+        let at = usize::try_from(tries).unwrap_or(usize::MAX);
+        retry.get(at).or(retry.last()).copied().unwrap_or(Duration::from_secs(60))
+    }
+}
+
+pub(super) fn kind_of(row: &ToTell) -> TellKind {
+    match (row.call, &row.activity) {
+        (Some(_), None) => TellKind::Create,
+        (Some(_), Some(_)) => TellKind::Change,
+        (None, _) => TellKind::Fields,
+    }
+}
+
+/// What is told, as one number: a revision of the call that says the same costs no request.
+fn digest(values: &CrmValues) -> Vec<u8> {
+    let mut hash = Sha256::new();
+    for (name, value) in values {
+        hash.update(name.as_bytes());
+        hash.update([0]);
+        hash.update(value.to_string().as_bytes());
+        hash.update([0]);
+    }
+    hash.finalize().to_vec()
+}

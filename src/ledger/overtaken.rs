@@ -1,0 +1,125 @@
+//! A final result that came after it was decided to let somebody be called (again): asked for once more when the
+//! operation is leased, because it may have waited for long.
+
+use super::hints;
+use super::inputs::last_result;
+use super::leased::Leased;
+use super::sql::time;
+use crate::domain::{LastResult, LinkId, OperationId, ReasonCode, Timestamp};
+use rusqlite::Transaction;
+
+/// Whether an operation may still go.
+pub(super) enum Standing {
+    /// Nothing came in its way.
+    Stands,
+    /// It was given up: its last result is final now.
+    Overtaken,
+}
+
+/// Gives the operation up if its last result is final now. What a person asked for themselves stands: nobody else may
+/// undo a final result. One of ours that a person let go stays one of ours.
+pub(super) fn judge(tx: &Transaction<'_>, operation: &Leased, now: Timestamp) -> rusqlite::Result<Standing> {
+    if !operation.kind.makes_callable() || operation.reason.code == ReasonCode::ByHand {
+        return Ok(Standing::Stands);
+    }
+    match last_result(tx, operation.link)? {
+        LastResult::None | LastResult::Open => Ok(Standing::Stands),
+        LastResult::Final => {
+            give_up(tx, operation.id, operation.link, now)?;
+            Ok(Standing::Overtaken)
+        }
+    }
+}
+
+/// The link wishes what it wished before, and its record is decided anew, so that it is told what it waits for.
+fn give_up(tx: &Transaction<'_>, id: OperationId, link: LinkId, now: Timestamp) -> rusqlite::Result<()> {
+    tx.prepare_cached(
+        "UPDATE operations SET state = 'superseded', outcome = 'final_result', finished_at = ?2 WHERE id = ?1",
+    )?
+    .execute((id.0, time(now)))?;
+    // Where a person's unlock waits as well, that one decides.
+    tx.prepare_cached(
+        "UPDATE links SET wish_code = 'final_result', wish_params = '{}',
+                wish = CASE WHEN contact_id IS NULL OR vanished_at IS NOT NULL THEN 'none' ELSE 'locked' END
+         WHERE id = ?1 AND (contact_id IS NULL OR vanished_at IS NOT NULL OR lock_state = 'locked')
+           AND NOT EXISTS (SELECT 1 FROM operations o WHERE o.link_id = links.id AND o.state = 'waiting'
+                AND o.kind = 'unlock' AND o.code = 'by_hand')",
+    )?
+    .execute([link.0])?;
+    hints::link_in(tx, now, link, "final result")
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::domain::policy::Clearing;
+    use crate::domain::{LinkId, Values};
+    use crate::ledger::testing::{Scene, scene};
+    use crate::ledger::{LeaseBatch, LeaseOrder, Plan, QueuePlace};
+
+    /// A call whose result is of a type (`done`), or of none that is known.
+    async fn call(scene: &Scene, link: LinkId, code: i64, done: Option<i64>) {
+        let written = scene.ledger.write("test_call", move |tx| {
+            if let Some(done) = done {
+                tx.execute(
+                    "INSERT INTO result_codes (campaign_id, code, done, delay, first_seen, last_seen)
+                     VALUES (7, ?1, ?2, 1 - ?2, '2030-01-07T09:00:00.000000Z', '2030-01-07T09:00:00.000000Z')",
+                    (code, done),
+                )?;
+            }
+            tx.execute(
+                "INSERT INTO calls (history_id, contact_id, link_id, campaign_id, hash, row, result_code, first_seen_at,
+                                    changed_at, run_id)
+                 VALUES (?1, 90, ?2, 7, x'', '{}', ?1, '2030-01-07T09:00:00.000000Z',
+                         '2030-01-07T09:00:00.000000Z', 1)",
+                (code, link.0),
+            )
+        });
+        written.await.expect("a call");
+    }
+
+    async fn lease(scene: &Scene) -> LeaseBatch {
+        let order = LeaseOrder {
+            limit: 10,
+            after: QueuePlace::default(),
+            absent_since: "2030-01-01T00:00:00Z".parse().expect("an instant"),
+            only: None,
+            clearing: Clearing::Never,
+            drips: Vec::new(),
+            today: None,
+            plan: |_, _, _, _| Plan::Send(Values::new()),
+        };
+        scene.ledger.operations_lease(order).await.expect("a lease")
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_is_made_anew_whose_result_became_final_while_the_import_waited() {
+        let results =
+            [(Some(0), "sending", "callable"), (Some(1), "superseded", "none"), (None, "superseded", "none")];
+        for (done, state, wish) in results {
+            let scene = scene().await;
+            // Its contact is gone; the calls that it had are the record's still.
+            let link = scene.link("1", None, &[]).await;
+            scene.operation(link, "import", "waiting").await;
+            call(&scene, link, 11, done).await;
+            let absent = scene.ledger.write("test_absent", move |tx| {
+                tx.execute(
+                    "UPDATE links SET absent_at = '2030-01-07T09:00:00.000000Z' WHERE id = ?1",
+                    [link.0],
+                )
+            });
+            absent.await.expect("asked for");
+            let batch = lease(&scene).await;
+            assert_eq!(scene.operations(link).await, [("import".to_owned(), state.to_owned())], "{done:?}");
+            assert_eq!((batch.leased.len() as i64) + batch.superseded, 1, "each is counted once");
+            let read = scene.ledger.read("test_link", move |connection| {
+                connection.query_row(
+                    "SELECT l.wish, (SELECT count(*) FROM hints) FROM links l WHERE l.id = ?1",
+                    [link.0],
+                    |row| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?)),
+                )
+            });
+            let expected = (wish.to_owned(), i64::from(state != "sending"));
+            assert_eq!(read.await.expect("a link"), expected, "its record is decided anew: {done:?}");
+        }
+    }
+}

@@ -1,0 +1,326 @@
+//! The balance of results: every call of a day is told to the CRM, or has a state that says why not (users 14).
+
+use super::sql::{get_json, get_reason_opt, get_time, get_time_opt, time};
+use super::{Ledger, LedgerError};
+use crate::domain::{CampaignId, HistoryId, Reason, ReasonCode, RouteName, Timestamp};
+use rusqlite::{Connection, named_params};
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// The calls of a span, by what became of them in the CRM.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct ResultsBalance {
+    /// Rows of the dialler's history that the ledger has.
+    pub calls: i64,
+    /// The CRM was told of them.
+    pub told: i64,
+    /// They wait for their turn.
+    pub waiting: i64,
+    /// They cannot be told yet: no end, or a result that nobody mapped.
+    pub held: i64,
+    /// It may have happened; it will be asked about.
+    pub uncertain: i64,
+    /// A person must look.
+    pub parked: i64,
+    /// The record no longer exists in the CRM.
+    pub gone: i64,
+    /// Not to be told, by the code of the rule.
+    pub never: BTreeMap<String, i64>,
+    /// Of a route whose calls stay with us, or become fields alone.
+    pub not_asked: i64,
+    /// Of all of these: without a result yet.
+    pub without_result: i64,
+}
+
+impl ResultsBalance {
+    /// Whether every call has its place.
+    pub fn adds_up(&self) -> bool {
+        let never: i64 = self.never.values().sum();
+        self.calls
+            == self.told
+                + self.waiting
+                + self.held
+                + self.uncertain
+                + self.parked
+                + self.gone
+                + never
+                + self.not_asked
+    }
+}
+
+/// The balances of a span.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Results {
+    /// By route.
+    pub routes: BTreeMap<String, ResultsBalance>,
+    /// Calls of contacts that are no record's of ours, by campaign.
+    pub of_others: BTreeMap<i64, i64>,
+}
+
+/// A call, or a record's fields, that the CRM does not have as the ledger does.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Untold {
+    /// Its row in `write_backs`, for `retry` and `discard`.
+    pub id: i64,
+    /// `activity` or `fields`.
+    pub kind: String,
+    /// The call.
+    pub call: Option<HistoryId>,
+    /// The route.
+    pub route: RouteName,
+    /// The record.
+    pub record: String,
+    /// When the call began.
+    pub started: Option<Timestamp>,
+    /// `waiting`, `sending`, `uncertain`, `held`, `parked`, `gone` or `never`.
+    pub state: String,
+    /// Why, where there is more to say than that.
+    pub reason: Option<Reason>,
+    /// When it is tried, or asked about, next.
+    pub due: Timestamp,
+    /// What the last request's answer was.
+    pub last_answer: Option<String>,
+}
+
+/// Write-backs that need somebody, counted by why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct UntoldCount {
+    /// The route.
+    pub route: RouteName,
+    /// `held` or `parked`.
+    pub state: String,
+    /// The reason's code.
+    pub code: String,
+    /// How many rows.
+    pub count: i64,
+    /// The oldest.
+    pub since: Timestamp,
+    /// Results without a word of the CRM's, by name or number; empty for other reasons.
+    pub results: Vec<String>,
+}
+
+/// A result code that was seen, or that the dialler explained.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[expect(missing_docs, reason = "columns of `result_codes`, and counts over `calls`")]
+pub struct CodeSeen {
+    pub campaign: Option<CampaignId>,
+    pub code: i64,
+    pub name: Option<String>,
+    pub export_key: Option<String>,
+    pub done: Option<bool>,
+    pub aborted: Option<bool>,
+    pub delay: Option<bool>,
+    pub appointment: Option<bool>,
+    pub calls: i64,
+    pub first: Option<Timestamp>,
+    pub last: Option<Timestamp>,
+}
+
+const BEGAN: &str = "(c.started_at >= :from AND c.started_at < :until OR c.started_at IS NULL
+     AND coalesce(c.created_at, c.first_seen_at) >= :from AND coalesce(c.created_at, c.first_seen_at) < :until)";
+
+impl Ledger {
+    /// What became of the calls that began in this span.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub async fn results(
+        &self,
+        route: Option<RouteName>,
+        from: Timestamp,
+        until: Timestamp,
+    ) -> Result<Results, LedgerError> {
+        self.read("results", move |connection| {
+            let mut found = Results::default();
+            by_route(connection, route.as_ref(), from, until, &mut found)?;
+            if route.is_none() {
+                of_others(connection, from, until, &mut found)?;
+            }
+            Ok(found)
+        })
+        .await
+    }
+
+    /// What the CRM does not have, oldest first; of a span of calls, or of all times what is not settled.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub async fn results_untold(
+        &self,
+        route: Option<RouteName>,
+        span: Option<(Timestamp, Timestamp)>,
+        limit: u32,
+    ) -> Result<Vec<Untold>, LedgerError> {
+        self.read("results_untold", move |connection| {
+            let span = span.map(|(from, until)| (time(from), time(until)));
+            connection
+                .prepare_cached(
+                    "SELECT w.id, w.kind, w.history_id, l.route, l.record_id, c.started_at, w.state, w.code, w.params, w.due_at,
+                            (SELECT outcome || CASE detail WHEN '' THEN '' ELSE ': ' || detail END
+                             FROM write_back_attempts a WHERE a.write_back_id = w.id ORDER BY a.id DESC LIMIT 1) AS answer
+                     FROM write_backs w JOIN links l ON l.id = w.link_id LEFT JOIN calls c ON c.history_id = w.history_id
+                     WHERE (:route IS NULL OR l.route = :route) AND w.state <> 'done'
+                       AND CASE WHEN :from IS NULL THEN w.state NOT IN ('never', 'gone')
+                                ELSE coalesce(c.started_at, c.created_at, c.first_seen_at) >= :from
+                                 AND coalesce(c.started_at, c.created_at, c.first_seen_at) < :until END
+                     ORDER BY coalesce(c.started_at, w.created_at), w.id LIMIT :limit",
+                )?
+                .query_map(
+                    named_params! {
+                        ":route": route.as_ref().map(|route| &route.0),
+                        ":from": span.as_ref().map(|(from, _)| from), ":until": span.as_ref().map(|(_, until)| until),
+                        ":limit": limit,
+                    },
+                    |row| {
+                        Ok(Untold {
+                            id: row.get("id")?,
+                            kind: row.get("kind")?,
+                            call: row.get::<_, Option<i64>>("history_id")?.map(HistoryId),
+                            route: RouteName(row.get("route")?),
+                            record: row.get("record_id")?,
+                            started: get_time_opt(row, "started_at")?,
+                            state: row.get("state")?,
+                            reason: get_reason_opt(row, "code", "params")?,
+                            due: get_time(row, "due_at")?,
+                            last_answer: row.get("answer")?,
+                        })
+                    },
+                )?
+                .collect()
+        })
+        .await
+    }
+
+    /// What is parked, and what waits for a word of a person's in the config.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub async fn results_stuck(&self) -> Result<Vec<UntoldCount>, LedgerError> {
+        self.read("results_stuck", |connection| {
+            connection
+                .prepare_cached(
+                    "SELECT l.route, w.state, w.code, count(*) AS count, min(w.changed_at) AS since,
+                            json_group_array(DISTINCT json_extract(w.params, '$.result'))
+                                FILTER (WHERE w.code = ?1) AS results
+                     FROM write_backs w JOIN links l ON l.id = w.link_id
+                     WHERE w.state = 'parked' OR w.state = 'held' AND w.code = ?1
+                     GROUP BY l.route, w.state, w.code ORDER BY l.route, w.state, w.code",
+                )?
+                .query_map([ReasonCode::UnmappedResult.as_str()], |row| {
+                    Ok(UntoldCount {
+                        route: RouteName(row.get("route")?),
+                        state: row.get("state")?,
+                        code: row.get("code")?,
+                        count: row.get("count")?,
+                        since: get_time(row, "since")?,
+                        results: get_json(row, "results")?,
+                    })
+                })?
+                .collect()
+        })
+        .await
+    }
+
+    /// Every result code ever seen, with how often; of a route's campaign, or of all.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub async fn results_codes(&self, campaign: Option<CampaignId>) -> Result<Vec<CodeSeen>, LedgerError> {
+        self.read("results_codes", move |connection| {
+            connection
+                .prepare_cached(
+                    "WITH seen AS (
+                        SELECT campaign_id, result_code AS code, count(*) AS calls,
+                               min(coalesce(started_at, first_seen_at)) AS first,
+                               max(coalesce(started_at, first_seen_at)) AS last
+                        FROM calls WHERE result_code IS NOT NULL GROUP BY campaign_id, result_code)
+                     SELECT s.campaign_id, s.code, t.name, t.export_key, t.done, t.aborted, t.delay, t.appointment, s.calls,
+                            s.first, s.last
+                     FROM seen s LEFT JOIN result_codes t ON t.campaign_id = s.campaign_id AND t.code = s.code
+                     WHERE ?1 IS NULL OR s.campaign_id = ?1
+                     UNION ALL
+                     SELECT t.campaign_id, t.code, t.name, t.export_key, t.done, t.aborted, t.delay, t.appointment, 0,
+                            NULL, NULL
+                     FROM result_codes t WHERE (?1 IS NULL OR t.campaign_id = ?1)
+                       AND NOT EXISTS (SELECT 1 FROM seen s WHERE s.campaign_id = t.campaign_id AND s.code = t.code)
+                     ORDER BY 1, 9 DESC, 2",
+                )?
+                .query_map([campaign.map(|campaign| campaign.0)], |row| {
+                    Ok(CodeSeen {
+                        campaign: row.get::<_, Option<i64>>("campaign_id")?.map(CampaignId),
+                        code: row.get("code")?,
+                        name: row.get("name")?,
+                        export_key: row.get("export_key")?,
+                        done: row.get("done")?,
+                        aborted: row.get("aborted")?,
+                        delay: row.get("delay")?,
+                        appointment: row.get("appointment")?,
+                        calls: row.get("calls")?,
+                        first: get_time_opt(row, "first")?,
+                        last: get_time_opt(row, "last")?,
+                    })
+                })?
+                .collect()
+        })
+        .await
+    }
+}
+
+fn by_route(
+    connection: &Connection,
+    route: Option<&RouteName>,
+    from: Timestamp,
+    until: Timestamp,
+    found: &mut Results,
+) -> rusqlite::Result<()> {
+    let sql = format!(
+        "SELECT l.route, w.state, w.code, count(*) AS calls, count(*) FILTER (WHERE c.result_code IS NULL) AS without
+         FROM calls c JOIN links l ON l.id = c.link_id AND l.route IS NOT NULL
+         LEFT JOIN write_backs w ON w.history_id = c.history_id
+         WHERE {BEGAN} AND (:route IS NULL OR l.route = :route) GROUP BY l.route, w.state, w.code"
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
+    let mut rows = statement.query(named_params! {
+        ":from": time(from), ":until": time(until), ":route": route.map(|route| &route.0),
+    })?;
+    while let Some(row) = rows.next()? {
+        let balance = found.routes.entry(row.get("route")?).or_default();
+        let calls: i64 = row.get("calls")?;
+        balance.calls += calls;
+        balance.without_result += row.get::<_, i64>("without")?;
+        let state: Option<String> = row.get("state")?;
+        let place = match state.as_deref() {
+            Some("done") => &mut balance.told,
+            Some("waiting") => &mut balance.waiting,
+            Some("held") => &mut balance.held,
+            Some("sending" | "uncertain") => &mut balance.uncertain,
+            Some("parked") => &mut balance.parked,
+            Some("gone") => &mut balance.gone,
+            Some(_never) => {
+                let code: Option<String> = row.get("code")?;
+                balance.never.entry(code.unwrap_or_default()).or_default()
+            }
+            None => &mut balance.not_asked,
+        };
+        *place += calls;
+    }
+    Ok(())
+}
+
+fn of_others(
+    connection: &Connection,
+    from: Timestamp,
+    until: Timestamp,
+    found: &mut Results,
+) -> rusqlite::Result<()> {
+    let sql = format!(
+        "SELECT coalesce(c.campaign_id, 0), count(*) FROM calls c LEFT JOIN links l ON l.id = c.link_id
+         WHERE l.route IS NULL AND {BEGAN} GROUP BY 1"
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
+    let mut rows = statement.query(named_params! { ":from": time(from), ":until": time(until) })?;
+    while let Some(row) = rows.next()? {
+        found.of_others.insert(row.get(0)?, row.get(1)?);
+    }
+    Ok(())
+}

@@ -1,0 +1,104 @@
+//! What a person says of write-backs: let them go, try them again, leave them.
+
+use super::sql::time;
+use super::words::Said;
+use super::{Ledger, LedgerError};
+use crate::domain::{Reason, ReasonCode, RouteName, WriteBackId};
+use chrono::TimeDelta;
+use rusqlite::{OptionalExtension as _, Transaction};
+
+impl Ledger {
+    /// What waits now may be told, however much it is. Answers how many rows that are.
+    ///
+    /// # Errors
+    /// The ledger cannot be written.
+    pub async fn results_approve(&self, route: RouteName, said: Said) -> Result<i64, LedgerError> {
+        let now = time(self.env.now());
+        self.write("results_approve", move |tx| {
+            let waiting: i64 = tx
+                .prepare_cached(
+                    "SELECT count(*) FROM write_backs w JOIN links l ON l.id = w.link_id JOIN routes r ON r.route = l.route
+                     WHERE l.route = ?1 AND w.state = 'waiting' AND w.id > r.write_back_approved",
+                )?
+                .query_row([&route.0], |row| row.get(0))?;
+            tx.prepare_cached(
+                "UPDATE routes SET write_back_approved = (SELECT coalesce(max(id), 0) FROM write_backs) WHERE route = ?1",
+            )?
+            .execute([&route.0])?;
+            keep(tx, &now, "approve", &route, None, &said)?;
+            Ok(waiting)
+        })
+        .await
+    }
+
+    /// What is parked is tried again: one row, or all of a route. Also whose record was not there in the last days: a
+    /// wrong address says so of everybody, and one request shows it. Answers how many.
+    ///
+    /// # Errors
+    /// The ledger cannot be written.
+    pub async fn results_retry(
+        &self,
+        route: RouteName,
+        row: Option<WriteBackId>,
+        said: Said,
+    ) -> Result<usize, LedgerError> {
+        let now = time(self.env.now());
+        let gone_since = time(self.env.now() - TimeDelta::days(7));
+        self.write("results_retry", move |tx| {
+            let released = tx
+                .prepare_cached(
+                    "UPDATE write_backs SET state = 'waiting', code = NULL, params = '{}', tries = 0, due_at = ?3,
+                            changed_at = ?3
+                     WHERE (state = 'parked' OR state = 'gone' AND changed_at >= ?4) AND (?2 IS NULL OR id = ?2)
+                       AND link_id IN (SELECT id FROM links WHERE route = ?1)",
+                )?
+                .execute((&route.0, row.map(|row| row.0), &now, gone_since))?;
+            if released > 0 {
+                keep(tx, &now, "retry", &route, row, &said)?;
+            }
+            Ok(released)
+        })
+        .await
+    }
+
+    /// One parked or held row is not told, until there is something newer to tell. `false`: there is no such row.
+    ///
+    /// # Errors
+    /// The ledger cannot be written.
+    pub async fn results_discard(&self, row: WriteBackId, said: Said) -> Result<bool, LedgerError> {
+        let now = time(self.env.now());
+        self.write("results_discard", move |tx| {
+            let route: Option<String> = tx
+                .prepare_cached(
+                    "SELECT l.route FROM write_backs w JOIN links l ON l.id = w.link_id
+                     WHERE w.id = ?1 AND w.state IN ('parked', 'held')",
+                )?
+                .query_row([row.0], |found| found.get(0))
+                .optional()?;
+            let Some(route) = route.map(RouteName) else { return Ok(false) };
+            let reason = Reason::from(ReasonCode::Discarded);
+            tx.prepare_cached(
+                "UPDATE write_backs SET state = 'never', code = ?2, params = ?3, changed_at = ?4 WHERE id = ?1",
+            )?
+            .execute((row.0, reason.code.as_str(), reason.params_json(), &now))?;
+            keep(tx, &now, "discard", &route, Some(row), &said)?;
+            Ok(true)
+        })
+        .await
+    }
+}
+
+fn keep(
+    tx: &Transaction<'_>,
+    now: &str,
+    verb: &str,
+    route: &RouteName,
+    row: Option<WriteBackId>,
+    said: &Said,
+) -> rusqlite::Result<()> {
+    tx.prepare_cached(
+        "INSERT INTO write_back_words (at, verb, route, write_back_id, who, text) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+    )?
+    .execute((now, verb, &route.0, row.map(|row| row.0), &said.who, &said.text))?;
+    Ok(())
+}

@@ -1,0 +1,117 @@
+//! Calls that go back into the CRM: which of them are told, entered in the transaction that stores the call.
+
+use super::sql::{get_named, get_time, get_time_opt, time};
+use super::{Ledger, LedgerError};
+use crate::domain::{HistoryId, LinkId, ReasonCode, RouteName, Shapes, Timestamp};
+use rusqlite::{OptionalExtension as _, Transaction, named_params};
+
+impl Ledger {
+    /// What a route's calls become, by its config. The first time it is the beginning: calls before it are never told
+    /// (users 10). A route that is switched off keeps both: what waits goes on waiting, and what comes is entered.
+    /// Answers the beginning.
+    ///
+    /// # Errors
+    /// The ledger cannot be written, or does not know the route.
+    pub async fn write_back_set(&self, route: RouteName, shapes: Shapes) -> Result<Timestamp, LedgerError> {
+        let now = time(self.env.now());
+        self.write("write_back_set", move |tx| {
+            tx.prepare_cached(
+                "UPDATE routes SET write_back_shapes = ?2, write_back_since = coalesce(write_back_since, ?3)
+                 WHERE route = ?1 AND (write_back_shapes, write_back_since IS NULL) IS NOT (?2, 0)",
+            )?
+            .execute((&route.0, shapes.as_str(), &now))?;
+            tx.prepare_cached("SELECT write_back_since FROM routes WHERE route = ?1")?
+                .query_row([&route.0], |row| get_time(row, "write_back_since"))
+        })
+        .await
+    }
+}
+
+/// What came to rest waits again: there is something newer to tell. Also what a person put aside, which is for that time
+/// only.
+const AGAIN: &str = "
+    tries = CASE WHEN state IN ('done', 'held', 'parked') OR code = 'discarded' THEN 0 ELSE tries END,
+    due_at = CASE WHEN state IN ('done', 'held', 'parked') OR code = 'discarded' THEN excluded.due_at ELSE due_at END,
+    state = CASE WHEN state IN ('done', 'held', 'parked') OR code = 'discarded' THEN 'waiting' ELSE state END";
+
+/// A call that a route with write-back has to do with.
+struct Concerned {
+    link: i64,
+    revision: i64,
+    shapes: Shapes,
+    never: Option<ReasonCode>,
+}
+
+/// A call is new or changed: its activity is to be told, and the record's fields are to be worked out anew. What is
+/// under way keeps its state: its end sees that more is wanted.
+pub(super) fn want(tx: &Transaction<'_>, call: HistoryId, now: Timestamp) -> rusqlite::Result<()> {
+    let Some(concerned) = concerned(tx, call)? else { return Ok(()) };
+    let (of_calls, of_fields) = match concerned.shapes {
+        Shapes::Activities => (true, false),
+        Shapes::Fields => (false, true),
+        Shapes::Both => (true, true),
+    };
+    if of_calls {
+        tx.prepare_cached(&format!(
+            "INSERT INTO write_backs (kind, link_id, history_id, wanted, state, code, due_at, changed_at, created_at)
+             VALUES ('activity', :link, :call, :wanted, CASE WHEN :never IS NULL THEN 'waiting' ELSE 'never' END, :never,
+                     :now, :now, :now)
+             ON CONFLICT (history_id) WHERE history_id IS NOT NULL DO UPDATE SET
+                wanted = excluded.wanted, link_id = excluded.link_id,
+                {AGAIN}, changed_at = excluded.changed_at"
+        ))?
+        .execute(named_params! {
+            ":link": concerned.link, ":call": call.0, ":wanted": concerned.revision,
+            ":never": concerned.never.map(ReasonCode::as_str), ":now": time(now),
+        })?;
+    }
+    if of_fields && concerned.never.is_none() {
+        tx.prepare_cached(&format!(
+            "INSERT INTO write_backs (kind, link_id, wanted, state, due_at, changed_at, created_at)
+             VALUES ('fields', ?1, 1, 'waiting', ?2, ?2, ?2)
+             ON CONFLICT (link_id) WHERE kind = 'fields' DO UPDATE SET
+                wanted = wanted + 1,
+                {AGAIN}, changed_at = excluded.changed_at"
+        ))?
+        .execute((concerned.link, time(now)))?;
+    }
+    Ok(())
+}
+
+/// A link has come to have calls that were stored without one.
+pub(super) fn want_all_of(tx: &Transaction<'_>, link: LinkId, now: Timestamp) -> rusqlite::Result<()> {
+    let untold: Vec<i64> = tx
+        .prepare_cached(
+            "SELECT c.history_id FROM calls c JOIN links l ON l.id = c.link_id JOIN routes r ON r.route = l.route
+             WHERE c.link_id = ?1 AND r.write_back_since IS NOT NULL
+               AND NOT EXISTS (SELECT 1 FROM write_backs w WHERE w.history_id = c.history_id)",
+        )?
+        .query_map([link.0], |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
+    untold.into_iter().try_for_each(|call| want(tx, HistoryId(call), now))
+}
+
+fn concerned(tx: &Transaction<'_>, call: HistoryId) -> rusqlite::Result<Option<Concerned>> {
+    tx.prepare_cached(
+        "SELECT c.link_id, c.revision, c.test, coalesce(c.started_at, c.created_at, c.first_seen_at) AS began,
+                r.write_back_since, r.write_back_shapes
+         FROM calls c JOIN links l ON l.id = c.link_id JOIN routes r ON r.route = l.route
+         WHERE c.history_id = ?1 AND r.write_back_since IS NOT NULL",
+    )?
+    .query_row([call.0], |row| {
+        let since = get_time_opt(row, "write_back_since")?;
+        let early = since.is_some_and(|since| get_time(row, "began").is_ok_and(|began| began < since));
+        let never = if row.get::<_, Option<bool>>("test")? == Some(true) {
+            Some(ReasonCode::TestCall)
+        } else {
+            early.then_some(ReasonCode::BeforeWriteBack)
+        };
+        Ok(Concerned {
+            link: row.get("link_id")?,
+            revision: row.get("revision")?,
+            shapes: get_named(row, "write_back_shapes", Shapes::parse)?,
+            never,
+        })
+    })
+    .optional()
+}

@@ -1,0 +1,269 @@
+//! How a write-back ended: its row, its attempt and the trail, in one transaction.
+
+use super::sql::{code, get_json, time};
+use super::{Ledger, LedgerError};
+use crate::domain::{Reason, ReasonCode, RouteName, RunId, Timestamp, WriteBackId};
+use rusqlite::{OptionalExtension as _, Transaction};
+use serde_json::{Map, Value};
+
+/// What became of one row.
+#[derive(Debug, Clone, PartialEq)]
+pub enum TellEnd {
+    /// The CRM was told.
+    Done {
+        /// The activity's id there, where it is one and the CRM named it.
+        activity: Option<String>,
+    },
+    /// It knows already: the values are those last told.
+    Unchanged,
+    /// It cannot be told yet, by the mapping of this revision.
+    Held(Reason, String),
+    /// Certainly not executed, and worth another try.
+    Again(Timestamp),
+    /// It may have happened: to be asked about then.
+    Uncertain(Timestamp),
+    /// Only a person, or a new word about the call, brings it further.
+    Parked(Reason),
+    /// The record no longer exists in the CRM.
+    Gone,
+}
+
+/// The attempt that led to an end; none where nothing was sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tried {
+    /// As in `attempts.outcome`.
+    pub outcome: &'static str,
+    /// What the other side said; no values of ours.
+    pub detail: String,
+}
+
+/// Where a row stands, as far as its end asks.
+struct Standing {
+    link: i64,
+    state: String,
+    sent: Option<i64>,
+    wanted: i64,
+    values: Map<String, Value>,
+}
+
+impl Ledger {
+    /// Stores how one row ended. Where meanwhile something newer is wanted, it waits again.
+    ///
+    /// # Errors
+    /// The ledger cannot be written.
+    pub async fn write_back_end(
+        &self,
+        row: WriteBackId,
+        run: RunId,
+        end: TellEnd,
+        tried: Option<Tried>,
+    ) -> Result<(), LedgerError> {
+        let now = self.env.now();
+        self.write("write_back_end", move |tx| {
+            let Some(standing) = standing(tx, row)? else { return Ok(()) };
+            if let Some(tried) = &tried {
+                tx.prepare_cached(
+                    "INSERT INTO write_back_attempts (write_back_id, run_id, at, tells, outcome, detail)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                )?
+                .execute((
+                    row.0,
+                    run.0,
+                    time(now),
+                    standing.sent.unwrap_or(standing.wanted),
+                    tried.outcome,
+                    &tried.detail,
+                ))?;
+            }
+            store(tx, row, run, &standing, &end, now)
+        })
+        .await
+    }
+
+    /// What was under way when the program died may have happened; called once at start.
+    ///
+    /// # Errors
+    /// The ledger cannot be written.
+    pub async fn write_backs_mark_interrupted(&self, ask_at: Timestamp) -> Result<usize, LedgerError> {
+        let now = time(self.env.now());
+        self.write("write_backs_mark_interrupted", move |tx| {
+            tx.execute(
+                "UPDATE write_backs SET state = 'uncertain', due_at = ?1, changed_at = ?2 WHERE state = 'sending'",
+                (time(ask_at), now),
+            )
+        })
+        .await
+    }
+
+    /// What another mapping held, or what waited for a call's end that will not come any more, is tried again.
+    ///
+    /// # Errors
+    /// The ledger cannot be written.
+    pub async fn write_back_release(&self, route: RouteName, rules: String) -> Result<usize, LedgerError> {
+        let now = time(self.env.now());
+        self.write("write_back_release", move |tx| {
+            tx.prepare_cached(
+                "UPDATE write_backs SET state = 'waiting', code = NULL, params = '{}', due_at = ?3, changed_at = ?3
+                 WHERE state = 'held' AND link_id IN (SELECT id FROM links WHERE route = ?1)
+                   AND (rules IS NOT ?2 OR code IN (?4, ?5) AND (SELECT open FROM calls k
+                                                          WHERE k.history_id = write_backs.history_id) = 0)",
+            )?
+            .execute((&route.0, &rules, now, ReasonCode::CallUnderWay.as_str(), ReasonCode::ResultAwaited.as_str()))
+        })
+        .await
+    }
+
+    /// Whether each of the last tellings of a route was rejected or met no record, oldest first, since a person last said something of its
+    /// results.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub async fn write_back_rejections(
+        &self,
+        route: RouteName,
+        limit: usize,
+    ) -> Result<Vec<bool>, LedgerError> {
+        self.read("write_back_rejections", move |connection| {
+            let mut last: Vec<bool> = connection
+                .prepare_cached(
+                    "SELECT a.outcome <> 'done' FROM write_back_attempts a
+                     JOIN write_backs w ON w.id = a.write_back_id JOIN links l ON l.id = w.link_id
+                     WHERE l.route = ?1 AND a.outcome IN ('done', 'rejected', 'not_found')
+                       AND a.at > coalesce((SELECT max(at) FROM write_back_words WHERE route = ?1), '')
+                     ORDER BY a.id DESC LIMIT ?2",
+                )?
+                .query_map((&route.0, i64::try_from(limit).unwrap_or(i64::MAX)), |row| row.get(0))?
+                .collect::<Result<_, _>>()?;
+            last.reverse();
+            Ok(last)
+        })
+        .await
+    }
+
+    /// How often fields of the row's record were written since then.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub async fn write_back_written_since(
+        &self,
+        row: WriteBackId,
+        since: Timestamp,
+    ) -> Result<i64, LedgerError> {
+        self.read("write_back_written_since", move |connection| {
+            connection
+                .prepare_cached(
+                    "SELECT count(*) FROM write_back_attempts WHERE write_back_id = ?1 AND at >= ?2 AND outcome = 'done'",
+                )?
+                .query_row((row.0, time(since)), |row| row.get(0))
+        })
+        .await
+    }
+}
+
+fn standing(tx: &Transaction<'_>, row: WriteBackId) -> rusqlite::Result<Option<Standing>> {
+    tx.prepare_cached(
+        "SELECT link_id, state, sent, wanted, coalesce(sending_values, '{}') AS sending_values FROM write_backs WHERE id = ?1",
+    )?
+    .query_row([row.0], |row| {
+        Ok(Standing {
+            link: row.get("link_id")?,
+            state: row.get("state")?,
+            sent: row.get("sent")?,
+            wanted: row.get("wanted")?,
+            values: get_json(row, "sending_values")?,
+        })
+    })
+    .optional()
+}
+
+fn store(
+    tx: &Transaction<'_>,
+    row: WriteBackId,
+    run: RunId,
+    standing: &Standing,
+    end: &TellEnd,
+    now: Timestamp,
+) -> rusqlite::Result<()> {
+    let newer = standing.sent.is_some_and(|sent| standing.wanted > sent);
+    let settled = |state: &'static str| if newer { "waiting" } else { state };
+    let at = time(now);
+    match end {
+        TellEnd::Done { activity } => {
+            tx.prepare_cached(
+                "UPDATE write_backs SET state = ?2, written = sent, digest = sending, sending_values = NULL, activity = coalesce(?3, activity),
+                        code = NULL, params = '{}', tries = 0, due_at = ?4, changed_at = ?4
+                 WHERE id = ?1",
+            )?
+            .execute((row.0, settled("done"), activity, &at))?;
+            trail(tx, row, run, standing, &at)
+        }
+        TellEnd::Unchanged => {
+            tx.prepare_cached(
+                "UPDATE write_backs SET state = 'done', written = wanted, code = NULL, params = '{}', tries = 0,
+                        changed_at = ?2
+                 WHERE id = ?1 AND state = 'waiting'",
+            )?
+            .execute((row.0, &at))?;
+            Ok(())
+        }
+        TellEnd::Held(reason, rules) => {
+            tx.prepare_cached(
+                "UPDATE write_backs SET state = 'held', code = ?2, params = ?3, rules = ?4, changed_at = ?5
+                 WHERE id = ?1 AND state = 'waiting'",
+            )?
+            .execute((row.0, code(reason), reason.params_json(), rules, &at))?;
+            Ok(())
+        }
+        TellEnd::Again(due) => to(tx, row, "waiting", None, *due, &at),
+        TellEnd::Uncertain(due) => to(tx, row, "uncertain", None, *due, &at),
+        TellEnd::Parked(reason) if standing.state == "waiting" => {
+            to(tx, row, "parked", Some(reason), now, &at)
+        }
+        TellEnd::Parked(reason) => to(tx, row, settled("parked"), (!newer).then_some(reason), now, &at),
+        TellEnd::Gone => to(tx, row, "gone", Some(&ReasonCode::RecordGone.into()), now, &at),
+    }
+}
+
+fn to(
+    tx: &Transaction<'_>,
+    row: WriteBackId,
+    state: &str,
+    reason: Option<&Reason>,
+    due: Timestamp,
+    now: &str,
+) -> rusqlite::Result<()> {
+    tx.prepare_cached(
+        "UPDATE write_backs SET state = ?2, code = ?3, params = ?4, due_at = ?5, changed_at = ?6 WHERE id = ?1",
+    )?
+    .execute((
+        row.0,
+        state,
+        reason.map(code),
+        reason.map_or_else(|| "{}".to_owned(), Reason::params_json),
+        time(due),
+        now,
+    ))?;
+    Ok(())
+}
+
+/// What was there before is what we last told, where that is known; nobody reads the CRM for it.
+fn trail(
+    tx: &Transaction<'_>,
+    row: WriteBackId,
+    run: RunId,
+    standing: &Standing,
+    now: &str,
+) -> rusqlite::Result<()> {
+    for (field, value) in &standing.values {
+        tx.prepare_cached(
+            "INSERT INTO changes (at, link_id, write_back_id, side, field, before, before_from, after, cause)
+             SELECT ?1, ?2, ?3, 'crm', ?4, last.after, CASE WHEN last.after IS NULL THEN 'none' ELSE 'base' END, ?5, ?6
+             FROM (SELECT (SELECT after FROM changes
+                           WHERE link_id = ?2 AND write_back_id = ?3 AND field = ?4
+                           ORDER BY id DESC LIMIT 1) AS after) AS last
+             WHERE last.after IS NOT ?5",
+        )?
+        .execute((now, standing.link, row.0, field, value.to_string(), format!("run:{run}")))?;
+    }
+    Ok(())
+}

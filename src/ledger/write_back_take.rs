@@ -1,0 +1,274 @@
+//! What a write-back has to do next, with everything the mapping needs; and the moment before it is sent.
+
+use super::acts::{anything, route_acts};
+use super::sql::{get_named, get_time_opt, time};
+use super::{Ledger, LedgerError};
+use crate::domain::{
+    CallFacts, CallResult, CampaignId, ContactId, HistoryFacts, HistoryId, LinkId, RecordId, RouteName,
+    Timestamp, Told, WriteBackId,
+};
+use rusqlite::{Connection, OptionalExtension as _, named_params};
+
+/// The facts of one row, as they are now.
+#[derive(Debug, Clone, PartialEq)]
+pub enum TellFacts {
+    /// Of an activity.
+    Call(CallFacts),
+    /// Of a record's fields.
+    History(Box<HistoryFacts>),
+}
+
+/// One row that is to be told, or asked about.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ToTell {
+    /// Its number.
+    pub id: WriteBackId,
+    /// Its link: one request at a time, because a CRM locks records.
+    pub link: LinkId,
+    /// The record.
+    pub record: RecordId,
+    /// The call, where it is one's activity.
+    pub call: Option<HistoryId>,
+    /// What is wanted now.
+    pub wanted: i64,
+    /// What the request in doubt told.
+    pub sent: Option<i64>,
+    /// The CRM's id of the activity, once known.
+    pub activity: Option<String>,
+    /// Whether the CRM may know it from a time that this ledger has forgotten: the call is older than the takeover by
+    /// which it came to be at home here.
+    pub maybe_told: bool,
+    /// Digest of the values last told.
+    pub digest: Option<Vec<u8>>,
+    /// Requests since something last went well.
+    pub tries: u32,
+    /// From what the values are worked out.
+    pub facts: TellFacts,
+}
+
+/// How many rows wait that a person has not approved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Backlog {
+    /// Rows that could go now.
+    pub due: i64,
+    /// Of these, not approved.
+    pub unapproved: i64,
+}
+
+const COLUMNS: &str =
+    "w.id, w.kind, w.link_id, l.record_id, w.history_id, w.wanted, w.sent, w.activity, w.digest, w.tries,
+    coalesce((SELECT i.since > r.write_back_since AND coalesce(c.started_at, c.created_at, c.first_seen_at) < i.since
+              FROM identity i, calls c WHERE c.history_id = w.history_id), 0) AS maybe_told";
+
+impl Ledger {
+    /// What waits and is due, oldest first; nothing of a record that has a request under way or in doubt, its fields
+    /// only when no activity of it waits. Nothing while the route does not act, everything is frozen, or the ledger is not
+    /// at home; in a pilot, what belongs to its records.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub async fn write_back_take(&self, route: RouteName, limit: u32) -> Result<Vec<ToTell>, LedgerError> {
+        let now = time(self.env.now());
+        self.read("write_back_take", move |connection| {
+            let rows = rows(
+                connection,
+                "WHERE l.route = :route AND w.state = 'waiting' AND w.due_at <= :now
+                   AND NOT EXISTS (SELECT 1 FROM write_backs o WHERE o.link_id = w.link_id
+                        AND (o.state IN ('sending', 'uncertain')
+                             OR w.kind = 'fields' AND o.kind = 'activity' AND o.state = 'waiting'))",
+                &route,
+                &now,
+                limit,
+            )?;
+            rows.into_iter().map(|row| with_facts(connection, row)).collect()
+        })
+        .await
+    }
+
+    /// What is in doubt and was left alone for long enough.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub async fn write_back_doubtful(
+        &self,
+        route: RouteName,
+        limit: u32,
+    ) -> Result<Vec<ToTell>, LedgerError> {
+        let now = time(self.env.now());
+        self.read("write_back_doubtful", move |connection| {
+            let rows = rows(
+                connection,
+                "WHERE l.route = :route AND w.state = 'uncertain' AND w.due_at <= :now",
+                &route,
+                &now,
+                limit,
+            )?;
+            rows.into_iter().map(|row| with_facts(connection, row)).collect()
+        })
+        .await
+    }
+
+    /// How many could go now, and how many of these nobody approved.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub async fn write_back_waiting(&self, route: RouteName) -> Result<Backlog, LedgerError> {
+        let now = time(self.env.now());
+        self.read("write_back_waiting", move |connection| {
+            connection
+                .prepare_cached(
+                    "SELECT count(*), count(*) FILTER (WHERE w.id > r.write_back_approved)
+                     FROM write_backs w JOIN links l ON l.id = w.link_id JOIN routes r ON r.route = l.route
+                     WHERE w.state = 'waiting' AND w.due_at <= ?2 AND l.route = ?1",
+                )?
+                .query_row((&route.0, &now), |row| Ok(Backlog { due: row.get(0)?, unapproved: row.get(1)? }))
+        })
+        .await
+    }
+
+    /// The CRM has an activity of this row's call already.
+    ///
+    /// # Errors
+    /// The ledger cannot be written.
+    pub async fn write_back_found(&self, row: WriteBackId, activity: String) -> Result<(), LedgerError> {
+        self.write("write_back_found", move |tx| {
+            tx.prepare_cached("UPDATE write_backs SET activity = ?2 WHERE id = ?1")?
+                .execute((row.0, activity))?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// The moment before these values (JSON) are sent: from here on it may have happened. `false`: meanwhile something else is wanted.
+    ///
+    /// # Errors
+    /// The ledger cannot be written.
+    pub async fn write_back_begin(
+        &self,
+        row: WriteBackId,
+        wanted: i64,
+        digest: Vec<u8>,
+        values: String,
+    ) -> Result<bool, LedgerError> {
+        let now = time(self.env.now());
+        self.write("write_back_begin", move |tx| {
+            let begun = tx
+                .prepare_cached(
+                    "UPDATE write_backs SET state = 'sending', sent = ?2, sending = ?3, sending_values = ?5, sent_at = ?4,
+                            tries = tries + 1, changed_at = ?4
+                     WHERE id = ?1 AND state = 'waiting' AND wanted = ?2",
+                )?
+                .execute((row.0, wanted, digest, now, values))?;
+            Ok(begun == 1)
+        })
+        .await
+    }
+}
+
+fn rows(
+    connection: &Connection,
+    which: &str,
+    route: &RouteName,
+    now: &str,
+    limit: u32,
+) -> rusqlite::Result<Vec<(Told, ToTell)>> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM write_backs w JOIN links l ON l.id = w.link_id JOIN routes r ON r.route = l.route
+         {which} AND {} AND {} ORDER BY w.kind = 'fields', w.history_id, w.id LIMIT :limit",
+        anything!(),
+        route_acts!()
+    );
+    connection
+        .prepare_cached(&sql)?
+        .query_map(named_params! { ":route": route.0, ":now": now, ":limit": limit }, |row| {
+            let empty = HistoryFacts {
+                calls: 0,
+                attempts: 0,
+                answered: 0,
+                first_started: None,
+                last: None,
+                last_with_result: None,
+            };
+            let to_tell = ToTell {
+                id: WriteBackId(row.get("id")?),
+                link: LinkId(row.get("link_id")?),
+                record: RecordId(row.get("record_id")?),
+                call: row.get::<_, Option<i64>>("history_id")?.map(HistoryId),
+                wanted: row.get("wanted")?,
+                sent: row.get("sent")?,
+                activity: row.get("activity")?,
+                maybe_told: row.get("maybe_told")?,
+                digest: row.get("digest")?,
+                tries: row.get("tries")?,
+                facts: TellFacts::History(Box::new(empty)),
+            };
+            Ok((get_named(row, "kind", Told::parse)?, to_tell))
+        })?
+        .collect()
+}
+
+fn with_facts(connection: &Connection, (told, row): (Told, ToTell)) -> rusqlite::Result<ToTell> {
+    let facts = match (told, row.call) {
+        (Told::Activity, Some(call)) => TellFacts::Call(one_call(connection, call)?),
+        (Told::Activity | Told::Fields, _) => TellFacts::History(Box::new(history(connection, row.link)?)),
+    };
+    Ok(ToTell { facts, ..row })
+}
+
+fn one_call(connection: &Connection, call: HistoryId) -> rusqlite::Result<CallFacts> {
+    connection
+        .prepare_cached(
+            "SELECT v.*, k.open AS still_open FROM v_calls v JOIN calls k ON k.history_id = v.call WHERE v.call = ?1",
+        )?
+        .query_row([call.0], |row| {
+            let code: Option<i64> = row.get("result_code")?;
+            let (name, export_key) = (row.get("result")?, row.get("result_key")?);
+            Ok(CallFacts {
+                call: HistoryId(row.get("call")?),
+                contact: ContactId(row.get("contact")?),
+                campaign: row.get::<_, Option<i64>>("campaign")?.map(CampaignId),
+                started: get_time_opt(row, "started")?,
+                ended: get_time_opt(row, "ended")?,
+                number: row.get("number")?,
+                outbound: row.get::<_, Option<String>>("direction")?.map(|direction| direction == "out"),
+                answered: row.get("answered")?,
+                cause: row.get("cause_code")?,
+                agent: row.get("agent")?,
+                result: code.map(|code| CallResult { code, name, export_key }),
+                open: row.get("still_open")?,
+            })
+        })
+}
+
+/// Over all contacts the link ever had: their calls bear the link.
+fn history(connection: &Connection, link: LinkId) -> rusqlite::Result<HistoryFacts> {
+    let newest = |with_result: bool| -> rusqlite::Result<Option<CallFacts>> {
+        let call: Option<i64> = connection
+            .prepare_cached(
+                "SELECT history_id FROM calls WHERE link_id = ?1 AND test IS NOT 1 AND (NOT ?2 OR result_code IS NOT NULL)
+                 ORDER BY coalesce(started_at, created_at, first_seen_at) DESC, history_id DESC LIMIT 1",
+            )?
+            .query_row((link.0, with_result), |row| row.get(0))
+            .optional()?;
+        call.map(|call| one_call(connection, HistoryId(call))).transpose()
+    };
+    let (last, last_with_result) = (newest(false)?, newest(true)?);
+    connection
+        .prepare_cached(
+            "SELECT count(*) AS calls, count(*) FILTER (WHERE outbound = 1) AS attempts,
+                    count(*) FILTER (WHERE outbound = 1 AND json_extract(row, '$.dtCallConnect') IS NOT NULL) AS answered,
+                    min(started_at) AS first
+             FROM calls WHERE link_id = ?1 AND test IS NOT 1 AND started_text IS NOT NULL",
+        )?
+        .query_row([link.0], |row| {
+            let first_started: Option<Timestamp> = get_time_opt(row, "first")?;
+            Ok(HistoryFacts {
+                calls: row.get("calls")?,
+                attempts: row.get("attempts")?,
+                answered: row.get("answered")?,
+                first_started,
+                last,
+                last_with_result,
+            })
+        })
+}

@@ -1,0 +1,294 @@
+//! A call into what the CRM is told of it, and a record's calls into its fields. Pure; says nothing about sending.
+//!
+//! The expressions are those of the other direction, over names of ours instead of the record's. Times are UTC, as
+//! CRMs store them; a name with `_local` carries the same in the route's zone, for texts that people read.
+
+use super::expression::{Expression, Inputs};
+use super::filters::Options;
+use super::parse::compile_told;
+use crate::domain::result_words;
+use crate::domain::{
+    CallFacts, CampaignId, HistoryFacts, Problem, Reason, ReasonCode, Record, RecordId, RouteName, Timestamp,
+};
+use chrono_tz::Tz;
+use minijinja::Value as Settings;
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+
+/// What expressions over one call may name, beside `id`, the record's.
+pub const CALL_NAMES: &[&str] = &[
+    "agent",
+    "answered",
+    "call",
+    "campaign",
+    "cause",
+    "contact",
+    "direction",
+    "ended",
+    "ended_local",
+    "number",
+    "outcome",
+    "result",
+    "result_code",
+    "result_key",
+    "seconds",
+    "started",
+    "started_local",
+];
+
+/// What expressions over a record's calls may name, beside `id`: the newest call's values under `last_`, and sums.
+pub const HISTORY_NAMES: &[&str] = &[
+    "answered",
+    "attempts",
+    "calls",
+    "first_started",
+    "first_started_local",
+    "last_agent",
+    "last_answered",
+    "last_direction",
+    "last_ended",
+    "last_ended_local",
+    "last_number",
+    "last_outcome",
+    "last_result",
+    "last_result_code",
+    "last_result_key",
+    "last_seconds",
+    "last_started",
+    "last_started_local",
+];
+
+/// What a route says about its calls in the CRM.
+#[derive(Debug, Clone)]
+pub struct TellingSpec {
+    /// The route's name.
+    pub route: RouteName,
+    /// The zone of `_local` names.
+    pub zone: Tz,
+    /// A field of the activity to an expression over the call.
+    pub activity: BTreeMap<String, String>,
+    /// A field of the record to an expression over its calls.
+    pub fields: BTreeMap<String, String>,
+    /// A result, by export key, by name or as `CAMPAIGN/CODE`, to the CRM's word for it.
+    pub results: BTreeMap<String, String>,
+}
+
+/// How a route's calls are told, checked and compiled.
+#[derive(Debug)]
+pub struct Telling {
+    route: RouteName,
+    zone: Tz,
+    activity: BTreeMap<String, Expression>,
+    fields: BTreeMap<String, Expression>,
+    results: BTreeMap<String, String>,
+    options: Settings,
+    revision: String,
+}
+
+impl Telling {
+    /// Checks and compiles what a route says.
+    ///
+    /// # Errors
+    /// All mistakes at once, each with its key in the config.
+    pub fn parse(spec: &TellingSpec) -> Result<Self, Vec<Problem>> {
+        let options = Options { zone: Tz::UTC, country: None };
+        let mut problems = Vec::new();
+        let mut compile = |table: &str, sources: &BTreeMap<String, String>, names: &[&str]| {
+            let prefix = format!("route.{}.{table}", spec.route);
+            let compiled = sources.iter().filter_map(|(field, source)| {
+                compile_told(&prefix, field, source, &options, names)
+                    .map_err(|found| problems.extend(found))
+                    .ok()
+                    .map(|expression| (field.clone(), expression))
+            });
+            compiled.collect::<BTreeMap<_, _>>()
+        };
+        let activity = compile("activity", &spec.activity, CALL_NAMES);
+        let fields = compile("result_fields", &spec.fields, HISTORY_NAMES);
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        Ok(Self {
+            route: spec.route.clone(),
+            zone: spec.zone,
+            activity,
+            fields,
+            results: spec.results.clone(),
+            options: Settings::from_object(options),
+            revision: revision(spec),
+        })
+    }
+
+    /// Whether calls become activities.
+    pub fn has_activity(&self) -> bool {
+        !self.activity.is_empty()
+    }
+
+    /// Whether fields of the record follow from its calls.
+    pub fn has_fields(&self) -> bool {
+        !self.fields.is_empty()
+    }
+
+    /// The record's fields that follow from its calls.
+    pub fn fields(&self) -> impl Iterator<Item = &str> {
+        self.fields.keys().map(String::as_str)
+    }
+
+    /// Changes whenever a call could be told otherwise. Sixteen hex digits of a SHA-256.
+    pub fn revision(&self) -> &str {
+        &self.revision
+    }
+
+    /// A call's activity.
+    ///
+    /// # Errors
+    /// The call is under way, its result is needed and not mapped, or an expression fails.
+    pub fn activity(&self, record: &RecordId, call: &CallFacts) -> Result<BTreeMap<String, Value>, Reason> {
+        if call.is_under_way() {
+            return Err(ReasonCode::CallUnderWay.into());
+        }
+        let mut names = self.of_call(call, "");
+        if self.activity.values().any(|expression| names_it(expression, "outcome")) {
+            names.insert("outcome".to_owned(), self.outcome(Some(call))?);
+        }
+        names.insert("call".to_owned(), call.call.0.into());
+        names.insert("contact".to_owned(), call.contact.0.into());
+        names.insert("campaign".to_owned(), call.campaign.map_or(Value::Null, |campaign| campaign.0.into()));
+        names.insert("cause".to_owned(), call.cause.map_or(Value::Null, Value::from));
+        self.evaluate(&self.activity, record, names)
+    }
+
+    /// The fields of a record, worked out from all its calls.
+    ///
+    /// # Errors
+    /// The newest result is needed and not mapped, or an expression fails.
+    pub fn record_fields(
+        &self,
+        record: &RecordId,
+        history: &HistoryFacts,
+    ) -> Result<BTreeMap<String, Value>, Reason> {
+        let mut names = match &history.last {
+            Some(last) => self.of_call(last, "last_"),
+            None => Map::new(),
+        };
+        let with_result = history.last_with_result.as_ref();
+        names.extend(result_of(with_result, "last_"));
+        if self.fields.values().any(|expression| names_it(expression, "last_outcome")) {
+            names.insert("last_outcome".to_owned(), self.outcome(with_result)?);
+        }
+        for (name, count) in
+            [("calls", history.calls), ("attempts", history.attempts), ("answered", history.answered)]
+        {
+            names.insert(name.to_owned(), count.into());
+        }
+        names.insert("first_started".to_owned(), utc(history.first_started));
+        names.insert("first_started_local".to_owned(), self.local(history.first_started));
+        self.evaluate(&self.fields, record, names)
+    }
+
+    /// The CRM's word for a result; `None` where nobody mapped it. The place goes before the key, the key before the
+    /// name: the narrower the surer.
+    pub fn word_for(
+        &self,
+        campaign: Option<CampaignId>,
+        code: i64,
+        export_key: Option<&str>,
+        name: Option<&str>,
+    ) -> Option<&str> {
+        let keys = result_words::keys(campaign, code, export_key, name);
+        keys.iter().flatten().find_map(|key| self.results.get(key)).map(String::as_str)
+    }
+
+    fn word(&self, call: &CallFacts) -> Option<&str> {
+        let result = call.result.as_ref()?;
+        self.word_for(call.campaign, result.code, result.export_key.as_deref(), result.name.as_deref())
+    }
+
+    /// Nobody guesses what an unmapped result means: what would say so waits (users 18).
+    fn outcome(&self, call: Option<&CallFacts>) -> Result<Value, Reason> {
+        let Some((call, result)) = call.and_then(|call| Some((call, call.result.as_ref()?))) else {
+            return Ok(Value::Null);
+        };
+        self.word(call).map(Value::from).ok_or_else(|| {
+            let known = result.export_key.as_ref().or(result.name.as_ref());
+            let campaign = call.campaign.map_or_else(|| "?".to_owned(), |campaign| campaign.to_string());
+            Reason::new(ReasonCode::UnmappedResult)
+                .with("result", known.map_or_else(|| result.code.to_string(), String::clone))
+                .with("campaign", campaign)
+                .with("route", &self.route)
+        })
+    }
+
+    fn of_call(&self, call: &CallFacts, prefix: &str) -> Map<String, Value> {
+        let seconds = call.started.zip(call.ended).map(|(from, to)| (to - from).num_seconds());
+        let direction = call.outbound.map(|ours| if ours { "out" } else { "in" });
+        let mut names: Map<String, Value> = [
+            ("started", utc(call.started)),
+            ("started_local", self.local(call.started)),
+            ("ended", utc(call.ended)),
+            ("ended_local", self.local(call.ended)),
+            ("seconds", seconds.map_or(Value::Null, Value::from)),
+            ("number", call.number.clone().map_or(Value::Null, Value::from)),
+            ("direction", direction.map_or(Value::Null, Value::from)),
+            ("answered", call.answered.into()),
+            ("agent", call.agent.map_or(Value::Null, Value::from)),
+            ("outcome", Value::Null),
+        ]
+        .into_iter()
+        .map(|(name, value)| (format!("{prefix}{name}"), value))
+        .collect();
+        names.extend(result_of(Some(call), prefix));
+        names
+    }
+
+    fn local(&self, at: Option<Timestamp>) -> Value {
+        let text = at.map(|at| at.with_timezone(&self.zone).format("%Y-%m-%d %H:%M:%S").to_string());
+        text.map_or(Value::Null, Value::from)
+    }
+
+    fn evaluate(
+        &self,
+        expressions: &BTreeMap<String, Expression>,
+        record: &RecordId,
+        mut names: Map<String, Value>,
+    ) -> Result<BTreeMap<String, Value>, Reason> {
+        for name in CALL_NAMES.iter().chain(HISTORY_NAMES) {
+            names.entry(*name).or_insert(Value::Null);
+        }
+        let record = Record { id: record.clone(), modified: None, deleted: false, fields: names };
+        // `today` is no name here: parsing refuses it.
+        let inputs = Inputs { record: &record, today: chrono::NaiveDate::MIN, options: &self.options };
+        let told = expressions.iter().map(|(field, expression)| {
+            expression.evaluate(&inputs).map(|value| (field.clone(), value.into_owned()))
+        });
+        told.collect()
+    }
+}
+
+fn names_it(expression: &Expression, name: &str) -> bool {
+    expression.paths.iter().any(|path| path.root() == name)
+}
+
+fn result_of(call: Option<&CallFacts>, prefix: &str) -> Map<String, Value> {
+    let result = call.and_then(|call| call.result.as_ref());
+    let text = |text: Option<&String>| text.map_or(Value::Null, |text| Value::from(text.as_str()));
+    [
+        ("result", text(result.and_then(|result| result.name.as_ref()))),
+        ("result_key", text(result.and_then(|result| result.export_key.as_ref()))),
+        ("result_code", result.map_or(Value::Null, |result| result.code.into())),
+    ]
+    .into_iter()
+    .map(|(name, value)| (format!("{prefix}{name}"), value))
+    .collect()
+}
+
+/// Whole seconds: finer ones say nothing about a call, and CRMs refuse them.
+fn utc(at: Option<Timestamp>) -> Value {
+    at.map_or(Value::Null, |at| Value::from(at.format("%Y-%m-%dT%H:%M:%SZ").to_string()))
+}
+
+fn revision(spec: &TellingSpec) -> String {
+    let text = format!("{:?}", (spec.zone.name(), &spec.activity, &spec.fields, &spec.results));
+    Sha256::digest(text).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}

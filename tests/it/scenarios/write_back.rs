@@ -1,0 +1,440 @@
+//! What does the CRM learn of calls: each one once, with its last result, whatever goes wrong?
+
+use crate::support::world::{Setup, World, minutes, seconds};
+use dialbridge::control::{Command, ContactAct, End, ResultsWord};
+use dialbridge::domain::policy::RouteState;
+use dialbridge::domain::{ContactId, RouteName, WriteBackId};
+use dialbridge::ledger::Untold;
+use dialbridge::sim::crm::Activity;
+use dialbridge::sim::dialler::{CallPlan, Outcome};
+use dialbridge::sim::faults::{Action, Effect, RetryAfter, Rule};
+use serde_json::Value;
+use std::time::Duration;
+
+/// Every minute, so that nothing waits for the clock.
+const KEYS: &str = "only_if = \"phone and active\"\nblock_if = \"do_not_call\"\nwrite_back = \"* * * * *\"";
+const TOLD: &str = r#"
+[route.leads.activity]
+subject = "'Call ' ~ call ~ ': ' ~ outcome"
+started = "started"
+seconds = "seconds"
+way     = "direction"
+[route.leads.results]
+NO_INTEREST = "declined"
+APPOINTMENT = "appointment"
+CALL_LATER  = "call again"
+[route.leads.result_fields]
+last_call    = "last_started"
+last_outcome = "last_outcome"
+calls        = "calls"
+"#;
+/// What a CRM can do about a create in doubt: upsert on a key, look it up, neither.
+const STYLES: [&str; 3] = ["sim-id", "sim-offset", "sim-page"];
+
+fn setup(connector: &'static str) -> Setup {
+    Setup { connector, route_keys: KEYS, more: TOLD, ..Setup::default() }
+}
+
+async fn world(connector: &'static str) -> World {
+    World::new(setup(connector)).await
+}
+
+/// A call of a few seconds whose row comes at once; the result, if there is one, some time after the row.
+fn plan(result: Option<(&str, Duration)>) -> CallPlan {
+    let mut plan = CallPlan::new(Outcome::Answered);
+    if let Some((key, after)) = result {
+        plan = plan.result(key, after);
+    }
+    let short = seconds(1);
+    (plan.ring, plan.talk, plan.row_delay) = (short, seconds(30), short);
+    plan
+}
+
+/// Somebody with a contact, and a call that got this result at once.
+async fn called(world: &World, name: &str, key: &str) -> u64 {
+    let id = world.record(name);
+    world.sync_all().await;
+    assert!(world.dialler.call(world.contact(id).id, plan(Some((key, seconds(1))))));
+    id
+}
+
+fn activities(world: &World, id: u64) -> Vec<Activity> {
+    world.crm.activities().into_iter().filter(|activity| activity.record == id).collect()
+}
+
+fn subjects(world: &World, id: u64) -> Vec<String> {
+    let text = |activity: &Activity| activity.fields["subject"].as_str().unwrap_or_default().to_owned();
+    activities(world, id).iter().map(text).collect()
+}
+
+fn field(world: &World, id: u64, name: &str) -> Value {
+    world.editor().field(id, name).unwrap_or_default()
+}
+
+/// Writes into the CRM so far, by what they were.
+fn crm_writes(world: &World) -> usize {
+    world.crm.journal.requests().iter().filter(|asked| asked.kind.write).count()
+}
+
+async fn open(world: &World) -> Vec<Untold> {
+    world.ledger().results_untold(None, None, 100).await.expect("a list")
+}
+
+async fn states(world: &World) -> Vec<(String, String, Option<String>)> {
+    let rows = open(world).await;
+    let code = |row: &Untold| row.reason.as_ref().map(|reason| reason.code.as_str().to_owned());
+    rows.iter().map(|row| (row.kind.clone(), row.state.clone(), code(row))).collect()
+}
+
+/// Nothing has changed, so neither side is written to.
+async fn assert_silent(world: &World) {
+    let (before, mark) = (crm_writes(world), world.mark());
+    world.sync_all().await;
+    world.write_back().await.expect("a write-back");
+    world.sync_all().await;
+    assert_eq!(crm_writes(world), before, "the CRM was told again what it knows");
+    assert_eq!(world.writes(mark), Vec::<&str>::new(), "what we wrote came back and cost a write");
+}
+
+#[tokio::test(start_paused = true)]
+async fn is_a_call_one_activity_and_its_record_up_to_date() {
+    for style in STYLES {
+        let world = world(style).await;
+        let id = called(&world, "Ada", "NO_INTEREST").await;
+        world.live(minutes(10)).await;
+        let told = activities(&world, id);
+        assert_eq!(told.len(), 1, "{style}\n{}", world.story().await);
+        assert_eq!(told[0].fields["way"], "out");
+        assert_eq!(told[0].fields["seconds"], 31, "from its start to its end");
+        assert!(subjects(&world, id)[0].ends_with(": declined"), "{:?}", subjects(&world, id));
+        assert_eq!(field(&world, id, "last_outcome"), "declined");
+        assert_eq!(field(&world, id, "calls"), 1);
+        assert_eq!(field(&world, id, "last_call"), told[0].fields["started"]);
+        let story = world.told(id).await;
+        assert!(story.contains("the CRM was told of call "), "{story}");
+        assert!(story.contains("in the CRM, last_outcome: ? -> \"declined\""), "{story}");
+        assert_silent(&world).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn does_a_later_result_change_the_activity_that_is_there() {
+    for style in STYLES {
+        let world = world(style).await;
+        let id = world.record("Ada");
+        world.sync_all().await;
+        let contact = world.contact(id).id;
+        assert!(world.dialler.call(contact, plan(Some(("APPOINTMENT", minutes(20))))));
+        world.live(minutes(10)).await;
+        let first = activities(&world, id);
+        assert_eq!(first.len(), 1, "told before it has a result, {style}");
+        assert!(subjects(&world, id)[0].ends_with(": "), "{:?}", subjects(&world, id));
+        world.live(minutes(30)).await;
+        let then = activities(&world, id);
+        assert_eq!((then.len(), then[0].id), (1, first[0].id), "{style}");
+        assert!(subjects(&world, id)[0].ends_with(": appointment"), "{:?}", subjects(&world, id));
+        assert_silent(&world).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn is_a_create_in_doubt_settled_by_what_the_connector_can_do() {
+    for style in STYLES {
+        for effect in [Effect::None, Effect::Done, Effect::Late(seconds(30))] {
+            let world = world(style).await;
+            let id = called(&world, "Ada", "NO_INTEREST").await;
+            let rule =
+                Rule::new(Action::Reset(effect)).path("/activities").method(http::Method::POST).times(1);
+            world.crm.faults.add(rule);
+            world.live(minutes(15)).await;
+            let told = activities(&world, id).len();
+            let what = format!("{style}, {effect:?}\n{}", world.story().await);
+            if style == "sim-page" {
+                assert_eq!(told, usize::from(effect != Effect::None), "one try, and no second one: {what}");
+                let parked = ("activity".to_owned(), "parked".to_owned(), Some("in_doubt".to_owned()));
+                assert!(states(&world).await.contains(&parked), "{what}");
+            } else {
+                assert_eq!(told, 1, "{what}");
+                assert_eq!(states(&world).await, []);
+                assert_silent(&world).await;
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn is_nothing_doubled_when_the_program_dies_while_it_tells() {
+    for (style, slow) in [("sim-id", 0), ("sim-id", 20), ("sim-offset", 0), ("sim-offset", 20)] {
+        let mut world = world(style).await;
+        let id = called(&world, "Ada", "NO_INTEREST").await;
+        world.live(seconds(50)).await;
+        let (before, after) = (seconds(slow), seconds(20));
+        let rule = Rule::new(Action::Latency { before, after }).path("/activities").times(1);
+        world.crm.faults.add(rule);
+        world.harvest().await.expect("a harvest");
+        world.advance(seconds(5)).await;
+        world.crash().await;
+        world.live(minutes(15)).await;
+        assert_eq!(activities(&world, id).len(), 1, "{style}, {slow}\n{}", world.story().await);
+        assert_eq!(states(&world).await, []);
+        assert_silent(&world).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn are_calls_from_before_it_was_switched_on_left_untold() {
+    let mut world = World::usual().await;
+    let id = called(&world, "Ada", "NO_INTEREST").await;
+    world.live(minutes(10)).await;
+    world.configure(&setup("sim-id")).await;
+    world.live(minutes(10)).await;
+    assert_eq!(activities(&world, id).len(), 0);
+    assert_eq!(crm_writes(&world), 0);
+    assert!(world.dialler.inbound_call(world.contact(id).id, seconds(1)));
+    // It moves no field, so the audit finds it.
+    world.live(minutes(26 * 60)).await;
+    assert_eq!(activities(&world, id).len(), 1, "{}", world.story().await);
+    assert_eq!(activities(&world, id)[0].fields["way"], "in");
+    assert_eq!(field(&world, id, "calls"), 2, "worked out from all its calls");
+}
+
+#[tokio::test(start_paused = true)]
+async fn is_a_result_without_a_word_for_it_held_until_there_is_one() {
+    let mut world = world("sim-id").await;
+    let (ada, bert) = (called(&world, "Ada", "SALE").await, world.record("Bert"));
+    world.sync_all().await;
+    assert!(world.dialler.call(world.contact(bert).id, plan(Some(("NO_INTEREST", seconds(1))))));
+    world.live(minutes(30)).await;
+    assert_eq!((activities(&world, ada).len(), activities(&world, bert).len()), (0, 1));
+    let held = |kind: &str| (kind.to_owned(), "held".to_owned(), Some("unmapped_result".to_owned()));
+    assert_eq!(states(&world).await, [held("activity"), held("fields")], "{}", world.story().await);
+    let more = format!("{TOLD}\n").replace("CALL_LATER", "SALE = \"wrong number\"\nCALL_LATER");
+    let more: &'static str = Box::leak(more.into_boxed_str());
+    world.configure(&Setup { more, ..setup("sim-id") }).await;
+    world.live(minutes(5)).await;
+    assert_eq!(activities(&world, ada).len(), 1, "{:?}\n{}", states(&world).await, world.story().await);
+    assert!(subjects(&world, ada)[0].ends_with(": wrong number"), "{:?}", subjects(&world, ada));
+    assert_eq!(states(&world).await, []);
+    assert_silent(&world).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn does_a_record_that_the_crm_rejects_wait_for_a_person_and_nobody_else() {
+    let world = world("sim-id").await;
+    let (ada, bert) = (world.record("Ada"), world.record("Bert"));
+    world.sync_all().await;
+    world.editor().reject_writes(ada, "the company is read-only");
+    for id in [ada, bert] {
+        assert!(world.dialler.call(world.contact(id).id, plan(Some(("NO_INTEREST", seconds(1))))));
+    }
+    world.live(minutes(30)).await;
+    assert_eq!((activities(&world, ada).len(), activities(&world, bert).len()), (0, 1));
+    let tries = |world: &World| {
+        let requests = world.crm.journal.requests();
+        requests.iter().filter(|asked| asked.kind.write && asked.path.contains(&format!("/{ada}"))).count()
+    };
+    assert_eq!(tries(&world), 2, "its activity and its fields, each once");
+    let parked = open(&world).await;
+    assert_eq!(parked.len(), 2);
+    assert!(parked[0].reason.as_ref().is_some_and(|reason| reason.to_string().contains("read-only")));
+    world.editor().accept_writes(ada);
+    let retry = ResultsWord::Retry { route: RouteName::from("leads"), id: None };
+    world.must(Command::Results { word: retry, reason: String::new() }).await;
+    world.live(minutes(2)).await;
+    assert_eq!(activities(&world, ada).len(), 1);
+    assert_eq!(states(&world).await, []);
+    assert_silent(&world).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn is_a_record_that_is_gone_left_alone_for_good() {
+    let world = world("sim-id").await;
+    let id = called(&world, "Ada", "NO_INTEREST").await;
+    world.editor().delete(id);
+    world.live(minutes(30)).await;
+    assert_eq!(world.crm.activities(), []);
+    let tried = crm_writes(&world);
+    assert!((1..=2).contains(&tried), "{tried}");
+    world.live(minutes(60)).await;
+    assert_eq!(crm_writes(&world), tried, "not a thousand times");
+    assert_eq!(states(&world).await, [], "nobody has to look");
+    assert!(world.locked(id), "and its contact is not called");
+}
+
+#[tokio::test(start_paused = true)]
+async fn is_nothing_told_while_the_route_is_dry_paused_or_frozen() {
+    let world = world("sim-id").await;
+    let id = called(&world, "Ada", "NO_INTEREST").await;
+    for state in [RouteState::Dry, RouteState::Paused] {
+        world.switch(state).await;
+        world.live(minutes(10)).await;
+        assert_eq!(crm_writes(&world), 0, "{state}");
+    }
+    let freeze = Command::Freeze { reason: "audit".to_owned(), until: None, even_locks: false };
+    world.must(freeze).await;
+    world.switch(RouteState::On).await;
+    world.live(minutes(10)).await;
+    assert_eq!(crm_writes(&world), 0, "frozen");
+    world.must(Command::Thaw { reason: "over".to_owned() }).await;
+    world.live(minutes(10)).await;
+    assert_eq!(activities(&world, id).len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn does_a_flood_of_calls_need_approval() {
+    let keys: &'static str = Box::leak(format!("{KEYS}\nmax_write_back_per_run = 5").into_boxed_str());
+    let world = World::new(Setup { route_keys: keys, ..setup("sim-id") }).await;
+    let ids: Vec<u64> = (0..4).map(|n| world.record(&format!("P {n}"))).collect();
+    world.sync_all().await;
+    for id in &ids {
+        assert!(world.dialler.call(world.contact(*id).id, plan(Some(("NO_INTEREST", seconds(1))))));
+    }
+    world.advance(minutes(5)).await;
+    world.harvest().await.expect("a harvest");
+    let said = world.write_back().await.expect_err("eight rows, five allowed");
+    assert!(said.contains("results approve --route leads"), "{said}");
+    assert_eq!(world.crm.activities(), []);
+    let word = ResultsWord::Approve { route: RouteName::from("leads") };
+    world.must(Command::Results { word, reason: "meant".to_owned() }).await;
+    world.write_back().await.expect("a write-back");
+    assert_eq!(world.crm.activities().len(), 4);
+    assert_silent(&world).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn does_a_result_that_goes_back_to_what_it_was_arrive() {
+    let world = world("sim-id").await;
+    let id = called(&world, "Ada", "NO_INTEREST").await;
+    world.live(minutes(10)).await;
+    let contact = world.contact(id).id;
+    let row = world.dialler.history(contact)[0].id;
+    for (key, word) in [("APPOINTMENT", "appointment"), ("NO_INTEREST", "declined")] {
+        assert!(world.dialler.portal().correct_result(contact, row, key));
+        // The audit of those called lately is what sees a correction.
+        world.live(minutes(26 * 60)).await;
+        assert!(subjects(&world, id)[0].ends_with(word), "{:?}", subjects(&world, id));
+        assert_eq!(field(&world, id, "last_outcome"), word);
+    }
+    assert_eq!(activities(&world, id).len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn is_what_keeps_changing_a_record_because_of_us_stopped() {
+    let world = world("sim-id").await;
+    let id = world.record("Ada");
+    world.sync_all().await;
+    let contact = world.contact(id).id;
+    for _ in 0..20 {
+        assert!(world.dialler.call(contact, plan(Some(("CALL_LATER", seconds(1))))));
+        world.advance(minutes(1)).await;
+        world.harvest().await.expect("a harvest");
+        let _stops = world.write_back().await;
+        let reset = Command::Contact {
+            contact: ContactId(contact),
+            act: ContactAct::Reset,
+            reason: "again".to_owned(),
+        };
+        assert_eq!(world.command(reset).await.0, End::Done);
+    }
+    let parked = ("fields".to_owned(), "parked".to_owned(), Some("write_loop".to_owned()));
+    assert!(states(&world).await.contains(&parked), "{:?}\n{}", states(&world).await, world.story().await);
+    let writes = world.crm.journal.requests();
+    let writes = writes.iter().filter(|asked| asked.kind.write && !asked.path.contains("activities")).count();
+    assert_eq!(writes, 12, "within the hour");
+}
+
+#[tokio::test(start_paused = true)]
+async fn does_each_day_add_up() {
+    let world = world("sim-id").await;
+    let _told = called(&world, "Ada", "NO_INTEREST").await;
+    let _held = called(&world, "Bert", "SALE").await;
+    let test_call = world.record("Tess");
+    world.sync_all().await;
+    let mut test = plan(None);
+    test.test = true;
+    assert!(world.dialler.call(world.contact(test_call).id, test));
+    world.live(minutes(20)).await;
+    let (from, until) = (world.now() - chrono::TimeDelta::days(1), world.now());
+    let results = world.ledger().results(None, from, until).await.expect("a balance");
+    let leads = &results.routes["leads"];
+    assert!(leads.adds_up(), "{leads:?}");
+    assert_eq!((leads.calls, leads.told, leads.held), (3, 1, 1), "{leads:?}");
+    assert_eq!(leads.never.get("test_call"), Some(&1));
+    let rows = world.ledger().results_untold(None, Some((from, until)), 10).await.expect("a list");
+    assert_eq!(
+        rows.iter().filter(|row| row.call.is_some()).count(),
+        2,
+        "every call that is not there, with why"
+    );
+    let held = rows.iter().find(|row| row.state == "held" && row.call.is_some()).expect("held");
+    let word = ResultsWord::Discard { id: WriteBackId(held.id) };
+    world.must(Command::Results { word, reason: "entered by hand".to_owned() }).await;
+    let results = world.ledger().results(None, from, until).await.expect("a balance");
+    assert!(results.routes["leads"].adds_up());
+    assert_eq!(results.routes["leads"].never.get("discarded"), Some(&1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn is_a_crm_that_says_no_to_everybody_asked_no_further() {
+    let world = world("sim-id").await;
+    let ids: Vec<u64> = (0..40).map(|n| world.record(&format!("P {n}"))).collect();
+    world.sync_all().await;
+    for id in &ids {
+        world.editor().reject_writes(*id, "a field is missing");
+        assert!(world.dialler.call(world.contact(*id).id, plan(Some(("NO_INTEREST", seconds(1))))));
+    }
+    world.advance(minutes(5)).await;
+    world.harvest().await.expect("a harvest");
+    for _ in 0..5 {
+        let said = world.write_back().await.expect_err("most are rejected");
+        assert!(said.contains("rejects most"), "{said}");
+        world.advance(minutes(5)).await;
+    }
+    assert!((20..30).contains(&crm_writes(&world)), "{}", crm_writes(&world));
+    ids.iter().for_each(|id| world.editor().accept_writes(*id));
+    let retry = ResultsWord::Retry { route: RouteName::from("leads"), id: None };
+    world.must(Command::Results { word: retry, reason: "the field is there now".to_owned() }).await;
+    world.write_back().await.expect("a write-back");
+    assert_eq!(world.crm.activities().len(), 40);
+}
+
+#[tokio::test(start_paused = true)]
+async fn does_a_crm_that_is_down_cost_no_result() {
+    let world = world("sim-offset").await;
+    let id = called(&world, "Ada", "NO_INTEREST").await;
+    let down = Action::Status { code: 503, retry_after: RetryAfter::Seconds(30), effect: Effect::None };
+    let until = world.now() + chrono::TimeDelta::hours(3);
+    world.crm.faults.add(Rule::new(down).between(world.now(), until));
+    world.live(minutes(8 * 60)).await;
+    assert_eq!(activities(&world, id).len(), 1, "{:?}", states(&world).await);
+    assert_eq!(states(&world).await, []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn is_a_call_told_again_by_a_ledger_that_was_restored() {
+    for style in STYLES {
+        let mut world = world(style).await;
+        let id = world.record("Ada");
+        world.sync_all().await;
+        let copy = |from: &std::path::Path, to: &std::path::Path| {
+            std::fs::copy(from, to).expect("copied");
+        };
+        world.restart_after(|folder| copy(&folder.join("ledger.sqlite"), &folder.join("kept"))).await;
+        assert!(world.dialler.call(world.contact(id).id, plan(Some(("NO_INTEREST", seconds(1))))));
+        world.live(minutes(10)).await;
+        assert_eq!(activities(&world, id).len(), 1, "{style}");
+        world.restart_after(|folder| copy(&folder.join("kept"), &folder.join("ledger.sqlite"))).await;
+        world.live(minutes(5)).await;
+        let (end, said) = world.command(Command::Takeover { confirmed: true }).await;
+        assert_eq!(end, End::Done, "{said}");
+        world.live(minutes(30)).await;
+        let told = activities(&world, id);
+        assert_eq!(told.len(), 1, "{style}\n{}", world.story().await);
+        let in_doubt = ("activity".to_owned(), "parked".to_owned(), Some("in_doubt".to_owned()));
+        assert_eq!(states(&world).await.contains(&in_doubt), style == "sim-page", "{style}");
+        if style != "sim-page" {
+            assert_eq!(states(&world).await, [], "{style}");
+            assert_silent(&world).await;
+        }
+    }
+}
