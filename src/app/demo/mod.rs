@@ -133,10 +133,6 @@ subject       = "'Call: ' ~ outcome"
 started       = "started"
 seconds       = "seconds"
 
-[route.leads.result_fields]     # what follows for the record
-last_call     = "last_started"
-last_outcome  = "last_outcome"
-
 [ledger]
 path          = "ledger.sqlite"
 

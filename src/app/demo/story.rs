@@ -26,11 +26,9 @@ pub(super) async fn tell(simulated: &Simulated, daemon: &Daemon, records: u32) -
     let dialled = dial(simulated, u64::from((records / 10).clamp(10, 300))).await?;
     say!("   {dialled} calls were made");
     sync(daemon, Some(Job::Harvest)).await?;
-    say!("   and told to the CRM: an activity for each call, and what follows from it in the record.");
+    say!("   and told to the CRM: an activity of its record for each call.");
     sync(daemon, Some(Job::WriteBack)).await?;
-    say!(
-        "4. The CRM changes, besides what it was told: names edited, a record archived, a number deleted, a number blacklisted."
-    );
+    say!("4. The CRM changes: names edited, a record archived, a number deleted, a number blacklisted.");
     edit(simulated)?;
     say!("   and somebody says no on the phone: blocked by hand.");
     let no = number_of(simulated, 20)?;
