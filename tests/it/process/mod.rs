@@ -21,6 +21,7 @@ mod names;
 mod network;
 mod output;
 mod plans;
+mod results;
 mod rotation;
 mod service;
 mod socket;
