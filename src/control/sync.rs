@@ -6,6 +6,7 @@ use crate::domain::policy::Job;
 use crate::ledger::LedgerError;
 use crate::runtime::{Activator, Ask, Mark, Missing, Outcome, Scope};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 impl Control {
     /// Runs jobs in their order.
@@ -27,6 +28,9 @@ impl Control {
         let push = self.runners.push.as_ref();
         // A pull wakes the push by itself: what that one did is part of what was asked for.
         let before_all = push.map(Activator::mark).unwrap_or_default();
+        // So does a harvest with the write-back.
+        let told_before: BTreeMap<_, _> =
+            self.runners.write_backs.iter().map(|(name, runner)| (name.clone(), runner.mark())).collect();
         let mut end = End::Done;
         if wanted(Job::Pull) {
             for (name, runner) in &self.runners.pulls {
@@ -58,7 +62,8 @@ impl Control {
         if wanted(Job::WriteBack) {
             for (name, runner) in &self.runners.write_backs {
                 if route.as_ref().is_none_or(|route| route == name) {
-                    end = end.and(self.run(runner, Ask::by_hand(), answer).await?);
+                    let before = told_before.get(name).copied().unwrap_or_default();
+                    end = end.and(self.run_since(runner, before, Ask::by_hand(), answer).await?);
                 }
             }
         }

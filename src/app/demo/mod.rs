@@ -107,6 +107,7 @@ block_if      = "phone_blacklisted"       # must not be called, by whatever rout
 pull          = "{schedule}"
 push          = "{schedule}"
 harvest       = "{schedule}"
+write_back    = "{schedule}"
 beside        = "ignore"
 max_new_per_run = 1000000       # by default more than 2000 at once need approval
 
@@ -116,6 +117,21 @@ PhoneNumber1  = "phone | phone('DE')"
 Email         = "email"
 City          = "city"
 PostalCode    = "zip"
+
+[route.leads.results]           # the CRM's words for what agents choose
+SALE          = "won"
+NO_INTEREST   = "declined"
+DO_NOT_CALL   = "do not call"
+CALL_LATER    = "call again"
+APPOINTMENT   = "appointment"
+MAX_TRIES     = "not reached"
+NO_NUMBER     = "not reached"
+INCOMING      = "called us"
+
+[route.leads.activity]          # what each call becomes there
+subject       = "'Call: ' ~ outcome"
+started       = "started"
+seconds       = "seconds"
 
 [ledger]
 path          = "ledger.sqlite"

@@ -65,6 +65,8 @@ pub(super) async fn print(
     }
     say!("  blocks in force   {:>7}", ledger.blocks_count().await?);
     say!("  calls harvested   {harvested:>7}");
+    let told = simulated.crm.activities().len();
+    say!("  told to the CRM   {told:>7}");
     say!("\nRuns, each with a balance that the ledger enforces");
     for run in &runs {
         say!("{}", line(run, run.job.as_str()));
@@ -73,8 +75,13 @@ pub(super) async fn print(
         say!("{}", line(&pushes, "pushes, in all"));
     }
     agree(simulated, &noted, total(Job::Push, |c| c.done), harvested)?;
+    ensure!(
+        told as i64 == noted.calls,
+        "{told} activities stand in the CRM, {} calls were made",
+        noted.calls
+    );
     say!(
-        "\nThe simulated dialler's own journal agrees: {} operations done, {} contacts, none doubled, {} calls.",
+        "\nThe simulators' own journals agree: {} operations done, {} contacts, none doubled, {} calls, each told once.",
         noted.writes(),
         noted.imports,
         noted.calls
@@ -83,7 +90,7 @@ pub(super) async fn print(
 }
 
 fn line(run: &RunRow, job: &str) -> String {
-    format!("  {job:<8}{:<6} {:<5} {}", run.route.clone().unwrap_or_default(), run.state, run.balance())
+    format!("  {job:<11}{:<6} {:<5} {}", run.route.clone().unwrap_or_default(), run.state, run.balance())
 }
 
 /// Holds the ledger's figures against what the dialler noted.

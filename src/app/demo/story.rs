@@ -26,6 +26,8 @@ pub(super) async fn tell(simulated: &Simulated, daemon: &Daemon, records: u32) -
     let dialled = dial(simulated, u64::from((records / 10).clamp(10, 300))).await?;
     say!("   {dialled} calls were made");
     sync(daemon, Some(Job::Harvest)).await?;
+    say!("   and told to the CRM: an activity of its record for each call.");
+    sync(daemon, Some(Job::WriteBack)).await?;
     say!("4. The CRM changes: names edited, a record archived, a number deleted, a number blacklisted.");
     edit(simulated)?;
     say!("   and somebody says no on the phone: blocked by hand.");
@@ -40,9 +42,13 @@ pub(super) async fn tell(simulated: &Simulated, daemon: &Daemon, records: u32) -
     command(daemon, block).await?;
     sync(daemon, None).await?;
     say!("5. Once more with nothing changed: nothing is written.");
-    let before = simulated.dialler.journal().writes().len();
+    let written = || {
+        let told = simulated.crm.journal.requests().iter().filter(|asked| asked.kind.write).count();
+        simulated.dialler.journal().writes().len() + told
+    };
+    let before = written();
     sync(daemon, None).await?;
-    let after = simulated.dialler.journal().writes().len();
+    let after = written();
     if after != before {
         bail!("a run with nothing changed made {} writes", after - before);
     }

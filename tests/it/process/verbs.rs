@@ -180,6 +180,8 @@ async fn every_reading_verb_answers_programs_beside_a_daemon() {
         &["ledger", "parked"],
         &["ledger", "skipped"],
         &["ledger", "calls"],
+        &["results", "--day", "today"],
+        &["results", "codes", "--route", "leads"],
         &["block", "list"],
         &["contacts", "list"],
         &["contacts", "get", "leads-1"],
@@ -189,8 +191,13 @@ async fn every_reading_verb_answers_programs_beside_a_daemon() {
         &["token", "test"],
     ];
     // Nothing waits and nothing is wrong: an empty document may be the answer.
-    let quiet: &[&[&str]] =
-        &[&["plan", "list"], &["plan", "show"], &["sync", "--dry-run"], &["ledger", "check"]];
+    let quiet: &[&[&str]] = &[
+        &["plan", "list"],
+        &["plan", "show"],
+        &["sync", "--dry-run"],
+        &["ledger", "check"],
+        &["results", "open"],
+    ];
     for verb in [verbs, quiet].concat() {
         let ran = house.run(&[verb, &["--json"][..]].concat()).await.expect(0);
         assert!(quiet.contains(&verb) || !ran.json().is_empty(), "{verb:?} says nothing: {}", ran.said());

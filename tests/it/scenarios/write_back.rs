@@ -27,6 +27,8 @@ CALL_LATER  = "call again"
 last_call    = "last_started"
 last_outcome = "last_outcome"
 calls        = "calls"
+[harvest]
+audit_active = "1h"
 "#;
 /// What a CRM can do about a create in doubt: upsert on a key, look it up, neither.
 const STYLES: [&str; 3] = ["sim-id", "sim-offset", "sim-page"];
@@ -192,7 +194,7 @@ async fn are_calls_from_before_it_was_switched_on_left_untold() {
     assert_eq!(crm_writes(&world), 0);
     assert!(world.dialler.inbound_call(world.contact(id).id, seconds(1)));
     // It moves no field, so the audit finds it.
-    world.live(minutes(26 * 60)).await;
+    world.live(minutes(90)).await;
     assert_eq!(activities(&world, id).len(), 1, "{}", world.story().await);
     assert_eq!(activities(&world, id)[0].fields["way"], "in");
     assert_eq!(field(&world, id, "calls"), 2, "worked out from all its calls");
@@ -311,7 +313,7 @@ async fn does_a_result_that_goes_back_to_what_it_was_arrive() {
     for (key, word) in [("APPOINTMENT", "appointment"), ("NO_INTEREST", "declined")] {
         assert!(world.dialler.portal().correct_result(contact, row, key));
         // The audit of those called lately is what sees a correction.
-        world.live(minutes(26 * 60)).await;
+        world.live(minutes(90)).await;
         assert!(subjects(&world, id)[0].ends_with(word), "{:?}", subjects(&world, id));
         assert_eq!(field(&world, id, "last_outcome"), word);
     }

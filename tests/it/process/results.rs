@@ -1,0 +1,82 @@
+//! Calls back into the CRM, as an administrator sets it up and a campaign manager asks about it.
+
+use super::house::House;
+
+/// Mistakes that a first try makes come all at once, each with its place and what is meant.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_careless_write_back_is_named_whole() {
+    let house = House::new(1).await;
+    let right = house.config_text("");
+    let with =
+        |more: &str| right.replacen("[route.leads.fields]", &format!("{more}\n[route.leads.fields]"), 1);
+    let wrong = with(
+        "write_back = \"each minute\"\n[route.leads.activity]\nsubject = \"outcom\"\nat = \"start\"\n\
+         [route.leads.result_fields]\ncalls = \"started\"",
+    );
+    std::fs::write(house.config(), wrong).expect("written");
+    let ran = house.run(&["check", "--offline"]).await.expect(2);
+    for said in [
+        "route.leads.write_back",
+        "route.leads.activity.subject",
+        "Did you mean outcome?",
+        "route.leads.activity.at",
+        "route.leads.result_fields.calls",
+        "4 mistakes in the config",
+    ] {
+        assert!(ran.said().contains(said), "{said} is not said: {}", ran.said());
+    }
+    std::fs::write(house.config(), with("write_back = \"* * * * *\"")).expect("written");
+    house.run(&["check", "--offline"]).await.expect(2).says("nothing to tell the CRM");
+    let unused = with("[route.leads.activity]\nsubject = \"outcome\"");
+    std::fs::write(house.config(), &unused).expect("written");
+    house.run(&["check", "--offline"]).await.expect(0).says("without write_back");
+    let mute = with("write_back = \"* * * * *\"\n[route.leads.activity]\nsubject = \"outcome\"").replacen(
+        "\"sim-id\"",
+        "\"sim-next\"",
+        1,
+    );
+    std::fs::write(house.config(), mute).expect("written");
+    house.run(&["check", "--offline"]).await.expect(2).says("has no [activity.create]");
+}
+
+/// From a result that nobody mapped to a day that adds up.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_day_of_results_is_told_and_what_is_missing_is_named() {
+    let house = House::new(6).await;
+    let telling = "write_back = \"0 0 29 2 *\"\n[route.leads.activity]\nsubject = \"'Call: ' ~ outcome\"\n";
+    let words = "[route.leads.results]\nNO_INTEREST = \"declined\"\n";
+    let config = |words: &str| {
+        let plain = house.config_text("");
+        plain.replacen("[route.leads.fields]", &format!("{telling}{words}[route.leads.fields]"), 1)
+    };
+    std::fs::write(house.config(), config(words)).expect("written");
+    house.switched_on().await;
+    house.run(&["sync"]).await.expect(0);
+    house.run(&["results", "open"]).await.expect(0).says("told of everything");
+    house.dial(house.contact_ids()).await;
+    let synced = house.run(&["sync"]).await.expect(0);
+    synced.says("write_back leads: run ");
+    let stored = house.crm.activities().len();
+    let day = house.run(&["results", "--day", "today", "--missing"]).await.expect(0);
+    assert!(day.out.contains("leads: 6 calls = "), "{}", day.said());
+    house.run(&["results", "codes", "--route", "leads"]).await.expect(0).says("NOT MAPPED");
+    house.run(&["status"]).await.expect(0).says("results codes --route leads --init");
+    house.run(&["results", "--day", "never"]).await.expect(2).says("today, yesterday or a date");
+
+    // The printed table, filled in, is the config.
+    let table = house.run(&["results", "codes", "--route", "leads", "--init"]).await.expect(0).out;
+    let filled: String = table
+        .lines()
+        .map(|line| line.strip_prefix('#').unwrap_or(line).replacen("= \"\"", "= \"other\"", 1) + "\n")
+        .collect();
+    std::fs::write(house.config(), config(&filled)).expect("written");
+    house.run(&["check", "--offline"]).await.expect(0);
+    house.run(&["sync", "write-back"]).await.expect(0).says("told");
+    assert!(stored < 6, "all were mapped from the beginning: {stored}");
+    assert_eq!(house.crm.activities().len(), 6);
+    let day = house.run(&["results", "--day", "today", "--missing"]).await.expect(0);
+    assert!(day.out.contains("leads: 6 calls = 6 told to the CRM"), "{}", day.said());
+    assert!(day.out.contains("Nothing of it is missing"), "{}", day.said());
+    house.run(&["ledger", "contact", "leads-1"]).await.expect(0).says("the CRM was told of call ");
+    house.run(&["results", "discard", "9", "--reason", "x"]).await.expect(1).says("results open");
+}
