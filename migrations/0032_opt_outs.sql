@@ -22,3 +22,6 @@ CREATE TABLE opt_outs (
 
 -- For the day on which a list gets a new word, or a code its name.
 CREATE INDEX calls_result ON calls (campaign_id, result_code) WHERE result_code IS NOT NULL;
+
+-- Whose number is blocked is found by their links; without it every record is walked past.
+CREATE INDEX records_link ON records (link_id) WHERE link_id IS NOT NULL;

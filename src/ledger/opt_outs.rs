@@ -240,6 +240,14 @@ fn block(
     Ok(epoch)
 }
 
+pub(super) const NUMBERS_OF: &str = "WITH own (id, contact_id) AS (
+        SELECT l.id, l.contact_id FROM routes r CROSS JOIN links l ON l.route = r.route
+        WHERE l.client = :client AND l.record_id = :record AND r.crm = :crm AND r.object = :object)
+     SELECT number FROM link_numbers WHERE link_id IN (SELECT id FROM own)
+     UNION SELECT number FROM sent_numbers WHERE link_id IN (SELECT id FROM own)
+     UNION SELECT number FROM contact_numbers WHERE contact_id = :contact
+               OR contact_id IN (SELECT contact_id FROM own)";
+
 /// Every number that is known of whoever said no: what the record maps to and what was sent, on all routes of the
 /// client, and what the dialler was seen to have.
 fn numbers_of(
@@ -248,21 +256,13 @@ fn numbers_of(
     route: &Hearing,
     key: Option<&RecordKey>,
 ) -> rusqlite::Result<BTreeSet<String>> {
-    tx.prepare_cached(
-        "WITH own (id, contact_id) AS (
-            SELECT l.id, l.contact_id FROM links l JOIN routes r ON r.route = l.route
-            WHERE l.client = :client AND l.record_id = :record AND r.crm = :crm AND r.object = :object)
-         SELECT number FROM link_numbers WHERE link_id IN (SELECT id FROM own)
-         UNION SELECT number FROM sent_numbers WHERE link_id IN (SELECT id FROM own)
-         UNION SELECT number FROM contact_numbers WHERE contact_id = :contact
-                   OR contact_id IN (SELECT contact_id FROM own)",
-    )?
-    .query_map(
-        named_params! {
-            ":client": route.client, ":record": key.map(|key| key.id.as_str()), ":crm": route.crm,
-            ":object": route.object, ":contact": due.contact.0,
-        },
-        |row| row.get(0),
-    )?
-    .collect()
+    tx.prepare_cached(NUMBERS_OF)?
+        .query_map(
+            named_params! {
+                ":client": route.client, ":record": key.map(|key| key.id.as_str()), ":crm": route.crm,
+                ":object": route.object, ":contact": due.contact.0,
+            },
+            |row| row.get(0),
+        )?
+        .collect()
 }
