@@ -125,6 +125,51 @@ async fn told(odoo: &Odoo, id: u64) -> Vec<Value> {
     odoo.call("mail.message", "search_read", asked).await.as_array().expect("a list").clone()
 }
 
+/// The first TOML of docs/connectors.md below this heading that begins so.
+fn documented(begins: &str) -> String {
+    let text = include_str!("../../docs/connectors.md");
+    let section = text.split_once("## Odoo: calls as `crm.phonecall`").expect("the section").1;
+    let blocks =
+        section.split("```toml\n").skip(1).map(|block| block.split("```").next().unwrap_or_default());
+    blocks.into_iter().find(|block| block.starts_with(begins)).expect("the block").to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs the real Odoo: .ci/run starts it"]
+async fn a_call_becomes_a_phonecall_as_the_documents_say() {
+    let odoo = Odoo::running();
+    let reference = format!("Phoned{}", Env::real().random_below(10_000_000));
+    let partner = json!({ "name": reference, "ref": reference, "phone": "030 91827365", "email": "phoned@example.com" });
+    let id = odoo.create(json!([partner])).await[0];
+    let mails = odoo.mails_about(id).await;
+    let only_if = format!("phone and active and ref == '{reference}'");
+    let bundled = bundled("odoo").expect("a bundled file");
+    let from = bundled.find("[activity]\n").expect("the bundled tables");
+    let until = bundled.find("# Without the tracking").expect("what follows them");
+    let tables = documented("[activity]");
+    let words = "[route.leads.results]\nNO_INTEREST = \"declined\"\n";
+    let route = format!("write_back = \"0 0 29 2 *\"\n{words}{}", documented("[route.leads.activity]"));
+    let connector = [(&bundled[from..until], tables.as_str())];
+    let options = Options { only_if: &only_if, route: &route, connector: &connector, ..Options::default() };
+    let bridge = Bridge::new(&odoo, options).await;
+    bridge.synced().await;
+    call(&bridge, bridge.contact(id).expect("a contact").id).await;
+    for _ in 0..2 {
+        bridge.synced().await;
+    }
+    let fields = json!(["name", "direction", "state", "partner_phone", "duration", "date"]);
+    let asked = json!({ "domain": [["partner_id", "=", id]], "fields": fields });
+    let calls = odoo.call("crm.phonecall", "search_read", asked).await;
+    let calls = calls.as_array().expect("a list");
+    assert_eq!(calls.len(), 1, "{calls:?}");
+    assert_eq!(calls[0]["name"], json!("Call: declined"));
+    assert_eq!((&calls[0]["direction"], &calls[0]["state"]), (&json!("out"), &json!("done")));
+    assert_eq!(calls[0]["partner_phone"], json!("493091827365"));
+    let today = Env::real().now().format("%Y-%m-%d ").to_string();
+    assert!(calls[0]["date"].as_str().is_some_and(|date| date.starts_with(&today)), "{}", calls[0]["date"]);
+    assert_eq!(odoo.mails_about(id).await, mails);
+}
+
 /// A call of no length whose result follows its row at once.
 async fn call(bridge: &Bridge, contact: i64) {
     let short = Duration::from_millis(10);
