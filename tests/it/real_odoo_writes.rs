@@ -1,13 +1,18 @@
 //! The bundled connector's write half against a real Odoo 19: judged by what Odoo itself shows.
 
+use crate::support::bridge::{Bridge, Options};
 use crate::support::odoo::Odoo;
+use dialbridge::control::End;
 use dialbridge::crm::{Connector, CrmRead as _, CrmValues, CrmWrite, bundled, parse};
+use dialbridge::domain::policy::Job;
 use dialbridge::domain::{CallKey, HistoryId, RecordId};
 use dialbridge::env::Env;
 use dialbridge::remote::http::{HttpOptions, HttpTransport};
 use dialbridge::remote::{Auth, CallErrorKind, Client, ClientConfig, Side};
+use dialbridge::sim::dialler::{CallPlan, Outcome};
 use serde_json::{Value, json};
 use std::sync::Arc;
+use std::time::Duration;
 
 fn connector(odoo: &Odoo) -> Connector {
     let file = parse(bundled("odoo").expect("a bundled file"), "odoo").expect("a right file");
@@ -53,7 +58,7 @@ async fn a_call_becomes_a_note_that_mails_nobody_moves_no_time_and_is_found_agai
     // The customer follows the record: whatever is a comment there is mailed to them.
     odoo.call("res.partner", "message_subscribe", json!({ "ids": [id], "partner_ids": [id] })).await;
     let (mails, followed, dated) =
-        (odoo.mails().await, followers(&odoo, id).await, odoo.write_date(id).await);
+        (odoo.mails_about(id).await, followers(&odoo, id).await, odoo.write_date(id).await);
     let writer = connector(&odoo).writer().expect("a write half");
     let (record, key) = (RecordId(id.to_string()), fresh_key());
 
@@ -70,14 +75,14 @@ async fn a_call_becomes_a_note_that_mails_nobody_moves_no_time_and_is_found_agai
     assert!(body.contains("sold") && body.contains(shown), "{body}");
     assert_eq!(writer.find_activity(&record, &key).await.expect("asked"), Some(note_id));
 
-    assert_eq!(odoo.mails().await, mails);
+    assert_eq!(odoo.mails_about(id).await, mails);
     assert_eq!(followers(&odoo, id).await, followed);
     assert_eq!(odoo.write_date(id).await, dated);
     // What the test would have seen: a comment is mailed.
     let comment =
         json!({ "ids": [id], "body": "x", "message_type": "comment", "subtype_xmlid": "mail.mt_comment" });
     odoo.call("res.partner", "message_post", comment).await;
-    assert_ne!(odoo.mails().await, mails);
+    assert_ne!(odoo.mails_about(id).await, mails);
 }
 
 #[tokio::test]
@@ -87,12 +92,12 @@ async fn a_written_field_comes_back_as_a_change_and_gone_and_wrong_are_told_apar
     let ids = odoo.create(json!([{ "name": "Fields" }, { "name": "Gone" }])).await;
     let (connector, gone) = (connector(&odoo), RecordId(ids[1].to_string()));
     let writer = connector.writer().expect("a write half");
-    let (record, mails) = (RecordId(ids[0].to_string()), odoo.mails().await);
+    let (record, mails) = (RecordId(ids[0].to_string()), odoo.mails_about(ids[0]).await);
     let city = CrmValues::from([("city".to_owned(), json!("Bremen"))]);
     writer.change_record(&record, &city).await.expect("written");
     let page = connector.fetch(std::slice::from_ref(&record)).await.expect("read");
     assert_eq!(page.records[0].as_ref().expect("a good one").fields["city"], json!("Bremen"));
-    assert_eq!(odoo.mails().await, mails);
+    assert_eq!(odoo.mails_about(ids[0]).await, mails);
 
     odoo.call("res.partner", "unlink", json!({ "ids": [ids[1]] })).await;
     let error = writer.create_activity(&gone, &fresh_key(), &note("busy")).await.expect_err("gone");
@@ -111,4 +116,119 @@ async fn a_written_field_comes_back_as_a_change_and_gone_and_wrong_are_told_apar
     let wrong = CrmValues::from([("country_id".to_owned(), json!(999_999_999))]);
     let error = writer.change_record(&record, &wrong).await.expect_err("no such country");
     assert!(matches!(error.kind, CallErrorKind::Rejected { status: 422, .. }), "{error}");
+}
+
+/// The notes that tell of a call, on one partner.
+async fn told(odoo: &Odoo, id: u64) -> Vec<Value> {
+    let domain = json!([["model", "=", "res.partner"], ["res_id", "=", id], ["body", "ilike", "Call of"]]);
+    let asked = json!({ "domain": domain, "fields": ["body", "subtype_id", "write_date"] });
+    odoo.call("mail.message", "search_read", asked).await.as_array().expect("a list").clone()
+}
+
+/// The first TOML of docs/connectors.md below this heading that begins so.
+fn documented(begins: &str) -> String {
+    let text = include_str!("../../docs/connectors.md");
+    let section = text.split_once("## Odoo: calls as `crm.phonecall`").expect("the section").1;
+    let blocks =
+        section.split("```toml\n").skip(1).map(|block| block.split("```").next().unwrap_or_default());
+    blocks.into_iter().find(|block| block.starts_with(begins)).expect("the block").to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs the real Odoo: .ci/run starts it"]
+async fn a_call_becomes_a_phonecall_as_the_documents_say() {
+    let odoo = Odoo::running();
+    let reference = format!("Phoned{}", Env::real().random_below(10_000_000));
+    let partner = json!({ "name": reference, "ref": reference, "phone": "030 91827365", "email": "phoned@example.com" });
+    let id = odoo.create(json!([partner])).await[0];
+    let mails = odoo.mails_about(id).await;
+    let only_if = format!("phone and active and ref == '{reference}'");
+    let bundled = bundled("odoo").expect("a bundled file");
+    let from = bundled.find("[activity]\n").expect("the bundled tables");
+    let until = bundled.find("# Without the tracking").expect("what follows them");
+    let tables = documented("[activity]");
+    let words = "[route.leads.results]\nNO_INTEREST = \"declined\"\n";
+    let route = format!("write_back = \"0 0 29 2 *\"\n{words}{}", documented("[route.leads.activity]"));
+    let connector = [(&bundled[from..until], tables.as_str())];
+    let options = Options { only_if: &only_if, route: &route, connector: &connector, ..Options::default() };
+    let bridge = Bridge::new(&odoo, options).await;
+    bridge.synced().await;
+    call(&bridge, bridge.contact(id).expect("a contact").id).await;
+    for _ in 0..2 {
+        bridge.synced().await;
+    }
+    let fields = json!(["name", "direction", "state", "partner_phone", "duration", "date"]);
+    let asked = json!({ "domain": [["partner_id", "=", id]], "fields": fields });
+    let calls = odoo.call("crm.phonecall", "search_read", asked).await;
+    let calls = calls.as_array().expect("a list");
+    assert_eq!(calls.len(), 1, "{calls:?}");
+    assert_eq!(calls[0]["name"], json!("Call: declined"));
+    assert_eq!((&calls[0]["direction"], &calls[0]["state"]), (&json!("out"), &json!("done")));
+    assert_eq!(calls[0]["partner_phone"], json!("493091827365"));
+    let today = Env::real().now().format("%Y-%m-%d ").to_string();
+    assert!(calls[0]["date"].as_str().is_some_and(|date| date.starts_with(&today)), "{}", calls[0]["date"]);
+    assert_eq!(odoo.mails_about(id).await, mails);
+}
+
+/// A call of no length whose result follows its row at once.
+async fn call(bridge: &Bridge, contact: i64) {
+    let short = Duration::from_millis(10);
+    let mut plan = CallPlan::new(Outcome::Answered).result("NO_INTEREST", short);
+    (plan.ring, plan.talk, plan.row_delay) = (short, short, short);
+    assert!(bridge.dialler.call(contact, plan));
+    for _ in 0..10 {
+        Env::real().sleep(Duration::from_millis(20)).await;
+        bridge.dialler.tick();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs the real Odoo: .ci/run starts it"]
+async fn a_call_goes_the_whole_way_back_once_without_an_echo_and_nobody_is_mailed() {
+    let odoo = Odoo::running();
+    let reference = format!("Told{}", Env::real().random_below(10_000_000));
+    let partner =
+        json!({ "name": reference, "ref": reference, "phone": "030 91827364", "email": "told@example.com" });
+    let id = odoo.create(json!([partner])).await[0];
+    odoo.call("res.partner", "message_subscribe", json!({ "ids": [id], "partner_ids": [id] })).await;
+    let mails = odoo.mails_about(id).await;
+    let only_if = format!("phone and active and ref == '{reference}'");
+    let route = "write_back = \"0 0 29 2 *\"\n[route.leads.activity]\nbody = \"'Call of ' ~ started_local ~ ': ' ~ outcome\"\n\
+                 [route.leads.results]\nNO_INTEREST = \"declined & done\"\n[route.leads.result_fields]\n\
+                 function = \"last_outcome\"";
+    let options = Options { only_if: &only_if, route, ..Options::default() };
+    let bridge = Bridge::new(&odoo, options).await;
+    bridge.synced().await;
+    call(&bridge, bridge.contact(id).expect("a contact").id).await;
+    bridge.synced().await;
+
+    let notes = told(&odoo, id).await;
+    assert_eq!(notes.len(), 1, "{notes:?}");
+    let body = notes[0]["body"].as_str().expect("a text");
+    assert!(body.contains(": declined &amp; done"), "{body}");
+    assert_eq!(notes[0]["subtype_id"][1], json!("Note"), "nobody outside is told of it");
+    let partner = odoo.partners(json!([["id", "=", id]])).await;
+    assert_eq!(partner.len(), 1);
+    let written = odoo.call("res.partner", "read", json!({ "ids": [id], "fields": ["function"] })).await;
+    assert_eq!(written[0]["function"], json!("declined & done"));
+
+    // It comes back as a changed record, again and again within the overlap: neither side is written to.
+    let (dated, writes) = (odoo.write_date(id).await, bridge.dialler.journal().write_count());
+    for _ in 0..3 {
+        bridge.synced().await;
+    }
+    assert_eq!(bridge.dialler.journal().write_count(), writes);
+    assert_eq!(odoo.write_date(id).await, dated);
+    assert_eq!(told(&odoo, id).await, notes);
+    assert_eq!(odoo.mails_about(id).await, mails);
+    let day = bridge.binary(&["results", "--day", "today", "--missing"]);
+    assert!(day.text.contains("leads: 1 calls = 1 told to the CRM"), "{}", day.text);
+
+    // A record that is gone is not told a thousand times.
+    call(&bridge, bridge.contact(id).expect("a contact").id).await;
+    odoo.call("res.partner", "unlink", json!({ "ids": [id] })).await;
+    bridge.synced().await;
+    let (end, said) = bridge.run(Job::WriteBack).await;
+    assert_eq!(end, End::Done, "{said}");
+    assert!(bridge.binary(&["results", "open"]).text.contains("told of everything"));
 }

@@ -32,11 +32,13 @@ pub struct Options<'o> {
     pub connector: &'o [(&'o str, &'o str)],
     /// Further lines of `[crm.sales]`.
     pub crm: &'o str,
+    /// Further lines of `[route.leads]`, and tables of it.
+    pub route: &'o str,
 }
 
 impl Default for Options<'_> {
     fn default() -> Self {
-        Self { only_if: "phone and active", connector: &[], crm: "" }
+        Self { only_if: "phone and active", connector: &[], crm: "", route: "" }
     }
 }
 
@@ -129,6 +131,7 @@ pull          = "{never}"
 push          = "{never}"
 harvest       = "{never}"
 beside        = "ignore"
+{route}
 
 [route.leads.fields]
 Name               = "name"
@@ -144,6 +147,7 @@ path          = "ledger.sqlite"
             crm = self.crm_url,
             further = options.crm,
             only_if = options.only_if,
+            route = options.route,
             // Every run is asked for: a schedule would run between a test's steps.
             never = "0 0 29 2 *",
         );

@@ -67,11 +67,13 @@ impl Odoo {
         self.call_with(&self.key, model, method, arguments).await
     }
 
-    /// How many mails Odoo has queued or tried to send; only an administrator may know.
-    pub async fn mails(&self) -> Value {
+    /// How many mails about a partner Odoo has queued or tried to send; only an administrator may know. Tests run beside
+    /// each other, and some of them have a mail sent on purpose.
+    pub async fn mails_about(&self, partner: u64) -> Value {
         let key =
             std::fs::read_to_string(&self.values["ODOO_ADMIN_KEY_FILE"]).expect("the administrator's key");
-        self.call_with(key.trim(), "mail.mail", "search_count", json!({ "domain": [] })).await
+        let about = json!([["model", "=", "res.partner"], ["res_id", "=", partner]]);
+        self.call_with(key.trim(), "mail.mail", "search_count", json!({ "domain": about })).await
     }
 
     async fn call_with(&self, key: &str, model: &str, method: &str, arguments: Value) -> Value {
