@@ -108,6 +108,7 @@ pull          = "{schedule}"
 push          = "{schedule}"
 harvest       = "{schedule}"
 write_back    = "{schedule}"
+opt_out_results = ["DO_NOT_CALL"]       # whoever says so in a call is blocked
 beside        = "ignore"
 max_new_per_run = 1000000       # by default more than 2000 at once need approval
 
@@ -129,7 +130,7 @@ NO_NUMBER     = "not reached"
 INCOMING      = "called us"
 
 [route.leads.activity]          # what each call becomes there
-subject       = "'Call: ' ~ outcome"
+subject       = "'Call: ' ~ (outcome | default('no result'))"
 started       = "started"
 seconds       = "seconds"
 
