@@ -10,7 +10,7 @@ use std::time::Duration;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn kills_at_random_moments() {
-    let kills: usize = std::env::var("DIALBRIDGE_KILLS").ok().and_then(|n| n.parse().ok()).unwrap_or(20);
+    let kills: usize = std::env::var("DIALBRIDGE_KILLS").ok().and_then(|n| n.parse().ok()).unwrap_or(12);
     let seed: u64 = std::env::var("DIALBRIDGE_SEED").ok().and_then(|n| n.parse().ok()).unwrap_or(7);
     eprintln!("DIALBRIDGE_KILLS={kills} DIALBRIDGE_SEED={seed}");
     let mut rng = fastrand::Rng::with_seed(seed);

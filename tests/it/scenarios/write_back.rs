@@ -405,9 +405,9 @@ async fn does_a_crm_that_is_down_cost_no_result() {
     let world = world("sim-offset").await;
     let id = called(&world, "Ada", "NO_INTEREST").await;
     let down = Action::Status { code: 503, retry_after: RetryAfter::Seconds(30), effect: Effect::None };
-    let until = world.now() + chrono::TimeDelta::hours(3);
+    let until = world.now() + chrono::TimeDelta::minutes(70);
     world.crm.faults.add(Rule::new(down).between(world.now(), until));
-    world.live(minutes(8 * 60)).await;
+    world.live(minutes(3 * 60)).await;
     assert_eq!(activities(&world, id).len(), 1, "{:?}", states(&world).await);
     assert_eq!(states(&world).await, []);
 }
