@@ -3,7 +3,7 @@
 ALTER TABLE routes ADD COLUMN write_back_since TEXT;      -- when it was first switched on: earlier calls are not told
 ALTER TABLE routes ADD COLUMN write_back_shapes TEXT      -- what a call becomes, by the config last seen
     CHECK (write_back_shapes IN ('activities', 'fields', 'both'));
-ALTER TABLE routes ADD COLUMN write_back_approved INTEGER NOT NULL DEFAULT 0; -- rows up to this one may go, however many
+ALTER TABLE routes ADD COLUMN write_back_approved TEXT NOT NULL DEFAULT ''; -- what waited then may go, however many
 
 CREATE TABLE write_backs (
     id         INTEGER PRIMARY KEY,
@@ -24,6 +24,7 @@ CREATE TABLE write_backs (
     rules      TEXT,                                      -- revision of the mapping that held it
     tries      INTEGER NOT NULL DEFAULT 0,                -- since something last went well
     due_at     TEXT NOT NULL,                             -- waiting: from when; uncertain: when to ask
+    waits_since TEXT NOT NULL,                            -- when there last came to be something to tell
     sent_at    TEXT,
     changed_at TEXT NOT NULL,
     created_at TEXT NOT NULL,
@@ -34,12 +35,13 @@ CREATE TABLE write_backs (
 CREATE UNIQUE INDEX write_backs_call ON write_backs (history_id) WHERE history_id IS NOT NULL;
 CREATE UNIQUE INDEX write_backs_fields ON write_backs (link_id) WHERE kind = 'fields';
 CREATE INDEX write_backs_link ON write_backs (link_id);
-CREATE INDEX write_backs_open ON write_backs (state, due_at) WHERE state NOT IN ('done', 'never', 'gone');
+CREATE INDEX write_backs_state ON write_backs (state, due_at);
 
 -- Every request of a write-back, as it ended; no values, the trail has those.
 CREATE TABLE write_back_attempts (
     id            INTEGER PRIMARY KEY,
     write_back_id INTEGER NOT NULL REFERENCES write_backs (id),
+    route         TEXT NOT NULL,
     run_id        INTEGER NOT NULL,
     at            TEXT NOT NULL,
     tells         INTEGER NOT NULL,                       -- the revision told
@@ -47,6 +49,7 @@ CREATE TABLE write_back_attempts (
     detail        TEXT NOT NULL DEFAULT ''
 ) STRICT;
 CREATE INDEX write_back_attempts_of ON write_back_attempts (write_back_id, at);
+CREATE INDEX write_back_attempts_route ON write_back_attempts (route, id);
 
 ALTER TABLE changes ADD COLUMN write_back_id INTEGER;     -- on the CRM's side, in place of operation_id
 

@@ -75,7 +75,11 @@ fn settle_after(request_timeout: Duration) -> Duration {
 /// # Errors
 /// The ledger cannot be written.
 pub(super) async fn begin(ledger: &Ledger, settings: &Settings, env: &Env) -> Result<(), LedgerError> {
-    let longest = settings.crms.values().map(|crm| settle_after(crm.request_timeout)).max();
+    let longest = settings
+        .crms
+        .values()
+        .map(|crm| settle_after(crm.request_timeout) + crm.connector.visible_after())
+        .max();
     let quiet = TimeDelta::from_std(longest.unwrap_or_default()).unwrap_or(TimeDelta::hours(1));
     ledger.write_backs_mark_interrupted(env.now() + quiet).await?;
     Ok(())

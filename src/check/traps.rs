@@ -14,6 +14,7 @@ pub(super) fn check(
     routes: &BTreeMap<RouteName, RouteSettings>,
     notes: &mut Notes<'_>,
 ) {
+    one_writer_for_each_field(routes, notes);
     for route in routes.values() {
         let Some(crm) = crms.get(&route.crm) else { continue };
         let empty = &crm.connector.record.empty;
@@ -36,6 +37,25 @@ pub(super) fn check(
                         .remedy("docs/connectors.md says how a connector writes."),
                 );
             }
+        }
+    }
+}
+
+/// Two routes on one object that write the same field would overwrite each other's newer values with older ones.
+fn one_writer_for_each_field(routes: &BTreeMap<RouteName, RouteSettings>, notes: &mut Notes<'_>) {
+    let mut writers: BTreeMap<(&str, Option<&str>, &str), &RouteName> = BTreeMap::new();
+    for route in routes.values() {
+        let Some(told) = &route.write_back else { continue };
+        for field in told.telling.fields() {
+            let place = (route.crm.as_str(), route.object.as_deref(), field);
+            let Some(other) = writers.insert(place, &route.name) else { continue };
+            let given = format!("{field}, which route {other} writes too");
+            let key = format!("route.{}.result_fields.{field}", route.name);
+            notes.problem(
+                Problem::new(key, given, "a field of its own for each route on one object of the CRM").remedy(
+                    "Each knows its own calls only: the older one's late result would take the place of the newer one's.",
+                ),
+            );
         }
     }
 }

@@ -30,7 +30,7 @@ impl Control {
                     answer.error("nothing parked by that number; `dialbridge results open` lists what is");
                     return Ok(End::Failed);
                 }
-                0 => "done, nothing to do: nothing is parked".to_owned(),
+                0 => "nothing is parked; what waits is told with the next run".to_owned(),
                 released => format!("{released} are told again with the next run"),
             },
             ResultsWord::Discard { id } => {

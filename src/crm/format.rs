@@ -291,6 +291,14 @@ impl ConnectorFile {
         self.writing.activity.is_some()
     }
 
+    /// How late a look-up may come to show an activity.
+    pub fn visible_after(&self) -> Duration {
+        match self.writing.activity.as_ref().map(|activity| activity.safe) {
+            Some(Safe::Find { visible_after }) => visible_after,
+            Some(Safe::Key | Safe::No) | None => Duration::ZERO,
+        }
+    }
+
     /// Whether it can write fields of a record.
     pub fn takes_fields(&self) -> bool {
         self.writing.record.is_some()

@@ -164,6 +164,10 @@ reason_codes! {
     ResultAwaited = "result_awaited", "its result is waited for: this CRM's activities cannot be changed once they are there";
     /// What is newer cannot be told.
     ActivityFixed = "activity_fixed", "the CRM has its activity and does not let it be changed; what is newer stands in the ledger only";
+    /// A call of a route whose config makes nothing of calls any more.
+    NotAsked = "not_asked", "the config of the route makes no activities of calls";
+    /// The same request never had an answer to go by, while others had.
+    NoUsableAnswer = "no_usable_answer", "{times} requests in a row had no usable answer, while others had";
     /// A result without a word of the CRM's for it.
     UnmappedResult = "unmapped_result", "its result {result} of campaign {campaign} is not mapped: add it to [route.{route}.results]";
     /// Something in the CRM changes back what is written.

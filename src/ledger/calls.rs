@@ -124,7 +124,7 @@ pub(super) fn store_call(
     tx.prepare_cached(
         "UPDATE calls SET revision = :revision, hash = :hash, row = :row, started_text = :text, outbound = :outbound,
                 test = :test, number = :number, result_code = :code, result_type = :type, open = :open,
-                no_result_given = 0, changed_at = :now, run_id = :run, link_id = coalesce(:link, link_id)
+                no_result_given = 0, changed_at = :now, run_id = :run, link_id = coalesce(link_id, :link)
          WHERE history_id = :id",
     )?
     .execute(named_params! {
@@ -271,5 +271,6 @@ pub(super) fn learn_code(
     if known.is_some_and(|(name, key)| name == code.name && key == code.export_key) {
         return Ok(());
     }
+    write_back::release_unmapped(tx, campaign, code.code, now)?;
     results_due::enter_code(tx, campaign, code.code)
 }

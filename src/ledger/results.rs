@@ -203,7 +203,7 @@ impl Ledger {
                             json_group_array(DISTINCT json_extract(w.params, '$.result'))
                                 FILTER (WHERE w.code = ?1) AS results
                      FROM write_backs w JOIN links l ON l.id = w.link_id
-                     WHERE w.state = 'parked' OR w.state = 'held' AND w.code = ?1
+                     WHERE w.state IN ('parked', 'held') AND (w.state = 'parked' OR w.code = ?1)
                      GROUP BY l.route, w.state, w.code ORDER BY l.route, w.state, w.code",
                 )?
                 .query_map([ReasonCode::UnmappedResult.as_str()], |row| {

@@ -18,21 +18,23 @@ impl Ledger {
             let waiting: i64 = tx
                 .prepare_cached(
                     "SELECT count(*) FROM write_backs w JOIN links l ON l.id = w.link_id JOIN routes r ON r.route = l.route
-                     WHERE l.route = ?1 AND w.state = 'waiting' AND w.id > r.write_back_approved",
+                     WHERE l.route = ?1 AND w.state = 'waiting' AND w.waits_since > r.write_back_approved",
                 )?
                 .query_row([&route.0], |row| row.get(0))?;
             tx.prepare_cached(
-                "UPDATE routes SET write_back_approved = (SELECT coalesce(max(id), 0) FROM write_backs) WHERE route = ?1",
+                "UPDATE routes SET write_back_approved = ?2 WHERE route = ?1",
             )?
-            .execute([&route.0])?;
+            .execute((&route.0, &now))?;
             keep(tx, &now, "approve", &route, None, &said)?;
             Ok(waiting)
         })
         .await
     }
 
-    /// What is parked is tried again: one row, or all of a route. Also whose record was not there in the last days: a
-    /// wrong address says so of everybody, and one request shows it. Answers how many.
+    /// What is parked is tried again: one row, or all of a route but what is in doubt: that might be there twice, so
+    /// somebody has to look at each. Also whose record was not there in the last days, unless the pull knows it as deleted: a
+    /// wrong address says so of everybody. The word stands also where nothing was parked: it ends the brake on rejections.
+    /// Answers how many.
     ///
     /// # Errors
     /// The ledger cannot be written.
@@ -48,12 +50,15 @@ impl Ledger {
             let released = tx
                 .prepare_cached(
                     "UPDATE write_backs SET state = 'waiting', code = NULL, params = '{}', tries = 0, due_at = ?3,
-                            changed_at = ?3
-                     WHERE (state = 'parked' OR state = 'gone' AND changed_at >= ?4) AND (?2 IS NULL OR id = ?2)
-                       AND link_id IN (SELECT id FROM links WHERE route = ?1)",
+                            changed_at = ?3, rules = CASE WHEN ?2 IS NULL THEN rules ELSE 'by hand' END
+                     WHERE (state = 'parked' AND (code <> 'in_doubt' OR id = ?2)
+                            OR state = 'gone' AND changed_at >= ?4) AND (?2 IS NULL OR id = ?2)
+                       AND EXISTS (SELECT 1 FROM links l LEFT JOIN records x ON x.route = l.route AND x.record_id = l.record_id
+                            WHERE l.id = write_backs.link_id AND l.route = ?1
+                              AND (write_backs.state = 'parked' OR coalesce(x.code, '') NOT IN ('record_deleted', 'record_gone')))",
                 )?
                 .execute((&route.0, row.map(|row| row.0), &now, gone_since))?;
-            if released > 0 {
+            if released > 0 || row.is_none() {
                 keep(tx, &now, "retry", &route, row, &said)?;
             }
             Ok(released)
@@ -61,7 +66,8 @@ impl Ledger {
         .await
     }
 
-    /// One parked or held row is not told, until there is something newer to tell. `false`: there is no such row.
+    /// One parked or held row is not told, until there is something newer to tell; one in doubt, not at all: it may be
+    /// there. `false`: there is no such row.
     ///
     /// # Errors
     /// The ledger cannot be written.
@@ -78,7 +84,8 @@ impl Ledger {
             let Some(route) = route.map(RouteName) else { return Ok(false) };
             let reason = Reason::from(ReasonCode::Discarded);
             tx.prepare_cached(
-                "UPDATE write_backs SET state = 'never', code = ?2, params = ?3, changed_at = ?4 WHERE id = ?1",
+                "UPDATE write_backs SET state = 'never', code = CASE WHEN code = 'in_doubt' THEN code ELSE ?2 END,
+                        params = CASE WHEN code = 'in_doubt' THEN params ELSE ?3 END, changed_at = ?4 WHERE id = ?1",
             )?
             .execute((row.0, reason.code.as_str(), reason.params_json(), &now))?;
             keep(tx, &now, "discard", &route, Some(row), &said)?;

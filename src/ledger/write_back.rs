@@ -2,7 +2,7 @@
 
 use super::sql::{get_named, get_time, get_time_opt, time};
 use super::{Ledger, LedgerError};
-use crate::domain::{HistoryId, LinkId, ReasonCode, RouteName, Shapes, Timestamp};
+use crate::domain::{CampaignId, HistoryId, LinkId, ReasonCode, RouteName, Shapes, Timestamp};
 use rusqlite::{OptionalExtension as _, Transaction, named_params};
 
 impl Ledger {
@@ -28,11 +28,24 @@ impl Ledger {
 }
 
 /// What came to rest waits again: there is something newer to tell. Also what a person put aside, which is for that time
-/// only.
-const AGAIN: &str = "
-    tries = CASE WHEN state IN ('done', 'held', 'parked') OR code = 'discarded' THEN 0 ELSE tries END,
-    due_at = CASE WHEN state IN ('done', 'held', 'parked') OR code = 'discarded' THEN excluded.due_at ELSE due_at END,
-    state = CASE WHEN state IN ('done', 'held', 'parked') OR code = 'discarded' THEN 'waiting' ELSE state END";
+/// only. Not a create in doubt: told once more it might be there twice, whatever is newer.
+macro_rules! again {
+    () => {
+        again!(@set
+            "(state IN ('done', 'held') OR state = 'parked' AND code IS NOT 'in_doubt' OR state = 'never' AND code = 'discarded')"
+        )
+    };
+    (@set $rests:literal) => {
+        concat!(
+            "tries = CASE WHEN ", $rests, " THEN 0 ELSE tries END,
+             due_at = CASE WHEN ", $rests, " THEN excluded.due_at ELSE due_at END,
+             waits_since = CASE WHEN ", $rests, " THEN excluded.due_at ELSE waits_since END,
+             code = CASE WHEN ", $rests, " THEN NULL ELSE code END,
+             params = CASE WHEN ", $rests, " THEN '{}' ELSE params END,
+             state = CASE WHEN ", $rests, " THEN 'waiting' ELSE state END"
+        )
+    };
+}
 
 /// A call that a route with write-back has to do with.
 struct Concerned {
@@ -52,13 +65,15 @@ pub(super) fn want(tx: &Transaction<'_>, call: HistoryId, now: Timestamp) -> rus
         Shapes::Both => (true, true),
     };
     if of_calls {
-        tx.prepare_cached(&format!(
-            "INSERT INTO write_backs (kind, link_id, history_id, wanted, state, code, due_at, changed_at, created_at)
+        tx.prepare_cached(concat!(
+            "INSERT INTO write_backs (kind, link_id, history_id, wanted, state, code, due_at, waits_since, changed_at,
+                                      created_at)
              VALUES ('activity', :link, :call, :wanted, CASE WHEN :never IS NULL THEN 'waiting' ELSE 'never' END, :never,
-                     :now, :now, :now)
+                     :now, :now, :now, :now)
              ON CONFLICT (history_id) WHERE history_id IS NOT NULL DO UPDATE SET
                 wanted = excluded.wanted, link_id = excluded.link_id,
-                {AGAIN}, changed_at = excluded.changed_at"
+                changed_at = excluded.changed_at, ",
+            again!()
         ))?
         .execute(named_params! {
             ":link": concerned.link, ":call": call.0, ":wanted": concerned.revision,
@@ -66,12 +81,13 @@ pub(super) fn want(tx: &Transaction<'_>, call: HistoryId, now: Timestamp) -> rus
         })?;
     }
     if of_fields && concerned.never.is_none() {
-        tx.prepare_cached(&format!(
-            "INSERT INTO write_backs (kind, link_id, wanted, state, due_at, changed_at, created_at)
-             VALUES ('fields', ?1, 1, 'waiting', ?2, ?2, ?2)
+        tx.prepare_cached(concat!(
+            "INSERT INTO write_backs (kind, link_id, wanted, state, due_at, waits_since, changed_at, created_at)
+             VALUES ('fields', ?1, 1, 'waiting', ?2, ?2, ?2, ?2)
              ON CONFLICT (link_id) WHERE kind = 'fields' DO UPDATE SET
                 wanted = wanted + 1,
-                {AGAIN}, changed_at = excluded.changed_at"
+                changed_at = excluded.changed_at, ",
+            again!()
         ))?
         .execute((concerned.link, time(now)))?;
     }
@@ -89,6 +105,22 @@ pub(super) fn want_all_of(tx: &Transaction<'_>, link: LinkId, now: Timestamp) ->
         .query_map([link.0], |row| row.get(0))?
         .collect::<Result<_, _>>()?;
     untold.into_iter().try_for_each(|call| want(tx, HistoryId(call), now))
+}
+
+/// A result has come to have another name or key: what was held for the want of a word is looked at again.
+pub(super) fn release_unmapped(
+    tx: &Transaction<'_>,
+    campaign: CampaignId,
+    result: i64,
+    now: Timestamp,
+) -> rusqlite::Result<()> {
+    tx.prepare_cached(
+        "UPDATE write_backs SET state = 'waiting', code = NULL, params = '{}', due_at = ?3, changed_at = ?3
+         WHERE state = 'held' AND code = ?4 AND +link_id IN (
+             SELECT link_id FROM calls WHERE campaign_id = ?1 AND result_code = ?2 AND link_id IS NOT NULL)",
+    )?
+    .execute((campaign.0, result, time(now), ReasonCode::UnmappedResult.as_str()))?;
+    Ok(())
 }
 
 fn concerned(tx: &Transaction<'_>, call: HistoryId) -> rusqlite::Result<Option<Concerned>> {

@@ -44,27 +44,33 @@ struct Standing {
     sent: Option<i64>,
     wanted: i64,
     values: Map<String, Value>,
+    route: String,
 }
 
 impl Ledger {
-    /// Stores how one row ended. Where meanwhile something newer is wanted, it waits again.
+    /// Stores how one row ended that was read while `seen` was wanted. Where meanwhile something newer is, it waits again.
+    /// `false`: nothing was sent for it, and what was decided rests on facts that are no longer the newest.
     ///
     /// # Errors
     /// The ledger cannot be written.
     pub async fn write_back_end(
         &self,
         row: WriteBackId,
+        seen: i64,
         run: RunId,
         end: TellEnd,
         tried: Option<Tried>,
-    ) -> Result<(), LedgerError> {
+    ) -> Result<bool, LedgerError> {
         let now = self.env.now();
         self.write("write_back_end", move |tx| {
-            let Some(standing) = standing(tx, row)? else { return Ok(()) };
+            let Some(standing) = standing(tx, row)? else { return Ok(false) };
+            if standing.state == "waiting" && standing.wanted != seen {
+                return Ok(false);
+            }
             if let Some(tried) = &tried {
                 tx.prepare_cached(
-                    "INSERT INTO write_back_attempts (write_back_id, run_id, at, tells, outcome, detail)
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                    "INSERT INTO write_back_attempts (write_back_id, route, run_id, at, tells, outcome, detail)
+                     VALUES (?1, ?7, ?2, ?3, ?4, ?5, ?6)",
                 )?
                 .execute((
                     row.0,
@@ -73,9 +79,11 @@ impl Ledger {
                     standing.sent.unwrap_or(standing.wanted),
                     tried.outcome,
                     &tried.detail,
+                    &standing.route,
                 ))?;
             }
-            store(tx, row, run, &standing, &end, now)
+            store(tx, row, run, &standing, &end, now)?;
+            Ok(true)
         })
         .await
     }
@@ -95,16 +103,28 @@ impl Ledger {
         .await
     }
 
-    /// What another mapping held, or what waited for a call's end that will not come any more, is tried again.
+    /// At the beginning of a run: what another mapping held, or what waited for a call's end that will not come any more,
+    /// is tried again. Nothing of the route is under way then, so what is said to be (its end could not be stored) may
+    /// have happened, and is asked about at `ask_at`.
     ///
     /// # Errors
     /// The ledger cannot be written.
-    pub async fn write_back_release(&self, route: RouteName, rules: String) -> Result<usize, LedgerError> {
+    pub async fn write_back_release(
+        &self,
+        route: RouteName,
+        rules: String,
+        ask_at: Timestamp,
+    ) -> Result<usize, LedgerError> {
         let now = time(self.env.now());
         self.write("write_back_release", move |tx| {
             tx.prepare_cached(
+                "UPDATE write_backs SET state = 'uncertain', due_at = ?2, changed_at = ?3
+                 WHERE state = 'sending' AND (SELECT route FROM links l WHERE l.id = +link_id) = ?1",
+            )?
+            .execute((&route.0, time(ask_at), &now))?;
+            tx.prepare_cached(
                 "UPDATE write_backs SET state = 'waiting', code = NULL, params = '{}', due_at = ?3, changed_at = ?3
-                 WHERE state = 'held' AND link_id IN (SELECT id FROM links WHERE route = ?1)
+                 WHERE state = 'held' AND (SELECT route FROM links l WHERE l.id = +link_id) = ?1
                    AND (rules IS NOT ?2 OR code IN (?4, ?5) AND (SELECT open FROM calls k
                                                           WHERE k.history_id = write_backs.history_id) = 0)",
             )?
@@ -127,8 +147,7 @@ impl Ledger {
             let mut last: Vec<bool> = connection
                 .prepare_cached(
                     "SELECT a.outcome <> 'done' FROM write_back_attempts a
-                     JOIN write_backs w ON w.id = a.write_back_id JOIN links l ON l.id = w.link_id
-                     WHERE l.route = ?1 AND a.outcome IN ('done', 'rejected', 'not_found')
+                     WHERE a.route = ?1 AND a.outcome IN ('done', 'rejected', 'not_found')
                        AND a.at > coalesce((SELECT max(at) FROM write_back_words WHERE route = ?1), '')
                      ORDER BY a.id DESC LIMIT ?2",
                 )?
@@ -136,6 +155,24 @@ impl Ledger {
                 .collect::<Result<_, _>>()?;
             last.reverse();
             Ok(last)
+        })
+        .await
+    }
+
+    /// Whether another row of the route was told since this one was last sent: then it is this one that the CRM cannot
+    /// take, and not the CRM that is ill (semantics 25).
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub async fn write_back_others_succeed(&self, row: WriteBackId) -> Result<bool, LedgerError> {
+        self.read("write_back_others_succeed", move |connection| {
+            connection
+                .prepare_cached(
+                    "SELECT EXISTS (SELECT 1 FROM write_backs w JOIN links l ON l.id = w.link_id
+                        JOIN write_back_attempts a ON a.route = l.route
+                        WHERE w.id = ?1 AND a.outcome = 'done' AND a.write_back_id <> w.id AND a.at >= w.sent_at)",
+                )?
+                .query_row([row.0], |row| row.get(0))
         })
         .await
     }
@@ -162,7 +199,8 @@ impl Ledger {
 
 fn standing(tx: &Transaction<'_>, row: WriteBackId) -> rusqlite::Result<Option<Standing>> {
     tx.prepare_cached(
-        "SELECT link_id, state, sent, wanted, coalesce(sending_values, '{}') AS sending_values FROM write_backs WHERE id = ?1",
+        "SELECT w.link_id, w.state, w.sent, w.wanted, coalesce(w.sending_values, '{}') AS sending_values, l.route
+         FROM write_backs w JOIN links l ON l.id = w.link_id WHERE w.id = ?1",
     )?
     .query_row([row.0], |row| {
         Ok(Standing {
@@ -171,6 +209,7 @@ fn standing(tx: &Transaction<'_>, row: WriteBackId) -> rusqlite::Result<Option<S
             sent: row.get("sent")?,
             wanted: row.get("wanted")?,
             values: get_json(row, "sending_values")?,
+            route: row.get("route")?,
         })
     })
     .optional()
@@ -216,7 +255,8 @@ fn store(
         }
         TellEnd::Again(due) => to(tx, row, "waiting", None, *due, &at),
         TellEnd::Uncertain(due) => to(tx, row, "uncertain", None, *due, &at),
-        TellEnd::Parked(reason) if standing.state == "waiting" => {
+        // What may be there is not told again, however new the news.
+        TellEnd::Parked(reason) if standing.state == "waiting" || reason.code == ReasonCode::InDoubt => {
             to(tx, row, "parked", Some(reason), now, &at)
         }
         TellEnd::Parked(reason) => to(tx, row, settled("parked"), (!newer).then_some(reason), now, &at),
@@ -233,7 +273,10 @@ fn to(
     now: &str,
 ) -> rusqlite::Result<()> {
     tx.prepare_cached(
-        "UPDATE write_backs SET state = ?2, code = ?3, params = ?4, due_at = ?5, changed_at = ?6 WHERE id = ?1",
+        "UPDATE write_backs SET state = ?2, code = ?3, params = ?4, due_at = ?5, changed_at = ?6,
+                tries = tries + (state = 'uncertain' AND ?2 = 'uncertain'),
+                sending_values = CASE WHEN ?2 = 'uncertain' THEN sending_values END
+         WHERE id = ?1",
     )?
     .execute((
         row.0,

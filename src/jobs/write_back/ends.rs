@@ -106,13 +106,39 @@ pub fn fate_of(
     }
 }
 
+/// What a look-up that failed means for its row, and whether the run ends with it. One record whose look-up has no usable
+/// answer holds up nobody else.
+pub fn after_look_up(
+    error: &CallErrorKind,
+    waits: Waits,
+    now: crate::domain::Timestamp,
+) -> (Fate, TellEnd, bool) {
+    let after = |wait: Duration| now + TimeDelta::from_std(wait).unwrap_or(TimeDelta::days(1));
+    match error {
+        CallErrorKind::NotFound => (Fate::Gone, TellEnd::Gone, false),
+        CallErrorKind::Unauthorized | CallErrorKind::WrongUrl | CallErrorKind::Configuration => {
+            (Fate::PutBack, TellEnd::Again(after(waits.again)), true)
+        }
+        CallErrorKind::NotSent | CallErrorKind::Refused { .. } => {
+            (Fate::PutBack, TellEnd::Again(after(waits.again)), true)
+        }
+        CallErrorKind::Overtaken
+        | CallErrorKind::Rejected { .. }
+        | CallErrorKind::Uncertain
+        | CallErrorKind::Unavailable
+        | CallErrorKind::BadAnswer => (Fate::PutBack, TellEnd::Again(after(waits.quiet)), false),
+    }
+}
+
 /// As `attempts.outcome` calls it.
 pub(super) fn outcome(error: &CallErrorKind) -> &'static str {
     match error {
         CallErrorKind::NotSent | CallErrorKind::Overtaken => "not_sent",
         CallErrorKind::Refused { .. } => "refused",
         CallErrorKind::Unauthorized => "unauthorized",
-        CallErrorKind::Rejected { .. } | CallErrorKind::Configuration => "rejected",
+        CallErrorKind::Rejected { .. } => "rejected",
+        // It says nothing about this call: the brake on rejections does not count it.
+        CallErrorKind::Configuration => "configuration",
         CallErrorKind::NotFound => "not_found",
         CallErrorKind::WrongUrl => "wrong_url",
         CallErrorKind::Uncertain | CallErrorKind::Unavailable | CallErrorKind::BadAnswer => "uncertain",

@@ -11,12 +11,13 @@ mod tell;
 pub use ends::{Fate, TellKind, fate_of};
 
 use super::JobError;
-use crate::crm::CrmWrite;
+use crate::crm::{CrmWrite, Safe};
 use crate::domain::policy::Job;
 use crate::domain::{Counts, LinkId, RouteName, RunId};
 use crate::env::Env;
 use crate::ledger::{Ledger, RunEnd, RunStart, ToTell};
 use crate::mapping::Telling;
+use chrono::TimeDelta;
 use futures_util::stream::{self, StreamExt as _};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -64,6 +65,17 @@ pub struct TellLimits {
     pub max_own_changes: i64,
 }
 
+impl WriteBackContext {
+    /// How long what is in doubt is left alone: until it has happened, and then as long as the CRM may take to show it.
+    fn quiet(&self) -> Duration {
+        let visible = match self.crm.contract().activities {
+            Some(Safe::Find { visible_after }) => visible_after,
+            Some(Safe::Key | Safe::No) | None => Duration::ZERO,
+        };
+        self.limits.settle_after + visible
+    }
+}
+
 /// What a write-back did.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WriteBackReport {
@@ -83,7 +95,9 @@ pub async fn write_back(
     cause: &'static str,
 ) -> Result<Option<WriteBackReport>, JobError> {
     let ledger = &context.ledger;
-    ledger.write_back_release(context.route.clone(), context.telling.revision().to_owned()).await?;
+    let rules = context.telling.revision().to_owned();
+    let quiet = TimeDelta::from_std(context.quiet()).unwrap_or(TimeDelta::hours(1));
+    ledger.write_back_release(context.route.clone(), rules, context.env.now() + quiet).await?;
     let doubtful = ledger.write_back_doubtful(context.route.clone(), PAGE).await?;
     if doubtful.is_empty() && ledger.write_back_take(context.route.clone(), 1).await?.is_empty() {
         return Ok(None);
@@ -109,6 +123,9 @@ struct Pass<'a> {
 impl Pass<'_> {
     async fn all(&self, doubtful: Vec<ToTell>, counts: &mut Counts) -> Result<(), JobError> {
         for row in doubtful {
+            if self.context.env.shutdown().is_cancelled() {
+                return Err(JobError::ShuttingDown);
+            }
             counts.requests += self.settle(row).await?;
         }
         self.not_too_many().await?;

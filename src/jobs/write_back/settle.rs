@@ -1,6 +1,6 @@
 //! What is in doubt, settled by the connector's word: sent again under its key, asked about, or shown to a person.
 
-use super::ends::TellKind;
+use super::ends::{Fate, TellKind, Waits, after_look_up, outcome};
 use super::tell::kind_of;
 use super::{JobError, Pass};
 use crate::crm::Safe;
@@ -8,47 +8,71 @@ use crate::domain::{Reason, ReasonCode};
 use crate::ledger::{TellEnd, ToTell, Tried};
 use chrono::TimeDelta;
 
+/// So many requests in a row without a usable answer, while others had one, are a matter of this one (semantics 25).
+const TRIES: u32 = 5;
+
 impl Pass<'_> {
     /// Settles one row; answers how many requests that took.
     pub(super) async fn settle(&self, row: ToTell) -> Result<i64, JobError> {
         let now = self.context.env.now();
-        let (end, tried) = match (kind_of(&row), self.context.crm.contract().activities) {
+        let kind = kind_of(&row);
+        let by = self.context.crm.contract().activities;
+        if row.tries >= TRIES && self.context.ledger.write_back_others_succeed(row.id).await? {
+            let code =
+                if kind == TellKind::Create { ReasonCode::InDoubt } else { ReasonCode::NoUsableAnswer };
+            let problem = format!("{} requests in a row had no usable answer: look there", row.tries);
+            let reason = Reason::new(code).with("times", row.tries).with("problem", problem);
+            return self.settled(&row, TellEnd::Parked(reason), None, 0).await;
+        }
+        let end = match (kind, by) {
             // Whole values, not increments: saying them again changes nothing.
             (TellKind::Change | TellKind::Fields, _) | (TellKind::Create, Some(Safe::Key)) => {
-                (TellEnd::Again(now), None)
+                TellEnd::Again(now)
             }
             (TellKind::Create, Some(Safe::Find { .. })) => return self.find(row).await,
             (TellKind::Create, Some(Safe::No) | None) => {
-                let reason = Reason::new(ReasonCode::InDoubt).with(
-                    "problem",
-                    "look whether the record has this call's activity: `results retry` tells it again, `results discard` \
-                     leaves it",
-                );
-                (TellEnd::Parked(reason), None)
+                let problem = "look whether the record has this call's activity: `results retry --id` tells it again, \
+                               `results discard` leaves it";
+                TellEnd::Parked(Reason::new(ReasonCode::InDoubt).with("problem", problem))
             }
         };
-        self.context.ledger.write_back_end(row.id, self.run, end, tried).await?;
-        Ok(0)
+        self.settled(&row, end, None, 0).await
+    }
+
+    async fn settled(
+        &self,
+        row: &ToTell,
+        end: TellEnd,
+        tried: Option<Tried>,
+        requests: i64,
+    ) -> Result<i64, JobError> {
+        self.context.ledger.write_back_end(row.id, row.wanted, self.run, end, tried).await?;
+        Ok(requests)
     }
 
     async fn find(&self, row: ToTell) -> Result<i64, JobError> {
         let Some(call) = row.call else { return Ok(0) };
         let now = self.context.env.now();
-        let end = match self.context.crm.find_activity(&row.record, &self.key(call)).await {
-            Ok(Some(activity)) => TellEnd::Done { activity: Some(activity.0) },
-            Ok(None) => TellEnd::Again(now),
-            Err(error) => {
-                // Without an answer nothing is known; the next run asks again.
-                let due = now + TimeDelta::from_std(self.quiet()).unwrap_or(TimeDelta::hours(1));
-                let tried = Tried { outcome: "uncertain", detail: error.detail.clone() };
-                self.context
-                    .ledger
-                    .write_back_end(row.id, self.run, TellEnd::Uncertain(due), Some(tried))
-                    .await?;
-                return Err(JobError::Call(error));
+        match self.context.crm.find_activity(&row.record, &self.key(call)).await {
+            // Of several creates it may be an earlier one, with earlier values: these are written once more.
+            Ok(Some(activity)) if row.tries > 1 && self.context.crm.contract().changes_activities => {
+                self.context.ledger.write_back_found(row.id, activity.0).await?;
+                self.settled(&row, TellEnd::Again(now), None, 1).await
             }
-        };
-        self.context.ledger.write_back_end(row.id, self.run, end, None).await?;
-        Ok(1)
+            Ok(Some(activity)) => {
+                self.settled(&row, TellEnd::Done { activity: Some(activity.0) }, None, 1).await
+            }
+            Ok(None) => self.settled(&row, TellEnd::Again(now), None, 1).await,
+            Err(error) => {
+                let quiet = self.context.quiet();
+                let (fate, end, ends_run) = after_look_up(&error.kind, Waits { again: quiet, quiet }, now);
+                // It stays in doubt: only an answer ends that.
+                let due = now + TimeDelta::from_std(quiet).unwrap_or(TimeDelta::hours(1));
+                let end = if fate == Fate::Gone { end } else { TellEnd::Uncertain(due) };
+                let tried = Tried { outcome: outcome(&error.kind), detail: error.detail.clone() };
+                self.settled(&row, end, Some(tried), 1).await?;
+                if ends_run { Err(JobError::Call(error)) } else { Ok(1) }
+            }
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! One row told: values by the mapping, the leave of the ledger, the request, its end.
 
-use super::ends::{Fate, TellKind, Waits, fate_of, outcome};
+use super::ends::{Fate, TellKind, Waits, after_look_up, fate_of, outcome};
 use super::{JobError, Pass};
 use crate::crm::{CrmValues, Safe, WriteContract};
 use crate::domain::{ActivityId, CallKey, HistoryId, Reason, ReasonCode};
@@ -37,8 +37,9 @@ impl Pass<'_> {
         let (values, digest) = match self.wish(&row).await? {
             Wish::Send(values, digest) => (values, digest),
             Wish::End(fate, end) => {
-                ledger.write_back_end(row.id, self.run, end, None).await?;
-                return Ok(Told::just(fate));
+                let stored = ledger.write_back_end(row.id, row.wanted, self.run, end, None).await?;
+                // Something newer came between: the next page has it.
+                return Ok(Told::just(if stored { fate } else { Fate::PutBack }));
             }
         };
         let told = serde_json::json!(values).to_string();
@@ -46,7 +47,6 @@ impl Pass<'_> {
             return Ok(told);
         }
         if !ledger.write_back_begin(row.id, row.wanted, digest, told).await? {
-            // Something newer came between: the next page has it.
             return Ok(Told::just(Fate::PutBack));
         }
         crash::point("after_write_back_begin");
@@ -57,7 +57,7 @@ impl Pass<'_> {
             Ok(activity) => {
                 let end = TellEnd::Done { activity: activity.map(|activity| activity.0) };
                 let tried = Tried { outcome: "done", detail: String::new() };
-                ledger.write_back_end(row.id, self.run, end, Some(tried)).await?;
+                ledger.write_back_end(row.id, row.wanted, self.run, end, Some(tried)).await?;
                 return Ok(Told::just(Fate::Done));
             }
             Err(error) => self.failed(&row, kind, error).await?,
@@ -71,35 +71,48 @@ impl Pass<'_> {
         match self.context.crm.contract().activities {
             // Under the same key nothing doubles.
             Some(Safe::Key) => Ok(None),
-            Some(Safe::Find { .. }) => {
-                match self.context.crm.find_activity(&row.record, &self.key(call)).await {
-                    Ok(None) => Ok(None),
-                    Ok(Some(activity)) => {
-                        self.context.ledger.write_back_found(row.id, activity.0).await?;
-                        // The next page has it as a change of that one.
-                        Ok(Some(Told::just(Fate::PutBack)))
-                    }
-                    Err(error) => {
-                        Ok(Some(Told { fate: Fate::PutBack, ends_run: Some(JobError::Call(error)) }))
-                    }
-                }
-            }
+            Some(Safe::Find { .. }) => self.look_up(row, call).await,
             Some(Safe::No) | None => {
                 let problem = "the call is older than the takeover of this ledger, and this CRM cannot be asked for its \
                                activity: look there";
                 let reason = Reason::new(ReasonCode::InDoubt).with("problem", problem);
-                self.context.ledger.write_back_end(row.id, self.run, TellEnd::Parked(reason), None).await?;
-                Ok(Some(Told::just(Fate::Parked)))
+                self.end_unsent(row, Fate::Parked, TellEnd::Parked(reason)).await.map(Some)
             }
         }
     }
 
+    async fn look_up(&self, row: &ToTell, call: HistoryId) -> Result<Option<Told>, JobError> {
+        let contract = self.context.crm.contract();
+        match self.context.crm.find_activity(&row.record, &self.key(call)).await {
+            Ok(None) => Ok(None),
+            Ok(Some(activity)) => {
+                self.context.ledger.write_back_found(row.id, activity.0).await?;
+                if contract.changes_activities {
+                    // The next page has it as a change of that one.
+                    return Ok(Some(Told::just(Fate::PutBack)));
+                }
+                self.end_unsent(row, Fate::Unchanged, TellEnd::Unchanged).await.map(Some)
+            }
+            Err(error) => {
+                let waits = Waits { again: self.next_wait(row.tries), quiet: self.context.quiet() };
+                let (fate, end, ends_run) = after_look_up(&error.kind, waits, self.context.env.now());
+                let told = self.end_unsent(row, fate, end).await?;
+                Ok(Some(Told { ends_run: ends_run.then_some(JobError::Call(error)), ..told }))
+            }
+        }
+    }
+
+    async fn end_unsent(&self, row: &ToTell, fate: Fate, end: TellEnd) -> Result<Told, JobError> {
+        let stored = self.context.ledger.write_back_end(row.id, row.wanted, self.run, end, None).await?;
+        Ok(Told::just(if stored { fate } else { Fate::PutBack }))
+    }
+
     async fn failed(&self, row: &ToTell, kind: TellKind, error: CallError) -> Result<Told, JobError> {
-        let waits = Waits { again: self.next_wait(row.tries), quiet: self.quiet() };
+        let waits = Waits { again: self.next_wait(row.tries), quiet: self.context.quiet() };
         let (fate, end, ends_run) = fate_of(kind, &error.kind, waits, self.context.env.now());
         let tried = Tried { outcome: outcome(&error.kind), detail: error.detail.clone() };
         let ledger = &self.context.ledger;
-        ledger.write_back_end(row.id, self.run, end, Some(tried)).await?;
+        ledger.write_back_end(row.id, row.wanted, self.run, end, Some(tried)).await?;
         if fate == Fate::Gone {
             // Whether the whole record is gone is pull's to find out (semantics 27).
             ledger.hints_add(self.context.route.clone(), vec![row.record.clone()], "write_back").await?;
@@ -115,6 +128,9 @@ impl Pass<'_> {
             TellFacts::Call(call) => {
                 if call.open && !contract.changes_activities && row.activity.is_none() {
                     return Ok(self.held(ReasonCode::ResultAwaited.into()));
+                }
+                if !telling.has_activity() {
+                    return Ok(self.held(ReasonCode::NotAsked.into()));
                 }
                 telling.activity(&row.record, call)
             }
@@ -175,14 +191,6 @@ impl Pass<'_> {
 
     pub(super) fn key(&self, call: HistoryId) -> CallKey {
         CallKey::new(&self.context.instance, call)
-    }
-
-    pub(super) fn quiet(&self) -> Duration {
-        let visible = match self.context.crm.contract().activities {
-            Some(Safe::Find { visible_after }) => visible_after,
-            Some(Safe::Key | Safe::No) | None => Duration::ZERO,
-        };
-        self.context.limits.settle_after.max(visible)
     }
 
     fn next_wait(&self, tries: u32) -> Duration {

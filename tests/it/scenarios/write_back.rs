@@ -5,7 +5,7 @@ use dialbridge::control::{Command, ContactAct, End, ResultsWord};
 use dialbridge::domain::policy::RouteState;
 use dialbridge::domain::{ContactId, RouteName, WriteBackId};
 use dialbridge::ledger::Untold;
-use dialbridge::sim::crm::Activity;
+use dialbridge::sim::crm::{Activity, Settings as CrmSettings};
 use dialbridge::sim::dialler::{CallPlan, Outcome};
 use dialbridge::sim::faults::{Action, Effect, RetryAfter, Rule};
 use serde_json::Value;
@@ -293,7 +293,12 @@ async fn does_a_flood_of_calls_need_approval() {
     }
     world.advance(minutes(5)).await;
     world.harvest().await.expect("a harvest");
-    let said = world.write_back().await.expect_err("eight rows, five allowed");
+    let said = world.write_back().await;
+    let said = said.expect_err(&format!(
+        "eight rows, five allowed: {:?}\n{}",
+        states(&world).await,
+        world.story().await
+    ));
     assert!(said.contains("results approve --route leads"), "{said}");
     assert_eq!(world.crm.activities(), []);
     let word = ResultsWord::Approve { route: RouteName::from("leads") };
@@ -439,4 +444,121 @@ async fn is_a_call_told_again_by_a_ledger_that_was_restored() {
             assert_silent(&world).await;
         }
     }
+}
+
+/// While the rows of a page are told, a harvest brings the result: it must not be lost behind what was read before.
+#[tokio::test(start_paused = true)]
+async fn is_a_result_lost_that_comes_while_its_page_is_told() {
+    let world = world("sim-id").await;
+    let ids: Vec<u64> = (0..30).map(|n| world.record(&format!("P {n}"))).collect();
+    world.sync_all().await;
+    for id in &ids {
+        assert!(world.dialler.call(world.contact(*id).id, plan(Some(("APPOINTMENT", minutes(3))))));
+    }
+    world.advance(minutes(2)).await;
+    let slow = Action::Latency { before: seconds(5), after: seconds(5) };
+    world.crm.faults.add(Rule::new(slow).path("/activities"));
+    world.harvest().await.expect("a harvest");
+    // The woken write-back is under way, ten seconds for each few of them, while the results are recorded and harvested.
+    for _ in 0..20 {
+        world.advance(seconds(15)).await;
+        world.harvest().await.expect("a harvest");
+    }
+    world.live(minutes(10)).await;
+    for id in &ids {
+        assert!(subjects(&world, *id)[0].ends_with(": appointment"), "{:?}", subjects(&world, *id));
+        assert_eq!(field(&world, *id, "last_outcome"), "appointment");
+        assert_eq!(activities(&world, *id).len(), 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn is_a_create_in_doubt_repeated_when_there_is_something_newer_to_tell() {
+    // The result comes before it is parked, and afterwards.
+    for after in [seconds(45), minutes(20)] {
+        newer_than_a_create_in_doubt(after).await;
+    }
+}
+
+async fn newer_than_a_create_in_doubt(after: Duration) {
+    let world = world("sim-page").await;
+    let id = world.record("Ada");
+    world.sync_all().await;
+    assert!(world.dialler.call(world.contact(id).id, plan(Some(("APPOINTMENT", after)))));
+    world.advance(seconds(40)).await;
+    let rule = Rule::new(Action::Reset(Effect::Done)).path("/activities").method(http::Method::POST).times(1);
+    world.crm.faults.add(rule);
+    world.harvest().await.expect("a harvest");
+    world.advance(seconds(45)).await;
+    world.harvest().await.expect("a harvest");
+    world.live(minutes(60)).await;
+    assert_eq!(activities(&world, id).len(), 1, "{}", world.story().await);
+    let leads = || RouteName::from("leads");
+    let all = ResultsWord::Retry { route: leads(), id: None };
+    world.must(Command::Results { word: all, reason: String::new() }).await;
+    world.live(minutes(5)).await;
+    assert_eq!(activities(&world, id).len(), 1, "what is in doubt is for somebody to look at");
+    let rows = open(&world).await;
+    let parked = rows.iter().find(|row| row.state == "parked").expect("still parked");
+    let one = ResultsWord::Retry { route: leads(), id: Some(WriteBackId(parked.id)) };
+    world.must(Command::Results { word: one, reason: "it is not there".to_owned() }).await;
+    world.live(minutes(5)).await;
+    assert_eq!(activities(&world, id).len(), 2, "by a person's word");
+}
+
+#[tokio::test(start_paused = true)]
+async fn is_a_connector_that_shows_late_given_its_time_after_a_death() {
+    for lag in [30, 55] {
+        let crm = CrmSettings { activity_lag: seconds(lag), ..CrmSettings::default() };
+        let mut world = World::new(Setup { crm, ..setup("sim-offset") }).await;
+        let id = called(&world, "Ada", "NO_INTEREST").await;
+        world.live(seconds(50)).await;
+        let slow = Action::Latency { before: seconds(25), after: seconds(20) };
+        world.crm.faults.add(Rule::new(slow).path("/activities").method(http::Method::POST).times(1));
+        world.harvest().await.expect("a harvest");
+        world.advance(seconds(1)).await;
+        world.crash().await;
+        world.live(minutes(15)).await;
+        assert_eq!(activities(&world, id).len(), 1, "{lag}\n{}", world.story().await);
+    }
+}
+
+/// The look-up of one record never has a usable answer; the others are told.
+#[tokio::test(start_paused = true)]
+async fn does_a_look_up_that_fails_hold_up_everybody_else() {
+    let world = world("sim-offset").await;
+    let (ada, bert) = (called(&world, "Ada", "NO_INTEREST").await, world.record("Bert"));
+    let hang_up =
+        Rule::new(Action::Reset(Effect::None)).path("/activities").method(http::Method::POST).times(1);
+    world.crm.faults.add(hang_up);
+    world.live(minutes(3)).await;
+    let no_answer = Rule::new(Action::Html(Effect::None)).method(http::Method::GET);
+    world.crm.faults.add(no_answer.path(&format!("/{ada}/activities")));
+    world.sync_all().await;
+    assert!(world.dialler.call(world.contact(bert).id, plan(Some(("NO_INTEREST", seconds(1))))));
+    world.live(minutes(40)).await;
+    assert_eq!(activities(&world, bert).len(), 1, "{}", world.story().await);
+    assert!(!states(&world).await.is_empty(), "the other is still in doubt, or shown to a person");
+}
+
+/// A field that the CRM does not know stops the route's telling; once that is mended, `retry` lets it go on though
+/// nothing was parked.
+#[tokio::test(start_paused = true)]
+async fn does_the_brake_end_by_a_persons_word_also_where_nothing_is_parked() {
+    let world = world("sim-id").await;
+    let ids: Vec<u64> = (0..30).map(|n| world.record(&format!("P {n}"))).collect();
+    world.sync_all().await;
+    for id in &ids {
+        world.editor().reject_writes(*id, "a field is missing");
+        assert!(world.dialler.call(world.contact(*id).id, plan(Some(("APPOINTMENT", minutes(30))))));
+    }
+    world.live(minutes(10)).await;
+    ids.iter().for_each(|id| world.editor().accept_writes(*id));
+    // The results come: every parked row waits again.
+    world.live(minutes(60)).await;
+    assert!(world.write_back().await.is_err(), "the brake holds");
+    let retry = ResultsWord::Retry { route: RouteName::from("leads"), id: None };
+    world.must(Command::Results { word: retry, reason: "mended".to_owned() }).await;
+    world.live(minutes(5)).await;
+    assert_eq!(world.crm.activities().len(), 30, "{:?}", states(&world).await);
 }
