@@ -12,6 +12,7 @@ use crate::jobs::campaigns::{WantedCampaign, pin_campaigns};
 use crate::jobs::harvest::{Brake, HarvestContext, HarvestReport, HarvestSettings, ToE164, harvest};
 use crate::jobs::identity::{self, Sides};
 use crate::ledger::{CallReading, Counts, Ledger, LedgerError, RouteRow, RunEnd, RunStart, SweepKind};
+use crate::remote::{CallError, CallErrorKind};
 use crate::runtime::{Activator, Activity, Ask, Missing, Outcome, RunLog, Schedule};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -73,10 +74,15 @@ impl HarvestActivity {
             return Ok(Ended { run: None, text, parked_new: false });
         }
         // Every harvest looks whether names and numbers still agree.
-        if let Err(error) = pin_campaigns(&self.ledger, &*self.dialler, &self.wanted).await {
-            self.leave_failed_run(noting, cause, &error).await?;
-            return Err(error);
-        }
+        let unchecked = match pin_campaigns(&self.ledger, &*self.dialler, &self.wanted).await {
+            Ok(()) => None,
+            // No reason to miss results: the campaign that is pinned is read by its number.
+            Err(JobError::Call(error)) if is_of_that_list(&error) && self.is_pinned().await? => Some(error),
+            Err(error) => {
+                self.leave_failed_run(noting, cause, &error).await?;
+                return Err(error);
+            }
+        };
         let Some(first) = self.wanted.first() else {
             return Ok(Ended { run: None, text: "no route".to_owned(), parked_new: false });
         };
@@ -106,7 +112,22 @@ impl HarvestActivity {
                 "; {doubled} contacts bear a UserData of ours a second time: they are being locked, the records are parked"
             ));
         }
+        if let Some(error) = unchecked {
+            let remark = format!(
+                "whether the campaign is still the one that is meant could not be looked at: {error}"
+            );
+            text.push_str(&format!("; {remark}"));
+            if let Some(run) = report.run {
+                noting.run_remark(run, remark).await?;
+            }
+        }
         Ok(Ended { run: report.run, text, parked_new: doubled > 0 })
+    }
+
+    async fn is_pinned(&self) -> Result<bool, LedgerError> {
+        let Some(first) = self.wanted.first() else { return Ok(false) };
+        let row = self.ledger.route_show(first.route.clone()).await?;
+        Ok(row.is_some_and(|row| row.campaign.is_some()))
     }
 
     /// A harvest that could not even begin has a row all the same: how long that lasts is asked of the rows.
@@ -198,6 +219,23 @@ async fn block_who_said_no(ledger: &Ledger, settings: &Settings) -> Result<(), L
 
 fn reading(settings: &Settings) -> CallReading {
     CallReading { to_e164: to_e164(settings.dialler.country.clone()), zone: settings.dialler.time_zone }
+}
+
+/// Whether it is the list of campaigns that failed, and not the dialler as such.
+fn is_of_that_list(error: &CallError) -> bool {
+    match error.kind {
+        CallErrorKind::Rejected { .. }
+        | CallErrorKind::NotFound
+        | CallErrorKind::Unavailable
+        | CallErrorKind::BadAnswer => true,
+        CallErrorKind::NotSent
+        | CallErrorKind::Overtaken
+        | CallErrorKind::Refused { .. }
+        | CallErrorKind::Unauthorized
+        | CallErrorKind::WrongUrl
+        | CallErrorKind::Configuration
+        | CallErrorKind::Uncertain => false,
+    }
 }
 
 /// How numbers in the dialler are read.

@@ -1,11 +1,12 @@
 //! What does a harvest ask for, and how often?
 
-use crate::support::world::{CAMPAIGN, Setup, World, minutes};
+use crate::support::world::{CAMPAIGN, Setup, World, minutes, seconds};
 use chrono::TimeDelta;
 use dialbridge::control::{Command, ContactAct, End};
 use dialbridge::domain::ContactId;
-use dialbridge::ledger::CallFilter;
+use dialbridge::ledger::{CallFilter, RunRow};
 use dialbridge::sim::dialler::{CallPlan, Outcome};
+use dialbridge::sim::faults::{Action, Effect, RetryAfter, Rule};
 use serde_json::Value;
 
 /// The same campaign, by its number and by its name.
@@ -139,4 +140,27 @@ async fn are_the_calls_of_those_read_whom_a_batch_leaves_out() {
     world.live(minutes(30)).await;
     let calls = world.parts().ledger.calls_list(CallFilter::default(), 9).await.expect("calls");
     assert_eq!(calls.len(), 3, "nobody's calls are taken for none");
+}
+
+#[tokio::test(start_paused = true)]
+async fn are_results_missed_because_the_list_of_campaigns_cannot_be_read() {
+    for action in [
+        Action::Html(Effect::None),
+        Action::Status { code: 500, retry_after: RetryAfter::Absent, effect: Effect::None },
+    ] {
+        let world = World::usual().await;
+        let id = world.record("Ada");
+        world.sync_all().await;
+        world.dialler.faults().add(Rule::new(action).path("/dialler/campaigns"));
+        let contact = world.contact(id).id;
+        assert!(world.dialler.call(contact, CallPlan::new(Outcome::Answered).result("SALE", seconds(5))));
+        world.live(minutes(30)).await;
+        let calls = world.ledger().calls_list(CallFilter::default(), 10).await.expect("calls");
+        assert!(calls.len() == 1 && calls[0].result_code.is_some(), "{calls:?}\n{}", world.story().await);
+        let runs = world.runs().await;
+        let said = |run: &RunRow| {
+            run.remark.as_ref().is_some_and(|remark| remark.contains("could not be looked at"))
+        };
+        assert!(runs.iter().any(said), "{}", world.story().await);
+    }
 }

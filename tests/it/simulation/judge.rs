@@ -1,6 +1,7 @@
 //! Whether the promises held: by the simulators' journals and by what the simulation did on purpose.
 
 use super::life::Life;
+use super::told::every_call_is_told_once;
 use super::truth::{Door, Objection};
 use crate::support::world::{CAMPAIGN, OTHER, key};
 use chrono::TimeDelta;
@@ -46,6 +47,7 @@ pub async fn judge(life: &Life) -> Seen {
     everybody_is_where_they_belong(life, &mut wrong);
     let calls = every_call_is_known(life, &past, &mut wrong).await;
     nothing_is_left_open(life, &mut wrong).await;
+    every_call_is_told_once(life, &mut wrong).await;
     let mark = life.world.mark();
     life.world.sync_all().await;
     let written = life.world.writes_since(mark);

@@ -4,6 +4,7 @@ use super::truth::{Door, Objection, Truth};
 use crate::support::world::{CAMPAIGN, Setup, WINBACK, World, key, minutes, seconds};
 use dialbridge::control::{Command, ContactAct, Parked};
 use dialbridge::domain::{ContactId, Timestamp};
+use dialbridge::remote::Side;
 use dialbridge::sim::dialler::config::{
     BatchUnknown, ListBuild, NotFound, PhoneForm, Release, UserDataMatch, UserDataScope,
 };
@@ -23,8 +24,8 @@ pub struct Life {
     pub truth: Truth,
     rng: fastrand::Rng,
     named: u64,
-    /// Until when a fault of the dialler delays effects.
-    delayed_until: Timestamp,
+    /// Until when a fault delays effects: of the dialler, of the CRM.
+    delayed_until: [Timestamp; 2],
 }
 
 impl Life {
@@ -32,7 +33,7 @@ impl Life {
     pub async fn new(seed: u64) -> Self {
         let mut rng = fastrand::Rng::with_seed(seed);
         let world = World::new(setup(seed, &mut rng)).await;
-        let delayed_until = world.now();
+        let delayed_until = [world.now(); 2];
         let mut life = Self { world, truth: Truth::default(), rng, named: 0, delayed_until };
         for _ in 0..RECORDS {
             life.create();
@@ -226,7 +227,8 @@ impl Life {
     /// A fault of the dialler for a while: everywhere but on locks.
     fn fault(&mut self) {
         let until = self.world.now() + chrono::TimeDelta::seconds(self.rng.i64(20..900));
-        let action = self.one_delay(until);
+        let action = self.action();
+        let action = self.one_delay(Side::Dialler, action, until);
         let rule = Rule::new(action).chance(0.3 + 0.7 * self.rng.f64());
         let rule = self.place(rule);
         self.world.dialler.faults().add(rule.between(self.world.now(), until));
@@ -234,16 +236,17 @@ impl Life {
 
     /// Delays add up, and what takes effect after the quiet time (60 s after our time-out) is promised by nobody:
     /// one of them at a time.
-    fn one_delay(&mut self, until: Timestamp) -> Action {
+    fn one_delay(&mut self, side: Side, action: Action, until: Timestamp) -> Action {
         let now = self.world.now();
-        match self.action() {
-            action if !delays(&action) => action,
-            _ if now < self.delayed_until => Action::Reset(Effect::Done),
-            action => {
-                self.delayed_until = until;
-                action
-            }
+        let delayed = &mut self.delayed_until[usize::from(side == Side::Crm)];
+        if !delays(&action) {
+            return action;
         }
+        if now < *delayed {
+            return Action::Reset(Effect::Done);
+        }
+        *delayed = until;
+        action
     }
 
     /// Where a fault strikes.
@@ -267,9 +270,8 @@ impl Life {
     fn crm_fault(&mut self) {
         let until = self.world.now() + chrono::TimeDelta::seconds(self.rng.i64(20..600));
         let action = match self.action() {
-            // The CRM's lists are not written to: nothing is done late.
             Action::ContradictingStatus | Action::WrongNumber { .. } => Action::Empty404,
-            other => other,
+            other => self.one_delay(Side::Crm, other, until),
         };
         let rule = Rule::new(action).chance(0.3 + 0.7 * self.rng.f64());
         self.world.crm.faults.add(rule.between(self.world.now(), until));
@@ -317,8 +319,29 @@ fn delays(action: &Action) -> bool {
     }
 }
 
-static WITH_WINBACK: std::sync::LazyLock<String> = std::sync::LazyLock::new(|| format!("{WINBACK}{AUDIT}"));
 const AUDIT: &str = "\n[harvest]\naudit_active = \"1h\"\naudit_rest = \"1h\"\n";
+/// What the calls of route `leads` become, where the connector can write.
+const TOLD: &str = r#"
+[route.leads.activity]
+subject = "'call ' ~ call ~ ': ' ~ outcome"
+[route.leads.results]
+SALE        = "won"
+NO_INTEREST = "declined"
+DO_NOT_CALL = "never"
+CALL_LATER  = "again"
+APPOINTMENT = "appointment"
+MAX_TRIES   = "not reached"
+NO_NUMBER   = "no number"
+INCOMING    = "called us"
+"#;
+const KEYS: &str = "only_if = \"phone and active\"\nblock_if = \"phone_blacklisted or do_not_call\"";
+
+/// Tables with and without a second route, and with and without telling.
+static TABLES: std::sync::LazyLock<[[String; 2]; 2]> = std::sync::LazyLock::new(|| {
+    ["", WINBACK].map(|more| ["", TOLD].map(|told| format!("{told}{more}{AUDIT}")))
+});
+static KEYS_TOLD: std::sync::LazyLock<String> =
+    std::sync::LazyLock::new(|| format!("{KEYS}\nwrite_back = \"*/2 * * * *\""));
 
 fn one<T: Copy>(rng: &mut fastrand::Rng, of: &[T]) -> T {
     of[rng.usize(..of.len())]
@@ -346,7 +369,7 @@ fn setup(seed: u64, rng: &mut fastrand::Rng) -> Setup {
         list_build: one(rng, &[ListBuild::Snapshot, ListBuild::Walking]),
         ..DiallerConfig::default()
     };
-    Setup {
+    let setup = Setup {
         seed,
         connector: one(rng, &["sim-id", "sim-offset", "sim-cursor", "sim-page", "sim-next", "sim-link"]),
         dialler,
@@ -354,8 +377,10 @@ fn setup(seed: u64, rng: &mut fastrand::Rng) -> Setup {
             (Release::From3_39, true) => "release = \"3.39\"",
             _ => "",
         },
-        // The audit is what finds a call that moves no field; its shortest round.
-        more: one(rng, &[WITH_WINBACK.as_str(), AUDIT]),
         ..Setup::default()
-    }
+    };
+    // The audit is what finds a call that moves no field; its shortest round.
+    let tables = one(rng, &[&TABLES[1], &TABLES[0]]);
+    let tells = usize::from(setup.connector != "sim-next");
+    Setup { more: &tables[tells], route_keys: if tells == 1 { &KEYS_TOLD } else { KEYS }, ..setup }
 }

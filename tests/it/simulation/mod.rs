@@ -6,6 +6,7 @@
 
 mod judge;
 mod life;
+mod told;
 mod truth;
 
 use judge::Seen;

@@ -1,0 +1,49 @@
+//! Whether the CRM learned of every call, once: judged by its own activities.
+
+use super::life::Life;
+use chrono::TimeDelta;
+use dialbridge::domain::ReasonCode;
+use dialbridge::ledger::{CallFilter, Untold};
+use serde_json::json;
+
+/// Every call of route `leads` is one activity with its last result; where the CRM has no key for it, one at the most.
+pub async fn every_call_is_told_once(life: &Life, wrong: &mut Vec<String>) {
+    let route =
+        life.world.settings.routes.values().find(|route| route.name.as_str() == "leads").expect("a route");
+    let Some(told) = &route.write_back else { return };
+    let ledger = life.world.ledger();
+    let open = ledger.results_untold(None, None, 10_000).await.expect("a list");
+    let in_doubt =
+        |row: &Untold| row.reason.as_ref().is_some_and(|reason| reason.code == ReasonCode::InDoubt);
+    let sure = !life.world.settings.crms.values().any(|crm| crm.connector.name == "sim-page");
+    // What came in this very hour may still be on its way.
+    let soon = life.world.now() + TimeDelta::hours(1);
+    for row in open.iter().filter(|row| row.due < soon - TimeDelta::hours(2)) {
+        // Without the batch read a result has no name, and so no word.
+        let waits_for_a_person = is(row, ReasonCode::InDoubt) && !sure || is(row, ReasonCode::UnmappedResult);
+        if !waits_for_a_person {
+            wrong.push(format!("not told: {}", json!(row)));
+        }
+    }
+    let activities = life.world.crm.activities();
+    let subjects: Vec<&str> =
+        activities.iter().filter_map(|activity| activity.fields.get("subject")?.as_str()).collect();
+    let filter = CallFilter { route: Some("leads".into()), ..CallFilter::default() };
+    for call in ledger.calls_list(filter, 100_000).await.expect("calls") {
+        let of_it = format!("call {}: ", call.call);
+        let found: Vec<&&str> = subjects.iter().filter(|subject| subject.starts_with(&of_it)).collect();
+        let waits = open.iter().any(|row| row.call == Some(call.call));
+        let word = call.result_code.and_then(|code| {
+            told.telling.word_for(call.campaign, code, call.result_key.as_deref(), call.result.as_deref())
+        });
+        let mapped = call.result_code.is_none() || word.is_some();
+        let expected = format!("{of_it}{}", word.unwrap_or_default());
+        match found.as_slice() {
+            [one] if **one == expected || waits || !mapped => {}
+            [] if waits || !mapped || call.test_call => {}
+            other => {
+                wrong.push(format!("call {}: {other:?}, expected {expected:?}, waits {waits}", call.call))
+            }
+        }
+    }
+}
