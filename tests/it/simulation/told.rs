@@ -13,8 +13,7 @@ pub async fn every_call_is_told_once(life: &Life, wrong: &mut Vec<String>) {
     let Some(told) = &route.write_back else { return };
     let ledger = life.world.ledger();
     let open = ledger.results_untold(None, None, 10_000).await.expect("a list");
-    let in_doubt =
-        |row: &Untold| row.reason.as_ref().is_some_and(|reason| reason.code == ReasonCode::InDoubt);
+    let is = |row: &Untold, code| row.reason.as_ref().is_some_and(|reason| reason.code == code);
     let sure = !life.world.settings.crms.values().any(|crm| crm.connector.name == "sim-page");
     // What came in this very hour may still be on its way.
     let soon = life.world.now() + TimeDelta::hours(1);
