@@ -18,8 +18,13 @@ impl Pass<'_> {
         let kind = kind_of(&row);
         let by = self.context.crm.contract().activities;
         if row.tries >= TRIES && self.context.ledger.write_back_others_succeed(row.id).await? {
-            let code =
-                if kind == TellKind::Create { ReasonCode::InDoubt } else { ReasonCode::NoUsableAnswer };
+            // Under a key it can be told again without a look; what only a look-up tells of cannot.
+            let code = match (kind, by) {
+                (TellKind::Create, Some(Safe::Find { .. } | Safe::No) | None) => ReasonCode::InDoubt,
+                (TellKind::Create, Some(Safe::Key)) | (TellKind::Change | TellKind::Fields, _) => {
+                    ReasonCode::NoUsableAnswer
+                }
+            };
             let problem = format!("{} requests in a row had no usable answer: look there", row.tries);
             let reason = Reason::new(code).with("times", row.tries).with("problem", problem);
             return self.settled(&row, TellEnd::Parked(reason), None, 0).await;

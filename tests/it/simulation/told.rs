@@ -14,12 +14,11 @@ pub async fn every_call_is_told_once(life: &Life, wrong: &mut Vec<String>) {
     let ledger = life.world.ledger();
     let open = ledger.results_untold(None, None, 10_000).await.expect("a list");
     let is = |row: &Untold, code| row.reason.as_ref().is_some_and(|reason| reason.code == code);
-    let sure = !life.world.settings.crms.values().any(|crm| crm.connector.name == "sim-page");
     // What came in this very hour may still be on its way.
     let soon = life.world.now() + TimeDelta::hours(1);
     for row in open.iter().filter(|row| row.due < soon - TimeDelta::hours(2)) {
-        // Without the batch read a result has no name, and so no word.
-        let waits_for_a_person = is(row, ReasonCode::InDoubt) && !sure || is(row, ReasonCode::UnmappedResult);
+        // Somebody has to look what became of it; and without the batch read a result has no name, and so no word.
+        let waits_for_a_person = is(row, ReasonCode::InDoubt) || is(row, ReasonCode::UnmappedResult);
         if !waits_for_a_person {
             wrong.push(format!("not told: {}", json!(row)));
         }
