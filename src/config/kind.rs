@@ -1,6 +1,7 @@
 //! What a key may hold, and the exact check of it.
 
 use super::{Setting, duration};
+use crate::domain::hold::{COOL_OFF_EXPECTED, CoolOff};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -43,6 +44,8 @@ pub enum Kind {
     NameOrNumber,
     /// A table of texts under names of the user's.
     Texts,
+    /// For how long people are left alone after a final result.
+    CoolOff,
 }
 
 /// Whether a key must stand somewhere.
@@ -165,6 +168,7 @@ impl Kind {
             }
             (Self::NameOrNumber, RawValue::Integer(number)) => *number > 0,
             (Self::Texts, RawValue::Texts(_)) => true,
+            (Self::CoolOff, RawValue::Text(text)) => text.parse::<CoolOff>().is_ok(),
             _ => false,
         }
     }
@@ -192,6 +196,7 @@ impl Kind {
             Self::OneOrTwo => "the path of a file in quotes, or a list of two such paths".into(),
             Self::NameOrNumber => "a name in quotes, or a number above 0".into(),
             Self::Texts => "a table of texts (Name = \"expression\")".into(),
+            Self::CoolOff => COOL_OFF_EXPECTED.into(),
         }
     }
 
@@ -200,7 +205,7 @@ impl Kind {
     /// Lists are not for the environment; `token_file` takes one path there.
     pub(super) fn parse_variable(self, text: &str) -> Option<RawValue> {
         let value = match self {
-            Self::Text | Self::Choice(_) | Self::Duration(..) | Self::OneOrTwo => {
+            Self::Text | Self::Choice(_) | Self::Duration(..) | Self::OneOrTwo | Self::CoolOff => {
                 RawValue::Text(text.to_owned())
             }
             Self::Integer(..) => RawValue::Integer(text.parse().ok()?),

@@ -22,8 +22,14 @@ pub fn decide(input: &DecisionInput<'_>) -> Decision {
             out_of_reach(input, Verdict::Skipped(reason.clone()), reason)
         }
         CrmSide::Uncallable(reason) => out_of_reach(input, Verdict::Parked(reason.clone()), reason),
-        CrmSide::Unusable(reason) => parked_as_it_is(input, reason),
-        CrmSide::Eligible(desired) => callable(input, desired),
+        CrmSide::Unusable(reason) => match input.held_out {
+            Some(held) => out_of_reach(input, Verdict::Parked(reason.clone()), held),
+            None => parked_as_it_is(input, reason),
+        },
+        CrmSide::Eligible(desired) => match input.held_out {
+            Some(held) => out_of_reach(input, Verdict::Skipped(held.clone()), held),
+            None => callable(input, desired),
+        },
     }
 }
 
@@ -292,6 +298,7 @@ mod tests {
             dialler: &DiallerSide::Found(Box::new(contact)),
             blocks: &[],
             last_result: LastResult::None,
+            held_out: None,
             policy: Policy { adopt_conflict: AdoptConflict::CrmOwned, vanished: Vanished::Mark },
         });
         let (_, base) = decision.adopted.expect("adopted");

@@ -113,17 +113,27 @@ fn block() -> Block {
 pub(super) fn every_combination(judge: impl Fn(&DecisionInput<'_>) -> bool) -> usize {
     let (links, crm_sides, dialler_sides) = (links(), crm_sides(), dialler_sides());
     let (free, blocked) = ([], [block()]);
+    let held = ReasonCode::HeldOut.into();
     let mut judged = 0;
     for link in &links {
         for crm in &crm_sides {
             for dialler in &dialler_sides {
-                for blocks in [&free[..], &blocked[..]] {
+                for (blocks, held_out) in [(&free[..], None), (&blocked[..], None), (&free[..], Some(&held))]
+                {
                     for last_result in [LastResult::None, LastResult::Open, LastResult::Final] {
                         for adopt_conflict in [AdoptConflict::CrmOwned, AdoptConflict::KeepDialler] {
                             for vanished in [Vanished::Mark, Vanished::Import] {
                                 let policy = Policy { adopt_conflict, vanished };
                                 let link = link.as_ref();
-                                let input = DecisionInput { link, crm, dialler, blocks, last_result, policy };
+                                let input = DecisionInput {
+                                    link,
+                                    crm,
+                                    dialler,
+                                    blocks,
+                                    last_result,
+                                    held_out,
+                                    policy,
+                                };
                                 judged += usize::from(judge(&input));
                             }
                         }
