@@ -17,6 +17,7 @@ pub mod token;
 pub mod trial;
 
 mod activities;
+mod closing;
 mod harvesting;
 mod identity;
 mod logging;

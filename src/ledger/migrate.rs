@@ -34,6 +34,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0031_write_back.sql"),
     include_str!("../../migrations/0032_opt_outs.sql"),
     include_str!("../../migrations/0033_held_out.sql"),
+    include_str!("../../migrations/0034_closings_notes.sql"),
 ];
 
 /// The schema this program knows.
