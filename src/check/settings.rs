@@ -107,6 +107,15 @@ pub struct CrmSettings {
     pub request_timeout: Duration,
 }
 
+/// How the CRM is told who made a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AgentsTold {
+    /// By number.
+    ByNumber,
+    /// By name.
+    ByName,
+}
+
 /// How a route's calls go back into the CRM.
 #[derive(Debug, Clone)]
 pub struct WriteBackSettings {
@@ -116,6 +125,8 @@ pub struct WriteBackSettings {
     pub max_per_run: u32,
     /// What they become.
     pub telling: Arc<Telling>,
+    /// How agents are told.
+    pub agents: AgentsTold,
 }
 
 /// `[route.NAME]`.

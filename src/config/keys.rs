@@ -205,6 +205,8 @@ sections! {
         max_changed_per_run: u32, Default, Kind::Integer(0, 10_000_000);
         /// Changed contacts a day; the rest waits for the next one.
         max_changed_per_day: u32, Optional, Kind::Integer(1, 10_000_000);
+        /// Whether agents are told by their names.
+        agents: bool, Default, Kind::Bool;
         /// More waiting calls than that are not told to the CRM without approval.
         max_write_back_per_run: u32, Default, Kind::Integer(0, 10_000_000);
         /// The CRM's word for a result: by export key, by name, or as CAMPAIGN/CODE.

@@ -19,6 +19,7 @@ mod blocks;
 mod budget;
 mod by_hand;
 mod by_hand_update;
+mod call_notes;
 mod calls;
 mod check;
 mod clearing;

@@ -4,10 +4,12 @@
 //! is told, one request at a time for each record, activities before fields. Values are worked out at the moment of
 //! sending, from all that the ledger knows by then (semantics 3).
 
+mod agents;
 mod ends;
 mod settle;
 mod tell;
 
+pub use agents::Agents;
 pub use ends::{Fate, TellKind, fate_of};
 
 use super::JobError;
@@ -44,6 +46,8 @@ pub struct WriteBackContext {
     pub route: RouteName,
     /// How its calls are told.
     pub telling: Arc<Telling>,
+    /// The agents' names, where the route tells them.
+    pub agents: Option<Arc<Agents>>,
     /// Names this ledger in the keys of activities.
     pub instance: Arc<str>,
     /// The limits.
