@@ -13,6 +13,7 @@ mod house;
 mod identity;
 mod journal;
 mod judge;
+mod judge_told;
 mod kill_commits;
 mod kill_points;
 mod kill_random;
