@@ -289,7 +289,9 @@ fn harvest_settings(settings: &Settings, numbers_revision: String, missing: Miss
         Missing::Doubted => Brake::default(),
         Missing::Believed => Brake::Off,
     };
-    let mut harvest = HarvestSettings { numbers_revision, brake, ..HarvestSettings::default() };
+    let two_way = settings.routes.values().filter(|route| !route.two_way.is_empty());
+    let two_way = two_way.map(|route| (route.id.clone(), route.two_way.clone())).collect();
+    let mut harvest = HarvestSettings { numbers_revision, brake, two_way, ..HarvestSettings::default() };
     let span = |duration| chrono::TimeDelta::from_std(duration).unwrap_or(chrono::TimeDelta::MAX);
     if let Some(audit) = &mut harvest.rules.audit {
         audit.active = span(settings.harvest.audit_active);

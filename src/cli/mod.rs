@@ -5,6 +5,7 @@ mod block_file;
 mod blocks;
 mod check;
 mod concerns;
+mod conflicts;
 mod contacts;
 mod harvest_concerns;
 mod ledger;
@@ -85,6 +86,7 @@ async fn run(cli: Cli) -> End {
         Verb::Thaw { reason } => routes::thaw(&config, reason).await,
         Verb::Takeover { yes, json } => takeover::run(&config, yes, Output::new(json.json)).await,
         Verb::Results(args) => results::run(&config, args).await,
+        Verb::Conflicts(verb) => conflicts::run(&config, verb).await,
         Verb::Ledger(verb) => ledger::run(&config, verb).await,
         Verb::Block(verb) => blocks::run(&config, verb).await,
         Verb::Contacts(verb) => contacts::run(&config, verb).await,

@@ -4,6 +4,7 @@ use super::concerns::{
     Concern, Facts, OVERWRITTEN_DAYS, THAW, Weight, companion, concerns, day_full, frozen, frozen_in_words,
     in_order, ledger_look, overwritten, wave,
 };
+use super::conflicts;
 use super::harvest_concerns::{of_account, of_list, of_reads};
 use super::left_out::sentence;
 use super::output::Output;
@@ -16,8 +17,8 @@ use crate::control::{self, Command, End, Line};
 use crate::domain::{RouteName, Timestamp};
 use crate::env::Env;
 use crate::ledger::{
-    DayFull, FailingJob, FreezeRow, HarvestShown, LastLook, Ledger, LeftOut, Look, OpenCount, ParkedCount,
-    RouteRow, Unlinked, UntoldCount, WaveRow,
+    ConflictCount, DayFull, FailingJob, FreezeRow, HarvestShown, LastLook, Ledger, LeftOut, Look, OpenCount,
+    ParkedCount, RouteRow, Unlinked, UntoldCount, WaveRow,
 };
 use chrono::TimeDelta;
 use serde::Serialize;
@@ -45,6 +46,8 @@ struct View {
     harvest: HarvestShown,
     /// What the CRM cannot be told before somebody does something.
     untold: Vec<UntoldCount>,
+    /// Fields that wait for a person to say which side's value stands.
+    conflicts: Vec<ConflictCount>,
     ledger_look: Option<LastLook>,
     runners: Vec<Value>,
 }
@@ -111,6 +114,8 @@ async fn look(settings: &Settings, ledger: &Ledger, now: Timestamp) -> anyhow::R
     concerns.extend(of_reads(&harvest));
     let untold = ledger.results_stuck().await?;
     concerns.extend(untold.iter().map(results_concern::untold));
+    let conflicts = ledger.conflicts_count().await?;
+    concerns.extend(conflicts.iter().map(conflicts::waiting));
     let looked = ledger.look_last().await?;
     concerns.extend(looked.as_ref().and_then(ledger_look));
     let mut concerns = in_order(concerns);
@@ -135,6 +140,7 @@ async fn look(settings: &Settings, ledger: &Ledger, now: Timestamp) -> anyhow::R
         lists,
         harvest,
         untold,
+        conflicts,
         ledger_look: looked,
         runners,
     })

@@ -207,6 +207,10 @@ sections! {
         activity: BTreeMap<String, Setting<String>>, Optional, Kind::Texts;
         /// Field of the record in the CRM = expression over its calls.
         result_fields: BTreeMap<String, Setting<String>>, Optional, Kind::Texts;
+        /// Whether a contact is read right before its fields are changed.
+        read_before_update: bool, Default, Kind::Bool;
+        /// Two-way field = whose value stands where both sides changed it.
+        two_way: BTreeMap<String, Setting<String>>, Optional, Kind::Texts;
         /// Dialler field = expression over the record.
         fields: BTreeMap<String, Setting<String>>, Required, Kind::Texts;
     }

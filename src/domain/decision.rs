@@ -2,7 +2,7 @@
 
 use super::operation::named_enum;
 use super::policy::{AdoptConflict, Vanished};
-use super::{Base, Block, CampaignId, Contact, ContactId, Desired, OperationKind, Reason};
+use super::{Base, Block, CampaignId, Contact, ContactId, Desired, Edits, OperationKind, Reason};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -56,6 +56,8 @@ pub struct LinkView {
     pub vanished: bool,
     /// Its lane.
     pub lane: Lane,
+    /// What the dialler's side changed in two-way fields.
+    pub edits: Edits,
 }
 
 /// What the CRM says about the record, conditions and mapping applied.
@@ -170,6 +172,8 @@ pub struct Decision {
     pub desired: Option<Desired>,
     /// The base of an adopted contact.
     pub adopted: Option<(ContactId, Base)>,
+    /// What both sides came to agree on by themselves: they were changed alike.
+    pub agreed: Base,
     /// Ask the dialler for the key: whoever bears it must not be called. (An import is never sent unasked.)
     pub meet: bool,
     /// Further contacts to be locked: they bear our UserData, and the record must not be called.

@@ -17,6 +17,7 @@ pub mod reason;
 pub mod record;
 pub mod result_words;
 pub mod suggest;
+pub mod two_way;
 pub mod write_back;
 
 pub use block::{Block, BlockSubject, RecordKey};
@@ -39,6 +40,7 @@ pub use problem::{Place, Problem};
 pub use reason::{Reason, ReasonCode};
 pub use record::{BadRecord, Record};
 pub use suggest::suggest;
+pub use two_way::{ConflictRule, ConflictWord, Edit, Edits, Take, TwoWay};
 pub use write_back::{CallFacts, CallResult, HistoryFacts, Shapes, Told, WriteBackId};
 
 /// An instant in UTC. The ledger stores microseconds.

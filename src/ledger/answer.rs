@@ -7,7 +7,9 @@ use super::hand_acts::delete_over;
 use super::holder::take_contact;
 use super::sql::{self, get_json, get_named, json, time};
 use super::trail::{self, BeforeFrom, FieldTrail};
-use super::{Ledger, LedgerError, answer_notes, by_hand_update, due, gate, hints, lane, lease, sent_numbers};
+use super::{
+    Ledger, LedgerError, answer_notes, by_hand_update, due, edits, gate, hints, lane, lease, sent_numbers,
+};
 use crate::domain::{
     Base, ContactId, FieldName, Intent, LinkId, OperationId, OperationKind, Reason, ReasonCode, Seq,
     Timestamp, Wish,
@@ -272,8 +274,12 @@ fn lock_held(tx: &Transaction<'_>, row: &Row, reason: &Reason, now: Timestamp) -
 pub(super) fn store_base(tx: &Transaction<'_>, link: LinkId, change: &BaseChange) -> rusqlite::Result<()> {
     let base = match change {
         BaseChange::Keep => return Ok(()),
-        BaseChange::Replace(base) => base.clone(),
+        BaseChange::Replace(base) => {
+            edits::agreed(tx, link, FieldName::all())?;
+            base.clone()
+        }
         BaseChange::Merge(pairs) => {
+            edits::agreed(tx, link, pairs.keys().copied())?;
             let mut base: Base = tx
                 .prepare_cached("SELECT base FROM links WHERE id = ?1")?
                 .query_row([link.0], |row| get_json(row, "base"))?;

@@ -2,7 +2,7 @@
 //! nobody else can have moved the link.
 
 use super::sql::{get_json, get_named, get_reason, get_time, get_time_opt, time};
-use super::{Ledger, LedgerError, gate};
+use super::{Ledger, LedgerError, edits, gate};
 use crate::domain::{
     Block, BlockSubject, ContactId, Lane, LastResult, LinkId, LinkView, LockState, RecordId, RecordKey,
     RouteName, Wish,
@@ -25,6 +25,7 @@ pub(super) fn link_of_record(
 /// A link as a decision sees it.
 pub(super) fn link_view(connection: &Connection, link: LinkId) -> rusqlite::Result<LinkView> {
     let lane = lane(connection, link)?;
+    let edits = edits::of_link(connection, link)?;
     connection
         .prepare_cached(
             "SELECT contact_id, base, desired, wish, lock_state, vanished_at IS NOT NULL AS vanished
@@ -39,6 +40,7 @@ pub(super) fn link_view(connection: &Connection, link: LinkId) -> rusqlite::Resu
                 lock: get_named(row, "lock_state", LockState::parse)?,
                 vanished: row.get("vanished")?,
                 lane,
+                edits,
             })
         })
 }

@@ -1,8 +1,9 @@
 //! How a write-back ended: its row, its attempt and the trail, in one transaction.
 
+use super::edits_end::{self, CarriedEdit};
 use super::sql::{code, get_json, time};
 use super::{Ledger, LedgerError};
-use crate::domain::{Reason, ReasonCode, RouteName, RunId, Timestamp, WriteBackId};
+use crate::domain::{LinkId, Reason, ReasonCode, RouteName, RunId, Timestamp, WriteBackId};
 use rusqlite::{OptionalExtension as _, Transaction};
 use serde_json::{Map, Value};
 
@@ -13,6 +14,8 @@ pub enum TellEnd {
     Done {
         /// The activity's id there, where it is one and the CRM named it.
         activity: Option<String>,
+        /// What of it the dialler's side had changed.
+        carried: Vec<CarriedEdit>,
     },
     /// It knows already: the values are those last told.
     Unchanged,
@@ -227,14 +230,15 @@ fn store(
     let settled = |state: &'static str| if newer { "waiting" } else { state };
     let at = time(now);
     match end {
-        TellEnd::Done { activity } => {
+        TellEnd::Done { activity, carried } => {
             tx.prepare_cached(
                 "UPDATE write_backs SET state = ?2, written = sent, digest = sending, sending_values = NULL, activity = coalesce(?3, activity),
                         code = NULL, params = '{}', tries = 0, due_at = ?4, changed_at = ?4
                  WHERE id = ?1",
             )?
             .execute((row.0, settled("done"), activity, &at))?;
-            trail(tx, row, run, standing, &at)
+            edits_end::carried(tx, LinkId(standing.link), carried, now)?;
+            trail(tx, row, run, standing, carried, &at)
         }
         TellEnd::Unchanged => {
             tx.prepare_cached(
@@ -289,15 +293,33 @@ fn to(
     Ok(())
 }
 
-/// What was there before is what we last told, where that is known; nobody reads the CRM for it.
+/// What was there before is what we last told, where that is known: nobody reads the CRM for it, unless the field was
+/// merged with it.
 fn trail(
     tx: &Transaction<'_>,
     row: WriteBackId,
     run: RunId,
     standing: &Standing,
+    carried: &[CarriedEdit],
     now: &str,
 ) -> rusqlite::Result<()> {
     for (field, value) in &standing.values {
+        if let Some(edit) = carried.iter().find(|edit| edit.name == *field) {
+            tx.prepare_cached(
+                "INSERT INTO changes (at, link_id, write_back_id, side, field, before, before_from, after, cause)
+                 VALUES (?1, ?2, ?3, 'crm', ?4, ?5, 'answer', ?6, ?7)",
+            )?
+            .execute((
+                now,
+                standing.link,
+                row.0,
+                field,
+                edit.before.to_string(),
+                value.to_string(),
+                format!("run:{run}"),
+            ))?;
+            continue;
+        }
         tx.prepare_cached(
             "INSERT INTO changes (at, link_id, write_back_id, side, field, before, before_from, after, cause)
              SELECT ?1, ?2, ?3, 'crm', ?4, last.after, CASE WHEN last.after IS NULL THEN 'none' ELSE 'base' END, ?5, ?6

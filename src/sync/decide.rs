@@ -5,6 +5,7 @@
 
 use super::adopt::{agree, found_base};
 use super::diff::{changed_fields, import_only_changes};
+use super::merge::{alike_pairs, merged_changes};
 use crate::domain::policy::Vanished;
 use crate::domain::{
     Block, Contact, ContactId, CrmSide, Decision, DecisionInput, Desired, DiallerSide, FieldName, Intent,
@@ -172,7 +173,7 @@ fn keep_in_step(input: &DecisionInput<'_>, link: &LinkView, desired: &Desired) -
         .filter(|_| link.contact.is_some())
         .map(|field| Reason::new(ReasonCode::ImportOnlyField).with("field", field))
         .collect();
-    let changes = changed_fields(desired, base);
+    let changes = merged_changes(desired, base, &link.edits);
     // What is in flight may end otherwise than the base says, and what waits behind it gives way to this very
     // decision, also where the wish is the same: one more operation, which sends nothing if nothing differs.
     let unsure = link.lane == Lane::Busy;
@@ -189,8 +190,9 @@ fn keep_in_step(input: &DecisionInput<'_>, link: &LinkView, desired: &Desired) -
         (None, true) => Verdict::Unchanged,
         (None, false) => Verdict::Queued,
     };
+    let alike = alike_pairs(desired, base, &link.edits);
     let adopted = link.contact.zip(agreed);
-    Decision { wish: opening.wish, notes, adopted, ..wishing(verdict, desired, intents) }
+    Decision { wish: opening.wish, notes, adopted, agreed: alike, ..wishing(verdict, desired, intents) }
 }
 
 /// What letting a contact be called again takes.
@@ -256,6 +258,7 @@ fn stating(verdict: Verdict, wish: Wish) -> Decision {
         intents: Vec::new(),
         desired: None,
         adopted: None,
+        agreed: crate::domain::Base::new(),
         meet: false,
         lock_others: Vec::new(),
         notes: Vec::new(),

@@ -5,8 +5,8 @@ mod combinations;
 use super::{changed_fields, decide};
 use crate::domain::policy::Vanished;
 use crate::domain::{
-    Base, ContactId, CrmSide, Decision, DecisionInput, Desired, DesiredValue, DiallerSide, FieldName, Intent,
-    Lane, LastResult, LinkView, LockState, OperationKind, ReasonCode, Taken, Verdict, Wish,
+    Base, ContactId, CrmSide, Decision, DecisionInput, Desired, DesiredValue, DiallerSide, Edits, FieldName,
+    Intent, Lane, LastResult, LinkView, LockState, OperationKind, ReasonCode, Taken, Verdict, Wish,
 };
 use combinations::{every_combination, record};
 use serde_json::Value;
@@ -221,6 +221,7 @@ fn stored(link: Option<&LinkView>, decision: &Decision) -> Option<LinkView> {
             lock: LockState::Open,
             vanished: false,
             lane: Lane::Idle,
+            edits: Edits::new(),
         },
     };
     view.wish = decision.wish;

@@ -1,12 +1,14 @@
 //! The command line, as clap reads it.
 
 mod blocks;
+mod conflicts;
 mod contacts;
 pub mod help;
 mod ledger;
 mod results;
 
 pub use blocks::{BlockListArgs, BlockVerb, WhomArgs};
+pub use conflicts::{ConflictsVerb, SideName};
 pub use contacts::{ActArgs, ContactsVerb, WhichArgs};
 pub use ledger::{LedgerVerb, ListArgs, ParkedArgs};
 pub use results::{Day, ResultsArgs, ResultsVerb};
@@ -69,6 +71,9 @@ pub enum Verb {
     },
     /// What the CRM was told of calls, day by day, and what it was not.
     Results(ResultsArgs),
+    /// Fields that both sides changed.
+    #[command(subcommand)]
+    Conflicts(ConflictsVerb),
     /// What the ledger holds.
     #[command(subcommand)]
     Ledger(LedgerVerb),

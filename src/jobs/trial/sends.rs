@@ -51,7 +51,8 @@ fn differing(
     let empty = Base::new();
     let base =
         decision.adopted.as_ref().map(|(_, base)| base).or(link.map(|link| &link.base)).unwrap_or(&empty);
-    sync::changed_fields(desired, base)
+    let edits = link.map(|link| link.edits.clone()).unwrap_or_default();
+    sync::merged_changes(desired, base, &edits)
         .into_iter()
         .filter_map(|change| {
             let before = base.get(&change.field).map(|pair| pair.dialler.clone());

@@ -3,7 +3,8 @@
 use crate::domain::policy::{AdoptConflict, Vanished};
 use crate::domain::{
     Base, Block, BlockSubject, Contact, ContactId, CrmSide, DecisionInput, Desired, DesiredValue,
-    DiallerSide, FieldName, Lane, LastResult, LinkView, LockState, Pair, Policy, ReasonCode, Timestamp, Wish,
+    DiallerSide, Edits, FieldName, Lane, LastResult, LinkView, LockState, Pair, Policy, ReasonCode,
+    Timestamp, Wish,
 };
 use crate::sync::found_base;
 use serde_json::{Value, json};
@@ -58,6 +59,7 @@ fn links() -> Vec<Option<LinkView>> {
                                 lock: *lock,
                                 vanished,
                                 lane,
+                                edits: Edits::new(),
                             }));
                         }
                     }

@@ -30,5 +30,6 @@ mod status;
 mod surroundings;
 mod sync;
 mod trial;
+mod two_way;
 mod verbs;
 mod work;
