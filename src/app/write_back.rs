@@ -94,7 +94,7 @@ pub(super) async fn begin(ledger: &Ledger, settings: &Settings, env: &Env) -> Re
 /// # Errors
 /// The ledger cannot be written.
 pub(super) async fn register(ledger: &Ledger, route: &RouteSettings) -> Result<(), LedgerError> {
-    ledger.two_way_set(route.id.clone(), route.two_way.clone()).await?;
+    ledger.owners_set(route.id.clone(), route.two_way.clone(), route.kept.clone()).await?;
     let Some(settings) = &route.write_back else { return Ok(()) };
     let shapes = match (settings.telling.has_activity(), settings.telling.has_fields()) {
         (true, true) => Shapes::Both,

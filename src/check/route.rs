@@ -60,6 +60,7 @@ pub(super) fn route(
     let spec = spec(name, id.as_deref().unwrap_or(name), raw, about, dialler_zone, country.clone());
     let mapping = mapping(&spec, notes);
     let two_way = two_way::two_way(name, raw, mapping.as_ref(), notes);
+    let kept = two_way::kept(name, raw, mapping.as_ref(), notes);
     let write_back = telling::telling(name, raw, zone, about.validators, notes);
     Some(RouteSettings {
         name: RouteName::from(name),
@@ -88,6 +89,7 @@ pub(super) fn route(
         max_new_per_run: *raw.max_new_per_run,
         max_new_per_day: *raw.max_new_per_day,
         write_back: write_back?,
+        kept: kept?,
         two_way: two_way?,
         read_before_update: if *raw.read_before_update { ReadBefore::Update } else { ReadBefore::Never },
         max_changed_per_run: *raw.max_changed_per_run,

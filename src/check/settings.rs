@@ -6,7 +6,7 @@ use crate::dialler::jtel::{Paths, Release};
 use crate::domain::identity::Watch;
 use crate::domain::policy::{AdoptConflict, Beside, Foreign, ReadBefore, Unblock, Vanished};
 use crate::domain::result_words::ResultWords;
-use crate::domain::{RouteName, TwoWay};
+use crate::domain::{Kept, RouteName, TwoWay};
 use crate::mapping::{Mapping, PhoneFormat, Telling};
 use crate::remote::http::HttpOptions;
 use chrono::NaiveTime;
@@ -162,6 +162,8 @@ pub struct RouteSettings {
     pub max_new_per_day: u32,
     /// How its calls go back into the CRM; `None`: not at all.
     pub write_back: Option<WriteBackSettings>,
+    /// The mapped fields that are the dialler's after the import.
+    pub kept: Kept,
     /// The fields that both sides may change, each with what decides a conflict.
     pub two_way: TwoWay,
     /// Whether a contact is read right before an update, for what agents changed since the last sweep.

@@ -1,9 +1,10 @@
-//! The fields of a route that both sides may change, as far as its config can be judged alone.
+//! Whose the fields of a route are, and which both sides may change, as far as its config can be judged alone.
 
 use super::notes::Notes;
-use crate::config::RawRoute;
-use crate::domain::{ConflictRule, FieldKind, FieldName, Problem, Taken, TwoWay, suggest};
+use crate::config::{RawRoute, Setting};
+use crate::domain::{ConflictRule, FieldKind, FieldName, Kept, Owner, Problem, Taken, TwoWay, suggest};
 use crate::mapping::Mapping;
+use std::collections::BTreeMap;
 
 /// Checks what a route says; every mistake in it is noted.
 pub(super) fn two_way(
@@ -32,6 +33,46 @@ pub(super) fn two_way(
         notes.problem(problem.remedy("What agents change goes into the CRM with the write-back."));
     }
     fields
+}
+
+/// The mapped fields that are the dialler's after the import; every mistake in what a route says of owners is noted.
+pub(super) fn kept(
+    name: &str,
+    raw: &RawRoute,
+    mapping: Option<&Mapping>,
+    notes: &mut Notes<'_>,
+) -> Option<Kept> {
+    let said = |table: &Option<Setting<BTreeMap<String, Setting<String>>>>, field: FieldName| {
+        table.as_ref().and_then(|table| table.value.get(field.as_str())).map(|setting| setting.value.clone())
+    };
+    let mut right = true;
+    for (field, owner) in raw.owners.iter().flat_map(|table| &table.value) {
+        let key = format!("route.{name}.owners.{field}");
+        let mapped = mapping.is_none_or(|mapping| mapping.fields().any(|mapped| mapped.as_str() == field));
+        let problem = if !mapped {
+            Problem::new(&key, format!("{field} is not mapped"), "a field that [route.NAME.fields] maps")
+        } else if FieldName::parse(field).is_some_and(|field| said(&raw.two_way, field).is_some()) {
+            Problem::new(
+                &key,
+                format!("{field} is a two-way field too"),
+                "one of the two: a two-way field is both sides'",
+            )
+        } else if Owner::parse(&owner.value).is_none() {
+            let expected =
+                "whose it is once its contact is there: \"crm\" (its changes are sent) or \"dialler\"";
+            Problem::new(&key, format!("{:?}", owner.value), expected)
+        } else {
+            continue;
+        };
+        right = false;
+        notes.problem(problem);
+    }
+    let owner = |field: FieldName| match said(&raw.owners, field) {
+        Some(text) => Owner::parse(&text),
+        None => Some(Owner::usual(field)),
+    };
+    let fields = mapping?.fields().filter(|field| said(&raw.two_way, *field).is_none());
+    right.then(|| fields.filter(|field| owner(*field) == Some(Owner::Dialler)).collect())
 }
 
 fn judge_field(key: &str, name: &str, mapping: Option<&Mapping>, notes: &mut Notes<'_>) -> Option<FieldName> {

@@ -209,6 +209,8 @@ sections! {
         result_fields: BTreeMap<String, Setting<String>>, Optional, Kind::Texts;
         /// Whether a contact is read right before its fields are changed.
         read_before_update: bool, Default, Kind::Bool;
+        /// Mapped field = whose it is once its contact is there.
+        owners: BTreeMap<String, Setting<String>>, Optional, Kind::Texts;
         /// Two-way field = whose value stands where both sides changed it.
         two_way: BTreeMap<String, Setting<String>>, Optional, Kind::Texts;
         /// Dialler field = expression over the record.

@@ -2,7 +2,7 @@
 
 use super::operation::named_enum;
 use super::policy::{AdoptConflict, Vanished};
-use super::{Base, Block, CampaignId, Contact, ContactId, Desired, Edits, OperationKind, Reason};
+use super::{Base, Block, CampaignId, Contact, ContactId, Desired, Edits, Kept, OperationKind, Reason};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -58,6 +58,8 @@ pub struct LinkView {
     pub lane: Lane,
     /// What the dialler's side changed in two-way fields.
     pub edits: Edits,
+    /// The mapped fields that are the dialler's after the import.
+    pub kept: Kept,
 }
 
 /// What the CRM says about the record, conditions and mapping applied.

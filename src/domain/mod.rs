@@ -40,7 +40,7 @@ pub use problem::{Place, Problem};
 pub use reason::{Reason, ReasonCode};
 pub use record::{BadRecord, Record};
 pub use suggest::suggest;
-pub use two_way::{ConflictRule, ConflictWord, Edit, Edits, Take, TwoWay};
+pub use two_way::{ConflictRule, ConflictWord, Edit, Edits, Kept, Owner, Take, TwoWay};
 pub use write_back::{CallFacts, CallResult, HistoryFacts, Shapes, Told, WriteBackId};
 
 /// An instant in UTC. The ledger stores microseconds.

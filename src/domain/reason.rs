@@ -88,6 +88,8 @@ reason_codes! {
     RepeatedFailure = "repeated_failure", "failed {times} times with status {status} while others succeeded";
     /// A changed field that only an import takes.
     ImportOnlyField = "import_only_field", "{field} changed, but the dialler takes it at import only";
+    /// A changed field that is the dialler's.
+    AgentsField = "agents_field", "{field} changed in the CRM; it is the dialler's after the import, which keeps what it has ([route.NAME.owners])";
     /// A field that the dialler does not clear.
     CannotClear = "cannot_clear", "{field} was emptied, but the dialler keeps its value";
     /// Neither null nor empty text empties the field, and the wish is given up.

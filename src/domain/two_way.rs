@@ -4,7 +4,7 @@ use super::FieldName;
 use super::operation::named_enum;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 named_enum! {
@@ -30,6 +30,26 @@ named_enum! {
         Dialler = "dialler",
     }
 }
+
+named_enum! {
+    /// Whose a mapped field is once its contact is there.
+    Owner {
+        /// The CRM's: its changes are sent.
+        Crm = "crm",
+        /// The dialler's: it is sent at the first import and never again.
+        Dialler = "dialler",
+    }
+}
+
+impl Owner {
+    /// Whose a field is where nobody says otherwise: the free text that agents write is theirs (users 29).
+    pub fn usual(field: FieldName) -> Self {
+        if field.as_str() == "Comment" { Self::Dialler } else { Self::Crm }
+    }
+}
+
+/// The mapped fields of a route that are the dialler's after the import.
+pub type Kept = BTreeSet<FieldName>;
 
 /// The two-way fields of a route, each with what decides a conflict.
 pub type TwoWay = BTreeMap<FieldName, ConflictRule>;

@@ -4,8 +4,8 @@ use super::contacts::WRITTEN_SINCE;
 use super::sql::{get_json, get_named, json, time};
 use super::{Ledger, LedgerError, write_back};
 use crate::domain::{
-    Base, ConflictRule, ConflictWord, ContactId, Desired, Edit, Edits, FieldName, LinkId, RouteName, Seq,
-    Take, Timestamp, TwoWay,
+    Base, ConflictRule, ConflictWord, ContactId, Desired, Edit, Edits, FieldName, Kept, LinkId, RouteName,
+    Seq, Take, Timestamp, TwoWay,
 };
 use rusqlite::{Connection, OptionalExtension as _, Transaction, named_params};
 use serde_json::Value;
@@ -119,18 +119,21 @@ impl Ledger {
         .await
     }
 
-    /// The two-way fields of a route, by its config. What was seen of a field that is none any more is forgotten.
+    /// Whose the fields of a route are, by its config. What was seen of a field that is no two-way one any more is
+    /// forgotten.
     ///
     /// # Errors
     /// The ledger cannot be written.
-    pub async fn two_way_set(&self, route: RouteName, fields: TwoWay) -> Result<(), LedgerError> {
+    pub async fn owners_set(&self, route: RouteName, fields: TwoWay, kept: Kept) -> Result<(), LedgerError> {
         let names = Value::from_iter(fields.keys().map(|field| field.as_str())).to_string();
-        self.write("two_way_set", move |tx| {
+        self.write("owners_set", move |tx| {
             tx.prepare_cached(
                 "DELETE FROM edits WHERE link_id IN (SELECT id FROM links WHERE route = ?1)
                     AND field NOT IN (SELECT value FROM json_each(?2))",
             )?
             .execute((&route.0, &names))?;
+            tx.prepare_cached("UPDATE routes SET kept = ?2 WHERE route = ?1 AND kept <> ?2")?
+                .execute((&route.0, json(&kept)?))?;
             Ok(())
         })
         .await

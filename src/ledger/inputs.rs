@@ -28,7 +28,8 @@ pub(super) fn link_view(connection: &Connection, link: LinkId) -> rusqlite::Resu
     let edits = edits::of_link(connection, link)?;
     connection
         .prepare_cached(
-            "SELECT contact_id, base, desired, wish, lock_state, vanished_at IS NOT NULL AS vanished
+            "SELECT contact_id, base, desired, wish, lock_state, vanished_at IS NOT NULL AS vanished,
+                    coalesce((SELECT r.kept FROM routes r WHERE r.route = links.route), '[]') AS kept
              FROM links WHERE id = ?1",
         )?
         .query_row([link.0], |row| {
@@ -41,6 +42,7 @@ pub(super) fn link_view(connection: &Connection, link: LinkId) -> rusqlite::Resu
                 vanished: row.get("vanished")?,
                 lane,
                 edits,
+                kept: get_json(row, "kept")?,
             })
         })
 }

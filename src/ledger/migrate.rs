@@ -34,6 +34,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0031_write_back.sql"),
     include_str!("../../migrations/0032_opt_outs.sql"),
     include_str!("../../migrations/0035_two_way.sql"),
+    include_str!("../../migrations/0036_owners.sql"),
 ];
 
 /// The schema this program knows.

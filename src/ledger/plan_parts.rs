@@ -66,7 +66,8 @@ fn fields(
 ) -> rusqlite::Result<Vec<PlanFieldCount>> {
     let mut statement = connection.prepare_cached(
         "SELECT o.kind, o.given, l.contact_id, l.base, l.desired, l.wish, l.lock_state, l.vanished_at IS NOT NULL
-                AS vanished, (SELECT e.link_id FROM edits e WHERE e.link_id = l.id LIMIT 1) AS edited
+                AS vanished, (SELECT e.link_id FROM edits e WHERE e.link_id = l.id LIMIT 1) AS edited,
+                (SELECT r.kept FROM routes r WHERE r.route = l.route) AS kept
          FROM operations o JOIN links l ON l.id = o.link_id
          WHERE l.route = :route AND o.state = 'waiting' AND o.kind IN ('import', 'update')
            AND (:wave IS NULL OR o.wave_id = :wave)",
@@ -106,6 +107,7 @@ fn waiting_link(connection: &Connection, row: &rusqlite::Row<'_>) -> rusqlite::R
             Some(link) => edits::of_link(connection, LinkId(link))?,
             None => Edits::new(),
         },
+        kept: get_json(row, "kept")?,
     })
 }
 

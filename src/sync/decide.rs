@@ -5,7 +5,7 @@
 
 use super::adopt::{agree, found_base};
 use super::diff::{changed_fields, import_only_changes};
-use super::merge::{alike_pairs, merged_changes};
+use super::merge::{alike_pairs, kept_changes, merged_changes};
 use crate::domain::policy::Vanished;
 use crate::domain::{
     Block, Contact, ContactId, CrmSide, Decision, DecisionInput, Desired, DiallerSide, FieldName, Intent,
@@ -173,7 +173,13 @@ fn keep_in_step(input: &DecisionInput<'_>, link: &LinkView, desired: &Desired) -
         .filter(|_| link.contact.is_some())
         .map(|field| Reason::new(ReasonCode::ImportOnlyField).with("field", field))
         .collect();
-    let changes = merged_changes(desired, base, &link.edits);
+    notes.extend(
+        kept_changes(desired, base, &link.kept)
+            .into_iter()
+            .filter(|_| link.contact.is_some())
+            .map(|field| Reason::new(ReasonCode::AgentsField).with("field", field)),
+    );
+    let changes = merged_changes(desired, base, link);
     // What is in flight may end otherwise than the base says, and what waits behind it gives way to this very
     // decision, also where the wish is the same: one more operation, which sends nothing if nothing differs.
     let unsure = link.lane == Lane::Busy;

@@ -3,7 +3,8 @@
 
 use super::diff::{FieldChange, changed_fields, says_the_same};
 use crate::domain::{
-    Base, ConflictRule, Desired, DesiredValue, Edit, Edits, FieldKind, FieldName, Pair, Take,
+    Base, ConflictRule, Desired, DesiredValue, Edit, Edits, FieldKind, FieldName, Kept, LinkView, Pair, Take,
+    Taken,
 };
 use serde_json::Value;
 
@@ -95,11 +96,12 @@ fn of<'a>(field: FieldName, crm: &'a DesiredValue, base: &'a Base, edit: &'a Edi
 }
 
 /// As [`changed_fields`], with what the dialler's side changed merged into it: what stays there, goes to the CRM or waits
-/// for a person is not sent.
-pub fn merged_changes(desired: &Desired, base: &Base, edits: &Edits) -> Vec<FieldChange> {
+/// for a person is not sent, nor is what is the dialler's.
+pub fn merged_changes(desired: &Desired, base: &Base, link: &LinkView) -> Vec<FieldChange> {
     let mut changes = changed_fields(desired, base);
-    changes.retain(|change| !edits.contains_key(&change.field));
-    let edited = edits.iter().filter_map(|(field, edit)| {
+    changes
+        .retain(|change| !link.edits.contains_key(&change.field) && !stays(change.field, base, &link.kept));
+    let edited = link.edits.iter().filter_map(|(field, edit)| {
         let crm = desired.get(field)?;
         match merge(of(*field, crm, base, edit)) {
             Merged::ToDialler => {
@@ -111,6 +113,21 @@ pub fn merged_changes(desired: &Desired, base: &Base, edits: &Edits) -> Vec<Fiel
     changes.extend(edited);
     changes.sort_by_key(|change| change.field);
     changes
+}
+
+/// Changed fields that are the dialler's: a recorded skip.
+pub(super) fn kept_changes(desired: &Desired, base: &Base, kept: &Kept) -> Vec<FieldName> {
+    let changes = changed_fields(desired, base).into_iter().map(|change| change.field);
+    changes.filter(|field| stays(*field, base, kept)).collect()
+}
+
+/// Whether the dialler keeps what it has. A field that the import does not take is sent once, behind it.
+fn stays(field: FieldName, base: &Base, kept: &Kept) -> bool {
+    let was_sent = match field.spec().taken {
+        Taken::Import | Taken::Both => true,
+        Taken::Update => base.contains_key(&field),
+    };
+    was_sent && kept.contains(&field)
 }
 
 /// The pairs of those fields that both sides changed alike.

@@ -2,7 +2,8 @@
 
 use super::merge::{Merged, Sides, merge, merged_changes};
 use crate::domain::{
-    Base, ConflictRule, ConflictWord, Desired, DesiredValue, Edit, Edits, FieldName, Pair, Take,
+    Base, ConflictRule, ConflictWord, ContactId, Desired, DesiredValue, Edit, Edits, FieldName, Lane,
+    LinkView, LockState, Pair, Take, Wish,
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -124,7 +125,7 @@ fn an_update_carries_only_what_the_merge_gives_to_the_dialler() {
         (name("Email"), edit("b@example.org", ConflictRule::Crm, None)),
     ]
     .into();
-    let sent: Vec<(&str, Value, Value)> = merged_changes(&desired, &base, &edits)
+    let sent: Vec<(&str, Value, Value)> = merged_changes(&desired, &base, &link(edits, &[]))
         .into_iter()
         .map(|change| (change.field.as_str(), change.before, change.send))
         .collect();
@@ -133,6 +134,36 @@ fn an_update_carries_only_what_the_merge_gives_to_the_dialler() {
         [("Company", json!("Other"), json!("New")), ("Title", json!(""), json!("Dr"))],
         "City waits for a person, Email goes to the CRM; what is written over is what stands there"
     );
+}
+
+fn link(edits: Edits, kept: &[&str]) -> LinkView {
+    LinkView {
+        contact: Some(ContactId(7)),
+        base: Base::new(),
+        desired: Desired::new(),
+        wish: Wish::Callable,
+        lock: LockState::Open,
+        vanished: false,
+        lane: Lane::Idle,
+        edits,
+        kept: kept.iter().filter_map(|name| FieldName::parse(name)).collect(),
+    }
+}
+
+#[test]
+fn what_is_the_diallers_is_sent_with_the_import_and_never_again() {
+    let name = |name: &str| FieldName::parse(name).expect("a field");
+    let desired: Desired =
+        ["Comment", "City", "Region"].map(|field| (name(field), DesiredValue::same(json!("new")))).into();
+    let base: Base = ["Comment", "City", "Region"].map(|field| (name(field), pair("old"))).into();
+    let sent = |base: &Base, kept: &[&str]| -> Vec<&str> {
+        let changes = merged_changes(&desired, base, &link(Edits::new(), kept));
+        changes.iter().map(|change| change.field.as_str()).collect()
+    };
+    assert_eq!(sent(&base, &[]), ["City", "Comment", "Region"]);
+    assert_eq!(sent(&base, &["Comment", "Region"]), ["City"]);
+    // Newly mapped, the agents' text is not written over; what no import takes follows it once.
+    assert_eq!(sent(&Base::new(), &["Comment", "Region"]), ["City", "Region"]);
 }
 
 /// Both sides and what they agreed on, as one field lives.

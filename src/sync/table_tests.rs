@@ -6,7 +6,7 @@ use super::{changed_fields, decide};
 use crate::domain::policy::Vanished;
 use crate::domain::{
     Base, ContactId, CrmSide, Decision, DecisionInput, Desired, DesiredValue, DiallerSide, Edits, FieldName,
-    Intent, Lane, LastResult, LinkView, LockState, OperationKind, ReasonCode, Taken, Verdict, Wish,
+    Intent, Kept, Lane, LastResult, LinkView, LockState, OperationKind, ReasonCode, Taken, Verdict, Wish,
 };
 use combinations::{every_combination, record};
 use serde_json::Value;
@@ -222,6 +222,7 @@ fn stored(link: Option<&LinkView>, decision: &Decision) -> Option<LinkView> {
             vanished: false,
             lane: Lane::Idle,
             edits: Edits::new(),
+            kept: Kept::new(),
         },
     };
     view.wish = decision.wish;

@@ -42,7 +42,7 @@ pub fn plan(kind: OperationKind, given: Option<&Values>, link: &LinkView, cleari
 }
 
 fn update_body(link: &LinkView, clearing: Clearing) -> Values {
-    merged_changes(&link.desired, &link.base, &link.edits)
+    merged_changes(&link.desired, &link.base, link)
         .into_iter()
         .filter_map(|change| Some((change.field, sendable(change.field, change.send, clearing)?)))
         .collect()
@@ -164,7 +164,7 @@ pub fn as_wished(link: &LinkView, sent: &Values) -> Values {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Contact, ContactId, Desired, DesiredValue, Edits, Lane, LockState};
+    use crate::domain::{Contact, ContactId, Desired, DesiredValue, Edits, Kept, Lane, LockState};
     use serde_json::json;
 
     fn field(name: &str) -> FieldName {
@@ -184,6 +184,7 @@ mod tests {
             vanished: false,
             lane: Lane::Waiting,
             edits: Edits::new(),
+            kept: Kept::new(),
         }
     }
 

@@ -148,7 +148,7 @@ fn hex(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{ContactId, DesiredValue, Edits, Lane, LockState, Wish};
+    use crate::domain::{ContactId, DesiredValue, Edits, Kept, Lane, LockState, Wish};
     use serde_json::json;
 
     fn contact(fields: Value) -> Contact {
@@ -169,6 +169,7 @@ mod tests {
             vanished: false,
             lane: Lane::Busy,
             edits: Edits::new(),
+            kept: Kept::new(),
         }
     }
 

@@ -3,7 +3,7 @@
 use crate::domain::policy::{AdoptConflict, Vanished};
 use crate::domain::{
     Base, Block, BlockSubject, Contact, ContactId, CrmSide, DecisionInput, Desired, DesiredValue,
-    DiallerSide, Edits, FieldName, Lane, LastResult, LinkView, LockState, Pair, Policy, ReasonCode,
+    DiallerSide, Edits, FieldName, Kept, Lane, LastResult, LinkView, LockState, Pair, Policy, ReasonCode,
     Timestamp, Wish,
 };
 use crate::sync::found_base;
@@ -60,6 +60,7 @@ fn links() -> Vec<Option<LinkView>> {
                                 vanished,
                                 lane,
                                 edits: Edits::new(),
+                                kept: Kept::new(),
                             }));
                         }
                     }

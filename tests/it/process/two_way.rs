@@ -14,7 +14,8 @@ async fn careless_two_way_fields_are_named_whole() {
     let two_way = "[route.leads.two_way]\n";
     let wrong = with(
         &format!(
-            "{two_way}Adress = \"crm\"\nCompany = \"newest\"\nTag = \"ask\"\nService = \"ask\"\nAmount = \"crm\"\nFollowUpUsersUID = \"crm\"\n"
+            "{two_way}Adress = \"crm\"\nCompany = \"newest\"\nTag = \"ask\"\nService = \"ask\"\nAmount = \"crm\"\nFollowUpUsersUID = \"crm\"\nEmail = \"ask\"\n\
+             [route.leads.owners]\nEmail = \"crm\"\nWebsite = \"dialler\"\nPostalCode = \"agents\"\n"
         ),
         "Company = \"street\"\nTag = \"street | trim\"\nAmount = \"score\"\n",
     );
@@ -28,7 +29,10 @@ async fn careless_two_way_fields_are_named_whole() {
         "Amount: a number or a time",
         "FollowUpUsersUID: the dialler takes it at import only",
         "two-way fields without write_back",
-        "7 mistakes in the config",
+        "Email is a two-way field too",
+        "Website is not mapped",
+        "whose it is once its contact is there",
+        "10 mistakes in the config",
     ] {
         assert!(ran.said().contains(said), "{said} is not said: {}", ran.said());
     }

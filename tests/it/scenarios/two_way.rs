@@ -378,3 +378,27 @@ async fn is_an_agents_edit_merged_that_is_found_where_an_update_was_in_doubt() {
         assert_silent(&world).await;
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn is_a_comment_the_agents_after_the_import_unless_the_route_says_otherwise() {
+    for (owners, comment) in
+        [("", "prefers mornings"), ("[route.leads.owners]\nComment = \"crm\"\n", "from the CRM")]
+    {
+        let fields =
+            "Name = \"name\"\nPhoneNumber1 = \"phone | phone('DE')\"\nComment = \"street\"\nCity = \"city\"";
+        let world = World::new(Setup { fields, more: owners, ..Setup::default() }).await;
+        let id = world.record("Ada");
+        world.sync_all().await;
+        assert_eq!(world.value(id, "Comment"), json!("Hafengasse 1"), "the import brings it");
+        agent(&world, id, "Comment", "prefers mornings");
+        world.advance(minutes(1)).await;
+        clerk(&world, id, json!({ "street": "from the CRM", "city": "Bonn" }));
+        world.live(minutes(20)).await;
+        assert_eq!(world.value(id, "Comment"), json!(comment), "{owners}{}", world.story().await);
+        assert_eq!(world.value(id, "City"), json!("Bonn"), "everything else travels");
+        let told = world.told(id).await;
+        let noted = told.contains("Comment changed in the CRM; it is the dialler's after the import");
+        assert_eq!(noted, owners.is_empty(), "{told}");
+        world.assert_at_rest().await;
+    }
+}
