@@ -195,7 +195,7 @@ impl PushActivity {
             .map(|(name, part)| {
                 let route = PushRoute {
                     campaign: pinned.get(name).copied().flatten(),
-                    policy: part.pull.route.policy,
+                    policy: part.pull.route.policy.clone(),
                     import_mode: ImportMode { overwrite: true, reset: flag, unlock: flag },
                     max_decision_age: part.settings.max_decision_age,
                     daily: daily_limits(&part.settings),

@@ -1,5 +1,6 @@
 //! One `[route.NAME]`: what it names must exist, what it says must be readable.
 
+use super::leaving;
 use super::notes::Notes;
 use super::offline::Validators;
 use super::reach;
@@ -58,6 +59,7 @@ pub(super) fn route(
     let dialler_zone = about.zone.unwrap_or(Tz::UTC);
     let spec = spec(name, id.as_deref().unwrap_or(name), raw, about, dialler_zone, country.clone());
     let mapping = mapping(&spec, notes);
+    let leaving = leaving::leaving(name, raw, notes);
     let write_back = telling::telling(name, raw, zone, about.validators, notes);
     Some(RouteSettings {
         name: RouteName::from(name),
@@ -81,6 +83,8 @@ pub(super) fn route(
         max_decision_age: *raw.max_decision_age,
         adopt_conflict: AdoptConflict::parse(&raw.adopt_conflict.value)?,
         vanished: Vanished::parse(&raw.vanished.value)?,
+        leaving: Arc::new(leaving?),
+        max_deleted_per_run: *raw.max_deleted_per_run,
         country,
         beside: Beside::parse(&raw.beside.value)?,
         max_new_per_run: *raw.max_new_per_run,

@@ -185,6 +185,12 @@ sections! {
         adopt_conflict: String, Default, Kind::Choice(ADOPT);
         /// What follows when somebody else deleted the contact.
         vanished: String, Default, Kind::Choice(VANISHED);
+        /// What becomes of the contact of a record that leaves, by reason.
+        leave: BTreeMap<String, Setting<String>>, Optional, Kind::Words;
+        /// Dialler field = text: what `mark` in `leave` sets.
+        mark: BTreeMap<String, Setting<String>>, Optional, Kind::Texts;
+        /// More deletions of contacts than that in one run need approval.
+        max_deleted_per_run: u32, Default, Kind::Integer(0, 10_000_000);
         /// What happens to a value that does not fit its field.
         too_long: String, Default, Kind::Choice(&["cut", "park"]);
         /// Country of numbers without an international prefix.

@@ -28,6 +28,7 @@ mod harvests;
 mod hints;
 mod identity;
 mod lanes;
+mod leaving;
 mod limits;
 mod lock_lane;
 mod lock_probe;
