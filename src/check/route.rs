@@ -48,7 +48,7 @@ pub(super) fn route(
             notes.problem(Problem::new(key(cron), why, expected));
         }
     }
-    let day_start = day_start(&key("day_start"), &raw.day_start.value, notes);
+    let day_start = time_of_day(&key("day_start"), &raw.day_start.value, notes);
     let own_country = reach::country(&key("country"), raw.country.as_ref(), notes);
     let country = own_country.or_else(|| {
         let given = about.raw.dialler.country.as_ref().map(|text| text.value.clone());
@@ -132,7 +132,8 @@ fn client(key: &str, client: &str, notes: &mut Notes<'_>) -> Option<String> {
     None
 }
 
-fn day_start(key: &str, text: &str, notes: &mut Notes<'_>) -> Option<NaiveTime> {
+/// A time of day as the config writes it.
+pub(super) fn time_of_day(key: &str, text: &str, notes: &mut Notes<'_>) -> Option<NaiveTime> {
     // chrono also takes "6:00"; one way to write it is enough, and "24:00" is the next day.
     let time = NaiveTime::parse_from_str(text, "%H:%M").ok().filter(|_| text.len() == 5);
     if time.is_none() {

@@ -184,6 +184,8 @@ pub struct PushSettings {
     pub max_retry_after: Duration,
     /// A contact's calls must have come to rest for so long before it is deleted.
     pub settle_calls: Duration,
+    /// From when on all wished locks are sent again, in the dialler's zone.
+    pub standing_locks: NaiveTime,
 }
 
 /// `[harvest]`.

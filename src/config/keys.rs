@@ -225,6 +225,8 @@ sections! {
         max_retry_after: Duration, Default, Kind::Duration(SECOND, DAY);
         /// A contact's calls must have come to rest for so long before it is deleted.
         settle_calls: Duration, Default, Kind::Duration(MINUTE, DAY);
+        /// From when on all wished locks are sent again, in the dialler's zone.
+        standing_locks: String, Default, Kind::Text;
     }
 
     /// `[harvest]`.

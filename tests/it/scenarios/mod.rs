@@ -47,6 +47,7 @@ mod refusals;
 mod resets;
 mod revision;
 mod sides;
+mod standing_locks;
 mod stops;
 mod sweep_budget;
 mod switches;
