@@ -5,6 +5,7 @@ use crate::dialler::CampaignRef;
 use crate::dialler::jtel::{Paths, Release};
 use crate::domain::RouteName;
 use crate::domain::identity::Watch;
+use crate::domain::leave::Leaving;
 use crate::domain::policy::{AdoptConflict, Beside, Foreign, Unblock, Vanished};
 use crate::domain::result_words::ResultWords;
 use crate::mapping::{Mapping, PhoneFormat, Telling};
@@ -152,6 +153,10 @@ pub struct RouteSettings {
     pub adopt_conflict: AdoptConflict,
     /// What follows a contact's deletion by others.
     pub vanished: Vanished,
+    /// What becomes of the contacts of records that leave.
+    pub leaving: Arc<Leaving>,
+    /// More deletions in one run need approval.
+    pub max_deleted_per_run: u32,
     /// Country of numbers without a prefix: the route's, else the dialler's.
     pub country: Option<String>,
     /// Contacts that are not ours.
@@ -179,6 +184,8 @@ pub struct PushSettings {
     pub max_retry_after: Duration,
     /// A contact's calls must have come to rest for so long before it is deleted.
     pub settle_calls: Duration,
+    /// From when on all wished locks are sent again, in the dialler's zone.
+    pub standing_locks: NaiveTime,
 }
 
 /// `[harvest]`.

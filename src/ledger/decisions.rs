@@ -4,8 +4,8 @@
 use super::sql::{self, json, time};
 use super::{results_due, sent_numbers, waves, write_back};
 use crate::domain::{
-    Base, CampaignId, ContactId, Decision, Intent, LinkId, OperationKind, Reason, ReasonCode, RecordId,
-    RouteName, RunId, Timestamp, UserData, Verdict, Wish,
+    Base, CampaignId, ContactId, Decision, Deletion, Intent, LinkId, OperationKind, Reason, ReasonCode,
+    RecordId, RouteName, RunId, Timestamp, UserData, Verdict, Wish,
 };
 use rusqlite::{OptionalExtension as _, Transaction, named_params};
 
@@ -180,13 +180,34 @@ fn supersede(tx: &Transaction<'_>, cause: &Cause, link: LinkId, decision: &Decis
                 OR ?4 AND kind IN ('import', 'update', 'unlock') OR ?5 AND kind = 'lock')",
     )?
     .execute((link.0, &now, replaced(decision), out_of_reach(decision), decision.wish == Wish::None))?;
+    take_back_leaving(tx, &now, link, decision)?;
     if decision.wish == Wish::Locked {
+        let blocked = matches!(decision.verdict, Verdict::Blocked(_));
         tx.prepare_cached(
             "UPDATE operations SET state = 'cancelled', finished_at = ?2, outcome = 'gate_shut'
-             WHERE link_id = ?1 AND state = 'waiting' AND kind = 'reset'",
+             WHERE link_id = ?1 AND state = 'waiting' AND kind = 'reset' AND (code = 'by_hand' OR ?3)",
         )?
-        .execute((link.0, &now))?;
+        .execute((link.0, &now, blocked))?;
     }
+    Ok(())
+}
+
+/// A deletion or a reset that was wished because the record left, and is wished no more. What a person asked for is
+/// that person's.
+fn take_back_leaving(
+    tx: &Transaction<'_>,
+    now: &str,
+    link: LinkId,
+    decision: &Decision,
+) -> rusqlite::Result<()> {
+    let anew = decision.intents.iter().any(|intent| intent.kind == OperationKind::Delete);
+    let stays = decision.deletion == Deletion::Open && !anew;
+    tx.prepare_cached(
+        "UPDATE operations SET state = 'superseded', finished_at = ?2, outcome = 'newer'
+         WHERE link_id = ?1 AND state IN ('waiting', 'parked') AND code <> 'by_hand'
+           AND (kind = 'delete' AND NOT ?3 OR kind = 'reset' AND ?4)",
+    )?
+    .execute((link.0, now, stays, decision.wish != Wish::Locked))?;
     Ok(())
 }
 
