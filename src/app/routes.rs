@@ -4,12 +4,13 @@ use super::parts::Sides;
 use super::write_back;
 use crate::check::{RouteSettings, Settings};
 use crate::crm::{CrmRead as _, CrmWrite};
+use crate::domain::leave::Leave;
 use crate::domain::policy::RouteState;
 use crate::domain::{Policy, RouteName};
 use crate::env::Env;
 use crate::jobs::identity::Sides as Watched;
 use crate::jobs::pull::{PullContext, PullRoute};
-use crate::ledger::{Ledger, RouteFacts};
+use crate::ledger::{ByBlock, Ledger, RouteFacts};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -46,6 +47,9 @@ pub(super) async fn begin(
         };
         // A route that this ledger does not know begins by deciding without sending.
         ledger.route_register(facts, RouteState::Dry).await?;
+        let by_block =
+            if route.leaving.opt_out == Leave::LOCK { ByBlock::Locks } else { ByBlock::LocksAndMore };
+        ledger.route_leaving_set(route.id.clone(), route.max_deleted_per_run, by_block).await?;
         write_back::register(ledger, route).await?;
         let told = connector.writer().map(|writer| Arc::new(writer) as Arc<dyn CrmWrite>);
         let version = sides.versions.get(&route.id).map_or("", String::as_str);
@@ -58,7 +62,11 @@ pub(super) async fn begin(
                 client: route.client.clone(),
                 crm: route.crm.clone(),
                 object,
-                policy: Policy { adopt_conflict: route.adopt_conflict, vanished: route.vanished },
+                policy: Policy {
+                    adopt_conflict: route.adopt_conflict,
+                    vanished: route.vanished,
+                    leaving: route.leaving.clone(),
+                },
                 unblock: route.unblock,
                 zone: route.time_zone,
                 day_start: route.day_start,

@@ -65,7 +65,11 @@ pub async fn run(
             client: wanted.client.clone(),
             crm: wanted.crm.clone(),
             object: connector.contract().object.clone(),
-            policy: Policy { adopt_conflict: wanted.adopt_conflict, vanished: wanted.vanished },
+            policy: Policy {
+                adopt_conflict: wanted.adopt_conflict,
+                vanished: wanted.vanished,
+                leaving: wanted.leaving.clone(),
+            },
             unblock: wanted.unblock,
             zone: wanted.time_zone,
             day_start: wanted.day_start,

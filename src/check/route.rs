@@ -1,5 +1,6 @@
 //! One `[route.NAME]`: what it names must exist, what it says must be readable.
 
+use super::leaving;
 use super::notes::Notes;
 use super::offline::Validators;
 use super::reach;
@@ -48,7 +49,7 @@ pub(super) fn route(
             notes.problem(Problem::new(key(cron), why, expected));
         }
     }
-    let day_start = day_start(&key("day_start"), &raw.day_start.value, notes);
+    let day_start = time_of_day(&key("day_start"), &raw.day_start.value, notes);
     let own_country = reach::country(&key("country"), raw.country.as_ref(), notes);
     let country = own_country.or_else(|| {
         let given = about.raw.dialler.country.as_ref().map(|text| text.value.clone());
@@ -61,6 +62,7 @@ pub(super) fn route(
     let mapping = mapping(&spec, notes);
     let two_way = two_way::two_way(name, raw, mapping.as_ref(), notes);
     let kept = two_way::kept(name, raw, mapping.as_ref(), notes);
+    let leaving = leaving::leaving(name, raw, notes);
     let write_back = telling::telling(name, raw, zone, about.validators, notes);
     Some(RouteSettings {
         name: RouteName::from(name),
@@ -84,6 +86,8 @@ pub(super) fn route(
         max_decision_age: *raw.max_decision_age,
         adopt_conflict: AdoptConflict::parse(&raw.adopt_conflict.value)?,
         vanished: Vanished::parse(&raw.vanished.value)?,
+        leaving: Arc::new(leaving?),
+        max_deleted_per_run: *raw.max_deleted_per_run,
         country,
         beside: Beside::parse(&raw.beside.value)?,
         max_new_per_run: *raw.max_new_per_run,
@@ -134,7 +138,8 @@ fn client(key: &str, client: &str, notes: &mut Notes<'_>) -> Option<String> {
     None
 }
 
-fn day_start(key: &str, text: &str, notes: &mut Notes<'_>) -> Option<NaiveTime> {
+/// A time of day as the config writes it.
+pub(super) fn time_of_day(key: &str, text: &str, notes: &mut Notes<'_>) -> Option<NaiveTime> {
     // chrono also takes "6:00"; one way to write it is enough, and "24:00" is the next day.
     let time = NaiveTime::parse_from_str(text, "%H:%M").ok().filter(|_| text.len() == 5);
     if time.is_none() {

@@ -4,6 +4,7 @@ use crate::crm::ConnectorFile;
 use crate::dialler::CampaignRef;
 use crate::dialler::jtel::{Paths, Release};
 use crate::domain::identity::Watch;
+use crate::domain::leave::Leaving;
 use crate::domain::policy::{AdoptConflict, Beside, Foreign, ReadBefore, Unblock, Vanished};
 use crate::domain::result_words::ResultWords;
 use crate::domain::{Kept, RouteName, TwoWay};
@@ -152,6 +153,10 @@ pub struct RouteSettings {
     pub adopt_conflict: AdoptConflict,
     /// What follows a contact's deletion by others.
     pub vanished: Vanished,
+    /// What becomes of the contacts of records that leave.
+    pub leaving: Arc<Leaving>,
+    /// More deletions in one run need approval.
+    pub max_deleted_per_run: u32,
     /// Country of numbers without a prefix: the route's, else the dialler's.
     pub country: Option<String>,
     /// Contacts that are not ours.
@@ -185,6 +190,8 @@ pub struct PushSettings {
     pub max_retry_after: Duration,
     /// A contact's calls must have come to rest for so long before it is deleted.
     pub settle_calls: Duration,
+    /// From when on all wished locks are sent again, in the dialler's zone.
+    pub standing_locks: NaiveTime,
 }
 
 /// `[harvest]`.
@@ -203,6 +210,8 @@ pub struct LedgerSettings {
     pub path: PathBuf,
     /// How long bodies of failed operations are kept.
     pub keep_bodies: Duration,
+    /// How long the values in the trail of changes are kept.
+    pub keep_changes: Duration,
     /// By what it knows its home; without a word: by machine and path, in a container by the file alone.
     pub watch: Option<Watch>,
 }

@@ -185,6 +185,12 @@ sections! {
         adopt_conflict: String, Default, Kind::Choice(ADOPT);
         /// What follows when somebody else deleted the contact.
         vanished: String, Default, Kind::Choice(VANISHED);
+        /// What becomes of the contact of a record that leaves, by reason.
+        leave: BTreeMap<String, Setting<String>>, Optional, Kind::Words;
+        /// Dialler field = text: what `mark` in `leave` sets.
+        mark: BTreeMap<String, Setting<String>>, Optional, Kind::Texts;
+        /// More deletions of contacts than that in one run need approval.
+        max_deleted_per_run: u32, Default, Kind::Integer(0, 10_000_000);
         /// What happens to a value that does not fit its field.
         too_long: String, Default, Kind::Choice(&["cut", "park"]);
         /// Country of numbers without an international prefix.
@@ -225,6 +231,8 @@ sections! {
         max_retry_after: Duration, Default, Kind::Duration(SECOND, DAY);
         /// A contact's calls must have come to rest for so long before it is deleted.
         settle_calls: Duration, Default, Kind::Duration(MINUTE, DAY);
+        /// From when on all wished locks are sent again, in the dialler's zone.
+        standing_locks: String, Default, Kind::Text;
     }
 
     /// `[harvest]`.
@@ -249,6 +257,8 @@ sections! {
         path: String, Required, Kind::Text;
         /// How long bodies of failed operations are kept; they hold personal data.
         keep_bodies: Duration, Default, Kind::Duration(0, 3_650 * DAY);
+        /// How long the values in the trail of changes are kept.
+        keep_changes: Duration, Default, Kind::Duration(30 * DAY, 3_650 * DAY);
         /// By what it knows its home.
         identity: String, Optional, Kind::Choice(WATCH);
     }

@@ -108,6 +108,10 @@ reason_codes! {
     RouteNotOn = "route_not_on", "the route is {state}";
     /// Nothing was left to send.
     NothingLeft = "nothing_left", "both sides agree already";
+    /// A lock of the night: all wished locks are sent again.
+    StandingLock = "standing_lock", "sent again by night: nobody can see whether it still stands";
+    /// Somebody else wrote to a contact that is to be out of reach.
+    ForeignWriting = "foreign_writing", "somebody else wrote to it, and may have unlocked it: {sign}";
     /// Whether it happened cannot be found out.
     InDoubt = "in_doubt", "it may or may not have happened: {problem}";
     /// A lock can be sent but not seen.
@@ -220,9 +224,9 @@ impl Reason {
     /// counts stay.
     #[must_use]
     pub fn redacted(&self) -> Self {
-        const STAY: [&str; 18] = [
+        const STAY: [&str; 19] = [
             "field", "fields", "key", "name", "length", "max", "sent", "answered", "contact", "contacts",
-            "campaign", "record", "route", "count", "days", "status", "times", "call",
+            "campaign", "record", "route", "count", "days", "status", "times", "call", "sign",
         ];
         let params = self.params.iter().map(|(name, value)| {
             let stays =

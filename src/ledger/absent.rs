@@ -119,7 +119,7 @@ pub(super) fn store_gone(
         dialler: &dialler,
         blocks: &[],
         last_result: inputs::last_result(tx, link)?,
-        policy: page.policy,
+        policy: &page.policy,
     });
     decisions::store(tx, &cause(page, now), Some(link), None, &decision, None)?;
     set_gone(tx, now, page, id)?;

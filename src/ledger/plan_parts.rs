@@ -8,7 +8,8 @@ use super::plan_view::{AsideGroup, PlanExample, PlanField, PlanFieldCount, PlanG
 use super::sql::{get_json, get_named, get_reason};
 use crate::domain::policy::Clearing;
 use crate::domain::{
-    ContactId, Edits, Lane, LinkId, LinkView, LockState, OperationId, OperationKind, RouteName, Values, Wish,
+    ContactId, Deletion, Edits, Lane, LinkId, LinkView, LockState, OperationId, OperationKind, RouteName,
+    Values, Wish,
 };
 use rusqlite::{Connection, named_params};
 use std::collections::BTreeMap;
@@ -108,6 +109,7 @@ fn waiting_link(connection: &Connection, row: &rusqlite::Row<'_>) -> rusqlite::R
             None => Edits::new(),
         },
         kept: get_json(row, "kept")?,
+        deletion: Deletion::No,
     })
 }
 

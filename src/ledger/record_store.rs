@@ -63,7 +63,7 @@ pub(super) fn store_record(
             Some((id, _)) => inputs::last_result(tx, *id)?,
             None => LastResult::None,
         },
-        policy: page.policy,
+        policy: &page.policy,
     });
     let campaign = pinned_campaign(tx, &page.route)?;
     let owner = user_data.as_ref().ok().map(|user_data| LinkOwner {

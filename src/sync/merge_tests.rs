@@ -2,8 +2,8 @@
 
 use super::merge::{Merged, Sides, merge, merged_changes};
 use crate::domain::{
-    Base, ConflictRule, ConflictWord, ContactId, Desired, DesiredValue, Edit, Edits, FieldName, Lane,
-    LinkView, LockState, Pair, Take, Wish,
+    Base, ConflictRule, ConflictWord, ContactId, Deletion, Desired, DesiredValue, Edit, Edits, FieldName,
+    Lane, LinkView, LockState, Pair, Take, Wish,
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -145,6 +145,7 @@ fn link(edits: Edits, kept: &[&str]) -> LinkView {
         lock: LockState::Open,
         vanished: false,
         lane: Lane::Idle,
+        deletion: Deletion::No,
         edits,
         kept: kept.iter().filter_map(|name| FieldName::parse(name)).collect(),
     }

@@ -3,6 +3,7 @@
 mod adopt;
 mod decide;
 mod diff;
+mod leave;
 mod merge;
 #[cfg(test)]
 mod merge_tests;

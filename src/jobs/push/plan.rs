@@ -185,6 +185,7 @@ mod tests {
             lane: Lane::Waiting,
             edits: Edits::new(),
             kept: Kept::new(),
+            deletion: crate::domain::Deletion::No,
         }
     }
 

@@ -170,6 +170,7 @@ mod tests {
             lane: Lane::Busy,
             edits: Edits::new(),
             kept: Kept::new(),
+            deletion: crate::domain::Deletion::No,
         }
     }
 
