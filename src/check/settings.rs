@@ -4,6 +4,7 @@ use crate::crm::ConnectorFile;
 use crate::dialler::CampaignRef;
 use crate::dialler::jtel::{Paths, Release};
 use crate::domain::RouteName;
+use crate::domain::hold::HoldRules;
 use crate::domain::identity::Watch;
 use crate::domain::leave::Leaving;
 use crate::domain::policy::{AdoptConflict, Beside, Foreign, Unblock, Vanished};
@@ -137,6 +138,8 @@ pub struct RouteSettings {
     pub unblock: Unblock,
     /// Results by which somebody says no.
     pub opt_out_results: ResultWords,
+    /// What its results mean for the other routes of the client.
+    pub hold_rules: HoldRules,
     /// Cron of the pull, in `time_zone`.
     pub pull: String,
     /// Cron of the harvest, in `time_zone`.

@@ -22,6 +22,7 @@ mod story;
 mod sweeps;
 mod table;
 mod takeover;
+mod told_again;
 mod trial;
 mod zone;
 
@@ -85,6 +86,7 @@ async fn run(cli: Cli) -> End {
         Verb::Thaw { reason } => routes::thaw(&config, reason).await,
         Verb::Takeover { yes, json } => takeover::run(&config, yes, Output::new(json.json)).await,
         Verb::Results(args) => results::run(&config, args).await,
+        Verb::Backfill(args) => told_again::backfill(&config, args).await,
         Verb::Ledger(verb) => ledger::run(&config, verb).await,
         Verb::Block(verb) => blocks::run(&config, verb).await,
         Verb::Contacts(verb) => contacts::run(&config, verb).await,

@@ -6,6 +6,7 @@ pub mod counts;
 pub mod decision;
 pub mod desired;
 pub mod field;
+pub mod hold;
 pub mod identity;
 pub mod ids;
 pub mod leave;

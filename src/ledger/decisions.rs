@@ -2,7 +2,7 @@
 //! the new operations are queued. The one place that makes operations from decisions (semantics 3).
 
 use super::sql::{self, json, time};
-use super::{results_due, sent_numbers, waves, write_back};
+use super::{held_again, results_due, sent_numbers, waves, write_back};
 use crate::domain::{
     Base, CampaignId, ContactId, Decision, Deletion, Intent, LinkId, OperationKind, Reason, ReasonCode,
     RecordId, RouteName, RunId, Timestamp, UserData, Verdict, Wish,
@@ -155,6 +155,7 @@ pub(super) fn join_contact(
     tx.prepare_cached("UPDATE calls SET link_id = ?1 WHERE contact_id = ?2 AND link_id IS NULL")?
         .execute((link.0, contact.0))?;
     results_due::enter_contact(tx, contact)?;
+    held_again::of_link(tx, link, at)?;
     write_back::want_all_of(tx, link, at)
 }
 
