@@ -34,7 +34,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0031_write_back.sql"),
     include_str!("../../migrations/0032_opt_outs.sql"),
     include_str!("../../migrations/0037_leaving.sql"),
-    include_str!("../../migrations/0038_standing_locks.sql"),
+    include_str!("../../migrations/0038_standing.sql"),
 ];
 
 /// The schema this program knows.

@@ -93,6 +93,7 @@ mod takeover;
 #[cfg(test)]
 mod testing;
 mod trail;
+mod unseen;
 mod views;
 mod waits;
 mod waves;
@@ -103,6 +104,7 @@ mod write_back_take;
 mod writer;
 
 pub use crate::domain::Counts;
+pub use absent::Absences;
 pub use account_index::IndexRow;
 pub use answer::{BaseChange, Done, Ended, Ending};
 pub use aside::{LastLook, Look};
@@ -162,6 +164,7 @@ pub use stops::StopChange;
 pub use story::{ContactStory, Event, LinkStory, Person};
 pub use sweeps::{Absence, ContactCounts, Expected, LastSweep, SweepCounts, Word};
 pub use trail::{BeforeFrom, ChangeRow, FieldTrail};
+pub use unseen::PassEnd;
 pub use views::{CallFilter, CallView};
 pub use waits::{Waiting, WaitsFor};
 pub use waves::{WaveDecided, WaveRow, WaveWord};
