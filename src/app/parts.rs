@@ -266,7 +266,7 @@ pub async fn build_on(
             to_e164: to_e164(settings.dialler.country.clone()),
         },
     });
-    let upkeep = UpkeepActivity { ledger: ledger.clone(), keep_bodies: settings.ledger.keep_bodies };
+    let upkeep = UpkeepActivity { ledger: ledger.clone(), keep: (&settings.ledger).into() };
     let upkeep = Activator::start("upkeep", &env, &tracker, Arc::new(upkeep));
     let look = LookActivity { ledger: ledger.clone(), env: env.clone() };
     let look = Activator::start("ledger check", &env, &tracker, Arc::new(look));

@@ -206,6 +206,8 @@ pub struct LedgerSettings {
     pub path: PathBuf,
     /// How long bodies of failed operations are kept.
     pub keep_bodies: Duration,
+    /// How long the values in the trail of changes are kept.
+    pub keep_changes: Duration,
     /// By what it knows its home; without a word: by machine and path, in a container by the file alone.
     pub watch: Option<Watch>,
 }

@@ -245,7 +245,9 @@ const EVENTS: &str = "
            NULL, NULL, NULL
     FROM write_backs w WHERE w.link_id = ?1 AND w.state IN ('held', 'parked', 'gone', 'never')
     UNION ALL
-    SELECT at, 3, 'change', field, side, NULL, '{}', cause, operation_id, before, after
+    SELECT at, 3, 'change', field, side, NULL, '{}', cause, operation_id,
+           CASE WHEN before_digest IS NULL THEN before ELSE json_quote('(erased)') END,
+           CASE WHEN after_digest IS NULL THEN after ELSE json_quote('(erased)') END
     FROM changes WHERE link_id = ?1
     UNION ALL
     SELECT n.since, 0, 'note', 'record', CASE WHEN n.ended_at IS NULL THEN 'stands' ELSE 'ended' END, n.code, n.params,

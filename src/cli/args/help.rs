@@ -62,6 +62,11 @@ const VERBS: &[(&str, &str, &str)] = &[
         "dialbridge ledger check --json",
         "0 it is sound, 1 something is wrong or it cannot be read, 2 usage or config",
     ),
+    (
+        "ledger verify",
+        "dialbridge ledger verify",
+        "0 the trail is unbroken, 1 it is broken (the first row is named) or cannot be read, 2 usage or config",
+    ),
     ("ledger backup", "dialbridge ledger backup /var/backups/dialbridge.sqlite", PLAIN),
     ("ledger retry", "dialbridge ledger retry --route leads --record 53", PLAIN),
     ("ledger discard", "dialbridge ledger discard --operation 12 --reason \"a test record\"", PLAIN),

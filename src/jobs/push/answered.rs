@@ -62,7 +62,8 @@ fn updated(leased: &Leased, contact: &Contact) -> (Done, Clearing) {
     (done, cleared.clearing)
 }
 
-fn commanded(kind: OperationKind) -> Done {
+/// What a command that was carried out says by itself.
+pub(in crate::jobs) fn commanded(kind: OperationKind) -> Done {
     let said = |field: &str, after: bool| FieldTrail {
         field: field.to_owned(),
         before: None,

@@ -40,7 +40,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-pub(in crate::jobs) use answered::imported;
+pub(in crate::jobs) use answered::{commanded, imported};
 pub use daily::DailyLimit;
 pub(in crate::jobs) use meet::{judge_found, look_up};
 pub use resting::Resting;

@@ -6,7 +6,7 @@
 mod rules;
 
 use super::harvest::carries_result;
-use super::push::{PushContext, imported, look_up, quiet};
+use super::push::{PushContext, commanded, imported, look_up, quiet};
 use super::{JobError, glimpse};
 use crate::dialler::BatchQuery;
 use crate::domain::{
@@ -232,7 +232,7 @@ async fn reset(context: &PushContext, operation: &Leased) -> Result<(), JobError
     let result = current_result(context, &seen).await?;
     match rules::judge_reset(&seen, result, before.as_ref(), called) {
         ResetVerdict::Done => {
-            let done = Done { asks_gate: true, ..Done::default() };
+            let done = commanded(OperationKind::Reset);
             ledger.operation_end(operation.id, Ending::Done(Box::new(done))).await?;
             Ok(())
         }
@@ -287,6 +287,7 @@ async fn delete(context: &PushContext, operation: &Leased) -> Result<(), JobErro
     if there {
         return send_again(context, operation).await;
     }
-    context.ledger.operation_end(operation.id, Ending::Done(Box::default())).await?;
+    let done = commanded(OperationKind::Delete);
+    context.ledger.operation_end(operation.id, Ending::Done(Box::new(done))).await?;
     Ok(())
 }

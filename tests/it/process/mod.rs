@@ -29,6 +29,7 @@ mod socket;
 mod status;
 mod surroundings;
 mod sync;
+mod trail;
 mod trial;
 mod verbs;
 mod work;

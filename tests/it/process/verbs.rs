@@ -196,6 +196,7 @@ async fn every_reading_verb_answers_programs_beside_a_daemon() {
         &["plan", "show"],
         &["sync", "--dry-run"],
         &["ledger", "check"],
+        &["ledger", "verify"],
         &["results", "open"],
     ];
     for verb in [verbs, quiet].concat() {

@@ -55,6 +55,7 @@ mod switches;
 mod taken_over;
 mod tokens;
 mod told;
+mod trail;
 mod unreadable;
 mod unseen;
 mod updated_by_hand;
