@@ -70,6 +70,7 @@ pub(super) async fn begin(
                 unblock: route.unblock,
                 zone: route.time_zone,
                 day_start: route.day_start,
+                full_pass: route.full_pass,
                 mapping: route.mapping.clone(),
                 revision: route.mapping.revision(version),
             }),

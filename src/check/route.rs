@@ -87,6 +87,7 @@ pub(super) fn route(
         push: raw.push.value.clone(),
         time_zone: zone?,
         day_start: day_start?,
+        full_pass: *raw.full_pass,
         max_decision_age: *raw.max_decision_age,
         adopt_conflict: AdoptConflict::parse(&raw.adopt_conflict.value)?,
         vanished: Vanished::parse(&raw.vanished.value)?,

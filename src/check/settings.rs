@@ -150,6 +150,8 @@ pub struct RouteSettings {
     pub time_zone: Tz,
     /// When `today` is looked at again.
     pub day_start: NaiveTime,
+    /// How often everything is read again without being asked.
+    pub full_pass: Duration,
     /// How old a decision may be.
     pub max_decision_age: Duration,
     /// Whose value wins at adoption.

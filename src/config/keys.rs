@@ -185,6 +185,8 @@ sections! {
         time_zone: String, Optional, Kind::Text;
         /// When conditions that depend on the date are decided again.
         day_start: String, Default, Kind::Text;
+        /// How often everything is read again without being asked.
+        full_pass: Duration, Default, Kind::Duration(HOUR, 31 * DAY);
         /// How old a decision may be when what makes somebody callable is sent.
         max_decision_age: Duration, Default, Kind::Duration(MINUTE, HOUR);
         /// Whose value wins where an adopted contact differs.

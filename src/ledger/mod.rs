@@ -99,6 +99,7 @@ mod testing;
 mod told_again;
 mod trail;
 mod trail_proof;
+mod unseen;
 mod views;
 mod waits;
 mod waves;
@@ -109,6 +110,7 @@ mod write_back_take;
 mod writer;
 
 pub use crate::domain::Counts;
+pub use absent::Absences;
 pub use account_index::IndexRow;
 pub use answer::{BaseChange, Done, Ended, Ending};
 pub use aside::{LastLook, Look};
@@ -171,6 +173,7 @@ pub use sweeps::{Absence, ContactCounts, Expected, LastSweep, SweepCounts, Word}
 pub use told_again::OnPurpose;
 pub use trail::{BeforeFrom, ChangeRow, FieldTrail};
 pub use trail_proof::{TrailBroken, TrailProof};
+pub use unseen::PassEnd;
 pub use views::{CallFilter, CallView};
 pub use waits::{Waiting, WaitsFor};
 pub use waves::{WaveDecided, WaveRow, WaveWord};

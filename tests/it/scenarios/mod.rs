@@ -51,6 +51,7 @@ mod sides;
 mod standing_locks;
 mod stops;
 mod sweep_budget;
+mod swept_ids;
 mod switches;
 mod taken_over;
 mod tokens;
