@@ -169,8 +169,7 @@ pub(super) fn end_in(
         ":id": id.0, ":state": state, ":now": time(now), ":code": outcome.map(sql::code),
         ":params": outcome.map_or_else(|| "{}".to_owned(), Reason::params_json), ":seq": answered.0,
     })?;
-    tx.prepare_cached("UPDATE links SET answered_seq = ?2 WHERE id = ?1")?
-        .execute((row.link.0, answered.0))?;
+    link_answered(tx, &row, ending, answered)?;
     sent_numbers::refresh_of(tx, id)?;
     ask_again(tx, id, &row, ending, now)
 }
@@ -205,7 +204,8 @@ fn apply(
         Some(contact) => take_contact(tx, row.link, contact, "imported", now)?,
         None => None,
     };
-    store_base(tx, row.link, &done.base)?;
+    // What is sent counts anew once the operation has ended, below.
+    set_base(tx, row.link, &done.base)?;
     let lock = match row.kind {
         OperationKind::Lock => Some(("locked", Some(time(now)))),
         OperationKind::Unlock => Some(("open", None)),
@@ -216,8 +216,12 @@ fn apply(
         OperationKind::Update | OperationKind::Reset | OperationKind::Delete => None,
     };
     if let Some((state, at)) = lock {
-        tx.prepare_cached("UPDATE links SET lock_state = ?2, locked_at = ?3 WHERE id = ?1")?
-            .execute((row.link.0, state, at))?;
+        // A row of a link is long: it is not written where nothing changes.
+        tx.prepare_cached(
+            "UPDATE links SET lock_state = ?2, locked_at = ?3
+             WHERE id = ?1 AND (lock_state <> ?2 OR locked_at IS NOT ?3)",
+        )?
+        .execute((row.link.0, state, at))?;
     }
     if row.kind == OperationKind::Delete {
         tx.prepare_cached("UPDATE links SET vanished_at = ?2 WHERE id = ?1")?
@@ -243,10 +247,6 @@ fn apply(
         let follows = queue(tx, row, OperationKind::Update, reason, now)?;
         by_hand_update::carry_emptied(tx, id, follows)?;
     }
-    if matches!(row.kind, OperationKind::Import | OperationKind::Update) && !row.given {
-        tx.prepare_cached("UPDATE links SET complete = ?2 WHERE id = ?1")?
-            .execute((row.link.0, done.follow_up.is_none()))?;
-    }
     match row.kind {
         OperationKind::Import | OperationKind::Unlock | OperationKind::Reset => {
             let reset = row.kind == OperationKind::Reset;
@@ -259,6 +259,19 @@ fn apply(
     }
 }
 
+/// When its link was last answered, and whether what the record wishes is all there.
+fn link_answered(tx: &Transaction<'_>, row: &Row, ending: &Ending, answered: Seq) -> rusqlite::Result<()> {
+    let complete = match (row.kind, ending) {
+        (OperationKind::Import | OperationKind::Update, Ending::Done(done)) if !row.given => {
+            Some(done.follow_up.is_none())
+        }
+        _ => None,
+    };
+    tx.prepare_cached("UPDATE links SET answered_seq = ?2, complete = coalesce(?3, complete) WHERE id = ?1")?
+        .execute((row.link.0, answered.0, complete))?;
+    Ok(())
+}
+
 /// The import met a contact that was held locked by itself: it may just have been unlocked, so it is locked again,
 /// and the record is decided anew (semantics 32).
 fn lock_held(tx: &Transaction<'_>, row: &Row, reason: &Reason, now: Timestamp) -> rusqlite::Result<()> {
@@ -269,7 +282,13 @@ fn lock_held(tx: &Transaction<'_>, row: &Row, reason: &Reason, now: Timestamp) -
     hints::link_in(tx, now, row.link, "met a locked contact")
 }
 
+/// Stores what both sides agree on, and which numbers count by that.
 pub(super) fn store_base(tx: &Transaction<'_>, link: LinkId, change: &BaseChange) -> rusqlite::Result<()> {
+    set_base(tx, link, change)?;
+    sent_numbers::refresh(tx, link)
+}
+
+fn set_base(tx: &Transaction<'_>, link: LinkId, change: &BaseChange) -> rusqlite::Result<()> {
     let base = match change {
         BaseChange::Keep => return Ok(()),
         BaseChange::Replace(base) => base.clone(),
@@ -282,7 +301,7 @@ pub(super) fn store_base(tx: &Transaction<'_>, link: LinkId, change: &BaseChange
         }
     };
     tx.prepare_cached("UPDATE links SET base = ?2 WHERE id = ?1")?.execute((link.0, json(&base)?))?;
-    sent_numbers::refresh(tx, link)
+    Ok(())
 }
 
 fn queue(

@@ -146,6 +146,12 @@ pub(super) fn join_contact(
          ON CONFLICT (contact_id, link_id) DO UPDATE SET until = NULL",
     )?
     .execute((link.0, contact.0, &now, how))?;
+    let called: bool = tx
+        .prepare_cached("SELECT EXISTS (SELECT 1 FROM calls WHERE contact_id = ?1 OR link_id = ?2)")?
+        .query_row((contact.0, link.0), |row| row.get(0))?;
+    if !called {
+        return Ok(());
+    }
     tx.prepare_cached("UPDATE calls SET link_id = ?1 WHERE contact_id = ?2 AND link_id IS NULL")?
         .execute((link.0, contact.0))?;
     results_due::enter_contact(tx, contact)?;

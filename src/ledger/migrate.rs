@@ -34,6 +34,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0024_said_numbers.sql"),
     include_str!("../../migrations/0031_write_back.sql"),
     include_str!("../../migrations/0032_opt_outs.sql"),
+    include_str!("../../migrations/0041_open_operations.sql"),
     TRAIL_CHAIN,
 ];
 

@@ -280,16 +280,7 @@ mod tests {
     async fn what_waits_is_found_without_a_look_at_all_that_was_told() {
         let scene = scene().await;
         for which in [WAITING, DOUBTFUL] {
-            let plan: Vec<String> = scene
-                .ledger
-                .read("test_plan", move |connection| {
-                    let mut statement =
-                        connection.prepare(&format!("EXPLAIN QUERY PLAN {}", select(which)))?;
-                    let values = named_params! { ":route": "leads", ":now": "2030", ":limit": 10 };
-                    statement.query_map(values, |row| row.get("detail"))?.collect()
-                })
-                .await
-                .expect("a plan");
+            let plan = scene.plan_of(&select(which)).await;
             let first = plan.first().cloned().unwrap_or_default();
             assert!(first.contains("w USING INDEX write_backs_state (state=? AND due_at<?)"), "{plan:#?}");
         }
