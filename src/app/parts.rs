@@ -266,6 +266,7 @@ pub async fn build_on(
             dialler: sides.dialler.clone(),
             to_e164: to_e164(settings.dialler.country.clone()),
         },
+        lookers: super::reconcile::lookers(&routes, &sides.dialler),
     });
     let upkeep = UpkeepActivity { ledger: ledger.clone(), keep: (&settings.ledger).into() };
     let upkeep = Activator::start("upkeep", &env, &tracker, Arc::new(upkeep));

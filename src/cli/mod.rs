@@ -12,6 +12,7 @@ mod ledger_file;
 mod left_out;
 mod output;
 mod plan;
+mod reconcile;
 mod results;
 mod results_concern;
 mod route_args;
@@ -85,6 +86,7 @@ async fn run(cli: Cli) -> End {
         Verb::Freeze(args) => routes::freeze(&config, args).await,
         Verb::Thaw { reason } => routes::thaw(&config, reason).await,
         Verb::Takeover { yes, json } => takeover::run(&config, yes, Output::new(json.json)).await,
+        Verb::Reconcile(args) => reconcile::run(&config, args).await,
         Verb::Results(args) => results::run(&config, args).await,
         Verb::Backfill(args) => told_again::backfill(&config, args).await,
         Verb::Ledger(verb) => ledger::run(&config, verb).await,

@@ -132,6 +132,11 @@ pub enum Command {
         /// Why, where it was said.
         reason: String,
     },
+    /// Compare both sides and the ledger in full, and mark what does not agree as due.
+    Reconcile {
+        /// One route, or all.
+        route: Option<RouteName>,
+    },
     /// The work goes on from this ledger, whatever differs.
     Takeover {
         /// Whether a person has seen what differs; without that it is only told.
@@ -282,7 +287,7 @@ pub enum End {
     Failed,
     /// It cannot be done as asked (exit 2).
     Usage,
-    /// Done, but something new was parked (exit 3).
+    /// Done, but something new was parked, or something does not agree (exit 3).
     ParkedNew,
 }
 

@@ -5,6 +5,7 @@ mod by_hand;
 mod command;
 mod contacts;
 mod execute;
+mod reconcile;
 mod results;
 mod routes;
 mod socket;

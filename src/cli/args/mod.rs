@@ -67,6 +67,8 @@ pub enum Verb {
         #[command(flatten)]
         json: Json,
     },
+    /// Do CRM, dialler and ledger agree? Compares everything and changes nothing.
+    Reconcile(ReconcileArgs),
     /// What the CRM was told of calls, day by day, and what it was not.
     Results(ResultsArgs),
     /// Tell the CRM of calls from before the route's calls went back into it.
@@ -176,6 +178,20 @@ pub struct TryArgs {
     /// Hide personal values.
     #[arg(long)]
     pub redact: bool,
+    /// For programs.
+    #[command(flatten)]
+    pub json: Json,
+}
+
+/// `reconcile`.
+#[derive(Debug, Args)]
+pub struct ReconcileArgs {
+    /// One route only.
+    #[arg(long)]
+    pub route: Option<String>,
+    /// Mark what does not agree as due, and let the ordinary runs mend it.
+    #[arg(long)]
+    pub repair: bool,
     /// For programs.
     #[command(flatten)]
     pub json: Json,

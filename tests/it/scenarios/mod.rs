@@ -43,6 +43,7 @@ mod opt_outs;
 mod outage;
 mod overtaken;
 mod paging;
+mod reconcile;
 mod refresh;
 mod refusals;
 mod resets;
