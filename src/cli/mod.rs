@@ -4,6 +4,7 @@ mod args;
 mod block_file;
 mod blocks;
 mod check;
+mod closing_words;
 mod concerns;
 mod contacts;
 mod harvest_concerns;

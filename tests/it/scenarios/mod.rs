@@ -12,6 +12,7 @@ mod brake;
 mod by_hand;
 mod chosen;
 mod clocks;
+mod closings;
 mod companions;
 mod cursor;
 mod dated;
