@@ -73,6 +73,7 @@ pub async fn run(
             unblock: wanted.unblock,
             zone: wanted.time_zone,
             day_start: wanted.day_start,
+            full_pass: wanted.full_pass,
             mapping: wanted.mapping.clone(),
             revision: String::new(),
         }),

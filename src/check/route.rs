@@ -9,6 +9,7 @@ use super::telling;
 use super::two_way;
 use crate::config::{NameOrNumber, RawConfig, RawRoute, Setting};
 use crate::dialler::CampaignRef;
+use crate::domain::hold::{HoldRules, UnmappedAbort};
 use crate::domain::policy::{AdoptConflict, Beside, ReadBefore, Unblock, Vanished};
 use crate::domain::result_words::ResultWords;
 use crate::domain::{CampaignId, Problem, RouteName, suggest};
@@ -16,6 +17,7 @@ use crate::mapping::numbers::Country;
 use crate::mapping::{Mapping, MappingSpec, TooLong};
 use chrono::NaiveTime;
 use chrono_tz::Tz;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// What is given where a route names a CRM that is not there.
@@ -78,11 +80,17 @@ pub(super) fn route(
         opt_out_results: ResultWords::new(
             raw.opt_out_results.iter().flat_map(|list| &list.value).map(String::as_str),
         ),
+        hold_rules: HoldRules {
+            words: result_words(raw.results.as_ref().filter(|_| raw.write_back.is_some())),
+            unmapped: UnmappedAbort::parse(&raw.unmapped_abort.value)?,
+            cool_off: raw.cool_off.as_ref().map(|cool_off| cool_off.value.clone()),
+        },
         pull: raw.pull.value.clone(),
         harvest: raw.harvest.value.clone(),
         push: raw.push.value.clone(),
         time_zone: zone?,
         day_start: day_start?,
+        full_pass: *raw.full_pass,
         max_decision_age: *raw.max_decision_age,
         adopt_conflict: AdoptConflict::parse(&raw.adopt_conflict.value)?,
         vanished: Vanished::parse(&raw.vanished.value)?,
@@ -100,6 +108,11 @@ pub(super) fn route(
         max_changed_per_day: raw.max_changed_per_day.as_ref().map(|most| most.value),
         mapping: Arc::new(mapping?),
     })
+}
+
+/// The results that the route has a word for; a table that nothing uses says nothing.
+fn result_words(table: Option<&Setting<BTreeMap<String, Setting<String>>>>) -> ResultWords {
+    ResultWords::new(table.iter().flat_map(|table| table.value.keys()).map(String::as_str))
 }
 
 fn known_crm(key: &str, crm: &str, raw: &RawConfig, notes: &mut Notes<'_>) -> bool {

@@ -3,6 +3,7 @@
 use crate::crm::ConnectorFile;
 use crate::dialler::CampaignRef;
 use crate::dialler::jtel::{Paths, Release};
+use crate::domain::hold::HoldRules;
 use crate::domain::identity::Watch;
 use crate::domain::leave::Leaving;
 use crate::domain::policy::{AdoptConflict, Beside, Foreign, ReadBefore, Unblock, Vanished};
@@ -137,6 +138,8 @@ pub struct RouteSettings {
     pub unblock: Unblock,
     /// Results by which somebody says no.
     pub opt_out_results: ResultWords,
+    /// What its results mean for the other routes of the client.
+    pub hold_rules: HoldRules,
     /// Cron of the pull, in `time_zone`.
     pub pull: String,
     /// Cron of the harvest, in `time_zone`.
@@ -147,6 +150,8 @@ pub struct RouteSettings {
     pub time_zone: Tz,
     /// When `today` is looked at again.
     pub day_start: NaiveTime,
+    /// How often everything is read again without being asked.
+    pub full_pass: Duration,
     /// How old a decision may be.
     pub max_decision_age: Duration,
     /// Whose value wins at adoption.

@@ -1,5 +1,6 @@
 //! `status` and `route list`: is it well, what is to be done, then the details.
 
+use super::closing_words;
 use super::concerns::{
     Concern, Facts, OVERWRITTEN_DAYS, THAW, Weight, companion, concerns, day_full, frozen, frozen_in_words,
     in_order, ledger_look, overwritten, wave,
@@ -118,6 +119,8 @@ async fn look(settings: &Settings, ledger: &Ledger, now: Timestamp) -> anyhow::R
     concerns.extend(untold.iter().map(results_concern::untold));
     let conflicts = ledger.conflicts_count().await?;
     concerns.extend(conflicts.iter().map(conflicts::waiting));
+    let closings = ledger.closings_last().await?;
+    concerns.extend(closings.iter().filter_map(|closing| closing_words::concern(closing, now)));
     let looked = ledger.look_last().await?;
     concerns.extend(looked.as_ref().and_then(ledger_look));
     let mut concerns = in_order(concerns);

@@ -5,6 +5,7 @@
 use super::Setting;
 use super::kind::{FromRaw, KeySpec, Kind, Leaves, NameOrNumber, Need, SectionSpec};
 use crate::domain::Place;
+use crate::domain::hold::{CoolOff, UnmappedAbort};
 use crate::domain::identity::Watch;
 use crate::domain::policy::{AdoptConflict, Beside, Foreign, Unblock, Vanished};
 use std::collections::BTreeMap;
@@ -72,6 +73,7 @@ const ADOPT: &[&str] = &[AdoptConflict::CrmOwned.as_str(), AdoptConflict::KeepDi
 const BESIDE: &[&str] = &[Beside::Hold.as_str(), Beside::Ignore.as_str()];
 const FOREIGN: &[&str] = &[Foreign::Lock.as_str(), Foreign::Report.as_str()];
 const WATCH: &[&str] = &[Watch::Host.as_str(), Watch::File.as_str()];
+const UNMAPPED: &[&str] = &[UnmappedAbort::Hold.as_str(), UnmappedAbort::Pass.as_str()];
 const VANISHED: &[&str] = &[Vanished::Mark.as_str(), Vanished::Import.as_str()];
 
 sections! {
@@ -165,6 +167,10 @@ sections! {
         unblock: String, Default, Kind::Choice(UNBLOCK);
         /// Results by which somebody says no: by export key, by name, or as CAMPAIGN/CODE.
         opt_out_results: Vec<String>, Optional, Kind::TextList;
+        /// What an abort (or a result of unknown type) without a word in `results` means for other routes.
+        unmapped_abort: String, Default, Kind::Choice(UNMAPPED);
+        /// For how long other routes leave somebody alone after a final result.
+        cool_off: CoolOff, Optional, Kind::CoolOff;
         /// The join key's template.
         user_data: String, Optional, Kind::Text;
         /// Cron of the pull.
@@ -179,6 +185,8 @@ sections! {
         time_zone: String, Optional, Kind::Text;
         /// When conditions that depend on the date are decided again.
         day_start: String, Default, Kind::Text;
+        /// How often everything is read again without being asked.
+        full_pass: Duration, Default, Kind::Duration(HOUR, 31 * DAY);
         /// How old a decision may be when what makes somebody callable is sent.
         max_decision_age: Duration, Default, Kind::Duration(MINUTE, HOUR);
         /// Whose value wins where an adopted contact differs.

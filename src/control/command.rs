@@ -1,7 +1,7 @@
 //! Every command that changes something, as a value: what the socket carries and a person can give.
 
 use crate::domain::policy::Job;
-use crate::domain::{BlockSubject, ContactId, RecordId, RouteName, Take, Timestamp, WriteBackId};
+use crate::domain::{BlockSubject, ContactId, HistoryId, RecordId, RouteName, Take, Timestamp, WriteBackId};
 use crate::ledger::Pilot;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -141,6 +141,11 @@ pub enum Command {
         /// Why.
         reason: String,
     },
+    /// Compare both sides and the ledger in full, and mark what does not agree as due.
+    Reconcile {
+        /// One route, or all.
+        route: Option<RouteName>,
+    },
     /// The work goes on from this ledger, whatever differs.
     Takeover {
         /// Whether a person has seen what differs; without that it is only told.
@@ -170,6 +175,27 @@ pub enum ResultsWord {
     Discard {
         /// Which.
         id: WriteBackId,
+    },
+    /// A call's result holds nobody out of other routes.
+    Release {
+        /// The call.
+        call: HistoryId,
+    },
+    /// Calls with this result are told anew, with the words that the config has now.
+    Remap {
+        /// The result, by one of its names.
+        code: String,
+        /// One route only.
+        route: Option<RouteName>,
+    },
+    /// Calls of a span from before the route's calls went back are told after all.
+    Backfill {
+        /// The route.
+        route: RouteName,
+        /// From then on.
+        from: Timestamp,
+        /// Until before then.
+        until: Timestamp,
     },
 }
 
@@ -270,7 +296,7 @@ pub enum End {
     Failed,
     /// It cannot be done as asked (exit 2).
     Usage,
-    /// Done, but something new was parked (exit 3).
+    /// Done, but something new was parked, or something does not agree (exit 3).
     ParkedNew,
 }
 

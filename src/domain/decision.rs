@@ -145,6 +145,8 @@ pub struct DecisionInput<'a> {
     pub blocks: &'a [Block],
     /// The last result.
     pub last_result: LastResult,
+    /// Why the person is held out because of a call on another route, if so.
+    pub held_out: Option<&'a Reason>,
     /// The route's choices.
     pub policy: &'a Policy,
 }

@@ -5,7 +5,9 @@ pub mod contact;
 pub mod counts;
 pub mod decision;
 pub mod desired;
+pub mod drift;
 pub mod field;
+pub mod hold;
 pub mod identity;
 pub mod ids;
 pub mod leave;
@@ -29,6 +31,7 @@ pub use decision::{
     PinnedCampaign, Policy, Verdict, Wish,
 };
 pub use desired::{Base, Desired, DesiredValue, Pair};
+pub use drift::{DriftKind, SUSPECTS, Suspect, Suspects};
 pub use field::{FieldKind, FieldName, FieldSpec, Taken};
 pub use ids::{
     ActivityId, CallKey, CampaignId, ContactId, FoldedUserData, HistoryId, LinkId, OperationId, RecordId,

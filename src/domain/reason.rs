@@ -176,6 +176,10 @@ reason_codes! {
     NoUsableAnswer = "no_usable_answer", "{times} requests in a row had no usable answer, while others had";
     /// A result without a word of the CRM's for it.
     UnmappedResult = "unmapped_result", "its result {result} of campaign {campaign} is not mapped: add it to [route.{route}.results]";
+    /// A result on another route that nobody mapped.
+    HeldOut = "held_out", "held out: call {call} of {date} on route {route} ended with {result}, which is not mapped there: add it to [route.{route}.results], or `dialbridge results release {call}`";
+    /// A final result on another route, not long ago.
+    CoolingOff = "cooling_off", "left alone until {until}: call {call} of {date} on route {route} ended with {result}";
     /// Something in the CRM changes back what is written.
     WriteLoop = "write_loop", "its fields were written {times} times within an hour: something in the CRM may change them back";
     /// A person put it aside.
@@ -224,9 +228,10 @@ impl Reason {
     /// counts stay.
     #[must_use]
     pub fn redacted(&self) -> Self {
-        const STAY: [&str; 19] = [
+        const STAY: [&str; 21] = [
             "field", "fields", "key", "name", "length", "max", "sent", "answered", "contact", "contacts",
-            "campaign", "record", "route", "count", "days", "status", "times", "call", "sign",
+            "campaign", "record", "route", "count", "days", "status", "times", "call", "sign", "date",
+            "until",
         ];
         let params = self.params.iter().map(|(name, value)| {
             let stays =

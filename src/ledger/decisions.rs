@@ -3,7 +3,7 @@
 
 use super::answer::{BaseChange, store_base};
 use super::sql::{self, json, time};
-use super::{edits, results_due, sent_numbers, waves, write_back};
+use super::{edits, held_again, results_due, sent_numbers, waves, write_back};
 use crate::domain::{
     Base, CampaignId, ContactId, Decision, Deletion, Desired, FieldName, Intent, LinkId, OperationKind,
     Reason, ReasonCode, RecordId, RouteName, RunId, Timestamp, UserData, Verdict, Wish,
@@ -169,6 +169,7 @@ pub(super) fn join_contact(
     tx.prepare_cached("UPDATE calls SET link_id = ?1 WHERE contact_id = ?2 AND link_id IS NULL")?
         .execute((link.0, contact.0))?;
     results_due::enter_contact(tx, contact)?;
+    held_again::of_link(tx, link, at)?;
     write_back::want_all_of(tx, link, at)
 }
 

@@ -29,8 +29,16 @@ pub fn decide(input: &DecisionInput<'_>) -> Decision {
         CrmSide::Uncallable(reason) => {
             leave::out_of_reach(input, Verdict::Parked(reason.clone()), reason, &leave::LOCK_ONLY)
         }
-        CrmSide::Unusable(reason) => parked_as_it_is(input, reason),
-        CrmSide::Eligible(desired) => callable(input, desired),
+        CrmSide::Unusable(reason) => match input.held_out {
+            Some(held) => {
+                leave::out_of_reach(input, Verdict::Parked(reason.clone()), held, &leave::LOCK_ONLY)
+            }
+            None => parked_as_it_is(input, reason),
+        },
+        CrmSide::Eligible(desired) => match input.held_out {
+            Some(held) => leave::out_of_reach(input, Verdict::Skipped(held.clone()), held, &leave::LOCK_ONLY),
+            None => callable(input, desired),
+        },
     }
 }
 
@@ -288,6 +296,7 @@ mod tests {
             dialler: &DiallerSide::Found(Box::new(contact)),
             blocks: &[],
             last_result: LastResult::None,
+            held_out: None,
             policy: &Policy {
                 adopt_conflict: AdoptConflict::CrmOwned,
                 vanished: Vanished::Mark,

@@ -42,6 +42,11 @@ const VERBS: &[(&str, &str, &str)] = &[
     ("plan reject", "dialbridge plan reject 3 --reason \"a wrong filter\"", PLAIN),
     ("freeze", "dialbridge freeze --until 2h --reason \"the auditor is here\"", PLAIN),
     ("thaw", "dialbridge thaw --reason \"the auditor has left\"", PLAIN),
+    (
+        "reconcile",
+        "dialbridge reconcile --route leads (or: ... --repair)",
+        "0 everything agrees, 1 failed, 2 usage or config, 3 something does not agree",
+    ),
     ("results", "dialbridge results --day yesterday --missing", PLAIN),
     ("results open", "dialbridge results open --route leads", PLAIN),
     ("results codes", "dialbridge results codes --route leads --init", PLAIN),

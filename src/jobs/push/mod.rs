@@ -175,6 +175,7 @@ pub async fn push(context: &PushContext, cause: &'static str) -> Result<PushRepo
     // Nothing is in flight when a push begins: what says so was left by a run that died.
     ledger.operations_recover(quiet(context.limits.settle_after)).await?;
     ledger.blocks_end_due().await?;
+    ledger.holds_end_due().await?;
     for (route, state) in ledger.routes_end_spans().await? {
         tracing::info!(%route, %state, "a pause or a pilot came to its end");
     }

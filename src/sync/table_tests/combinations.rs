@@ -169,15 +169,18 @@ fn combined(
 ) -> usize {
     let (crm_sides, dialler_sides) = (crm_sides(), dialler_sides());
     let (free, blocked) = ([], [block()]);
+    let held = ReasonCode::HeldOut.into();
     let mut judged = 0;
     for link in links {
         let link = link.as_ref();
         for crm in &crm_sides {
             for dialler in &dialler_sides {
-                for blocks in [&free[..], &blocked[..]] {
+                for (blocks, held_out) in [(&free[..], None), (&blocked[..], None), (&free[..], Some(&held))]
+                {
                     for last_result in [LastResult::None, LastResult::Open, LastResult::Final] {
                         for policy in policies {
-                            let input = DecisionInput { link, crm, dialler, blocks, last_result, policy };
+                            let input =
+                                DecisionInput { link, crm, dialler, blocks, last_result, held_out, policy };
                             judged += usize::from(judge(&input));
                         }
                     }

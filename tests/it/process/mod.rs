@@ -22,6 +22,7 @@ mod network;
 mod opt_outs;
 mod output;
 mod plans;
+mod reconcile;
 mod results;
 mod rotation;
 mod service;

@@ -194,6 +194,7 @@ async fn every_reading_verb_answers_programs_beside_a_daemon() {
     let quiet: &[&[&str]] = &[
         &["plan", "list"],
         &["plan", "show"],
+        &["reconcile"],
         &["sync", "--dry-run"],
         &["ledger", "check"],
         &["ledger", "verify"],
