@@ -130,7 +130,7 @@ pub use by_hand::{OpenCount, OperationRow};
 pub use by_hand_update::{Given, HandFields, HandUpdate, Mapped};
 pub use calls::{CallRow, ResultCode};
 pub use check::Checked;
-pub use closings::{Closing, DaySpan, PassEnd};
+pub use closings::{Closing, DayEnd, DaySpan};
 pub use companions::{CompanionTaken, CompanionTrouble};
 pub use conflicts::{Conflict, ConflictCount};
 pub use contacts::{ContactSeen, IndexedContact, Known, KnownRow, Sighting};
