@@ -13,7 +13,7 @@ CREATE TABLE links (
     desired     TEXT NOT NULL DEFAULT '{}' CHECK (json_valid(desired)), -- field -> {crm, send}
     base        TEXT NOT NULL DEFAULT '{}' CHECK (json_valid(base)),    -- field -> {crm, dialler}
     complete    INTEGER NOT NULL DEFAULT 0 CHECK (complete IN (0, 1)),  -- import and its update answered
-    wish        TEXT NOT NULL CHECK (wish IN ('none', 'callable', 'locked')),
+    wish        TEXT NOT NULL CHECK (wish IN ('none', 'callable') OR wish = 'locked'),
     wish_code   TEXT NOT NULL,              -- why: a reason code with parameters
     wish_params TEXT NOT NULL DEFAULT '{}',
     lock_state  TEXT NOT NULL DEFAULT 'open' CHECK (lock_state IN ('open', 'locked')), -- by us; locked from the lock's first byte on
@@ -39,7 +39,7 @@ CREATE TABLE link_contacts (
     contact_id INTEGER NOT NULL,
     since      TEXT NOT NULL,
     until      TEXT,
-    how        TEXT NOT NULL CHECK (how IN ('imported', 'adopted', 'relinked', 'by_hand')),
+    how        TEXT NOT NULL CHECK (how IN ('imported', 'adopted') OR how IN ('relinked', 'by_hand')),
     PRIMARY KEY (contact_id, link_id)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX link_contacts_by_link ON link_contacts (link_id);
@@ -59,7 +59,8 @@ CREATE TABLE records (
     modified   TEXT,                        -- the CRM's modification time
     user_data  TEXT,
     folded     TEXT,
-    state      TEXT NOT NULL CHECK (state IN ('linked', 'skipped', 'blocked', 'parked', 'discarded')),
+    state      TEXT NOT NULL CHECK (state IN ('linked', 'skipped') OR state IN ('blocked', 'parked')
+                                              OR state = 'discarded'),
     code       TEXT,                        -- why, unless linked
     params     TEXT NOT NULL DEFAULT '{}',
     since      TEXT NOT NULL,               -- in this state since

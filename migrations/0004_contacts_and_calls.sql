@@ -71,7 +71,8 @@ CREATE TABLE calls (
     started_at    TEXT,                     -- resolved, UTC
     ended_at      TEXT,
     created_at    TEXT,                     -- dtCreatedDiallerContactsHistory, resolved, UTC
-    resolved      TEXT CHECK (resolved IN ('plain', 'offset', 'by_row', 'by_order', 'first', 'gap')),
+    resolved      TEXT CHECK (resolved IN ('plain', 'offset') OR resolved IN ('by_row', 'by_order')
+                                  OR resolved IN ('first', 'gap')),
                                             -- how: the most doubtful of the row's times
     outbound      INTEGER,
     test          INTEGER,
@@ -116,7 +117,8 @@ CREATE TABLE result_codes (
 -- When a contact's history is read again, and why (semantics 1).
 CREATE TABLE harvest_due (
     contact_id INTEGER NOT NULL,
-    reason     TEXT NOT NULL CHECK (reason IN ('changed', 'ladder', 'waiting', 'ours', 'hint', 'sum', 'missing')),
+    reason     TEXT NOT NULL CHECK (reason IN ('changed', 'ladder') OR reason IN ('waiting', 'ours')
+                                              OR reason IN ('hint', 'sum') OR reason = 'missing'),
     at         TEXT NOT NULL,
     since      TEXT NOT NULL,               -- what the ladder counts from
     fingerprint BLOB,                       -- 'changed': to be stored with what the read brings

@@ -13,8 +13,8 @@ CREATE TABLE write_backs (
     wanted     INTEGER NOT NULL,                          -- the call's revision; of fields, a number that goes up
     sent       INTEGER,                                   -- what the request under way, or in doubt, tells
     written    INTEGER,                                   -- what the CRM was last told
-    state      TEXT NOT NULL CHECK (state IN
-                   ('waiting', 'sending', 'uncertain', 'done', 'held', 'never', 'parked', 'gone')),
+    state      TEXT NOT NULL CHECK (state IN ('waiting', 'sending') OR state IN ('uncertain', 'done')
+                                              OR state IN ('held', 'never') OR state IN ('parked', 'gone')),
     code       TEXT,                                      -- why it is held, parked, gone or never told
     params     TEXT NOT NULL DEFAULT '{}',
     activity   TEXT,                                      -- the CRM's id of it, once known
@@ -30,7 +30,8 @@ CREATE TABLE write_backs (
     created_at TEXT NOT NULL,
     CHECK ((kind = 'activity') = (history_id IS NOT NULL)),
     CHECK (state NOT IN ('sending', 'uncertain') OR sent IS NOT NULL),
-    CHECK (state NOT IN ('held', 'never', 'parked', 'gone') OR code IS NOT NULL)
+    CHECK (state NOT IN ('held', 'never') OR code IS NOT NULL),
+    CHECK (state NOT IN ('parked', 'gone') OR code IS NOT NULL)
 ) STRICT;
 CREATE UNIQUE INDEX write_backs_call ON write_backs (history_id) WHERE history_id IS NOT NULL;
 CREATE UNIQUE INDEX write_backs_fields ON write_backs (link_id) WHERE kind = 'fields';

@@ -3,7 +3,7 @@
 
 use crate::domain::{RouteName, Timestamp};
 use crate::env::Env;
-use crate::ledger::{DaySpan, Ledger, LedgerError, PassEnd};
+use crate::ledger::{DayEnd, DaySpan, Ledger, LedgerError};
 use crate::runtime::{Activator, Activity, Ask, Outcome, RunLog};
 use chrono::{Days, NaiveDate, NaiveTime, TimeDelta, TimeZone as _};
 use chrono_tz::Tz;
@@ -28,8 +28,8 @@ impl ClosingActivity {
         let (mut closed, mut open) = (0, 0);
         for (routes, harvest) in &self.harvests {
             match self.close(routes, harvest).await? {
-                Some(PassEnd::Closed) => closed += 1,
-                Some(PassEnd::Open(_)) => open += 1,
+                Some(DayEnd::Closed) => closed += 1,
+                Some(DayEnd::Open(_)) => open += 1,
                 None => {}
             }
         }
@@ -43,7 +43,7 @@ impl ClosingActivity {
         })
     }
 
-    async fn close(&self, routes: &[RouteName], harvest: &Activator) -> Result<Option<PassEnd>, LedgerError> {
+    async fn close(&self, routes: &[RouteName], harvest: &Activator) -> Result<Option<DayEnd>, LedgerError> {
         let Some(first) = routes.first() else { return Ok(None) };
         let row = self.ledger.route_show(first.clone()).await?;
         let Some(campaign) = row.and_then(|row| row.campaign) else { return Ok(None) };

@@ -297,7 +297,10 @@ fn harvest_settings(settings: &Settings, numbers_revision: String, missing: Miss
     };
     let told = |route: &RouteSettings| route.write_back.as_ref().is_some_and(|told| told.telling.uses_note());
     let notes = if settings.routes.values().any(told) { Notes::Kept } else { Notes::Left };
-    let mut harvest = HarvestSettings { numbers_revision, brake, notes, ..HarvestSettings::default() };
+    let two_way = settings.routes.values().filter(|route| !route.two_way.is_empty());
+    let two_way = two_way.map(|route| (route.id.clone(), route.two_way.clone())).collect();
+    let mut harvest =
+        HarvestSettings { numbers_revision, brake, two_way, notes, ..HarvestSettings::default() };
     let span = |duration| chrono::TimeDelta::from_std(duration).unwrap_or(chrono::TimeDelta::MAX);
     if let Some(audit) = &mut harvest.rules.audit {
         audit.active = span(settings.harvest.audit_active);

@@ -10,6 +10,7 @@ pub mod limits;
 pub mod local;
 pub mod parts;
 pub mod plan;
+pub mod reconcile;
 pub mod routes;
 pub mod say;
 pub mod simulate;

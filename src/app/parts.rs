@@ -271,8 +271,9 @@ pub async fn build_on(
             dialler: sides.dialler.clone(),
             to_e164: to_e164(settings.dialler.country.clone()),
         },
+        lookers: super::reconcile::lookers(&routes, &sides.dialler),
     });
-    let upkeep = UpkeepActivity { ledger: ledger.clone(), keep_bodies: settings.ledger.keep_bodies };
+    let upkeep = UpkeepActivity { ledger: ledger.clone(), keep: (&settings.ledger).into() };
     let upkeep = Activator::start("upkeep", &env, &tracker, Arc::new(upkeep));
     let look = LookActivity { ledger: ledger.clone(), env: env.clone() };
     let look = Activator::start("ledger check", &env, &tracker, Arc::new(look));

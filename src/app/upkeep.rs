@@ -1,30 +1,55 @@
-//! What is done to the ledger once a day: it is looked over in a copy, and bodies that were kept long enough are erased.
+//! What is done to the ledger once a day: it is looked over in a copy, what was kept long enough is erased, and the end of
+//! the trail is told outside it.
 
+use crate::check::LedgerSettings;
 use crate::env::Env;
 use crate::ledger::{Ledger, LedgerError, Look};
 use crate::runtime::{Activity, Ask, Outcome, RunLog};
 use chrono::TimeDelta;
-use std::time::Duration;
 
 /// In the dialler's zone: before the first call of the day.
 pub(super) const WHEN: &str = "40 3 * * *";
 
+/// How long what is kept.
+pub(super) struct Keep {
+    bodies: TimeDelta,
+    changes: TimeDelta,
+}
+
+impl From<&LedgerSettings> for Keep {
+    fn from(settings: &LedgerSettings) -> Self {
+        let span = |span| TimeDelta::from_std(span).unwrap_or(TimeDelta::MAX);
+        Self { bodies: span(settings.keep_bodies), changes: span(settings.keep_changes) }
+    }
+}
+
 /// The daily upkeep.
 pub(super) struct UpkeepActivity {
     pub ledger: Ledger,
-    pub keep_bodies: Duration,
+    pub keep: Keep,
+}
+
+impl UpkeepActivity {
+    async fn keep_up(&self) -> Result<String, LedgerError> {
+        let bodies = self.ledger.bodies_prune(self.keep.bodies).await?;
+        let changes = self.ledger.trail_erase(self.keep.changes).await?;
+        let mut text = format!("{bodies} bodies and answers erased, kept long enough");
+        if changes > 0 {
+            text.push_str(&format!("; the values of {changes} changes, too"));
+        }
+        // In the log besides, which is elsewhere and belongs to somebody else.
+        if let Some(head) = self.ledger.trail_head_keep().await? {
+            text.push_str(&format!("; the trail ends at change {}, {}", head.change, head.chain));
+        }
+        Ok(text)
+    }
 }
 
 #[async_trait::async_trait]
 impl Activity for UpkeepActivity {
     async fn run(&self, _ask: &Ask, _log: &RunLog) -> Outcome {
-        let keep = TimeDelta::from_std(self.keep_bodies).unwrap_or(TimeDelta::MAX);
-        match self.ledger.bodies_prune(keep).await {
-            Ok(erased) => Outcome::Done {
-                run: None,
-                text: format!("{erased} bodies and answers erased, kept long enough"),
-                parked_new: false,
-            },
+        match self.keep_up().await {
+            Ok(text) => Outcome::Done { run: None, text, parked_new: false },
             Err(error) => Outcome::Failed { text: error.to_string() },
         }
     }

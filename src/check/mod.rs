@@ -5,6 +5,7 @@
 
 mod connector;
 mod finding;
+mod leaving;
 mod notes;
 mod offline;
 mod online;
@@ -17,6 +18,7 @@ mod route;
 mod settings;
 mod telling;
 mod traps;
+mod two_way;
 
 pub use finding::{Finding, Level};
 pub use offline::{Checked, Validators, offline};

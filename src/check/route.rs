@@ -1,14 +1,16 @@
 //! One `[route.NAME]`: what it names must exist, what it says must be readable.
 
+use super::leaving;
 use super::notes::Notes;
 use super::offline::Validators;
 use super::reach;
 use super::settings::RouteSettings;
 use super::telling;
+use super::two_way;
 use crate::config::{NameOrNumber, RawConfig, RawRoute, Setting};
 use crate::dialler::CampaignRef;
 use crate::domain::hold::{HoldRules, UnmappedAbort};
-use crate::domain::policy::{AdoptConflict, Beside, Unblock, Vanished};
+use crate::domain::policy::{AdoptConflict, Beside, ReadBefore, Unblock, Vanished};
 use crate::domain::result_words::ResultWords;
 use crate::domain::{CampaignId, Problem, RouteName, suggest};
 use crate::mapping::numbers::Country;
@@ -49,7 +51,7 @@ pub(super) fn route(
             notes.problem(Problem::new(key(cron), why, expected));
         }
     }
-    let day_start = day_start(&key("day_start"), &raw.day_start.value, notes);
+    let day_start = time_of_day(&key("day_start"), &raw.day_start.value, notes);
     let own_country = reach::country(&key("country"), raw.country.as_ref(), notes);
     let country = own_country.or_else(|| {
         let given = about.raw.dialler.country.as_ref().map(|text| text.value.clone());
@@ -60,6 +62,9 @@ pub(super) fn route(
     let dialler_zone = about.zone.unwrap_or(Tz::UTC);
     let spec = spec(name, id.as_deref().unwrap_or(name), raw, about, dialler_zone, country.clone());
     let mapping = mapping(&spec, notes);
+    let two_way = two_way::two_way(name, raw, mapping.as_ref(), notes);
+    let kept = two_way::kept(name, raw, mapping.as_ref(), notes);
+    let leaving = leaving::leaving(name, raw, notes);
     let write_back = telling::telling(name, raw, zone, about.validators, notes);
     Some(RouteSettings {
         name: RouteName::from(name),
@@ -85,14 +90,20 @@ pub(super) fn route(
         push: raw.push.value.clone(),
         time_zone: zone?,
         day_start: day_start?,
+        full_pass: *raw.full_pass,
         max_decision_age: *raw.max_decision_age,
         adopt_conflict: AdoptConflict::parse(&raw.adopt_conflict.value)?,
         vanished: Vanished::parse(&raw.vanished.value)?,
+        leaving: Arc::new(leaving?),
+        max_deleted_per_run: *raw.max_deleted_per_run,
         country,
         beside: Beside::parse(&raw.beside.value)?,
         max_new_per_run: *raw.max_new_per_run,
         max_new_per_day: *raw.max_new_per_day,
         write_back: write_back?,
+        kept: kept?,
+        two_way: two_way?,
+        read_before_update: if *raw.read_before_update { ReadBefore::Update } else { ReadBefore::Never },
         max_changed_per_run: *raw.max_changed_per_run,
         max_changed_per_day: raw.max_changed_per_day.as_ref().map(|most| most.value),
         mapping: Arc::new(mapping?),
@@ -140,7 +151,8 @@ fn client(key: &str, client: &str, notes: &mut Notes<'_>) -> Option<String> {
     None
 }
 
-fn day_start(key: &str, text: &str, notes: &mut Notes<'_>) -> Option<NaiveTime> {
+/// A time of day as the config writes it.
+pub(super) fn time_of_day(key: &str, text: &str, notes: &mut Notes<'_>) -> Option<NaiveTime> {
     // chrono also takes "6:00"; one way to write it is enough, and "24:00" is the next day.
     let time = NaiveTime::parse_from_str(text, "%H:%M").ok().filter(|_| text.len() == 5);
     if time.is_none() {

@@ -3,11 +3,12 @@
 use crate::crm::ConnectorFile;
 use crate::dialler::CampaignRef;
 use crate::dialler::jtel::{Paths, Release};
-use crate::domain::RouteName;
 use crate::domain::hold::HoldRules;
 use crate::domain::identity::Watch;
-use crate::domain::policy::{AdoptConflict, Beside, Foreign, Unblock, Vanished};
+use crate::domain::leave::Leaving;
+use crate::domain::policy::{AdoptConflict, Beside, Foreign, ReadBefore, Unblock, Vanished};
 use crate::domain::result_words::ResultWords;
+use crate::domain::{Kept, RouteName, TwoWay};
 use crate::mapping::{Mapping, PhoneFormat, Telling};
 use crate::remote::http::HttpOptions;
 use chrono::NaiveTime;
@@ -160,12 +161,18 @@ pub struct RouteSettings {
     pub time_zone: Tz,
     /// When `today` is looked at again.
     pub day_start: NaiveTime,
+    /// How often everything is read again without being asked.
+    pub full_pass: Duration,
     /// How old a decision may be.
     pub max_decision_age: Duration,
     /// Whose value wins at adoption.
     pub adopt_conflict: AdoptConflict,
     /// What follows a contact's deletion by others.
     pub vanished: Vanished,
+    /// What becomes of the contacts of records that leave.
+    pub leaving: Arc<Leaving>,
+    /// More deletions in one run need approval.
+    pub max_deleted_per_run: u32,
     /// Country of numbers without a prefix: the route's, else the dialler's.
     pub country: Option<String>,
     /// Contacts that are not ours.
@@ -176,6 +183,12 @@ pub struct RouteSettings {
     pub max_new_per_day: u32,
     /// How its calls go back into the CRM; `None`: not at all.
     pub write_back: Option<WriteBackSettings>,
+    /// The mapped fields that are the dialler's after the import.
+    pub kept: Kept,
+    /// The fields that both sides may change, each with what decides a conflict.
+    pub two_way: TwoWay,
+    /// Whether a contact is read right before an update, for what agents changed since the last sweep.
+    pub read_before_update: ReadBefore,
     /// More changed contacts in one run need approval.
     pub max_changed_per_run: u32,
     /// Changed contacts a day.
@@ -193,6 +206,8 @@ pub struct PushSettings {
     pub max_retry_after: Duration,
     /// A contact's calls must have come to rest for so long before it is deleted.
     pub settle_calls: Duration,
+    /// From when on all wished locks are sent again, in the dialler's zone.
+    pub standing_locks: NaiveTime,
 }
 
 /// `[harvest]`.
@@ -211,6 +226,8 @@ pub struct LedgerSettings {
     pub path: PathBuf,
     /// How long bodies of failed operations are kept.
     pub keep_bodies: Duration,
+    /// How long the values in the trail of changes are kept.
+    pub keep_changes: Duration,
     /// By what it knows its home; without a word: by machine and path, in a container by the file alone.
     pub watch: Option<Watch>,
 }

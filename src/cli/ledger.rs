@@ -35,6 +35,7 @@ pub async fn run(config: &Path, verb: LedgerVerb) -> anyhow::Result<End> {
         | LedgerVerb::Parked { .. }
         | LedgerVerb::Skipped { .. }
         | LedgerVerb::Check(_)
+        | LedgerVerb::Verify(_)
         | LedgerVerb::Backup { .. }
         | LedgerVerb::Calls(_) => {
             let settings = app::load(config)?;
@@ -83,6 +84,7 @@ async fn read(settings: &Settings, ledger: &Ledger, verb: LedgerVerb) -> anyhow:
             });
         }
         LedgerVerb::Check(json) => return ledger_file::check(ledger, Output::new(json.json)).await,
+        LedgerVerb::Verify(json) => return ledger_file::verify(ledger, Output::new(json.json)).await,
         LedgerVerb::Backup { file, json } => {
             ledger_file::backup(ledger, file, Output::new(json.json)).await?;
         }

@@ -1,8 +1,8 @@
-//! `ledger check` and `ledger backup`: the ledger as a file.
+//! `ledger check`, `ledger verify` and `ledger backup`: the ledger as a file.
 
 use super::output::Output;
 use crate::control::End;
-use crate::ledger::{Checked, Ledger};
+use crate::ledger::{Checked, Ledger, TrailProof};
 use std::path::PathBuf;
 
 /// Looks it over; what is wrong is a failure.
@@ -18,6 +18,36 @@ fn in_words(checked: &Checked) -> String {
         return format!("sound: {}\n", checked.what);
     }
     format!("WRONG: {}\n  {}\n", checked.what, checked.wrong.join("\n  "))
+}
+
+/// Proves the trail of changes unbroken; where it is not, that is a failure.
+pub async fn verify(ledger: &Ledger, output: Output) -> anyhow::Result<End> {
+    let proof = ledger.trail_verify().await?;
+    output.value(&proof, || proven(&proof));
+    Ok(if proof.broken.is_none() { End::Done } else { End::Failed })
+}
+
+fn proven(proof: &TrailProof) -> String {
+    if let Some(broken) = &proof.broken {
+        return format!(
+            "BROKEN at change {}: {}.\nThe {} rows before it are proven. Keep a copy of the ledger as it is, and compare it with \
+             the newest backup that `ledger verify` proves (`SELECT * FROM v_changes WHERE change >= {}`).",
+            broken.change, broken.why, proof.rows, broken.change
+        );
+    }
+    let (Some(change), Some(chain)) = (proof.change, &proof.chain) else {
+        return "Nothing was changed yet: the trail is empty.".to_owned();
+    };
+    let outside = match proof.heads {
+        0 => "No end of it was told outside the ledger yet (that is done nightly, in the file .trail beside it and in the \
+              log): nothing proves that its newest rows were not taken away."
+            .to_owned(),
+        heads => format!("It has all {heads} ends told outside the ledger on earlier days (the file .trail beside it)."),
+    };
+    format!(
+        "The trail is unbroken: {} changes, {} values erased. {outside}\nIt ends at change {change}, {chain}",
+        proof.rows, proof.erased
+    )
 }
 
 /// Copies it.

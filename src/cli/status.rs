@@ -5,6 +5,7 @@ use super::concerns::{
     Concern, Facts, OVERWRITTEN_DAYS, THAW, Weight, companion, concerns, day_full, frozen, frozen_in_words,
     in_order, ledger_look, overwritten, wave,
 };
+use super::conflicts;
 use super::harvest_concerns::{of_account, of_list, of_reads};
 use super::left_out::sentence;
 use super::output::Output;
@@ -17,8 +18,8 @@ use crate::control::{self, Command, End, Line};
 use crate::domain::{RouteName, Timestamp};
 use crate::env::Env;
 use crate::ledger::{
-    DayFull, FailingJob, FreezeRow, HarvestShown, LastLook, Ledger, LeftOut, Look, OpenCount, ParkedCount,
-    RouteRow, Unlinked, UntoldCount, WaveRow,
+    ConflictCount, DayFull, FailingJob, FreezeRow, HarvestShown, LastLook, Ledger, LeftOut, LockRound, Look,
+    OpenCount, ParkedCount, RouteRow, Unlinked, UntoldCount, WaveRow,
 };
 use chrono::TimeDelta;
 use serde::Serialize;
@@ -46,7 +47,11 @@ struct View {
     harvest: HarvestShown,
     /// What the CRM cannot be told before somebody does something.
     untold: Vec<UntoldCount>,
+    /// Fields that wait for a person to say which side's value stands.
+    conflicts: Vec<ConflictCount>,
     ledger_look: Option<LastLook>,
+    /// The last night in which all wished locks were sent again.
+    standing_locks: Option<LockRound>,
     runners: Vec<Value>,
 }
 
@@ -112,6 +117,8 @@ async fn look(settings: &Settings, ledger: &Ledger, now: Timestamp) -> anyhow::R
     concerns.extend(of_reads(&harvest));
     let untold = ledger.results_stuck().await?;
     concerns.extend(untold.iter().map(results_concern::untold));
+    let conflicts = ledger.conflicts_count().await?;
+    concerns.extend(conflicts.iter().map(conflicts::waiting));
     let closings = ledger.closings_last().await?;
     concerns.extend(closings.iter().filter_map(|closing| closing_words::concern(closing, now)));
     let looked = ledger.look_last().await?;
@@ -138,7 +145,9 @@ async fn look(settings: &Settings, ledger: &Ledger, now: Timestamp) -> anyhow::R
         lists,
         harvest,
         untold,
+        conflicts,
         ledger_look: looked,
+        standing_locks: ledger.lock_round_last().await?.filter(|round| round.wished > 0),
         runners,
     })
 }
@@ -231,10 +240,20 @@ fn text(view: &View, zone: Zone, now: Timestamp, ink: Ink) -> String {
     if let Some(LastLook { at, look: Look::Sound }) = &view.ledger_look {
         text.push_str(&format!("Ledger: looked over {}, sound.\n", zone.at(*at)));
     }
+    text.extend(view.standing_locks.as_ref().map(|round| standing_locks(round, zone)));
     for runner in &view.runners {
         text.push_str(&runner_line(runner, zone));
     }
     text
+}
+
+fn standing_locks(round: &LockRound, zone: Zone) -> String {
+    let LockRound { began_at, wished, sent, finished_at } = round;
+    let until = match finished_at {
+        Some(at) => format!("until {}", zone.at(*at)),
+        None => "still under way".to_owned(),
+    };
+    format!("Standing locks: {sent} of {wished} sent again from {}, {until}.\n", zone.at(*began_at))
 }
 
 fn counted(count: &ParkedCount) -> Vec<String> {

@@ -185,12 +185,20 @@ sections! {
         time_zone: String, Optional, Kind::Text;
         /// When conditions that depend on the date are decided again.
         day_start: String, Default, Kind::Text;
+        /// How often everything is read again without being asked.
+        full_pass: Duration, Default, Kind::Duration(HOUR, 31 * DAY);
         /// How old a decision may be when what makes somebody callable is sent.
         max_decision_age: Duration, Default, Kind::Duration(MINUTE, HOUR);
         /// Whose value wins where an adopted contact differs.
         adopt_conflict: String, Default, Kind::Choice(ADOPT);
         /// What follows when somebody else deleted the contact.
         vanished: String, Default, Kind::Choice(VANISHED);
+        /// What becomes of the contact of a record that leaves, by reason.
+        leave: BTreeMap<String, Setting<String>>, Optional, Kind::Words;
+        /// Dialler field = text: what `mark` in `leave` sets.
+        mark: BTreeMap<String, Setting<String>>, Optional, Kind::Texts;
+        /// More deletions of contacts than that in one run need approval.
+        max_deleted_per_run: u32, Default, Kind::Integer(0, 10_000_000);
         /// What happens to a value that does not fit its field.
         too_long: String, Default, Kind::Choice(&["cut", "park"]);
         /// Country of numbers without an international prefix.
@@ -215,6 +223,12 @@ sections! {
         activity: BTreeMap<String, Setting<String>>, Optional, Kind::Texts;
         /// Field of the record in the CRM = expression over its calls.
         result_fields: BTreeMap<String, Setting<String>>, Optional, Kind::Texts;
+        /// Whether a contact is read right before its fields are changed.
+        read_before_update: bool, Default, Kind::Bool;
+        /// Mapped field = whose it is once its contact is there.
+        owners: BTreeMap<String, Setting<String>>, Optional, Kind::Texts;
+        /// Two-way field = whose value stands where both sides changed it.
+        two_way: BTreeMap<String, Setting<String>>, Optional, Kind::Texts;
         /// Dialler field = expression over the record.
         fields: BTreeMap<String, Setting<String>>, Required, Kind::Texts;
     }
@@ -227,6 +241,8 @@ sections! {
         max_retry_after: Duration, Default, Kind::Duration(SECOND, DAY);
         /// A contact's calls must have come to rest for so long before it is deleted.
         settle_calls: Duration, Default, Kind::Duration(MINUTE, DAY);
+        /// From when on all wished locks are sent again, in the dialler's zone.
+        standing_locks: String, Default, Kind::Text;
     }
 
     /// `[harvest]`.
@@ -251,6 +267,8 @@ sections! {
         path: String, Required, Kind::Text;
         /// How long bodies of failed operations are kept; they hold personal data.
         keep_bodies: Duration, Default, Kind::Duration(0, 3_650 * DAY);
+        /// How long the values in the trail of changes are kept.
+        keep_changes: Duration, Default, Kind::Duration(30 * DAY, 3_650 * DAY);
         /// By what it knows its home.
         identity: String, Optional, Kind::Choice(WATCH);
     }

@@ -3,8 +3,10 @@
 mod answer;
 mod by_hand;
 mod command;
+mod conflicts;
 mod contacts;
 mod execute;
+mod reconcile;
 mod results;
 mod routes;
 mod socket;

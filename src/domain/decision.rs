@@ -1,10 +1,12 @@
 //! The inputs and the outcome of a decision about one record; the decision itself is `sync::decide`.
 
+use super::leave::Leaving;
 use super::operation::named_enum;
 use super::policy::{AdoptConflict, Vanished};
-use super::{Base, Block, CampaignId, Contact, ContactId, Desired, OperationKind, Reason};
+use super::{Base, Block, CampaignId, Contact, ContactId, Desired, Edits, Kept, OperationKind, Reason};
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::sync::Arc;
 
 named_enum! {
     /// What the newest decision wants of a contact.
@@ -39,6 +41,15 @@ pub enum Lane {
     Busy,
 }
 
+/// A contact's deletion because its record left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Deletion {
+    /// None is on its way (or wished).
+    No,
+    /// One is.
+    Open,
+}
+
 /// What the ledger knows of the link.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LinkView {
@@ -56,6 +67,12 @@ pub struct LinkView {
     pub vanished: bool,
     /// Its lane.
     pub lane: Lane,
+    /// What the dialler's side changed in two-way fields.
+    pub edits: Edits,
+    /// The mapped fields that are the dialler's after the import.
+    pub kept: Kept,
+    /// Whether the contact is about to be deleted because its record left.
+    pub deletion: Deletion,
 }
 
 /// What the CRM says about the record, conditions and mapping applied.
@@ -105,12 +122,14 @@ pub enum LastResult {
 }
 
 /// The route's choices that a decision needs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Policy {
     /// Whose value wins at adoption.
     pub adopt_conflict: AdoptConflict,
     /// What to do when the contact is gone.
     pub vanished: Vanished,
+    /// What becomes of the contact of a record that leaves, by reason.
+    pub leaving: Arc<Leaving>,
 }
 
 /// Everything a decision rests on.
@@ -129,7 +148,7 @@ pub struct DecisionInput<'a> {
     /// Why the person is held out because of a call on another route, if so.
     pub held_out: Option<&'a Reason>,
     /// The route's choices.
-    pub policy: Policy,
+    pub policy: &'a Policy,
 }
 
 /// Where a record counts in the run's balance.
@@ -172,8 +191,12 @@ pub struct Decision {
     pub desired: Option<Desired>,
     /// The base of an adopted contact.
     pub adopted: Option<(ContactId, Base)>,
+    /// What both sides came to agree on by themselves: they were changed alike.
+    pub agreed: Base,
     /// Ask the dialler for the key: whoever bears it must not be called. (An import is never sent unasked.)
     pub meet: bool,
+    /// Whether the contact is to be deleted: one on its way that is not wished any more is taken back.
+    pub deletion: Deletion,
     /// Further contacts to be locked: they bear our UserData, and the record must not be called.
     pub lock_others: Vec<ContactId>,
     /// Said once, beside the verdict.

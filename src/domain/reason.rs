@@ -88,6 +88,8 @@ reason_codes! {
     RepeatedFailure = "repeated_failure", "failed {times} times with status {status} while others succeeded";
     /// A changed field that only an import takes.
     ImportOnlyField = "import_only_field", "{field} changed, but the dialler takes it at import only";
+    /// A changed field that is the dialler's.
+    AgentsField = "agents_field", "{field} changed in the CRM; it is the dialler's after the import, which keeps what it has ([route.NAME.owners])";
     /// A field that the dialler does not clear.
     CannotClear = "cannot_clear", "{field} was emptied, but the dialler keeps its value";
     /// Neither null nor empty text empties the field, and the wish is given up.
@@ -106,6 +108,10 @@ reason_codes! {
     RouteNotOn = "route_not_on", "the route is {state}";
     /// Nothing was left to send.
     NothingLeft = "nothing_left", "both sides agree already";
+    /// A lock of the night: all wished locks are sent again.
+    StandingLock = "standing_lock", "sent again by night: nobody can see whether it still stands";
+    /// Somebody else wrote to a contact that is to be out of reach.
+    ForeignWriting = "foreign_writing", "somebody else wrote to it, and may have unlocked it: {sign}";
     /// Whether it happened cannot be found out.
     InDoubt = "in_doubt", "it may or may not have happened: {problem}";
     /// A lock can be sent but not seen.
@@ -222,9 +228,10 @@ impl Reason {
     /// counts stay.
     #[must_use]
     pub fn redacted(&self) -> Self {
-        const STAY: [&str; 20] = [
+        const STAY: [&str; 21] = [
             "field", "fields", "key", "name", "length", "max", "sent", "answered", "contact", "contacts",
-            "campaign", "record", "route", "count", "days", "status", "times", "call", "date", "until",
+            "campaign", "record", "route", "count", "days", "status", "times", "call", "sign", "date",
+            "until",
         ];
         let params = self.params.iter().map(|(name, value)| {
             let stays =

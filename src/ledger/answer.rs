@@ -5,9 +5,12 @@ use super::block_store::reason_of;
 use super::decisions::{Cause, insert_operation, next_generation};
 use super::hand_acts::delete_over;
 use super::holder::take_contact;
-use super::sql::{self, get_json, get_named, json, time};
+use super::sql::{self, get_json, get_named, get_reason, json, time};
 use super::trail::{self, BeforeFrom, FieldTrail};
-use super::{Ledger, LedgerError, answer_notes, by_hand_update, due, gate, hints, lane, lease, sent_numbers};
+use super::{
+    Ledger, LedgerError, answer_notes, by_hand_update, due, edits, gate, hints, lane, lease, leaving,
+    sent_numbers,
+};
 use crate::domain::{
     Base, ContactId, FieldName, Intent, LinkId, OperationId, OperationKind, Reason, ReasonCode, Seq,
     Timestamp, Wish,
@@ -84,6 +87,7 @@ pub struct Ended {
 struct Row {
     link: LinkId,
     kind: OperationKind,
+    reason: ReasonCode,
     cause: String,
     wish: Wish,
     contact: Option<ContactId>,
@@ -169,15 +173,14 @@ pub(super) fn end_in(
         ":id": id.0, ":state": state, ":now": time(now), ":code": outcome.map(sql::code),
         ":params": outcome.map_or_else(|| "{}".to_owned(), Reason::params_json), ":seq": answered.0,
     })?;
-    tx.prepare_cached("UPDATE links SET answered_seq = ?2 WHERE id = ?1")?
-        .execute((row.link.0, answered.0))?;
+    link_answered(tx, &row, ending, answered)?;
     sent_numbers::refresh_of(tx, id)?;
     ask_again(tx, id, &row, ending, now)
 }
 
 fn open_row(tx: &Transaction<'_>, id: OperationId) -> rusqlite::Result<Option<Row>> {
     tx.prepare_cached(
-        "SELECT o.link_id, o.kind, o.cause, o.given IS NOT NULL AS given, l.wish, coalesce(o.contact_id, l.contact_id) AS contact
+        "SELECT o.link_id, o.kind, o.code, o.params, o.cause, o.given IS NOT NULL AS given, l.wish, coalesce(o.contact_id, l.contact_id) AS contact
          FROM operations o JOIN links l ON l.id = o.link_id
          WHERE o.id = ?1 AND o.state IN ('sending', 'uncertain')",
     )?
@@ -185,6 +188,7 @@ fn open_row(tx: &Transaction<'_>, id: OperationId) -> rusqlite::Result<Option<Ro
         Ok(Row {
             link: LinkId(row.get("link_id")?),
             kind: get_named(row, "kind", OperationKind::parse)?,
+            reason: get_reason(row, "code", "params")?.code,
             cause: row.get("cause")?,
             wish: get_named(row, "wish", Wish::parse)?,
             contact: row.get::<_, Option<i64>>("contact")?.map(ContactId),
@@ -205,7 +209,8 @@ fn apply(
         Some(contact) => take_contact(tx, row.link, contact, "imported", now)?,
         None => None,
     };
-    store_base(tx, row.link, &done.base)?;
+    // What is sent counts anew once the operation has ended, below.
+    set_base(tx, row.link, &done.base)?;
     let lock = match row.kind {
         OperationKind::Lock => Some(("locked", Some(time(now)))),
         OperationKind::Unlock => Some(("open", None)),
@@ -216,10 +221,16 @@ fn apply(
         OperationKind::Update | OperationKind::Reset | OperationKind::Delete => None,
     };
     if let Some((state, at)) = lock {
-        tx.prepare_cached("UPDATE links SET lock_state = ?2, locked_at = ?3 WHERE id = ?1")?
-            .execute((row.link.0, state, at))?;
+        // A row of a link is long: it is not written where nothing changes.
+        tx.prepare_cached(
+            "UPDATE links SET lock_state = ?2, locked_at = ?3
+             WHERE id = ?1 AND (lock_state <> ?2 OR locked_at IS NOT ?3)",
+        )?
+        .execute((row.link.0, state, at))?;
     }
-    if row.kind == OperationKind::Delete {
+    if row.kind == OperationKind::Delete && row.reason != ReasonCode::ByHand {
+        leaving::deleted(tx, row.link, row.wish, now)?;
+    } else if row.kind == OperationKind::Delete {
         tx.prepare_cached("UPDATE links SET vanished_at = ?2 WHERE id = ?1")?
             .execute((row.link.0, time(now)))?;
         delete_over(tx, row.link, "it is deleted", now)?;
@@ -243,10 +254,6 @@ fn apply(
         let follows = queue(tx, row, OperationKind::Update, reason, now)?;
         by_hand_update::carry_emptied(tx, id, follows)?;
     }
-    if matches!(row.kind, OperationKind::Import | OperationKind::Update) && !row.given {
-        tx.prepare_cached("UPDATE links SET complete = ?2 WHERE id = ?1")?
-            .execute((row.link.0, done.follow_up.is_none()))?;
-    }
     match row.kind {
         OperationKind::Import | OperationKind::Unlock | OperationKind::Reset => {
             let reset = row.kind == OperationKind::Reset;
@@ -259,6 +266,19 @@ fn apply(
     }
 }
 
+/// When its link was last answered, and whether what the record wishes is all there.
+fn link_answered(tx: &Transaction<'_>, row: &Row, ending: &Ending, answered: Seq) -> rusqlite::Result<()> {
+    let complete = match (row.kind, ending) {
+        (OperationKind::Import | OperationKind::Update, Ending::Done(done)) if !row.given => {
+            Some(done.follow_up.is_none())
+        }
+        _ => None,
+    };
+    tx.prepare_cached("UPDATE links SET answered_seq = ?2, complete = coalesce(?3, complete) WHERE id = ?1")?
+        .execute((row.link.0, answered.0, complete))?;
+    Ok(())
+}
+
 /// The import met a contact that was held locked by itself: it may just have been unlocked, so it is locked again,
 /// and the record is decided anew (semantics 32).
 fn lock_held(tx: &Transaction<'_>, row: &Row, reason: &Reason, now: Timestamp) -> rusqlite::Result<()> {
@@ -269,11 +289,21 @@ fn lock_held(tx: &Transaction<'_>, row: &Row, reason: &Reason, now: Timestamp) -
     hints::link_in(tx, now, row.link, "met a locked contact")
 }
 
+/// Stores what both sides agree on, and which numbers count by that.
 pub(super) fn store_base(tx: &Transaction<'_>, link: LinkId, change: &BaseChange) -> rusqlite::Result<()> {
+    set_base(tx, link, change)?;
+    sent_numbers::refresh(tx, link)
+}
+
+fn set_base(tx: &Transaction<'_>, link: LinkId, change: &BaseChange) -> rusqlite::Result<()> {
     let base = match change {
         BaseChange::Keep => return Ok(()),
-        BaseChange::Replace(base) => base.clone(),
+        BaseChange::Replace(base) => {
+            edits::agreed(tx, link, FieldName::all())?;
+            base.clone()
+        }
         BaseChange::Merge(pairs) => {
+            edits::agreed(tx, link, pairs.keys().copied())?;
             let mut base: Base = tx
                 .prepare_cached("SELECT base FROM links WHERE id = ?1")?
                 .query_row([link.0], |row| get_json(row, "base"))?;
@@ -282,7 +312,7 @@ pub(super) fn store_base(tx: &Transaction<'_>, link: LinkId, change: &BaseChange
         }
     };
     tx.prepare_cached("UPDATE links SET base = ?2 WHERE id = ?1")?.execute((link.0, json(&base)?))?;
-    sent_numbers::refresh(tx, link)
+    Ok(())
 }
 
 fn queue(

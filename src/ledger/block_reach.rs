@@ -100,6 +100,17 @@ pub(super) fn mark_records(
     Ok(())
 }
 
+/// A few routes first, then their record.
+const RECORDS_OF_KEY: &str =
+    "SELECT d.route, d.record_id FROM routes r CROSS JOIN records d ON d.route = r.route
+     WHERE r.client = ?1 AND d.record_id = ?2 AND r.crm = ?3 AND r.object = ?4";
+
+/// The second condition says nothing new, but that the index may be used.
+const BLOCKED_WITHOUT_LINK: &str =
+    "SELECT d.route, d.record_id FROM records d JOIN routes r ON r.route = d.route
+     WHERE d.state = 'blocked' AND d.state <> 'linked' AND d.link_id IS NULL AND r.client = ?1
+       AND json_extract(d.params, '$.subject') = ?2";
+
 /// Whoever a lifted block held is read and decided again: a hint, and a hash that agrees with nothing. A contact of
 /// others has no record to be decided by: it is unlocked, unless something else stands against it.
 pub(super) fn decide_anew(
@@ -111,10 +122,7 @@ pub(super) fn decide_anew(
     // A record may have no link yet; everything else is reached through its links.
     if let BlockSubject::Record(RecordKey { crm, object, id: RecordId(id) }) = subject {
         let records: Vec<(String, String)> = tx
-            .prepare_cached(
-                "SELECT d.route, d.record_id FROM records d JOIN routes r ON r.route = d.route
-                 WHERE r.client = ?1 AND d.record_id = ?2 AND r.crm = ?3 AND r.object = ?4",
-            )?
+            .prepare_cached(RECORDS_OF_KEY)?
             .query_map((client, id, crm, object), |row| Ok((row.get(0)?, row.get(1)?)))?
             .collect::<Result<_, _>>()?;
         return records.iter().try_for_each(|(route, record)| hint(tx, route, record, now));
@@ -133,11 +141,7 @@ pub(super) fn decide_anew(
     if let BlockSubject::Number(_) = subject {
         // Whoever was never there has no link, and so no numbers: what it is blocked by tells.
         let records: Vec<(String, String)> = tx
-            .prepare_cached(
-                "SELECT d.route, d.record_id FROM records d JOIN routes r ON r.route = d.route
-                 WHERE d.state = 'blocked' AND d.link_id IS NULL AND r.client = ?1
-                   AND json_extract(d.params, '$.subject') = ?2",
-            )?
+            .prepare_cached(BLOCKED_WITHOUT_LINK)?
             .query_map((client, subject.spoken()), |row| Ok((row.get(0)?, row.get(1)?)))?
             .collect::<Result<_, _>>()?;
         records.iter().try_for_each(|(route, record)| hint(tx, route, record, now))?;
@@ -167,17 +171,16 @@ mod tests {
         const RECORDS_BY_LINK: &str = "SELECT state FROM records WHERE link_id IN
             (SELECT n.link_id FROM link_numbers n JOIN links l ON l.id = n.link_id WHERE n.number = ?2 AND l.client = ?1)";
         let scene = scene().await;
-        for sql in [LINKS_BY_NUMBER, LINKS_BY_CONTACT, LINKS_BY_RECORD, RECORDS_BY_LINK, NUMBERS_OF] {
-            let steps: Vec<String> = scene
-                .ledger
-                .read("test_plan", move |connection| {
-                    let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}"))?;
-                    let none = vec![rusqlite::types::Null; statement.parameter_count()];
-                    let params = rusqlite::params_from_iter(none);
-                    statement.query_map(params, |row| row.get(3))?.collect()
-                })
-                .await
-                .expect("a plan");
+        for sql in [
+            LINKS_BY_NUMBER,
+            LINKS_BY_CONTACT,
+            LINKS_BY_RECORD,
+            RECORDS_BY_LINK,
+            NUMBERS_OF,
+            RECORDS_OF_KEY,
+            BLOCKED_WITHOUT_LINK,
+        ] {
+            let steps = scene.plan_of(sql).await;
             let walks =
                 |step: &&String| step.starts_with("SCAN") && !["SCAN r", "SCAN own"].contains(&step.as_str());
             assert_eq!(steps.iter().find(walks), None, "{sql}\n{steps:#?}");

@@ -129,7 +129,7 @@ impl Ledger {
             connection
                 .prepare_cached(
                     "SELECT kind, state, count(*) AS n FROM operations
-                     WHERE state IN ('waiting', 'sending', 'uncertain') GROUP BY kind, state ORDER BY kind, state",
+                     WHERE finished_at IS NULL GROUP BY kind, state ORDER BY kind, state",
                 )?
                 .query_map([], |row| {
                     Ok(OpenCount { kind: row.get("kind")?, state: row.get("state")?, count: row.get("n")? })

@@ -1,6 +1,6 @@
 //! Whether the ledger is sound: the file itself, and what no row may say. Reads only.
 
-use super::{Ledger, LedgerError, readers};
+use super::{Ledger, LedgerError, readers, trail_proof};
 use rusqlite::Connection;
 use serde::Serialize;
 
@@ -100,6 +100,7 @@ pub(super) fn look(connection: &mut Connection) -> rusqlite::Result<Vec<Checked>
         Checked { what: "the file", wrong: texts(&moment, "PRAGMA integrity_check(20)")? },
         Checked { what: "references between rows", wrong: references(&moment)? },
         Checked { what: "the views", wrong: views(&moment)? },
+        Checked { what: "the trail of changes", wrong: trail_proof::broken(&moment)? },
     ];
     found[0].wrong.retain(|line| line != "ok");
     for (what, sql) in ROWS {

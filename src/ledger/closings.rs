@@ -44,7 +44,7 @@ pub struct Closing {
 
 /// What became of a pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PassEnd {
+pub enum DayEnd {
     /// Everybody was read.
     Closed,
     /// So many could not be read yet.
@@ -92,7 +92,7 @@ impl Ledger {
         campaign: CampaignId,
         began: Timestamp,
         days: Vec<DaySpan>,
-    ) -> Result<PassEnd, LedgerError> {
+    ) -> Result<DayEnd, LedgerError> {
         let now = self.env.now();
         self.write("closing_end", move |tx| {
             let open: i64 = tx
@@ -102,7 +102,7 @@ impl Ledger {
                 )?
                 .query_row((campaign.0, time(began)), |row| row.get(0))?;
             let span = days.iter().map(|day| day.from).min().zip(days.iter().map(|day| day.until).max());
-            let (0, Some((from, until))) = (open, span) else { return Ok(PassEnd::Open(open)) };
+            let (0, Some((from, until))) = (open, span) else { return Ok(DayEnd::Open(open)) };
             let found: i64 = tx
                 .prepare_cached(
                     "SELECT count(*) FROM calls WHERE campaign_id = ?1 AND first_seen_at >= ?2
@@ -115,7 +115,7 @@ impl Ledger {
                  WHERE campaign_id = ?1 AND began_at = ?2 AND closed_at IS NULL",
             )?
             .execute((campaign.0, time(began), time(now), found, contacts, calls))?;
-            Ok(PassEnd::Closed)
+            Ok(DayEnd::Closed)
         })
         .await
     }

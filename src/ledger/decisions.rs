@@ -1,11 +1,12 @@
 //! Stores a decision: the link's generation is raised, what waited and only stated a wish is superseded,
 //! the new operations are queued. The one place that makes operations from decisions (semantics 3).
 
+use super::answer::{BaseChange, store_base};
 use super::sql::{self, json, time};
-use super::{held_again, results_due, sent_numbers, waves, write_back};
+use super::{edits, held_again, results_due, sent_numbers, waves, write_back};
 use crate::domain::{
-    Base, CampaignId, ContactId, Decision, Intent, LinkId, OperationKind, Reason, ReasonCode, RecordId,
-    RouteName, RunId, Timestamp, UserData, Verdict, Wish,
+    Base, CampaignId, ContactId, Decision, Deletion, Desired, FieldName, Intent, LinkId, OperationKind,
+    Reason, ReasonCode, RecordId, RouteName, RunId, Timestamp, UserData, Verdict, Wish,
 };
 use rusqlite::{OptionalExtension as _, Transaction, named_params};
 
@@ -53,9 +54,16 @@ pub(super) fn store(
         (None, Some(owner)) if needed => insert_link(tx, cause, owner, decision)?,
         (None, _) => return Ok(None),
     };
+    let had = desired_of(tx, link)?;
     let generation = raise(tx, link, decision)?;
     if let Some((contact, base)) = &decision.adopted {
         adopt(tx, cause, link, *contact, base)?;
+    }
+    if !decision.agreed.is_empty() {
+        store_base(tx, link, &BaseChange::Merge(decision.agreed.clone()))?;
+    }
+    if let Some(desired) = &decision.desired {
+        edits::crm_moved(tx, link, &had, desired, cause.at)?;
     }
     supersede(tx, cause, link, decision)?;
     for intent in &decision.intents {
@@ -113,6 +121,11 @@ fn raise(tx: &Transaction<'_>, link: LinkId, decision: &Decision) -> rusqlite::R
     )
 }
 
+fn desired_of(tx: &Transaction<'_>, link: LinkId) -> rusqlite::Result<Desired> {
+    tx.prepare_cached("SELECT desired FROM links WHERE id = ?1")?
+        .query_row([link.0], |row| sql::get_json(row, "desired"))
+}
+
 fn adopt(
     tx: &Transaction<'_>,
     cause: &Cause,
@@ -124,6 +137,7 @@ fn adopt(
         "UPDATE links SET contact_id = ?2, base = ?3, complete = 1, vanished_at = NULL, absent_at = NULL WHERE id = ?1",
     )?
     .execute((link.0, contact.0, json(base)?))?;
+    edits::agreed(tx, link, FieldName::all())?;
     sent_numbers::refresh(tx, link)?;
     join_contact(tx, cause.at, link, contact, "adopted")
 }
@@ -146,6 +160,12 @@ pub(super) fn join_contact(
          ON CONFLICT (contact_id, link_id) DO UPDATE SET until = NULL",
     )?
     .execute((link.0, contact.0, &now, how))?;
+    let called: bool = tx
+        .prepare_cached("SELECT EXISTS (SELECT 1 FROM calls WHERE contact_id = ?1 OR link_id = ?2)")?
+        .query_row((contact.0, link.0), |row| row.get(0))?;
+    if !called {
+        return Ok(());
+    }
     tx.prepare_cached("UPDATE calls SET link_id = ?1 WHERE contact_id = ?2 AND link_id IS NULL")?
         .execute((link.0, contact.0))?;
     results_due::enter_contact(tx, contact)?;
@@ -175,13 +195,34 @@ fn supersede(tx: &Transaction<'_>, cause: &Cause, link: LinkId, decision: &Decis
                 OR ?4 AND kind IN ('import', 'update', 'unlock') OR ?5 AND kind = 'lock')",
     )?
     .execute((link.0, &now, replaced(decision), out_of_reach(decision), decision.wish == Wish::None))?;
+    take_back_leaving(tx, &now, link, decision)?;
     if decision.wish == Wish::Locked {
+        let blocked = matches!(decision.verdict, Verdict::Blocked(_));
         tx.prepare_cached(
             "UPDATE operations SET state = 'cancelled', finished_at = ?2, outcome = 'gate_shut'
-             WHERE link_id = ?1 AND state = 'waiting' AND kind = 'reset'",
+             WHERE link_id = ?1 AND state = 'waiting' AND kind = 'reset' AND (code = 'by_hand' OR ?3)",
         )?
-        .execute((link.0, &now))?;
+        .execute((link.0, &now, blocked))?;
     }
+    Ok(())
+}
+
+/// A deletion or a reset that was wished because the record left, and is wished no more. What a person asked for is
+/// that person's.
+fn take_back_leaving(
+    tx: &Transaction<'_>,
+    now: &str,
+    link: LinkId,
+    decision: &Decision,
+) -> rusqlite::Result<()> {
+    let anew = decision.intents.iter().any(|intent| intent.kind == OperationKind::Delete);
+    let stays = decision.deletion == Deletion::Open && !anew;
+    tx.prepare_cached(
+        "UPDATE operations SET state = 'superseded', finished_at = ?2, outcome = 'newer'
+         WHERE link_id = ?1 AND state IN ('waiting', 'parked') AND code <> 'by_hand'
+           AND (kind = 'delete' AND NOT ?3 OR kind = 'reset' AND ?4)",
+    )?
+    .execute((link.0, now, stays, decision.wish != Wish::Locked))?;
     Ok(())
 }
 

@@ -33,7 +33,8 @@ pub(super) fn free_contact(
 ) -> rusqlite::Result<Option<Reason>> {
     // Whether we locked it was said of the contact that the link had.
     tx.prepare_cached(
-        "UPDATE links SET lock_state = 'open', locked_at = NULL WHERE id = ?1 AND contact_id IS NOT ?2",
+        "UPDATE links SET lock_state = 'open', locked_at = NULL WHERE id = ?1 AND contact_id IS NOT ?2
+            AND (lock_state <> 'open' OR locked_at IS NOT NULL)",
     )?
     .execute((link.0, contact.0))?;
     let holder: Option<(i64, bool)> = tx
@@ -85,13 +86,7 @@ mod tests {
             "UPDATE links SET vanished_at = NULL WHERE contact_id = ?1 AND vanished_at IS NOT NULL",
             "SELECT l.id FROM contact_numbers n JOIN links l ON l.contact_id = n.contact_id WHERE n.number = ?1",
         ] {
-            let sql = sql.replace("?1", "11").replace("?2", "1");
-            let asked = sql.clone();
-            let plan = scene.ledger.read("test_plan", move |connection| {
-                let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {asked}"))?;
-                statement.query_map([], |row| row.get::<_, String>("detail"))?.collect::<Result<Vec<_>, _>>()
-            });
-            let plan = plan.await.expect("a plan").join("; ");
+            let plan = scene.plan_of(sql).await.join("; ");
             assert!(plan.contains("links_by_contact") && !plan.contains("SCAN l"), "{sql}: {plan}");
         }
     }

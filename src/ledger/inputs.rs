@@ -3,12 +3,13 @@
 
 use super::held_out::{self, Whom};
 use super::sql::{get_json, get_named, get_reason, get_time, get_time_opt, time};
-use super::{Ledger, LedgerError, gate};
+use super::{Ledger, LedgerError, edits, gate};
 use crate::domain::{
-    Block, BlockSubject, ContactId, Lane, LastResult, LinkId, LinkView, LockState, Reason, RecordId,
-    RecordKey, RouteName, Wish,
+    Block, BlockSubject, ContactId, Deletion, Lane, LastResult, LinkId, LinkView, LockState, Reason,
+    RecordId, RecordKey, RouteName, Wish,
 };
-use rusqlite::{Connection, OptionalExtension as _, params};
+use rusqlite::{Connection, OptionalExtension as _, Params, Statement, params};
+use std::collections::BTreeSet;
 
 /// A link as a decision sees it, with its row's number.
 pub(super) fn link_of_record(
@@ -25,10 +26,12 @@ pub(super) fn link_of_record(
 
 /// A link as a decision sees it.
 pub(super) fn link_view(connection: &Connection, link: LinkId) -> rusqlite::Result<LinkView> {
-    let lane = lane(connection, link)?;
+    let (lane, deletion) = lane(connection, link)?;
+    let edits = edits::of_link(connection, link)?;
     connection
         .prepare_cached(
-            "SELECT contact_id, base, desired, wish, lock_state, vanished_at IS NOT NULL AS vanished
+            "SELECT contact_id, base, desired, wish, lock_state, vanished_at IS NOT NULL AS vanished,
+                    coalesce((SELECT r.kept FROM routes r WHERE r.route = links.route), '[]') AS kept
              FROM links WHERE id = ?1",
         )?
         .query_row([link.0], |row| {
@@ -40,23 +43,30 @@ pub(super) fn link_view(connection: &Connection, link: LinkId) -> rusqlite::Resu
                 lock: get_named(row, "lock_state", LockState::parse)?,
                 vanished: row.get("vanished")?,
                 lane,
+                edits,
+                kept: get_json(row, "kept")?,
+                deletion,
             })
         })
 }
 
-fn lane(connection: &Connection, link: LinkId) -> rusqlite::Result<Lane> {
-    let (busy, waiting): (i64, i64) = connection
+/// What is open in a link's lane, and whether its contact is about to be deleted because its record left: what a person
+/// deletes is that person's.
+fn lane(connection: &Connection, link: LinkId) -> rusqlite::Result<(Lane, Deletion)> {
+    let (busy, waiting, deletions): (i64, i64, i64) = connection
         .prepare_cached(
             "SELECT count(*) FILTER (WHERE state IN ('sending', 'uncertain')),
-                    count(*) FILTER (WHERE state = 'waiting')
-             FROM operations WHERE link_id = ?1 AND state IN ('waiting', 'sending', 'uncertain')",
+                    count(*) FILTER (WHERE state = 'waiting'),
+                    count(*) FILTER (WHERE kind = 'delete' AND code <> 'by_hand')
+             FROM operations WHERE link_id = ?1 AND (state IN ('sending', 'uncertain') OR state = 'waiting')",
         )?
-        .query_row([link.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    Ok(match (busy, waiting) {
+        .query_row([link.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    let lane = match (busy, waiting) {
         (0, 0) => Lane::Idle,
         (0, _) => Lane::Waiting,
         _ => Lane::Busy,
-    })
+    };
+    Ok((lane, if deletions > 0 { Deletion::Open } else { Deletion::No }))
 }
 
 /// All blocks in force against the record or one of the numbers, oldest first.
@@ -71,20 +81,16 @@ pub(super) fn blocks_in_force(
     if let Some(key) = record {
         let mut statement = connection.prepare_cached(
             "SELECT * FROM blocks WHERE record_id = ?1 AND crm = ?2 AND object = ?3 AND client = ?4
-                AND kind = 'record' AND lifted_at IS NULL AND (until IS NULL OR until > ?5) ORDER BY id",
+                AND kind = 'record' AND lifted_at IS NULL AND (until IS NULL OR until > ?5)",
         )?;
-        for block in statement.query_map((&key.id.0, &key.crm, &key.object, client, now), block_row)? {
-            found.push(block?);
-        }
+        add_blocks(&mut statement, (&key.id.0, &key.crm, &key.object, client, now), &mut found)?;
     }
     let mut statement = connection.prepare_cached(
         "SELECT * FROM blocks WHERE number = ?1 AND client = ?2 AND kind = 'number' AND lifted_at IS NULL
-            AND (until IS NULL OR until > ?3) ORDER BY id",
+            AND (until IS NULL OR until > ?3)",
     )?;
     for number in numbers {
-        for block in statement.query_map((number, client, now), block_row)? {
-            found.push(block?);
-        }
+        add_blocks(&mut statement, (number, client, now), &mut found)?;
     }
     Ok(found)
 }
@@ -97,13 +103,11 @@ pub(super) fn number_blocks_of_anyone(
 ) -> rusqlite::Result<Vec<Block>> {
     let mut statement = connection.prepare_cached(
         "SELECT * FROM blocks WHERE number = ?1 AND kind = 'number' AND lifted_at IS NULL
-            AND (until IS NULL OR until > ?2) ORDER BY id",
+            AND (until IS NULL OR until > ?2)",
     )?;
     let mut found = Vec::new();
     for number in numbers {
-        for block in statement.query_map((number, now), block_row)? {
-            found.push(block?);
-        }
+        add_blocks(&mut statement, (number, now), &mut found)?;
     }
     Ok(found)
 }
@@ -117,26 +121,40 @@ pub(super) fn contact_blocks(
 ) -> rusqlite::Result<Vec<Block>> {
     let mut statement = connection.prepare_cached(
         "SELECT * FROM blocks WHERE contact_id = ?1 AND kind = 'contact' AND lifted_at IS NULL
-            AND (until IS NULL OR until > ?2) ORDER BY id",
+            AND (until IS NULL OR until > ?2)",
     )?;
     let mut found = Vec::new();
     for contact in contacts {
-        for block in statement.query_map((contact.0, now), block_row)? {
-            found.push(block?);
-        }
+        add_blocks(&mut statement, (contact.0, now), &mut found)?;
     }
     Ok(found)
 }
 
+/// What the statement finds, oldest first. Put in order here: there is nearly always none, and SQLite would prepare a
+/// sorter at each question of the gate.
+fn add_blocks(
+    statement: &mut Statement<'_>,
+    asked: impl Params,
+    found: &mut Vec<Block>,
+) -> rusqlite::Result<()> {
+    let mut blocks: Vec<(i64, Block)> =
+        statement.query_map(asked, |row| Ok((row.get("id")?, block_row(row)?)))?.collect::<Result<_, _>>()?;
+    blocks.sort_unstable_by_key(|(id, _)| *id);
+    found.extend(blocks.into_iter().map(|(_, block)| block));
+    Ok(())
+}
+
 /// The contacts that a link has or ever had: who was locked by hand stays so when another contact takes its place.
 pub(super) fn contacts_of(connection: &Connection, link: LinkId) -> rusqlite::Result<Vec<ContactId>> {
-    connection
+    // `UNION ALL`, and a set of our own: for the other one SQLite makes a temporary table at each question of the gate.
+    let contacts: BTreeSet<ContactId> = connection
         .prepare_cached(
             "SELECT contact_id FROM links WHERE id = ?1 AND contact_id IS NOT NULL
-             UNION SELECT contact_id FROM link_contacts WHERE link_id = ?1",
+             UNION ALL SELECT contact_id FROM link_contacts WHERE link_id = ?1",
         )?
         .query_map([link.0], |row| row.get(0).map(ContactId))?
-        .collect()
+        .collect::<Result<_, _>>()?;
+    Ok(contacts.into_iter().collect())
 }
 
 /// A row of `blocks`.
@@ -165,6 +183,13 @@ pub(super) fn block_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<Block> {
 /// final (users 4). A reset of ours is a person's word, with a reason: what was known before it stands no
 /// longer. What we learn after it does, whenever the call was.
 pub(super) fn last_result(connection: &Connection, link: LinkId) -> rusqlite::Result<LastResult> {
+    // Most have no call yet; the question below makes a sorter even for them.
+    let called: bool = connection
+        .prepare_cached("SELECT EXISTS (SELECT 1 FROM calls WHERE link_id = ?1)")?
+        .query_row([link.0], |row| row.get(0))?;
+    if !called {
+        return Ok(LastResult::None);
+    }
     let found: Option<Option<i64>> = connection
         .prepare_cached(
             "SELECT CASE WHEN t.done = 1 OR t.aborted = 1 THEN 1 WHEN t.delay = 1 OR t.appointment = 1 THEN 0 END

@@ -49,7 +49,7 @@ pub(super) fn lock(
             "SELECT count(*) FILTER (WHERE kind = 'lock') > 0,
                     count(*) FILTER (WHERE kind <> 'lock' AND state <> 'waiting') > 0,
                     count(*) FILTER (WHERE kind = 'import' AND state <> 'waiting') > 0
-             FROM operations WHERE link_id = ?1 AND state IN ('waiting', 'sending', 'uncertain')",
+             FROM operations WHERE link_id = ?1 AND (state IN ('sending', 'uncertain') OR state = 'waiting')",
         )?
         .query_row([link.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
     let lock_waits: bool = tx

@@ -80,7 +80,7 @@ const QUEUE: &str = concat!(
      WHERE o.state = 'waiting' AND o.kind <> 'lock' AND o.not_before <= :now
        AND (o.not_before, o.id) > (:after, :after_id) AND (:only IS NULL OR l.route = :only)
        AND (o.kind <> 'import' OR l.absent_at >= :absent OR (l.contact_id IS NOT NULL AND l.vanished_at IS NULL))
-       AND (o.cause LIKE 'person:%'
+       AND (:full_of_old = '{}' OR o.cause LIKE 'person:%'
             OR NOT EXISTS (SELECT 1 FROM json_each(:full_of_old) f WHERE o.decided_at < f.value AND f.key = ",
     day!(),
     "))
@@ -98,7 +98,7 @@ const QUEUE: &str = concat!(
 /// Locks go whatever the route's state and whatever else is in flight. One whose contact is not known yet
 /// waits for the import that may be making it.
 const LOCKS: &str = "SELECT o.id, o.not_before FROM operations o JOIN links l ON l.id = o.link_id
-     WHERE o.kind = 'lock' AND NOT EXISTS (SELECT 1 FROM freezes f WHERE f.ended_at IS NULL AND f.even_locks
+     WHERE o.kind = 'lock' AND o.state IN ('waiting', 'uncertain') AND NOT EXISTS (SELECT 1 FROM freezes f WHERE f.ended_at IS NULL AND f.even_locks
               AND (f.until IS NULL OR f.until > :now))
        AND ((o.state = 'waiting' AND o.not_before <= :now)
             OR (o.state = 'uncertain' AND o.settle_at <= :now AND l.wish = 'locked'))
@@ -250,4 +250,60 @@ pub(super) fn begin(
     .execute((leased.id.0, time(leased.leased_at), sent, body, leased.view.contact.map(|c| c.0)))?;
     tx.prepare_cached("UPDATE links SET sent_seq = ?2 WHERE id = ?1")?.execute((leased.link.0, sent))?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{attempts, meet_due, runs, settle};
+    use super::*;
+    use crate::ledger::testing::scene;
+
+    /// What the daemon asks at each of its runs, with years of operations in the ledger.
+    #[tokio::test(start_paused = true)]
+    async fn nothing_that_is_asked_again_and_again_walks_past_all_that_ever_was() {
+        let scene = scene().await;
+        let asked = [
+            QUEUE,
+            LOCKS,
+            meet_due::UNMET,
+            meet_due::PARKED,
+            settle::UNCERTAIN,
+            runs::FORGET,
+            attempts::HOPELESS,
+        ];
+        for sql in asked {
+            let steps = scene.plan_of(sql).await;
+            // Few stand in these, or in the part of a table that the index holds.
+            let few = ["SCAN f", "SCAN x", "SCAN json_each", "SCAN failed", "SCAN l USING INDEX links_unmet"];
+            let walks =
+                |step: &&String| step.starts_with("SCAN") && !few.iter().any(|few| step.starts_with(few));
+            assert_eq!(steps.iter().find(walks), None, "{sql}\n{steps:#?}");
+        }
+    }
+
+    /// Each of these runs once or more for each contact that is imported.
+    #[tokio::test(start_paused = true)]
+    async fn nothing_that_is_written_for_each_contact_makes_a_temporary_table() {
+        let scene = scene().await;
+        for sql in [
+            "UPDATE operations SET state = 'done', finished_at = '2030' WHERE id = 1",
+            "UPDATE links SET contact_id = 11, wish = 'callable', lock_state = 'open' WHERE id = 1",
+            "INSERT INTO changes (at, link_id, operation_id, side, field, before_from, cause)
+             VALUES ('2030', 1, 1, 'dialler', 'Name', 'none', 'gate')",
+            "INSERT INTO link_contacts (link_id, contact_id, since, how) VALUES (1, 11, '2030', 'imported')",
+            "INSERT INTO harvest_due (contact_id, reason, at, since) VALUES (11, 'ours', '2030', '2030')",
+            "UPDATE records SET state = 'linked' WHERE route = 'leads' AND record_id = '1'",
+        ] {
+            let made = scene.ledger.read("test_steps", move |connection| {
+                let mut steps = connection.prepare(&format!("EXPLAIN {sql}"))?;
+                let steps = steps.query_map([], |row| row.get::<_, String>("opcode"))?;
+                steps.collect::<Result<Vec<_>, _>>()
+            });
+            let made = made.await.expect("its steps");
+            assert!(
+                !made.iter().any(|step| step == "OpenEphemeral" || step == "SorterOpen"),
+                "{sql}: {made:?}"
+            );
+        }
+    }
 }

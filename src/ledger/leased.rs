@@ -64,41 +64,40 @@ pub(super) fn read(tx: &Transaction<'_>, id: OperationId, now: Timestamp) -> rus
     if let Some(given) = &given {
         given.stands_in(&mut view);
     }
-    tx.prepare_cached(
+    let mut statement = tx.prepare_cached(
         "SELECT o.kind, o.code, o.params, o.body, o.attempts, o.decided_at, o.cause, o.contact_id AS sent_to, l.route,
                 o.wave_id IS NOT NULL AS in_wave, l.record_id, l.client, l.user_data, l.campaign_id
          FROM operations o JOIN links l ON l.id = o.link_id WHERE o.id = ?1",
-    )?
-    .query_row([id.0], |row| {
-        // Taken for empty, what is in doubt would count as done.
-        let values = match row.get::<_, Option<String>>("body")? {
-            Some(_) => get_json(row, "body")?,
-            None => Values::default(),
-        };
-        let user_data: Option<String> = row.get("user_data")?;
-        let mut view = view.clone();
-        view.contact = view.contact.or(row.get::<_, Option<i64>>("sent_to")?.map(ContactId));
-        Ok(Leased {
-            id,
-            link: LinkId(link),
-            kind: get_named(row, "kind", OperationKind::parse)?,
-            reason: get_reason(row, "code", "params")?,
-            route: row.get::<_, Option<String>>("route")?.map(RouteName),
-            record: row.get::<_, Option<String>>("record_id")?.map(RecordId),
-            client: row.get("client")?,
-            user_data: user_data.and_then(|text| UserData::parse(&text).ok()),
-            campaign: row.get::<_, Option<i64>>("campaign_id")?.map(CampaignId),
-            values,
-            view,
-            attempts: row.get("attempts")?,
-            decided_at: get_time(row, "decided_at")?,
-            leased_at: now,
-            in_wave: row.get("in_wave")?,
-            by_hand: row.get::<_, String>("cause")?.starts_with("person:"),
-            given: given.clone(),
-            clearing: Clearing::Never,
-            halts: HaltMark::default(),
-        })
+    )?;
+    let mut rows = statement.query([id.0])?;
+    let row = rows.next()?.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
+    // Taken for empty, what is in doubt would count as done.
+    let values = match row.get::<_, Option<String>>("body")? {
+        Some(_) => get_json(row, "body")?,
+        None => Values::default(),
+    };
+    let user_data: Option<String> = row.get("user_data")?;
+    view.contact = view.contact.or(row.get::<_, Option<i64>>("sent_to")?.map(ContactId));
+    Ok(Leased {
+        id,
+        link: LinkId(link),
+        kind: get_named(row, "kind", OperationKind::parse)?,
+        reason: get_reason(row, "code", "params")?,
+        route: row.get::<_, Option<String>>("route")?.map(RouteName),
+        record: row.get::<_, Option<String>>("record_id")?.map(RecordId),
+        client: row.get("client")?,
+        user_data: user_data.and_then(|text| UserData::parse(&text).ok()),
+        campaign: row.get::<_, Option<i64>>("campaign_id")?.map(CampaignId),
+        values,
+        view,
+        attempts: row.get("attempts")?,
+        decided_at: get_time(row, "decided_at")?,
+        leased_at: now,
+        in_wave: row.get("in_wave")?,
+        by_hand: row.get::<_, String>("cause")?.starts_with("person:"),
+        given,
+        clearing: Clearing::Never,
+        halts: HaltMark::default(),
     })
 }
 

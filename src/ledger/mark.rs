@@ -30,19 +30,25 @@ pub(super) fn write(ledger: &Path, mark: &Mark) -> io::Result<()> {
     let mut options = OpenOptions::new();
     let mut file = options.create(true).truncate(true).write(true).mode(0o640).open(&next)?;
     file.write_all(serde_json::to_string(mark)?.as_bytes())?;
-    let owner = std::fs::metadata(ledger)?;
-    let mine = file.metadata()?;
-    if (mine.uid(), mine.gid()) != (owner.uid(), owner.gid())
-        && let Err(error) = fchown(&file, Some(owner.uid()), Some(owner.gid()))
-    {
-        tracing::warn!(%error, file = %path.display(), "it could not be given to the ledger's owner, who may not read it");
-    }
+    give_to_owner(&file, &path, ledger)?;
     file.sync_all()?;
     std::fs::rename(&next, &path)?;
     match path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         Some(folder) => File::open(folder)?.sync_all(),
         None => Ok(()),
     }
+}
+
+/// What stands beside a ledger belongs to whom the ledger belongs; where it cannot be given, that is said.
+pub(super) fn give_to_owner(file: &File, path: &Path, ledger: &Path) -> io::Result<()> {
+    let owner = std::fs::metadata(ledger)?;
+    let mine = file.metadata()?;
+    if (mine.uid(), mine.gid()) != (owner.uid(), owner.gid())
+        && let Err(error) = fchown(file, Some(owner.uid()), Some(owner.gid()))
+    {
+        tracing::warn!(%error, file = %path.display(), "it could not be given to the ledger's owner, who may not read it");
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -117,7 +117,7 @@ pub(super) fn store(
             None => LastResult::None,
         },
         held_out: held_out.as_ref(),
-        policy: meeting.policy,
+        policy: &meeting.policy,
     });
     let cause = Cause { decided_at: decided_at.unwrap_or(cause.at), ..cause.clone() };
     let waited = count_imports(tx, link)?;
@@ -225,6 +225,9 @@ fn crm_side(
         ) => CrmSide::Eligible(desired.clone()),
         (_, _, _) if reason.parks_and_locks() => CrmSide::Uncallable(reason),
         ("parked" | "discarded", _, _) => CrmSide::Unusable(reason),
+        // Left, though the route keeps its contact.
+        ("skipped", ReasonCode::RecordDeleted | ReasonCode::RecordGone, _) => CrmSide::Gone(reason),
+        ("skipped", ReasonCode::NotEligible, _) => CrmSide::Ineligible(reason),
         (_, _, Some((Wish::Callable, desired))) => CrmSide::Eligible(desired.clone()),
         (_, ReasonCode::RecordDeleted | ReasonCode::RecordGone, _) => CrmSide::Gone(reason),
         (_, _, _) => CrmSide::Ineligible(reason),

@@ -48,7 +48,7 @@ const BY_IMPORT: &str = concat!(
 );
 
 /// A link whose import was taken back before its key was asked for, and who is not to be called now.
-const UNMET: &str =
+pub(super) const UNMET: &str =
     "SELECT l.route, l.record_id, l.id AS link_id, l.user_data, coalesce(r.campaign_id, l.campaign_id)
             AS campaign, NULL AS contact
      FROM links l JOIN routes r ON r.route = l.route
@@ -67,11 +67,12 @@ const DUE_RECORDS: &str = "SELECT d.route, d.record_id, d.link_id, d.user_data, 
             OR coalesce(json_extract(d.params, '$.key'), json_extract(d.params, '$.field')) IN ('only_if', 'block_if'))
      ORDER BY d.route, d.record_id LIMIT :limit";
 
-/// What stands in the way may stand in a campaign that nobody sweeps, so it is asked about now and then.
-const PARKED: &str = "SELECT d.route, d.record_id, d.link_id, d.user_data, r.campaign_id AS campaign,
+/// What stands in the way may stand in a campaign that nobody sweeps, so it is asked about now and then. The second
+/// condition says nothing new, but that the index may be used.
+pub(super) const PARKED: &str = "SELECT d.route, d.record_id, d.link_id, d.user_data, r.campaign_id AS campaign,
             CASE WHEN l.vanished_at IS NULL THEN l.contact_id END AS contact
      FROM records d JOIN routes r ON r.route = d.route JOIN links l ON l.id = d.link_id
-     WHERE d.state = 'parked' AND d.code IN ('several_contacts', 'found_elsewhere', 'folded_match')
+     WHERE d.state = 'parked' AND d.state <> 'linked' AND d.code IN ('several_contacts', 'found_elsewhere', 'folded_match')
        AND d.user_data IS NOT NULL AND l.met_at < :parked
        AND r.campaign_id IS NOT NULL AND r.state IN ('on', 'pilot') AND r.stopped IS NULL
        AND (:only IS NULL OR d.route = :only)

@@ -2,6 +2,7 @@
 //!
 //! Own code: the known helpers cannot be linked beside this rusqlite (both claim `links = "sqlite3"`).
 
+use super::chain;
 use rusqlite::{Connection, TransactionBehavior};
 
 /// "dlbr": tells a ledger from any other SQLite file.
@@ -33,9 +34,19 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0024_said_numbers.sql"),
     include_str!("../../migrations/0031_write_back.sql"),
     include_str!("../../migrations/0032_opt_outs.sql"),
+    include_str!("../../migrations/0041_open_operations.sql"),
+    TRAIL_CHAIN,
+    include_str!("../../migrations/0037_leaving.sql"),
+    include_str!("../../migrations/0038_standing_locks.sql"),
     include_str!("../../migrations/0033_held_out.sql"),
+    include_str!("../../migrations/0048_pass_seen.sql"),
     include_str!("../../migrations/0034_closings_notes.sql"),
+    include_str!("../../migrations/0035_two_way.sql"),
+    include_str!("../../migrations/0036_owners.sql"),
 ];
+
+/// Behind this one the rows of the trail that are there already get their places in the chain.
+const TRAIL_CHAIN: &str = include_str!("../../migrations/0039_trail_chain.sql");
 
 /// The schema this program knows.
 pub(super) fn known() -> i64 {
@@ -53,6 +64,9 @@ pub(super) fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
     for (index, sql) in MIGRATIONS.iter().enumerate().skip(usize::try_from(from).unwrap_or(0)) {
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         transaction.execute_batch(sql)?;
+        if *sql == TRAIL_CHAIN {
+            chain::enter_old(&transaction)?;
+        }
         transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
         transaction.pragma_update(None, "user_version", index as i64 + 1)?;
         transaction.commit()?;
@@ -63,6 +77,7 @@ pub(super) fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ledger::trail_proof;
 
     #[test]
     fn what_was_blocked_and_locked_by_hand_stays_so() {
@@ -101,5 +116,32 @@ mod tests {
             [r#"{"text":"asked us"}"#]
         );
         assert_eq!(texts("SELECT number FROM sent_numbers"), ["+4930123"]);
+    }
+
+    #[test]
+    fn changes_of_before_get_their_place_in_the_chain() {
+        let mut connection = Connection::open_in_memory().expect("opened");
+        let chained = MIGRATIONS.iter().position(|sql| *sql == TRAIL_CHAIN).expect("one of them");
+        for (index, sql) in MIGRATIONS[..chained].iter().enumerate() {
+            connection.execute_batch(sql).expect("an older schema");
+            connection.pragma_update(None, "user_version", index as i64 + 1).expect("set");
+        }
+        let many = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2500)
+                    INSERT INTO changes (id, at, link_id, operation_id, side, field, before, before_from, after, cause)
+                    SELECT 2 * i, '2030-01-07T09:00:00.000000Z', 1, i, 'dialler', 'City', iif(i % 3, '\"Ulm\"', NULL), 'base',
+                           '\"Bonn\"', 'run:1' FROM n";
+        connection.execute_batch(many).expect("rows of then");
+        migrate(&mut connection).expect("migrated");
+        assert_eq!(trail_proof::broken(&connection).expect("looked over"), Vec::<String>::new());
+        let count = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, i64>(0)).expect("a number");
+        assert_eq!(
+            count("SELECT count(DISTINCT after_salt) FROM changes"),
+            2500,
+            "each value has a salt of its own"
+        );
+        assert_eq!(count("SELECT count(*) FROM changes WHERE (before IS NULL) <> (before_salt IS NULL)"), 0);
+        connection.execute_batch("DROP TRIGGER changes_are_not_edited").expect("dropped");
+        connection.execute_batch("UPDATE changes SET after = '\"Hof\"' WHERE id = 4000").expect("changed");
+        assert_eq!(trail_proof::broken(&connection).expect("looked over").len(), 1);
     }
 }

@@ -64,6 +64,12 @@ const COUNT_COLUMNS: &str = "requests, bytes, records_read, repeats, stale, unch
     blocked, parked, parked_new, taken, done, refused, uncertain, superseded, put_back, listed, due, \
     foreign_contacts, calls_new, calls_changed, noted, held, gone";
 
+/// The first good run after a failure is the end of that failure, and stands.
+pub(super) const FORGET: &str =
+    "DELETE FROM runs WHERE id = ?1 AND job = 'push' AND state = 'done' AND taken = 0 AND requests = 0
+        AND parked_new = 0 AND NOT EXISTS (SELECT 1 FROM operations WHERE run_id = ?1)
+        AND coalesce((SELECT state FROM runs WHERE job = 'push' AND id < ?1 ORDER BY id DESC LIMIT 1), 'done') = 'done'";
+
 impl Ledger {
     /// The same ledger, which notes in `log` every run whose end it stores.
     #[must_use]
@@ -146,14 +152,7 @@ impl Ledger {
     /// The ledger cannot be written.
     pub async fn run_forget(&self, run: RunId) -> Result<bool, LedgerError> {
         let forgotten = self.write("run_forget", move |tx| {
-            let gone = tx.execute(
-                "DELETE FROM runs WHERE id = ?1 AND job = 'push' AND state = 'done' AND taken = 0 AND requests = 0
-                    AND parked_new = 0 AND NOT EXISTS (SELECT 1 FROM operations WHERE run_id = ?1)
-                    -- The first good one after a failure is the end of that failure.
-                    AND coalesce((SELECT state FROM runs WHERE job = 'push' AND id < ?1 ORDER BY id DESC LIMIT 1),
-                                 'done') = 'done'",
-                [run.0],
-            )?;
+            let gone = tx.execute(FORGET, [run.0])?;
             Ok(gone == 1)
         });
         let forgotten = forgotten.await?;

@@ -26,6 +26,13 @@ pub struct CountersBefore {
     pub fingerprint: String,
 }
 
+/// Whoever is open has no end: said for the index.
+pub(super) const UNCERTAIN: &str =
+    "SELECT o.id, o.leased_at FROM operations o JOIN links l ON l.id = o.link_id
+     WHERE o.state = 'uncertain' AND o.finished_at IS NULL AND o.settle_at <= ?1
+       AND NOT (o.kind = 'lock' AND l.wish = 'locked')
+     ORDER BY o.settle_at LIMIT ?2";
+
 impl Ledger {
     /// What was being sent when the program ended is uncertain. The quiet time is counted from now, not from
     /// the lease: leases run ahead, so what was leased long ago may have left just before the end, and nothing
@@ -41,7 +48,7 @@ impl Ledger {
                 "UPDATE operations SET state = 'uncertain', leased_at = ?1,
                         settle_at = CASE kind WHEN 'lock' THEN ?1 ELSE ?2 END, outcome = 'in_doubt',
                         outcome_params = json_object('problem', 'the program ended while it was being sent')
-                 WHERE state = 'sending'",
+                 WHERE state = 'sending' AND finished_at IS NULL",
                 (time(now), time(now + settle_after)),
             )
         })
@@ -57,12 +64,7 @@ impl Ledger {
         let now = self.env.now();
         self.write("settle_due", move |tx| {
             let ids: Vec<(i64, Timestamp)> = tx
-                .prepare_cached(
-                    "SELECT o.id, o.leased_at FROM operations o JOIN links l ON l.id = o.link_id
-                     WHERE o.state = 'uncertain' AND o.settle_at <= ?1
-                       AND NOT (o.kind = 'lock' AND l.wish = 'locked')
-                     ORDER BY o.settle_at LIMIT ?2",
-                )?
+                .prepare_cached(UNCERTAIN)?
                 .query_map((time(now), limit), |row| Ok((row.get("id")?, get_time(row, "leased_at")?)))?
                 .collect::<rusqlite::Result<_>>()?;
             ids.into_iter().map(|(id, leased_at)| leased::read(tx, OperationId(id), leased_at)).collect()

@@ -5,8 +5,9 @@ use super::budget::SweepKind;
 use super::contacts::{ContactSeen, WRITTEN_SINCE, store_seen};
 use super::due::{self, HarvestRules};
 use super::sql::{get_time_opt, json, time};
+use super::trail::{self, Added, BeforeFrom, By};
 use super::{Ledger, LedgerError};
-use crate::domain::{CampaignId, ContactId, FoldedUserData, RunId, Seq, Timestamp};
+use crate::domain::{CampaignId, ContactId, FoldedUserData, LinkId, RunId, Seq, Timestamp};
 use rusqlite::{OptionalExtension as _, Transaction, named_params};
 use serde::Serialize;
 
@@ -352,11 +353,14 @@ fn mark_gone(tx: &Transaction<'_>, id: ContactId, run: RunId, now: Timestamp) ->
     for link in links {
         tx.prepare_cached("UPDATE link_contacts SET until = ?3 WHERE link_id = ?1 AND contact_id = ?2")?
             .execute((link, id.0, &at))?;
-        tx.prepare_cached(
-            "INSERT INTO changes (at, link_id, side, field, before, before_from, after, cause)
-             VALUES (?1, ?2, 'dialler', 'ID', ?3, 'answer', 'null', ?4)",
-        )?
-        .execute((&at, link, json(&id.0)?, format!("run:{}", run.0)))?;
+        let gone = Added {
+            side: "dialler",
+            field: "ID",
+            before: Some(json(&id.0)?),
+            before_from: BeforeFrom::Answer,
+            after: Some("null".to_owned()),
+        };
+        trail::append(tx, now, LinkId(link), By::Seen, &format!("run:{}", run.0), vec![gone])?;
         // Not yet known to be nowhere: it may stand under another number, so its key is asked for first.
         tx.prepare_cached("UPDATE records SET meet = 'due' WHERE link_id = ?1 AND user_data IS NOT NULL")?
             .execute([link])?;

@@ -99,6 +99,17 @@ impl Scene {
             .expect("operations")
     }
 
+    /// The steps in which SQLite answers a statement.
+    pub(super) async fn plan_of(&self, sql: &str) -> Vec<String> {
+        let sql = format!("EXPLAIN QUERY PLAN {sql}");
+        let plan = self.ledger.read("test_plan", move |connection| {
+            let mut statement = connection.prepare(&sql)?;
+            let none = vec![rusqlite::types::Null; statement.parameter_count()];
+            statement.query_map(rusqlite::params_from_iter(none), |row| row.get("detail"))?.collect()
+        });
+        plan.await.expect("a plan")
+    }
+
     /// A contact that a sweep saw with a number.
     pub(super) async fn contact_number(&self, contact: i64, number: &'static str) {
         self.ledger

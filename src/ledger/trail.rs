@@ -1,8 +1,9 @@
 //! The trail: what dialbridge changed, with what was there before and where that was read.
 
+use super::chain;
 use super::sql::{get_time, time};
 use super::{Ledger, LedgerError};
-use crate::domain::{LinkId, OperationId, Timestamp};
+use crate::domain::{LinkId, OperationId, Timestamp, WriteBackId};
 use rusqlite::Transaction;
 use serde::Serialize;
 use serde_json::Value;
@@ -60,7 +61,27 @@ pub struct ChangeRow {
     pub cause: String,
 }
 
-/// Adds to the trail of a link.
+/// By what a row came about.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum By {
+    /// An operation.
+    Operation(OperationId),
+    /// A row that the CRM was told.
+    WriteBack(WriteBackId),
+    /// Nothing of ours: it was seen.
+    Seen,
+}
+
+/// One row to be added, its values as JSON.
+pub(super) struct Added<'a> {
+    pub side: &'static str,
+    pub field: &'a str,
+    pub before: Option<String>,
+    pub before_from: BeforeFrom,
+    pub after: Option<String>,
+}
+
+/// Adds to the trail of a link what an operation changed in the dialler.
 pub(super) fn add(
     tx: &Transaction<'_>,
     at: Timestamp,
@@ -69,22 +90,78 @@ pub(super) fn add(
     cause: &str,
     changes: &[FieldTrail],
 ) -> rusqlite::Result<()> {
+    let rows: Vec<Added<'_>> = changes
+        .iter()
+        .map(|change| Added {
+            side: "dialler",
+            field: &change.field,
+            before: change.before.as_ref().map(Value::to_string),
+            before_from: change.before_from,
+            after: change.after.as_ref().map(Value::to_string),
+        })
+        .collect();
+    append(tx, at, link, By::Operation(operation), cause, rows)
+}
+
+/// The one way into the trail: each row follows the last one in the chain. One short read for all rows, the rest is
+/// hashing; no statement is added per row.
+pub(super) fn append(
+    tx: &Transaction<'_>,
+    at: Timestamp,
+    link: LinkId,
+    by: By,
+    cause: &str,
+    rows: Vec<Added<'_>>,
+) -> rusqlite::Result<()> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let (operation, write_back) = match by {
+        By::Operation(id) => (Some(id.0), None),
+        By::WriteBack(id) => (None, Some(id.0)),
+        By::Seen => (None, None),
+    };
+    let mut end = chain::End::read(tx, 2 * rows.len())?;
+    let at = time(at);
     let mut insert = tx.prepare_cached(
-        "INSERT INTO changes (at, link_id, operation_id, side, field, before, before_from, after, cause)
-         VALUES (?1, ?2, ?3, 'dialler', ?4, ?5, ?6, ?7, ?8)",
+        "INSERT INTO changes (id, at, link_id, operation_id, write_back_id, side, field, before, before_from, after, cause,
+                              before_salt, after_salt, chain)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
     )?;
-    let now = time(at);
-    for change in changes {
-        insert.execute((
-            &now,
-            link.0,
-            operation.0,
-            &change.field,
-            change.before.as_ref().map(Value::to_string),
-            change.before_from.as_str(),
-            change.after.as_ref().map(Value::to_string),
+    for row in rows {
+        let (before_salt, before) = end.salt(row.before.as_deref());
+        let (after_salt, after) = end.salt(row.after.as_deref());
+        let before_from = row.before_from.as_str();
+        let parts = chain::Parts {
+            id: end.id + 1,
+            at: &at,
+            link: link.0,
+            operation,
+            write_back,
+            side: row.side,
+            field: row.field,
+            before_from,
             cause,
-        ))?;
+            before,
+            after,
+        };
+        (end.chain, end.id) = (chain::follows(&end.chain, &parts), parts.id);
+        insert.execute(rusqlite::params![
+            end.id,
+            at,
+            link.0,
+            operation,
+            write_back,
+            row.side,
+            row.field,
+            row.before,
+            before_from,
+            row.after,
+            cause,
+            before_salt,
+            after_salt,
+            end.chain,
+        ])?;
     }
     Ok(())
 }
@@ -97,7 +174,12 @@ impl Ledger {
     pub async fn changes_list(&self, link: LinkId, limit: u32) -> Result<Vec<ChangeRow>, LedgerError> {
         self.read("changes_list", move |connection| {
             connection
-                .prepare_cached("SELECT * FROM changes WHERE link_id = ?1 ORDER BY at, id LIMIT ?2")?
+                .prepare_cached(
+                    "SELECT at, operation_id, field, before_from, cause,
+                            CASE WHEN before_digest IS NULL THEN before ELSE json_quote('(erased)') END AS before,
+                            CASE WHEN after_digest IS NULL THEN after ELSE json_quote('(erased)') END AS after
+                     FROM changes WHERE link_id = ?1 ORDER BY at, id LIMIT ?2",
+                )?
                 .query_map((link.0, limit), |row| {
                     Ok(ChangeRow {
                         at: get_time(row, "at")?,

@@ -1,8 +1,10 @@
 //! How a write-back ended: its row, its attempt and the trail, in one transaction.
 
+use super::edits_end::{self, CarriedEdit};
 use super::sql::{code, get_json, time};
+use super::trail::{self, Added, BeforeFrom, By};
 use super::{Ledger, LedgerError};
-use crate::domain::{Reason, ReasonCode, RouteName, RunId, Timestamp, WriteBackId};
+use crate::domain::{LinkId, Reason, ReasonCode, RouteName, RunId, Timestamp, WriteBackId};
 use rusqlite::{OptionalExtension as _, Transaction};
 use serde_json::{Map, Value};
 
@@ -13,6 +15,8 @@ pub enum TellEnd {
     Done {
         /// The activity's id there, where it is one and the CRM named it.
         activity: Option<String>,
+        /// What of it the dialler's side had changed.
+        carried: Vec<CarriedEdit>,
     },
     /// It knows already: the values are those last told.
     Unchanged,
@@ -228,14 +232,15 @@ fn store(
     let settled = |state: &'static str| if newer { "waiting" } else { state };
     let at = time(now);
     match end {
-        TellEnd::Done { activity } => {
+        TellEnd::Done { activity, carried } => {
             tx.prepare_cached(
                 "UPDATE write_backs SET state = ?2, written = sent, digest = sending, sending_values = NULL, activity = coalesce(?3, activity),
                         code = NULL, params = '{}', tries = 0, due_at = ?4, changed_at = ?4
                  WHERE id = ?1",
             )?
             .execute((row.0, settled("done"), activity, &at))?;
-            trail(tx, row, run, standing, &at)
+            edits_end::carried(tx, LinkId(standing.link), carried, now)?;
+            enter_trail(tx, row, run, standing, carried, now)
         }
         TellEnd::Unchanged => {
             tx.prepare_cached(
@@ -290,24 +295,41 @@ fn to(
     Ok(())
 }
 
-/// What was there before is what we last told, where that is known; nobody reads the CRM for it.
-fn trail(
+/// What was there before is what we last told, where that is known: nobody reads the CRM for it, unless the field was
+/// merged with it.
+fn enter_trail(
     tx: &Transaction<'_>,
     row: WriteBackId,
     run: RunId,
     standing: &Standing,
-    now: &str,
+    carried: &[CarriedEdit],
+    now: Timestamp,
 ) -> rusqlite::Result<()> {
+    let mut changes = Vec::new();
     for (field, value) in &standing.values {
-        tx.prepare_cached(
-            "INSERT INTO changes (at, link_id, write_back_id, side, field, before, before_from, after, cause)
-             SELECT ?1, ?2, ?3, 'crm', ?4, last.after, CASE WHEN last.after IS NULL THEN 'none' ELSE 'base' END, ?5, ?6
-             FROM (SELECT (SELECT after FROM changes
-                           WHERE link_id = ?2 AND write_back_id = ?3 AND field = ?4
-                           ORDER BY id DESC LIMIT 1) AS after) AS last
-             WHERE last.after IS NOT ?5",
-        )?
-        .execute((now, standing.link, row.0, field, value.to_string(), format!("run:{run}")))?;
+        if let Some(edit) = carried.iter().find(|edit| edit.name == *field) {
+            changes.push(Added {
+                side: "crm",
+                field,
+                before: Some(edit.before.to_string()),
+                before_from: BeforeFrom::Answer,
+                after: Some(value.to_string()),
+            });
+            continue;
+        }
+        let last: Option<String> = tx
+            .prepare_cached(
+                "SELECT after FROM changes WHERE link_id = ?1 AND write_back_id = ?2 AND field = ?3
+                 ORDER BY id DESC LIMIT 1",
+            )?
+            .query_row((standing.link, row.0, field), |row| row.get(0))
+            .optional()?
+            .flatten();
+        let after = value.to_string();
+        if last.as_deref() != Some(after.as_str()) {
+            let before_from = if last.is_some() { BeforeFrom::Base } else { BeforeFrom::None };
+            changes.push(Added { side: "crm", field, before: last, before_from, after: Some(after) });
+        }
     }
-    Ok(())
+    trail::append(tx, now, LinkId(standing.link), By::WriteBack(row), &format!("run:{run}"), changes)
 }

@@ -5,73 +5,56 @@
 
 use super::adopt::{agree, found_base};
 use super::diff::{changed_fields, import_only_changes};
+use super::leave;
+use super::merge::{alike_pairs, kept_changes, merged_changes};
 use crate::domain::policy::Vanished;
 use crate::domain::{
-    Block, Contact, ContactId, CrmSide, Decision, DecisionInput, Desired, DiallerSide, FieldName, Intent,
-    Lane, LastResult, LinkView, LockState, OperationKind, Reason, ReasonCode, Verdict, Wish,
+    Block, Contact, ContactId, CrmSide, Decision, DecisionInput, Deletion, Desired, DiallerSide, FieldName,
+    Intent, Lane, LastResult, LinkView, LockState, OperationKind, Reason, ReasonCode, Verdict, Wish,
 };
 
 /// Decides about one record. Deterministic; deciding again with nothing changed asks for nothing new.
 pub fn decide(input: &DecisionInput<'_>) -> Decision {
     if let Some(block) = input.blocks.first() {
         let reason = block_reason(block);
-        return out_of_reach(input, Verdict::Blocked(reason.clone()), &reason);
+        let leave = leave::blocked(input);
+        return leave::out_of_reach(input, Verdict::Blocked(reason.clone()), &reason, leave);
     }
     match input.crm {
         CrmSide::Gone(reason) | CrmSide::Ineligible(reason) => {
-            out_of_reach(input, Verdict::Skipped(reason.clone()), reason)
+            let leave = leave::taken_back(input);
+            leave::out_of_reach(input, Verdict::Skipped(reason.clone()), reason, leave)
         }
-        CrmSide::Uncallable(reason) => out_of_reach(input, Verdict::Parked(reason.clone()), reason),
+        // Nobody can tell whether it may be called: locked, and nothing that cannot be taken back.
+        CrmSide::Uncallable(reason) => {
+            leave::out_of_reach(input, Verdict::Parked(reason.clone()), reason, &leave::LOCK_ONLY)
+        }
         CrmSide::Unusable(reason) => match input.held_out {
-            Some(held) => out_of_reach(input, Verdict::Parked(reason.clone()), held),
+            Some(held) => {
+                leave::out_of_reach(input, Verdict::Parked(reason.clone()), held, &leave::LOCK_ONLY)
+            }
             None => parked_as_it_is(input, reason),
         },
         CrmSide::Eligible(desired) => match input.held_out {
-            Some(held) => out_of_reach(input, Verdict::Skipped(held.clone()), held),
+            Some(held) => leave::out_of_reach(input, Verdict::Skipped(held.clone()), held, &leave::LOCK_ONLY),
             None => callable(input, desired),
         },
     }
 }
 
 /// The link's contact, as far as we know it to be there.
-fn own_contact(input: &DecisionInput<'_>) -> Option<ContactId> {
+pub(super) fn own_contact(input: &DecisionInput<'_>) -> Option<ContactId> {
     input.link.filter(|link| !link.vanished).and_then(|link| link.contact)
 }
 
 /// A contact we know of and that is there, or one that an import under way may have made.
-fn may_have_contact(link: &LinkView) -> bool {
+pub(super) fn may_have_contact(link: &LinkView) -> bool {
     (link.contact.is_some() && !link.vanished) || link.lane == Lane::Busy
-}
-
-/// The record must not be called: lock what there is, import nothing.
-fn out_of_reach(input: &DecisionInput<'_>, verdict: Verdict, reason: &Reason) -> Decision {
-    let mut decision = stating(verdict, Wish::None);
-    let own = own_contact(input);
-    match input.dialler {
-        DiallerSide::Found(contact) if own.is_none() => {
-            return adopt_locked(input, decision, contact, reason);
-        }
-        DiallerSide::Found(contact) => decision.lock_others.extend(other_than(own, contact.id)),
-        DiallerSide::Ambiguous { ours, .. } => {
-            decision.lock_others.extend(ours.iter().filter_map(|id| other_than(own, *id)));
-        }
-        DiallerSide::Absent | DiallerSide::Linked | DiallerSide::NotMet => {}
-    }
-    match input.link {
-        Some(link) if may_have_contact(link) => {
-            decision.wish = Wish::Locked;
-            if link.lock == LockState::Open || link.wish != Wish::Locked || link.lane == Lane::Busy {
-                decision.intents.push(lock(reason));
-            }
-        }
-        Some(_) | None => decision.meet = matches!(input.dialler, DiallerSide::NotMet),
-    }
-    decision
 }
 
 /// The one contact that bears our UserData becomes the link's, and is locked: also one that we locked before,
 /// because an import in doubt may have unlocked it.
-fn adopt_locked(
+pub(super) fn adopt_locked(
     input: &DecisionInput<'_>,
     mut decision: Decision,
     contact: &Contact,
@@ -83,15 +66,15 @@ fn adopt_locked(
     decision
 }
 
-fn lock(reason: &Reason) -> Intent {
+pub(super) fn lock(reason: &Reason) -> Intent {
     Intent { kind: OperationKind::Lock, reason: reason.clone() }
 }
 
-fn other_than(own: Option<ContactId>, found: ContactId) -> Option<ContactId> {
+pub(super) fn other_than(own: Option<ContactId>, found: ContactId) -> Option<ContactId> {
     (own != Some(found)).then_some(found)
 }
 
-fn as_found(input: &DecisionInput<'_>, contact: &Contact) -> crate::domain::Base {
+pub(super) fn as_found(input: &DecisionInput<'_>, contact: &Contact) -> crate::domain::Base {
     match input.link {
         Some(link) => found_base(contact, &link.base),
         None => found_base(contact, &crate::domain::Base::new()),
@@ -109,6 +92,10 @@ fn parked_as_it_is(input: &DecisionInput<'_>, reason: &Reason) -> Decision {
         (Some(Wish::Callable), None) | (Some(Wish::None) | None, _) => Wish::None,
     };
     let mut decision = stating(Verdict::Parked(reason.clone()), wish);
+    decision.deletion = match wish {
+        Wish::Locked => input.link.map_or(Deletion::No, |link| link.deletion),
+        Wish::None | Wish::Callable => Deletion::No,
+    };
     match (input.dialler, wish) {
         (DiallerSide::Found(contact), Wish::Locked) if own.is_none() => {
             return adopt_locked(input, decision, contact, reason);
@@ -169,6 +156,7 @@ fn gone_from_the_dialler(input: &DecisionInput<'_>, link: &LinkView, desired: &D
 }
 
 fn keep_in_step(input: &DecisionInput<'_>, link: &LinkView, desired: &Desired) -> Decision {
+    let desired = &leave::without_marks(desired, &link.base);
     let agreed = agree(&link.base, desired, input.policy.adopt_conflict);
     let base = agreed.as_ref().unwrap_or(&link.base);
     let mut intents = Vec::new();
@@ -178,7 +166,13 @@ fn keep_in_step(input: &DecisionInput<'_>, link: &LinkView, desired: &Desired) -
         .filter(|_| link.contact.is_some())
         .map(|field| Reason::new(ReasonCode::ImportOnlyField).with("field", field))
         .collect();
-    let changes = changed_fields(desired, base);
+    notes.extend(
+        kept_changes(desired, base, &link.kept)
+            .into_iter()
+            .filter(|_| link.contact.is_some())
+            .map(|field| Reason::new(ReasonCode::AgentsField).with("field", field)),
+    );
+    let changes = merged_changes(desired, base, link);
     // What is in flight may end otherwise than the base says, and what waits behind it gives way to this very
     // decision, also where the wish is the same: one more operation, which sends nothing if nothing differs.
     let unsure = link.lane == Lane::Busy;
@@ -195,8 +189,9 @@ fn keep_in_step(input: &DecisionInput<'_>, link: &LinkView, desired: &Desired) -
         (None, true) => Verdict::Unchanged,
         (None, false) => Verdict::Queued,
     };
+    let alike = alike_pairs(desired, base, &link.edits);
     let adopted = link.contact.zip(agreed);
-    Decision { wish: opening.wish, notes, adopted, ..wishing(verdict, desired, intents) }
+    Decision { wish: opening.wish, notes, adopted, agreed: alike, ..wishing(verdict, desired, intents) }
 }
 
 /// What letting a contact be called again takes.
@@ -231,6 +226,7 @@ fn opening(input: &DecisionInput<'_>) -> Opening {
 /// Takes over the one contact that bears our UserData (semantics 5): never an import over it.
 fn adopt(input: &DecisionInput<'_>, desired: &Desired, contact: &Contact) -> Decision {
     let found = as_found(input, contact);
+    let desired = &leave::without_marks(desired, &found);
     let base = agree(&found, desired, input.policy.adopt_conflict).unwrap_or(found);
     let different: Vec<FieldName> =
         changed_fields(desired, &base).iter().map(|change| change.field).collect();
@@ -255,14 +251,16 @@ fn wishing(verdict: Verdict, desired: &Desired, intents: Vec<Intent>) -> Decisio
 }
 
 /// A decision that asks for nothing.
-fn stating(verdict: Verdict, wish: Wish) -> Decision {
+pub(super) fn stating(verdict: Verdict, wish: Wish) -> Decision {
     Decision {
         verdict,
         wish,
         intents: Vec::new(),
         desired: None,
         adopted: None,
+        agreed: crate::domain::Base::new(),
         meet: false,
+        deletion: Deletion::No,
         lock_others: Vec::new(),
         notes: Vec::new(),
     }
@@ -299,7 +297,11 @@ mod tests {
             blocks: &[],
             last_result: LastResult::None,
             held_out: None,
-            policy: Policy { adopt_conflict: AdoptConflict::CrmOwned, vanished: Vanished::Mark },
+            policy: &Policy {
+                adopt_conflict: AdoptConflict::CrmOwned,
+                vanished: Vanished::Mark,
+                leaving: std::sync::Arc::default(),
+            },
         });
         let (_, base) = decision.adopted.expect("adopted");
         let changes = changed_fields(&desired, &base);

@@ -1,12 +1,14 @@
 //! The decision over every combination of its inputs: what must hold whatever is known of the two sides.
 
 mod combinations;
+mod leaving;
 
 use super::{changed_fields, decide};
 use crate::domain::policy::Vanished;
 use crate::domain::{
-    Base, ContactId, CrmSide, Decision, DecisionInput, Desired, DesiredValue, DiallerSide, FieldName, Intent,
-    Lane, LastResult, LinkView, LockState, OperationKind, ReasonCode, Taken, Verdict, Wish,
+    Base, ContactId, CrmSide, Decision, DecisionInput, Deletion, Desired, DesiredValue, DiallerSide, Edits,
+    FieldName, Intent, Kept, Lane, LastResult, LinkView, LockState, OperationKind, ReasonCode, Taken,
+    Verdict, Wish,
 };
 use combinations::{every_combination, record};
 use serde_json::Value;
@@ -226,9 +228,13 @@ fn stored(link: Option<&LinkView>, decision: &Decision) -> Option<LinkView> {
             lock: LockState::Open,
             vanished: false,
             lane: Lane::Idle,
+            edits: Edits::new(),
+            kept: Kept::new(),
+            deletion: Deletion::No,
         },
     };
     view.wish = decision.wish;
+    view.deletion = decision.deletion;
     if let Some(desired) = &decision.desired {
         view.desired = desired.clone();
     }

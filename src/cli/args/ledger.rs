@@ -57,6 +57,8 @@ pub enum LedgerVerb {
     Calls(ListArgs),
     /// Is it sound: the file, the references, the balances, the states? A large one takes minutes.
     Check(Json),
+    /// Is the trail of changes unbroken: no row changed, put in or taken out since it was written?
+    Verify(Json),
     /// Copy it into a new file, beside a running daemon; put in its place, the copy comes up paused.
     Backup {
         /// The file.

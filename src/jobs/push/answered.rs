@@ -6,7 +6,7 @@ use super::send::Answer;
 use crate::domain::policy::Clearing;
 use crate::domain::{Base, Contact, FieldKind, FieldName, OperationKind, Reason, ReasonCode, Values};
 use crate::ledger::{BaseChange, BeforeFrom, Done, FieldTrail, Leased, LockShown};
-use crate::sync::{follow_up_fields, pairs_after_import, pairs_after_update, says_the_same};
+use crate::sync::{edited_base, follow_up_fields, pairs_after_import, pairs_after_update, says_the_same};
 use serde_json::Value;
 
 /// What is stored of an answer, and what it shows of emptying fields.
@@ -52,7 +52,7 @@ fn updated(leased: &Leased, contact: &Contact) -> (Done, Clearing) {
     pairs.extend(cleared.kept);
     let done = Done {
         base: BaseChange::Merge(pairs),
-        changes: trail(&leased.values, &leased.view.base, contact),
+        changes: trail(&leased.values, &edited_base(&leased.view.base, &leased.view.edits), contact),
         answers: answers(&leased.values, contact),
         follow_up: (!cleared.again.is_empty()).then(|| naming(ReasonCode::Completes, &cleared.again)),
         note: kept.first().map(|field| Reason::new(ReasonCode::CannotClear).with("field", field)),
@@ -62,7 +62,8 @@ fn updated(leased: &Leased, contact: &Contact) -> (Done, Clearing) {
     (done, cleared.clearing)
 }
 
-fn commanded(kind: OperationKind) -> Done {
+/// What a command that was carried out says by itself.
+pub(in crate::jobs) fn commanded(kind: OperationKind) -> Done {
     let said = |field: &str, after: bool| FieldTrail {
         field: field.to_owned(),
         before: None,
@@ -81,7 +82,7 @@ fn commanded(kind: OperationKind) -> Done {
 }
 
 /// A lock that was accepted: where no answer shows locks, that is all that can be said of it.
-pub(super) fn locked(shown: &LockShown) -> Done {
+pub(super) fn locked(why: &Reason, shown: &LockShown) -> Done {
     let note = match shown {
         LockShown::Unknown | LockShown::Nowhere => ReasonCode::NotVerifiable.into(),
         LockShown::By { fields } => {
@@ -89,7 +90,10 @@ pub(super) fn locked(shown: &LockShown) -> Done {
             Reason::new(ReasonCode::LockVisible).with("fields", names.join(", "))
         }
     };
-    Done { note: Some(note), ..commanded(OperationKind::Lock) }
+    // A lock of the night changes nothing that the trail does not tell.
+    let done =
+        if why.code == ReasonCode::StandingLock { Done::default() } else { commanded(OperationKind::Lock) };
+    Done { note: Some(note), ..done }
 }
 
 fn trail(sent: &Values, base: &Base, answered: &Contact) -> Vec<FieldTrail> {

@@ -14,6 +14,7 @@ mod index;
 mod lock_lane;
 mod lock_probe;
 mod locks;
+mod look_before;
 mod meet;
 pub mod outcome;
 mod pass;
@@ -21,6 +22,7 @@ mod pinned;
 pub mod plan;
 mod resting;
 mod send;
+mod standing;
 mod storing;
 mod vanish;
 mod work;
@@ -30,8 +32,8 @@ use super::campaigns::WantedCampaign;
 use super::harvest::ToE164;
 use super::identity::Sides;
 use crate::dialler::{DiallerRead, DiallerWrite, ImportMode};
-use crate::domain::policy::Job;
-use crate::domain::{CampaignId, OperationId, Policy, RecordId, RouteName, RunId};
+use crate::domain::policy::{Job, ReadBefore};
+use crate::domain::{CampaignId, OperationId, Policy, RecordId, RouteName, RunId, TwoWay};
 use crate::env::Env;
 use crate::ledger::{Counts, Ledger, RunEnd, RunStart};
 use crate::runtime::Scope;
@@ -39,10 +41,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-pub(in crate::jobs) use answered::imported;
+pub(in crate::jobs) use answered::{commanded, imported};
 pub use daily::DailyLimit;
 pub(in crate::jobs) use meet::{judge_found, look_up};
 pub use resting::Resting;
+pub use standing::StandingLocks;
 
 /// Decides anew what a push found too old to act on; pull does it.
 #[async_trait::async_trait]
@@ -68,6 +71,10 @@ pub struct PushRoute {
     pub max_decision_age: Duration,
     /// How many contacts it may add and change a day, as far as that is limited.
     pub daily: Vec<DailyLimit>,
+    /// Its fields that both sides may change.
+    pub two_way: TwoWay,
+    /// Whether a contact is read for them right before an update.
+    pub read_before: ReadBefore,
 }
 
 /// The bounds of a push. `Default` holds what the config's defaults file says.
@@ -81,6 +88,8 @@ pub struct PushLimits {
     pub max_wait: Duration,
     /// A contact's history must have looked alike for so long before it is deleted with its contact.
     pub settle_calls: Duration,
+    /// When all wished locks are sent again.
+    pub standing_locks: StandingLocks,
     /// How long an answer to "who has this key?" holds.
     pub index_age: Duration,
     /// From so many unknown keys on the whole account is listed, where no young list is there.
@@ -93,6 +102,9 @@ pub struct PushLimits {
     pub hopeless_after: u32,
 }
 
+/// The default of `[push] standing_locks`.
+const HALF_PAST_FOUR: chrono::NaiveTime = chrono::NaiveTime::from_hms_opt(4, 30, 0).expect("a time of day");
+
 impl Default for PushLimits {
     fn default() -> Self {
         Self {
@@ -100,6 +112,7 @@ impl Default for PushLimits {
             settle_after: Duration::from_secs(60),
             max_wait: Duration::from_secs(3600),
             settle_calls: Duration::from_secs(15 * 60),
+            standing_locks: StandingLocks { at: HALF_PAST_FOUR, zone: chrono_tz::Tz::UTC },
             index_age: Duration::from_secs(15 * 60),
             index_from: 100,
             schedule: [60, 300, 900, 3600, 4 * 3600].map(Duration::from_secs).to_vec(),
@@ -168,6 +181,7 @@ pub async fn push(context: &PushContext, cause: &'static str) -> Result<PushRepo
     }
     // Before keys are asked for: whose turn it is must be known by then.
     ledger.pilots_choose().await?;
+    ledger.lock_round_begin(context.limits.standing_locks.last_due(context.env.now())).await?;
     let run = ledger.run_start(RunStart { job: Job::Push, route: None, campaign: None, cause }).await?;
     let tally = Mutex::default();
     let work = Work { context, run, tally: &tally };

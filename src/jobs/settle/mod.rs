@@ -6,7 +6,7 @@
 mod rules;
 
 use super::harvest::carries_result;
-use super::push::{PushContext, imported, look_up, quiet};
+use super::push::{PushContext, commanded, imported, look_up, quiet};
 use super::{JobError, glimpse};
 use crate::dialler::BatchQuery;
 use crate::domain::{
@@ -106,7 +106,7 @@ async fn import(context: &PushContext, operation: &Leased) -> Result<i64, JobErr
     let at = context.env.now();
     let later = at + quiet(LATER);
     let campaign = campaign(context, operation);
-    let policy = context.routes.get(&route).map(|route| route.policy);
+    let policy = context.routes.get(&route).map(|route| route.policy.clone());
     let (Some(policy), Some(_)) = (policy, campaign) else {
         // Without its campaign a contact that is found cannot be told from one elsewhere.
         ledger.settle_postpone(operation.id, later).await?;
@@ -174,7 +174,12 @@ async fn update(context: &PushContext, operation: &Leased) -> Result<(), JobErro
             ledger.operation_end(operation.id, Ending::Parked(reason)).await?;
             Ok(())
         }
-        UpdateVerdict::Neither(unknown) => {
+        UpdateVerdict::Neither(mut unknown) => {
+            let route = operation.route.as_ref().and_then(|name| context.routes.get(name));
+            if let Some(route) = route {
+                let edited = rules::edited(&operation.values, &mut unknown, &route.two_way);
+                ledger.edits_in_doubt(operation.link, edited).await?;
+            }
             Ok(ledger.settle_decide_anew(operation.id, operation.link, unknown, record(operation)).await?)
         }
     }
@@ -232,7 +237,7 @@ async fn reset(context: &PushContext, operation: &Leased) -> Result<(), JobError
     let result = current_result(context, &seen).await?;
     match rules::judge_reset(&seen, result, before.as_ref(), called) {
         ResetVerdict::Done => {
-            let done = Done { asks_gate: true, ..Done::default() };
+            let done = commanded(OperationKind::Reset);
             ledger.operation_end(operation.id, Ending::Done(Box::new(done))).await?;
             Ok(())
         }
@@ -287,6 +292,7 @@ async fn delete(context: &PushContext, operation: &Leased) -> Result<(), JobErro
     if there {
         return send_again(context, operation).await;
     }
-    context.ledger.operation_end(operation.id, Ending::Done(Box::default())).await?;
+    let done = commanded(OperationKind::Delete);
+    context.ledger.operation_end(operation.id, Ending::Done(Box::new(done))).await?;
     Ok(())
 }

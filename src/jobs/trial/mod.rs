@@ -153,7 +153,7 @@ pub async fn try_record(
         blocks: &blocks,
         last_result: inputs.last_result,
         held_out: inputs.held_out.as_ref(),
-        policy: route.policy,
+        policy: &route.policy,
     });
     let clearing = context.ledger.clearing().await?;
     let sends = sends::sends(&decision, inputs.link.as_ref(), &examined, number, clearing);

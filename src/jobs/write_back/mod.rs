@@ -5,11 +5,13 @@
 //! sending, from all that the ledger knows by then (semantics 3).
 
 mod agents;
+mod carry;
 mod ends;
 mod settle;
 mod tell;
 
 pub use agents::Agents;
+pub use carry::TwoWayContext;
 pub use ends::{Fate, TellKind, fate_of};
 
 use super::JobError;
@@ -48,6 +50,8 @@ pub struct WriteBackContext {
     pub telling: Arc<Telling>,
     /// The agents' names, where the route tells them.
     pub agents: Option<Arc<Agents>>,
+    /// Its fields that both sides may change, if it has any.
+    pub two_way: Option<TwoWayContext>,
     /// Names this ledger in the keys of activities.
     pub instance: Arc<str>,
     /// The limits.

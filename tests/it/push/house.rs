@@ -150,7 +150,7 @@ impl Refresher for Crm {
 }
 
 fn policy() -> Policy {
-    Policy { adopt_conflict: AdoptConflict::CrmOwned, vanished: Vanished::Mark }
+    Policy { adopt_conflict: AdoptConflict::CrmOwned, vanished: Vanished::Mark, leaving: Arc::default() }
 }
 
 /// On, pinned to the campaign, empty on both sides; Monday, 10:00 in Berlin.
@@ -200,6 +200,8 @@ pub async fn house_with(config: DiallerConfig, seed: u64) -> House {
         import_mode: ImportMode { overwrite: true, reset: None, unlock: None },
         max_decision_age: Duration::from_secs(15 * 60),
         daily: Vec::new(),
+        two_way: std::collections::BTreeMap::new(),
+        read_before: dialbridge::domain::policy::ReadBefore::Never,
     };
     let ctx = PushContext {
         ledger,

@@ -1,0 +1,137 @@
+//! Is everything that dialbridge changes on either side in the ledger, with why and what was answered, for good?
+
+use crate::support::world::{Setup, World, minutes, seconds};
+use dialbridge::control::{Command, ContactAct};
+use dialbridge::domain::ContactId;
+use dialbridge::runtime::Outcome;
+use dialbridge::sim::dialler::{CallPlan, Outcome as CallOutcome};
+use dialbridge::sim::faults::{Action, Effect, Rule};
+use serde_json::json;
+use std::time::Duration;
+
+const TOLD: &str = r#"
+[route.leads.activity]
+subject = "'Call ' ~ call ~ ': ' ~ outcome"
+[route.leads.results]
+NO_INTEREST = "declined"
+[route.leads.result_fields]
+last_outcome = "last_outcome"
+"#;
+
+async fn world() -> World {
+    let keys = "only_if = \"phone and active\"\nblock_if = \"do_not_call\"\nwrite_back = \"* * * * *\"";
+    World::new(Setup { route_keys: keys, more: TOLD, ..Setup::default() }).await
+}
+
+/// Rows of a statement, each as one line.
+fn rows(world: &World, sql: &str) -> Vec<String> {
+    let ledger = rusqlite::Connection::open(world.ledger().path()).expect("opens");
+    let mut statement = ledger.prepare(sql).expect("a statement");
+    let found = statement.query_map([], |row| row.get(0)).expect("rows");
+    found.collect::<Result<_, _>>().expect("texts")
+}
+
+async fn act(world: &World, contact: i64, act: ContactAct) {
+    let contact = ContactId(contact);
+    let reason = "asked us".to_owned();
+    // One whose answer is lost ends otherwise.
+    let _how_it_ended = world.command(Command::Contact { contact, act, reason }).await;
+}
+
+/// A life in which everything happens that we can do to somebody; a reset and a delete whose answers are lost.
+async fn life() -> World {
+    let world = world().await;
+    let id = world.record("Ada");
+    world.sync_all().await;
+    world.advance(minutes(1)).await;
+    world.editor().edit(id, json!({ "city": "Bonn" }));
+    world.sync_all().await;
+    let contact = world.contact(id).id;
+    let mut plan = CallPlan::new(CallOutcome::Answered).result("NO_INTEREST", seconds(1));
+    plan.row_delay = seconds(1);
+    assert!(world.dialler.call(contact, plan));
+    world.advance(minutes(5)).await;
+    world.harvest().await.expect("a harvest");
+    world.write_back().await.expect("told");
+    act(&world, contact, ContactAct::Lock).await;
+    world.live(minutes(2)).await;
+    act(&world, contact, ContactAct::Unlock).await;
+    world.live(minutes(2)).await;
+    world.dialler.faults().add(Rule::new(Action::Reset(Effect::Done)).path("/reset").times(1));
+    act(&world, contact, ContactAct::Reset).await;
+    world.live(minutes(10)).await;
+    world.dialler.faults().add(Rule::new(Action::Reset(Effect::Done)).method(http::Method::DELETE).times(1));
+    act(&world, contact, ContactAct::Delete).await;
+    world.live(minutes(120)).await;
+    assert!(world.dialler.contact(contact).is_none(), "{}", world.story().await);
+    world
+}
+
+#[tokio::test(start_paused = true)]
+async fn is_every_change_on_either_side_in_it_with_its_cause_and_the_answer() {
+    let world = life().await;
+    let of = |what: &str| {
+        rows(
+            &world,
+            &format!(
+                "SELECT DISTINCT coalesce(operation_kind, field) || ' by ' || substr(cause, 1, instr(cause, ':') - 1)
+                 FROM v_changes WHERE {what} AND cause <> 'gate' ORDER BY change"
+            ),
+        )
+    };
+    let dialler = of("changed_in = 'dialler' AND operation IS NOT NULL");
+    for wanted in [
+        "import by run",
+        "update by run",
+        "lock by block",
+        "unlock by person",
+        "reset by person",
+        "delete by person",
+    ] {
+        assert!(dialler.iter().any(|row| row == wanted), "{wanted} is missing: {dialler:?}");
+    }
+    let crm = of("changed_in = 'crm'");
+    for wanted in ["subject by run", "last_outcome by run"] {
+        assert!(crm.iter().any(|row| row == wanted), "{wanted} is missing: {crm:?}");
+    }
+    let city = rows(
+        &world,
+        "SELECT before || ' -> ' || after FROM v_changes WHERE field = 'City' AND operation_kind = 'update'",
+    );
+    assert_eq!(city.len(), 1, "{city:?}");
+    assert!(city[0].ends_with("-> \"Bonn\"") && !city[0].starts_with("null"), "{city:?}");
+    let unanswered = rows(
+        &world,
+        "SELECT 'operation ' || c.operation_id FROM changes c WHERE c.operation_id IS NOT NULL AND NOT EXISTS
+            (SELECT 1 FROM attempts a WHERE a.operation_id = c.operation_id)
+         UNION SELECT 'write-back ' || c.write_back_id FROM changes c WHERE c.write_back_id IS NOT NULL AND NOT EXISTS
+            (SELECT 1 FROM write_back_attempts a WHERE a.write_back_id = c.write_back_id AND a.outcome = 'done')",
+    );
+    assert_eq!(unanswered, Vec::<String>::new(), "what was answered is not in the ledger");
+}
+
+#[tokio::test(start_paused = true)]
+async fn is_a_whole_life_proven_after_its_values_were_erased_and_the_ledger_opened_again() {
+    let mut world = life().await;
+    let before = world.ledger().trail_verify().await.expect("a proof");
+    assert!(before.broken.is_none() && before.rows > 10 && before.heads == 0, "{before:?}");
+    let upkeep = world.parts().upkeep.clone();
+    let Some(Outcome::Done { text, .. }) = upkeep.run_now("schedule").await else { panic!("it failed") };
+    assert!(text.contains(&before.chain.clone().expect("an end")), "the end is told in the log: {text}");
+    world.crash().await;
+    world.advance(Duration::from_secs(401 * 86_400)).await;
+    world.restart().await;
+    let upkeep = world.parts().upkeep.clone();
+    let Some(Outcome::Done { text, .. }) = upkeep.run_now("schedule").await else { panic!("it failed") };
+    assert!(text.contains("the values of"), "{text}");
+    let after = world.ledger().trail_verify().await.expect("a proof");
+    assert_eq!((after.rows >= before.rows, after.heads, &after.broken), (true, 1, &None));
+    assert!(after.erased > 5, "{after:?}");
+    let left = rows(
+        &world,
+        "SELECT field FROM changes WHERE side = 'dialler' AND at < '2031' AND after IS NOT NULL",
+    );
+    assert_eq!(left, Vec::<String>::new());
+    let kept = rows(&world, "SELECT after FROM changes WHERE side = 'crm' AND field = 'last_outcome'");
+    assert_eq!(kept, ["\"declined\""], "what the CRM was last told is what a next change finds there");
+}
