@@ -12,7 +12,7 @@ use crate::jobs::JobError;
 use crate::jobs::campaigns::WantedCampaign;
 use crate::jobs::identity::Sides;
 use crate::jobs::pull::{PullContext, pull};
-use crate::jobs::push::{PushContext, PushLimits, PushRoute, Refresher, Resting, push};
+use crate::jobs::push::{PushContext, PushLimits, PushRoute, Refresher, Resting, StandingLocks, push};
 use crate::jobs::refusal;
 use crate::ledger::{Counts, Ledger};
 use crate::runtime::{Activator, Activity, Ask, Outcome, RunLog, Scope};
@@ -195,7 +195,7 @@ impl PushActivity {
             .map(|(name, part)| {
                 let route = PushRoute {
                     campaign: pinned.get(name).copied().flatten(),
-                    policy: part.pull.route.policy,
+                    policy: part.pull.route.policy.clone(),
                     import_mode: ImportMode { overwrite: true, reset: flag, unlock: flag },
                     max_decision_age: part.settings.max_decision_age,
                     daily: daily_limits(&part.settings),
@@ -209,6 +209,10 @@ impl PushActivity {
             schedule: self.settings.push.retry.clone(),
             retry_after_cap: self.settings.push.max_retry_after,
             settle_calls: self.settings.push.settle_calls,
+            standing_locks: StandingLocks {
+                at: self.settings.push.standing_locks,
+                zone: self.settings.dialler.time_zone,
+            },
             ..PushLimits::default()
         };
         Ok(PushContext {

@@ -208,6 +208,12 @@ pub(super) async fn hear_opt_outs(ledger: &Ledger, settings: &Settings) -> Resul
     block_who_said_no(ledger, settings).await
 }
 
+/// What the config's routes say of their results for other routes.
+pub(super) async fn set_hold_rules(ledger: &Ledger, settings: &Settings) -> Result<(), LedgerError> {
+    let rules = settings.routes.values().map(|route| (route.id.clone(), route.hold_rules.clone()));
+    ledger.hold_rules_set(rules.filter(|(_, rules)| rules.say_something()).collect()).await
+}
+
 /// What was stored and not looked at yet: a run that broke off, a new word, a contact that has come to be a record's.
 async fn block_who_said_no(ledger: &Ledger, settings: &Settings) -> Result<(), LedgerError> {
     let heard = ledger.opt_outs_take(reading(settings), None).await?;

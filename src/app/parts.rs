@@ -2,7 +2,7 @@
 
 use super::Problems;
 use super::activities::{Common, DayActivity, PullActivity, PushActivity};
-use super::harvesting::{HarvestActivity, harvest_units, hear_opt_outs, to_e164};
+use super::harvesting::{HarvestActivity, harvest_units, hear_opt_outs, set_hold_rules, to_e164};
 use super::routes::{self, RoutePart};
 use super::upkeep::{LookActivity, UpkeepActivity};
 use super::write_back;
@@ -241,6 +241,7 @@ pub async fn build_on(
     let watched = super::identity::watched(&settings);
     let routes = routes::begin(&ledger, &settings, &env, &sides, &watched).await?;
     hear_opt_outs(&ledger, &settings).await?;
+    set_hold_rules(&ledger, &settings).await?;
     let tracker = TaskTracker::new();
     let (next_due, push_due) = watch::channel(None);
     let rows = ledger.routes_list().await?;

@@ -4,12 +4,13 @@ use super::parts::Sides;
 use super::write_back;
 use crate::check::{RouteSettings, Settings};
 use crate::crm::{CrmRead as _, CrmWrite};
+use crate::domain::leave::Leave;
 use crate::domain::policy::RouteState;
 use crate::domain::{Policy, RouteName};
 use crate::env::Env;
 use crate::jobs::identity::Sides as Watched;
 use crate::jobs::pull::{PullContext, PullRoute};
-use crate::ledger::{Ledger, LedgerError, RouteFacts};
+use crate::ledger::{ByBlock, Ledger, LedgerError, RouteFacts};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -65,7 +66,10 @@ pub(super) async fn register(
         max_new_per_run: Some(route.max_new_per_run),
         max_changed_per_run: Some(route.max_changed_per_run),
     };
-    ledger.route_register(facts, RouteState::Dry).await.map(|_| ())
+    ledger.route_register(facts, RouteState::Dry).await?;
+    let by_block =
+        if route.leaving.opt_out == Leave::LOCK { ByBlock::Locks } else { ByBlock::LocksAndMore };
+    ledger.route_leaving_set(route.id.clone(), route.max_deleted_per_run, by_block).await
 }
 
 /// What a pull of a route knows of it; `None`: its connector could not be built.
@@ -77,10 +81,15 @@ pub(super) fn pull_route(route: &RouteSettings, sides: &Sides) -> Option<PullRou
         client: route.client.clone(),
         crm: route.crm.clone(),
         object: connector.contract().object.clone(),
-        policy: Policy { adopt_conflict: route.adopt_conflict, vanished: route.vanished },
+        policy: Policy {
+            adopt_conflict: route.adopt_conflict,
+            vanished: route.vanished,
+            leaving: route.leaving.clone(),
+        },
         unblock: route.unblock,
         zone: route.time_zone,
         day_start: route.day_start,
+        full_pass: route.full_pass,
         mapping: route.mapping.clone(),
         revision: route.mapping.revision(version),
     })

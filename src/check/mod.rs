@@ -5,6 +5,7 @@
 
 mod connector;
 mod finding;
+mod leaving;
 mod notes;
 mod offline;
 mod online;

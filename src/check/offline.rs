@@ -82,6 +82,7 @@ fn settings(raw: &RawConfig, validators: &Validators<'_>, notes: &mut Notes<'_>)
         watch: raw.ledger.identity.as_ref().and_then(|word| Watch::parse(&word.value)),
     };
     let control_socket = control_socket(raw, &ledger, notes);
+    let standing_locks = route::time_of_day("push.standing_locks", &raw.push.standing_locks.value, notes);
     let dialler = dialler?;
     Some(Settings {
         blocks_country: blocks_country.or_else(|| dialler.country.clone()),
@@ -93,6 +94,7 @@ fn settings(raw: &RawConfig, validators: &Validators<'_>, notes: &mut Notes<'_>)
             retry: raw.push.retry.value.clone(),
             max_retry_after: *raw.push.max_retry_after,
             settle_calls: *raw.push.settle_calls,
+            standing_locks: standing_locks?,
         },
         harvest: HarvestSettings {
             audit_active: *raw.harvest.audit_active,

@@ -1,5 +1,6 @@
 //! One `[route.NAME]`: what it names must exist, what it says must be readable.
 
+use super::leaving;
 use super::notes::Notes;
 use super::offline::Validators;
 use super::reach;
@@ -7,6 +8,7 @@ use super::settings::RouteSettings;
 use super::telling;
 use crate::config::{NameOrNumber, RawConfig, RawRoute, Setting};
 use crate::dialler::CampaignRef;
+use crate::domain::hold::{HoldRules, UnmappedAbort};
 use crate::domain::policy::{AdoptConflict, Beside, Unblock, Vanished};
 use crate::domain::result_words::ResultWords;
 use crate::domain::{CampaignId, Problem, RouteName, suggest};
@@ -14,6 +16,7 @@ use crate::mapping::numbers::Country;
 use crate::mapping::{Mapping, MappingSpec, TooLong};
 use chrono::NaiveTime;
 use chrono_tz::Tz;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// What is given where a route names a CRM that is not there.
@@ -47,7 +50,7 @@ pub(super) fn route(
             notes.problem(Problem::new(key(cron), why, expected));
         }
     }
-    let day_start = day_start(&key("day_start"), &raw.day_start.value, notes);
+    let day_start = time_of_day(&key("day_start"), &raw.day_start.value, notes);
     let own_country = reach::country(&key("country"), raw.country.as_ref(), notes);
     let country = own_country.or_else(|| {
         let given = about.raw.dialler.country.as_ref().map(|text| text.value.clone());
@@ -58,6 +61,7 @@ pub(super) fn route(
     let dialler_zone = about.zone.unwrap_or(Tz::UTC);
     let spec = spec(name, id.as_deref().unwrap_or(name), raw, about, dialler_zone, country.clone());
     let mapping = mapping(&spec, notes);
+    let leaving = leaving::leaving(name, raw, notes);
     let write_back = telling::telling(name, raw, zone, about.validators, notes);
     Some(RouteSettings {
         name: RouteName::from(name),
@@ -73,14 +77,22 @@ pub(super) fn route(
         opt_out_results: ResultWords::new(
             raw.opt_out_results.iter().flat_map(|list| &list.value).map(String::as_str),
         ),
+        hold_rules: HoldRules {
+            words: result_words(raw.results.as_ref().filter(|_| raw.write_back.is_some())),
+            unmapped: UnmappedAbort::parse(&raw.unmapped_abort.value)?,
+            cool_off: raw.cool_off.as_ref().map(|cool_off| cool_off.value.clone()),
+        },
         pull: raw.pull.value.clone(),
         harvest: raw.harvest.value.clone(),
         push: raw.push.value.clone(),
         time_zone: zone?,
         day_start: day_start?,
+        full_pass: *raw.full_pass,
         max_decision_age: *raw.max_decision_age,
         adopt_conflict: AdoptConflict::parse(&raw.adopt_conflict.value)?,
         vanished: Vanished::parse(&raw.vanished.value)?,
+        leaving: Arc::new(leaving?),
+        max_deleted_per_run: *raw.max_deleted_per_run,
         country,
         beside: Beside::parse(&raw.beside.value)?,
         max_new_per_run: *raw.max_new_per_run,
@@ -90,6 +102,11 @@ pub(super) fn route(
         max_changed_per_day: raw.max_changed_per_day.as_ref().map(|most| most.value),
         mapping: Arc::new(mapping?),
     })
+}
+
+/// The results that the route has a word for; a table that nothing uses says nothing.
+fn result_words(table: Option<&Setting<BTreeMap<String, Setting<String>>>>) -> ResultWords {
+    ResultWords::new(table.iter().flat_map(|table| table.value.keys()).map(String::as_str))
 }
 
 fn known_crm(key: &str, crm: &str, raw: &RawConfig, notes: &mut Notes<'_>) -> bool {
@@ -128,7 +145,8 @@ fn client(key: &str, client: &str, notes: &mut Notes<'_>) -> Option<String> {
     None
 }
 
-fn day_start(key: &str, text: &str, notes: &mut Notes<'_>) -> Option<NaiveTime> {
+/// A time of day as the config writes it.
+pub(super) fn time_of_day(key: &str, text: &str, notes: &mut Notes<'_>) -> Option<NaiveTime> {
     // chrono also takes "6:00"; one way to write it is enough, and "24:00" is the next day.
     let time = NaiveTime::parse_from_str(text, "%H:%M").ok().filter(|_| text.len() == 5);
     if time.is_none() {

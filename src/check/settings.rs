@@ -4,7 +4,9 @@ use crate::crm::ConnectorFile;
 use crate::dialler::CampaignRef;
 use crate::dialler::jtel::{Paths, Release};
 use crate::domain::RouteName;
+use crate::domain::hold::HoldRules;
 use crate::domain::identity::Watch;
+use crate::domain::leave::Leaving;
 use crate::domain::policy::{AdoptConflict, Beside, Foreign, Unblock, Vanished};
 use crate::domain::result_words::ResultWords;
 use crate::mapping::{Mapping, PhoneFormat, Telling};
@@ -136,6 +138,8 @@ pub struct RouteSettings {
     pub unblock: Unblock,
     /// Results by which somebody says no.
     pub opt_out_results: ResultWords,
+    /// What its results mean for the other routes of the client.
+    pub hold_rules: HoldRules,
     /// Cron of the pull, in `time_zone`.
     pub pull: String,
     /// Cron of the harvest, in `time_zone`.
@@ -146,12 +150,18 @@ pub struct RouteSettings {
     pub time_zone: Tz,
     /// When `today` is looked at again.
     pub day_start: NaiveTime,
+    /// How often everything is read again without being asked.
+    pub full_pass: Duration,
     /// How old a decision may be.
     pub max_decision_age: Duration,
     /// Whose value wins at adoption.
     pub adopt_conflict: AdoptConflict,
     /// What follows a contact's deletion by others.
     pub vanished: Vanished,
+    /// What becomes of the contacts of records that leave.
+    pub leaving: Arc<Leaving>,
+    /// More deletions in one run need approval.
+    pub max_deleted_per_run: u32,
     /// Country of numbers without a prefix: the route's, else the dialler's.
     pub country: Option<String>,
     /// Contacts that are not ours.
@@ -179,6 +189,8 @@ pub struct PushSettings {
     pub max_retry_after: Duration,
     /// A contact's calls must have come to rest for so long before it is deleted.
     pub settle_calls: Duration,
+    /// From when on all wished locks are sent again, in the dialler's zone.
+    pub standing_locks: NaiveTime,
 }
 
 /// `[harvest]`.

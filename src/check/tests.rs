@@ -172,6 +172,30 @@ fn what_a_route_says_is_judged_where_it_stands() {
 }
 
 #[test]
+fn a_careless_choice_for_records_that_leave_is_told_with_its_line() {
+    let told = |given: &str, begins: &str| {
+        let by = format!("[route.leads.leave]\n{given}\n[route.leads.fields]");
+        one_mistake("[route.leads.fields]", &by, &format!("dialbridge.toml:{begins}"));
+    };
+    told("opt_out = \"keep\"", "15: route.leads.leave.opt_out: \"keep\" for somebody who must not be called");
+    told("opt_out = [\"lock\", \"reset\"]", "15: route.leads.leave.opt_out: \"reset\"");
+    told("merged = \"lock\"", "15: route.leads.leave.merged: no such reason to leave");
+    told("deleted = \"delte\"", "15: route.leads.leave.deleted: \"delte\"");
+    told("deleted = 5", "15: route.leads.leave.deleted: the whole number 5");
+    told("deleted = [\"delete\", \"reset\"]", "15: route.leads.leave.deleted: \"delete\" and \"reset\"");
+    told(
+        "ineligible = [\"keep\", \"end_date\"]",
+        "15: route.leads.leave.ineligible: \"keep\" and \"end_date\"",
+    );
+    told("ineligible = \"mark\"", "15: route.leads.leave.ineligible: \"mark\" without a field");
+    let marked = "ineligible = \"mark\"\n[route.leads.mark]\n";
+    told(&format!("{marked}PhoneNumber2 = \"1\""), "17: route.leads.mark.PhoneNumber2: a phone number");
+    told(&format!("{marked}Nane = \"x\""), "17: route.leads.mark.Nane: no field of a dialler contact");
+    told(&format!("{marked}Region = \"x\"\nName = \"x\""), "18: route.leads.mark.Name: ");
+    told("[route.leads.mark]\nTag = \"x\"", "16: route.leads.mark: Tag, which nothing sets");
+}
+
+#[test]
 fn what_a_side_says_is_judged_where_it_stands() {
     one_mistake("time_zone ", "release = \"new\"\ntime_zone ", "dialbridge.toml:4: dialler.release: ");
     one_mistake(

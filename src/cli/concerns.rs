@@ -187,6 +187,7 @@ pub fn wave(wave: &WaveRow) -> Concern {
 /// What a wave wants, and which limit holds it.
 pub fn wave_in_words(wave: &WaveRow) -> String {
     let (what, limit) = match wave.kind {
+        _ if wave.deletes() => ("deletions", "max_deleted_per_run"),
         WaveKind::New => ("new contacts", "max_new_per_run"),
         WaveKind::Changed => ("changes", "max_changed_per_run"),
     };

@@ -24,6 +24,7 @@ mod story;
 mod sweeps;
 mod table;
 mod takeover;
+mod told_again;
 mod trial;
 mod zone;
 
@@ -88,6 +89,7 @@ async fn run(cli: Cli) -> End {
         Verb::Takeover { yes, json } => takeover::run(&config, yes, Output::new(json.json)).await,
         Verb::Reconcile(args) => reconcile::run(&config, args).await,
         Verb::Results(args) => results::run(&config, args).await,
+        Verb::Backfill(args) => told_again::backfill(&config, args).await,
         Verb::Ledger(verb) => ledger::run(&config, verb).await,
         Verb::Block(verb) => blocks::run(&config, verb).await,
         Verb::Contacts(verb) => contacts::run(&config, verb).await,

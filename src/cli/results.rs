@@ -4,11 +4,12 @@ use super::args::{Day, ResultsArgs, ResultsVerb};
 use super::output::Output;
 use super::send;
 use super::table::table;
+use super::told_again;
 use super::zone::Zone;
 use crate::app::known::{self, Usage};
 use crate::app::{self, Settings};
 use crate::control::{Command, End, ResultsWord};
-use crate::domain::{ReasonCode, RouteName, Timestamp, WriteBackId};
+use crate::domain::{HistoryId, ReasonCode, RouteName, Timestamp, WriteBackId};
 use crate::env::Env;
 use crate::ledger::{CodeSeen, Results, ResultsBalance, Untold};
 use chrono::NaiveDate;
@@ -34,13 +35,19 @@ pub async fn run(config: &Path, args: ResultsArgs) -> anyhow::Result<End> {
             say(config, |settings| Ok(ResultsWord::Retry { route: id_of(settings, &route)?, id }), reason)
                 .await
         }
+        Some(ResultsVerb::Release { call, reason }) => {
+            say(config, |_| Ok(ResultsWord::Release { call: HistoryId(call) }), reason).await
+        }
+        Some(ResultsVerb::Remap { code, route, plan, reason }) => {
+            told_again::remap(config, code, route, plan, reason).await
+        }
         Some(ResultsVerb::Discard { id, reason }) => {
             say(config, |_| Ok(ResultsWord::Discard { id: WriteBackId(id) }), reason).await
         }
     }
 }
 
-async fn say(
+pub(super) async fn say(
     config: &Path,
     word: impl FnOnce(&Settings) -> anyhow::Result<ResultsWord>,
     reason: String,
@@ -49,7 +56,7 @@ async fn say(
     send::send(config, Command::Results { word, reason }, Output::new(false)).await
 }
 
-fn id_of(settings: &Settings, route: &str) -> anyhow::Result<RouteName> {
+pub(super) fn id_of(settings: &Settings, route: &str) -> anyhow::Result<RouteName> {
     Ok(known::route(settings, route)?.id.clone())
 }
 
@@ -89,7 +96,7 @@ async fn day(config: &Path, args: &ResultsArgs) -> anyhow::Result<End> {
     Ok(End::Done)
 }
 
-fn span(zone: Zone, day: NaiveDate) -> anyhow::Result<(Timestamp, Timestamp)> {
+pub(super) fn span(zone: Zone, day: NaiveDate) -> anyhow::Result<(Timestamp, Timestamp)> {
     let beginning = |day: Option<NaiveDate>| day.and_then(|day| zone.day_start(day));
     beginning(Some(day))
         .zip(beginning(day.succ_opt()))

@@ -16,8 +16,8 @@ use crate::control::{self, Command, End, Line};
 use crate::domain::{RouteName, Timestamp};
 use crate::env::Env;
 use crate::ledger::{
-    DayFull, FailingJob, FreezeRow, HarvestShown, LastLook, Ledger, LeftOut, Look, OpenCount, ParkedCount,
-    RouteRow, Unlinked, UntoldCount, WaveRow,
+    DayFull, FailingJob, FreezeRow, HarvestShown, LastLook, Ledger, LeftOut, LockRound, Look, OpenCount,
+    ParkedCount, RouteRow, Unlinked, UntoldCount, WaveRow,
 };
 use chrono::TimeDelta;
 use serde::Serialize;
@@ -46,6 +46,8 @@ struct View {
     /// What the CRM cannot be told before somebody does something.
     untold: Vec<UntoldCount>,
     ledger_look: Option<LastLook>,
+    /// The last night in which all wished locks were sent again.
+    standing_locks: Option<LockRound>,
     runners: Vec<Value>,
 }
 
@@ -136,6 +138,7 @@ async fn look(settings: &Settings, ledger: &Ledger, now: Timestamp) -> anyhow::R
         harvest,
         untold,
         ledger_look: looked,
+        standing_locks: ledger.lock_round_last().await?.filter(|round| round.wished > 0),
         runners,
     })
 }
@@ -228,10 +231,20 @@ fn text(view: &View, zone: Zone, now: Timestamp, ink: Ink) -> String {
     if let Some(LastLook { at, look: Look::Sound }) = &view.ledger_look {
         text.push_str(&format!("Ledger: looked over {}, sound.\n", zone.at(*at)));
     }
+    text.extend(view.standing_locks.as_ref().map(|round| standing_locks(round, zone)));
     for runner in &view.runners {
         text.push_str(&runner_line(runner, zone));
     }
     text
+}
+
+fn standing_locks(round: &LockRound, zone: Zone) -> String {
+    let LockRound { began_at, wished, sent, finished_at } = round;
+    let until = match finished_at {
+        Some(at) => format!("until {}", zone.at(*at)),
+        None => "still under way".to_owned(),
+    };
+    format!("Standing locks: {sent} of {wished} sent again from {}, {until}.\n", zone.at(*began_at))
 }
 
 fn counted(count: &ParkedCount) -> Vec<String> {

@@ -71,7 +71,9 @@ fn setting(variable: &str, text: &str, tables: &[String]) -> Result<(String, Raw
         Some(value) => Ok((format!("{dotted}.{}", spec.name), value)),
         None => {
             let given = match spec.kind {
-                Kind::Texts | Kind::TextList | Kind::Durations(..) => "a list or table".to_owned(),
+                Kind::Texts | Kind::Words | Kind::TextList | Kind::Durations(..) => {
+                    "a list or table".to_owned()
+                }
                 _ => spec.shown(&RawValue::Text(text.to_owned())),
             };
             Err(Problem::new(variable, given, spec.kind.expected().replace(", without quotes", "")))

@@ -5,6 +5,7 @@
 use super::Setting;
 use super::kind::{FromRaw, KeySpec, Kind, Leaves, NameOrNumber, Need, SectionSpec};
 use crate::domain::Place;
+use crate::domain::hold::{CoolOff, UnmappedAbort};
 use crate::domain::identity::Watch;
 use crate::domain::policy::{AdoptConflict, Beside, Foreign, Unblock, Vanished};
 use std::collections::BTreeMap;
@@ -72,6 +73,7 @@ const ADOPT: &[&str] = &[AdoptConflict::CrmOwned.as_str(), AdoptConflict::KeepDi
 const BESIDE: &[&str] = &[Beside::Hold.as_str(), Beside::Ignore.as_str()];
 const FOREIGN: &[&str] = &[Foreign::Lock.as_str(), Foreign::Report.as_str()];
 const WATCH: &[&str] = &[Watch::Host.as_str(), Watch::File.as_str()];
+const UNMAPPED: &[&str] = &[UnmappedAbort::Hold.as_str(), UnmappedAbort::Pass.as_str()];
 const VANISHED: &[&str] = &[Vanished::Mark.as_str(), Vanished::Import.as_str()];
 
 sections! {
@@ -165,6 +167,10 @@ sections! {
         unblock: String, Default, Kind::Choice(UNBLOCK);
         /// Results by which somebody says no: by export key, by name, or as CAMPAIGN/CODE.
         opt_out_results: Vec<String>, Optional, Kind::TextList;
+        /// What an abort (or a result of unknown type) without a word in `results` means for other routes.
+        unmapped_abort: String, Default, Kind::Choice(UNMAPPED);
+        /// For how long other routes leave somebody alone after a final result.
+        cool_off: CoolOff, Optional, Kind::CoolOff;
         /// The join key's template.
         user_data: String, Optional, Kind::Text;
         /// Cron of the pull.
@@ -179,12 +185,20 @@ sections! {
         time_zone: String, Optional, Kind::Text;
         /// When conditions that depend on the date are decided again.
         day_start: String, Default, Kind::Text;
+        /// How often everything is read again without being asked.
+        full_pass: Duration, Default, Kind::Duration(HOUR, 31 * DAY);
         /// How old a decision may be when what makes somebody callable is sent.
         max_decision_age: Duration, Default, Kind::Duration(MINUTE, HOUR);
         /// Whose value wins where an adopted contact differs.
         adopt_conflict: String, Default, Kind::Choice(ADOPT);
         /// What follows when somebody else deleted the contact.
         vanished: String, Default, Kind::Choice(VANISHED);
+        /// What becomes of the contact of a record that leaves, by reason.
+        leave: BTreeMap<String, Setting<String>>, Optional, Kind::Words;
+        /// Dialler field = text: what `mark` in `leave` sets.
+        mark: BTreeMap<String, Setting<String>>, Optional, Kind::Texts;
+        /// More deletions of contacts than that in one run need approval.
+        max_deleted_per_run: u32, Default, Kind::Integer(0, 10_000_000);
         /// What happens to a value that does not fit its field.
         too_long: String, Default, Kind::Choice(&["cut", "park"]);
         /// Country of numbers without an international prefix.
@@ -219,6 +233,8 @@ sections! {
         max_retry_after: Duration, Default, Kind::Duration(SECOND, DAY);
         /// A contact's calls must have come to rest for so long before it is deleted.
         settle_calls: Duration, Default, Kind::Duration(MINUTE, DAY);
+        /// From when on all wished locks are sent again, in the dialler's zone.
+        standing_locks: String, Default, Kind::Text;
     }
 
     /// `[harvest]`.

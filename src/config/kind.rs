@@ -1,6 +1,7 @@
 //! What a key may hold, and the exact check of it.
 
 use super::{Setting, duration};
+use crate::domain::hold::{COOL_OFF_EXPECTED, CoolOff};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -43,6 +44,10 @@ pub enum Kind {
     NameOrNumber,
     /// A table of texts under names of the user's.
     Texts,
+    /// The same, each a word or a list of words (read as one text, with commas).
+    Words,
+    /// For how long people are left alone after a final result.
+    CoolOff,
 }
 
 /// Whether a key must stand somewhere.
@@ -164,9 +169,15 @@ impl Kind {
                 list.iter().all(|item| matches!(item, RawValue::Text(text) if !text.trim().is_empty()))
             }
             (Self::NameOrNumber, RawValue::Integer(number)) => *number > 0,
-            (Self::Texts, RawValue::Texts(_)) => true,
+            (Self::Texts | Self::Words, RawValue::Texts(_)) => true,
+            (Self::CoolOff, RawValue::Text(text)) => text.parse::<CoolOff>().is_ok(),
             _ => false,
         }
+    }
+
+    /// Whether it is a table whose names are the user's.
+    pub(super) fn is_table(self) -> bool {
+        matches!(self, Self::Texts | Self::Words)
     }
 
     /// What would be right.
@@ -192,6 +203,8 @@ impl Kind {
             Self::OneOrTwo => "the path of a file in quotes, or a list of two such paths".into(),
             Self::NameOrNumber => "a name in quotes, or a number above 0".into(),
             Self::Texts => "a table of texts (Name = \"expression\")".into(),
+            Self::Words => "a table of words, or of lists of words (name = [\"one\", \"another\"])".into(),
+            Self::CoolOff => COOL_OFF_EXPECTED.into(),
         }
     }
 
@@ -200,7 +213,7 @@ impl Kind {
     /// Lists are not for the environment; `token_file` takes one path there.
     pub(super) fn parse_variable(self, text: &str) -> Option<RawValue> {
         let value = match self {
-            Self::Text | Self::Choice(_) | Self::Duration(..) | Self::OneOrTwo => {
+            Self::Text | Self::Choice(_) | Self::Duration(..) | Self::OneOrTwo | Self::CoolOff => {
                 RawValue::Text(text.to_owned())
             }
             Self::Integer(..) => RawValue::Integer(text.parse().ok()?),
@@ -211,7 +224,7 @@ impl Kind {
                 Ok(number) => RawValue::Integer(number),
                 Err(_) => RawValue::Text(text.to_owned()),
             },
-            Self::Durations(..) | Self::TextList | Self::Texts => return None,
+            Self::Durations(..) | Self::TextList | Self::Texts | Self::Words => return None,
         };
         self.accepts(&value).then_some(value)
     }

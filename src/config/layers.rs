@@ -4,7 +4,7 @@ use super::keys::{
     RawBlocks, RawConfig, RawControl, RawCrm, RawDialler, RawHarvest, RawLedger, RawLog, RawPush, RawRoute,
     SECTIONS,
 };
-use super::kind::{Kind, Leaves, Need, RawValue, SectionSpec};
+use super::kind::{Leaves, Need, RawValue, SectionSpec};
 use super::sources::{DEFAULTS, SourceFile, Sources};
 use super::tree::{self, Layer};
 use super::{Setting, environment};
@@ -222,7 +222,7 @@ fn is_texts(dotted: &str) -> bool {
         parts.next();
     }
     match (parts.next(), parts.next()) {
-        (Some(key), None) => section.keys.iter().any(|spec| spec.name == key && spec.kind == Kind::Texts),
+        (Some(key), None) => section.keys.iter().any(|spec| spec.name == key && spec.kind.is_table()),
         _ => false,
     }
 }

@@ -38,7 +38,7 @@ fn problems(files: &[(&str, &str)], environment: &[(&str, &str)]) -> Vec<String>
 
 /// Whether a table's keys are the administrator's own.
 fn holds_texts(section: &str) -> bool {
-    let tables = [".headers", ".results", ".activity", ".result_fields"];
+    let tables = [".headers", ".results", ".activity", ".result_fields", ".leave", ".mark"];
     tables.iter().any(|table| section.ends_with(table)) || section == "dialler.paths"
 }
 
@@ -65,7 +65,7 @@ fn every_key_stands_in_the_defaults_file_with_a_comment_and_every_key_there_is_k
     }
     for spec in SECTIONS {
         let table = if spec.named { format!("{}.NAME", spec.name) } else { spec.name.to_owned() };
-        for key in spec.keys.iter().filter(|key| key.kind != Kind::Texts) {
+        for key in spec.keys.iter().filter(|key| !key.kind.is_table()) {
             let dotted = format!("{table}.{}", key.name);
             let list = if key.need == Need::Default { &mut active } else { &mut examples };
             let found = list.iter().position(|name| *name == dotted);

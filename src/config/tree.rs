@@ -4,6 +4,7 @@
 //! administrator who is told one mistake per start gives up at the fourth.
 
 use super::Setting;
+use super::cool_off;
 use super::keys::SECTIONS;
 use super::kind::{KeySpec, Kind, Leaves, RawValue, SectionSpec};
 use super::sources::SourceFile;
@@ -175,7 +176,10 @@ impl Walk<'_> {
 
     fn value(&mut self, spec: &KeySpec, dotted: String, value: &Spanned<DeValue<'_>>) {
         let read = match (spec.kind, value.get_ref()) {
-            (Kind::Texts, DeValue::Table(table)) => self.texts(&dotted, table),
+            (Kind::Texts | Kind::Words, DeValue::Table(table)) => self.texts(spec.kind, &dotted, table),
+            (Kind::CoolOff, DeValue::Table(table)) => {
+                cool_off::in_one_text(table).map_or_else(|| raw(value.get_ref()), RawValue::Text)
+            }
             (_, value) => raw(value),
         };
         if matches!(&read, RawValue::Texts(texts) if texts.is_empty()) {
@@ -189,16 +193,24 @@ impl Walk<'_> {
         }
     }
 
-    fn texts(&mut self, dotted: &str, table: &DeTable<'_>) -> RawValue {
+    fn texts(&mut self, kind: Kind, dotted: &str, table: &DeTable<'_>) -> RawValue {
         let mut texts = BTreeMap::new();
         for (key, value) in table {
             let name = key.get_ref().to_string();
-            match raw(value.get_ref()) {
+            let read = match raw(value.get_ref()) {
+                RawValue::List(list) if kind == Kind::Words => joined(list),
+                read => read,
+            };
+            match read {
                 RawValue::Text(text) => {
                     texts.insert(name, Setting { value: text, place: self.place(&value.span()) });
                 }
                 other => {
-                    let problem = Problem::new(format!("{dotted}.{name}"), other.shown(), "a text in quotes");
+                    let expected = match kind {
+                        Kind::Words => "a word in quotes, or a list of words",
+                        _ => "a text in quotes",
+                    };
+                    let problem = Problem::new(format!("{dotted}.{name}"), other.shown(), expected);
                     self.report(&value.span(), problem);
                 }
             }
@@ -230,6 +242,21 @@ pub(super) fn did_you_mean(problem: Problem, near: Option<&str>) -> Problem {
     match near {
         Some(near) => problem.remedy(format!("Did you mean {near}?")),
         None => problem,
+    }
+}
+
+/// A list of words as one text; anything else stays what it is.
+fn joined(list: Vec<RawValue>) -> RawValue {
+    let words: Option<Vec<&str>> = list
+        .iter()
+        .map(|item| match item {
+            RawValue::Text(word) => Some(word.as_str()),
+            _ => None,
+        })
+        .collect();
+    match words {
+        Some(words) if !words.is_empty() => RawValue::Text(words.join(", ")),
+        _ => RawValue::List(list),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Every command that changes something, as a value: what the socket carries and a person can give.
 
 use crate::domain::policy::Job;
-use crate::domain::{BlockSubject, ContactId, RecordId, RouteName, Timestamp, WriteBackId};
+use crate::domain::{BlockSubject, ContactId, HistoryId, RecordId, RouteName, Timestamp, WriteBackId};
 use crate::ledger::Pilot;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -166,6 +166,27 @@ pub enum ResultsWord {
     Discard {
         /// Which.
         id: WriteBackId,
+    },
+    /// A call's result holds nobody out of other routes.
+    Release {
+        /// The call.
+        call: HistoryId,
+    },
+    /// Calls with this result are told anew, with the words that the config has now.
+    Remap {
+        /// The result, by one of its names.
+        code: String,
+        /// One route only.
+        route: Option<RouteName>,
+    },
+    /// Calls of a span from before the route's calls went back are told after all.
+    Backfill {
+        /// The route.
+        route: RouteName,
+        /// From then on.
+        from: Timestamp,
+        /// Until before then.
+        until: Timestamp,
     },
 }
 

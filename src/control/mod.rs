@@ -15,4 +15,5 @@ mod takeover;
 pub use answer::Answer;
 pub use command::{Command, ContactAct, End, Line, Parked, ResultsWord, RouteWord, WaveOrder};
 pub use execute::{Control, Runners};
+pub use results::{backfilled, remapped};
 pub use socket::{Socket, ask};

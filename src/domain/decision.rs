@@ -1,10 +1,12 @@
 //! The inputs and the outcome of a decision about one record; the decision itself is `sync::decide`.
 
+use super::leave::Leaving;
 use super::operation::named_enum;
 use super::policy::{AdoptConflict, Vanished};
 use super::{Base, Block, CampaignId, Contact, ContactId, Desired, OperationKind, Reason};
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::sync::Arc;
 
 named_enum! {
     /// What the newest decision wants of a contact.
@@ -39,6 +41,15 @@ pub enum Lane {
     Busy,
 }
 
+/// A contact's deletion because its record left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Deletion {
+    /// None is on its way (or wished).
+    No,
+    /// One is.
+    Open,
+}
+
 /// What the ledger knows of the link.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LinkView {
@@ -56,6 +67,8 @@ pub struct LinkView {
     pub vanished: bool,
     /// Its lane.
     pub lane: Lane,
+    /// Whether the contact is about to be deleted because its record left.
+    pub deletion: Deletion,
 }
 
 /// What the CRM says about the record, conditions and mapping applied.
@@ -105,12 +118,14 @@ pub enum LastResult {
 }
 
 /// The route's choices that a decision needs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Policy {
     /// Whose value wins at adoption.
     pub adopt_conflict: AdoptConflict,
     /// What to do when the contact is gone.
     pub vanished: Vanished,
+    /// What becomes of the contact of a record that leaves, by reason.
+    pub leaving: Arc<Leaving>,
 }
 
 /// Everything a decision rests on.
@@ -126,8 +141,10 @@ pub struct DecisionInput<'a> {
     pub blocks: &'a [Block],
     /// The last result.
     pub last_result: LastResult,
+    /// Why the person is held out because of a call on another route, if so.
+    pub held_out: Option<&'a Reason>,
     /// The route's choices.
-    pub policy: Policy,
+    pub policy: &'a Policy,
 }
 
 /// Where a record counts in the run's balance.
@@ -172,6 +189,8 @@ pub struct Decision {
     pub adopted: Option<(ContactId, Base)>,
     /// Ask the dialler for the key: whoever bears it must not be called. (An import is never sent unasked.)
     pub meet: bool,
+    /// Whether the contact is to be deleted: one on its way that is not wished any more is taken back.
+    pub deletion: Deletion,
     /// Further contacts to be locked: they bear our UserData, and the record must not be called.
     pub lock_others: Vec<ContactId>,
     /// Said once, beside the verdict.

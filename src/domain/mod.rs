@@ -7,8 +7,10 @@ pub mod decision;
 pub mod desired;
 pub mod drift;
 pub mod field;
+pub mod hold;
 pub mod identity;
 pub mod ids;
+pub mod leave;
 pub mod moment;
 pub mod operation;
 pub mod permit;
@@ -24,7 +26,7 @@ pub use block::{Block, BlockSubject, RecordKey};
 pub use contact::{Contact, HistoryRow, e164_as_sent};
 pub use counts::Counts;
 pub use decision::{
-    CrmSide, Decision, DecisionInput, DiallerSide, Intent, Lane, LastResult, LinkView, LockState,
+    CrmSide, Decision, DecisionInput, Deletion, DiallerSide, Intent, Lane, LastResult, LinkView, LockState,
     PinnedCampaign, Policy, Verdict, Wish,
 };
 pub use desired::{Base, Desired, DesiredValue, Pair};

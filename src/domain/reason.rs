@@ -106,6 +106,10 @@ reason_codes! {
     RouteNotOn = "route_not_on", "the route is {state}";
     /// Nothing was left to send.
     NothingLeft = "nothing_left", "both sides agree already";
+    /// A lock of the night: all wished locks are sent again.
+    StandingLock = "standing_lock", "sent again by night: nobody can see whether it still stands";
+    /// Somebody else wrote to a contact that is to be out of reach.
+    ForeignWriting = "foreign_writing", "somebody else wrote to it, and may have unlocked it: {sign}";
     /// Whether it happened cannot be found out.
     InDoubt = "in_doubt", "it may or may not have happened: {problem}";
     /// A lock can be sent but not seen.
@@ -170,6 +174,10 @@ reason_codes! {
     NoUsableAnswer = "no_usable_answer", "{times} requests in a row had no usable answer, while others had";
     /// A result without a word of the CRM's for it.
     UnmappedResult = "unmapped_result", "its result {result} of campaign {campaign} is not mapped: add it to [route.{route}.results]";
+    /// A result on another route that nobody mapped.
+    HeldOut = "held_out", "held out: call {call} of {date} on route {route} ended with {result}, which is not mapped there: add it to [route.{route}.results], or `dialbridge results release {call}`";
+    /// A final result on another route, not long ago.
+    CoolingOff = "cooling_off", "left alone until {until}: call {call} of {date} on route {route} ended with {result}";
     /// Something in the CRM changes back what is written.
     WriteLoop = "write_loop", "its fields were written {times} times within an hour: something in the CRM may change them back";
     /// A person put it aside.
@@ -218,9 +226,10 @@ impl Reason {
     /// counts stay.
     #[must_use]
     pub fn redacted(&self) -> Self {
-        const STAY: [&str; 18] = [
+        const STAY: [&str; 21] = [
             "field", "fields", "key", "name", "length", "max", "sent", "answered", "contact", "contacts",
-            "campaign", "record", "route", "count", "days", "status", "times", "call",
+            "campaign", "record", "route", "count", "days", "status", "times", "call", "sign", "date",
+            "until",
         ];
         let params = self.params.iter().map(|(name, value)| {
             let stays =

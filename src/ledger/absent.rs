@@ -48,19 +48,56 @@ impl Ledger {
     ///
     /// # Errors
     /// The ledger cannot be read.
-    pub async fn absences_count(&self, route: RouteName) -> Result<usize, LedgerError> {
+    pub async fn absences_count(&self, route: RouteName) -> Result<Absences, LedgerError> {
         let since = time(self.env.now() - COUNTED_FOR);
         self.read("absences_count", move |connection| {
             connection
                 .prepare_cached(
-                    "SELECT count(*) FROM record_absences a JOIN routes r ON r.route = a.route
+                    "SELECT count(*) FILTER (WHERE NOT a.by_pass), count(*) FILTER (WHERE a.by_pass),
+                            (SELECT count(*) FROM records k WHERE k.route = ?1 AND k.link_id IS NOT NULL)
+                     FROM record_absences a JOIN routes r ON r.route = a.route
                      WHERE a.route = ?1 AND a.asked_at > r.state_since AND (a.gone_at IS NULL OR a.gone_at > ?2)",
                 )?
-                .query_row((route.0, since), |row| row.get::<_, i64>(0))
-                .map(|count| usize::try_from(count).unwrap_or_default())
+                .query_row((route.0, since), |row| {
+                    let count = |at| row.get::<_, i64>(at).map(|n| usize::try_from(n).unwrap_or_default());
+                    Ok(Absences { by_id: count(0)?, by_pass: count(1)?, known: count(2)? })
+                })
         })
         .await
     }
+}
+
+/// How many records are missed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Absences {
+    /// That answers by id did not name.
+    pub by_id: usize,
+    /// That a complete walk did not name.
+    pub by_pass: usize,
+    /// Of so many that are known to have, or to have had, a contact.
+    pub known: usize,
+}
+
+impl Absences {
+    /// All of them.
+    pub fn all(self) -> usize {
+        self.by_id + self.by_pass
+    }
+}
+
+/// A complete walk did not name a known record: it is asked for by itself, not before the second look is due.
+pub(super) fn ask_by_pass(
+    tx: &Transaction<'_>,
+    now: Timestamp,
+    route: &RouteName,
+    id: &RecordId,
+) -> rusqlite::Result<()> {
+    ask(tx, now, route, id)?;
+    tx.prepare_cached(
+        "UPDATE record_absences SET by_pass = 1 WHERE route = ?1 AND record_id = ?2 AND asked_at = ?3",
+    )?
+    .execute((&route.0, &id.0, time(now)))?;
+    Ok(())
 }
 
 /// A known record was not named in an answer: it is asked for again, not before the second look is due.
@@ -119,7 +156,9 @@ pub(super) fn store_gone(
         dialler: &dialler,
         blocks: &[],
         last_result: inputs::last_result(tx, link)?,
-        policy: page.policy,
+        // Of who is gone it says nothing.
+        held_out: None,
+        policy: &page.policy,
     });
     decisions::store(tx, &cause(page, now), Some(link), None, &decision, None)?;
     set_gone(tx, now, page, id)?;

@@ -5,9 +5,11 @@ use super::block_store::reason_of;
 use super::decisions::{Cause, insert_operation, next_generation};
 use super::hand_acts::delete_over;
 use super::holder::take_contact;
-use super::sql::{self, get_json, get_named, json, time};
+use super::sql::{self, get_json, get_named, get_reason, json, time};
 use super::trail::{self, BeforeFrom, FieldTrail};
-use super::{Ledger, LedgerError, answer_notes, by_hand_update, due, gate, hints, lane, lease, sent_numbers};
+use super::{
+    Ledger, LedgerError, answer_notes, by_hand_update, due, gate, hints, lane, lease, leaving, sent_numbers,
+};
 use crate::domain::{
     Base, ContactId, FieldName, Intent, LinkId, OperationId, OperationKind, Reason, ReasonCode, Seq,
     Timestamp, Wish,
@@ -84,6 +86,7 @@ pub struct Ended {
 struct Row {
     link: LinkId,
     kind: OperationKind,
+    reason: ReasonCode,
     cause: String,
     wish: Wish,
     contact: Option<ContactId>,
@@ -176,7 +179,7 @@ pub(super) fn end_in(
 
 fn open_row(tx: &Transaction<'_>, id: OperationId) -> rusqlite::Result<Option<Row>> {
     tx.prepare_cached(
-        "SELECT o.link_id, o.kind, o.cause, o.given IS NOT NULL AS given, l.wish, coalesce(o.contact_id, l.contact_id) AS contact
+        "SELECT o.link_id, o.kind, o.code, o.params, o.cause, o.given IS NOT NULL AS given, l.wish, coalesce(o.contact_id, l.contact_id) AS contact
          FROM operations o JOIN links l ON l.id = o.link_id
          WHERE o.id = ?1 AND o.state IN ('sending', 'uncertain')",
     )?
@@ -184,6 +187,7 @@ fn open_row(tx: &Transaction<'_>, id: OperationId) -> rusqlite::Result<Option<Ro
         Ok(Row {
             link: LinkId(row.get("link_id")?),
             kind: get_named(row, "kind", OperationKind::parse)?,
+            reason: get_reason(row, "code", "params")?.code,
             cause: row.get("cause")?,
             wish: get_named(row, "wish", Wish::parse)?,
             contact: row.get::<_, Option<i64>>("contact")?.map(ContactId),
@@ -223,7 +227,9 @@ fn apply(
         )?
         .execute((row.link.0, state, at))?;
     }
-    if row.kind == OperationKind::Delete {
+    if row.kind == OperationKind::Delete && row.reason != ReasonCode::ByHand {
+        leaving::deleted(tx, row.link, row.wish, now)?;
+    } else if row.kind == OperationKind::Delete {
         tx.prepare_cached("UPDATE links SET vanished_at = ?2 WHERE id = ?1")?
             .execute((row.link.0, time(now)))?;
         delete_over(tx, row.link, "it is deleted", now)?;

@@ -3,8 +3,8 @@
 use super::block_reach::{decide_anew, links_under, mark_records};
 use super::blocks::BlockAdded;
 use super::decisions::Cause;
-use super::lane;
 use super::sql::{self, time};
+use super::{lane, leaving};
 use crate::domain::{Block, BlockSubject, Reason, ReasonCode, RunId, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, Transaction, named_params};
 
@@ -24,6 +24,9 @@ pub(super) fn add_in(
     let mut links_locked = 0;
     for link in links_under(tx, client, &block.subject, now)? {
         links_locked += usize::from(lane::lock(tx, link, &reason, &cause)?.is_some());
+        if new {
+            leaving::blocked(tx, link, now)?;
+        }
     }
     mark_records(tx, client, &block.subject, &reason, &time(now))?;
     Ok(BlockAdded { id, epoch, new, links_locked })

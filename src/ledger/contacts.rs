@@ -4,7 +4,7 @@ use super::bearers::{self, Bearer, key_moved};
 use super::decisions::Cause;
 use super::due::{self, HarvestRules};
 use super::sql::time;
-use super::{Ledger, LedgerError, block_store, foreign, gate, hints, lane};
+use super::{Ledger, LedgerError, block_store, foreign, gate, hints, lane, standing};
 use crate::domain::{CampaignId, ContactId, FoldedUserData, LinkId, Seq, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, Transaction, named_params};
 use serde::Serialize;
@@ -258,6 +258,7 @@ pub(super) fn store_seen(
     now: Timestamp,
 ) -> rusqlite::Result<bool> {
     let old = bearers::known(tx, seen.id)?;
+    let before = standing::before(tx, seen.id)?;
     let first_audit = rules.next_audit(seen.id, None, true, now).map(time);
     let folded = seen.user_data.as_deref().map(FoldedUserData::of).filter(|key| !key.as_str().is_empty());
     let changed = tx
@@ -283,6 +284,7 @@ pub(super) fn store_seen(
         return Ok(false);
     }
     came_back(tx, seen.id, now)?;
+    standing::compare(tx, before.as_ref(), seen, now)?;
     bearers::tell(tx, old.as_ref(), seen, folded.as_ref())?;
     if old.and_then(|old| old.face).as_ref() != Some(&seen.face) {
         tx.prepare_cached("DELETE FROM contact_numbers WHERE contact_id = ?1")?.execute([seen.id.0])?;

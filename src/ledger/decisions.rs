@@ -2,10 +2,10 @@
 //! the new operations are queued. The one place that makes operations from decisions (semantics 3).
 
 use super::sql::{self, json, time};
-use super::{results_due, sent_numbers, waves, write_back};
+use super::{held_again, results_due, sent_numbers, waves, write_back};
 use crate::domain::{
-    Base, CampaignId, ContactId, Decision, Intent, LinkId, OperationKind, Reason, ReasonCode, RecordId,
-    RouteName, RunId, Timestamp, UserData, Verdict, Wish,
+    Base, CampaignId, ContactId, Decision, Deletion, Intent, LinkId, OperationKind, Reason, ReasonCode,
+    RecordId, RouteName, RunId, Timestamp, UserData, Verdict, Wish,
 };
 use rusqlite::{OptionalExtension as _, Transaction, named_params};
 
@@ -155,6 +155,7 @@ pub(super) fn join_contact(
     tx.prepare_cached("UPDATE calls SET link_id = ?1 WHERE contact_id = ?2 AND link_id IS NULL")?
         .execute((link.0, contact.0))?;
     results_due::enter_contact(tx, contact)?;
+    held_again::of_link(tx, link, at)?;
     write_back::want_all_of(tx, link, at)
 }
 
@@ -180,13 +181,34 @@ fn supersede(tx: &Transaction<'_>, cause: &Cause, link: LinkId, decision: &Decis
                 OR ?4 AND kind IN ('import', 'update', 'unlock') OR ?5 AND kind = 'lock')",
     )?
     .execute((link.0, &now, replaced(decision), out_of_reach(decision), decision.wish == Wish::None))?;
+    take_back_leaving(tx, &now, link, decision)?;
     if decision.wish == Wish::Locked {
+        let blocked = matches!(decision.verdict, Verdict::Blocked(_));
         tx.prepare_cached(
             "UPDATE operations SET state = 'cancelled', finished_at = ?2, outcome = 'gate_shut'
-             WHERE link_id = ?1 AND state = 'waiting' AND kind = 'reset'",
+             WHERE link_id = ?1 AND state = 'waiting' AND kind = 'reset' AND (code = 'by_hand' OR ?3)",
         )?
-        .execute((link.0, &now))?;
+        .execute((link.0, &now, blocked))?;
     }
+    Ok(())
+}
+
+/// A deletion or a reset that was wished because the record left, and is wished no more. What a person asked for is
+/// that person's.
+fn take_back_leaving(
+    tx: &Transaction<'_>,
+    now: &str,
+    link: LinkId,
+    decision: &Decision,
+) -> rusqlite::Result<()> {
+    let anew = decision.intents.iter().any(|intent| intent.kind == OperationKind::Delete);
+    let stays = decision.deletion == Deletion::Open && !anew;
+    tx.prepare_cached(
+        "UPDATE operations SET state = 'superseded', finished_at = ?2, outcome = 'newer'
+         WHERE link_id = ?1 AND state IN ('waiting', 'parked') AND code <> 'by_hand'
+           AND (kind = 'delete' AND NOT ?3 OR kind = 'reset' AND ?4)",
+    )?
+    .execute((link.0, now, stays, decision.wish != Wish::Locked))?;
     Ok(())
 }
 

@@ -4,7 +4,7 @@ use super::calls::{CallRow, ResultCode, Stored, learn_code, store_call};
 use super::contacts::{ContactSeen, store_seen};
 use super::due::{self, HarvestRules, Share};
 use super::sql::{get_time, get_time_opt, time};
-use super::{Ledger, LedgerError};
+use super::{Ledger, LedgerError, standing};
 use crate::domain::{CampaignId, ContactId, RunId, Seq, Timestamp};
 use rusqlite::{OptionalExtension as _, Transaction};
 
@@ -127,6 +127,7 @@ fn store_read(
             Stored::Same => {}
         }
     }
+    standing::called(tx, read.contact, now)?;
     due::serve(tx, read.contact, read.fingerprint.as_deref(), read.sent_at, now, &context.rules)?;
     wait_for_results(tx, read.contact, &context.rules, now)?;
     if !adds_up(tx, read.contact, &context.rules, now)? {

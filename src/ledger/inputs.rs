@@ -1,11 +1,12 @@
 //! What a decision must know, read inside the transaction that stores it: between reading and storing
 //! nobody else can have moved the link.
 
+use super::held_out::{self, Whom};
 use super::sql::{get_json, get_named, get_reason, get_time, get_time_opt, time};
 use super::{Ledger, LedgerError, gate};
 use crate::domain::{
-    Block, BlockSubject, ContactId, Lane, LastResult, LinkId, LinkView, LockState, RecordId, RecordKey,
-    RouteName, Wish,
+    Block, BlockSubject, ContactId, Deletion, Lane, LastResult, LinkId, LinkView, LockState, Reason,
+    RecordId, RecordKey, RouteName, Wish,
 };
 use rusqlite::{Connection, OptionalExtension as _, Params, Statement, params};
 use std::collections::BTreeSet;
@@ -25,7 +26,7 @@ pub(super) fn link_of_record(
 
 /// A link as a decision sees it.
 pub(super) fn link_view(connection: &Connection, link: LinkId) -> rusqlite::Result<LinkView> {
-    let lane = lane(connection, link)?;
+    let (lane, deletion) = lane(connection, link)?;
     connection
         .prepare_cached(
             "SELECT contact_id, base, desired, wish, lock_state, vanished_at IS NOT NULL AS vanished
@@ -40,23 +41,28 @@ pub(super) fn link_view(connection: &Connection, link: LinkId) -> rusqlite::Resu
                 lock: get_named(row, "lock_state", LockState::parse)?,
                 vanished: row.get("vanished")?,
                 lane,
+                deletion,
             })
         })
 }
 
-fn lane(connection: &Connection, link: LinkId) -> rusqlite::Result<Lane> {
-    let (busy, waiting): (i64, i64) = connection
+/// What is open in a link's lane, and whether its contact is about to be deleted because its record left: what a person
+/// deletes is that person's.
+fn lane(connection: &Connection, link: LinkId) -> rusqlite::Result<(Lane, Deletion)> {
+    let (busy, waiting, deletions): (i64, i64, i64) = connection
         .prepare_cached(
             "SELECT count(*) FILTER (WHERE state IN ('sending', 'uncertain')),
-                    count(*) FILTER (WHERE state = 'waiting')
+                    count(*) FILTER (WHERE state = 'waiting'),
+                    count(*) FILTER (WHERE kind = 'delete' AND code <> 'by_hand')
              FROM operations WHERE link_id = ?1 AND (state IN ('sending', 'uncertain') OR state = 'waiting')",
         )?
-        .query_row([link.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    Ok(match (busy, waiting) {
+        .query_row([link.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    let lane = match (busy, waiting) {
         (0, 0) => Lane::Idle,
         (0, _) => Lane::Waiting,
         _ => Lane::Busy,
-    })
+    };
+    Ok((lane, if deletions > 0 { Deletion::Open } else { Deletion::No }))
 }
 
 /// All blocks in force against the record or one of the numbers, oldest first.
@@ -211,6 +217,8 @@ pub struct RecordInputs {
     pub by_its_contact: Vec<Block>,
     /// The last result.
     pub last_result: LastResult,
+    /// Why the person is held out because of a call on another route, if so.
+    pub held_out: Option<Reason>,
 }
 
 impl Ledger {
@@ -225,7 +233,8 @@ impl Ledger {
         key: RecordKey,
         numbers: Vec<String>,
     ) -> Result<RecordInputs, LedgerError> {
-        let now = time(self.env.now());
+        let at = self.env.now();
+        let now = time(at);
         self.read("record_inputs", move |connection| {
             let link = link_of_record(connection, &route, &key.id)?;
             let mut blocks = blocks_in_force(connection, &client, Some(&key), &numbers, &now)?;
@@ -235,6 +244,7 @@ impl Ledger {
                 more = gate::numbers_of_contact(connection, *id, view.contact)?;
                 more.retain(|number| !numbers.contains(number));
             }
+            let whom = Whom { client: &client, route: &route, key: &key, numbers: &numbers };
             Ok(RecordInputs {
                 last_result: match &link {
                     Some((id, _)) => last_result(connection, *id)?,
@@ -246,6 +256,7 @@ impl Ledger {
                     .query_row((&route.0, &key.id.0), |row| row.get(0))
                     .optional()?
                     .flatten(),
+                held_out: held_out::against(connection, &whom, at)?,
                 by_its_contact: blocks_in_force(connection, &client, None, &more, &now)?,
                 blocks,
             })

@@ -39,9 +39,10 @@ pub enum Standing {
 
 fn standing(state: &str, code: Option<&str>, wish: Option<&str>) -> Standing {
     match (state, code, wish) {
+        // Before the wish: a contact that the route keeps when its record leaves is callable all the same.
+        ("skipped", Some("not_eligible"), _) => Standing::Waiting,
         ("linked", _, _) | (_, _, Some("callable")) => Standing::Callable,
         ("blocked", _, _) => Standing::Blocked,
-        ("skipped", Some("not_eligible"), _) => Standing::Waiting,
         (_, _, _) => Standing::Apart,
     }
 }

@@ -36,6 +36,10 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0032_opt_outs.sql"),
     include_str!("../../migrations/0041_open_operations.sql"),
     TRAIL_CHAIN,
+    include_str!("../../migrations/0037_leaving.sql"),
+    include_str!("../../migrations/0038_standing_locks.sql"),
+    include_str!("../../migrations/0033_held_out.sql"),
+    include_str!("../../migrations/0048_pass_seen.sql"),
 ];
 
 /// Behind this one the rows of the trail that are there already get their places in the chain.

@@ -1,9 +1,10 @@
 //! Full passes: walks over a whole object, beside the ordinary pulls, with a place that survives restarts.
 
 use super::sql::{get_named, get_time, time};
+use super::unseen::{self, PassEnd};
 use super::{Ledger, LedgerError};
 use crate::domain::policy::PassReason;
-use crate::domain::{ReasonCode, RouteName, RunId, Timestamp};
+use crate::domain::{ReasonCode, RecordId, RouteName, RunId, Timestamp};
 use rusqlite::{OptionalExtension as _, Transaction};
 
 /// A full pass under way.
@@ -69,12 +70,18 @@ impl Ledger {
         self.write("pass_begin", move |tx| begin(tx, now, &route, &revision, why)).await
     }
 
-    /// A page of the pass is stored: the next one begins here; `None`: that was the last.
+    /// A page of the pass is stored, which showed these: the next one begins here; `None`: that was the last, and what
+    /// its end says is answered.
     ///
     /// # Errors
     /// The ledger cannot be written.
-    pub async fn pass_move(&self, pass: i64, next: Option<String>) -> Result<(), LedgerError> {
-        let now = time(self.env.now());
+    pub async fn pass_move(
+        &self,
+        pass: i64,
+        next: Option<String>,
+        seen: Vec<RecordId>,
+    ) -> Result<Option<PassEnd>, LedgerError> {
+        let now = self.env.now();
         self.write("pass_move", move |tx| {
             tx.prepare_cached(
                 "UPDATE full_passes SET token = ?2, heard = NULL, pages = pages + 1,
@@ -82,8 +89,9 @@ impl Ledger {
                         finished_at = CASE WHEN ?2 IS NULL THEN ?3 END
                  WHERE id = ?1 AND state = 'open'",
             )?
-            .execute((pass, next, now))?;
-            Ok(())
+            .execute((pass, &next, time(now)))?;
+            unseen::note(tx, pass, &seen)?;
+            if next.is_none() { unseen::end(tx, pass, now).map(Some) } else { Ok(None) }
         })
         .await
     }
@@ -137,6 +145,10 @@ fn begin(
     revision: &str,
     why: PassReason,
 ) -> rusqlite::Result<PassRow> {
+    tx.prepare_cached(
+        "DELETE FROM pass_seen WHERE pass_id IN (SELECT id FROM full_passes WHERE route = ?1 AND state = 'open')",
+    )?
+    .execute([&route.0])?;
     tx.prepare_cached(
         "UPDATE full_passes SET state = 'replaced', finished_at = ?2 WHERE route = ?1 AND state = 'open'",
     )?

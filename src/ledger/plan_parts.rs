@@ -7,7 +7,8 @@ use super::plan_view::{AsideGroup, PlanExample, PlanField, PlanFieldCount, PlanG
 use super::sql::{get_json, get_named, get_reason};
 use crate::domain::policy::Clearing;
 use crate::domain::{
-    ContactId, Lane, LinkId, LinkView, LockState, OperationId, OperationKind, RouteName, Values, Wish,
+    ContactId, Deletion, Lane, LinkId, LinkView, LockState, OperationId, OperationKind, RouteName, Values,
+    Wish,
 };
 use rusqlite::{Connection, named_params};
 use std::collections::BTreeMap;
@@ -100,6 +101,7 @@ fn waiting_link(row: &rusqlite::Row<'_>) -> rusqlite::Result<LinkView> {
         lock: get_named(row, "lock_state", LockState::parse)?,
         vanished: row.get("vanished")?,
         lane: Lane::Waiting,
+        deletion: Deletion::No,
     })
 }
 

@@ -3,6 +3,7 @@
 use super::Counts;
 use super::absent;
 use super::decisions::{self, Cause, LinkOwner};
+use super::held_out::{self, Whom};
 use super::inputs;
 use super::notes;
 use super::pull::{Basis, BlockWord, PageStore, PulledRecord};
@@ -47,6 +48,8 @@ pub(super) fn store_record(
         Some((_, view)) if view.contact.is_some() => DiallerSide::Linked,
         Some(_) | None => DiallerSide::NotMet,
     };
+    let whom = Whom { client: &page.client, route: &page.route, key: &key, numbers: &numbers };
+    let held_out = held_out::against(tx, &whom, now)?;
     let decision = (page.decide)(&DecisionInput {
         link: link.as_ref().map(|(_, view)| view),
         crm: &usable,
@@ -56,7 +59,8 @@ pub(super) fn store_record(
             Some((id, _)) => inputs::last_result(tx, *id)?,
             None => LastResult::None,
         },
-        policy: page.policy,
+        held_out: held_out.as_ref(),
+        policy: &page.policy,
     });
     let campaign = pinned_campaign(tx, &page.route)?;
     let owner = user_data.as_ref().ok().map(|user_data| LinkOwner {

@@ -9,6 +9,9 @@ use crate::domain::{LinkId, OperationKind, ReasonCode, RouteName, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, Transaction};
 use serde::Serialize;
 
+/// The source of a wave of deletions begins with it.
+const DELETIONS: &str = "delete ";
+
 /// A wave for people.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct WaveRow {
@@ -36,6 +39,13 @@ pub struct WaveRow {
     pub who: Option<String>,
     /// Why.
     pub text: Option<String>,
+}
+
+impl WaveRow {
+    /// Whether it wants to delete contacts of records that left.
+    pub fn deletes(&self) -> bool {
+        self.source.starts_with(DELETIONS)
+    }
 }
 
 /// What a person says of a wave that is held.
@@ -109,21 +119,26 @@ pub(super) fn join(
     link: LinkId,
     kind: OperationKind,
 ) -> rusqlite::Result<Option<i64>> {
+    let deletes = kind == OperationKind::Delete;
     let (Some(run), Some(kind)) = (cause.run, wave_kind(kind)) else { return Ok(None) };
+    // What a deletion takes does not come back: it has a limit, and a wave, of its own.
+    let what = if deletes { "delete" } else { kind.as_str() };
     // What waits for a person does not slip out by being decided once more.
-    if let Some(wave) = inherited(tx, cause, link, kind)? {
+    if let Some(wave) = inherited(tx, cause, link, what)? {
         return Ok(Some(wave));
     }
     let found: Option<(String, Option<i64>, Option<i64>)> = tx
         .prepare_cached(
-            "SELECT r.route, CASE ?2 WHEN 'new' THEN r.max_new_per_run ELSE r.max_changed_per_run END,
+            "SELECT r.route, CASE ?2 WHEN 'new' THEN r.max_new_per_run WHEN 'delete' THEN r.max_deleted_per_run
+                           ELSE r.max_changed_per_run END,
                     (SELECT pass_id FROM runs WHERE id = ?3)
              FROM links l JOIN routes r ON r.route = l.route WHERE l.id = ?1",
         )?
-        .query_row((link.0, kind.as_str(), run.0), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+        .query_row((link.0, what, run.0), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
         .optional()?;
     let Some((route, Some(bound), pass)) = found else { return Ok(None) };
     let source = pass.map_or_else(|| format!("run:{run}"), |pass| format!("pass:{pass}"));
+    let source = if deletes { format!("{DELETIONS}{source}") } else { source };
     counted(tx, cause, &Wave { route, source, kind, bound }).map(Some)
 }
 
@@ -163,20 +178,15 @@ fn counted(tx: &Transaction<'_>, cause: &Cause, wave: &Wave) -> rusqlite::Result
 fn wave_kind(kind: OperationKind) -> Option<WaveKind> {
     match kind {
         OperationKind::Import => Some(WaveKind::New),
-        OperationKind::Update | OperationKind::Unlock => Some(WaveKind::Changed),
-        OperationKind::Lock | OperationKind::Reset | OperationKind::Delete => None,
+        OperationKind::Update | OperationKind::Unlock | OperationKind::Delete => Some(WaveKind::Changed),
+        OperationKind::Lock | OperationKind::Reset => None,
     }
 }
 
 /// The wave of the operation whose place the new one takes, unsent. A held one is never left; an approved one
 /// only by this very decision, because a word does not hold for what comes back months later; an open one where
 /// the decision is only made anew before sending, so that many small runs are not taken for a flood.
-fn inherited(
-    tx: &Transaction<'_>,
-    cause: &Cause,
-    link: LinkId,
-    kind: WaveKind,
-) -> rusqlite::Result<Option<i64>> {
+fn inherited(tx: &Transaction<'_>, cause: &Cause, link: LinkId, what: &str) -> rusqlite::Result<Option<i64>> {
     let before: Option<(Option<i64>, bool)> = tx
         .prepare_cached(
             "SELECT o.wave_id, o.state = 'superseded'
@@ -186,10 +196,11 @@ fn inherited(
                                           AND (SELECT cause FROM runs WHERE id = ?4) = 'refresh'
                                      ELSE 0 END
              FROM operations o LEFT JOIN waves w ON w.id = o.wave_id
-             WHERE o.link_id = ?1 AND CASE ?2 WHEN 'new' THEN o.kind = 'import' ELSE o.kind IN ('update', 'unlock') END
+             WHERE o.link_id = ?1 AND CASE ?2 WHEN 'new' THEN o.kind = 'import' WHEN 'delete' THEN o.kind = 'delete'
+                       ELSE o.kind IN ('update', 'unlock') END
              ORDER BY o.generation DESC, o.id DESC LIMIT 1",
         )?
-        .query_row((link.0, kind.as_str(), time(cause.at), cause.run.map(|run| run.0)), |row| {
+        .query_row((link.0, what, time(cause.at), cause.run.map(|run| run.0)), |row| {
             Ok((row.get(0)?, row.get(1)?))
         })
         .optional()?;

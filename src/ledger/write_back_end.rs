@@ -149,7 +149,8 @@ impl Ledger {
                 .prepare_cached(
                     "SELECT a.outcome <> 'done' FROM write_back_attempts a
                      WHERE a.route = ?1 AND a.outcome IN ('done', 'rejected', 'not_found')
-                       AND a.at > coalesce((SELECT max(at) FROM write_back_words WHERE route = ?1), '')
+                       AND a.at > coalesce((SELECT max(at) FROM write_back_words WHERE route = ?1
+                                            AND verb IN ('approve', 'retry', 'discard')), '')
                      ORDER BY a.id DESC LIMIT ?2",
                 )?
                 .query_map((&route.0, i64::try_from(limit).unwrap_or(i64::MAX)), |row| row.get(0))?

@@ -5,67 +5,55 @@
 
 use super::adopt::{agree, found_base};
 use super::diff::{changed_fields, import_only_changes};
+use super::leave;
 use crate::domain::policy::Vanished;
 use crate::domain::{
-    Block, Contact, ContactId, CrmSide, Decision, DecisionInput, Desired, DiallerSide, FieldName, Intent,
-    Lane, LastResult, LinkView, LockState, OperationKind, Reason, ReasonCode, Verdict, Wish,
+    Block, Contact, ContactId, CrmSide, Decision, DecisionInput, Deletion, Desired, DiallerSide, FieldName,
+    Intent, Lane, LastResult, LinkView, LockState, OperationKind, Reason, ReasonCode, Verdict, Wish,
 };
 
 /// Decides about one record. Deterministic; deciding again with nothing changed asks for nothing new.
 pub fn decide(input: &DecisionInput<'_>) -> Decision {
     if let Some(block) = input.blocks.first() {
         let reason = block_reason(block);
-        return out_of_reach(input, Verdict::Blocked(reason.clone()), &reason);
+        let leave = leave::blocked(input);
+        return leave::out_of_reach(input, Verdict::Blocked(reason.clone()), &reason, leave);
     }
     match input.crm {
         CrmSide::Gone(reason) | CrmSide::Ineligible(reason) => {
-            out_of_reach(input, Verdict::Skipped(reason.clone()), reason)
+            let leave = leave::taken_back(input);
+            leave::out_of_reach(input, Verdict::Skipped(reason.clone()), reason, leave)
         }
-        CrmSide::Uncallable(reason) => out_of_reach(input, Verdict::Parked(reason.clone()), reason),
-        CrmSide::Unusable(reason) => parked_as_it_is(input, reason),
-        CrmSide::Eligible(desired) => callable(input, desired),
+        // Nobody can tell whether it may be called: locked, and nothing that cannot be taken back.
+        CrmSide::Uncallable(reason) => {
+            leave::out_of_reach(input, Verdict::Parked(reason.clone()), reason, &leave::LOCK_ONLY)
+        }
+        CrmSide::Unusable(reason) => match input.held_out {
+            Some(held) => {
+                leave::out_of_reach(input, Verdict::Parked(reason.clone()), held, &leave::LOCK_ONLY)
+            }
+            None => parked_as_it_is(input, reason),
+        },
+        CrmSide::Eligible(desired) => match input.held_out {
+            Some(held) => leave::out_of_reach(input, Verdict::Skipped(held.clone()), held, &leave::LOCK_ONLY),
+            None => callable(input, desired),
+        },
     }
 }
 
 /// The link's contact, as far as we know it to be there.
-fn own_contact(input: &DecisionInput<'_>) -> Option<ContactId> {
+pub(super) fn own_contact(input: &DecisionInput<'_>) -> Option<ContactId> {
     input.link.filter(|link| !link.vanished).and_then(|link| link.contact)
 }
 
 /// A contact we know of and that is there, or one that an import under way may have made.
-fn may_have_contact(link: &LinkView) -> bool {
+pub(super) fn may_have_contact(link: &LinkView) -> bool {
     (link.contact.is_some() && !link.vanished) || link.lane == Lane::Busy
-}
-
-/// The record must not be called: lock what there is, import nothing.
-fn out_of_reach(input: &DecisionInput<'_>, verdict: Verdict, reason: &Reason) -> Decision {
-    let mut decision = stating(verdict, Wish::None);
-    let own = own_contact(input);
-    match input.dialler {
-        DiallerSide::Found(contact) if own.is_none() => {
-            return adopt_locked(input, decision, contact, reason);
-        }
-        DiallerSide::Found(contact) => decision.lock_others.extend(other_than(own, contact.id)),
-        DiallerSide::Ambiguous { ours, .. } => {
-            decision.lock_others.extend(ours.iter().filter_map(|id| other_than(own, *id)));
-        }
-        DiallerSide::Absent | DiallerSide::Linked | DiallerSide::NotMet => {}
-    }
-    match input.link {
-        Some(link) if may_have_contact(link) => {
-            decision.wish = Wish::Locked;
-            if link.lock == LockState::Open || link.wish != Wish::Locked || link.lane == Lane::Busy {
-                decision.intents.push(lock(reason));
-            }
-        }
-        Some(_) | None => decision.meet = matches!(input.dialler, DiallerSide::NotMet),
-    }
-    decision
 }
 
 /// The one contact that bears our UserData becomes the link's, and is locked: also one that we locked before,
 /// because an import in doubt may have unlocked it.
-fn adopt_locked(
+pub(super) fn adopt_locked(
     input: &DecisionInput<'_>,
     mut decision: Decision,
     contact: &Contact,
@@ -77,15 +65,15 @@ fn adopt_locked(
     decision
 }
 
-fn lock(reason: &Reason) -> Intent {
+pub(super) fn lock(reason: &Reason) -> Intent {
     Intent { kind: OperationKind::Lock, reason: reason.clone() }
 }
 
-fn other_than(own: Option<ContactId>, found: ContactId) -> Option<ContactId> {
+pub(super) fn other_than(own: Option<ContactId>, found: ContactId) -> Option<ContactId> {
     (own != Some(found)).then_some(found)
 }
 
-fn as_found(input: &DecisionInput<'_>, contact: &Contact) -> crate::domain::Base {
+pub(super) fn as_found(input: &DecisionInput<'_>, contact: &Contact) -> crate::domain::Base {
     match input.link {
         Some(link) => found_base(contact, &link.base),
         None => found_base(contact, &crate::domain::Base::new()),
@@ -103,6 +91,10 @@ fn parked_as_it_is(input: &DecisionInput<'_>, reason: &Reason) -> Decision {
         (Some(Wish::Callable), None) | (Some(Wish::None) | None, _) => Wish::None,
     };
     let mut decision = stating(Verdict::Parked(reason.clone()), wish);
+    decision.deletion = match wish {
+        Wish::Locked => input.link.map_or(Deletion::No, |link| link.deletion),
+        Wish::None | Wish::Callable => Deletion::No,
+    };
     match (input.dialler, wish) {
         (DiallerSide::Found(contact), Wish::Locked) if own.is_none() => {
             return adopt_locked(input, decision, contact, reason);
@@ -163,6 +155,7 @@ fn gone_from_the_dialler(input: &DecisionInput<'_>, link: &LinkView, desired: &D
 }
 
 fn keep_in_step(input: &DecisionInput<'_>, link: &LinkView, desired: &Desired) -> Decision {
+    let desired = &leave::without_marks(desired, &link.base);
     let agreed = agree(&link.base, desired, input.policy.adopt_conflict);
     let base = agreed.as_ref().unwrap_or(&link.base);
     let mut intents = Vec::new();
@@ -225,6 +218,7 @@ fn opening(input: &DecisionInput<'_>) -> Opening {
 /// Takes over the one contact that bears our UserData (semantics 5): never an import over it.
 fn adopt(input: &DecisionInput<'_>, desired: &Desired, contact: &Contact) -> Decision {
     let found = as_found(input, contact);
+    let desired = &leave::without_marks(desired, &found);
     let base = agree(&found, desired, input.policy.adopt_conflict).unwrap_or(found);
     let different: Vec<FieldName> =
         changed_fields(desired, &base).iter().map(|change| change.field).collect();
@@ -249,7 +243,7 @@ fn wishing(verdict: Verdict, desired: &Desired, intents: Vec<Intent>) -> Decisio
 }
 
 /// A decision that asks for nothing.
-fn stating(verdict: Verdict, wish: Wish) -> Decision {
+pub(super) fn stating(verdict: Verdict, wish: Wish) -> Decision {
     Decision {
         verdict,
         wish,
@@ -257,6 +251,7 @@ fn stating(verdict: Verdict, wish: Wish) -> Decision {
         desired: None,
         adopted: None,
         meet: false,
+        deletion: Deletion::No,
         lock_others: Vec::new(),
         notes: Vec::new(),
     }
@@ -292,7 +287,12 @@ mod tests {
             dialler: &DiallerSide::Found(Box::new(contact)),
             blocks: &[],
             last_result: LastResult::None,
-            policy: Policy { adopt_conflict: AdoptConflict::CrmOwned, vanished: Vanished::Mark },
+            held_out: None,
+            policy: &Policy {
+                adopt_conflict: AdoptConflict::CrmOwned,
+                vanished: Vanished::Mark,
+                leaving: std::sync::Arc::default(),
+            },
         });
         let (_, base) = decision.adopted.expect("adopted");
         let changes = changed_fields(&desired, &base);

@@ -3,6 +3,7 @@
 mod adopt;
 mod decide;
 mod diff;
+mod leave;
 #[cfg(test)]
 mod table_tests;
 

@@ -9,7 +9,7 @@ mod results;
 pub use blocks::{BlockListArgs, BlockVerb, WhomArgs};
 pub use contacts::{ActArgs, ContactsVerb, WhichArgs};
 pub use ledger::{LedgerVerb, ListArgs, ParkedArgs};
-pub use results::{Day, ResultsArgs, ResultsVerb};
+pub use results::{BackfillArgs, Day, ResultsArgs, ResultsVerb};
 
 use super::route_args::{FreezeArgs, PlanArgs, RouteVerb};
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -70,6 +70,8 @@ pub enum Verb {
     Reconcile(ReconcileArgs),
     /// What the CRM was told of calls, day by day, and what it was not.
     Results(ResultsArgs),
+    /// Tell the CRM of calls from before the route's calls went back into it.
+    Backfill(BackfillArgs),
     /// What the ledger holds.
     #[command(subcommand)]
     Ledger(LedgerVerb),

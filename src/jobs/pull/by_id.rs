@@ -119,8 +119,11 @@ impl Work<'_> {
         let route = self.context.route.route.clone();
         let missing = self.context.ledger.absences_count(route).await?;
         let stays = self.missing.is_some();
-        let many = missing >= AT_LEAST && (stays || missing * 10 >= (missing + self.found_by_id) * 3);
-        self.missing = many.then_some(missing);
+        let (by_id, by_pass) = (missing.by_id, missing.by_pass);
+        let many_by_id = by_id >= AT_LEAST && (stays || by_id * 10 >= (by_id + self.found_by_id) * 3);
+        // A complete walk names everybody: of all who are known a tenth is many.
+        let many_by_pass = by_pass >= AT_LEAST && by_pass * 10 >= missing.known;
+        self.missing = (many_by_id || many_by_pass).then_some(missing.all());
         Ok(())
     }
 

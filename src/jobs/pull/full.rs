@@ -1,21 +1,19 @@
 //! The full pass: everything is read again, by a walk with a place of its own that survives restarts, a stretch
 //! after each ordinary pull so that no change waits for it (semantics 11). What it brings is one wave.
 
+use super::clock::time_delta;
 use super::pages::in_a_circle;
 use super::{PullContext, Work};
 use crate::crm::{PageToken, Places};
 use crate::domain::policy::PassReason;
-use crate::domain::{RunId, Timestamp};
+use crate::domain::{RecordId, RunId, Timestamp};
 use crate::jobs::JobError;
-use crate::ledger::{Counts, PassRow, RouteRow};
+use crate::ledger::{Counts, PassEnd, PassRow, RouteRow};
 use crate::remote::CallErrorKind;
 use std::time::Duration;
 
 /// How long one stretch may take: ordinary pulls wait for it.
 const STRETCH: Duration = Duration::from_secs(60);
-
-/// The slow sweep that late commits need.
-const EVERY: chrono::TimeDelta = chrono::TimeDelta::days(7);
 
 /// A stretch of a full pass.
 #[derive(Debug, Clone)]
@@ -36,6 +34,7 @@ pub(super) fn wanted(
     revision: &str,
     open: Option<&PassRow>,
     last_end: Option<Timestamp>,
+    every: Duration,
     now: Timestamp,
 ) -> Option<PassReason> {
     // Without a cursor the ordinary pull reads everything.
@@ -44,7 +43,7 @@ pub(super) fn wanted(
         Some(pass) if pass.revision == revision => None,
         Some(_) => Some(PassReason::Revision),
         None if row.and_then(|row| row.revision.as_deref()) != Some(revision) => Some(PassReason::Revision),
-        None => last_end.is_none_or(|end| now - end >= EVERY).then_some(PassReason::Weekly),
+        None => last_end.is_none_or(|end| now - end >= time_delta(every)).then_some(PassReason::Weekly),
     }
 }
 
@@ -55,7 +54,7 @@ impl Work<'_> {
         let open = ledger.pass_open(route.route.clone()).await?;
         let last_end = ledger.pass_last_end(route.route.clone()).await?;
         let now = self.context.env.now();
-        if let Some(why) = wanted(row, &route.revision, open.as_ref(), last_end, now) {
+        if let Some(why) = wanted(row, &route.revision, open.as_ref(), last_end, route.full_pass, now) {
             ledger.pass_begin(route.route.clone(), route.revision.clone(), why).await?;
         }
         Ok(())
@@ -65,7 +64,7 @@ impl Work<'_> {
     pub(super) async fn first_pass_done(&self) -> Result<(), JobError> {
         let (ledger, route) = (&self.context.ledger, &self.context.route);
         let pass = ledger.pass_begin(route.route.clone(), route.revision.clone(), PassReason::First).await?;
-        ledger.pass_move(pass.id, None).await?;
+        ledger.pass_move(pass.id, None, Vec::new()).await?;
         Ok(())
     }
 }
@@ -95,13 +94,14 @@ impl Work<'_> {
         }
         loop {
             let listening = self.struck.is_some();
-            let mut next = self.next_page(pass, token.as_ref()).await?;
+            let (mut next, seen) = self.next_page(pass, token.as_ref()).await?;
             if next.as_ref().is_some_and(|next| !places.enter(next)) {
                 return Err(in_a_circle());
             }
             if self.struck.is_none() {
-                ledger.pass_move(pass.id, next.as_ref().map(|next| next.0.clone())).await?;
-                if next.is_none() {
+                let end = ledger.pass_move(pass.id, next.as_ref().map(|next| next.0.clone()), seen).await?;
+                if let Some(end) = end {
+                    self.tell_end(end).await?;
                     return Ok(true);
                 }
             } else {
@@ -120,12 +120,32 @@ impl Work<'_> {
         }
     }
 
-    /// Reads and stores one page; answers where the next one begins.
+    /// What the end of the walk says, beside the run: nothing is concluded from it yet.
+    async fn tell_end(&self, end: PassEnd) -> Result<(), JobError> {
+        let mut told = Vec::new();
+        if end.out_of_scope > 0 {
+            told.push(format!(
+                "a change of scope: by the route's new conditions {} contacts are not eligible any more",
+                end.out_of_scope
+            ));
+        }
+        if end.asked > 0 {
+            told.push(format!("{} known records were not named: they are asked for one by one", end.asked));
+        }
+        if told.is_empty() {
+            return Ok(());
+        }
+        let told = told.join("; ");
+        tracing::warn!(route = %self.context.route.route, "{told}");
+        Ok(self.context.ledger.run_remark(self.run, told).await?)
+    }
+
+    /// Reads and stores one page; answers where the next one begins, and whom it named.
     async fn next_page(
         &mut self,
         pass: &PassRow,
         token: Option<&PageToken>,
-    ) -> Result<Option<PageToken>, JobError> {
+    ) -> Result<(Option<PageToken>, Vec<RecordId>), JobError> {
         self.stop_if_ending()?;
         let context = self.context;
         let asked = context.env.now();
@@ -143,7 +163,12 @@ impl Work<'_> {
         };
         self.counts.requests += 1;
         let next = page.next.clone();
+        let named = page.records.iter().filter_map(|record| match record {
+            Ok(record) => Some(record.id.clone()),
+            Err(bad) => bad.id.clone(),
+        });
+        let named = named.collect();
         self.page(page, asked).await?;
-        Ok(next)
+        Ok((next, named))
     }
 }

@@ -26,6 +26,7 @@ use crate::ledger::{Counts, Ledger, RunEnd, RunStart};
 use crate::mapping::Mapping;
 use chrono_tz::Tz;
 use std::sync::Arc;
+use std::time::Duration;
 
 pub use examine::examine;
 use examine::unreadable;
@@ -52,6 +53,8 @@ pub struct PullRoute {
     pub day_start: chrono::NaiveTime,
     /// The mapping.
     pub mapping: Arc<Mapping>,
+    /// How often everything is read again without being asked.
+    pub full_pass: Duration,
     /// Mapping, conditions, connector: a change of any of them makes every record "changed".
     pub revision: String,
 }
@@ -146,7 +149,7 @@ impl<'a> Work<'a> {
         ledger.route_pull_begins(route.clone(), context.route.revision.clone(), run).await?;
         let stopped = ledger.route_show(route.clone()).await?.and_then(|row| row.stopped);
         let in_doubt = stopped.is_some_and(|stop| stop.code == ReasonCode::RecordsMissing);
-        let missing = if in_doubt { Some(ledger.absences_count(route.clone()).await?) } else { None };
+        let missing = if in_doubt { Some(ledger.absences_count(route.clone()).await?.all()) } else { None };
         Ok(Self {
             context,
             run,

@@ -139,7 +139,7 @@ pub(super) fn page_store(
         client: context.route.client.clone(),
         crm: context.route.crm.clone(),
         object: context.route.object.clone(),
-        policy: context.route.policy,
+        policy: context.route.policy.clone(),
         unblock_by_source: context.route.unblock == crate::domain::policy::Unblock::Source,
         run,
         decided_at: asked,

@@ -82,7 +82,7 @@ pub(in crate::jobs) fn commanded(kind: OperationKind) -> Done {
 }
 
 /// A lock that was accepted: where no answer shows locks, that is all that can be said of it.
-pub(super) fn locked(shown: &LockShown) -> Done {
+pub(super) fn locked(why: &Reason, shown: &LockShown) -> Done {
     let note = match shown {
         LockShown::Unknown | LockShown::Nowhere => ReasonCode::NotVerifiable.into(),
         LockShown::By { fields } => {
@@ -90,7 +90,10 @@ pub(super) fn locked(shown: &LockShown) -> Done {
             Reason::new(ReasonCode::LockVisible).with("fields", names.join(", "))
         }
     };
-    Done { note: Some(note), ..commanded(OperationKind::Lock) }
+    // A lock of the night changes nothing that the trail does not tell.
+    let done =
+        if why.code == ReasonCode::StandingLock { Done::default() } else { commanded(OperationKind::Lock) };
+    Done { note: Some(note), ..done }
 }
 
 fn trail(sent: &Values, base: &Base, answered: &Contact) -> Vec<FieldTrail> {

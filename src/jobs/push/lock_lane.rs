@@ -5,7 +5,7 @@
 //! holds up nobody whose number is known: looking has a place of its own, because a read may hang.
 
 use super::fate::Fate;
-use super::{Work, quiet, vanish};
+use super::{Work, quiet, standing, vanish};
 use crate::domain::Timestamp;
 use crate::env::crash;
 use crate::jobs::JobError;
@@ -43,6 +43,8 @@ struct Lane {
     known: VecDeque<Leased>,
     sought: VecDeque<Leased>,
     linger_until: Option<Timestamp>,
+    /// Until when locks of the night are queued in this run.
+    standing_until: Option<Timestamp>,
     trouble: Option<JobError>,
     broken: Option<JobError>,
 }
@@ -50,7 +52,8 @@ struct Lane {
 impl Work<'_> {
     pub(super) async fn locks(&self, rest_ended: &CancellationToken) -> Result<(), JobError> {
         let env = &self.context.env;
-        let mut lane = Lane::default();
+        let standing_until = Some(env.now() + quiet(standing::SPELL));
+        let mut lane = Lane { standing_until, ..Lane::default() };
         let mut sending = FuturesUnordered::new();
         let mut looking = FuturesUnordered::new();
         loop {
@@ -100,7 +103,7 @@ impl Work<'_> {
             return false;
         }
         match self.context.ledger.locks_lease(known, sought).await {
-            Ok(leased) if leased.is_empty() => false,
+            Ok(leased) if leased.is_empty() => sending + looking == 0 && self.night(lane).await,
             Ok(leased) => {
                 crash::point("after_lease");
                 self.count(|counts| counts.taken += leased.len() as i64);
@@ -114,6 +117,20 @@ impl Work<'_> {
             }
             Err(error) => {
                 lane.broken = Some(error.into());
+                false
+            }
+        }
+    }
+
+    /// Nothing else is to be locked: the night's round goes on. Whether it queued anything.
+    async fn night(&self, lane: &mut Lane) -> bool {
+        if lane.standing_until.is_none_or(|until| self.context.env.now() >= until) {
+            return false;
+        }
+        match self.standing_locks().await {
+            Ok(queued) => queued > 0,
+            Err(error) => {
+                lane.broken = Some(error);
                 false
             }
         }

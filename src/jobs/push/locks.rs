@@ -31,7 +31,9 @@ impl Work<'_> {
                 self.after_lock(&before).await?;
             }
             let shown = ledger.lock_shown().await?;
-            ledger.operation_end(lock.id, Ending::Done(Box::new(answered::locked(&shown)))).await?;
+            ledger
+                .operation_end(lock.id, Ending::Done(Box::new(answered::locked(&lock.reason, &shown))))
+                .await?;
             return Ok(Step::Ended(Fate::Done, None));
         };
         if self.not_sent_at_the_end(&error) {
@@ -66,9 +68,11 @@ impl Work<'_> {
             }
             NextState::AskAnew => (Ending::Again { not_before: None }, Fate::PutBack, None),
             NextState::LookAgain => return Ok(Step::Seek(Box::new(lock))),
-            NextState::Done => {
-                (Ending::Done(Box::new(answered::locked(&LockShown::Unknown))), Fate::Done, None)
-            }
+            NextState::Done => (
+                Ending::Done(Box::new(answered::locked(&lock.reason, &LockShown::Unknown))),
+                Fate::Done,
+                None,
+            ),
         };
         ledger.operation_end(lock.id, ending).await?;
         Ok(Step::Ended(fate, stop))

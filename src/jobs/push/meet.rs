@@ -11,6 +11,7 @@ use crate::ledger::{MeetItem, MeetSince, Meeting};
 use crate::remote::{CallClass, CallError};
 use crate::sync::decide;
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// So many keys are looked at at once.
@@ -99,11 +100,12 @@ impl Work<'_> {
         doubles: Vec<ContactId>,
         at: Timestamp,
     ) -> Meeting {
-        let policy = self.context.routes.get(&item.route).map(|route| route.policy);
+        let policy = self.context.routes.get(&item.route).map(|route| route.policy.clone());
         // Keys of unknown routes are not asked for; the choice here is the careful one all the same.
         let policy = policy.unwrap_or(crate::domain::Policy {
             adopt_conflict: crate::domain::policy::AdoptConflict::KeepDialler,
             vanished: crate::domain::policy::Vanished::Mark,
+            leaving: Arc::default(),
         });
         let seen = glimpse::found(&dialler, &*self.context.to_e164);
         Meeting { item, dialler, seen, doubles, at, policy }

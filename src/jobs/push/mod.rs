@@ -21,6 +21,7 @@ mod pinned;
 pub mod plan;
 mod resting;
 mod send;
+mod standing;
 mod storing;
 mod vanish;
 mod work;
@@ -43,6 +44,7 @@ pub(in crate::jobs) use answered::{commanded, imported};
 pub use daily::DailyLimit;
 pub(in crate::jobs) use meet::{judge_found, look_up};
 pub use resting::Resting;
+pub use standing::StandingLocks;
 
 /// Decides anew what a push found too old to act on; pull does it.
 #[async_trait::async_trait]
@@ -81,6 +83,8 @@ pub struct PushLimits {
     pub max_wait: Duration,
     /// A contact's history must have looked alike for so long before it is deleted with its contact.
     pub settle_calls: Duration,
+    /// When all wished locks are sent again.
+    pub standing_locks: StandingLocks,
     /// How long an answer to "who has this key?" holds.
     pub index_age: Duration,
     /// From so many unknown keys on the whole account is listed, where no young list is there.
@@ -93,6 +97,9 @@ pub struct PushLimits {
     pub hopeless_after: u32,
 }
 
+/// The default of `[push] standing_locks`.
+const HALF_PAST_FOUR: chrono::NaiveTime = chrono::NaiveTime::from_hms_opt(4, 30, 0).expect("a time of day");
+
 impl Default for PushLimits {
     fn default() -> Self {
         Self {
@@ -100,6 +107,7 @@ impl Default for PushLimits {
             settle_after: Duration::from_secs(60),
             max_wait: Duration::from_secs(3600),
             settle_calls: Duration::from_secs(15 * 60),
+            standing_locks: StandingLocks { at: HALF_PAST_FOUR, zone: chrono_tz::Tz::UTC },
             index_age: Duration::from_secs(15 * 60),
             index_from: 100,
             schedule: [60, 300, 900, 3600, 4 * 3600].map(Duration::from_secs).to_vec(),
@@ -162,11 +170,13 @@ pub async fn push(context: &PushContext, cause: &'static str) -> Result<PushRepo
     // Nothing is in flight when a push begins: what says so was left by a run that died.
     ledger.operations_recover(quiet(context.limits.settle_after)).await?;
     ledger.blocks_end_due().await?;
+    ledger.holds_end_due().await?;
     for (route, state) in ledger.routes_end_spans().await? {
         tracing::info!(%route, %state, "a pause or a pilot came to its end");
     }
     // Before keys are asked for: whose turn it is must be known by then.
     ledger.pilots_choose().await?;
+    ledger.lock_round_begin(context.limits.standing_locks.last_due(context.env.now())).await?;
     let run = ledger.run_start(RunStart { job: Job::Push, route: None, campaign: None, cause }).await?;
     let tally = Mutex::default();
     let work = Work { context, run, tally: &tally };

@@ -183,6 +183,7 @@ mod tests {
             lock: LockState::Open,
             vanished: false,
             lane: Lane::Waiting,
+            deletion: crate::domain::Deletion::No,
         }
     }
 

@@ -106,7 +106,7 @@ async fn import(context: &PushContext, operation: &Leased) -> Result<i64, JobErr
     let at = context.env.now();
     let later = at + quiet(LATER);
     let campaign = campaign(context, operation);
-    let policy = context.routes.get(&route).map(|route| route.policy);
+    let policy = context.routes.get(&route).map(|route| route.policy.clone());
     let (Some(policy), Some(_)) = (policy, campaign) else {
         // Without its campaign a contact that is found cannot be told from one elsewhere.
         ledger.settle_postpone(operation.id, later).await?;

@@ -149,6 +149,7 @@ mod tests {
             lock: LockState::Open,
             vanished: false,
             lane: Lane::Busy,
+            deletion: crate::domain::Deletion::No,
         }
     }
 

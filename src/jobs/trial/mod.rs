@@ -152,7 +152,8 @@ pub async fn try_record(
         dialler: &side,
         blocks: &blocks,
         last_result: inputs.last_result,
-        policy: route.policy,
+        held_out: inputs.held_out.as_ref(),
+        policy: &route.policy,
     });
     let clearing = context.ledger.clearing().await?;
     let sends = sends::sends(&decision, inputs.link.as_ref(), &examined, number, clearing);

@@ -1,12 +1,14 @@
 //! Every combination of a decision's inputs.
 
+use crate::domain::leave::{Counters, Leave, Leaving, Reach, Removal, past};
 use crate::domain::policy::{AdoptConflict, Vanished};
 use crate::domain::{
-    Base, Block, BlockSubject, Contact, ContactId, CrmSide, DecisionInput, Desired, DesiredValue,
+    Base, Block, BlockSubject, Contact, ContactId, CrmSide, DecisionInput, Deletion, Desired, DesiredValue,
     DiallerSide, FieldName, Lane, LastResult, LinkView, LockState, Pair, Policy, ReasonCode, Timestamp, Wish,
 };
 use crate::sync::found_base;
 use serde_json::{Value, json};
+use std::sync::Arc;
 
 const OWN: ContactId = ContactId(7);
 const OTHER: ContactId = ContactId(8);
@@ -36,7 +38,7 @@ fn contact(id: ContactId) -> Contact {
     Contact::from_fields(fields.as_object().cloned().expect("an object")).expect("a contact")
 }
 
-fn links() -> Vec<Option<LinkView>> {
+fn links(deletions: &[Deletion]) -> Vec<Option<LinkView>> {
     let agreed = record("", Value::Null);
     let pair = |value: &DesiredValue| Pair { crm: value.crm.clone(), dialler: value.send.clone() };
     let agreed: Base = agreed.iter().map(|(name, value)| (*name, pair(value))).collect();
@@ -50,14 +52,20 @@ fn links() -> Vec<Option<LinkView>> {
                 for lock in LockState::ALL {
                     for vanished in [false, true].into_iter().take(if contact.is_none() { 1 } else { 2 }) {
                         for lane in [Lane::Idle, Lane::Waiting, Lane::Busy] {
-                            links.push(Some(LinkView {
-                                contact,
-                                base: base.clone(),
-                                desired: Desired::new(),
-                                wish: *wish,
-                                lock: *lock,
-                                vanished,
-                                lane,
+                            // What is on its way is not nothing, and there is somebody to delete.
+                            let some = lane != Lane::Idle && contact.is_some();
+                            let deletions = if some { deletions } else { &[Deletion::No][..] };
+                            links.extend(deletions.iter().map(|deletion| {
+                                Some(LinkView {
+                                    contact,
+                                    base: base.clone(),
+                                    desired: Desired::new(),
+                                    wish: *wish,
+                                    lock: *lock,
+                                    vanished,
+                                    lane,
+                                    deletion: *deletion,
+                                })
                             }));
                         }
                     }
@@ -109,23 +117,68 @@ fn block() -> Block {
     }
 }
 
+/// A route's choices other than to lock: one for every reason alike.
+fn choices() -> Vec<Leaving> {
+    let marks = || [(field("Tag"), json!("left")), past()].into();
+    let all = |leave: Leave| Leaving {
+        archived: leave.clone(),
+        deleted: leave.clone(),
+        ineligible: leave.clone(),
+        // The config refuses anything else.
+        opt_out: Leave { reach: Reach::Locked, counters: Counters::Stay, ..leave },
+    };
+    vec![
+        all(Leave { removal: Removal::Deleted, ..Leave::LOCK }),
+        all(Leave { counters: Counters::Reset, ..Leave::LOCK }),
+        all(Leave { marks: marks(), ..Leave::LOCK }),
+        all(Leave { reach: Reach::Kept, ..Leave::LOCK }),
+        all(Leave { reach: Reach::Kept, marks: marks(), ..Leave::LOCK }),
+        all(Leave { removal: Removal::Deleted, marks: marks(), ..Leave::LOCK }),
+    ]
+}
+
 /// Shows every combination to a judge; answers how many there were for which it had a word.
 pub(super) fn every_combination(judge: impl Fn(&DecisionInput<'_>) -> bool) -> usize {
-    let (links, crm_sides, dialler_sides) = (links(), crm_sides(), dialler_sides());
+    let mut policies = Vec::new();
+    for adopt_conflict in [AdoptConflict::CrmOwned, AdoptConflict::KeepDialler] {
+        for vanished in [Vanished::Mark, Vanished::Import] {
+            policies.push(Policy { adopt_conflict, vanished, leaving: Arc::default() });
+        }
+    }
+    combined(&links(&[Deletion::No]), &policies, judge)
+}
+
+/// The same of routes that do more than lock whoever leaves.
+pub(super) fn every_leaving(judge: impl Fn(&DecisionInput<'_>) -> bool) -> usize {
+    let policy = |leaving| Policy {
+        adopt_conflict: AdoptConflict::CrmOwned,
+        vanished: Vanished::Mark,
+        leaving: Arc::new(leaving),
+    };
+    let policies: Vec<Policy> = choices().into_iter().map(policy).collect();
+    combined(&links(&[Deletion::No, Deletion::Open]), &policies, judge)
+}
+
+fn combined(
+    links: &[Option<LinkView>],
+    policies: &[Policy],
+    judge: impl Fn(&DecisionInput<'_>) -> bool,
+) -> usize {
+    let (crm_sides, dialler_sides) = (crm_sides(), dialler_sides());
     let (free, blocked) = ([], [block()]);
+    let held = ReasonCode::HeldOut.into();
     let mut judged = 0;
-    for link in &links {
+    for link in links {
+        let link = link.as_ref();
         for crm in &crm_sides {
             for dialler in &dialler_sides {
-                for blocks in [&free[..], &blocked[..]] {
+                for (blocks, held_out) in [(&free[..], None), (&blocked[..], None), (&free[..], Some(&held))]
+                {
                     for last_result in [LastResult::None, LastResult::Open, LastResult::Final] {
-                        for adopt_conflict in [AdoptConflict::CrmOwned, AdoptConflict::KeepDialler] {
-                            for vanished in [Vanished::Mark, Vanished::Import] {
-                                let policy = Policy { adopt_conflict, vanished };
-                                let link = link.as_ref();
-                                let input = DecisionInput { link, crm, dialler, blocks, last_result, policy };
-                                judged += usize::from(judge(&input));
-                            }
+                        for policy in policies {
+                            let input =
+                                DecisionInput { link, crm, dialler, blocks, last_result, held_out, policy };
+                            judged += usize::from(judge(&input));
                         }
                     }
                 }

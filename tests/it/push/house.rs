@@ -150,7 +150,7 @@ impl Refresher for Crm {
 }
 
 fn policy() -> Policy {
-    Policy { adopt_conflict: AdoptConflict::CrmOwned, vanished: Vanished::Mark }
+    Policy { adopt_conflict: AdoptConflict::CrmOwned, vanished: Vanished::Mark, leaving: Arc::default() }
 }
 
 /// On, pinned to the campaign, empty on both sides; Monday, 10:00 in Berlin.

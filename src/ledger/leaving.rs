@@ -1,0 +1,88 @@
+//! Contacts of records that left: what the ledger must know of the route's choice, and the end of a deletion.
+
+use super::sql::time;
+use super::{Ledger, LedgerError, hints};
+use crate::domain::{LinkId, RouteName, Timestamp, Wish};
+use rusqlite::Transaction;
+
+/// Whether a block brings more than a lock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ByBlock {
+    /// It locks, and that is all.
+    Locks,
+    /// The record is decided anew as well: its contact gets a mark, or is deleted.
+    LocksAndMore,
+}
+
+impl Ledger {
+    /// What the config says of a route's records that leave.
+    ///
+    /// # Errors
+    /// The ledger cannot be written.
+    pub async fn route_leaving_set(
+        &self,
+        route: RouteName,
+        max_deleted_per_run: u32,
+        by_block: ByBlock,
+    ) -> Result<(), LedgerError> {
+        self.write("route_leaving_set", move |tx| {
+            tx.prepare_cached(
+                "UPDATE routes SET max_deleted_per_run = ?2, leaves_by_block = ?3
+                 WHERE route = ?1 AND (max_deleted_per_run, leaves_by_block) IS NOT (?2, ?3)",
+            )?
+            .execute((route.0, max_deleted_per_run, by_block == ByBlock::LocksAndMore))?;
+            Ok(())
+        })
+        .await
+    }
+}
+
+/// A new block reached this link: its record is decided anew where the route asks for more than the lock, which does
+/// not wait for that.
+pub(super) fn blocked(tx: &Transaction<'_>, link: LinkId, now: Timestamp) -> rusqlite::Result<()> {
+    tx.prepare_cached(
+        "INSERT INTO hints (route, record_id, source, at)
+         SELECT l.route, l.record_id, 'blocked', ?2 FROM links l JOIN routes r ON r.route = l.route
+         WHERE l.id = ?1 AND r.leaves_by_block = 1
+           AND NOT EXISTS (SELECT 1 FROM hints h WHERE h.route = l.route AND h.record_id = l.record_id
+                           AND h.source = 'blocked' AND h.taken_at IS NULL)",
+    )?
+    .execute((link.0, time(now)))?;
+    Ok(())
+}
+
+/// The contact of a record that left is deleted: its link has none any more, as if it had never had one, except for
+/// its calls and its last result. A record that came back meanwhile is decided anew.
+pub(super) fn deleted(
+    tx: &Transaction<'_>,
+    link: LinkId,
+    wish: Wish,
+    now: Timestamp,
+) -> rusqlite::Result<()> {
+    let at = time(now);
+    // No list will name it again, and that is no question.
+    tx.prepare_cached(
+        "UPDATE contacts SET gone_at = ?2, audit_at = NULL
+         WHERE contact_id = (SELECT contact_id FROM links WHERE id = ?1) AND gone_at IS NULL",
+    )?
+    .execute((link.0, &at))?;
+    tx.prepare_cached(
+        "DELETE FROM harvest_due WHERE contact_id = (SELECT contact_id FROM links WHERE id = ?1)",
+    )?
+    .execute([link.0])?;
+    tx.prepare_cached(
+        "UPDATE link_contacts SET until = ?2
+         WHERE link_id = ?1 AND until IS NULL AND contact_id = (SELECT contact_id FROM links WHERE id = ?1)",
+    )?
+    .execute((link.0, &at))?;
+    tx.prepare_cached(
+        "UPDATE links SET contact_id = NULL, vanished_at = NULL, absent_at = NULL, base = '{}', complete = 0,
+                lock_state = 'open', locked_at = NULL, wish = CASE wish WHEN 'locked' THEN 'none' ELSE wish END
+         WHERE id = ?1",
+    )?
+    .execute([link.0])?;
+    match wish {
+        Wish::Callable => hints::link_in(tx, now, link, "deleted by us"),
+        Wish::None | Wish::Locked => Ok(()),
+    }
+}

@@ -1,0 +1,232 @@
+//! What becomes of the contact of a record that leaves, as the route says: deleted, marked, set back, kept?
+
+use crate::support::world::{Setup, World, key, minutes, seconds};
+use dialbridge::control::{Command, ContactAct, End, WaveOrder};
+use dialbridge::domain::{BlockSubject, ContactId};
+use dialbridge::ledger::CallFilter;
+use dialbridge::sim::dialler::{CallPlan, Outcome, SimContact, What};
+use serde_json::json;
+use std::sync::Arc;
+use std::time::Duration;
+
+const CONDITIONS: &str = "only_if = \"phone and active\"\nblock_if = \"phone_blacklisted or do_not_call\"\n";
+
+/// A world whose route says this of records that leave.
+async fn leaving(tables: &str) -> World {
+    let route_keys: &'static str = format!("{CONDITIONS}{tables}").leak();
+    World::new(Setup { route_keys, ..Setup::default() }).await
+}
+
+async fn results(world: &World, contact: i64) -> Vec<Option<i64>> {
+    let filter = CallFilter { contact: Some(ContactId(contact)), ..CallFilter::default() };
+    let calls = world.ledger().calls_list(filter, 10).await.expect("calls");
+    calls.into_iter().map(|call| call.result_code).collect()
+}
+
+fn there(world: &World, contact: i64) -> Option<Arc<SimContact>> {
+    world.dialler.contact(contact)
+}
+
+/// How often a contact was deleted, reset.
+fn deeds(world: &World, contact: i64) -> (usize, usize) {
+    let deeds = world.dialler.journal().deeds_on(contact);
+    let count = |is: fn(&What) -> bool| deeds.iter().filter(|deed| is(&deed.effect.what)).count();
+    (count(|what| matches!(what, What::Deleted)), count(|what| matches!(what, What::Reset { .. })))
+}
+
+#[tokio::test(start_paused = true)]
+async fn is_it_deleted_only_after_its_running_call_and_late_result_were_read() {
+    let world = leaving("[route.leads.leave]\narchived = \"delete\"").await;
+    let (id, other) = (world.record("Ada"), world.record("Berta"));
+    world.sync_all().await;
+    let contact = world.contact(id).id;
+    let mut plan = CallPlan::new(Outcome::Answered).result("CALL_LATER", Duration::from_secs(12 * 60));
+    plan.talk = minutes(8);
+    assert!(world.dialler.call(contact, plan));
+    world.live(seconds(30)).await;
+    world.editor().archive(id, true);
+    world.live(minutes(2)).await;
+    assert!(world.locked(id), "at once: {}", world.story().await);
+    world.live(minutes(18)).await;
+    assert!(there(&world, contact).is_some(), "its result was there for no quarter of an hour");
+    world.live(minutes(60)).await;
+    assert!(there(&world, contact).is_none(), "{}", world.story().await);
+    assert_eq!(deeds(&world, contact).0, 1);
+    assert_eq!(results(&world, contact).await.len(), 1);
+    assert!(!world.locked(other));
+    world.settle_down().await;
+    world.assert_at_rest().await;
+    // It comes back: a new contact, because nobody said no.
+    world.editor().archive(id, false);
+    world.settle_down().await;
+    assert_ne!(world.contact(id).id, contact, "{}", world.story().await);
+    assert!(!world.locked(id));
+    world.assert_at_rest().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn is_who_declined_before_not_brought_back_by_its_records_return() {
+    let world = leaving("[route.leads.leave]\narchived = \"delete\"").await;
+    let id = world.record("Ada");
+    world.sync_all().await;
+    let contact = world.contact(id).id;
+    assert!(world.dialler.call(contact, CallPlan::new(Outcome::Answered).result("NO_INTEREST", seconds(30))));
+    world.live(minutes(30)).await;
+    world.editor().archive(id, true);
+    world.live(minutes(90)).await;
+    assert!(there(&world, contact).is_none(), "{}", world.story().await);
+    world.editor().archive(id, false);
+    world.live(minutes(30)).await;
+    assert_eq!(world.contacts(id).len(), 0, "its last result is final");
+    assert!(world.parked().await.iter().any(|line| line.contains("final")), "{:?}", world.parked().await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn does_a_record_that_comes_back_in_time_keep_its_contact() {
+    let world = leaving("[route.leads.leave]\narchived = \"delete\"").await;
+    let id = world.record("Ada");
+    world.sync_all().await;
+    let contact = world.contact(id).id;
+    world.editor().archive(id, true);
+    world.live(minutes(5)).await;
+    assert!(world.locked(id));
+    world.editor().archive(id, false);
+    world.live(minutes(120)).await;
+    assert_eq!(world.contact(id).id, contact, "{}", world.story().await);
+    assert!(!world.locked(id));
+    world.assert_at_rest().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn does_a_wave_of_deletions_stop_at_its_brake_with_everybody_locked() {
+    let world = leaving("max_deleted_per_run = 2\n[route.leads.leave]\narchived = \"delete\"").await;
+    let ids: Vec<u64> = (0..5).map(|n| world.record(&format!("Name {n}"))).collect();
+    world.sync_all().await;
+    let contacts: Vec<i64> = ids.iter().map(|id| world.contact(*id).id).collect();
+    for id in &ids {
+        world.editor().archive(*id, true);
+    }
+    world.live(minutes(120)).await;
+    assert!(ids.iter().all(|id| world.locked(*id)), "{}", world.story().await);
+    let waves = world.ledger().waves_list(None, false).await.expect("waves");
+    assert_eq!(waves.len(), 1, "{waves:?}");
+    assert!(waves[0].deletes() && (waves[0].waiting, waves[0].bound) == (5, 2), "{waves:?}");
+    world
+        .must(Command::Wave { wave: waves[0].id, word: WaveOrder::Approve, reason: "moved out".to_owned() })
+        .await;
+    world.live(minutes(60)).await;
+    assert!(contacts.iter().all(|contact| there(&world, *contact).is_none()), "{}", world.story().await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn does_an_objection_end_the_contacts_time_as_well_and_its_lifting_give_it_back() {
+    let world = leaving("[route.leads.leave]\nopt_out = [\"lock\", \"end_date\", \"mark\"]\n[route.leads.mark]\nTag = \"said no\"").await;
+    let (by_hand, in_crm) = (world.record("Ada"), world.record("Berta"));
+    world.sync_all().await;
+    let number = world.number(by_hand);
+    world.block_number(&number).await;
+    world.editor().edit(in_crm, json!({ "do_not_call": true }));
+    world.live(minutes(1)).await;
+    assert!(world.locked(by_hand), "the lock waits for no mark");
+    world.live(minutes(5)).await;
+    for id in [by_hand, in_crm] {
+        assert!(world.locked(id));
+        assert_eq!(world.value(id, "dtEndDate"), json!("2000-01-01T00:00:00"), "{}", world.story().await);
+        assert_eq!(world.value(id, "Tag"), json!("said no"));
+    }
+    world.assert_at_rest().await;
+    let remove = Command::BlockRemove {
+        client: "default".to_owned(),
+        subject: BlockSubject::Number(number),
+        reason: "a mistake".to_owned(),
+    };
+    world.must(remove).await;
+    world.live(minutes(10)).await;
+    assert!(!world.locked(by_hand) && world.locked(in_crm), "{}", world.story().await);
+    for field in ["dtEndDate", "Tag"] {
+        let value = world.value(by_hand, field);
+        assert!(value.is_null() || value == json!(""), "{field}: {value}");
+    }
+    world.assert_at_rest().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn is_who_objected_deleted_and_never_made_again() {
+    let world = leaving("[route.leads.leave]\nopt_out = \"delete\"").await;
+    let id = world.record("Ada");
+    world.sync_all().await;
+    let contact = world.contact(id).id;
+    world.block_number(&world.number(id)).await;
+    world.live(minutes(90)).await;
+    assert!(there(&world, contact).is_none(), "{}", world.story().await);
+    world.editor().edit(id, json!({ "city": "Bonn" }));
+    world.live(minutes(30)).await;
+    assert_eq!(world.contacts(id).len(), 0, "{}", world.story().await);
+    // Nor one that a person has locked by hand: that is left to that person.
+    let held = world.record("Berta");
+    world.sync_all().await;
+    let contact = ContactId(world.contact(held).id);
+    let act = Command::Contact { contact, act: ContactAct::Lock, reason: "asked us".to_owned() };
+    assert_eq!(world.command(act).await.0, End::Done);
+    world.live(minutes(90)).await;
+    assert!(world.locked(held), "{}", world.story().await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn is_who_is_kept_called_on_until_a_block_comes() {
+    let world = leaving("[route.leads.leave]\nineligible = [\"keep\", \"mark\"]\n[route.leads.mark]\nTag = \"no longer a lead\"").await;
+    let (id, new) = (world.record("Ada"), world.record("Berta"));
+    world.editor().edit(new, json!({ "phone": false }));
+    world.sync_all().await;
+    world.advance(minutes(1)).await;
+    world.editor().edit(id, json!({ "phone": false, "city": "Bonn" }));
+    world.live(minutes(10)).await;
+    assert!(!world.locked(id), "{}", world.story().await);
+    assert_eq!(world.value(id, "Tag"), json!("no longer a lead"));
+    assert_eq!(world.value(id, "City"), json!("Ulm"), "what it changed meanwhile is not sent");
+    assert_eq!(world.contacts(new).len(), 0, "nobody is imported for it");
+    world.assert_at_rest().await;
+    world.block_number("+493023125001").await;
+    world.live(minutes(2)).await;
+    assert!(world.locked(id), "a block always locks: {}", world.story().await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn does_a_kept_record_that_vanishes_in_the_dialler_stay_gone() {
+    let world = leaving("vanished = \"import\"\n[route.leads.leave]\nineligible = \"keep\"").await;
+    let (id, other) = (world.record("Ada"), world.record("Berta"));
+    world.sync_all().await;
+    world.advance(minutes(1)).await;
+    world.editor().edit(id, json!({ "phone": false }));
+    world.sync_all().await;
+    let imports = world.dialler.journal().imports_of(&key(id)).len();
+    world.dialler.portal().delete(world.contact(id).id);
+    world.live(minutes(90)).await;
+    assert_eq!(world.contacts(id).len(), 0, "{}", world.story().await);
+    assert_eq!(world.dialler.journal().imports_of(&key(id)).len(), imports);
+    assert!(!world.locked(other));
+}
+
+#[tokio::test(start_paused = true)]
+async fn does_a_contact_that_is_set_back_stay_locked_and_begin_anew_when_its_record_returns() {
+    let world = leaving("[route.leads.leave]\nineligible = \"reset\"").await;
+    let (open, done) = (world.record("Ada"), world.record("Berta"));
+    world.sync_all().await;
+    assert!(world.dialler.call(world.contact(open).id, CallPlan::new(Outcome::NoAnswer)));
+    let declined = CallPlan::new(Outcome::Answered).result("NO_INTEREST", seconds(30));
+    assert!(world.dialler.call(world.contact(done).id, declined));
+    world.live(minutes(30)).await;
+    for id in [open, done] {
+        world.editor().edit(id, json!({ "phone": false }));
+    }
+    world.live(minutes(20)).await;
+    let (first, second) = (world.contact(open), world.contact(done));
+    assert!(first.locked && second.locked, "{}", world.story().await);
+    assert_eq!((deeds(&world, first.id).1, deeds(&world, second.id).1), (1, 0), "a final result stands");
+    world.live(minutes(60)).await;
+    assert_eq!(deeds(&world, first.id).1, 1, "once");
+    world.editor().edit(open, json!({ "phone": "+49 30 23125 001" }));
+    world.live(minutes(10)).await;
+    assert!(!world.locked(open), "{}", world.story().await);
+    assert_eq!(world.contact(open).id, first.id, "the same contact, from the beginning");
+}

@@ -1,0 +1,148 @@
+//! Is a record found that was deleted for good, and is a walk that shows too little believed?
+
+use crate::support::world::{Setup, World, minutes};
+use dialbridge::control::{Command, End, RouteWord};
+use dialbridge::domain::RouteName;
+use dialbridge::domain::policy::Job;
+use dialbridge::sim::faults::{Action, Rule};
+use serde_json::json;
+use std::time::Duration;
+
+const CONDITIONS: &str =
+    "only_if = \"phone and active\"\nblock_if = \"do_not_call\"\nmax_new_per_run = 5000\n";
+
+async fn with(keys: &str, records: usize) -> (World, Vec<u64>) {
+    let route_keys: &'static str = format!("{CONDITIONS}{keys}").leak();
+    let world = World::new(Setup { route_keys, ..Setup::default() }).await;
+    let ids: Vec<u64> = (0..records).map(|n| world.record(&format!("Name {n}"))).collect();
+    world.sync_all().await;
+    world.advance(minutes(20)).await;
+    world.sync_all().await;
+    (world, ids)
+}
+
+/// `sync pull --full`, and the pushes that follow.
+async fn full(world: &World) {
+    let route = Some(RouteName::from("leads"));
+    let _ended = world.command(Command::Sync { job: Some(Job::Pull), route, full: true }).await;
+    world.idle().await;
+}
+
+/// A pull and a push, whatever the pull says.
+async fn later(world: &World) {
+    world.advance(minutes(11)).await;
+    let _whatever = world.pull().await;
+    world.push().await.expect("a push");
+}
+
+fn locked(world: &World, ids: &[u64]) -> usize {
+    ids.iter().filter(|id| world.locked(**id)).count()
+}
+
+#[tokio::test(start_paused = true)]
+async fn does_a_record_that_was_deleted_for_good_leave_by_the_next_full_pass() {
+    let (world, ids) = with("", 5).await;
+    world.editor().delete(ids[0]);
+    world.live(minutes(30)).await;
+    assert!(!world.locked(ids[0]), "no change shows it");
+    full(&world).await;
+    assert_eq!(locked(&world, &ids), 0, "one absence is a question");
+    later(&world).await;
+    assert!(world.locked(ids[0]), "{}", world.story().await);
+    assert_eq!(locked(&world, &ids), 1);
+    assert!(world.told(ids[0]).await.contains("no longer exists"), "{}", world.told(ids[0]).await);
+    world.assert_at_rest().await;
+    // And with its contact, where the route says so.
+    let (world, ids) = with("[route.leads.leave]\ndeleted = \"delete\"", 5).await;
+    world.editor().delete(ids[0]);
+    full(&world).await;
+    world.live(minutes(90)).await;
+    assert_eq!(world.contacts(ids[0]).len(), 0, "{}", world.story().await);
+    assert_eq!(locked(&world, &ids[1..]), 0);
+    world.assert_at_rest().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn does_a_pass_come_by_itself_as_often_as_the_route_says() {
+    for (keys, days) in [("", 7), ("full_pass = \"1d\"", 1)] {
+        let (world, ids) = with(keys, 3).await;
+        world.editor().delete(ids[0]);
+        world.advance(Duration::from_secs(days * 86_400 - 7_200)).await;
+        for _ in 0..2 {
+            later(&world).await;
+        }
+        assert!(!world.locked(ids[0]), "{days}: too soon");
+        world.advance(Duration::from_secs(7_200)).await;
+        for _ in 0..3 {
+            later(&world).await;
+        }
+        assert!(world.locked(ids[0]), "{days}: {}", world.story().await);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn is_nothing_concluded_from_a_walk_that_lacks_many_or_names_nobody() {
+    let (world, ids) = with("", 40).await;
+    let nobody = world.crm.faults.add(Rule::new(Action::EmptyList));
+    full(&world).await;
+    for _ in 0..3 {
+        later(&world).await;
+    }
+    assert!(world.crm.faults.fired(nobody) > 0);
+    assert_eq!((locked(&world, &ids), world.stopped().await), (0, None));
+    world.crm.faults.clear();
+    // Thirty of forty are gone: a right may have been taken away.
+    ids[..30].iter().for_each(|id| world.editor().delete(*id));
+    full(&world).await;
+    for _ in 0..3 {
+        later(&world).await;
+    }
+    let stopped = world.stopped().await.expect("the route must stop");
+    assert!(stopped.contains("30 known records"), "{stopped}");
+    assert_eq!(locked(&world, &ids), 0, "{}", world.story().await);
+    world.editor().edit(ids[35], json!({ "do_not_call": true }));
+    later(&world).await;
+    assert!(world.locked(ids[35]), "objections are heard all the same");
+    let on = Command::Route { route: "leads".into(), word: RouteWord::On, reason: "cleared out".to_owned() };
+    assert_eq!(world.command(on).await.0, End::Done);
+    for _ in 0..3 {
+        later(&world).await;
+    }
+    assert_eq!(locked(&world, &ids), 31, "{}", world.story().await);
+    assert_eq!(world.stopped().await, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn are_a_few_of_many_no_reason_to_stop() {
+    let (world, ids) = with("", 300).await;
+    ids[..25].iter().for_each(|id| world.editor().delete(*id));
+    full(&world).await;
+    for _ in 0..3 {
+        later(&world).await;
+    }
+    assert_eq!((locked(&world, &ids), world.stopped().await), (25, None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn is_a_changed_condition_told_as_a_change_of_scope() {
+    let leave = "max_deleted_per_run = 3\n[route.leads.leave]\nineligible = \"delete\"";
+    let (mut world, ids) = with(leave, 8).await;
+    ids[..5].iter().for_each(|id| world.editor().edit(*id, json!({ "stage": "old" })));
+    world.sync_all().await;
+    world.advance(minutes(20)).await;
+    world.sync_all().await;
+    assert_eq!(locked(&world, &ids), 0);
+    let narrower = CONDITIONS.replace("and active", "and active and stage == 'new'");
+    let route_keys: &'static str = format!("{narrower}{leave}").leak();
+    world.configure(&Setup { route_keys, ..Setup::default() }).await;
+    world.live(minutes(120)).await;
+    assert_eq!(locked(&world, &ids), 5, "{}", world.story().await);
+    let told: Vec<String> = world.runs().await.iter().filter_map(|run| run.remark.clone()).collect();
+    let scope = "a change of scope: by the route's new conditions 5 contacts are not eligible any more";
+    assert!(told.iter().any(|remark| remark == scope), "{told:?}");
+    let waves = world.ledger().waves_list(None, false).await.expect("waves");
+    assert!(
+        waves.len() == 1 && waves[0].deletes(),
+        "nobody is deleted for it before a person says so: {waves:?}"
+    );
+}
