@@ -67,8 +67,7 @@ pub(super) async fn register(
         max_changed_per_run: Some(route.max_changed_per_run),
     };
     ledger.route_register(facts, RouteState::Dry).await?;
-    let by_block =
-        if route.leaving.opt_out == Leave::LOCK { ByBlock::Locks } else { ByBlock::LocksAndMore };
+    let by_block = if route.leaving.opt_out == Leave::LOCK { ByBlock::Locks } else { ByBlock::LocksAndMore };
     ledger.route_leaving_set(route.id.clone(), route.max_deleted_per_run, by_block).await
 }
 
