@@ -226,6 +226,8 @@ pub struct LedgerSettings {
     pub path: PathBuf,
     /// How long bodies of failed operations are kept.
     pub keep_bodies: Duration,
+    /// How long runs, attempts and answered hints are kept.
+    pub keep_runs: Duration,
     /// How long the values in the trail of changes are kept.
     pub keep_changes: Duration,
     /// By what it knows its home; without a word: by machine and path, in a container by the file alone.

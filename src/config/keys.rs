@@ -267,6 +267,8 @@ sections! {
         path: String, Required, Kind::Text;
         /// How long bodies of failed operations are kept; they hold personal data.
         keep_bodies: Duration, Default, Kind::Duration(0, 3_650 * DAY);
+        /// How long runs, attempts and answered hints are kept.
+        keep_runs: Duration, Default, Kind::Duration(30 * DAY, 3_650 * DAY);
         /// How long the values in the trail of changes are kept.
         keep_changes: Duration, Default, Kind::Duration(30 * DAY, 3_650 * DAY);
         /// By what it knows its home.

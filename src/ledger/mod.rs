@@ -88,6 +88,7 @@ mod record_store;
 mod results;
 mod results_due;
 mod results_words;
+mod retention;
 mod route_state;
 mod routes;
 mod runs;

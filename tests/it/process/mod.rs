@@ -9,6 +9,7 @@ mod contacts;
 mod daemon;
 mod damage;
 mod demo;
+mod dry_run;
 mod house;
 mod identity;
 mod journal;
