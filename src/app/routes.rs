@@ -65,6 +65,7 @@ pub(super) async fn begin(
                 policy: Policy {
                     adopt_conflict: route.adopt_conflict,
                     vanished: route.vanished,
+                    campaign_change: route.campaign_change,
                     leaving: route.leaving.clone(),
                 },
                 unblock: route.unblock,

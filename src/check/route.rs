@@ -8,7 +8,7 @@ use super::settings::RouteSettings;
 use super::telling;
 use crate::config::{NameOrNumber, RawConfig, RawRoute, Setting};
 use crate::dialler::CampaignRef;
-use crate::domain::policy::{AdoptConflict, Beside, Unblock, Vanished};
+use crate::domain::policy::{AdoptConflict, Beside, CampaignChange, Unblock, Vanished};
 use crate::domain::result_words::ResultWords;
 use crate::domain::{CampaignId, Problem, RouteName, suggest};
 use crate::mapping::numbers::Country;
@@ -84,6 +84,7 @@ pub(super) fn route(
         max_decision_age: *raw.max_decision_age,
         adopt_conflict: AdoptConflict::parse(&raw.adopt_conflict.value)?,
         vanished: Vanished::parse(&raw.vanished.value)?,
+        campaign_change: CampaignChange::parse(&raw.campaign_change.value)?,
         leaving: Arc::new(leaving?),
         max_deleted_per_run: *raw.max_deleted_per_run,
         country,

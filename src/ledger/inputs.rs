@@ -5,7 +5,7 @@ use super::sql::{get_json, get_named, get_reason, get_time, get_time_opt, time};
 use super::{Ledger, LedgerError, gate};
 use crate::domain::{
     Block, BlockSubject, ContactId, Deletion, Lane, LastResult, LinkId, LinkView, LockState, RecordId,
-    RecordKey, RouteName, Wish,
+    RecordKey, RouteName, Stands, Wish,
 };
 use rusqlite::{Connection, OptionalExtension as _, Params, Statement, params};
 use std::collections::BTreeSet;
@@ -28,7 +28,9 @@ pub(super) fn link_view(connection: &Connection, link: LinkId) -> rusqlite::Resu
     let (lane, deletion) = lane(connection, link)?;
     connection
         .prepare_cached(
-            "SELECT contact_id, base, desired, wish, lock_state, vanished_at IS NOT NULL AS vanished
+            "SELECT contact_id, base, desired, wish, lock_state, vanished_at IS NOT NULL AS vanished,
+                    EXISTS (SELECT 1 FROM routes r WHERE r.route = links.route AND r.campaign_id <> links.campaign_id)
+                        AS elsewhere
              FROM links WHERE id = ?1",
         )?
         .query_row([link.0], |row| {
@@ -41,6 +43,7 @@ pub(super) fn link_view(connection: &Connection, link: LinkId) -> rusqlite::Resu
                 vanished: row.get("vanished")?,
                 lane,
                 deletion,
+                stands: if row.get("elsewhere")? { Stands::InTheOldCampaign } else { Stands::Here },
             })
         })
 }

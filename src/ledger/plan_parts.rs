@@ -7,8 +7,8 @@ use super::plan_view::{AsideGroup, PlanExample, PlanField, PlanFieldCount, PlanG
 use super::sql::{get_json, get_named, get_reason};
 use crate::domain::policy::Clearing;
 use crate::domain::{
-    ContactId, Deletion, Lane, LinkId, LinkView, LockState, OperationId, OperationKind, RouteName, Values,
-    Wish,
+    ContactId, Deletion, Lane, LinkId, LinkView, LockState, OperationId, OperationKind, RouteName, Stands,
+    Values, Wish,
 };
 use rusqlite::{Connection, named_params};
 use std::collections::BTreeMap;
@@ -102,6 +102,7 @@ fn waiting_link(row: &rusqlite::Row<'_>) -> rusqlite::Result<LinkView> {
         vanished: row.get("vanished")?,
         lane: Lane::Waiting,
         deletion: Deletion::No,
+        stands: Stands::Here,
     })
 }
 

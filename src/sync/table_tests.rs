@@ -7,8 +7,8 @@ use super::{changed_fields, decide};
 use crate::domain::policy::Vanished;
 use crate::domain::{
     Base, ContactId, CrmSide, Decision, DecisionInput, Deletion, Desired, DesiredValue, DiallerSide,
-    FieldName, Intent, Lane, LastResult, LinkView, LockState, OperationKind, ReasonCode, Taken, Verdict,
-    Wish,
+    FieldName, Intent, Lane, LastResult, LinkView, LockState, OperationKind, ReasonCode, Stands, Taken,
+    Verdict, Wish,
 };
 use combinations::{every_combination, record};
 use serde_json::Value;
@@ -224,6 +224,7 @@ fn stored(link: Option<&LinkView>, decision: &Decision) -> Option<LinkView> {
             vanished: false,
             lane: Lane::Idle,
             deletion: Deletion::No,
+            stands: Stands::Here,
         },
     };
     view.wish = decision.wish;

@@ -184,6 +184,7 @@ mod tests {
             vanished: false,
             lane: Lane::Waiting,
             deletion: crate::domain::Deletion::No,
+            stands: crate::domain::Stands::Here,
         }
     }
 

@@ -150,6 +150,7 @@ mod tests {
             vanished: false,
             lane: Lane::Busy,
             deletion: crate::domain::Deletion::No,
+            stands: crate::domain::Stands::Here,
         }
     }
 
