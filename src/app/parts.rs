@@ -311,6 +311,7 @@ fn runners(
         .map(|part| WantedCampaign {
             route: part.settings.id.clone(),
             campaign: part.settings.campaign.clone(),
+            change: part.settings.campaign_change,
         })
         .collect();
     let env = &common.env;

@@ -10,7 +10,7 @@ use super::two_way;
 use crate::config::{NameOrNumber, RawConfig, RawRoute, Setting};
 use crate::dialler::CampaignRef;
 use crate::domain::hold::{HoldRules, UnmappedAbort};
-use crate::domain::policy::{AdoptConflict, Beside, ReadBefore, Unblock, Vanished};
+use crate::domain::policy::{AdoptConflict, Beside, CampaignChange, ReadBefore, Unblock, Vanished};
 use crate::domain::result_words::ResultWords;
 use crate::domain::{CampaignId, Problem, RouteName, suggest};
 use crate::mapping::numbers::Country;
@@ -94,6 +94,7 @@ pub(super) fn route(
         max_decision_age: *raw.max_decision_age,
         adopt_conflict: AdoptConflict::parse(&raw.adopt_conflict.value)?,
         vanished: Vanished::parse(&raw.vanished.value)?,
+        campaign_change: CampaignChange::parse(&raw.campaign_change.value)?,
         leaving: Arc::new(leaving?),
         max_deleted_per_run: *raw.max_deleted_per_run,
         country,

@@ -6,7 +6,7 @@ use crate::dialler::jtel::{Paths, Release};
 use crate::domain::hold::HoldRules;
 use crate::domain::identity::Watch;
 use crate::domain::leave::Leaving;
-use crate::domain::policy::{AdoptConflict, Beside, Foreign, ReadBefore, Unblock, Vanished};
+use crate::domain::policy::{AdoptConflict, Beside, CampaignChange, Foreign, ReadBefore, Unblock, Vanished};
 use crate::domain::result_words::ResultWords;
 use crate::domain::{Kept, RouteName, TwoWay};
 use crate::mapping::{Mapping, PhoneFormat, Telling};
@@ -169,6 +169,8 @@ pub struct RouteSettings {
     pub adopt_conflict: AdoptConflict,
     /// What follows a contact's deletion by others.
     pub vanished: Vanished,
+    /// What becomes of the contacts in the campaign that the route had before.
+    pub campaign_change: CampaignChange,
     /// What becomes of the contacts of records that leave.
     pub leaving: Arc<Leaving>,
     /// More deletions in one run need approval.

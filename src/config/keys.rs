@@ -7,7 +7,7 @@ use super::kind::{FromRaw, KeySpec, Kind, Leaves, NameOrNumber, Need, SectionSpe
 use crate::domain::Place;
 use crate::domain::hold::{CoolOff, UnmappedAbort};
 use crate::domain::identity::Watch;
-use crate::domain::policy::{AdoptConflict, Beside, Foreign, Unblock, Vanished};
+use crate::domain::policy::{AdoptConflict, Beside, CampaignChange, Foreign, Unblock, Vanished};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -74,6 +74,8 @@ const BESIDE: &[&str] = &[Beside::Hold.as_str(), Beside::Ignore.as_str()];
 const FOREIGN: &[&str] = &[Foreign::Lock.as_str(), Foreign::Report.as_str()];
 const WATCH: &[&str] = &[Watch::Host.as_str(), Watch::File.as_str()];
 const UNMAPPED: &[&str] = &[UnmappedAbort::Hold.as_str(), UnmappedAbort::Pass.as_str()];
+const CAMPAIGN_CHANGE: &[&str] =
+    &[CampaignChange::Refuse.as_str(), CampaignChange::Move.as_str(), CampaignChange::Keep.as_str()];
 const VANISHED: &[&str] = &[Vanished::Mark.as_str(), Vanished::Import.as_str()];
 
 sections! {
@@ -193,6 +195,8 @@ sections! {
         adopt_conflict: String, Default, Kind::Choice(ADOPT);
         /// What follows when somebody else deleted the contact.
         vanished: String, Default, Kind::Choice(VANISHED);
+        /// What becomes of the route's contacts when it gets another campaign.
+        campaign_change: String, Default, Kind::Choice(CAMPAIGN_CHANGE);
         /// What becomes of the contact of a record that leaves, by reason.
         leave: BTreeMap<String, Setting<String>>, Optional, Kind::Words;
         /// Dialler field = text: what `mark` in `leave` sets.

@@ -2,7 +2,7 @@
 
 use super::leave::Leaving;
 use super::operation::named_enum;
-use super::policy::{AdoptConflict, Vanished};
+use super::policy::{AdoptConflict, CampaignChange, Vanished};
 use super::{Base, Block, CampaignId, Contact, ContactId, Desired, Edits, Kept, OperationKind, Reason};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -50,6 +50,15 @@ pub enum Deletion {
     Open,
 }
 
+/// Where the link's contact was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stands {
+    /// In the route's campaign, as far as is known.
+    Here,
+    /// In the campaign that the route had before.
+    InTheOldCampaign,
+}
+
 /// What the ledger knows of the link.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LinkView {
@@ -73,6 +82,8 @@ pub struct LinkView {
     pub kept: Kept,
     /// Whether the contact is about to be deleted because its record left.
     pub deletion: Deletion,
+    /// In which campaign it was made.
+    pub stands: Stands,
 }
 
 /// What the CRM says about the record, conditions and mapping applied.
@@ -128,6 +139,8 @@ pub struct Policy {
     pub adopt_conflict: AdoptConflict,
     /// What to do when the contact is gone.
     pub vanished: Vanished,
+    /// What becomes of contacts in the campaign that the route had before.
+    pub campaign_change: CampaignChange,
     /// What becomes of the contact of a record that leaves, by reason.
     pub leaving: Arc<Leaving>,
 }

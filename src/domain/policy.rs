@@ -65,6 +65,18 @@ named_enum! {
 }
 
 named_enum! {
+    /// What becomes of a route's contacts when its config names another campaign: the dialler moves none.
+    CampaignChange {
+        /// The route stops until a person has said which.
+        Refuse = "refuse",
+        /// Each is deleted in the old campaign once its calls were read, and imported into the new one.
+        Move = "move",
+        /// They stay where they are; who is new goes into the new one.
+        Keep = "keep",
+    }
+}
+
+named_enum! {
     /// Whether a route acts.
     RouteState {
         /// Reads, maps, decides; sends nothing but locks.

@@ -229,7 +229,7 @@ fn apply(
         .execute((row.link.0, state, at))?;
     }
     if row.kind == OperationKind::Delete && row.reason != ReasonCode::ByHand {
-        leaving::deleted(tx, row.link, row.wish, now)?;
+        leaving::deleted(tx, row.link, row.reason, row.wish, now)?;
     } else if row.kind == OperationKind::Delete {
         tx.prepare_cached("UPDATE links SET vanished_at = ?2 WHERE id = ?1")?
             .execute((row.link.0, time(now)))?;

@@ -134,7 +134,9 @@ fn adopt(
     base: &Base,
 ) -> rusqlite::Result<()> {
     tx.prepare_cached(
-        "UPDATE links SET contact_id = ?2, base = ?3, complete = 1, vanished_at = NULL, absent_at = NULL WHERE id = ?1",
+        "UPDATE links SET contact_id = ?2, base = ?3, complete = 1, vanished_at = NULL, absent_at = NULL,
+                campaign_id = coalesce((SELECT r.campaign_id FROM routes r WHERE r.route = links.route), campaign_id)
+         WHERE id = ?1",
     )?
     .execute((link.0, contact.0, json(base)?))?;
     edits::agreed(tx, link, FieldName::all())?;

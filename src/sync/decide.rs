@@ -127,6 +127,7 @@ fn callable(input: &DecisionInput<'_>, desired: &Desired) -> Decision {
         (DiallerSide::Found(_) | DiallerSide::Absent | DiallerSide::NotMet | DiallerSide::Linked, _) => {
             match input.link {
                 Some(link) if link.vanished => gone_from_the_dialler(input, link, desired),
+                Some(link) if leave::moves(input, link) => leave::to_the_new_campaign(input, link, desired),
                 Some(link) if may_have_contact(link) => keep_in_step(input, link, desired),
                 Some(_) | None => import(input, desired),
             }
@@ -300,6 +301,7 @@ mod tests {
             policy: &Policy {
                 adopt_conflict: AdoptConflict::CrmOwned,
                 vanished: Vanished::Mark,
+                campaign_change: crate::domain::policy::CampaignChange::Keep,
                 leaving: std::sync::Arc::default(),
             },
         });

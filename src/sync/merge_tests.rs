@@ -3,7 +3,7 @@
 use super::merge::{Merged, Sides, merge, merged_changes};
 use crate::domain::{
     Base, ConflictRule, ConflictWord, ContactId, Deletion, Desired, DesiredValue, Edit, Edits, FieldName,
-    Lane, LinkView, LockState, Pair, Take, Wish,
+    Lane, LinkView, LockState, Pair, Stands, Take, Wish,
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -146,6 +146,7 @@ fn link(edits: Edits, kept: &[&str]) -> LinkView {
         vanished: false,
         lane: Lane::Idle,
         deletion: Deletion::No,
+        stands: Stands::Here,
         edits,
         kept: kept.iter().filter_map(|name| FieldName::parse(name)).collect(),
     }

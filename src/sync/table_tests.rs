@@ -7,7 +7,7 @@ use super::{changed_fields, decide};
 use crate::domain::policy::Vanished;
 use crate::domain::{
     Base, ContactId, CrmSide, Decision, DecisionInput, Deletion, Desired, DesiredValue, DiallerSide, Edits,
-    FieldName, Intent, Kept, Lane, LastResult, LinkView, LockState, OperationKind, ReasonCode, Taken,
+    FieldName, Intent, Kept, Lane, LastResult, LinkView, LockState, OperationKind, ReasonCode, Stands, Taken,
     Verdict, Wish,
 };
 use combinations::{every_combination, record};
@@ -231,6 +231,7 @@ fn stored(link: Option<&LinkView>, decision: &Decision) -> Option<LinkView> {
             edits: Edits::new(),
             kept: Kept::new(),
             deletion: Deletion::No,
+            stands: Stands::Here,
         },
     };
     view.wish = decision.wish;

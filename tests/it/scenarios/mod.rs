@@ -37,6 +37,7 @@ mod lock_lane;
 mod lock_probe;
 mod looks;
 mod missing;
+mod moved_campaign;
 mod narrowed;
 mod notes;
 mod numbers;
