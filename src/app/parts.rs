@@ -16,6 +16,7 @@ use crate::domain::{CampaignId, Problem, RouteName, Timestamp};
 use crate::env::Env;
 use crate::jobs::campaigns::WantedCampaign;
 use crate::jobs::glimpse::Glimpser;
+use crate::jobs::write_back::Agents;
 use crate::ledger::Ledger;
 use crate::remote::http::{HttpOptions, HttpTransport};
 use crate::remote::{Auth, AuthScheme, BadText, Client, ClientConfig, Side, Transport};
@@ -256,6 +257,7 @@ pub async fn build_on(
         ledger: ledger.clone(),
         dialler: sides.dialler.clone(),
         sides: watched.clone(),
+        agents: Arc::new(Agents::new(sides.dialler.clone(), env.clone())),
     };
     let runners = runners(&common, &routes, &tracker, &pinned, next_due);
     let control = Arc::new(Control {

@@ -1,9 +1,126 @@
-//! `plan show`: what waits and would be sent; nothing is changed.
+//! `plan`: what would be done; nothing is done. `plan show` tells what waits by the ledger as it is; `plan` alone reads the
+//! CRM besides, and decides on a copy of the ledger that is thrown away.
 
-use super::Settings;
+use super::parts::{RealTransports, Sides, sides};
+use super::routes::{pull_route, register};
+use crate::check::{RouteSettings, Settings};
 use crate::domain::RouteName;
+use crate::env::Env;
+use crate::jobs::JobError;
+use crate::jobs::identity::Sides as Unwatched;
+use crate::jobs::pull::{PullContext, pull};
 use crate::jobs::push::plan::plan;
-use crate::ledger::{PlanView, WavePlan};
+use crate::ledger::{Counts, Ledger, PlanView, Untold, WavePlan};
+use anyhow::Context as _;
+use serde::Serialize;
+use std::path::Path;
+use std::sync::Arc;
+
+/// What would be done on a route if everything ran now.
+#[derive(Debug, Serialize)]
+pub struct DryRun {
+    /// What reading the CRM would bring; `None`: it could not be read.
+    pub pulled: Option<Pulled>,
+    /// Why not.
+    pub not_read: Option<String>,
+    /// What would be sent to the dialler, what is decided already included.
+    #[serde(flatten)]
+    pub view: PlanView,
+    /// What the CRM would be told of calls, as far as they were harvested.
+    pub untold: Vec<Untold>,
+}
+
+/// The balance of the reading.
+#[derive(Debug, Default, Serialize)]
+pub struct Pulled {
+    /// Records read.
+    pub read: i64,
+    /// Of which nothing changed.
+    pub unchanged: i64,
+    /// For which something would be sent.
+    pub queued: i64,
+    /// Which are not eligible.
+    pub skipped: i64,
+    /// Which are blocked.
+    pub blocked: i64,
+    /// Which would need a person.
+    pub parked: i64,
+}
+
+impl Pulled {
+    fn add(&mut self, counts: &Counts) {
+        self.read += counts.records_read;
+        self.unchanged += counts.unchanged + counts.repeats + counts.stale;
+        self.queued += counts.queued + counts.adopted;
+        self.skipped += counts.skipped;
+        self.blocked += counts.blocked;
+        self.parked += counts.parked;
+    }
+}
+
+/// So many calls are named.
+const UNTOLD: u32 = 10_000;
+
+/// A dry run of everything: the CRM is read as by a pull (with a full pass, where one is due), and decided about on a copy
+/// of the ledger. It holds no half of anything that writes to a side.
+///
+/// # Errors
+/// The ledger cannot be copied or read.
+pub async fn dry_run(settings: &Settings, route: Option<&RouteName>) -> anyhow::Result<Vec<DryRun>> {
+    let scratch = super::scratch_folder().context("a folder for the ledger's copy")?;
+    let runs = on_a_copy(settings, route, &scratch).await;
+    std::fs::remove_dir_all(&scratch).with_context(|| {
+        format!("{} cannot be removed; it holds a copy of the ledger: remove it", scratch.display())
+    })?;
+    runs
+}
+
+async fn on_a_copy(
+    settings: &Settings,
+    route: Option<&RouteName>,
+    scratch: &Path,
+) -> anyhow::Result<Vec<DryRun>> {
+    let env = Env::real();
+    let sides = sides(settings, &env, &RealTransports, None)?;
+    let copy = Ledger::try_out(&settings.ledger.path, scratch, env.clone()).await?;
+    let mut runs = Vec::new();
+    for wanted in settings.routes.values().filter(|one| route.is_none_or(|route| *route == one.id)) {
+        runs.push(of_route(&copy, &env, &sides, wanted).await?);
+    }
+    Ok(runs)
+}
+
+async fn of_route(copy: &Ledger, env: &Env, sides: &Sides, wanted: &RouteSettings) -> anyhow::Result<DryRun> {
+    let crm = sides.crms.get(&wanted.id).context("the route's CRM could not be built")?;
+    let known = pull_route(wanted, sides).context("the route's CRM could not be built")?;
+    register(copy, wanted, &known).await?;
+    // Looking changes nothing, whoever answers.
+    let (ledger, sides) = (copy.clone(), Unwatched::default());
+    let context = PullContext { ledger, env: env.clone(), crm: crm.clone(), route: Arc::new(known), sides };
+    let (pulled, not_read) = match pulled(&context).await {
+        Ok(pulled) => (Some(pulled), None),
+        Err(error) => (None, Some(error.to_string())),
+    };
+    let view = copy.plan_view(wanted.id.clone(), plan).await?;
+    let untold = copy.results_untold(Some(wanted.id.clone()), None, UNTOLD).await?;
+    Ok(DryRun { pulled, not_read, view, untold })
+}
+
+/// Pulls until no full pass is under way.
+async fn pulled(context: &PullContext) -> Result<Pulled, JobError> {
+    let mut pulled = Pulled::default();
+    loop {
+        let report = pull(context, "hand").await?;
+        pulled.add(&report.counts);
+        match &report.pass {
+            Some(pass) => pulled.add(&pass.counts),
+            None => return Ok(pulled),
+        }
+        if report.pass.is_some_and(|pass| pass.finished) {
+            return Ok(pulled);
+        }
+    }
+}
 
 /// What waits on one route, or on each.
 ///

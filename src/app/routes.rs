@@ -10,7 +10,7 @@ use crate::domain::{Policy, RouteName};
 use crate::env::Env;
 use crate::jobs::identity::Sides as Watched;
 use crate::jobs::pull::{PullContext, PullRoute};
-use crate::ledger::{ByBlock, Ledger, RouteFacts};
+use crate::ledger::{ByBlock, Ledger, LedgerError, RouteFacts};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -37,19 +37,7 @@ pub(super) async fn begin(
     for route in settings.routes.values() {
         let Some(connector) = sides.crms.get(&route.id) else { continue };
         let Some(pull_route) = pull_route(route, sides) else { continue };
-        let facts = RouteFacts {
-            route: route.id.clone(),
-            client: route.client.clone(),
-            crm: route.crm.clone(),
-            object: pull_route.object.clone(),
-            max_new_per_run: Some(route.max_new_per_run),
-            max_changed_per_run: Some(route.max_changed_per_run),
-        };
-        // A route that this ledger does not know begins by deciding without sending.
-        ledger.route_register(facts, RouteState::Dry).await?;
-        let by_block =
-            if route.leaving.opt_out == Leave::LOCK { ByBlock::Locks } else { ByBlock::LocksAndMore };
-        ledger.route_leaving_set(route.id.clone(), route.max_deleted_per_run, by_block).await?;
+        register(ledger, route, &pull_route).await?;
         write_back::register(ledger, route).await?;
         let told = connector.writer().map(|writer| Arc::new(writer) as Arc<dyn CrmWrite>);
         let pull = PullContext {
@@ -62,6 +50,25 @@ pub(super) async fn begin(
         routes.insert(route.id.clone(), RoutePart { settings: route.clone(), pull, told });
     }
     Ok(routes)
+}
+
+/// Makes a route known. One that this ledger does not know begins by deciding without sending.
+pub(super) async fn register(
+    ledger: &Ledger,
+    route: &RouteSettings,
+    known: &PullRoute,
+) -> Result<(), LedgerError> {
+    let facts = RouteFacts {
+        route: route.id.clone(),
+        client: route.client.clone(),
+        crm: route.crm.clone(),
+        object: known.object.clone(),
+        max_new_per_run: Some(route.max_new_per_run),
+        max_changed_per_run: Some(route.max_changed_per_run),
+    };
+    ledger.route_register(facts, RouteState::Dry).await?;
+    let by_block = if route.leaving.opt_out == Leave::LOCK { ByBlock::Locks } else { ByBlock::LocksAndMore };
+    ledger.route_leaving_set(route.id.clone(), route.max_deleted_per_run, by_block).await
 }
 
 /// What a pull of a route knows of it; `None`: its connector could not be built.

@@ -13,13 +13,18 @@ pub(super) const WHEN: &str = "40 3 * * *";
 /// How long what is kept.
 pub(super) struct Keep {
     bodies: TimeDelta,
+    runs: TimeDelta,
     changes: TimeDelta,
 }
 
 impl From<&LedgerSettings> for Keep {
     fn from(settings: &LedgerSettings) -> Self {
         let span = |span| TimeDelta::from_std(span).unwrap_or(TimeDelta::MAX);
-        Self { bodies: span(settings.keep_bodies), changes: span(settings.keep_changes) }
+        Self {
+            bodies: span(settings.keep_bodies),
+            runs: span(settings.keep_runs),
+            changes: span(settings.keep_changes),
+        }
     }
 }
 
@@ -32,8 +37,13 @@ pub(super) struct UpkeepActivity {
 impl UpkeepActivity {
     async fn keep_up(&self) -> Result<String, LedgerError> {
         let bodies = self.ledger.bodies_prune(self.keep.bodies).await?;
+        let old = self.ledger.runs_prune(self.keep.runs).await?
+            + self.ledger.call_contents_prune(self.keep.changes).await?;
         let changes = self.ledger.trail_erase(self.keep.changes).await?;
         let mut text = format!("{bodies} bodies and answers erased, kept long enough");
+        if old > 0 {
+            text.push_str(&format!("; {old} old runs, attempts, hints and contents of calls deleted"));
+        }
         if changes > 0 {
             text.push_str(&format!("; the values of {changes} changes, too"));
         }

@@ -2,7 +2,7 @@
 
 use super::activities::{Common, Ended, outcome};
 use super::routes::RoutePart;
-use crate::check::{RouteSettings, Settings};
+use crate::check::{AgentsTold, RouteSettings, Settings};
 use crate::domain::{Counts, RouteName, Shapes};
 use crate::env::Env;
 use crate::jobs::JobError;
@@ -42,6 +42,10 @@ impl WriteBackActivity {
                 crm: part.told.clone()?,
                 route: part.settings.id.clone(),
                 telling: settings.telling.clone(),
+                agents: match settings.agents {
+                    AgentsTold::ByName => Some(common.agents.clone()),
+                    AgentsTold::ByNumber => None,
+                },
                 two_way: (!part.settings.two_way.is_empty()).then(|| TwoWayContext {
                     crm: part.pull.crm.clone(),
                     mapping: part.settings.mapping.clone(),

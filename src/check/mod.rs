@@ -25,8 +25,8 @@ pub use offline::{Checked, Validators, offline};
 pub use online::{Sides, online};
 pub use remarks::remarks;
 pub use settings::{
-    BatchRead, CrmSettings, DiallerSettings, HarvestSettings, LedgerSettings, LogFormat, LogSettings,
-    PushSettings, RouteSettings, Settings,
+    AgentsTold, BatchRead, CrmSettings, DiallerSettings, HarvestSettings, LedgerSettings, LogFormat,
+    LogSettings, PushSettings, RouteSettings, Settings,
 };
 
 #[cfg(test)]

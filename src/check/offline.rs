@@ -78,6 +78,7 @@ fn settings(raw: &RawConfig, validators: &Validators<'_>, notes: &mut Notes<'_>)
     let ledger = LedgerSettings {
         path: reach::path(raw.ledger.path.as_ref()?),
         keep_bodies: *raw.ledger.keep_bodies,
+        keep_runs: *raw.ledger.keep_runs,
         keep_changes: *raw.ledger.keep_changes,
         watch: raw.ledger.identity.as_ref().and_then(|word| Watch::parse(&word.value)),
     };

@@ -108,6 +108,15 @@ pub struct CrmSettings {
     pub request_timeout: Duration,
 }
 
+/// How the CRM is told who made a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AgentsTold {
+    /// By number.
+    ByNumber,
+    /// By name.
+    ByName,
+}
+
 /// How a route's calls go back into the CRM.
 #[derive(Debug, Clone)]
 pub struct WriteBackSettings {
@@ -117,6 +126,8 @@ pub struct WriteBackSettings {
     pub max_per_run: u32,
     /// What they become.
     pub telling: Arc<Telling>,
+    /// How agents are told.
+    pub agents: AgentsTold,
 }
 
 /// `[route.NAME]`.
@@ -215,6 +226,8 @@ pub struct LedgerSettings {
     pub path: PathBuf,
     /// How long bodies of failed operations are kept.
     pub keep_bodies: Duration,
+    /// How long runs, attempts and answered hints are kept.
+    pub keep_runs: Duration,
     /// How long the values in the trail of changes are kept.
     pub keep_changes: Duration,
     /// By what it knows its home; without a word: by machine and path, in a container by the file alone.

@@ -2,7 +2,7 @@
 
 use super::notes::Notes;
 use super::offline::Validators;
-use super::settings::WriteBackSettings;
+use super::settings::{AgentsTold, WriteBackSettings};
 use crate::config::{RawRoute, Setting};
 use crate::domain::{Problem, RouteName};
 use crate::mapping::{Telling, TellingSpec};
@@ -52,6 +52,7 @@ pub(super) fn telling(
         schedule: schedule.value.clone(),
         max_per_run: *raw.max_write_back_per_run,
         telling: Arc::new(telling?),
+        agents: if *raw.agents { AgentsTold::ByName } else { AgentsTold::ByNumber },
     }))
 }
 

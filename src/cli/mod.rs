@@ -14,6 +14,7 @@ mod ledger_file;
 mod left_out;
 mod output;
 mod plan;
+mod plan_dry_run;
 mod reconcile;
 mod results;
 mod results_concern;
@@ -84,7 +85,7 @@ async fn run(cli: Cli) -> End {
         Verb::Try(args) => trial::run(&config, args).await,
         Verb::Status(json) => status::status(&config, Output::new(json.json)).await,
         Verb::Route(verb) => routes::route(&config, verb).await,
-        Verb::Plan(verb) => plan::run(&config, verb).await,
+        Verb::Plan(args) => plan::run(&config, args).await,
         Verb::Freeze(args) => routes::freeze(&config, args).await,
         Verb::Thaw { reason } => routes::thaw(&config, reason).await,
         Verb::Takeover { yes, json } => takeover::run(&config, yes, Output::new(json.json)).await,

@@ -1,10 +1,10 @@
 //! `plan`: what would be sent and why, what of it needs approval, and a person's word on that.
 
 use super::output::Output;
-use super::route_args::{PlanVerb, WaveArgs};
+use super::route_args::{PlanArgs, PlanVerb, WaveArgs};
 use super::table::table;
 use super::zone::Zone;
-use super::{concerns, send};
+use super::{concerns, plan_dry_run, send};
 use crate::app::known::{self, Usage};
 use crate::app::{self, Settings};
 use crate::control::{Command, End, WaveOrder};
@@ -16,7 +16,10 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 /// `plan ...`.
-pub async fn run(config: &Path, verb: PlanVerb) -> anyhow::Result<End> {
+pub async fn run(config: &Path, args: PlanArgs) -> anyhow::Result<End> {
+    let Some(verb) = args.verb else {
+        return plan_dry_run::run(config, args.route.as_deref(), Output::new(args.json.json)).await;
+    };
     match verb {
         PlanVerb::List { all, json } => list(config, all, Output::new(json.json)).await,
         PlanVerb::Show { wave: Some(wave), json, .. } => one_wave(config, wave, Output::new(json.json)).await,
@@ -96,7 +99,7 @@ async fn one_wave(config: &Path, wave: i64, output: Output) -> anyhow::Result<En
     Ok(End::Done)
 }
 
-fn in_words(view: &PlanView, zone: Zone) -> String {
+pub(super) fn in_words(view: &PlanView, zone: Zone) -> String {
     let mut text = format!("Route {}\n{}\n", view.route, acts(view, zone));
     if view.all.groups.is_empty() {
         text.push_str("Nothing waits to be sent.\n");

@@ -84,6 +84,21 @@ pub enum PlanVerb {
     Reject(WaveArgs),
 }
 
+/// `plan`.
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct PlanArgs {
+    /// What to do; without it: a dry run of everything. The CRM is read, and nothing is changed.
+    #[command(subcommand)]
+    pub verb: Option<PlanVerb>,
+    /// One route only.
+    #[arg(long)]
+    pub route: Option<String>,
+    /// For programs.
+    #[command(flatten)]
+    pub json: Json,
+}
+
 /// A wave and why.
 #[derive(Debug, Args)]
 pub struct WaveArgs {

@@ -213,6 +213,8 @@ sections! {
         max_changed_per_run: u32, Default, Kind::Integer(0, 10_000_000);
         /// Changed contacts a day; the rest waits for the next one.
         max_changed_per_day: u32, Optional, Kind::Integer(1, 10_000_000);
+        /// Whether agents are told by their names.
+        agents: bool, Default, Kind::Bool;
         /// More waiting calls than that are not told to the CRM without approval.
         max_write_back_per_run: u32, Default, Kind::Integer(0, 10_000_000);
         /// The CRM's word for a result: by export key, by name, or as CAMPAIGN/CODE.
@@ -265,6 +267,8 @@ sections! {
         path: String, Required, Kind::Text;
         /// How long bodies of failed operations are kept; they hold personal data.
         keep_bodies: Duration, Default, Kind::Duration(0, 3_650 * DAY);
+        /// How long runs, attempts and answered hints are kept.
+        keep_runs: Duration, Default, Kind::Duration(30 * DAY, 3_650 * DAY);
         /// How long the values in the trail of changes are kept.
         keep_changes: Duration, Default, Kind::Duration(30 * DAY, 3_650 * DAY);
         /// By what it knows its home.

@@ -5,6 +5,7 @@ use super::interrupt::{Handles, until_shutdown};
 use super::sql::time;
 use super::{Ledger, LedgerError};
 use crate::domain::Timestamp;
+use crate::env::Env;
 use rusqlite::{Connection, OpenFlags};
 use serde::Serialize;
 use std::fs::{File, OpenOptions};
@@ -59,6 +60,24 @@ impl Ledger {
         let failed = |detail: String| BackupError::Failed { file: asked.clone(), detail };
         let made = until_shutdown(&self.env, move |handles| make(&from, &file, at, &handles)).await;
         made.ok_or_else(|| failed("the copying broke off".to_owned()))?
+    }
+}
+
+impl Ledger {
+    /// A copy to try things on, in a folder of the caller's: whatever happens to it, this ledger stays as it is. Where
+    /// there is no ledger yet, an empty one.
+    ///
+    /// # Errors
+    /// It cannot be copied or opened.
+    pub async fn try_out(from: &Path, folder: &Path, env: Env) -> Result<Self, BackupError> {
+        let file = folder.join("copy.sqlite");
+        let failed = |detail: String| BackupError::Failed { file: file.clone(), detail };
+        if from.exists() {
+            let ledger =
+                Self::open_read_only(from, env.clone()).await.map_err(|error| failed(error.to_string()))?;
+            ledger.backup(file.clone()).await?;
+        }
+        Self::open_simulated(&file, env).await.map_err(|error| failed(error.to_string()))
     }
 }
 

@@ -14,7 +14,7 @@ use rusqlite::{Connection, OptionalExtension as _, named_params};
 #[derive(Debug, Clone, PartialEq)]
 pub enum TellFacts {
     /// Of an activity.
-    Call(CallFacts),
+    Call(Box<CallFacts>),
     /// Of a record's fields.
     History(Box<HistoryFacts>),
 }
@@ -205,6 +205,7 @@ fn rows(
                 answered: 0,
                 first_started: None,
                 last: None,
+                next_try: None,
                 last_with_result: None,
             };
             let to_tell = ToTell {
@@ -228,7 +229,7 @@ fn rows(
 
 fn with_facts(connection: &Connection, (told, row): (Told, ToTell)) -> rusqlite::Result<ToTell> {
     let facts = match (told, row.call) {
-        (Told::Activity, Some(call)) => TellFacts::Call(one_call(connection, call)?),
+        (Told::Activity, Some(call)) => TellFacts::Call(Box::new(one_call(connection, call)?)),
         (Told::Activity | Told::Fields, _) => TellFacts::History(Box::new(history(connection, row.link)?)),
     };
     let edited = match told {
@@ -249,7 +250,8 @@ fn edited(connection: &Connection, link: LinkId) -> rusqlite::Result<Option<Box<
 fn one_call(connection: &Connection, call: HistoryId) -> rusqlite::Result<CallFacts> {
     connection
         .prepare_cached(
-            "SELECT v.*, k.open AS still_open FROM v_calls v JOIN calls k ON k.history_id = v.call WHERE v.call = ?1",
+            "SELECT v.*, k.open AS still_open, k.note, t.next_try FROM v_calls v JOIN calls k ON k.history_id = v.call
+             LEFT JOIN contacts t ON t.contact_id = k.contact_id WHERE v.call = ?1",
         )?
         .query_row([call.0], |row| {
             let code: Option<i64> = row.get("result_code")?;
@@ -265,6 +267,9 @@ fn one_call(connection: &Connection, call: HistoryId) -> rusqlite::Result<CallFa
                 answered: row.get("answered")?,
                 cause: row.get("cause_code")?,
                 agent: row.get("agent")?,
+                agent_name: None,
+                note: row.get("note")?,
+                next_try: get_time_opt(row, "next_try")?,
                 result: code.map(|code| CallResult { code, name, export_key }),
                 open: row.get("still_open")?,
             })
@@ -283,6 +288,9 @@ fn history(connection: &Connection, link: LinkId) -> rusqlite::Result<HistoryFac
             .optional()?;
         call.map(|call| one_call(connection, HistoryId(call))).transpose()
     };
+    let next_try: Option<Timestamp> = connection
+        .prepare_cached("SELECT t.next_try FROM links l LEFT JOIN contacts t ON t.contact_id = l.contact_id WHERE l.id = ?1")?
+        .query_row([link.0], |row| get_time_opt(row, "next_try"))?;
     let (last, last_with_result) = (newest(false)?, newest(true)?);
     connection
         .prepare_cached(
@@ -298,6 +306,7 @@ fn history(connection: &Connection, link: LinkId) -> rusqlite::Result<HistoryFac
                 attempts: row.get("attempts")?,
                 answered: row.get("answered")?,
                 first_started,
+                next_try,
                 last,
                 last_with_result,
             })

@@ -36,6 +36,11 @@ const VERBS: &[(&str, &str, &str)] = &[
     ("route dry", "dialbridge route dry leads --reason \"new mapping\"", PLAIN),
     ("route pause", "dialbridge route pause leads --reason \"audit until four\"", PLAIN),
     ("route pilot", "dialbridge route pilot leads --record 4711 --reason \"my own number\"", PLAIN),
+    (
+        "plan",
+        "dialbridge plan --route leads",
+        "0 shown, 1 a CRM or the ledger could not be read, 2 usage or config",
+    ),
     ("plan list", "dialbridge plan list --all", PLAIN),
     ("plan show", "dialbridge plan show --route leads", PLAIN),
     ("plan approve", "dialbridge plan approve 3 --reason \"the list is meant\"", PLAIN),

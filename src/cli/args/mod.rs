@@ -13,7 +13,7 @@ pub use contacts::{ActArgs, ContactsVerb, WhichArgs};
 pub use ledger::{LedgerVerb, ListArgs, ParkedArgs};
 pub use results::{BackfillArgs, Day, ResultsArgs, ResultsVerb};
 
-use super::route_args::{FreezeArgs, PlanVerb, RouteVerb};
+use super::route_args::{FreezeArgs, PlanArgs, RouteVerb};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -49,9 +49,8 @@ pub enum Verb {
     /// Whether a route acts.
     #[command(subcommand)]
     Route(RouteVerb),
-    /// What would be sent, and what needs approval.
-    #[command(subcommand)]
-    Plan(PlanVerb),
+    /// What would be done now; what waits to be sent, and what needs approval.
+    Plan(PlanArgs),
     /// Write nothing anywhere; reading and harvesting go on, and nothing is lost.
     Freeze(FreezeArgs),
     /// The freeze is over.

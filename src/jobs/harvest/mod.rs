@@ -75,6 +75,8 @@ pub struct HarvestSettings {
     pub in_flight: usize,
     /// At most so many missing contacts are asked about in one run; the others follow in the next.
     pub single_reads: usize,
+    /// Whether Comments are kept, for what changes in them.
+    pub notes: Notes,
     /// How numbers are read (the country); when it changes, the index of numbers is made anew.
     pub numbers_revision: String,
     /// The fields that agents may change, by route.
@@ -88,10 +90,20 @@ impl Default for HarvestSettings {
             brake: Brake::default(),
             in_flight: 4,
             single_reads: 500,
+            notes: Notes::Left,
             numbers_revision: String::new(),
             two_way: BTreeMap::new(),
         }
     }
+}
+
+/// What becomes of the contacts' Comments: agents' words are stored where somebody asks for them only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Notes {
+    /// They are not looked at.
+    Left,
+    /// What changes in them is a note of the call.
+    Kept,
 }
 
 /// Absence is believed within bounds only.

@@ -4,7 +4,7 @@ use super::carry::Carry;
 use super::ends::{Fate, TellKind, Waits, after_look_up, fate_of, outcome};
 use super::{JobError, Pass};
 use crate::crm::{CrmValues, Safe, WriteContract};
-use crate::domain::{ActivityId, CallKey, HistoryId, Reason, ReasonCode};
+use crate::domain::{ActivityId, CallFacts, CallKey, HistoryFacts, HistoryId, Reason, ReasonCode};
 use crate::env::crash;
 use crate::ledger::{CarriedEdit, Leaving, TellEnd, TellFacts, ToTell, Tried};
 use crate::remote::CallError;
@@ -165,9 +165,9 @@ impl Pass<'_> {
                 if !telling.has_activity() {
                     return Ok(self.held(ReasonCode::NotAsked.into()));
                 }
-                telling.activity(&row.record, call)
+                telling.activity(&row.record, &self.named(call).await)
             }
-            TellFacts::History(history) => telling.record_fields(&row.record, history),
+            TellFacts::History(history) => telling.record_fields(&row.record, &self.all_named(history).await),
         };
         let values = match values {
             Ok(values) => values,
@@ -181,6 +181,21 @@ impl Pass<'_> {
             None => leaving(values, digest, false),
             Some(reason) => Wish::End(Fate::Parked, TellEnd::Parked(reason)),
         })
+    }
+
+    async fn named(&self, call: &CallFacts) -> CallFacts {
+        match &self.context.agents {
+            Some(agents) if self.context.telling.uses_agent() => agents.named(call).await,
+            Some(_) | None => call.clone(),
+        }
+    }
+
+    async fn all_named(&self, history: &HistoryFacts) -> HistoryFacts {
+        let mut history = history.clone();
+        for call in [&mut history.last, &mut history.last_with_result].into_iter().flatten() {
+            *call = self.named(call).await;
+        }
+        history
     }
 
     fn not_told(&self, reason: Reason) -> Wish {

@@ -7,6 +7,7 @@ mod answers;
 mod bad_days;
 mod believed;
 mod beside;
+mod beside_calls;
 mod blocks;
 mod brake;
 mod by_hand;

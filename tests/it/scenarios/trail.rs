@@ -135,3 +135,32 @@ async fn is_a_whole_life_proven_after_its_values_were_erased_and_the_ledger_open
     let kept = rows(&world, "SELECT after FROM changes WHERE side = 'crm' AND field = 'last_outcome'");
     assert_eq!(kept, ["\"declined\""], "what the CRM was last told is what a next change finds there");
 }
+
+/// Everything that is forgotten by age is forgotten, and nobody is imported, unlocked or told again for it.
+#[tokio::test(start_paused = true)]
+async fn is_a_life_after_years_of_upkeep_as_callable_and_as_blocked_as_before() {
+    let world = world().await;
+    let (callable, blocked, called) = (world.record("Ada"), world.record("Berta"), world.record("Cilly"));
+    world.sync_all().await;
+    world.block_number(&world.number(blocked)).await;
+    let mut plan = CallPlan::new(CallOutcome::Answered).result("NO_INTEREST", seconds(1));
+    plan.row_delay = seconds(1);
+    assert!(world.dialler.call(world.contact(called).id, plan));
+    world.advance(minutes(5)).await;
+    world.sync_all().await;
+    world.write_back().await.expect("told");
+    let told = world.crm.activities().len();
+    assert_eq!(told, 1, "{}", world.story().await);
+    world.advance(Duration::from_secs(800 * 86_400)).await;
+    world.sync_all().await;
+    let runs = world.runs().await.len();
+    let upkeep = world.parts().upkeep.clone();
+    let Some(Outcome::Done { text, .. }) = upkeep.run_now("schedule").await else { panic!("it failed") };
+    assert!(text.contains("old runs") && world.runs().await.len() < runs, "{text}");
+    world.assert_at_rest().await;
+    world.write_back().await.expect("told");
+    assert_eq!(world.crm.activities().len(), told, "a call was told twice");
+    assert!(!world.locked(callable) && world.locked(blocked), "{}", world.story().await);
+    let checked = world.ledger().check_all().await.expect("looked over");
+    assert!(checked.iter().all(|checked| checked.wrong.is_empty()), "{checked:?}");
+}

@@ -1,0 +1,77 @@
+//! `plan` by itself: a dry run of everything.
+
+use super::output::Output;
+use super::plan::in_words;
+use super::zone::Zone;
+use crate::app::plan::DryRun;
+use crate::app::{self, known};
+use crate::control::End;
+use crate::ledger::Untold;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::Path;
+
+/// So many calls are named.
+const EXAMPLES: usize = 5;
+
+/// Reads, decides on a copy, and shows what would be done.
+pub async fn run(config: &Path, route: Option<&str>, output: Output) -> anyhow::Result<End> {
+    let settings = app::load(config)?;
+    let route = match route {
+        Some(given) => Some(known::route(&settings, given)?.id.clone()),
+        None => None,
+    };
+    let runs = app::plan::dry_run(&settings, route.as_ref()).await?;
+    let zone = Zone::of(&settings);
+    output.value(&runs, || {
+        let texts: Vec<String> = runs.iter().map(|run| told(run, zone)).collect();
+        texts.join("\n") + "\nNothing was changed. Calls that were not harvested yet are not in it.\n"
+    });
+    Ok(if runs.iter().all(|run| run.not_read.is_none()) { End::Done } else { End::Failed })
+}
+
+fn told(run: &DryRun, zone: Zone) -> String {
+    let mut text = match (&run.pulled, &run.not_read) {
+        (Some(pulled), _) => format!(
+            "{}: {} records would be read: {} unchanged, {} to send something for, {} not eligible, {} blocked, {} parked. With \
+             what was decided before:\n",
+            run.view.route,
+            pulled.read,
+            pulled.unchanged,
+            pulled.queued,
+            pulled.skipped,
+            pulled.blocked,
+            pulled.parked
+        ),
+        (None, why) => format!(
+            "{}: the CRM could NOT be read: {}. What was decided before:\n",
+            run.view.route,
+            why.as_deref().unwrap_or("it did not answer")
+        ),
+    };
+    text.push_str(&in_words(&run.view, zone));
+    text.push_str(&untold(&run.untold));
+    text
+}
+
+/// What the CRM would be told.
+fn untold(rows: &[Untold]) -> String {
+    if rows.is_empty() {
+        return "The CRM would be told of no call.\n".to_owned();
+    }
+    let mut counts: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+    for row in rows {
+        *counts.entry((&row.kind, &row.state)).or_default() += 1;
+    }
+    let mut text = "The CRM is to be told:\n".to_owned();
+    for ((kind, state), count) in counts {
+        let what = if kind == "activity" { "calls" } else { "records whose fields follow from their calls" };
+        let _infallible = writeln!(text, "  {count} {what}, {state}");
+    }
+    for row in rows.iter().take(EXAMPLES) {
+        let call = row.call.map_or_else(|| "its fields".to_owned(), |call| format!("call {call}"));
+        let why = row.reason.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default();
+        let _infallible = writeln!(text, "  record {}: {call}, {}{why}", row.record, row.state);
+    }
+    text
+}

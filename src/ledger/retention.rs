@@ -1,0 +1,200 @@
+//! What the ledger forgets because it is old: runs with their sweeps, attempts, hints that were answered, older contents of
+//! calls. What a promise rests on stays, however old: links with what both sides agreed on, operations, calls with their
+//! results, blocks, words, what was told to the CRM, and of each job the last good run and all that failed since.
+
+use super::sql::time;
+use super::{Ledger, LedgerError};
+use chrono::TimeDelta;
+use rusqlite::Connection;
+
+/// So many rows are looked for, and deleted, at once.
+const CHUNK: i64 = 1_000;
+
+/// One table: which rows go, by an id, and how.
+struct Rule {
+    /// Asks for ids, by `?1` (before when) and `?2` (how many).
+    find: &'static str,
+    /// Deletes those of `?1`, a JSON list.
+    delete: &'static [&'static str],
+}
+
+/// By `keep_runs`.
+const RUNS: &[Rule] = &[
+    Rule {
+        find: "SELECT a.id FROM attempts a JOIN operations o ON o.id = a.operation_id
+               WHERE a.answered_at <= ?1 AND o.state IN ('done', 'refused', 'superseded', 'cancelled') LIMIT ?2",
+        delete: &["DELETE FROM attempts WHERE id IN (SELECT value FROM json_each(?1))"],
+    },
+    Rule {
+        find: "SELECT id FROM write_back_attempts WHERE at <= ?1 LIMIT ?2",
+        delete: &["DELETE FROM write_back_attempts WHERE id IN (SELECT value FROM json_each(?1))"],
+    },
+    Rule {
+        find: "SELECT id FROM hints WHERE taken_at <= ?1 LIMIT ?2",
+        delete: &["DELETE FROM hints WHERE id IN (SELECT value FROM json_each(?1))"],
+    },
+    // The newest list of each campaign, and the newest complete one, are asked for.
+    Rule {
+        find: "SELECT s.id FROM sweeps s WHERE s.began_at <= ?1
+                 AND EXISTS (SELECT 1 FROM sweeps n WHERE n.campaign_id IS s.campaign_id AND n.complete >= s.complete
+                             AND n.id > s.id) LIMIT ?2",
+        delete: &["DELETE FROM sweeps WHERE id IN (SELECT value FROM json_each(?1))"],
+    },
+    // Since when a job fails is told by the runs after its last good one.
+    Rule {
+        find: "SELECT r.id FROM runs r WHERE r.finished_at <= ?1
+                 AND EXISTS (SELECT 1 FROM runs n WHERE n.job = r.job AND n.route IS r.route
+                             AND n.campaign_id IS r.campaign_id AND n.state = 'done' AND n.id > r.id)
+                 AND NOT EXISTS (SELECT 1 FROM sweeps s WHERE s.run_id = r.id) LIMIT ?2",
+        delete: &["DELETE FROM runs WHERE id IN (SELECT value FROM json_each(?1))"],
+    },
+];
+
+/// By `keep_changes`: a call's present content stays.
+const CONTENTS: &[Rule] = &[Rule {
+    find: "SELECT DISTINCT history_id FROM call_revisions WHERE seen_at <= ?1 LIMIT ?2",
+    delete: &[
+        "DELETE FROM call_revisions WHERE history_id IN (SELECT value FROM json_each(?1)) AND seen_at <= ?2",
+    ],
+}];
+
+impl Ledger {
+    /// Deletes runs, attempts and answered hints older than that. Answers how many rows went.
+    ///
+    /// # Errors
+    /// The ledger cannot be written; what went before is gone.
+    pub async fn runs_prune(&self, keep: TimeDelta) -> Result<usize, LedgerError> {
+        self.prune_by(RUNS, keep).await
+    }
+
+    /// Deletes what calls were before they changed, older than that.
+    ///
+    /// # Errors
+    /// The ledger cannot be written; what went before is gone.
+    pub async fn call_contents_prune(&self, keep: TimeDelta) -> Result<usize, LedgerError> {
+        self.prune_by(CONTENTS, keep).await
+    }
+
+    async fn prune_by(&self, rules: &'static [Rule], keep: TimeDelta) -> Result<usize, LedgerError> {
+        let before = time(self.env.now().checked_sub_signed(keep).unwrap_or_default());
+        let mut gone = 0;
+        for rule in rules {
+            loop {
+                // Looked for by a reader: the writer must not search.
+                let since = before.clone();
+                let ids = self.read("prune_find", move |connection| found(connection, rule, &since)).await?;
+                let since = before.clone();
+                let some = ids.len();
+                let went = self
+                    .write("prune", move |tx| {
+                        let ids = serde_json::Value::from(ids).to_string();
+                        rule.delete.iter().try_fold(0, |sum, sql| {
+                            let mut delete = tx.prepare_cached(sql)?;
+                            let wants_time = delete.parameter_count() > 1;
+                            let went = if wants_time {
+                                delete.execute((&ids, &since))
+                            } else {
+                                delete.execute([&ids])
+                            };
+                            Ok(sum + went?)
+                        })
+                    })
+                    .await?;
+                gone += went;
+                if some < CHUNK as usize || went == 0 {
+                    break;
+                }
+            }
+        }
+        Ok(gone)
+    }
+}
+
+fn found(connection: &Connection, rule: &Rule, before: &str) -> rusqlite::Result<Vec<i64>> {
+    connection.prepare_cached(rule.find)?.query_map((before, CHUNK), |row| row.get(0))?.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::OperationId;
+    use crate::ledger::testing::{Scene, scene};
+
+    const KEEP: TimeDelta = TimeDelta::days(90);
+
+    async fn all(scene: &Scene, sql: &'static str) -> Vec<i64> {
+        let read = scene.ledger.read("test_all", move |connection| {
+            connection.prepare(sql)?.query_map([], |row| row.get(0))?.collect()
+        });
+        read.await.expect("rows")
+    }
+
+    async fn put(scene: &Scene, sql: &'static str) {
+        scene.ledger.write("test_put", move |tx| tx.execute_batch(sql)).await.expect("put");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn old_runs_go_and_the_last_good_one_and_what_failed_since_stay() {
+        let scene = scene().await;
+        put(
+            &scene,
+            "INSERT INTO runs (id, job, route, cause, started_at, finished_at, state) VALUES
+                (1, 'pull', 'leads', 'hand', '2029', '2029-01-01', 'done'),
+                (2, 'pull', 'leads', 'hand', '2029', '2029-01-02', 'failed'),
+                (3, 'pull', 'leads', 'hand', '2029', '2029-01-03', 'done'),
+                (4, 'pull', 'leads', 'hand', '2029', '2029-01-04', 'failed'),
+                (5, 'pull', 'other', 'hand', '2029', '2029-01-04', 'failed'),
+                (6, 'push', NULL, 'hand', '2029', '2029-01-04', 'done'),
+                (7, 'push', NULL, 'hand', '2029', '2029-12-31', 'done'),
+                (8, 'harvest', NULL, 'hand', '2029', '2029-01-04', 'done'),
+                (9, 'harvest', NULL, 'hand', '2029', '2029-12-31', 'done');
+             INSERT INTO sweeps (run_id, campaign_id, began_seq, began_at, complete) VALUES
+                (8, 7, 1, '2029-01-04', 1), (9, 7, 2, '2029-12-31', 0);",
+        )
+        .await;
+        scene.ledger.runs_prune(KEEP).await.expect("pruned");
+        assert_eq!(
+            all(&scene, "SELECT id FROM runs ORDER BY id").await,
+            [3, 4, 5, 7, 8, 9],
+            "8 has the last complete list"
+        );
+        assert_eq!(scene.ledger.runs_prune(KEEP).await.expect("pruned"), 0, "once");
+        let checked = scene.ledger.check_all().await.expect("looked over");
+        assert!(checked.iter().all(|checked| checked.wrong.is_empty()), "{checked:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn attempts_of_what_is_open_or_needs_a_person_stay_and_old_contents_of_calls_go() {
+        let scene = scene().await;
+        let link = scene.link("1", Some(7), &[]).await;
+        let mut ids = Vec::new();
+        for state in ["done", "parked", "uncertain", "refused"] {
+            ids.push(OperationId(scene.operation(link, "update", state).await).0);
+        }
+        put(
+            &scene,
+            "INSERT INTO attempts (operation_id, sent_at, answered_at, outcome)
+                SELECT id, '2029-01-01', '2029-01-01', 'rejected' FROM operations;
+             INSERT INTO attempts (operation_id, sent_at, answered_at, outcome)
+                SELECT min(id), '2030-01-06', '2030-01-06', 'done' FROM operations;
+             INSERT INTO hints (route, record_id, source, at, taken_at) VALUES
+                ('leads', '1', 'x', '2029-01-01', '2029-01-01'), ('leads', '2', 'x', '2029-01-01', NULL);
+             INSERT INTO calls (history_id, contact_id, hash, row, first_seen_at, changed_at, run_id)
+                VALUES (5, 7, x'00', '{}', '2029', '2029', 1);
+             INSERT INTO call_revisions (history_id, revision, row, seen_at, run_id)
+                VALUES (5, 1, '{}', '2028-01-01', 1), (5, 2, '{}', '2029-12-01', 1);",
+        )
+        .await;
+        scene.ledger.runs_prune(KEEP).await.expect("pruned");
+        let kept = all(&scene, "SELECT operation_id FROM attempts ORDER BY operation_id").await;
+        assert_eq!(
+            kept,
+            [ids[0], ids[1], ids[2]],
+            "a new one of what is done, and those of what is open or parked"
+        );
+        assert_eq!(all(&scene, "SELECT CAST(record_id AS INTEGER) FROM hints").await, [2]);
+        assert_eq!(scene.ledger.call_contents_prune(TimeDelta::days(400)).await.expect("pruned"), 1);
+        assert_eq!(all(&scene, "SELECT revision FROM call_revisions").await, [2]);
+        assert_eq!(all(&scene, "SELECT history_id FROM calls").await, [5]);
+    }
+}
