@@ -199,6 +199,8 @@ impl PushActivity {
                     import_mode: ImportMode { overwrite: true, reset: flag, unlock: flag },
                     max_decision_age: part.settings.max_decision_age,
                     daily: daily_limits(&part.settings),
+                    two_way: part.settings.two_way.clone(),
+                    read_before: part.settings.read_before_update,
                 };
                 (name.clone(), route)
             })

@@ -208,6 +208,12 @@ pub(super) async fn hear_opt_outs(ledger: &Ledger, settings: &Settings) -> Resul
     block_who_said_no(ledger, settings).await
 }
 
+/// What the config's routes say of their results for other routes.
+pub(super) async fn set_hold_rules(ledger: &Ledger, settings: &Settings) -> Result<(), LedgerError> {
+    let rules = settings.routes.values().map(|route| (route.id.clone(), route.hold_rules.clone()));
+    ledger.hold_rules_set(rules.filter(|(_, rules)| rules.say_something()).collect()).await
+}
+
 /// What was stored and not looked at yet: a run that broke off, a new word, a contact that has come to be a record's.
 async fn block_who_said_no(ledger: &Ledger, settings: &Settings) -> Result<(), LedgerError> {
     let heard = ledger.opt_outs_take(reading(settings), None).await?;
@@ -289,7 +295,9 @@ fn harvest_settings(settings: &Settings, numbers_revision: String, missing: Miss
         Missing::Doubted => Brake::default(),
         Missing::Believed => Brake::Off,
     };
-    let mut harvest = HarvestSettings { numbers_revision, brake, ..HarvestSettings::default() };
+    let two_way = settings.routes.values().filter(|route| !route.two_way.is_empty());
+    let two_way = two_way.map(|route| (route.id.clone(), route.two_way.clone())).collect();
+    let mut harvest = HarvestSettings { numbers_revision, brake, two_way, ..HarvestSettings::default() };
     let span = |duration| chrono::TimeDelta::from_std(duration).unwrap_or(chrono::TimeDelta::MAX);
     if let Some(audit) = &mut harvest.rules.audit {
         audit.active = span(settings.harvest.audit_active);

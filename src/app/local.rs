@@ -31,6 +31,7 @@ pub async fn open(settings: Settings) -> anyhow::Result<Local> {
         alone: true,
         sides: parts.control.sides.clone(),
         glimpser: parts.control.glimpser.clone(),
+        lookers: parts.control.lookers.clone(),
     };
     Ok(Local { control: Arc::new(control), parts })
 }

@@ -10,6 +10,7 @@ pub mod limits;
 pub mod local;
 pub mod parts;
 pub mod plan;
+pub mod reconcile;
 pub mod routes;
 pub mod say;
 pub mod simulate;
@@ -17,6 +18,7 @@ pub mod token;
 pub mod trial;
 
 mod activities;
+mod closing;
 mod harvesting;
 mod identity;
 mod logging;

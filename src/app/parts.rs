@@ -2,7 +2,8 @@
 
 use super::Problems;
 use super::activities::{Common, DayActivity, PullActivity, PushActivity};
-use super::harvesting::{HarvestActivity, harvest_units, hear_opt_outs, to_e164};
+use super::closing::ClosingActivity;
+use super::harvesting::{HarvestActivity, harvest_units, hear_opt_outs, set_hold_rules, to_e164};
 use super::routes::{self, RoutePart};
 use super::upkeep::{LookActivity, UpkeepActivity};
 use super::write_back;
@@ -61,6 +62,8 @@ pub struct Parts {
     pub upkeep: Activator,
     /// The look over a copy of the ledger, once a day.
     pub look: Activator,
+    /// The close of the days that are over, each night.
+    pub closing: Activator,
     /// Every task that must end before the ledger closes.
     pub tracker: TaskTracker,
     /// When push has something to do next, as its last run saw it.
@@ -241,6 +244,7 @@ pub async fn build_on(
     let watched = super::identity::watched(&settings);
     let routes = routes::begin(&ledger, &settings, &env, &sides, &watched).await?;
     hear_opt_outs(&ledger, &settings).await?;
+    set_hold_rules(&ledger, &settings).await?;
     let tracker = TaskTracker::new();
     let (next_due, push_due) = watch::channel(None);
     let rows = ledger.routes_list().await?;
@@ -265,11 +269,19 @@ pub async fn build_on(
             dialler: sides.dialler.clone(),
             to_e164: to_e164(settings.dialler.country.clone()),
         },
+        lookers: super::reconcile::lookers(&routes, &sides.dialler),
     });
     let upkeep = UpkeepActivity { ledger: ledger.clone(), keep: (&settings.ledger).into() };
     let upkeep = Activator::start("upkeep", &env, &tracker, Arc::new(upkeep));
     let look = LookActivity { ledger: ledger.clone(), env: env.clone() };
     let look = Activator::start("ledger check", &env, &tracker, Arc::new(look));
+    let closing = ClosingActivity {
+        ledger: ledger.clone(),
+        env: env.clone(),
+        zone: settings.dialler.time_zone,
+        harvests: control.runners.harvests.clone(),
+    };
+    let closing = Activator::start("close of the day", &env, &tracker, Arc::new(closing));
     Ok(Parts {
         env,
         ledger,
@@ -278,6 +290,7 @@ pub async fn build_on(
         control,
         upkeep,
         look,
+        closing,
         tracker,
         push_due,
         clients: sides.clients,

@@ -36,12 +36,12 @@ pub(super) async fn begin(
     let mut routes = BTreeMap::new();
     for route in settings.routes.values() {
         let Some(connector) = sides.crms.get(&route.id) else { continue };
-        let object = connector.contract().object.clone();
+        let Some(pull_route) = pull_route(route, sides) else { continue };
         let facts = RouteFacts {
             route: route.id.clone(),
             client: route.client.clone(),
             crm: route.crm.clone(),
-            object: object.clone(),
+            object: pull_route.object.clone(),
             max_new_per_run: Some(route.max_new_per_run),
             max_changed_per_run: Some(route.max_changed_per_run),
         };
@@ -52,32 +52,38 @@ pub(super) async fn begin(
         ledger.route_leaving_set(route.id.clone(), route.max_deleted_per_run, by_block).await?;
         write_back::register(ledger, route).await?;
         let told = connector.writer().map(|writer| Arc::new(writer) as Arc<dyn CrmWrite>);
-        let version = sides.versions.get(&route.id).map_or("", String::as_str);
         let pull = PullContext {
             ledger: ledger.clone(),
             env: env.clone(),
             crm: connector.clone(),
-            route: Arc::new(PullRoute {
-                route: route.id.clone(),
-                client: route.client.clone(),
-                crm: route.crm.clone(),
-                object,
-                policy: Policy {
-                    adopt_conflict: route.adopt_conflict,
-                    vanished: route.vanished,
-                    campaign_change: route.campaign_change,
-                    leaving: route.leaving.clone(),
-                },
-                unblock: route.unblock,
-                zone: route.time_zone,
-                day_start: route.day_start,
-                full_pass: route.full_pass,
-                mapping: route.mapping.clone(),
-                revision: route.mapping.revision(version),
-            }),
+            route: Arc::new(pull_route),
             sides: watched.clone(),
         };
         routes.insert(route.id.clone(), RoutePart { settings: route.clone(), pull, told });
     }
     Ok(routes)
+}
+
+/// What a pull of a route knows of it; `None`: its connector could not be built.
+pub(super) fn pull_route(route: &RouteSettings, sides: &Sides) -> Option<PullRoute> {
+    let connector = sides.crms.get(&route.id)?;
+    let version = sides.versions.get(&route.id).map_or("", String::as_str);
+    Some(PullRoute {
+        route: route.id.clone(),
+        client: route.client.clone(),
+        crm: route.crm.clone(),
+        object: connector.contract().object.clone(),
+        policy: Policy {
+            adopt_conflict: route.adopt_conflict,
+            vanished: route.vanished,
+            campaign_change: route.campaign_change,
+            leaving: route.leaving.clone(),
+        },
+        unblock: route.unblock,
+        zone: route.time_zone,
+        day_start: route.day_start,
+        full_pass: route.full_pass,
+        mapping: route.mapping.clone(),
+        revision: route.mapping.revision(version),
+    })
 }

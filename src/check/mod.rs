@@ -18,6 +18,7 @@ mod route;
 mod settings;
 mod telling;
 mod traps;
+mod two_way;
 
 pub use finding::{Finding, Level};
 pub use offline::{Checked, Validators, offline};

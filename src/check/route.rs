@@ -6,15 +6,18 @@ use super::offline::Validators;
 use super::reach;
 use super::settings::RouteSettings;
 use super::telling;
+use super::two_way;
 use crate::config::{NameOrNumber, RawConfig, RawRoute, Setting};
 use crate::dialler::CampaignRef;
-use crate::domain::policy::{AdoptConflict, Beside, CampaignChange, Unblock, Vanished};
+use crate::domain::hold::{HoldRules, UnmappedAbort};
+use crate::domain::policy::{AdoptConflict, Beside, CampaignChange, ReadBefore, Unblock, Vanished};
 use crate::domain::result_words::ResultWords;
 use crate::domain::{CampaignId, Problem, RouteName, suggest};
 use crate::mapping::numbers::Country;
 use crate::mapping::{Mapping, MappingSpec, TooLong};
 use chrono::NaiveTime;
 use chrono_tz::Tz;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// What is given where a route names a CRM that is not there.
@@ -59,7 +62,9 @@ pub(super) fn route(
     let dialler_zone = about.zone.unwrap_or(Tz::UTC);
     let spec = spec(name, id.as_deref().unwrap_or(name), raw, about, dialler_zone, country.clone());
     let mapping = mapping(&spec, notes);
-    let leaving = leaving::leaving(name, raw, notes);
+    let two_way = two_way::two_way(name, raw, mapping.as_ref(), notes);
+    let kept = two_way::kept(name, raw, mapping.as_ref(), notes);
+    let leaving = leaving::leaving(name, raw, kept.as_ref(), notes);
     let write_back = telling::telling(name, raw, zone, about.validators, notes);
     Some(RouteSettings {
         name: RouteName::from(name),
@@ -75,6 +80,11 @@ pub(super) fn route(
         opt_out_results: ResultWords::new(
             raw.opt_out_results.iter().flat_map(|list| &list.value).map(String::as_str),
         ),
+        hold_rules: HoldRules {
+            words: result_words(raw.results.as_ref().filter(|_| raw.write_back.is_some())),
+            unmapped: UnmappedAbort::parse(&raw.unmapped_abort.value)?,
+            cool_off: raw.cool_off.as_ref().map(|cool_off| cool_off.value.clone()),
+        },
         pull: raw.pull.value.clone(),
         harvest: raw.harvest.value.clone(),
         push: raw.push.value.clone(),
@@ -92,10 +102,18 @@ pub(super) fn route(
         max_new_per_run: *raw.max_new_per_run,
         max_new_per_day: *raw.max_new_per_day,
         write_back: write_back?,
+        kept: kept?,
+        two_way: two_way?,
+        read_before_update: if *raw.read_before_update { ReadBefore::Update } else { ReadBefore::Never },
         max_changed_per_run: *raw.max_changed_per_run,
         max_changed_per_day: raw.max_changed_per_day.as_ref().map(|most| most.value),
         mapping: Arc::new(mapping?),
     })
+}
+
+/// The results that the route has a word for; a table that nothing uses says nothing.
+fn result_words(table: Option<&Setting<BTreeMap<String, Setting<String>>>>) -> ResultWords {
+    ResultWords::new(table.iter().flat_map(|table| table.value.keys()).map(String::as_str))
 }
 
 fn known_crm(key: &str, crm: &str, raw: &RawConfig, notes: &mut Notes<'_>) -> bool {

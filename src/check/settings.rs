@@ -3,11 +3,12 @@
 use crate::crm::ConnectorFile;
 use crate::dialler::CampaignRef;
 use crate::dialler::jtel::{Paths, Release};
-use crate::domain::RouteName;
+use crate::domain::hold::HoldRules;
 use crate::domain::identity::Watch;
 use crate::domain::leave::Leaving;
-use crate::domain::policy::{AdoptConflict, Beside, CampaignChange, Foreign, Unblock, Vanished};
+use crate::domain::policy::{AdoptConflict, Beside, CampaignChange, Foreign, ReadBefore, Unblock, Vanished};
 use crate::domain::result_words::ResultWords;
+use crate::domain::{Kept, RouteName, TwoWay};
 use crate::mapping::{Mapping, PhoneFormat, Telling};
 use crate::remote::http::HttpOptions;
 use chrono::NaiveTime;
@@ -137,6 +138,8 @@ pub struct RouteSettings {
     pub unblock: Unblock,
     /// Results by which somebody says no.
     pub opt_out_results: ResultWords,
+    /// What its results mean for the other routes of the client.
+    pub hold_rules: HoldRules,
     /// Cron of the pull, in `time_zone`.
     pub pull: String,
     /// Cron of the harvest, in `time_zone`.
@@ -171,6 +174,12 @@ pub struct RouteSettings {
     pub max_new_per_day: u32,
     /// How its calls go back into the CRM; `None`: not at all.
     pub write_back: Option<WriteBackSettings>,
+    /// The mapped fields that are the dialler's after the import.
+    pub kept: Kept,
+    /// The fields that both sides may change, each with what decides a conflict.
+    pub two_way: TwoWay,
+    /// Whether a contact is read right before an update, for what agents changed since the last sweep.
+    pub read_before_update: ReadBefore,
     /// More changed contacts in one run need approval.
     pub max_changed_per_run: u32,
     /// Changed contacts a day.

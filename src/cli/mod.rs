@@ -4,7 +4,9 @@ mod args;
 mod block_file;
 mod blocks;
 mod check;
+mod closing_words;
 mod concerns;
+mod conflicts;
 mod contacts;
 mod harvest_concerns;
 mod ledger;
@@ -12,6 +14,7 @@ mod ledger_file;
 mod left_out;
 mod output;
 mod plan;
+mod reconcile;
 mod results;
 mod results_concern;
 mod route_args;
@@ -22,6 +25,7 @@ mod story;
 mod sweeps;
 mod table;
 mod takeover;
+mod told_again;
 mod trial;
 mod zone;
 
@@ -84,7 +88,10 @@ async fn run(cli: Cli) -> End {
         Verb::Freeze(args) => routes::freeze(&config, args).await,
         Verb::Thaw { reason } => routes::thaw(&config, reason).await,
         Verb::Takeover { yes, json } => takeover::run(&config, yes, Output::new(json.json)).await,
+        Verb::Reconcile(args) => reconcile::run(&config, args).await,
         Verb::Results(args) => results::run(&config, args).await,
+        Verb::Conflicts(verb) => conflicts::run(&config, verb).await,
+        Verb::Backfill(args) => told_again::backfill(&config, args).await,
         Verb::Ledger(verb) => ledger::run(&config, verb).await,
         Verb::Block(verb) => blocks::run(&config, verb).await,
         Verb::Contacts(verb) => contacts::run(&config, verb).await,

@@ -1,18 +1,21 @@
 //! `results`: the balance of a day in words, what the CRM does not have, and the codes with their words.
 
 use super::args::{Day, ResultsArgs, ResultsVerb};
+use super::closing_words;
 use super::output::Output;
 use super::send;
 use super::table::table;
+use super::told_again;
 use super::zone::Zone;
 use crate::app::known::{self, Usage};
 use crate::app::{self, Settings};
 use crate::control::{Command, End, ResultsWord};
-use crate::domain::{ReasonCode, RouteName, Timestamp, WriteBackId};
+use crate::domain::{CampaignId, HistoryId, ReasonCode, RouteName, Timestamp, WriteBackId};
 use crate::env::Env;
-use crate::ledger::{CodeSeen, Results, ResultsBalance, Untold};
+use crate::ledger::{Closing, CodeSeen, DaySpan, Ledger, Results, ResultsBalance, RouteRow, Untold};
 use chrono::NaiveDate;
 use serde::Serialize;
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -34,13 +37,19 @@ pub async fn run(config: &Path, args: ResultsArgs) -> anyhow::Result<End> {
             say(config, |settings| Ok(ResultsWord::Retry { route: id_of(settings, &route)?, id }), reason)
                 .await
         }
+        Some(ResultsVerb::Release { call, reason }) => {
+            say(config, |_| Ok(ResultsWord::Release { call: HistoryId(call) }), reason).await
+        }
+        Some(ResultsVerb::Remap { code, route, plan, reason }) => {
+            told_again::remap(config, code, route, plan, reason).await
+        }
         Some(ResultsVerb::Discard { id, reason }) => {
             say(config, |_| Ok(ResultsWord::Discard { id: WriteBackId(id) }), reason).await
         }
     }
 }
 
-async fn say(
+pub(super) async fn say(
     config: &Path,
     word: impl FnOnce(&Settings) -> anyhow::Result<ResultsWord>,
     reason: String,
@@ -49,7 +58,7 @@ async fn say(
     send::send(config, Command::Results { word, reason }, Output::new(false)).await
 }
 
-fn id_of(settings: &Settings, route: &str) -> anyhow::Result<RouteName> {
+pub(super) fn id_of(settings: &Settings, route: &str) -> anyhow::Result<RouteName> {
     Ok(known::route(settings, route)?.id.clone())
 }
 
@@ -59,6 +68,7 @@ struct Shown<'a> {
     day: NaiveDate,
     #[serde(flatten)]
     results: &'a Results,
+    closings: &'a [Closing],
     missing: Option<&'a [Untold]>,
 }
 
@@ -75,12 +85,19 @@ async fn day(config: &Path, args: &ResultsArgs) -> anyhow::Result<End> {
     let ledger = app::open_reading(&settings).await?;
     let results = ledger.results(route.clone(), span.0, span.1).await?;
     let missing = match args.missing {
-        true => Some(ledger.results_untold(route, Some(span), args.limit).await?),
+        true => Some(ledger.results_untold(route.clone(), Some(span), args.limit).await?),
         false => None,
     };
-    let shown = Shown { day, results: &results, missing: missing.as_deref() };
+    let closings = ledger.closings_of(DaySpan { day, from: span.0, until: span.1 }).await?;
+    let campaigns = campaigns(&ledger, &settings, route.as_ref()).await?;
+    let shown = Shown { day, results: &results, closings: &closings, missing: missing.as_deref() };
+    let over = span.1 <= Env::real().now();
     Output::new(args.json.json).value(&shown, || {
         let mut text = balance_text(day, &results);
+        for campaign in campaigns.into_iter().filter(|_| over) {
+            let closing = closings.iter().find(|closing| closing.campaign == campaign);
+            let _infallible = writeln!(text, "{}", closing_words::in_words(campaign, closing, zone));
+        }
         if let Some(missing) = &missing {
             text.push_str(&untold_text(missing, args.limit, zone));
         }
@@ -89,7 +106,20 @@ async fn day(config: &Path, args: &ResultsArgs) -> anyhow::Result<End> {
     Ok(End::Done)
 }
 
-fn span(zone: Zone, day: NaiveDate) -> anyhow::Result<(Timestamp, Timestamp)> {
+/// The campaigns of the routes that are shown.
+async fn campaigns(
+    ledger: &Ledger,
+    settings: &Settings,
+    route: Option<&RouteName>,
+) -> anyhow::Result<BTreeSet<CampaignId>> {
+    let shown = |row: &RouteRow| {
+        route.is_none_or(|route| *route == row.route)
+            && settings.routes.values().any(|known| known.id == row.route)
+    };
+    Ok(ledger.routes_list().await?.iter().filter(|row| shown(row)).filter_map(|row| row.campaign).collect())
+}
+
+pub(super) fn span(zone: Zone, day: NaiveDate) -> anyhow::Result<(Timestamp, Timestamp)> {
     let beginning = |day: Option<NaiveDate>| day.and_then(|day| zone.day_start(day));
     beginning(Some(day))
         .zip(beginning(day.succ_opt()))

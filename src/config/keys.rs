@@ -5,6 +5,7 @@
 use super::Setting;
 use super::kind::{FromRaw, KeySpec, Kind, Leaves, NameOrNumber, Need, SectionSpec};
 use crate::domain::Place;
+use crate::domain::hold::{CoolOff, UnmappedAbort};
 use crate::domain::identity::Watch;
 use crate::domain::policy::{AdoptConflict, Beside, CampaignChange, Foreign, Unblock, Vanished};
 use std::collections::BTreeMap;
@@ -74,6 +75,7 @@ const FOREIGN: &[&str] = &[Foreign::Lock.as_str(), Foreign::Report.as_str()];
 const WATCH: &[&str] = &[Watch::Host.as_str(), Watch::File.as_str()];
 const CAMPAIGN_CHANGE: &[&str] =
     &[CampaignChange::Refuse.as_str(), CampaignChange::Move.as_str(), CampaignChange::Keep.as_str()];
+const UNMAPPED: &[&str] = &[UnmappedAbort::Hold.as_str(), UnmappedAbort::Pass.as_str()];
 const VANISHED: &[&str] = &[Vanished::Mark.as_str(), Vanished::Import.as_str()];
 
 sections! {
@@ -167,6 +169,10 @@ sections! {
         unblock: String, Default, Kind::Choice(UNBLOCK);
         /// Results by which somebody says no: by export key, by name, or as CAMPAIGN/CODE.
         opt_out_results: Vec<String>, Optional, Kind::TextList;
+        /// What an abort (or a result of unknown type) without a word in `results` means for other routes.
+        unmapped_abort: String, Default, Kind::Choice(UNMAPPED);
+        /// For how long other routes leave somebody alone after a final result.
+        cool_off: CoolOff, Optional, Kind::CoolOff;
         /// The join key's template.
         user_data: String, Optional, Kind::Text;
         /// Cron of the pull.
@@ -219,6 +225,12 @@ sections! {
         activity: BTreeMap<String, Setting<String>>, Optional, Kind::Texts;
         /// Field of the record in the CRM = expression over its calls.
         result_fields: BTreeMap<String, Setting<String>>, Optional, Kind::Texts;
+        /// Whether a contact is read right before its fields are changed.
+        read_before_update: bool, Default, Kind::Bool;
+        /// Mapped field = whose it is once its contact is there.
+        owners: BTreeMap<String, Setting<String>>, Optional, Kind::Texts;
+        /// Two-way field = whose value stands where both sides changed it.
+        two_way: BTreeMap<String, Setting<String>>, Optional, Kind::Texts;
         /// Dialler field = expression over the record.
         fields: BTreeMap<String, Setting<String>>, Required, Kind::Texts;
     }

@@ -1,6 +1,7 @@
 //! What a key may hold, and the exact check of it.
 
 use super::{Setting, duration};
+use crate::domain::hold::{COOL_OFF_EXPECTED, CoolOff};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -45,6 +46,8 @@ pub enum Kind {
     Texts,
     /// The same, each a word or a list of words (read as one text, with commas).
     Words,
+    /// For how long people are left alone after a final result.
+    CoolOff,
 }
 
 /// Whether a key must stand somewhere.
@@ -167,6 +170,7 @@ impl Kind {
             }
             (Self::NameOrNumber, RawValue::Integer(number)) => *number > 0,
             (Self::Texts | Self::Words, RawValue::Texts(_)) => true,
+            (Self::CoolOff, RawValue::Text(text)) => text.parse::<CoolOff>().is_ok(),
             _ => false,
         }
     }
@@ -200,6 +204,7 @@ impl Kind {
             Self::NameOrNumber => "a name in quotes, or a number above 0".into(),
             Self::Texts => "a table of texts (Name = \"expression\")".into(),
             Self::Words => "a table of words, or of lists of words (name = [\"one\", \"another\"])".into(),
+            Self::CoolOff => COOL_OFF_EXPECTED.into(),
         }
     }
 
@@ -208,7 +213,7 @@ impl Kind {
     /// Lists are not for the environment; `token_file` takes one path there.
     pub(super) fn parse_variable(self, text: &str) -> Option<RawValue> {
         let value = match self {
-            Self::Text | Self::Choice(_) | Self::Duration(..) | Self::OneOrTwo => {
+            Self::Text | Self::Choice(_) | Self::Duration(..) | Self::OneOrTwo | Self::CoolOff => {
                 RawValue::Text(text.to_owned())
             }
             Self::Integer(..) => RawValue::Integer(text.parse().ok()?),

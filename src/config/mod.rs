@@ -5,6 +5,7 @@
 //! with exact types *before* the `config` crate joins the layers: that crate turns `1.9` into `2`,
 //! `"8080"` into a number and forgets the lines. What the values mean is `check`'s business.
 
+mod cool_off;
 pub mod duration;
 
 mod environment;

@@ -4,6 +4,7 @@
 //! administrator who is told one mistake per start gives up at the fourth.
 
 use super::Setting;
+use super::cool_off;
 use super::keys::SECTIONS;
 use super::kind::{KeySpec, Kind, Leaves, RawValue, SectionSpec};
 use super::sources::SourceFile;
@@ -176,6 +177,9 @@ impl Walk<'_> {
     fn value(&mut self, spec: &KeySpec, dotted: String, value: &Spanned<DeValue<'_>>) {
         let read = match (spec.kind, value.get_ref()) {
             (Kind::Texts | Kind::Words, DeValue::Table(table)) => self.texts(spec.kind, &dotted, table),
+            (Kind::CoolOff, DeValue::Table(table)) => {
+                cool_off::in_one_text(table).map_or_else(|| raw(value.get_ref()), RawValue::Text)
+            }
             (_, value) => raw(value),
         };
         if matches!(&read, RawValue::Texts(texts) if texts.is_empty()) {

@@ -1,7 +1,7 @@
 //! Every command that changes something, as a value: what the socket carries and a person can give.
 
 use crate::domain::policy::Job;
-use crate::domain::{BlockSubject, ContactId, RecordId, RouteName, Timestamp, WriteBackId};
+use crate::domain::{BlockSubject, ContactId, HistoryId, RecordId, RouteName, Take, Timestamp, WriteBackId};
 use crate::ledger::Pilot;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -132,6 +132,20 @@ pub enum Command {
         /// Why, where it was said.
         reason: String,
     },
+    /// Say whose value of a two-way field stands.
+    Conflict {
+        /// Its number.
+        conflict: i64,
+        /// Whose.
+        take: Take,
+        /// Why.
+        reason: String,
+    },
+    /// Compare both sides and the ledger in full, and mark what does not agree as due.
+    Reconcile {
+        /// One route, or all.
+        route: Option<RouteName>,
+    },
     /// The work goes on from this ledger, whatever differs.
     Takeover {
         /// Whether a person has seen what differs; without that it is only told.
@@ -161,6 +175,27 @@ pub enum ResultsWord {
     Discard {
         /// Which.
         id: WriteBackId,
+    },
+    /// A call's result holds nobody out of other routes.
+    Release {
+        /// The call.
+        call: HistoryId,
+    },
+    /// Calls with this result are told anew, with the words that the config has now.
+    Remap {
+        /// The result, by one of its names.
+        code: String,
+        /// One route only.
+        route: Option<RouteName>,
+    },
+    /// Calls of a span from before the route's calls went back are told after all.
+    Backfill {
+        /// The route.
+        route: RouteName,
+        /// From then on.
+        from: Timestamp,
+        /// Until before then.
+        until: Timestamp,
     },
 }
 
@@ -261,7 +296,7 @@ pub enum End {
     Failed,
     /// It cannot be done as asked (exit 2).
     Usage,
-    /// Done, but something new was parked (exit 3).
+    /// Done, but something new was parked, or something does not agree (exit 3).
     ParkedNew,
 }
 

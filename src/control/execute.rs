@@ -6,6 +6,7 @@ use crate::domain::{Block, BlockSubject, Reason, ReasonCode, RouteName, Timestam
 use crate::env::Env;
 use crate::jobs::glimpse::Glimpser;
 use crate::jobs::identity::Sides;
+use crate::jobs::reconcile::Looker;
 use crate::ledger::{FreezeOrder, Ledger, LedgerError, Said};
 use crate::runtime::{Activator, Ask, Outcome};
 use serde_json::json;
@@ -57,6 +58,8 @@ pub struct Control {
     pub sides: Sides,
     /// Looks at a contact before a person's act on it passes the gate.
     pub glimpser: Glimpser,
+    /// What compares everything, by route.
+    pub lookers: BTreeMap<RouteName, Looker>,
 }
 
 impl Control {
@@ -103,6 +106,10 @@ impl Control {
                 self.send_record(route, record, Said { who, text: reason }, answer).await
             }
             Command::Results { word, reason } => self.results(word, Said { who, text: reason }, answer).await,
+            Command::Conflict { conflict, take, reason } => {
+                self.conflict(conflict, take, Said { who, text: reason }, answer).await
+            }
+            Command::Reconcile { route } => self.reconcile(route, answer).await,
             Command::Takeover { confirmed } => self.takeover(confirmed, who, answer).await,
             Command::Status => {
                 self.status(answer);

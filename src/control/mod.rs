@@ -3,8 +3,10 @@
 mod answer;
 mod by_hand;
 mod command;
+mod conflicts;
 mod contacts;
 mod execute;
+mod reconcile;
 mod results;
 mod routes;
 mod socket;
@@ -14,4 +16,5 @@ mod takeover;
 pub use answer::Answer;
 pub use command::{Command, ContactAct, End, Line, Parked, ResultsWord, RouteWord, WaveOrder};
 pub use execute::{Control, Runners};
+pub use results::{backfilled, remapped};
 pub use socket::{Socket, ask};

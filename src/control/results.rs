@@ -1,7 +1,18 @@
-//! What a person says of results that go back into the CRM.
+//! What a person says of results that go back into the CRM, and of what they mean for other routes.
 
 use super::{Answer, Control, End, ResultsWord};
-use crate::ledger::{LedgerError, Said};
+use crate::domain::{HistoryId, RouteName};
+use crate::ledger::{LedgerError, OnPurpose, Said};
+
+/// What was said, and whose runs have something to do now.
+enum Told {
+    /// Calls of these routes are told.
+    Tell(String, Vec<RouteName>),
+    /// Records of these routes are decided anew.
+    Decide(String, Vec<RouteName>),
+    /// It cannot be done, and why.
+    Refused(String),
+}
 
 impl Control {
     pub(super) async fn results(
@@ -11,44 +22,113 @@ impl Control {
         answer: &Answer,
     ) -> Result<End, LedgerError> {
         let route = match &word {
-            ResultsWord::Approve { route } | ResultsWord::Retry { route, .. } => Some(route.clone()),
-            ResultsWord::Discard { .. } => None,
+            ResultsWord::Approve { route }
+            | ResultsWord::Retry { route, .. }
+            | ResultsWord::Backfill { route, .. } => Some(route),
+            ResultsWord::Remap { route, .. } => route.as_ref(),
+            ResultsWord::Discard { .. } | ResultsWord::Release { .. } => None,
         };
-        if let Some(route) = &route
-            && !self.runners.pulls.contains_key(route)
-        {
+        if let Some(route) = route.filter(|route| !self.runners.pulls.contains_key(*route)) {
             answer.error(self.unknown_route(route));
             return Ok(End::Usage);
         }
-        let text = match word {
-            ResultsWord::Approve { route } => {
-                let waiting = self.ledger.results_approve(route, said).await?;
-                format!("{waiting} waiting calls and records may be told to the CRM")
+        let (text, routes, runners) = match self.say_of_results(word, said).await? {
+            Told::Refused(why) => {
+                answer.error(why);
+                return Ok(End::Failed);
             }
-            ResultsWord::Retry { route, id } => match self.ledger.results_retry(route, id, said).await? {
-                0 if id.is_some() => {
-                    answer.error("nothing parked by that number; `dialbridge results open` lists what is");
-                    return Ok(End::Failed);
-                }
-                0 => "nothing is parked; what waits is told with the next run".to_owned(),
-                released => format!("{released} are told again with the next run"),
-            },
-            ResultsWord::Discard { id } => {
-                if !self.ledger.results_discard(id, said).await? {
-                    answer.error(
-                        "nothing parked or held by that number; `dialbridge results open` lists what is",
-                    );
-                    return Ok(End::Failed);
-                }
-                "put aside; it is told when there is something newer".to_owned()
-            }
+            Told::Tell(text, routes) => (text, routes, &self.runners.write_backs),
+            Told::Decide(text, routes) => (text, routes, &self.runners.pulls),
         };
         answer.text(text);
-        if let Some(runner) = route.as_ref().and_then(|route| self.runners.write_backs.get(route))
-            && !self.alone
-        {
-            runner.activate("hand");
+        if !self.alone {
+            routes.iter().filter_map(|route| runners.get(route)).for_each(|runner| runner.activate("hand"));
         }
         Ok(End::Done)
     }
+
+    async fn say_of_results(&self, word: ResultsWord, said: Said) -> Result<Told, LedgerError> {
+        Ok(match word {
+            ResultsWord::Approve { route } => {
+                let waiting = self.ledger.results_approve(route.clone(), said).await?;
+                Told::Tell(format!("{waiting} waiting calls and records may be told to the CRM"), vec![route])
+            }
+            ResultsWord::Retry { route, id } => {
+                match self.ledger.results_retry(route.clone(), id, said).await? {
+                    0 if id.is_some() => Told::Refused(
+                        "nothing parked by that number; `dialbridge results open` lists what is".to_owned(),
+                    ),
+                    0 => {
+                        let text = "nothing is parked; what waits is told with the next run";
+                        Told::Tell(text.to_owned(), vec![route])
+                    }
+                    released => {
+                        Told::Tell(format!("{released} are told again with the next run"), vec![route])
+                    }
+                }
+            }
+            ResultsWord::Discard { id } => match self.ledger.results_discard(id, said).await? {
+                true => {
+                    Told::Tell("put aside; it is told when there is something newer".to_owned(), Vec::new())
+                }
+                false => Told::Refused(
+                    "nothing parked or held by that number; `dialbridge results open` lists what is"
+                        .to_owned(),
+                ),
+            },
+            ResultsWord::Release { call } => self.release(call, said).await?,
+            ResultsWord::Remap { code, route } => {
+                let again = self.ledger.results_remap(code.clone(), route, said).await?;
+                match again.is_empty() {
+                    true => Told::Refused(format!(
+                        "no call with the result {code} was told, or is held for the want of a word: `dialbridge results \
+                         codes --route R` lists the results by their names"
+                    )),
+                    false => Told::Tell(
+                        again.iter().map(|(route, of)| remapped(route, of)).collect::<Vec<_>>().join("; "),
+                        again.into_keys().collect(),
+                    ),
+                }
+            }
+            ResultsWord::Backfill { route, from, until } => {
+                match self.ledger.results_backfill(route.clone(), from, until, said).await? {
+                    Some(of) => Told::Tell(backfilled(&route, &of), vec![route]),
+                    None => Told::Refused(format!(
+                        "the calls of route {route} do not go back into the CRM: write_back is not set in its config"
+                    )),
+                }
+            }
+        })
+    }
+
+    async fn release(&self, call: HistoryId, said: Said) -> Result<Told, LedgerError> {
+        let Some(held) = self.ledger.hold_release(call, said).await? else {
+            return Ok(Told::Refused(format!(
+                "no call {call} with a result is known; what holds somebody out names the call"
+            )));
+        };
+        let records: i64 = held.values().sum();
+        let text = format!(
+            "call {call} holds nobody out any more; {records} records that it held out are decided anew with the next pull"
+        );
+        Ok(Told::Decide(text, held.into_keys().collect()))
+    }
+}
+
+/// What `results remap` does to a route, in words.
+pub fn remapped(route: &RouteName, of: &OnPurpose) -> String {
+    format!(
+        "route {route}: {} calls ({} of them held) and the fields of {} records are worked out anew; what says the same \
+         costs no request",
+        of.calls, of.held, of.records
+    )
+}
+
+/// What `backfill` does to a route, in words.
+pub fn backfilled(route: &RouteName, of: &OnPurpose) -> String {
+    format!(
+        "route {route}: {} earlier calls and the fields of {} records are told; more than max_write_back_per_run of these \
+         {} wait for `dialbridge results approve --route {route}`",
+        of.calls, of.records, of.rows
+    )
 }

@@ -3,7 +3,7 @@
 use super::leave::Leaving;
 use super::operation::named_enum;
 use super::policy::{AdoptConflict, CampaignChange, Vanished};
-use super::{Base, Block, CampaignId, Contact, ContactId, Desired, OperationKind, Reason};
+use super::{Base, Block, CampaignId, Contact, ContactId, Desired, Edits, Kept, OperationKind, Reason};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::sync::Arc;
@@ -76,6 +76,10 @@ pub struct LinkView {
     pub vanished: bool,
     /// Its lane.
     pub lane: Lane,
+    /// What the dialler's side changed in two-way fields.
+    pub edits: Edits,
+    /// The mapped fields that are the dialler's after the import.
+    pub kept: Kept,
     /// Whether the contact is about to be deleted because its record left.
     pub deletion: Deletion,
     /// In which campaign it was made.
@@ -154,6 +158,8 @@ pub struct DecisionInput<'a> {
     pub blocks: &'a [Block],
     /// The last result.
     pub last_result: LastResult,
+    /// Why the person is held out because of a call on another route, if so.
+    pub held_out: Option<&'a Reason>,
     /// The route's choices.
     pub policy: &'a Policy,
 }
@@ -198,6 +204,8 @@ pub struct Decision {
     pub desired: Option<Desired>,
     /// The base of an adopted contact.
     pub adopted: Option<(ContactId, Base)>,
+    /// What both sides came to agree on by themselves: they were changed alike.
+    pub agreed: Base,
     /// Ask the dialler for the key: whoever bears it must not be called. (An import is never sent unasked.)
     pub meet: bool,
     /// Whether the contact is to be deleted: one on its way that is not wished any more is taken back.

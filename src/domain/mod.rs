@@ -5,7 +5,9 @@ pub mod contact;
 pub mod counts;
 pub mod decision;
 pub mod desired;
+pub mod drift;
 pub mod field;
+pub mod hold;
 pub mod identity;
 pub mod ids;
 pub mod leave;
@@ -18,6 +20,7 @@ pub mod reason;
 pub mod record;
 pub mod result_words;
 pub mod suggest;
+pub mod two_way;
 pub mod write_back;
 
 pub use block::{Block, BlockSubject, RecordKey};
@@ -28,6 +31,7 @@ pub use decision::{
     PinnedCampaign, Policy, Stands, Verdict, Wish,
 };
 pub use desired::{Base, Desired, DesiredValue, Pair};
+pub use drift::{DriftKind, SUSPECTS, Suspect, Suspects};
 pub use field::{FieldKind, FieldName, FieldSpec, Taken};
 pub use ids::{
     ActivityId, CallKey, CampaignId, ContactId, FoldedUserData, HistoryId, LinkId, OperationId, RecordId,
@@ -40,6 +44,7 @@ pub use problem::{Place, Problem};
 pub use reason::{Reason, ReasonCode};
 pub use record::{BadRecord, Record};
 pub use suggest::suggest;
+pub use two_way::{ConflictRule, ConflictWord, Edit, Edits, Kept, Owner, Take, TwoWay};
 pub use write_back::{CallFacts, CallResult, HistoryFacts, Shapes, Told, WriteBackId};
 
 /// An instant in UTC. The ledger stores microseconds.

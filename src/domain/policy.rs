@@ -67,6 +67,16 @@ named_enum! {
 }
 
 named_enum! {
+    /// When a contact is read for what agents changed in two-way fields, besides the sweeps.
+    ReadBefore {
+        /// Never.
+        Never = "never",
+        /// Right before its fields are changed.
+        Update = "update",
+    }
+}
+
+named_enum! {
     /// Whether a route acts.
     RouteState {
         /// Reads, maps, decides; sends nothing but locks.

@@ -88,6 +88,8 @@ reason_codes! {
     RepeatedFailure = "repeated_failure", "failed {times} times with status {status} while others succeeded";
     /// A changed field that only an import takes.
     ImportOnlyField = "import_only_field", "{field} changed, but the dialler takes it at import only";
+    /// A changed field that is the dialler's.
+    AgentsField = "agents_field", "{field} changed in the CRM; it is the dialler's after the import, which keeps what it has ([route.NAME.owners])";
     /// A field that the dialler does not clear.
     CannotClear = "cannot_clear", "{field} was emptied, but the dialler keeps its value";
     /// Neither null nor empty text empties the field, and the wish is given up.
@@ -178,6 +180,10 @@ reason_codes! {
     NoUsableAnswer = "no_usable_answer", "{times} requests in a row had no usable answer, while others had";
     /// A result without a word of the CRM's for it.
     UnmappedResult = "unmapped_result", "its result {result} of campaign {campaign} is not mapped: add it to [route.{route}.results]";
+    /// A result on another route that nobody mapped.
+    HeldOut = "held_out", "held out: call {call} of {date} on route {route} ended with {result}, which is not mapped there: add it to [route.{route}.results], or `dialbridge results release {call}`";
+    /// A final result on another route, not long ago.
+    CoolingOff = "cooling_off", "left alone until {until}: call {call} of {date} on route {route} ended with {result}";
     /// Something in the CRM changes back what is written.
     WriteLoop = "write_loop", "its fields were written {times} times within an hour: something in the CRM may change them back";
     /// A person put it aside.
@@ -226,9 +232,10 @@ impl Reason {
     /// counts stay.
     #[must_use]
     pub fn redacted(&self) -> Self {
-        const STAY: [&str; 19] = [
+        const STAY: [&str; 21] = [
             "field", "fields", "key", "name", "length", "max", "sent", "answered", "contact", "contacts",
-            "campaign", "record", "route", "count", "days", "status", "times", "call", "sign",
+            "campaign", "record", "route", "count", "days", "status", "times", "call", "sign", "date",
+            "until",
         ];
         let params = self.params.iter().map(|(name, value)| {
             let stays =

@@ -2,6 +2,7 @@
 //! read is not there only numbers are known: so a result has up to three names.
 
 use super::CampaignId;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
 /// The names of a result, the narrowest and so the surest first: as `CAMPAIGN/CODE`, by its export key, by its name.
@@ -16,7 +17,8 @@ pub fn keys(
 }
 
 /// A list of results, each by one of its names.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct ResultWords(BTreeSet<String>);
 
 impl ResultWords {

@@ -8,6 +8,7 @@ pub mod identity;
 pub mod local_time;
 pub mod pull;
 pub mod push;
+pub mod reconcile;
 pub mod refusal;
 pub mod settle;
 pub mod stops;

@@ -156,6 +156,8 @@ pub(super) fn store_gone(
         dialler: &dialler,
         blocks: &[],
         last_result: inputs::last_result(tx, link)?,
+        // Of who is gone it says nothing.
+        held_out: None,
         policy: &page.policy,
     });
     decisions::store(tx, &cause(page, now), Some(link), None, &decision, None)?;

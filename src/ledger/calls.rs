@@ -2,7 +2,7 @@
 
 use super::history::ReadContext;
 use super::sql::{get_time, json, time};
-use super::{Ledger, LedgerError, results_due, write_back};
+use super::{Ledger, LedgerError, held_again, results_due, write_back};
 use crate::domain::{CallTimes, CampaignId, ContactId, HistoryId, ReadTime, TimeReading, Timestamp};
 use rusqlite::{OptionalExtension as _, Transaction, named_params};
 use serde_json::{Map, Value};
@@ -101,6 +101,7 @@ pub(super) fn store_call(
     let Some((revision, hash, old_row, resolved)) = old else {
         insert_call(tx, contact, link, row, context, now)?;
         results_due::enter(tx, row.id)?;
+        held_again::result_came(tx, row.id, now)?;
         write_back::want(tx, row.id, now)?;
         return Ok(Stored::New);
     };
@@ -135,6 +136,7 @@ pub(super) fn store_call(
     })?;
     set_times(tx, row)?;
     results_due::enter(tx, row.id)?;
+    held_again::result_came(tx, row.id, now)?;
     write_back::want(tx, row.id, now)?;
     Ok(Stored::Changed)
 }
@@ -234,16 +236,32 @@ fn content_hash(fields: &Map<String, Value>) -> Vec<u8> {
     hasher.finalize().to_vec()
 }
 
+fn known_code(tx: &Transaction<'_>, campaign: CampaignId, code: i64) -> rusqlite::Result<Option<ResultCode>> {
+    tx.prepare_cached(
+        "SELECT name, export_key, done, aborted, delay, appointment FROM result_codes
+         WHERE campaign_id = ?1 AND code = ?2",
+    )?
+    .query_row((campaign.0, code), |row| {
+        Ok(ResultCode {
+            code,
+            name: row.get(0)?,
+            export_key: row.get(1)?,
+            done: row.get(2)?,
+            aborted: row.get(3)?,
+            delay: row.get(4)?,
+            appointment: row.get(5)?,
+        })
+    })
+    .optional()
+}
+
 pub(super) fn learn_code(
     tx: &Transaction<'_>,
     campaign: CampaignId,
     code: &ResultCode,
     now: Timestamp,
 ) -> rusqlite::Result<()> {
-    let known: Option<(Option<String>, Option<String>)> = tx
-        .prepare_cached("SELECT name, export_key FROM result_codes WHERE campaign_id = ?1 AND code = ?2")?
-        .query_row((campaign.0, code.code), |row| Ok((row.get(0)?, row.get(1)?)))
-        .optional()?;
+    let known = known_code(tx, campaign, code.code)?;
     // Seen again on the same day and unchanged: nothing is written.
     tx.prepare_cached(
         "INSERT INTO result_codes (campaign_id, code, name, export_key, done, aborted, delay, appointment, first_seen,
@@ -268,7 +286,11 @@ pub(super) fn learn_code(
         code.appointment,
         time(now),
     ))?;
-    if known.is_some_and(|(name, key)| name == code.name && key == code.export_key) {
+    if known.as_ref() == Some(code) {
+        return Ok(());
+    }
+    held_again::code_learned(tx, campaign, code.code, now)?;
+    if known.is_some_and(|known| known.name == code.name && known.export_key == code.export_key) {
         return Ok(());
     }
     write_back::release_unmapped(tx, campaign, code.code, now)?;

@@ -1,11 +1,12 @@
 //! What a decision must know, read inside the transaction that stores it: between reading and storing
 //! nobody else can have moved the link.
 
+use super::held_out::{self, Whom};
 use super::sql::{get_json, get_named, get_reason, get_time, get_time_opt, time};
-use super::{Ledger, LedgerError, gate};
+use super::{Ledger, LedgerError, edits, gate};
 use crate::domain::{
-    Block, BlockSubject, ContactId, Deletion, Lane, LastResult, LinkId, LinkView, LockState, RecordId,
-    RecordKey, RouteName, Stands, Wish,
+    Block, BlockSubject, ContactId, Deletion, Lane, LastResult, LinkId, LinkView, LockState, Reason,
+    RecordId, RecordKey, RouteName, Stands, Wish,
 };
 use rusqlite::{Connection, OptionalExtension as _, Params, Statement, params};
 use std::collections::BTreeSet;
@@ -26,11 +27,13 @@ pub(super) fn link_of_record(
 /// A link as a decision sees it.
 pub(super) fn link_view(connection: &Connection, link: LinkId) -> rusqlite::Result<LinkView> {
     let (lane, deletion) = lane(connection, link)?;
+    let edits = edits::of_link(connection, link)?;
     connection
         .prepare_cached(
             "SELECT contact_id, base, desired, wish, lock_state, vanished_at IS NOT NULL AS vanished,
                     EXISTS (SELECT 1 FROM routes r WHERE r.route = links.route AND r.campaign_id <> links.campaign_id)
-                        AS elsewhere
+                        AS elsewhere,
+                    coalesce((SELECT r.kept FROM routes r WHERE r.route = links.route), '[]') AS kept
              FROM links WHERE id = ?1",
         )?
         .query_row([link.0], |row| {
@@ -42,6 +45,8 @@ pub(super) fn link_view(connection: &Connection, link: LinkId) -> rusqlite::Resu
                 lock: get_named(row, "lock_state", LockState::parse)?,
                 vanished: row.get("vanished")?,
                 lane,
+                edits,
+                kept: get_json(row, "kept")?,
                 deletion,
                 stands: if row.get("elsewhere")? { Stands::InTheOldCampaign } else { Stands::Here },
             })
@@ -219,6 +224,8 @@ pub struct RecordInputs {
     pub by_its_contact: Vec<Block>,
     /// The last result.
     pub last_result: LastResult,
+    /// Why the person is held out because of a call on another route, if so.
+    pub held_out: Option<Reason>,
 }
 
 impl Ledger {
@@ -233,7 +240,8 @@ impl Ledger {
         key: RecordKey,
         numbers: Vec<String>,
     ) -> Result<RecordInputs, LedgerError> {
-        let now = time(self.env.now());
+        let at = self.env.now();
+        let now = time(at);
         self.read("record_inputs", move |connection| {
             let link = link_of_record(connection, &route, &key.id)?;
             let mut blocks = blocks_in_force(connection, &client, Some(&key), &numbers, &now)?;
@@ -243,6 +251,7 @@ impl Ledger {
                 more = gate::numbers_of_contact(connection, *id, view.contact)?;
                 more.retain(|number| !numbers.contains(number));
             }
+            let whom = Whom { client: &client, route: &route, key: &key, numbers: &numbers };
             Ok(RecordInputs {
                 last_result: match &link {
                     Some((id, _)) => last_result(connection, *id)?,
@@ -254,6 +263,7 @@ impl Ledger {
                     .query_row((&route.0, &key.id.0), |row| row.get(0))
                     .optional()?
                     .flatten(),
+                held_out: held_out::against(connection, &whom, at)?,
                 by_its_contact: blocks_in_force(connection, &client, None, &more, &now)?,
                 blocks,
             })

@@ -7,7 +7,7 @@ use super::holder::free_contact;
 use super::inputs::{last_result, link_view};
 use super::meet_due::MeetItem;
 use super::sql::{self, get_reason, get_reason_opt, get_time_opt, time};
-use super::{Ledger, LedgerError, found, lane};
+use super::{Ledger, LedgerError, found, held_out, lane};
 use crate::domain::{
     ContactId, CrmSide, Decision, DecisionInput, Desired, DiallerSide, LastResult, LinkId, Policy, Reason,
     ReasonCode, RecordKey, RunId, Timestamp, Verdict, Wish,
@@ -99,6 +99,14 @@ pub(super) fn store(
         })?;
     let blocks = found::against(tx, meeting, link.zip(view.as_ref()), &client, &key, cause.at)?;
     let (crm, decided_at) = crm_side(tx, meeting, view.as_ref().map(|view| (view.wish, &view.desired)))?;
+    let held_out = match link {
+        Some(link) => held_out::against_link(tx, link, cause.at)?,
+        None => held_out::against(
+            tx,
+            &held_out::Whom { client: &client, route, key: &key, numbers: &[] },
+            cause.at,
+        )?,
+    };
     let decision = decide(&DecisionInput {
         link: view.as_ref(),
         crm: &crm,
@@ -108,6 +116,7 @@ pub(super) fn store(
             Some(id) => last_result(tx, id)?,
             None => LastResult::None,
         },
+        held_out: held_out.as_ref(),
         policy: &meeting.policy,
     });
     let cause = Cause { decided_at: decided_at.unwrap_or(cause.at), ..cause.clone() };

@@ -38,7 +38,11 @@ const MIGRATIONS: &[&str] = &[
     TRAIL_CHAIN,
     include_str!("../../migrations/0037_leaving.sql"),
     include_str!("../../migrations/0038_standing_locks.sql"),
+    include_str!("../../migrations/0033_held_out.sql"),
     include_str!("../../migrations/0048_pass_seen.sql"),
+    include_str!("../../migrations/0034_closings_notes.sql"),
+    include_str!("../../migrations/0035_two_way.sql"),
+    include_str!("../../migrations/0036_owners.sql"),
 ];
 
 /// Behind this one the rows of the trail that are there already get their places in the chain.

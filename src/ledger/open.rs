@@ -157,6 +157,11 @@ impl Ledger {
         })
     }
 
+    /// The same for whoever must not write.
+    pub(super) fn reading(&self) -> Self {
+        Self { writer: None, ..self.clone() }
+    }
+
     /// Where the file lies.
     pub fn path(&self) -> &Path {
         &self.shared.path

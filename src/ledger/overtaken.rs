@@ -1,52 +1,62 @@
-//! A final result that came after it was decided to let somebody be called (again): asked for once more when the
+//! A final result, or one on another route that holds the person out, that came after it was decided to let somebody be
+//! called (again): asked for once more when the
 //! operation is leased, because it may have waited for long.
 
+use super::held_out;
 use super::hints;
 use super::inputs::last_result;
 use super::leased::Leased;
-use super::sql::time;
-use crate::domain::{LastResult, LinkId, OperationId, ReasonCode, Timestamp};
+use super::sql::{self, time};
+use crate::domain::{LastResult, LinkId, OperationId, Reason, ReasonCode, Timestamp};
 use rusqlite::Transaction;
 
 /// Whether an operation may still go.
 pub(super) enum Standing {
     /// Nothing came in its way.
     Stands,
-    /// It was given up: its last result is final now.
+    /// It was given up: its last result is final now, or the person is held out.
     Overtaken,
 }
 
-/// Gives the operation up if its last result is final now. What a person asked for themselves stands: nobody else may
+/// Gives the operation up if its last result is final now, or a call on another route holds the person out. What a person asked for themselves stands: nobody else may
 /// undo a final result. One of ours that a person let go stays one of ours.
 pub(super) fn judge(tx: &Transaction<'_>, operation: &Leased, now: Timestamp) -> rusqlite::Result<Standing> {
     if !operation.kind.makes_callable() || operation.reason.code == ReasonCode::ByHand {
         return Ok(Standing::Stands);
     }
-    match last_result(tx, operation.link)? {
-        LastResult::None | LastResult::Open => Ok(Standing::Stands),
-        LastResult::Final => {
-            give_up(tx, operation.id, operation.link, now)?;
-            Ok(Standing::Overtaken)
-        }
-    }
+    let reason = match last_result(tx, operation.link)? {
+        LastResult::Final => ReasonCode::FinalResult.into(),
+        LastResult::None | LastResult::Open => match held_out::against_link(tx, operation.link, now)? {
+            Some(held) => held,
+            None => return Ok(Standing::Stands),
+        },
+    };
+    give_up(tx, operation.id, operation.link, &reason, now)?;
+    Ok(Standing::Overtaken)
 }
 
 /// The link wishes what it wished before, and its record is decided anew, so that it is told what it waits for.
-fn give_up(tx: &Transaction<'_>, id: OperationId, link: LinkId, now: Timestamp) -> rusqlite::Result<()> {
+fn give_up(
+    tx: &Transaction<'_>,
+    id: OperationId,
+    link: LinkId,
+    reason: &Reason,
+    now: Timestamp,
+) -> rusqlite::Result<()> {
     tx.prepare_cached(
-        "UPDATE operations SET state = 'superseded', outcome = 'final_result', finished_at = ?2 WHERE id = ?1",
+        "UPDATE operations SET state = 'superseded', outcome = ?3, finished_at = ?2 WHERE id = ?1",
     )?
-    .execute((id.0, time(now)))?;
+    .execute((id.0, time(now), sql::code(reason)))?;
     // Where a person's unlock waits as well, that one decides.
     tx.prepare_cached(
-        "UPDATE links SET wish_code = 'final_result', wish_params = '{}',
+        "UPDATE links SET wish_code = ?2, wish_params = ?3,
                 wish = CASE WHEN contact_id IS NULL OR vanished_at IS NOT NULL THEN 'none' ELSE 'locked' END
          WHERE id = ?1 AND (contact_id IS NULL OR vanished_at IS NOT NULL OR lock_state = 'locked')
            AND NOT EXISTS (SELECT 1 FROM operations o WHERE o.link_id = links.id AND o.state = 'waiting'
                 AND o.kind = 'unlock' AND o.code = 'by_hand')",
     )?
-    .execute([link.0])?;
-    hints::link_in(tx, now, link, "final result")
+    .execute((link.0, sql::code(reason), reason.params_json()))?;
+    hints::link_in(tx, now, link, "overtaken")
 }
 
 #[cfg(test)]
@@ -75,6 +85,47 @@ mod tests {
             )
         });
         written.await.expect("a call");
+    }
+
+    /// A route of the same client, whose results hold others out, with a call that nobody has a word for.
+    async fn refused_elsewhere(scene: &Scene, number: &'static str) {
+        let written = scene.ledger.write("test_route", move |tx| {
+            tx.execute_batch(
+                "CREATE TEMP TABLE other AS SELECT * FROM routes WHERE route = 'leads';
+                 UPDATE other SET route = 'winback', campaign_id = 8,
+                    hold_rules = '{\"words\":[\"SALE\"],\"unmapped\":\"hold\",\"cool_off\":null}';
+                 INSERT INTO routes SELECT * FROM other;
+                 INSERT INTO links (client, route, record_id, user_data, folded, campaign_id, contact_id, wish, wish_code,
+                                    created_at)
+                    VALUES ('house', 'winback', '77', 'winback-77', 'winback-77', 8, 91, 'callable', 'new_record',
+                            '2030-01-07T08:00:00.000000Z');
+                 INSERT INTO calls (history_id, contact_id, link_id, campaign_id, hash, row, result_code, first_seen_at,
+                                    changed_at, run_id)
+                    SELECT 12, 91, id, 8, x'', '{}', 83, '2030-01-07T09:00:00.000000Z', '2030-01-07T09:00:00.000000Z', 1
+                    FROM links WHERE route = 'winback';",
+            )?;
+            tx.execute("INSERT INTO link_numbers SELECT ?1, id FROM links WHERE route = 'winback'", [number])
+        });
+        written.await.expect("another route");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_is_made_anew_whom_a_call_on_another_route_holds_out_while_the_import_waited() {
+        for (number, state) in [("+49301", "superseded"), ("+49302", "sending")] {
+            let scene = scene().await;
+            let link = scene.link("1", None, &["+49301"]).await;
+            scene.operation(link, "import", "waiting").await;
+            refused_elsewhere(&scene, number).await;
+            let absent = scene.ledger.write("test_absent", move |tx| {
+                tx.execute(
+                    "UPDATE links SET absent_at = '2030-01-07T09:00:00.000000Z' WHERE id = ?1",
+                    [link.0],
+                )
+            });
+            absent.await.expect("asked for");
+            lease(&scene).await;
+            assert_eq!(scene.operations(link).await, [("import".to_owned(), state.to_owned())], "{number}");
+        }
     }
 
     async fn lease(scene: &Scene) -> LeaseBatch {

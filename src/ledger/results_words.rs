@@ -95,7 +95,7 @@ impl Ledger {
     }
 }
 
-fn keep(
+pub(super) fn keep(
     tx: &Transaction<'_>,
     now: &str,
     verb: &str,

@@ -81,16 +81,23 @@ pub(super) fn want(tx: &Transaction<'_>, call: HistoryId, now: Timestamp) -> rus
         })?;
     }
     if of_fields && concerned.never.is_none() {
-        tx.prepare_cached(concat!(
-            "INSERT INTO write_backs (kind, link_id, wanted, state, due_at, waits_since, changed_at, created_at)
-             VALUES ('fields', ?1, 1, 'waiting', ?2, ?2, ?2, ?2)
-             ON CONFLICT (link_id) WHERE kind = 'fields' DO UPDATE SET
-                wanted = wanted + 1,
-                changed_at = excluded.changed_at, ",
-            again!()
-        ))?
-        .execute((concerned.link, time(now)))?;
+        want_fields(tx, LinkId(concerned.link), now)?;
     }
+    Ok(())
+}
+
+/// Fields of a link's record are to be worked out anew, or merged with what the dialler's side changed.
+pub(super) fn want_fields(tx: &Transaction<'_>, link: LinkId, now: Timestamp) -> rusqlite::Result<()> {
+    tx.prepare_cached(concat!(
+        "INSERT INTO write_backs (kind, link_id, wanted, state, due_at, waits_since, changed_at, created_at)
+         SELECT 'fields', l.id, 1, 'waiting', ?2, ?2, ?2, ?2 FROM links l JOIN routes r ON r.route = l.route
+         WHERE l.id = ?1 AND r.write_back_since IS NOT NULL
+         ON CONFLICT (link_id) WHERE kind = 'fields' DO UPDATE SET
+            wanted = wanted + 1,
+            changed_at = excluded.changed_at, ",
+        again!()
+    ))?
+    .execute((link.0, time(now)))?;
     Ok(())
 }
 

@@ -84,7 +84,7 @@ pub(super) fn agree(base: &Base, desired: &Desired, policy: AdoptConflict) -> Op
 
 /// Master data belongs to the CRM; the free text that agents write, and what sets a contact's course
 /// in the dialler, to the dialler.
-fn owned_by_crm(field: FieldName) -> bool {
+pub fn owned_by_crm(field: FieldName) -> bool {
     !matches!(
         field.as_str(),
         "Comment" | "FollowUpDateTime" | "FollowUpUsersUID" | "ReservedUsersUID" | "RandomSortOrder"

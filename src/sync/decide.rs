@@ -6,6 +6,7 @@
 use super::adopt::{agree, found_base};
 use super::diff::{changed_fields, import_only_changes};
 use super::leave;
+use super::merge::{alike_pairs, kept_changes, merged_changes};
 use crate::domain::policy::Vanished;
 use crate::domain::{
     Block, Contact, ContactId, CrmSide, Decision, DecisionInput, Deletion, Desired, DiallerSide, FieldName,
@@ -28,8 +29,16 @@ pub fn decide(input: &DecisionInput<'_>) -> Decision {
         CrmSide::Uncallable(reason) => {
             leave::out_of_reach(input, Verdict::Parked(reason.clone()), reason, &leave::LOCK_ONLY)
         }
-        CrmSide::Unusable(reason) => parked_as_it_is(input, reason),
-        CrmSide::Eligible(desired) => callable(input, desired),
+        CrmSide::Unusable(reason) => match input.held_out {
+            Some(held) => {
+                leave::out_of_reach(input, Verdict::Parked(reason.clone()), held, &leave::LOCK_ONLY)
+            }
+            None => parked_as_it_is(input, reason),
+        },
+        CrmSide::Eligible(desired) => match input.held_out {
+            Some(held) => leave::out_of_reach(input, Verdict::Skipped(held.clone()), held, &leave::LOCK_ONLY),
+            None => callable(input, desired),
+        },
     }
 }
 
@@ -158,7 +167,13 @@ fn keep_in_step(input: &DecisionInput<'_>, link: &LinkView, desired: &Desired) -
         .filter(|_| link.contact.is_some())
         .map(|field| Reason::new(ReasonCode::ImportOnlyField).with("field", field))
         .collect();
-    let changes = changed_fields(desired, base);
+    notes.extend(
+        kept_changes(desired, base, &link.kept)
+            .into_iter()
+            .filter(|_| link.contact.is_some())
+            .map(|field| Reason::new(ReasonCode::AgentsField).with("field", field)),
+    );
+    let changes = merged_changes(desired, base, link);
     // What is in flight may end otherwise than the base says, and what waits behind it gives way to this very
     // decision, also where the wish is the same: one more operation, which sends nothing if nothing differs.
     let unsure = link.lane == Lane::Busy;
@@ -175,8 +190,9 @@ fn keep_in_step(input: &DecisionInput<'_>, link: &LinkView, desired: &Desired) -
         (None, true) => Verdict::Unchanged,
         (None, false) => Verdict::Queued,
     };
+    let alike = alike_pairs(desired, base, &link.edits);
     let adopted = link.contact.zip(agreed);
-    Decision { wish: opening.wish, notes, adopted, ..wishing(verdict, desired, intents) }
+    Decision { wish: opening.wish, notes, adopted, agreed: alike, ..wishing(verdict, desired, intents) }
 }
 
 /// What letting a contact be called again takes.
@@ -243,6 +259,7 @@ pub(super) fn stating(verdict: Verdict, wish: Wish) -> Decision {
         intents: Vec::new(),
         desired: None,
         adopted: None,
+        agreed: crate::domain::Base::new(),
         meet: false,
         deletion: Deletion::No,
         lock_others: Vec::new(),
@@ -280,6 +297,7 @@ mod tests {
             dialler: &DiallerSide::Found(Box::new(contact)),
             blocks: &[],
             last_result: LastResult::None,
+            held_out: None,
             policy: &Policy {
                 adopt_conflict: AdoptConflict::CrmOwned,
                 vanished: Vanished::Mark,

@@ -28,10 +28,15 @@ pub(super) fn blocked<'a>(input: &DecisionInput<'a>) -> &'a Leave {
 
 /// What the route says of a record that the CRM takes back.
 pub(super) fn taken_back<'a>(input: &DecisionInput<'a>) -> &'a Leave {
-    match input.crm {
+    let leave = match input.crm {
         CrmSide::Gone(reason) => input.policy.leaving.gone(reason.code),
         CrmSide::Ineligible(_) => &input.policy.leaving.ineligible,
         CrmSide::Eligible(_) | CrmSide::Uncallable(_) | CrmSide::Unusable(_) => &LOCK_ONLY,
+    };
+    match (leave.reach, input.held_out) {
+        // Whom another route holds out is not left callable by this one.
+        (Reach::Kept, Some(_)) => &LOCK_ONLY,
+        (Reach::Kept, None) | (Reach::Locked, _) => leave,
     }
 }
 

@@ -6,8 +6,8 @@ mod leaving;
 use super::{changed_fields, decide};
 use crate::domain::policy::Vanished;
 use crate::domain::{
-    Base, ContactId, CrmSide, Decision, DecisionInput, Deletion, Desired, DesiredValue, DiallerSide,
-    FieldName, Intent, Lane, LastResult, LinkView, LockState, OperationKind, ReasonCode, Stands, Taken,
+    Base, ContactId, CrmSide, Decision, DecisionInput, Deletion, Desired, DesiredValue, DiallerSide, Edits,
+    FieldName, Intent, Kept, Lane, LastResult, LinkView, LockState, OperationKind, ReasonCode, Stands, Taken,
     Verdict, Wish,
 };
 use combinations::{every_combination, record};
@@ -27,7 +27,12 @@ fn must_not_be_called(input: &DecisionInput<'_>) -> bool {
         CrmSide::Gone(_) | CrmSide::Ineligible(_) | CrmSide::Uncallable(_) => true,
         CrmSide::Eligible(_) | CrmSide::Unusable(_) => false,
     };
-    by_the_crm || !input.blocks.is_empty()
+    by_the_crm || !free(input)
+}
+
+/// Neither blocked nor held out.
+fn free(input: &DecisionInput<'_>) -> bool {
+    input.blocks.is_empty() && input.held_out.is_none()
 }
 
 /// The link's contact, unless it is known to be gone.
@@ -99,7 +104,7 @@ fn an_import_or_an_unlock_has_its_reasons() {
         if import.is_none() && unlock.is_none() {
             return false;
         }
-        assert!(matches!(input.crm, CrmSide::Eligible(_)) && input.blocks.is_empty(), "{input:#?}");
+        assert!(matches!(input.crm, CrmSide::Eligible(_)) && free(input), "{input:#?}");
         assert_ne!(input.last_result, LastResult::Final, "{input:#?}\n{decision:#?}");
         if import.is_some() {
             let found = matches!(input.dialler, DiallerSide::Found(_) | DiallerSide::Ambiguous { .. });
@@ -144,7 +149,7 @@ fn moved(input: &DecisionInput<'_>) -> Option<(BTreeSet<String>, BTreeSet<String
 fn an_update_names_what_changed_and_nothing_else() {
     let emptied = record("City", Value::Null);
     let judged = every_combination(|input| {
-        let Some((sent, kept)) = moved(input).filter(|_| input.blocks.is_empty()) else { return false };
+        let Some((sent, kept)) = moved(input).filter(|_| free(input)) else { return false };
         let decision = &decide(input);
         let update = asks(decision, OperationKind::Update);
         // Behind something in doubt an update goes in any case; it sends the difference there is then.
@@ -179,7 +184,7 @@ fn an_edit_while_the_import_is_under_way_is_an_update_behind_it() {
         let (CrmSide::Eligible(desired), Some(link)) = (input.crm, input.link) else { return false };
         let unknown =
             matches!(input.dialler, DiallerSide::Linked | DiallerSide::NotMet | DiallerSide::Absent);
-        if link.contact.is_some() || !busy(input) || !unknown || !input.blocks.is_empty() {
+        if link.contact.is_some() || !busy(input) || !unknown || !free(input) {
             return false;
         }
         let decision = &decide(input);
@@ -194,7 +199,7 @@ fn an_edit_while_the_import_is_under_way_is_an_update_behind_it() {
 #[test]
 fn what_cannot_be_worked_out_changes_nobody() {
     let judged = every_combination(|input| {
-        if !matches!(input.crm, CrmSide::Unusable(_)) || !input.blocks.is_empty() {
+        if !matches!(input.crm, CrmSide::Unusable(_)) || !free(input) {
             return false;
         }
         let decision = &decide(input);
@@ -223,6 +228,8 @@ fn stored(link: Option<&LinkView>, decision: &Decision) -> Option<LinkView> {
             lock: LockState::Open,
             vanished: false,
             lane: Lane::Idle,
+            edits: Edits::new(),
+            kept: Kept::new(),
             deletion: Deletion::No,
             stands: Stands::Here,
         },

@@ -1,15 +1,17 @@
 //! The command line, as clap reads it.
 
 mod blocks;
+mod conflicts;
 mod contacts;
 pub mod help;
 mod ledger;
 mod results;
 
 pub use blocks::{BlockListArgs, BlockVerb, WhomArgs};
+pub use conflicts::{ConflictsVerb, SideName};
 pub use contacts::{ActArgs, ContactsVerb, WhichArgs};
 pub use ledger::{LedgerVerb, ListArgs, ParkedArgs};
-pub use results::{Day, ResultsArgs, ResultsVerb};
+pub use results::{BackfillArgs, Day, ResultsArgs, ResultsVerb};
 
 use super::route_args::{FreezeArgs, PlanVerb, RouteVerb};
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -67,8 +69,15 @@ pub enum Verb {
         #[command(flatten)]
         json: Json,
     },
+    /// Do CRM, dialler and ledger agree? Compares everything and changes nothing.
+    Reconcile(ReconcileArgs),
     /// What the CRM was told of calls, day by day, and what it was not.
     Results(ResultsArgs),
+    /// Fields that both sides changed.
+    #[command(subcommand)]
+    Conflicts(ConflictsVerb),
+    /// Tell the CRM of calls from before the route's calls went back into it.
+    Backfill(BackfillArgs),
     /// What the ledger holds.
     #[command(subcommand)]
     Ledger(LedgerVerb),
@@ -174,6 +183,20 @@ pub struct TryArgs {
     /// Hide personal values.
     #[arg(long)]
     pub redact: bool,
+    /// For programs.
+    #[command(flatten)]
+    pub json: Json,
+}
+
+/// `reconcile`.
+#[derive(Debug, Args)]
+pub struct ReconcileArgs {
+    /// One route only.
+    #[arg(long)]
+    pub route: Option<String>,
+    /// Mark what does not agree as due, and let the ordinary runs mend it.
+    #[arg(long)]
+    pub repair: bool,
     /// For programs.
     #[command(flatten)]
     pub json: Json,

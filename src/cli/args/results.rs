@@ -49,6 +49,26 @@ fn day(text: &str) -> Result<Day, String> {
     }
 }
 
+/// `backfill`.
+#[derive(Debug, Args)]
+pub struct BackfillArgs {
+    /// The route.
+    #[arg(long)]
+    pub route: String,
+    /// The first day, YYYY-MM-DD in the dialler's zone.
+    #[arg(long)]
+    pub from: NaiveDate,
+    /// The last day.
+    #[arg(long)]
+    pub to: NaiveDate,
+    /// Only show how much that is.
+    #[arg(long)]
+    pub plan: bool,
+    /// Why, where there is something to say; it stands in the ledger.
+    #[arg(long, default_value = "")]
+    pub reason: String,
+}
+
 /// What to do about results.
 #[derive(Debug, Subcommand)]
 pub enum ResultsVerb {
@@ -93,6 +113,29 @@ pub enum ResultsVerb {
         /// One row only, by the number that `results open` shows.
         #[arg(long)]
         id: Option<i64>,
+        /// Why, where there is something to say; it stands in the ledger.
+        #[arg(long, default_value = "")]
+        reason: String,
+    },
+    /// Let go whom the result of this call holds out of other routes.
+    Release {
+        /// The call, as the reason names it.
+        call: i64,
+        /// Why; it stands in the ledger.
+        #[arg(long)]
+        reason: String,
+    },
+    /// Tell again, with the words that the config has now, what was told with a result.
+    Remap {
+        /// The result: its export key, its name, or CAMPAIGN/CODE.
+        #[arg(long)]
+        code: String,
+        /// One route only.
+        #[arg(long)]
+        route: Option<String>,
+        /// Only show how much that is.
+        #[arg(long)]
+        plan: bool,
         /// Why, where there is something to say; it stands in the ledger.
         #[arg(long, default_value = "")]
         reason: String,

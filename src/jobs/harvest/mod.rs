@@ -7,6 +7,7 @@
 //! apart: listed = unchanged + due + foreign. A list that takes long is read less often (`budget`).
 
 mod budget;
+mod edited;
 mod elsewhere;
 mod history;
 mod read;
@@ -14,12 +15,13 @@ mod sight;
 mod sweep;
 
 pub use crate::ledger::ToE164;
+pub(in crate::jobs) use edited::compare as edits_of;
 pub(in crate::jobs) use sight::{carries_result, fingerprint, is_dialler_owned};
 
 use super::JobError;
 use crate::dialler::DiallerRead;
 use crate::domain::policy::Job;
-use crate::domain::{CampaignId, RunId, Seq, Timestamp};
+use crate::domain::{CampaignId, RouteName, RunId, Seq, Timestamp, TwoWay};
 use crate::env::Env;
 use crate::ledger::{
     CallReading, Counts, HarvestRules, LastList, Ledger, RunEnd, RunStart, Share, SweepCounts, SweepKind,
@@ -28,6 +30,7 @@ use budget::Plan;
 use chrono::TimeDelta;
 use read::{Pass, Tally};
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use sweep::Swept;
 
@@ -74,6 +77,8 @@ pub struct HarvestSettings {
     pub single_reads: usize,
     /// How numbers are read (the country); when it changes, the index of numbers is made anew.
     pub numbers_revision: String,
+    /// The fields that agents may change, by route.
+    pub two_way: BTreeMap<RouteName, TwoWay>,
 }
 
 impl Default for HarvestSettings {
@@ -84,6 +89,7 @@ impl Default for HarvestSettings {
             in_flight: 4,
             single_reads: 500,
             numbers_revision: String::new(),
+            two_way: BTreeMap::new(),
         }
     }
 }

@@ -4,8 +4,8 @@ use crate::domain::leave::{Counters, Leave, Leaving, Reach, Removal, past};
 use crate::domain::policy::{AdoptConflict, CampaignChange, Vanished};
 use crate::domain::{
     Base, Block, BlockSubject, Contact, ContactId, CrmSide, DecisionInput, Deletion, Desired, DesiredValue,
-    DiallerSide, FieldName, Lane, LastResult, LinkView, LockState, Pair, Policy, ReasonCode, Stands,
-    Timestamp, Wish,
+    DiallerSide, Edits, FieldName, Kept, Lane, LastResult, LinkView, LockState, Pair, Policy, ReasonCode,
+    Stands, Timestamp, Wish,
 };
 use crate::sync::found_base;
 use serde_json::{Value, json};
@@ -67,6 +67,8 @@ fn links(deletions: &[Deletion]) -> Vec<Option<LinkView>> {
                                     lane,
                                     deletion: *deletion,
                                     stands: Stands::Here,
+                                    edits: Edits::new(),
+                                    kept: Kept::new(),
                                 })
                             }));
                         }
@@ -187,15 +189,18 @@ fn combined(
 ) -> usize {
     let (crm_sides, dialler_sides) = (crm_sides(), dialler_sides());
     let (free, blocked) = ([], [block()]);
+    let held = ReasonCode::HeldOut.into();
     let mut judged = 0;
     for link in links {
         let link = link.as_ref();
         for crm in &crm_sides {
             for dialler in &dialler_sides {
-                for blocks in [&free[..], &blocked[..]] {
+                for (blocks, held_out) in [(&free[..], None), (&blocked[..], None), (&free[..], Some(&held))]
+                {
                     for last_result in [LastResult::None, LastResult::Open, LastResult::Final] {
                         for policy in policies {
-                            let input = DecisionInput { link, crm, dialler, blocks, last_result, policy };
+                            let input =
+                                DecisionInput { link, crm, dialler, blocks, last_result, held_out, policy };
                             judged += usize::from(judge(&input));
                         }
                     }

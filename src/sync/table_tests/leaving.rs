@@ -12,13 +12,15 @@ use crate::sync::{changed_fields, decide};
 /// The route's choice for whoever leaves here; nothing but the lock where nobody can tell.
 fn choice<'a>(input: &DecisionInput<'a>) -> &'a Leave {
     let leaving = &input.policy.leaving;
-    match input.crm {
+    let choice = match input.crm {
         _ if !input.blocks.is_empty() => &leaving.opt_out,
         CrmSide::Gone(reason) if reason.code == ReasonCode::RecordGone => &leaving.deleted,
         CrmSide::Gone(_) => &leaving.archived,
         CrmSide::Ineligible(_) => &leaving.ineligible,
         CrmSide::Eligible(_) | CrmSide::Uncallable(_) | CrmSide::Unusable(_) => &LOCK_ONLY,
-    }
+    };
+    // Whom another route holds out is left callable by none.
+    if choice.reach == Reach::Kept && input.held_out.is_some() { &LOCK_ONLY } else { choice }
 }
 
 #[test]

@@ -80,3 +80,41 @@ async fn a_day_of_results_is_told_and_what_is_missing_is_named() {
     house.run(&["ledger", "contact", "leads-1"]).await.expect(0).says("the CRM was told of call ");
     house.run(&["results", "discard", "9", "--reason", "x"]).await.expect(1).says("results open");
 }
+
+/// What a person says of results is read, planned and refused with what to do.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn are_words_about_results_taken_by_the_command_line() {
+    let house = House::new(2).await;
+    let telling = |more: &str| {
+        let tables = "[route.leads.activity]\nsubject = \"'Call: ' ~ outcome\"\n[route.leads.results]\nSALE = \"sold\"\n";
+        let plain = house.config_text("");
+        plain.replacen("[route.leads.fields]", &format!("{more}\n{tables}[route.leads.fields]"), 1)
+    };
+    for wrong in [
+        "{ days = 0, after = [\"abort\"] }",
+        "{ after = [\"abort\"] }",
+        "{ days = 9, across = \"route\" }",
+        "90",
+    ] {
+        std::fs::write(house.config(), telling(&format!("cool_off = {wrong}"))).expect("written");
+        house.run(&["check", "--offline"]).await.expect(2).says("across \"client\"");
+    }
+    let right = "write_back = \"0 0 29 2 *\"\ncool_off = { days = 90, after = [\"abort\", \"done\"], across = \"client\" }";
+    std::fs::write(house.config(), telling(right)).expect("written");
+    house.run(&["check", "--offline"]).await.expect(0);
+    house.switched_on().await;
+    house.run(&["sync"]).await.expect(0);
+    let span = ["backfill", "--route", "leads", "--from", "2026-01-01", "--to", "2026-01-31"];
+    let plan = [&span[..], &["--plan"]].concat();
+    house.run(&plan).await.expect(0).says("0 earlier calls");
+    house.run(&span).await.expect(0).says("0 earlier calls");
+    let backwards = ["backfill", "--route", "leads", "--from", "2026-02-01", "--to", "2026-01-31"];
+    house.run(&backwards).await.expect(2).says("lies before");
+    house
+        .run(&["results", "remap", "--code", "SALE", "--plan"])
+        .await
+        .expect(0)
+        .says("No call with the result SALE");
+    house.run(&["results", "remap", "--code", "SALE"]).await.expect(1).says("results codes");
+    house.run(&["results", "release", "17", "--reason", "x"]).await.expect(1).says("no call 17");
+}

@@ -205,6 +205,8 @@ pub async fn house_with(config: DiallerConfig, seed: u64) -> House {
         import_mode: ImportMode { overwrite: true, reset: None, unlock: None },
         max_decision_age: Duration::from_secs(15 * 60),
         daily: Vec::new(),
+        two_way: std::collections::BTreeMap::new(),
+        read_before: dialbridge::domain::policy::ReadBefore::Never,
     };
     let ctx = PushContext {
         ledger,

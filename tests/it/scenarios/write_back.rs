@@ -12,8 +12,9 @@ use serde_json::Value;
 use std::time::Duration;
 
 /// Every minute, so that nothing waits for the clock.
-const KEYS: &str = "only_if = \"phone and active\"\nblock_if = \"do_not_call\"\nwrite_back = \"* * * * *\"";
-const TOLD: &str = r#"
+pub(super) const KEYS: &str =
+    "only_if = \"phone and active\"\nblock_if = \"do_not_call\"\nwrite_back = \"* * * * *\"";
+pub(super) const TOLD: &str = r#"
 [route.leads.activity]
 subject = "'Call ' ~ call ~ ': ' ~ outcome"
 started = "started"
@@ -33,16 +34,16 @@ audit_active = "1h"
 /// What a CRM can do about a create in doubt: upsert on a key, look it up, neither.
 const STYLES: [&str; 3] = ["sim-id", "sim-offset", "sim-page"];
 
-fn setup(connector: &'static str) -> Setup {
+pub(super) fn setup(connector: &'static str) -> Setup {
     Setup { connector, route_keys: KEYS, more: TOLD, ..Setup::default() }
 }
 
-async fn world(connector: &'static str) -> World {
+pub(super) async fn world(connector: &'static str) -> World {
     World::new(setup(connector)).await
 }
 
 /// A call of a few seconds whose row comes at once; the result, if there is one, some time after the row.
-fn plan(result: Option<(&str, Duration)>) -> CallPlan {
+pub(super) fn plan(result: Option<(&str, Duration)>) -> CallPlan {
     let mut plan = CallPlan::new(Outcome::Answered);
     if let Some((key, after)) = result {
         plan = plan.result(key, after);
@@ -53,28 +54,28 @@ fn plan(result: Option<(&str, Duration)>) -> CallPlan {
 }
 
 /// Somebody with a contact, and a call that got this result at once.
-async fn called(world: &World, name: &str, key: &str) -> u64 {
+pub(super) async fn called(world: &World, name: &str, key: &str) -> u64 {
     let id = world.record(name);
     world.sync_all().await;
     assert!(world.dialler.call(world.contact(id).id, plan(Some((key, seconds(1))))));
     id
 }
 
-fn activities(world: &World, id: u64) -> Vec<Activity> {
+pub(super) fn activities(world: &World, id: u64) -> Vec<Activity> {
     world.crm.activities().into_iter().filter(|activity| activity.record == id).collect()
 }
 
-fn subjects(world: &World, id: u64) -> Vec<String> {
+pub(super) fn subjects(world: &World, id: u64) -> Vec<String> {
     let text = |activity: &Activity| activity.fields["subject"].as_str().unwrap_or_default().to_owned();
     activities(world, id).iter().map(text).collect()
 }
 
-fn field(world: &World, id: u64, name: &str) -> Value {
+pub(super) fn field(world: &World, id: u64, name: &str) -> Value {
     world.editor().field(id, name).unwrap_or_default()
 }
 
 /// Writes into the CRM so far, by what they were.
-fn crm_writes(world: &World) -> usize {
+pub(super) fn crm_writes(world: &World) -> usize {
     world.crm.journal.requests().iter().filter(|asked| asked.kind.write).count()
 }
 
@@ -82,14 +83,14 @@ async fn open(world: &World) -> Vec<Untold> {
     world.ledger().results_untold(None, None, 100).await.expect("a list")
 }
 
-async fn states(world: &World) -> Vec<(String, String, Option<String>)> {
+pub(super) async fn states(world: &World) -> Vec<(String, String, Option<String>)> {
     let rows = open(world).await;
     let code = |row: &Untold| row.reason.as_ref().map(|reason| reason.code.as_str().to_owned());
     rows.iter().map(|row| (row.kind.clone(), row.state.clone(), code(row))).collect()
 }
 
 /// Nothing has changed, so neither side is written to.
-async fn assert_silent(world: &World) {
+pub(super) async fn assert_silent(world: &World) {
     let (before, mark) = (crm_writes(world), world.mark());
     world.sync_all().await;
     world.write_back().await.expect("a write-back");

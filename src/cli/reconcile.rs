@@ -1,0 +1,24 @@
+//! `reconcile`: do both sides and the ledger agree?
+
+use super::args::ReconcileArgs;
+use super::output::Output;
+use super::send;
+use crate::app::{self, known};
+use crate::control::{Command, End};
+use std::path::Path;
+
+/// Looks, and with --repair has mended what can be.
+pub async fn run(config: &Path, args: ReconcileArgs) -> anyhow::Result<End> {
+    let output = Output::new(args.json.json);
+    let settings = app::load(config)?;
+    let route = match &args.route {
+        Some(given) => Some(known::route(&settings, given)?.id.clone()),
+        None => None,
+    };
+    if args.repair {
+        return send::send(config, Command::Reconcile { route }, output).await;
+    }
+    let found = app::reconcile::run(&settings, route.as_ref()).await?;
+    output.value(&found, || found.iter().map(app::reconcile::Reconciled::in_words).collect());
+    Ok(if found.iter().all(app::reconcile::Reconciled::is_clean) { End::Done } else { End::ParkedNew })
+}

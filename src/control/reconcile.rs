@@ -1,0 +1,55 @@
+//! `reconcile --repair`: what does not agree is marked as due, and the ordinary runs mend it.
+
+use super::{Answer, Control, End};
+use crate::domain::RouteName;
+use crate::jobs::reconcile::{Looker, look};
+use crate::ledger::LedgerError;
+
+impl Control {
+    /// Looks, marks what was found as due, and runs what serves it.
+    pub(super) async fn reconcile(
+        &self,
+        route: Option<RouteName>,
+        answer: &Answer,
+    ) -> Result<End, LedgerError> {
+        if let Some(route) = &route
+            && !self.lookers.contains_key(route)
+        {
+            answer.error(self.unknown_route(route));
+            return Ok(End::Usage);
+        }
+        self.tell_differences(answer).await?;
+        let mut end = End::Done;
+        let mut marked = false;
+        for (name, looker) in &self.lookers {
+            if route.as_ref().is_none_or(|route| route == name) {
+                let (ended, found) = self.mend(looker, answer).await?;
+                end = end.and(ended);
+                marked |= found;
+            }
+        }
+        if marked {
+            answer.text("marked as due; what follows is the ordinary work:");
+            end = end.and(self.sync(None, route, false, answer).await?);
+        }
+        Ok(end)
+    }
+
+    async fn mend(&self, looker: &Looker, answer: &Answer) -> Result<(End, bool), LedgerError> {
+        let book = self.ledger.reconcile_book().await?;
+        let found = match look(looker, &book).await {
+            Ok(found) => found,
+            Err(error) => {
+                answer.error(format!("{}: {error}", looker.route.route));
+                return Ok((End::Failed, false));
+            }
+        };
+        answer.text(found.in_words());
+        answer.data(serde_json::to_value(&found).unwrap_or_default());
+        if found.is_clean() {
+            return Ok((End::Done, false));
+        }
+        self.ledger.drift_mend(looker.route.route.clone(), found.mend()).await?;
+        Ok((End::ParkedNew, true))
+    }
+}

@@ -1,0 +1,197 @@
+//! The dialler against the ledger: the campaign's list, streamed, and the histories of everybody who was called.
+
+use super::Look;
+use crate::dialler::{BatchQuery, Listed};
+use crate::domain::{Base, Contact, ContactId, DriftKind, FieldName, FoldedUserData, Suspect, Suspects};
+use crate::jobs::JobError;
+use crate::jobs::harvest::fingerprint;
+use crate::ledger::{ListedContact, OurContact, Question};
+use crate::remote::CallClass;
+use crate::sync::{owned_by_crm, says_the_same};
+use futures_util::StreamExt as _;
+use serde_json::Value;
+
+/// So many contacts are noted, and compared, together.
+const CHUNK: usize = 200;
+
+impl Look<'_> {
+    pub(super) async fn dialler(&mut self) -> Result<(), JobError> {
+        let differs = self.list().await?;
+        let (count, mut confirmed) = (differs.count, Vec::new());
+        for suspect in &differs.first {
+            confirmed.extend(self.confirm_fields(suspect).await?);
+        }
+        self.add(DriftKind::ContactDiffers, count, confirmed);
+        let missing = self.suspects(Question::ContactMissing).await?;
+        let mut confirmed = Vec::new();
+        for suspect in missing.first {
+            if self.is_away(&suspect).await? {
+                confirmed.push(suspect);
+            }
+        }
+        self.add(DriftKind::ContactMissing, missing.count, confirmed);
+        let doubled = self.suspects(Question::ContactDoubled).await?;
+        let mut confirmed = Vec::new();
+        for suspect in doubled.first {
+            if let Some(contact) = suspect.contact
+                && self.looker.dialler.contact(contact, CallClass::Audit).await?.is_some()
+            {
+                confirmed.push(suspect);
+            }
+        }
+        self.add(DriftKind::ContactDoubled, doubled.count, confirmed);
+        let locks = self.suspects(Question::LockMissing).await?;
+        self.add(DriftKind::LockMissing, locks.count, locks.first);
+        self.histories().await
+    }
+
+    /// Absence from a list that was cut is no absence: such a list ends the look.
+    async fn list(&mut self) -> Result<Suspects, JobError> {
+        let mut list = self.looker.dialler.list_contacts(Some(self.campaign), CallClass::Audit).await?;
+        let mut differs = Suspects::default();
+        let (mut chunk, mut bad) = (Vec::with_capacity(CHUNK), 0);
+        loop {
+            self.stop_if_ending()?;
+            match list.next().await {
+                Some(Ok(Listed::Contact(contact))) => chunk.push(contact),
+                Some(Ok(Listed::Bad(_))) => bad += 1,
+                Some(Err(error)) => return Err(error.into()),
+                None => break,
+            }
+            if chunk.len() == CHUNK {
+                self.compare(std::mem::take(&mut chunk), &mut differs).await?;
+            }
+        }
+        self.compare(chunk, &mut differs).await?;
+        if bad > 0 {
+            let text = format!(
+                "{bad} elements of the campaign's list, which cannot be read; they may be among the missing"
+            );
+            self.told.not_compared.push(text);
+        }
+        Ok(differs)
+    }
+
+    async fn compare(&mut self, chunk: Vec<Contact>, differs: &mut Suspects) -> Result<(), JobError> {
+        self.told.contacts += chunk.len() as u64;
+        let listed = chunk.iter().map(listed).collect();
+        let ours = self.book.contacts_listed(self.looker.route.route.clone(), listed).await?;
+        let mut contacts = chunk.into_iter().peekable();
+        for our in ours {
+            // In the list's order, as they were noted.
+            let Some(contact) = contacts.find(|contact| contact.id == our.contact) else { continue };
+            if !our.busy && !different(&our.base, &contact).is_empty() {
+                differs.add(|| suspect(&our, String::new()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads it by itself; the ledger before and after it must say the same, else something went on meanwhile.
+    async fn confirm_fields(&mut self, suspected: &Suspect) -> Result<Option<Suspect>, JobError> {
+        let Some(contact) = suspected.contact else { return Ok(None) };
+        let route = &self.looker.route.route;
+        let Some(before) = self.book.contact_ours(route.clone(), contact).await? else { return Ok(None) };
+        let Some(read) = self.looker.dialler.contact(contact, CallClass::Audit).await? else {
+            return Ok(None);
+        };
+        let after = self.book.contact_ours(route.clone(), contact).await?;
+        if before.busy || after.as_ref() != Some(&before) {
+            return Ok(None);
+        }
+        let fields = different(&before.base, &read);
+        if fields.is_empty() {
+            return Ok(None);
+        }
+        let told: Vec<String> = fields
+            .iter()
+            .map(|field| {
+                let agreed = before.base.get(field).map_or(&Value::Null, |pair| &pair.dialler);
+                format!("{}: {agreed} -> {}", field.as_str(), read.get(field.as_str()))
+            })
+            .collect();
+        let seen = fields.iter().map(|field| (*field, read.get(field.as_str()).clone())).collect();
+        self.told.fields.push((before.link, seen));
+        Ok(Some(suspect(&before, told.join(", "))))
+    }
+
+    async fn is_away(&self, suspected: &Suspect) -> Result<bool, JobError> {
+        let Some(contact) = suspected.contact else { return Ok(false) };
+        if self.looker.dialler.contact(contact, CallClass::Audit).await?.is_some() {
+            return Ok(false);
+        }
+        Ok(self.book.contact_ours(self.looker.route.route.clone(), contact).await?.is_some())
+    }
+
+    /// The histories of everybody who was called, a hundred at once where the dialler offers it.
+    async fn histories(&mut self) -> Result<(), JobError> {
+        let (mut after, mut missing) = (ContactId(0), Suspects::default());
+        loop {
+            self.stop_if_ending()?;
+            let called = self.book.called(self.looker.route.route.clone(), after).await?;
+            let Some(last) = called.last() else { break };
+            after = *last;
+            let query = BatchQuery { user_data: Vec::new(), ids: called.clone() };
+            match self.looker.dialler.read_batch(&query, CallClass::Audit).await? {
+                Some(read) => {
+                    for one in read {
+                        let rows = one.history.iter().map(|row| row.id.0).collect();
+                        self.unknown_calls(one.contact.id, rows, &mut missing).await?;
+                    }
+                }
+                None => {
+                    for contact in called {
+                        let rows = self.looker.dialler.history(contact, CallClass::Audit).await?;
+                        let rows = rows.unwrap_or_default().iter().map(|row| row.id.0).collect();
+                        self.unknown_calls(contact, rows, &mut missing).await?;
+                    }
+                }
+            }
+        }
+        self.add(DriftKind::CallMissing, missing.count, missing.first);
+        Ok(())
+    }
+
+    async fn unknown_calls(
+        &mut self,
+        contact: ContactId,
+        rows: Vec<i64>,
+        missing: &mut Suspects,
+    ) -> Result<(), JobError> {
+        self.told.histories += 1;
+        for call in self.book.calls_unknown(rows).await? {
+            let details = format!("call {call}");
+            missing.add(|| Suspect { record: None, contact: Some(contact), link: None, details });
+        }
+        Ok(())
+    }
+}
+
+fn listed(contact: &Contact) -> ListedContact {
+    ListedContact {
+        id: contact.id,
+        folded: contact.user_data.as_deref().map(FoldedUserData::of),
+        called: contact.tries() > 0 || contact.result_code().is_some(),
+        fingerprint: fingerprint(contact),
+    }
+}
+
+fn suspect(our: &OurContact, details: String) -> Suspect {
+    Suspect { record: Some(our.record.clone()), contact: Some(our.contact), link: Some(our.link), details }
+}
+
+/// The CRM's fields that are agreed on and hold something else in this answer. A field that the answer does not have
+/// says nothing.
+fn different(base: &Base, contact: &Contact) -> Vec<FieldName> {
+    base.iter()
+        .filter(|(field, pair)| {
+            // As found, and not agreed on yet.
+            let agreed = !pair.crm.is_object();
+            let shown = contact.fields.get(field.as_str());
+            agreed
+                && owned_by_crm(**field)
+                && shown.is_some_and(|shown| !says_the_same(**field, shown, &pair.dialler))
+        })
+        .map(|(field, _)| *field)
+        .collect()
+}

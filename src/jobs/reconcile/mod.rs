@@ -1,0 +1,189 @@
+//! Reconcile: both sides in full against the ledger. It cannot write: it holds the reading halves of both sides, and of
+//! the ledger a book that reads. What does not agree at first is looked at again, each by itself, before it counts; what
+//! is on its way anyway (an operation that waits, a change that the cursor has not passed) is no drift.
+
+mod crm;
+mod dialler;
+mod words;
+
+use super::JobError;
+use super::pull::PullRoute;
+use crate::crm::CrmRead;
+use crate::dialler::DiallerRead;
+use crate::domain::{CampaignId, DriftKind, FieldName, LinkId, Suspect, Suspects};
+use crate::env::Env;
+use crate::ledger::{Mend, Question, ReconcileBook, RouteRow};
+use serde::Serialize;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Everything a reconcile of one route may touch.
+#[derive(Clone)]
+pub struct Looker {
+    /// Clock and shutdown.
+    pub env: Env,
+    /// The CRM, to be read.
+    pub crm: Arc<dyn CrmRead>,
+    /// The dialler, to be read.
+    pub dialler: Arc<dyn DiallerRead>,
+    /// The route.
+    pub route: Arc<PullRoute>,
+}
+
+impl std::fmt::Debug for Looker {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Looker").field("route", &self.route.route).finish_non_exhaustive()
+    }
+}
+
+/// What does not agree, of one kind.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Drift {
+    /// Which kind.
+    pub kind: DriftKind,
+    /// How many were looked at twice and do not agree.
+    pub count: u64,
+    /// How many more looked so at first and were not looked at again.
+    pub unconfirmed: u64,
+    /// What mends it.
+    pub remedy: &'static str,
+    /// The first of them.
+    pub examples: Vec<Suspect>,
+    /// All that were confirmed.
+    #[serde(skip)]
+    all: Vec<Suspect>,
+}
+
+/// What a reconcile of one route came to.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Reconciled {
+    /// The route.
+    pub route: String,
+    /// Records that the CRM named.
+    pub records: u64,
+    /// Contacts that the dialler listed.
+    pub contacts: u64,
+    /// Contacts whose histories were read.
+    pub histories: u64,
+    /// What does not agree.
+    pub drift: Vec<Drift>,
+    /// Contacts in the campaign that are nobody's.
+    pub others: u64,
+    /// Locks of ours that no answer of this dialler shows.
+    pub locks_unverifiable: u64,
+    /// What could not be compared, and why.
+    pub not_compared: Vec<String>,
+    /// What was seen of fields that differ.
+    #[serde(skip)]
+    fields: Vec<(LinkId, Vec<(FieldName, Value)>)>,
+}
+
+impl Reconciled {
+    /// Whether everything agrees that could be compared.
+    pub fn is_clean(&self) -> bool {
+        self.drift.is_empty()
+    }
+
+    /// What a repair marks as due.
+    pub fn mend(&self) -> Mend {
+        let mut mend = Mend { fields: self.fields.clone(), ..Mend::default() };
+        for drift in &self.drift {
+            match drift.kind {
+                DriftKind::RecordUnknown
+                | DriftKind::RecordDiffers
+                | DriftKind::RecordOrphaned
+                | DriftKind::ContactDiffers
+                | DriftKind::LockMissing => {
+                    mend.records.extend(drift.all.iter().filter_map(|suspect| suspect.record.clone()));
+                }
+                DriftKind::CallMissing => {
+                    mend.histories.extend(drift.all.iter().filter_map(|suspect| suspect.contact));
+                }
+                // The harvest's own business, and a person's.
+                DriftKind::ContactMissing | DriftKind::ContactDoubled | DriftKind::CallUntold => {}
+            }
+        }
+        mend
+    }
+}
+
+/// One look under way.
+struct Look<'a> {
+    looker: &'a Looker,
+    book: &'a ReconcileBook,
+    row: RouteRow,
+    campaign: CampaignId,
+    found: BTreeMap<DriftKind, Drift>,
+    told: Reconciled,
+}
+
+/// So many of each kind are shown.
+const EXAMPLES: usize = 10;
+
+/// Compares everything of one route.
+///
+/// # Errors
+/// A side or the ledger cannot be read to the end; nothing is concluded then.
+pub async fn look(looker: &Looker, book: &ReconcileBook) -> Result<Reconciled, JobError> {
+    let route = &looker.route.route;
+    let never = || {
+        JobError::Stopped(format!(
+            "route {route} was never read and pushed, so there is nothing to compare; `dialbridge sync --route {route}` does so"
+        ))
+    };
+    let row = book.route(route.clone()).await?.ok_or_else(never)?;
+    let campaign = row.campaign.ok_or_else(never)?;
+    let told = Reconciled {
+        route: route.to_string(),
+        records: 0,
+        contacts: 0,
+        histories: 0,
+        drift: Vec::new(),
+        others: 0,
+        locks_unverifiable: 0,
+        not_compared: Vec::new(),
+        fields: Vec::new(),
+    };
+    let mut look = Look { looker, book, row, campaign, found: BTreeMap::new(), told };
+    look.crm().await?;
+    look.dialler().await?;
+    let told = look.suspects(Question::CallUntold).await?;
+    look.add(DriftKind::CallUntold, told.count, told.first);
+    let (others, locked) = book.beside(route.clone()).await?;
+    look.told.others = others;
+    look.told.locks_unverifiable = match book.lock_shown().await? {
+        crate::ledger::LockShown::By { .. } => 0,
+        crate::ledger::LockShown::Unknown | crate::ledger::LockShown::Nowhere => locked,
+    };
+    look.told.drift = look.found.into_values().filter(|drift| drift.count + drift.unconfirmed > 0).collect();
+    Ok(look.told)
+}
+
+impl Look<'_> {
+    async fn suspects(&self, question: Question) -> Result<Suspects, JobError> {
+        let route = self.looker.route.route.clone();
+        Ok(self.book.suspects(route, self.campaign, question).await?)
+    }
+
+    /// `seen`: how many looked so at first; `confirmed`: those of the first that still do.
+    fn add(&mut self, kind: DriftKind, seen: u64, confirmed: Vec<Suspect>) {
+        let looked_at = seen.min(crate::domain::SUSPECTS as u64);
+        let drift = self.found.entry(kind).or_insert_with(|| Drift {
+            kind,
+            count: 0,
+            unconfirmed: 0,
+            remedy: kind.remedy(),
+            examples: Vec::new(),
+            all: Vec::new(),
+        });
+        drift.count += confirmed.len() as u64;
+        drift.unconfirmed += seen - looked_at;
+        drift.all.extend(confirmed);
+        drift.examples = drift.all.iter().take(EXAMPLES).cloned().collect();
+    }
+
+    fn stop_if_ending(&self) -> Result<(), JobError> {
+        if self.looker.env.shutdown().is_cancelled() { Err(JobError::ShuttingDown) } else { Ok(()) }
+    }
+}

@@ -1,0 +1,183 @@
+//! Where the ledger and what the two sides named do not agree: a book's questions, and what mends the answers through
+//! the ordinary ways of pull, push and harvest.
+
+use super::sql::{get_json, json, time};
+use super::{Ledger, LedgerError, due, hints};
+use crate::domain::{
+    Base, CampaignId, ContactId, FieldName, LinkId, Pair, RecordId, RouteName, Suspect, Suspects, Timestamp,
+};
+use chrono::TimeDelta;
+use rusqlite::{Connection, OptionalExtension as _, Transaction, named_params};
+use serde_json::{Value, json as object};
+
+/// What is asked of notes and ledger together. The answers are suspicions: each is looked at again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Question {
+    /// Records of the ledger that the CRM did not name.
+    RecordOrphaned,
+    /// Contacts of links that the list did not name.
+    ContactMissing,
+    /// Listed contacts with the key of a link that has another one.
+    ContactDoubled,
+    /// Locks that are wished for and were not sent, and do not wait.
+    LockMissing,
+    /// Calls that the CRM should know of and does not.
+    CallUntold,
+}
+
+/// So long a call may wait to be told until that is worth a word.
+const TOLD_WITHIN: TimeDelta = TimeDelta::hours(1);
+/// So many called contacts at once: as many as one batch read takes.
+const CALLED: i64 = 100;
+
+const REST: &str = " AND NOT EXISTS (SELECT 1 FROM operations o WHERE o.link_id = l.id
+        AND o.state IN ('waiting', 'sending', 'uncertain'))";
+
+fn sql(question: Question) -> String {
+    match question {
+        Question::RecordOrphaned => {
+            "SELECT d.record_id, l.contact_id, d.link_id, d.state AS details FROM records d LEFT JOIN links l ON l.id = d.link_id
+             WHERE d.route = :route AND NOT EXISTS (SELECT 1 FROM named n WHERE n.record_id = d.record_id)
+               AND NOT EXISTS (SELECT 1 FROM record_absences a WHERE a.route = d.route AND a.record_id = d.record_id)"
+                .to_owned()
+        }
+        Question::ContactMissing => format!(
+            "SELECT l.record_id, l.contact_id, l.id AS link_id, 'not in the campaign''s list' AS details FROM links l
+             WHERE l.route = :route AND l.contact_id IS NOT NULL AND l.vanished_at IS NULL
+               AND coalesce(l.campaign_id, :campaign) = :campaign
+               AND NOT EXISTS (SELECT 1 FROM listed s WHERE s.contact_id = l.contact_id){REST}"
+        ),
+        Question::ContactDoubled => format!(
+            "SELECT l.record_id, s.contact_id, l.id AS link_id, 'its record has contact ' || l.contact_id AS details
+             FROM links l JOIN listed s ON s.folded = l.folded AND s.contact_id <> l.contact_id
+             WHERE l.route = :route AND l.folded IS NOT NULL AND l.contact_id IS NOT NULL{REST}"
+        ),
+        Question::LockMissing => format!(
+            "SELECT l.record_id, l.contact_id, l.id AS link_id, l.wish_code AS details FROM links l
+             WHERE l.route = :route AND l.wish = 'locked' AND l.lock_state = 'open' AND l.contact_id IS NOT NULL
+               AND l.vanished_at IS NULL{REST}"
+        ),
+        Question::CallUntold => "SELECT l.record_id, k.contact_id, l.id AS link_id,
+                    coalesce('call ' || w.history_id, 'its fields') || ': ' || w.state || coalesce(' (' || w.code || ')', '')
+                        AS details
+             FROM write_backs w JOIN links l ON l.id = w.link_id LEFT JOIN calls k ON k.history_id = w.history_id
+             WHERE l.route = :route AND w.state NOT IN ('done', 'never', 'gone')
+               AND (w.state <> 'waiting' OR w.waits_since < :late)
+             UNION ALL
+             SELECT l.record_id, k.contact_id, l.id, 'call ' || k.history_id || ': never entered'
+             FROM calls k JOIN links l ON l.id = k.link_id JOIN routes r ON r.route = l.route
+             WHERE l.route = :route AND r.write_back_shapes IN ('activities', 'both') AND k.test IS NOT 1
+               AND k.started_at >= r.write_back_since
+               AND NOT EXISTS (SELECT 1 FROM write_backs w WHERE w.history_id = k.history_id)"
+            .to_owned(),
+    }
+}
+
+pub(super) fn answer(
+    notes: &Connection,
+    route: &RouteName,
+    campaign: CampaignId,
+    question: Question,
+    now: Timestamp,
+) -> rusqlite::Result<Suspects> {
+    let mut statement = notes.prepare_cached(&sql(question))?;
+    let all: [(&str, &dyn rusqlite::ToSql); 3] =
+        [(":route", &route.0), (":campaign", &campaign.0), (":late", &time(now - TOLD_WITHIN))];
+    let mut asked = Vec::new();
+    for (name, value) in all {
+        if statement.parameter_index(name)?.is_some() {
+            asked.push((name, value));
+        }
+    }
+    let mut rows = statement.query(asked.as_slice())?;
+    let mut suspects = Suspects::default();
+    while let Some(row) = rows.next()? {
+        let suspect = Suspect {
+            record: row.get::<_, Option<String>>("record_id")?.map(RecordId),
+            contact: row.get::<_, Option<i64>>("contact_id")?.map(ContactId),
+            link: row.get::<_, Option<i64>>("link_id")?.map(LinkId),
+            details: row.get("details")?,
+        };
+        suspects.add(|| suspect);
+    }
+    Ok(suspects)
+}
+
+pub(super) fn beside(notes: &Connection, route: &RouteName) -> rusqlite::Result<(u64, u64)> {
+    let count = |sql: &str| -> rusqlite::Result<u64> {
+        let count: i64 = notes.query_row(sql, named_params! { ":route": route.0 }, |row| row.get(0))?;
+        Ok(count.unsigned_abs())
+    };
+    Ok((
+        count(
+            "SELECT count(*) FROM listed s WHERE :route IS NOT NULL AND NOT EXISTS
+                (SELECT 1 FROM links l WHERE l.contact_id = s.contact_id AND l.route IS NOT NULL)",
+        )?,
+        count(
+            "SELECT count(*) FROM links WHERE route = :route AND lock_state = 'locked' AND contact_id IS NOT NULL",
+        )?,
+    ))
+}
+
+/// Whose fields moved since the last sweep is read by the harvest anyway, and so is whoever waits for a row.
+pub(super) fn called(
+    notes: &Connection,
+    route: &RouteName,
+    after: ContactId,
+) -> rusqlite::Result<Vec<ContactId>> {
+    notes
+        .prepare_cached(
+            "SELECT s.contact_id FROM listed s JOIN contacts c ON c.contact_id = s.contact_id
+             WHERE s.contact_id > ?1 AND s.called = 1 AND c.fingerprint IS s.fingerprint
+               AND EXISTS (SELECT 1 FROM links l WHERE l.contact_id = s.contact_id AND l.route = ?2)
+               AND NOT EXISTS (SELECT 1 FROM harvest_due d WHERE d.contact_id = s.contact_id AND d.reason <> 'sum')
+             ORDER BY s.contact_id LIMIT ?3",
+        )?
+        .query_map((after.0, &route.0, CALLED), |row| row.get(0).map(ContactId))?
+        .collect()
+}
+
+/// What a reconcile found and a person wants mended; everything goes the ordinary way from here.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Mend {
+    /// Records to be read by id and decided anew.
+    pub records: Vec<RecordId>,
+    /// Contacts whose histories are to be read.
+    pub histories: Vec<ContactId>,
+    /// What was seen of the CRM's fields in the dialler, where it is not what was agreed on.
+    pub fields: Vec<(LinkId, Vec<(FieldName, Value)>)>,
+}
+
+impl Ledger {
+    /// Marks what does not agree as due, in one transaction; pull, push and harvest do the rest.
+    ///
+    /// # Errors
+    /// The ledger cannot be written; nothing is marked then.
+    pub async fn drift_mend(&self, route: RouteName, mend: Mend) -> Result<(), LedgerError> {
+        let now = self.env.now();
+        self.write("drift_mend", move |tx| {
+            for record in &mend.records {
+                hints::add_in(tx, now, &route, record, "reconcile")?;
+            }
+            for contact in &mend.histories {
+                due::enter(tx, *contact, "hint", now)?;
+            }
+            mend.fields.iter().try_for_each(|(link, seen)| agree_no_more(tx, *link, seen))
+        })
+        .await
+    }
+}
+
+/// The dialler's half is what was seen, the CRM's agrees with nothing: the next decision sends what is desired.
+fn agree_no_more(tx: &Transaction<'_>, link: LinkId, seen: &[(FieldName, Value)]) -> rusqlite::Result<()> {
+    let base: Option<Base> = tx
+        .prepare_cached("SELECT base FROM links WHERE id = ?1")?
+        .query_row([link.0], |row| get_json(row, "base"))
+        .optional()?;
+    let Some(mut base) = base else { return Ok(()) };
+    for (field, dialler) in seen {
+        base.insert(*field, Pair { crm: object!({ "replaced": true }), dialler: dialler.clone() });
+    }
+    tx.prepare_cached("UPDATE links SET base = ?2 WHERE id = ?1")?.execute((link.0, json(&base)?))?;
+    Ok(())
+}

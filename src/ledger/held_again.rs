@@ -1,0 +1,271 @@
+//! Who is decided anew because somebody is held out now, or no longer: by hints, since the record itself did not change.
+
+use super::held_out::{against_link, last_outcome};
+use super::sql::{get_json, json, time};
+use super::words::Said;
+use super::{Ledger, LedgerError};
+use crate::domain::hold::{HoldRules, HoldWord, Outcome, ResultType};
+use crate::domain::{CampaignId, HistoryId, LinkId, RouteName, Timestamp};
+use rusqlite::{Connection, OptionalExtension as _, Transaction};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Who is held out for a call of a link, and is not to be decided anew already.
+const HELD_BY_CALLS: &str = "FROM calls c CROSS JOIN records x
+        ON json_extract(x.params, '$.call') = CAST(c.history_id AS TEXT)
+     WHERE c.link_id = ?1 AND c.result_code IS NOT NULL AND x.code IN ('held_out', 'cooling_off')
+       AND NOT EXISTS (SELECT 1 FROM hints h WHERE h.route = x.route AND h.record_id = x.record_id
+            AND h.taken_at IS NULL)";
+/// For whom the last day is over, likewise.
+const OVER: &str = "FROM records x WHERE x.code = 'cooling_off' AND json_extract(x.params, '$.until') < ?1
+       AND NOT EXISTS (SELECT 1 FROM hints h WHERE h.route = x.route AND h.record_id = x.record_id
+            AND h.taken_at IS NULL)";
+
+/// A call of a link got a result, or another one.
+pub(super) fn result_came(tx: &Transaction<'_>, call: HistoryId, now: Timestamp) -> rusqlite::Result<()> {
+    let link = tx
+        .prepare_cached(
+            "SELECT link_id FROM calls WHERE history_id = ?1 AND link_id IS NOT NULL AND result_code IS NOT NULL",
+        )?
+        .query_row([call.0], |row| row.get(0).map(LinkId))
+        .optional()?;
+    link.map_or(Ok(()), |link| of_link(tx, link, now))
+}
+
+/// A code got its name or its type.
+pub(super) fn code_learned(
+    tx: &Transaction<'_>,
+    campaign: CampaignId,
+    code: i64,
+    now: Timestamp,
+) -> rusqlite::Result<()> {
+    let links: Vec<i64> = tx
+        .prepare_cached(
+            "SELECT DISTINCT link_id FROM calls WHERE campaign_id = ?1 AND result_code = ?2 AND link_id IS NOT NULL",
+        )?
+        .query_map((campaign.0, code), |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
+    links.into_iter().try_for_each(|link| of_link(tx, LinkId(link), now))
+}
+
+/// What this link's calls mean for others may be another thing than before: whoever is held out for one of them is
+/// decided anew, and whoever would be held out now and is not.
+pub(super) fn of_link(tx: &Transaction<'_>, link: LinkId, now: Timestamp) -> rusqlite::Result<()> {
+    tx.prepare_cached(&format!(
+        "INSERT INTO hints (route, record_id, source, at) SELECT x.route, x.record_id, 'held out', ?2 {HELD_BY_CALLS}"
+    ))?
+    .execute((link.0, time(now)))?;
+    let rules: Option<HoldRules> = tx
+        .prepare_cached(
+            "SELECT r.hold_rules FROM links l JOIN routes r ON r.route = l.route
+             WHERE l.id = ?1 AND r.hold_rules IS NOT NULL",
+        )?
+        .query_row([link.0], |row| get_json(row, "hold_rules"))
+        .optional()?;
+    let word = match (rules, last_outcome(tx, link)?) {
+        (Some(rules), Some(outcome)) => rules.word(&outcome),
+        (Some(_) | None, _) => HoldWord::Nothing,
+    };
+    match word {
+        HoldWord::Nothing => Ok(()),
+        HoldWord::Unmapped | HoldWord::CoolOff(_) => hint_the_others(tx, link, now),
+    }
+}
+
+/// The person's links on other routes of the client that nobody holds out yet.
+fn hint_the_others(tx: &Transaction<'_>, link: LinkId, now: Timestamp) -> rusqlite::Result<()> {
+    let others: Vec<i64> = tx
+        .prepare_cached(
+            "WITH own AS (SELECT l.id, l.client, l.route, l.record_id, r.crm, r.object
+                          FROM links l JOIN routes r ON r.route = l.route WHERE l.id = ?1)
+             SELECT o.id FROM own CROSS JOIN routes r ON r.client = own.client AND r.crm = own.crm
+                    AND r.object = own.object AND r.route <> own.route
+             CROSS JOIN links o ON o.route = r.route AND o.record_id = own.record_id
+             UNION
+             SELECT o.id FROM own JOIN link_numbers a ON a.link_id = own.id
+             JOIN link_numbers b ON b.number = a.number AND b.link_id <> own.id
+             JOIN links o ON o.id = b.link_id AND o.route <> own.route AND o.client = own.client",
+        )?
+        .query_map([link.0], |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
+    for other in others.into_iter().map(LinkId) {
+        if against_link(tx, other, now)?.is_some() {
+            hint_unless_held(tx, other, now)?;
+        }
+    }
+    Ok(())
+}
+
+fn hint_unless_held(tx: &Transaction<'_>, link: LinkId, now: Timestamp) -> rusqlite::Result<()> {
+    tx.prepare_cached(
+        "INSERT INTO hints (route, record_id, source, at)
+         SELECT l.route, l.record_id, 'held out', ?2 FROM links l
+         LEFT JOIN records x ON x.route = l.route AND x.record_id = l.record_id
+         WHERE l.id = ?1 AND coalesce(x.code, '') NOT IN ('held_out', 'cooling_off')
+           AND NOT EXISTS (SELECT 1 FROM hints h WHERE h.route = l.route AND h.record_id = l.record_id
+                AND h.taken_at IS NULL)",
+    )?
+    .execute((link.0, time(now)))?;
+    Ok(())
+}
+
+impl Ledger {
+    /// What the config's routes say of their results for other routes. A route that is not named says nothing. Whoever is
+    /// held out otherwise by that than before is decided anew.
+    ///
+    /// # Errors
+    /// The ledger cannot be used.
+    pub async fn hold_rules_set(&self, rules: BTreeMap<RouteName, HoldRules>) -> Result<(), LedgerError> {
+        if self.read("hold_rules", rules_of).await? == rules {
+            return Ok(());
+        }
+        let now = self.env.now();
+        self.write("hold_rules_set", move |tx| {
+            let before = rules_of(tx)?;
+            let names: BTreeSet<&RouteName> = before.keys().chain(rules.keys()).collect();
+            for route in names {
+                let (old, new) = (before.get(route), rules.get(route));
+                if old == new {
+                    continue;
+                }
+                tx.prepare_cached("UPDATE routes SET hold_rules = ?2 WHERE route = ?1")?
+                    .execute((&route.0, new.map(json).transpose()?))?;
+                for (campaign, code) in codes_that_mean_another_thing(tx, route, old, new, now)? {
+                    code_learned(tx, campaign, code, now)?;
+                }
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// Whoever has been left alone for long enough is decided anew. Answers how many.
+    ///
+    /// # Errors
+    /// The ledger cannot be used.
+    pub async fn holds_end_due(&self) -> Result<usize, LedgerError> {
+        let now = self.env.now();
+        let today = now.date_naive().to_string();
+        let day = today.clone();
+        let any = self.read("holds_over", move |connection| {
+            connection
+                .prepare_cached(&format!("SELECT EXISTS (SELECT 1 {OVER})"))?
+                .query_row([&day], |row| row.get::<_, bool>(0))
+        });
+        if !any.await? {
+            return Ok(0);
+        }
+        self.write("holds_end_due", move |tx| {
+            tx.prepare_cached(&format!(
+                "INSERT INTO hints (route, record_id, source, at) SELECT x.route, x.record_id, 'cooled off', ?2 {OVER}"
+            ))?
+            .execute((&today, time(now)))
+        })
+        .await
+    }
+
+    /// A person says that this call's result holds nobody out. The routes whose records are decided anew by that; `None`:
+    /// there is no such call, or it has no result.
+    ///
+    /// # Errors
+    /// The ledger cannot be written.
+    pub async fn hold_release(
+        &self,
+        call: HistoryId,
+        said: Said,
+    ) -> Result<Option<BTreeMap<RouteName, i64>>, LedgerError> {
+        let now = self.env.now();
+        self.write("hold_release", move |tx| {
+            let released = tx
+                .prepare_cached(
+                    "INSERT INTO holds_released (history_id, code, at, who, text)
+                     SELECT history_id, result_code, ?2, ?3, ?4 FROM calls
+                     WHERE history_id = ?1 AND result_code IS NOT NULL
+                     ON CONFLICT DO UPDATE SET at = excluded.at, who = excluded.who, text = excluded.text",
+                )?
+                .execute((call.0, time(now), &said.who, &said.text))?;
+            if released == 0 {
+                return Ok(None);
+            }
+            let held = held_by(tx, call)?;
+            result_came(tx, call, now)?;
+            Ok(Some(held))
+        })
+        .await
+    }
+}
+
+fn held_by(connection: &Connection, call: HistoryId) -> rusqlite::Result<BTreeMap<RouteName, i64>> {
+    connection
+        .prepare_cached(
+            "SELECT route, count(*) FROM records
+             WHERE code IN ('held_out', 'cooling_off') AND json_extract(params, '$.call') = ?1 GROUP BY route",
+        )?
+        .query_map([call.to_string()], |row| Ok((RouteName(row.get(0)?), row.get(1)?)))?
+        .collect()
+}
+
+fn rules_of(connection: &Connection) -> rusqlite::Result<BTreeMap<RouteName, HoldRules>> {
+    connection
+        .prepare_cached("SELECT route, hold_rules FROM routes WHERE hold_rules IS NOT NULL")?
+        .query_map([], |row| Ok((RouteName(row.get("route")?), get_json(row, "hold_rules")?)))?
+        .collect()
+}
+
+/// The codes of a route's calls of which the new rules say another thing than the old ones.
+fn codes_that_mean_another_thing(
+    connection: &Connection,
+    route: &RouteName,
+    old: Option<&HoldRules>,
+    new: Option<&HoldRules>,
+    now: Timestamp,
+) -> rusqlite::Result<Vec<(CampaignId, i64)>> {
+    let word = |rules: Option<&HoldRules>, outcome: &Outcome| {
+        rules.map_or(HoldWord::Nothing, |rules| rules.word(outcome))
+    };
+    let seen: Vec<Outcome> = connection
+        .prepare_cached(
+            "SELECT DISTINCT c.campaign_id, c.result_code, t.export_key, t.name, t.done, t.aborted,
+                    t.delay = 1 OR t.appointment = 1 AS again
+             FROM calls c JOIN links l ON l.id = c.link_id
+             LEFT JOIN result_codes t ON t.campaign_id = c.campaign_id AND t.code = c.result_code
+             WHERE l.route = ?1 AND c.result_code IS NOT NULL AND c.campaign_id IS NOT NULL",
+        )?
+        .query_map([&route.0], |row| {
+            Ok(Outcome {
+                call: HistoryId(0),
+                campaign: Some(CampaignId(row.get("campaign_id")?)),
+                code: row.get("result_code")?,
+                export_key: row.get("export_key")?,
+                name: row.get("name")?,
+                kind: ResultType::of(row.get("done")?, row.get("aborted")?, row.get("again")?),
+                at: now,
+            })
+        })?
+        .collect::<Result<_, _>>()?;
+    let changed = seen.into_iter().filter(|outcome| word(old, outcome) != word(new, outcome));
+    Ok(changed.filter_map(|outcome| Some((outcome.campaign?, outcome.code))).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::ledger::testing::scene;
+
+    #[tokio::test(start_paused = true)]
+    async fn who_is_held_for_a_call_is_found_without_a_look_at_everybody() {
+        let scene = scene().await;
+        let plan = scene.ledger.read("test_plan", |connection| {
+            let mut plans: Vec<String> = Vec::new();
+            for sql in [super::HELD_BY_CALLS, super::OVER] {
+                let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN SELECT 1 {sql}"))?;
+                let rows =
+                    statement.query_map(["1"], |row| row.get(3))?.collect::<Result<Vec<String>, _>>()?;
+                plans.extend(rows);
+            }
+            Ok(plans)
+        });
+        let plan = plan.await.expect("a plan").join("\n");
+        for index in ["records_held", "records_cooling"] {
+            assert!(plan.contains(index), "{plan}");
+        }
+    }
+}

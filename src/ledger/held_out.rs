@@ -1,0 +1,142 @@
+//! Who is held out of a route because of a call on another one: an input of the decision, asked once more when what makes
+//! somebody callable is leased. The person is known by the record, or by a number, within the client, as for blocks.
+
+use super::sql::{get_json, get_time};
+use crate::domain::hold::{Hold, HoldRules, Outcome, ResultType};
+use crate::domain::{CampaignId, HistoryId, LinkId, Reason, RecordId, RecordKey, RouteName, Timestamp};
+use rusqlite::{Connection, OptionalExtension as _, named_params};
+use std::collections::BTreeSet;
+
+/// Somebody of whom it is asked.
+pub(super) struct Whom<'a> {
+    pub client: &'a str,
+    /// The route that wants to call: its own results do not count here.
+    pub route: &'a RouteName,
+    pub key: &'a RecordKey,
+    pub numbers: &'a [String],
+}
+
+/// Another route of the client that says what its results mean for others.
+struct Other {
+    route: RouteName,
+    same_object: bool,
+    rules: HoldRules,
+}
+
+/// Why this person is held out, if so; of several reasons the one that lasts longest.
+pub(super) fn against(
+    connection: &Connection,
+    whom: &Whom<'_>,
+    now: Timestamp,
+) -> rusqlite::Result<Option<Reason>> {
+    let mut found: Option<Hold> = None;
+    for other in others(connection, whom)? {
+        for link in links_of(connection, &other, whom)? {
+            let outcome = last_outcome(connection, link)?;
+            let hold = outcome.and_then(|outcome| other.rules.hold(&other.route, &outcome, now));
+            found = hold.map(|hold| hold.longer(found.take())).or(found);
+        }
+    }
+    Ok(found.map(|hold| hold.reason))
+}
+
+/// The same of the record of a link; `None` too for a lane without a record.
+pub(super) fn against_link(
+    connection: &Connection,
+    link: LinkId,
+    now: Timestamp,
+) -> rusqlite::Result<Option<Reason>> {
+    let Some((client, route, key)) = owner(connection, link)? else { return Ok(None) };
+    let numbers: Vec<String> = connection
+        .prepare_cached("SELECT number FROM link_numbers WHERE link_id = ?1")?
+        .query_map([link.0], |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
+    against(connection, &Whom { client: &client, route: &route, key: &key, numbers: &numbers }, now)
+}
+
+fn owner(connection: &Connection, link: LinkId) -> rusqlite::Result<Option<(String, RouteName, RecordKey)>> {
+    connection
+        .prepare_cached(
+            "SELECT r.client, r.route, r.crm, r.object, l.record_id FROM links l JOIN routes r ON r.route = l.route
+             WHERE l.id = ?1",
+        )?
+        .query_row([link.0], |row| {
+            let key = RecordKey { crm: row.get(2)?, object: row.get(3)?, id: RecordId(row.get(4)?) };
+            Ok((row.get(0)?, RouteName(row.get(1)?), key))
+        })
+        .optional()
+}
+
+fn others(connection: &Connection, whom: &Whom<'_>) -> rusqlite::Result<Vec<Other>> {
+    connection
+        .prepare_cached(
+            "SELECT route, crm = :crm AND object = :object AS same_object, hold_rules FROM routes
+             WHERE client = :client AND route <> :route AND hold_rules IS NOT NULL ORDER BY route",
+        )?
+        .query_map(
+            named_params! {
+                ":crm": whom.key.crm, ":object": whom.key.object, ":client": whom.client, ":route": whom.route.0,
+            },
+            |row| {
+                Ok(Other {
+                    route: RouteName(row.get("route")?),
+                    same_object: row.get("same_object")?,
+                    rules: get_json(row, "hold_rules")?,
+                })
+            },
+        )?
+        .collect()
+}
+
+/// The person's links on the other route.
+fn links_of(connection: &Connection, other: &Other, whom: &Whom<'_>) -> rusqlite::Result<BTreeSet<LinkId>> {
+    let mut found = BTreeSet::new();
+    if other.same_object {
+        let own = connection
+            .prepare_cached("SELECT id FROM links WHERE route = ?1 AND record_id = ?2")?
+            .query_row((&other.route.0, &whom.key.id.0), |row| row.get(0).map(LinkId))
+            .optional()?;
+        found.extend(own);
+    }
+    let mut bearers = connection.prepare_cached(
+        "SELECT n.link_id FROM link_numbers n JOIN links l ON l.id = n.link_id WHERE n.number = ?1 AND l.route = ?2",
+    )?;
+    for number in whom.numbers {
+        for link in bearers.query_map((number, &other.route.0), |row| row.get(0).map(LinkId))? {
+            found.insert(link?);
+        }
+    }
+    Ok(found)
+}
+
+/// The newest result over all contacts the link ever had, unless a reset of ours came after it, or a person said of
+/// exactly this one that it holds nobody.
+pub(super) fn last_outcome(connection: &Connection, link: LinkId) -> rusqlite::Result<Option<Outcome>> {
+    let newest = connection
+        .prepare_cached(
+            "SELECT c.history_id, c.campaign_id, c.result_code, t.export_key, t.name, t.done, t.aborted,
+                    t.delay = 1 OR t.appointment = 1 AS again,
+                    coalesce(c.started_at, c.created_at, c.first_seen_at) AS at,
+                    EXISTS (SELECT 1 FROM holds_released h
+                            WHERE h.history_id = c.history_id AND h.code = c.result_code) AS released
+             FROM calls c LEFT JOIN result_codes t ON t.campaign_id = c.campaign_id AND t.code = c.result_code
+             WHERE c.link_id = ?1 AND c.result_code IS NOT NULL AND c.test IS NOT 1
+               AND c.changed_at > coalesce((SELECT reset_at FROM contacts k WHERE k.contact_id = c.contact_id), '')
+             ORDER BY coalesce(c.started_at, c.first_seen_at) DESC, c.history_id DESC LIMIT 1",
+        )?
+        .query_row([link.0], |row| Ok((row.get::<_, bool>("released")?, outcome_in(row)?)))
+        .optional()?;
+    Ok(newest.and_then(|(released, outcome)| (!released).then_some(outcome)))
+}
+
+fn outcome_in(row: &rusqlite::Row<'_>) -> rusqlite::Result<Outcome> {
+    Ok(Outcome {
+        call: HistoryId(row.get("history_id")?),
+        campaign: row.get::<_, Option<i64>>("campaign_id")?.map(CampaignId),
+        code: row.get("result_code")?,
+        export_key: row.get("export_key")?,
+        name: row.get("name")?,
+        kind: ResultType::of(row.get("done")?, row.get("aborted")?, row.get("again")?),
+        at: get_time(row, "at")?,
+    })
+}

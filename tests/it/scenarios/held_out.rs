@@ -1,0 +1,132 @@
+//! Whom do the other routes of a client leave alone because of a call, and for how long?
+
+use super::write_back::{KEYS, TOLD, plan};
+use crate::support::world::{Setup, WINBACK, World, minutes, seconds};
+use dialbridge::control::{Command, ResultsWord};
+use dialbridge::domain::{HistoryId, RouteName};
+use dialbridge::ledger::{LeftOut, Listing};
+use dialbridge::sim::dialler::SimContact;
+use serde_json::json;
+use std::sync::Arc;
+
+fn setup(route_keys: &str, words: &str) -> Setup {
+    let leak = |text: String| -> &'static str { Box::leak(text.into_boxed_str()) };
+    let more = TOLD.replace("CALL_LATER", &format!("{words}\nCALL_LATER"));
+    Setup {
+        route_keys: leak(format!("{KEYS}\n{route_keys}")),
+        more: leak(format!("{more}{WINBACK}")),
+        ..Setup::default()
+    }
+}
+
+fn on(world: &World, route: &str, id: u64) -> Option<Arc<SimContact>> {
+    world.dialler.contacts_with(&format!("{route}-{id}")).first().cloned()
+}
+
+fn locked(world: &World, route: &str, id: u64) -> bool {
+    on(world, route, id).expect("a contact").locked
+}
+
+/// Somebody is called on route `leads` and gives this result at once; answers the call's number.
+async fn says(world: &World, id: u64, result: &str) -> i64 {
+    let contact = world.contact(id).id;
+    assert!(world.dialler.call(contact, plan(Some((result, seconds(1))))));
+    world.advance(seconds(40)).await;
+    world.dialler.history(contact).last().expect("a call").id
+}
+
+async fn why(world: &World, route: &str, id: u64) -> String {
+    let route = Some(RouteName::from(route));
+    let left = world.ledger().left_out_list(LeftOut::Skipped, route, Listing::All, 100).await;
+    let of = left.expect("a list").into_iter().find(|item| item.record == Some(id.to_string()));
+    of.map(|item| item.reason.to_string()).unwrap_or_default()
+}
+
+#[tokio::test(start_paused = true)]
+async fn is_whoever_got_a_result_that_nobody_mapped_left_alone_until_it_is_mapped() {
+    let mut world = World::new(setup("", "")).await;
+    let (ada, bert, carl) = (world.record("Ada"), world.record("Bert"), world.record("Carl"));
+    world.sync_all().await;
+    let call = says(&world, ada, "DO_NOT_CALL").await;
+    says(&world, bert, "SALE").await;
+    says(&world, carl, "NO_INTEREST").await;
+    world.live(minutes(20)).await;
+    for (id, held) in [(ada, true), (bert, false), (carl, false)] {
+        assert_eq!(locked(&world, "winback", id), held, "{id}\n{}", world.story().await);
+        assert!(!locked(&world, "leads", id), "her own route goes by its own rules");
+    }
+    let said = why(&world, "winback", ada).await;
+    let expected =
+        format!("held out: call {call} of 2026-03-02 on route leads ended with Nie wieder anrufen");
+    assert!(said.starts_with(&expected), "{said}");
+
+    // The same person under another record: not even imported.
+    let again = world.record("Ada again");
+    let phone = world.editor().field(ada, "phone").expect("a number");
+    world.editor().edit(again, json!({ "phone": phone }));
+    world.live(minutes(5)).await;
+    assert!(on(&world, "winback", again).is_none(), "{}", why(&world, "winback", again).await);
+    let mark = world.mark();
+    world.live(minutes(10)).await;
+    assert_eq!(world.writes(mark), Vec::<&str>::new(), "deciding it once is enough");
+
+    world.configure(&setup("", "DO_NOT_CALL = \"never again\"")).await;
+    world.live(minutes(10)).await;
+    assert!(!locked(&world, "winback", ada), "{}", world.told(ada).await);
+    assert!(on(&world, "winback", again).is_some(), "{}", world.told(again).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn does_a_person_or_another_result_end_it() {
+    let world = World::new(setup("", "")).await;
+    let (ada, bert) = (world.record("Ada"), world.record("Bert"));
+    world.sync_all().await;
+    let call = says(&world, ada, "DO_NOT_CALL").await;
+    let corrected = says(&world, bert, "MAX_TRIES").await;
+    world.live(minutes(20)).await;
+    assert!(locked(&world, "winback", ada) && locked(&world, "winback", bert));
+    let word = ResultsWord::Release { call: HistoryId(call) };
+    let said = world.must(Command::Results { word, reason: "a wrong click".to_owned() }).await;
+    assert!(said.contains("1 records"), "{said}");
+    assert!(world.dialler.portal().correct_result(world.contact(bert).id, corrected, "NO_INTEREST"));
+    world.live(minutes(90)).await;
+    for id in [ada, bert] {
+        assert!(!locked(&world, "winback", id), "{}", world.told(id).await);
+    }
+    let word = ResultsWord::Release { call: HistoryId(4711) };
+    let (_, said) = world.command(Command::Results { word, reason: "who".to_owned() }).await;
+    assert!(said.contains("no call 4711"), "{said}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn does_nobody_who_wants_it_so_hold_anybody_out() {
+    let world = World::new(setup("unmapped_abort = \"pass\"", "")).await;
+    let ada = world.record("Ada");
+    world.sync_all().await;
+    says(&world, ada, "DO_NOT_CALL").await;
+    world.live(minutes(20)).await;
+    assert!(!locked(&world, "winback", ada));
+}
+
+#[tokio::test(start_paused = true)]
+async fn is_somebody_left_alone_for_as_long_as_the_route_says() {
+    let keys = "cool_off = { days = 2, after = [\"abort\"], across = \"client\" }";
+    let world = World::new(setup(keys, "")).await;
+    let (ada, bert) = (world.record("Ada"), world.record("Bert"));
+    world.sync_all().await;
+    let call = says(&world, ada, "NO_INTEREST").await;
+    says(&world, bert, "APPOINTMENT").await;
+    world.live(minutes(20)).await;
+    assert!(locked(&world, "winback", ada) && !locked(&world, "winback", bert), "{}", world.story().await);
+    let said = why(&world, "winback", ada).await;
+    let expected = format!(
+        "left alone until 2026-03-04: call {call} of 2026-03-02 on route leads ended with Kein Interesse"
+    );
+    assert_eq!(said, expected);
+    for (hours, held) in [(24, true), (24, true), (24, false)] {
+        world.advance(minutes(hours * 60)).await;
+        world.sync_all().await;
+        world.sync_all().await;
+        assert_eq!(locked(&world, "winback", ada), held, "{}\n{}", world.now(), world.told(ada).await);
+    }
+}

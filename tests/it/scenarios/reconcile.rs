@@ -1,0 +1,160 @@
+//! Does reconcile find what went past everything else, name nothing that is right, write nothing, and mend by the
+//! ordinary ways?
+
+use crate::support::world::{CAMPAIGN, LEADS, Setup, World, key, minutes, seconds};
+use chrono::TimeDelta;
+use dialbridge::control::{Command, End};
+use dialbridge::domain::{DriftKind, RouteName};
+use dialbridge::jobs::JobError;
+use dialbridge::jobs::reconcile::{Reconciled, look};
+use dialbridge::sim::dialler::{CallPlan, Outcome};
+use dialbridge::sim::faults::{Action, Effect, RetryAfter, Rule};
+use serde_json::json;
+
+async fn try_look(world: &World) -> Result<Reconciled, JobError> {
+    let book = world.ledger().reconcile_book().await.expect("a book");
+    look(&world.parts().control.lookers[&RouteName::from(LEADS)], &book).await
+}
+
+/// A look that must come to its end and write nothing.
+async fn looked(world: &World) -> Reconciled {
+    let mark = world.mark();
+    let found = try_look(world).await.expect("both sides answer");
+    assert_eq!(world.writes(mark), Vec::<&str>::new(), "a look writes nothing");
+    found
+}
+
+fn kinds(found: &Reconciled) -> Vec<(DriftKind, u64)> {
+    found.drift.iter().map(|drift| (drift.kind, drift.count)).collect()
+}
+
+async fn called(world: &World, id: u64) {
+    let mut plan = CallPlan::new(Outcome::Answered).result("NO_INTEREST", seconds(1));
+    plan.row_delay = seconds(1);
+    assert!(world.dialler.call(world.contact(id).id, plan));
+    world.advance(minutes(2)).await;
+    world.sync_all().await;
+    // Until the ladder has nothing left to read.
+    for rung in [3, 20, 180, 25 * 60, 25 * 60] {
+        world.advance(minutes(rung)).await;
+        world.sync_all().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn does_it_find_nothing_where_nothing_is_wrong() {
+    let world = World::usual().await;
+    let ids: Vec<u64> = ["Ada", "Berta", "Cilly", "Doris"].map(|name| world.record(name)).to_vec();
+    world.sync_all().await;
+    world.block_number(&world.number(ids[1])).await;
+    world.editor().archive(ids[2], true);
+    world.dialler.put(CAMPAIGN, &[("Name", "Somebody else's"), ("PhoneNumber1", "49301")]);
+    called(&world, ids[0]).await;
+    // An agent's note is no business of the CRM's, and what was edited a moment ago is on its way.
+    world.dialler.portal().edit(world.contact(ids[3]).id, "Comment", "calls back");
+    world.editor().edit(ids[3], json!({ "city": "Bonn" }));
+    let fresh = world.record("Emma");
+    let found = looked(&world).await;
+    assert_eq!(kinds(&found), [], "{}", found.in_words());
+    assert_eq!((found.records, found.contacts, found.histories, found.others), (5, 5, 1, 1));
+    assert_eq!(found.locks_unverifiable, 2, "{found:?}");
+    assert!(world.contacts(fresh).is_empty(), "nothing was imported by a look");
+    let (end, said) = world.command(Command::Reconcile { route: None }).await;
+    assert_eq!(end, End::Done, "{said}");
+    assert!(said.contains("everything agrees"), "{said}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn is_what_went_past_the_pull_found_and_mended() {
+    let world = World::usual().await;
+    let ids: Vec<u64> = (0..4).map(|n| world.record(&format!("Name {n}"))).collect();
+    let row = json!({ "name": "Late", "phone": "+49 30 23125 777", "email": "a@example.com", "city": "Ulm", "zip": "89073",
+        "do_not_call": false });
+    let late = world.editor().import(vec![row], minutes(300));
+    world.sync_all().await;
+    let long_ago = world.now() + TimeDelta::minutes(1);
+    for _ in 0..4 {
+        world.advance(minutes(100)).await;
+        world.sync_all().await;
+    }
+    world.editor().edit_as_of(ids[0], json!({ "city": "Bonn" }), long_ago);
+    world.editor().delete(ids[1]);
+    world.sync_all().await;
+    let found = looked(&world).await;
+    assert_eq!(
+        kinds(&found),
+        [(DriftKind::RecordUnknown, 1), (DriftKind::RecordDiffers, 1), (DriftKind::RecordOrphaned, 1)],
+        "{}",
+        found.in_words()
+    );
+    let (end, said) = world.command(Command::Reconcile { route: None }).await;
+    assert_eq!(end, End::ParkedNew, "{said}");
+    assert_eq!(world.value(ids[0], "City"), json!("Bonn"), "{said}");
+    assert_eq!(world.contacts(late[0]).len(), 1, "{said}\n{}", world.story().await);
+    assert!(!world.locked(ids[1]), "one absence is a question");
+    world.live(minutes(30)).await;
+    assert!(world.locked(ids[1]), "{}", world.story().await);
+    let found = looked(&world).await;
+    assert_eq!(kinds(&found), [], "{}", found.in_words());
+    world.assert_at_rest().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn is_what_others_did_in_the_dialler_found_and_mended() {
+    let world = World::usual().await;
+    let ids: Vec<u64> = (0..12).map(|n| world.record(&format!("Name {n}"))).collect();
+    world.sync_all().await;
+    called(&world, ids[0]).await;
+    let portal = world.dialler.portal();
+    assert!(portal.edit(world.contact(ids[1]).id, "City", "Hof"));
+    assert!(portal.delete(world.contact(ids[2]).id));
+    let (missing, second) = (world.contacts(ids[2]), key(ids[3]));
+    assert!(missing.is_empty());
+    world.dialler.put(CAMPAIGN, &[("Name", "Twice"), ("PhoneNumber1", "49302"), ("UserData", &second)]);
+    // Of this call no field tells.
+    assert!(world.dialler.inbound_call(world.contact(ids[0]).id, seconds(1)));
+    world.advance(minutes(5)).await;
+    let found = looked(&world).await;
+    assert_eq!(
+        kinds(&found),
+        [
+            (DriftKind::ContactMissing, 1),
+            (DriftKind::ContactDoubled, 1),
+            (DriftKind::ContactDiffers, 1),
+            (DriftKind::CallMissing, 1)
+        ],
+        "{}",
+        found.in_words()
+    );
+    assert!(found.in_words().contains("City: null -> \"Hof\"") || found.in_words().contains("-> \"Hof\""));
+    let before = world.ledger().calls_list(Default::default(), 100).await.expect("calls").len();
+    let (end, said) = world.command(Command::Reconcile { route: Some(RouteName::from(LEADS)) }).await;
+    assert_eq!(end, End::ParkedNew, "{said}");
+    assert_ne!(world.value(ids[1], "City"), json!("Hof"), "{said}");
+    let after = world.ledger().calls_list(Default::default(), 100).await.expect("calls").len();
+    assert_eq!(after, before + 1, "{said}");
+    world.live(minutes(60)).await;
+    let found = looked(&world).await;
+    // A person deletes one of the two; until then it is said each time.
+    assert_eq!(kinds(&found), [(DriftKind::ContactDoubled, 1)], "{}", found.in_words());
+    world.assert_at_rest().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn is_nothing_concluded_from_half_a_list_or_a_side_that_is_down() {
+    let world = World::usual().await;
+    let _six: Vec<u64> = (0..6).map(|n| world.record(&format!("Name {n}"))).collect();
+    world.sync_all().await;
+    let down = Action::Status { code: 503, retry_after: RetryAfter::Absent, effect: Effect::None };
+    let rule = world.dialler.faults().add(Rule::new(down).path("/dialler/contacts"));
+    assert!(matches!(try_look(&world).await, Err(JobError::Call(_))));
+    let mark = world.mark();
+    let (end, said) = world.command(Command::Reconcile { route: None }).await;
+    assert_eq!(end, End::Failed, "{said}");
+    assert_eq!(world.writes(mark), Vec::<&str>::new());
+    world.dialler.faults().remove(rule);
+    assert_eq!(kinds(&looked(&world).await), []);
+    let never = World::new(Setup { on: false, ..Setup::default() }).await;
+    let error = try_look(&never).await.expect_err("there is nothing to compare");
+    assert!(error.to_string().contains("dialbridge sync"), "{error}");
+}

@@ -1,0 +1,98 @@
+//! What does the CRM learn on purpose: of a word that changed, and of calls from before the beginning?
+
+use super::write_back::{
+    KEYS, TOLD, activities, assert_silent, called, crm_writes, field, plan, setup, states, subjects, world,
+};
+use crate::support::world::{Setup, World, minutes, seconds};
+use dialbridge::control::{Command, End, ResultsWord};
+use dialbridge::domain::{RouteName, Timestamp};
+
+fn leads() -> RouteName {
+    RouteName::from("leads")
+}
+
+fn remap(code: &str) -> Command {
+    let word = ResultsWord::Remap { code: code.to_owned(), route: None };
+    Command::Results { word, reason: String::new() }
+}
+
+fn backfill(from: &str, until: &str) -> Command {
+    let at = |text: &str| -> Timestamp { text.parse().expect("an instant") };
+    let word = ResultsWord::Backfill { route: leads(), from: at(from), until: at(until) };
+    Command::Results { word, reason: "sales asked".to_owned() }
+}
+
+#[tokio::test(start_paused = true)]
+async fn does_a_changed_word_reach_what_was_told() {
+    let mut world = world("sim-id").await;
+    let (ada, bert) =
+        (called(&world, "Ada", "NO_INTEREST").await, called(&world, "Bert", "APPOINTMENT").await);
+    world.live(minutes(10)).await;
+    let more: &'static str = Box::leak(TOLD.replace("\"declined\"", "\"refused\"").into_boxed_str());
+    world.configure(&Setup { more, ..setup("sim-id") }).await;
+    world.live(minutes(10)).await;
+    assert!(subjects(&world, ada)[0].ends_with(": declined"), "nothing is told again by itself");
+    let before = crm_writes(&world);
+    let plan = world.ledger().results_remap_plan("NO_INTEREST".to_owned(), None).await.expect("a plan");
+    assert_eq!((plan[&leads()].calls, plan[&leads()].records), (1, 1));
+    let said = world.must(remap("NO_INTEREST")).await;
+    assert!(said.contains("1 calls (0 of them held) and the fields of 1 records"), "{said}");
+    world.live(minutes(5)).await;
+    assert_eq!(activities(&world, ada).len(), 1, "changed, not doubled");
+    assert!(subjects(&world, ada)[0].ends_with(": refused"), "{:?}", subjects(&world, ada));
+    assert_eq!(field(&world, ada, "last_outcome"), "refused");
+    assert_eq!(field(&world, bert, "last_outcome"), "appointment");
+    assert_eq!(crm_writes(&world), before + 2, "and nobody else is told anything");
+    world.must(remap("NO_INTEREST")).await;
+    world.live(minutes(5)).await;
+    assert_eq!(crm_writes(&world), before + 2, "what says the same costs no request");
+    let (end, said) = world.command(remap("NO_SUCH")).await;
+    assert!(end == End::Failed && said.contains("results codes"), "{said}");
+    assert_silent(&world).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn are_calls_from_before_the_beginning_told_on_purpose_without_undoing_newer_values() {
+    let mut world = World::usual().await;
+    let id = called(&world, "Ada", "NO_INTEREST").await;
+    world.live(minutes(10)).await;
+    world.configure(&setup("sim-id")).await;
+    assert!(world.dialler.call(world.contact(id).id, plan(Some(("APPOINTMENT", seconds(1))))));
+    world.live(minutes(10)).await;
+    let (newer, last) = (field(&world, id, "last_outcome"), field(&world, id, "last_call"));
+    assert_eq!((activities(&world, id).len(), newer.as_str()), (1, Some("appointment")));
+
+    world.must(backfill("2025-01-01T00:00:00Z", "2026-01-01T00:00:00Z")).await;
+    world.live(minutes(5)).await;
+    assert_eq!(activities(&world, id).len(), 1, "not of that span");
+    let said = world.must(backfill("2026-03-01T00:00:00Z", "2026-03-03T00:00:00Z")).await;
+    assert!(said.contains("1 earlier calls and the fields of 1 records"), "{said}");
+    world.live(minutes(5)).await;
+    let mut told = subjects(&world, id);
+    told.sort();
+    assert!(told[0].ends_with(": declined") && told[1].ends_with(": appointment"), "{told:?}");
+    assert_eq!((field(&world, id, "last_outcome"), field(&world, id, "last_call")), (newer, last));
+    assert_eq!(states(&world).await, []);
+    world.must(backfill("2026-03-01T00:00:00Z", "2026-03-03T00:00:00Z")).await;
+    world.live(minutes(5)).await;
+    assert_eq!(activities(&world, id).len(), 2, "each once");
+    assert_silent(&world).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn does_a_flood_from_before_the_beginning_need_approval() {
+    let mut world = World::usual().await;
+    for n in 0..3 {
+        called(&world, &format!("P {n}"), "NO_INTEREST").await;
+    }
+    world.live(minutes(10)).await;
+    let keys: &'static str = Box::leak(format!("{KEYS}\nmax_write_back_per_run = 5").into_boxed_str());
+    world.configure(&Setup { route_keys: keys, ..setup("sim-id") }).await;
+    world.must(backfill("2026-03-01T00:00:00Z", "2026-03-03T00:00:00Z")).await;
+    world.live(minutes(5)).await;
+    assert_eq!(crm_writes(&world), 0, "six rows, five allowed");
+    let word = ResultsWord::Approve { route: leads() };
+    world.must(Command::Results { word, reason: "meant".to_owned() }).await;
+    world.live(minutes(5)).await;
+    assert_eq!(world.crm.activities().len(), 3);
+}
