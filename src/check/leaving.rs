@@ -3,16 +3,25 @@
 use super::notes::Notes;
 use crate::config::{RawRoute, Setting};
 use crate::domain::leave::{Counters, Leave, LeaveAct, LeaveWhy, Leaving, Reach, Removal, past};
-use crate::domain::{FieldKind, FieldName, Problem, Taken, Values, suggest};
+use crate::domain::{FieldKind, FieldName, Kept, Problem, Taken, Values, suggest};
 use serde_json::{Number, Value};
 use std::collections::BTreeMap;
 
 type Texts = BTreeMap<String, Setting<String>>;
 
 /// The route's choices; every mistake in them is noted.
-pub(super) fn leaving(name: &str, raw: &RawRoute, notes: &mut Notes<'_>) -> Option<Leaving> {
+pub(super) fn leaving(
+    name: &str,
+    raw: &RawRoute,
+    kept: Option<&Kept>,
+    notes: &mut Notes<'_>,
+) -> Option<Leaving> {
     let before = notes.problems.len();
-    let marks = marks(name, raw.mark.as_ref().map(|marks| &marks.value), notes);
+    let both_sides = |field: FieldName| {
+        let two_way = raw.two_way.as_ref().is_some_and(|table| table.value.contains_key(field.as_str()));
+        two_way || kept.is_some_and(|kept| kept.contains(&field))
+    };
+    let marks = marks(name, raw.mark.as_ref().map(|marks| &marks.value), &both_sides, notes);
     let mut leaving = Leaving::default();
     let mut marking = false;
     for (why, acts) in raw.leave.iter().flat_map(|leave| &leave.value) {
@@ -110,11 +119,21 @@ fn leave(acts: &[LeaveAct], marks: &Values) -> Leave {
     leave
 }
 
-fn marks(route: &str, table: Option<&Texts>, notes: &mut Notes<'_>) -> Values {
+fn marks(
+    route: &str,
+    table: Option<&Texts>,
+    both_sides: &dyn Fn(FieldName) -> bool,
+    notes: &mut Notes<'_>,
+) -> Values {
     let mut marks = Values::new();
     for (name, text) in table.into_iter().flatten() {
         let key = format!("route.{route}.mark.{name}");
         match mark(name, &text.value) {
+            // What agents write is not ours to write over, and their edits of it would go into the CRM.
+            Ok((field, _)) if both_sides(field) => {
+                let expected = "a field that nothing maps, or that is the CRM's alone";
+                notes.problem(Problem::new(key, "a field that is the agents' too", expected));
+            }
             Ok((field, value)) => drop(marks.insert(field, value)),
             Err((given, expected)) => notes.problem(Problem::new(key, given, expected)),
         }

@@ -64,7 +64,7 @@ pub(super) fn route(
     let mapping = mapping(&spec, notes);
     let two_way = two_way::two_way(name, raw, mapping.as_ref(), notes);
     let kept = two_way::kept(name, raw, mapping.as_ref(), notes);
-    let leaving = leaving::leaving(name, raw, notes);
+    let leaving = leaving::leaving(name, raw, kept.as_ref(), notes);
     let write_back = telling::telling(name, raw, zone, about.validators, notes);
     Some(RouteSettings {
         name: RouteName::from(name),

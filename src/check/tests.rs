@@ -193,6 +193,13 @@ fn a_careless_choice_for_records_that_leave_is_told_with_its_line() {
     told(&format!("{marked}Nane = \"x\""), "17: route.leads.mark.Nane: no field of a dialler contact");
     told(&format!("{marked}Region = \"x\"\nName = \"x\""), "18: route.leads.mark.Name: ");
     told("[route.leads.mark]\nTag = \"x\"", "16: route.leads.mark: Tag, which nothing sets");
+    let agents =
+        format!("[route.leads.leave]\n{marked}Comment = \"x\"\n[route.leads.fields]\nComment = \"name\"");
+    one_mistake(
+        "[route.leads.fields]",
+        &agents,
+        "dialbridge.toml:17: route.leads.mark.Comment: a field that is the agents' too",
+    );
 }
 
 #[test]

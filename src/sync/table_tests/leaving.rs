@@ -103,7 +103,8 @@ fn who_goes_to_the_new_campaign_may_be_called_and_has_no_final_result() {
         let decision = &decide(input);
         let told = || format!("{input:#?}\n{decision:#?}");
         let goes = decision.deletion == Deletion::Open;
-        let may = matches!(input.crm, CrmSide::Eligible(_)) && input.blocks.is_empty();
+        let free = input.blocks.is_empty() && input.held_out.is_none();
+        let may = matches!(input.crm, CrmSide::Eligible(_)) && free;
         if !may || own(input).is_none() || !matches!(input.dialler, DiallerSide::Linked) {
             let unusable = matches!(input.crm, CrmSide::Unusable(_));
             assert!(!goes || may || unusable, "{}", told());
