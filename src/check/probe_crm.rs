@@ -3,7 +3,7 @@
 use super::finding::{Finding, Level};
 use super::settings::RouteSettings;
 use crate::crm::{CrmRead, Page};
-use crate::domain::{Reason, Record, suggest};
+use crate::domain::{Reason, Record, Told, suggest};
 use crate::env::Env;
 use crate::mapping::Condition;
 use std::collections::{BTreeMap, BTreeSet};
@@ -43,11 +43,47 @@ pub(super) async fn probe(route: &RouteSettings, crm: &dyn CrmRead, env: &Env) -
         let text = "tells no time of its own; the cursor follows the greatest modification time seen";
         findings.push(Finding::new(Level::Note, &about, text));
     }
+    findings.extend(rights(route, crm, &about).await);
     let unknown = companions(&about, crm, &mut page, &mut findings).await;
     findings.extend(judge_page(route, &name, &page, &unknown, env));
     let key = |record: &Record| route.mapping.template().render(&record.id).ok();
     let keys = page.records.iter().flatten().filter_map(key);
     Probed { findings, keys: keys.map(|key| key.folded().0).collect() }
+}
+
+/// Whether what the route tells the CRM may be written by the token's user; nothing is written for it.
+async fn rights(route: &RouteSettings, crm: &dyn CrmRead, about: &str) -> Vec<Finding> {
+    let Some(told) = &route.write_back else { return Vec::new() };
+    let mut findings = Vec::new();
+    for (what, in_words, used) in [
+        (Told::Activity, "add activities", told.telling.has_activity()),
+        (Told::Fields, "write fields of records", told.telling.has_fields() || !route.two_way.is_empty()),
+    ] {
+        if !used {
+            continue;
+        }
+        findings.push(match crm.may_write(what).await {
+            Ok(Some(true)) => Finding::new(Level::Ok, about, format!("the token's user may {in_words}")),
+            Ok(Some(false)) => {
+                Finding::new(Level::Error, about, format!("the token's user may not {in_words}")).remedy(
+                    "Give that user the right in the CRM; without it every call of the route is rejected.",
+                )
+            }
+            Ok(None) => Finding::new(
+                Level::Note,
+                about,
+                format!(
+                    "whether the token's user may {in_words} cannot be asked of this CRM without doing it"
+                ),
+            ),
+            Err(error) => Finding::new(
+                Level::Warning,
+                about,
+                format!("whether the token's user may {in_words} could not be asked: {error}"),
+            ),
+        });
+    }
+    findings
 }
 
 /// Reads every companion and gives the page's records what they say; the names of those that could not be

@@ -10,7 +10,7 @@ use super::template::Slot;
 use super::times::delta;
 use super::writer::Writer;
 use super::{CrmRead, Page, PageToken, Places, ReadContract};
-use crate::domain::{RecordId, Timestamp};
+use crate::domain::{RecordId, Timestamp, Told};
 use crate::env::Env;
 use crate::remote::{CallError, CallErrorKind};
 use serde_json::Value;
@@ -283,5 +283,22 @@ impl CrmRead for Connector {
         value.as_u64().map(Some).ok_or_else(|| {
             bad_answer("number of records", format!("the answer has no number at {}", count.at))
         })
+    }
+
+    async fn may_write(&self, what: Told) -> Result<Option<bool>, CallError> {
+        let writing = &self.endpoint.file.writing;
+        let (asked, single) = match what {
+            Told::Activity => {
+                let activity = writing.activity.as_ref();
+                ("right to add activities", activity.and_then(|activity| activity.allowed.as_ref()))
+            }
+            Told::Fields => ("right to write fields", writing.record_allowed.as_ref()),
+        };
+        let Some(single) = single else { return Ok(None) };
+        let value = self.single(asked, single).await?;
+        value
+            .as_bool()
+            .map(Some)
+            .ok_or_else(|| bad_answer(asked, format!("the answer has no true or false at {}", single.at)))
     }
 }

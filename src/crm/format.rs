@@ -210,6 +210,8 @@ pub(super) struct Writing {
     pub activity: Option<ActivityRequests>,
     /// Writes fields of a record.
     pub record: Option<Written>,
+    /// Whether it may, asked without writing any.
+    pub record_allowed: Option<Single>,
 }
 
 /// How activities are written.
@@ -223,6 +225,8 @@ pub(super) struct ActivityRequests {
     pub id: Option<Pointer>,
     pub change: Option<Written>,
     pub find: Option<Find>,
+    /// Whether activities may be added, asked without adding one.
+    pub allowed: Option<Single>,
 }
 
 /// The look-up of an activity by its call's key.
@@ -241,9 +245,14 @@ impl Writing {
         let activity = self.activity.iter().flat_map(|activity| {
             let find = activity.find.as_ref().map(|find| &find.request);
             let written = std::iter::once(&activity.create).chain(&activity.change);
-            written.map(|written| &written.request).chain(find)
+            let allowed = activity.allowed.as_ref().map(|single| &single.request);
+            written.map(|written| &written.request).chain(find).chain(allowed)
         });
-        activity.chain(self.record.as_ref().map(|written| &written.request)).any(|request| request.uses(slot))
+        let allowed = self.record_allowed.as_ref().map(|single| &single.request);
+        activity
+            .chain(self.record.as_ref().map(|written| &written.request))
+            .chain(allowed)
+            .any(|request| request.uses(slot))
     }
 }
 

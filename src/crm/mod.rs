@@ -35,7 +35,7 @@ pub use times::TimeForm;
 pub use write::{CrmValues, CrmWrite, Safe, WriteContract};
 pub use writer::Writer;
 
-use crate::domain::{BadRecord, Record, RecordId, Timestamp};
+use crate::domain::{BadRecord, Record, RecordId, Timestamp, Told};
 use crate::remote::CallError;
 use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
@@ -132,4 +132,13 @@ pub trait CrmRead: Send + Sync {
     /// # Errors
     /// No trustworthy answer.
     async fn count(&self) -> Result<Option<u64>, CallError>;
+
+    /// Whether the token's user may write, asked without writing anything; `None` where the connector declares no such
+    /// question.
+    ///
+    /// # Errors
+    /// No trustworthy answer.
+    async fn may_write(&self, _what: Told) -> Result<Option<bool>, CallError> {
+        Ok(None)
+    }
 }

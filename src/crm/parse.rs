@@ -53,6 +53,8 @@ fn read_file(root: Section<'_, '_>) -> Option<ConnectorFile> {
     let headers = read_headers(&root);
     let record = needed(&root, "record", "where a record's parts lie");
     let record_change = record.as_ref().and_then(|section| section.section("change")).map(read_record_change);
+    let record_allowed = record.as_ref().and_then(|section| section.section("allowed"));
+    let record_allowed = record_allowed.map(|section| read_single(section, &[Slot::Object]));
     let record = record.and_then(read_record);
     let time = needed(&root, "time", "what the filter on modification times does").and_then(read_time);
     let changes = read_changes(&root);
@@ -83,7 +85,11 @@ fn read_file(root: Section<'_, '_>) -> Option<ConnectorFile> {
         count: optional(count)?,
         clock: optional(clock)?,
         companions: companions.into_iter().map(|(name, read)| Some((name, read?))).collect::<Option<_>>()?,
-        writing: Writing { activity: optional(activity)?, record: optional(record_change)? },
+        writing: Writing {
+            activity: optional(activity)?,
+            record: optional(record_change)?,
+            record_allowed: optional(record_allowed)?,
+        },
         errors: errors.into_iter().collect::<Option<_>>()?,
     })
 }
@@ -240,7 +246,7 @@ fn read_fetch(section: Section<'_, '_>) -> Option<Fetch> {
     Some(Fetch { request: request?, records: records?, batch: number(batch, 200) })
 }
 
-fn read_single(section: Section<'_, '_>, slots: &[Slot]) -> Option<Single> {
+pub(super) fn read_single(section: Section<'_, '_>, slots: &[Slot]) -> Option<Single> {
     let request = template(&section, slots);
     let at = required_pointer(&section, "at");
     section.done();

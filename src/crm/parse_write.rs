@@ -2,7 +2,7 @@
 
 use super::extract::Pointer;
 use super::format::{ActivityRequests, Find, IdType, Template, Written};
-use super::parse::{needed, optional, pointer, required_pointer};
+use super::parse::{needed, optional, pointer, read_single, required_pointer};
 use super::parse_request::{template, write_template};
 use super::template::Slot;
 use super::walk::{At, Section};
@@ -51,6 +51,7 @@ pub(super) fn read_activity(section: Section<'_, '_>, id_type: IdType) -> Option
         .and_then(|section| read_create(section, way));
     let change = section.section("change").map(read_change);
     let find = section.section("find").map(read_find);
+    let allowed = section.section("allowed").map(|section| read_single(section, &[Slot::Object]));
     if way == Some(Way::Find) && !section.has("find") {
         section
             .missing("find", "a table [activity.find]: safe = \"find\" looks for activities by their keys");
@@ -64,6 +65,7 @@ pub(super) fn read_activity(section: Section<'_, '_>, id_type: IdType) -> Option
         id,
         change: optional(change)?,
         find: optional(find)?,
+        allowed: optional(allowed)?,
     })
 }
 

@@ -31,6 +31,13 @@ pub(super) fn routes() -> Router<SimCrm> {
         .route("/api/contacts/{id}/activities", get(find).post(create))
         .route("/api/activities/{id}", patch(change))
         .route("/api/activities/by-key/{key}", put(create_by_key))
+        .route("/api/rights", get(rights))
+}
+
+/// What the token's user may do.
+async fn rights(State(crm): State<SimCrm>) -> Json<Value> {
+    let may = crm.settings().rights == Rights::Write;
+    Json(json!({ "activities": may, "fields": may }))
 }
 
 /// The names of these requests in the journal; their paths hold ids.

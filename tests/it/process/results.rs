@@ -1,6 +1,7 @@
 //! Calls back into the CRM, as an administrator sets it up and a campaign manager asks about it.
 
 use super::house::House;
+use dialbridge::sim::crm::Rights;
 
 /// Mistakes that a first try makes come all at once, each with its place and what is meant.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -79,6 +80,28 @@ async fn a_day_of_results_is_told_and_what_is_missing_is_named() {
     assert!(day.out.contains("Nothing of it is missing"), "{}", day.said());
     house.run(&["ledger", "contact", "leads-1"]).await.expect(0).says("the CRM was told of call ");
     house.run(&["results", "discard", "9", "--reason", "x"]).await.expect(1).says("results open");
+}
+
+/// Before the first call is told: may it be?
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn does_check_say_whether_the_token_may_write_without_writing() {
+    let house = House::new(1).await;
+    let told = "write_back = \"* * * * *\"\n[route.leads.activity]\nsubject = \"result\"\n\
+                [route.leads.result_fields]\ncalls = \"calls\"\n[route.leads.fields]";
+    let with = |connector: &str| {
+        let text = house.config_text("").replacen("[route.leads.fields]", told, 1);
+        std::fs::write(house.config(), text.replacen("\"sim-id\"", connector, 1)).expect("written");
+    };
+    with("\"sim-id\"");
+    let ran = house.run(&["check"]).await;
+    let ran = ran.says("the token's user may add activities");
+    ran.says("the token's user may write fields of records");
+    house.crm.set(|settings| settings.rights = Rights::Read);
+    house.run(&["check"]).await.says("may not add activities").says("Give that user the right");
+    with("\"sim-offset\"");
+    house.run(&["check"]).await.says("cannot be asked of this CRM without doing it");
+    let writes = house.crm.journal.requests_where(|asked| asked.kind.write);
+    assert!(writes.is_empty(), "{writes:?}");
 }
 
 /// What a person says of results is read, planned and refused with what to do.
