@@ -40,6 +40,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0038_standing_locks.sql"),
     include_str!("../../migrations/0033_held_out.sql"),
     include_str!("../../migrations/0048_pass_seen.sql"),
+    include_str!("../../migrations/0040_reconciles.sql"),
 ];
 
 /// Behind this one the rows of the trail that are there already get their places in the chain.

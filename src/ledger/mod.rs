@@ -131,7 +131,7 @@ pub use companions::{CompanionTaken, CompanionTrouble};
 pub use contacts::{ContactSeen, IndexedContact, Known, KnownRow, Sighting};
 pub use decisions::{Cause, LinkOwner};
 pub use delete_wait::DeleteWait;
-pub use drift::{Mend, Question};
+pub use drift::{Mend, Question, ReconcileLast};
 pub use drip::{DayFull, Drip, Today};
 pub use due::{AuditRules, DueContact, HarvestRules, Share};
 pub use elsewhere::Elsewhere;
