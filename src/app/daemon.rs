@@ -285,6 +285,10 @@ fn schedules(settings: &Settings, parts: &Parts) -> anyhow::Result<Vec<(Schedule
         if let Some((settings, runner)) = write_back {
             all.push((Schedule::parse(&settings.schedule, zone)?, runner.clone()));
         }
+        let reconcile = route.reconcile.as_ref().zip(parts.control.runners.reconciles.get(&route.id));
+        if let Some((schedule, runner)) = reconcile {
+            all.push((Schedule::parse(schedule, zone)?, runner.clone()));
+        }
         for (routes, runner) in &parts.control.runners.harvests {
             if routes.contains(&route.id) {
                 all.push((Schedule::parse(&route.harvest, zone)?.with_bookends(), runner.clone()));

@@ -346,7 +346,8 @@ fn runners(
             (served, Activator::start(&name, env, tracker, Arc::new(activity)))
         })
         .collect();
-    Runners { pulls, days, push: Some(push), harvests, write_backs }
+    let reconciles = super::reconcile::runners(common, routes, tracker);
+    Runners { pulls, days, push: Some(push), harvests, write_backs, reconciles }
 }
 
 #[cfg(test)]

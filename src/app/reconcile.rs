@@ -1,15 +1,20 @@
 //! `reconcile`: both sides and the ledger are read, and nothing is written anywhere.
 
+use super::activities::Common;
 use super::parts::{RealTransports, sides};
 use super::routes::{RoutePart, pull_route};
 use crate::check::Settings;
 use crate::dialler::jtel::JtelClient;
 use crate::domain::RouteName;
 use crate::env::Env;
+use crate::jobs::JobError;
 pub use crate::jobs::reconcile::Reconciled;
 use crate::jobs::reconcile::{Looker, look};
+use crate::ledger::Ledger;
+use crate::runtime::{Activator, Activity, Ask, Outcome, RunLog};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use tokio_util::task::TaskTracker;
 
 /// Looks at one route, or at each.
 ///
@@ -43,4 +48,54 @@ pub(super) fn lookers(
         route: part.pull.route.clone(),
     };
     routes.iter().map(|(name, part)| (name.clone(), looker(part))).collect()
+}
+
+/// A reconcile by schedule: it looks, keeps the numbers and mends nothing.
+struct ReconcileActivity {
+    ledger: Ledger,
+    looker: Looker,
+}
+
+impl ReconcileActivity {
+    async fn look(&self) -> Result<Reconciled, JobError> {
+        let found = look(&self.looker, &self.ledger.reconcile_book().await?).await?;
+        let route = self.looker.route.route.clone();
+        self.ledger.reconcile_keep(route, found.total(), found.numbers()).await?;
+        Ok(found)
+    }
+}
+
+#[async_trait::async_trait]
+impl Activity for ReconcileActivity {
+    async fn run(&self, _ask: &Ask, _log: &RunLog) -> Outcome {
+        match self.look().await {
+            Ok(found) => {
+                let text = match found.total() {
+                    0 => "everything agrees".to_owned(),
+                    drift => format!(
+                        "{drift} things do not agree; `dialbridge reconcile --route {}` names them",
+                        self.looker.route.route
+                    ),
+                };
+                Outcome::Done { run: None, text, parked_new: false }
+            }
+            Err(error) => Outcome::Failed { text: error.to_string() },
+        }
+    }
+}
+
+/// One for each route.
+pub(super) fn runners(
+    common: &Common,
+    routes: &BTreeMap<RouteName, RoutePart>,
+    tracker: &TaskTracker,
+) -> BTreeMap<RouteName, Activator> {
+    lookers(routes, &common.dialler)
+        .into_iter()
+        .map(|(name, looker)| {
+            let activity = ReconcileActivity { ledger: common.ledger.clone(), looker };
+            let title = format!("reconcile {name}");
+            (name, Activator::start(&title, &common.env, tracker, Arc::new(activity)))
+        })
+        .collect()
 }

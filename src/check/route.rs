@@ -45,7 +45,8 @@ pub(super) fn route(
     let own_zone = raw.time_zone.as_ref().map(|text| reach::zone(&key("time_zone"), text, notes));
     let zone = own_zone.unwrap_or(about.zone);
     // A wrong zone has its own message; the crons are judged all the same.
-    for (cron, text) in [("pull", &raw.pull), ("harvest", &raw.harvest), ("push", &raw.push)] {
+    let crons = [("pull", &raw.pull), ("harvest", &raw.harvest), ("push", &raw.push)];
+    for (cron, text) in crons.into_iter().chain(raw.reconcile.as_ref().map(|text| ("reconcile", text))) {
         if let Err(why) = (about.validators.cron)(&text.value, zone.unwrap_or(Tz::UTC)) {
             let expected = "five fields (minute hour day month weekday), such as \"*/5 7-21 * * Mon-Sat\"";
             notes.problem(Problem::new(key(cron), why, expected));
@@ -101,6 +102,7 @@ pub(super) fn route(
         beside: Beside::parse(&raw.beside.value)?,
         max_new_per_run: *raw.max_new_per_run,
         max_new_per_day: *raw.max_new_per_day,
+        reconcile: raw.reconcile.as_ref().map(|text| text.value.clone()),
         write_back: write_back?,
         kept: kept?,
         two_way: two_way?,

@@ -183,6 +183,8 @@ pub struct RouteSettings {
     pub max_new_per_run: u32,
     /// New contacts a day.
     pub max_new_per_day: u32,
+    /// Cron of the reconcile; `None`: only by hand.
+    pub reconcile: Option<String>,
     /// How its calls go back into the CRM; `None`: not at all.
     pub write_back: Option<WriteBackSettings>,
     /// The mapped fields that are the dialler's after the import.

@@ -1,9 +1,9 @@
-//! What write-backs leave for a person to look at. Pure: the facts are arguments.
+//! What write-backs and reconciles leave for a person to look at. Pure: the facts are arguments.
 
 use super::concerns::{Concern, Weight};
 use super::left_out::sentence;
 use crate::domain::ReasonCode;
-use crate::ledger::UntoldCount;
+use crate::ledger::{ReconcileLast, UntoldCount};
 
 /// Calls that the CRM cannot be told before somebody does something.
 pub(super) fn untold(count: &UntoldCount) -> Concern {
@@ -30,6 +30,19 @@ pub(super) fn untold(count: &UntoldCount) -> Concern {
         )
     };
     Concern { weight: Weight::Person, what, since: Some(*since), remedy }
+}
+
+/// What the last reconcile of a route left.
+pub(super) fn drift(last: &ReconcileLast) -> Option<Concern> {
+    let ReconcileLast { route, at, drift } = last;
+    (*drift > 0).then(|| Concern {
+        weight: Weight::Person,
+        what: format!("route {route}: {drift} things do not agree between CRM, dialler and ledger"),
+        since: Some(*at),
+        remedy: format!(
+            "`dialbridge reconcile --route {route}` names them, with what mends each; `--repair` marks them as due"
+        ),
+    })
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use super::harvest_concerns::{of_account, of_list, of_reads};
 use super::left_out::sentence;
 use super::output::Output;
 use super::results_concern;
+use super::results_concern::drift;
 use super::sweeps::{self, ListOf};
 use super::table::table;
 use super::zone::{Zone, roughly};
@@ -121,6 +122,7 @@ async fn look(settings: &Settings, ledger: &Ledger, now: Timestamp) -> anyhow::R
     concerns.extend(conflicts.iter().map(conflicts::waiting));
     let closings = ledger.closings_last().await?;
     concerns.extend(closings.iter().filter_map(|closing| closing_words::concern(closing, now)));
+    concerns.extend(ledger.reconciles_last().await?.iter().filter_map(drift));
     let looked = ledger.look_last().await?;
     concerns.extend(looked.as_ref().and_then(ledger_look));
     let mut concerns = in_order(concerns);

@@ -183,6 +183,8 @@ sections! {
         push: String, Default, Kind::Text;
         /// Cron of the write-back besides the one after each harvest; without it no call goes back into the CRM.
         write_back: String, Optional, Kind::Text;
+        /// Cron of the reconcile; without it only by hand.
+        reconcile: String, Optional, Kind::Text;
         /// The zone of the crons and of `today`.
         time_zone: String, Optional, Kind::Text;
         /// When conditions that depend on the date are decided again.

@@ -25,6 +25,8 @@ pub struct Runners {
     pub harvests: Vec<(Vec<RouteName>, Activator)>,
     /// Write-back, by route; only where calls go back into the CRM.
     pub write_backs: BTreeMap<RouteName, Activator>,
+    /// Reconcile, by route.
+    pub reconciles: BTreeMap<RouteName, Activator>,
 }
 
 impl Runners {

@@ -46,10 +46,12 @@ impl Control {
         };
         answer.text(found.in_words());
         answer.data(serde_json::to_value(&found).unwrap_or_default());
+        let route = looker.route.route.clone();
+        self.ledger.reconcile_keep(route.clone(), found.total(), found.numbers()).await?;
         if found.is_clean() {
             return Ok((End::Done, false));
         }
-        self.ledger.drift_mend(looker.route.route.clone(), found.mend()).await?;
+        self.ledger.drift_mend(route, found.mend()).await?;
         Ok((End::ParkedNew, true))
     }
 }

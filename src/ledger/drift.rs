@@ -1,13 +1,14 @@
 //! Where the ledger and what the two sides named do not agree: a book's questions, and what mends the answers through
 //! the ordinary ways of pull, push and harvest.
 
-use super::sql::{get_json, json, time};
+use super::sql::{get_json, get_time, json, time};
 use super::{Ledger, LedgerError, due, hints};
 use crate::domain::{
     Base, CampaignId, ContactId, FieldName, LinkId, Pair, RecordId, RouteName, Suspect, Suspects, Timestamp,
 };
 use chrono::TimeDelta;
 use rusqlite::{Connection, OptionalExtension as _, Transaction, named_params};
+use serde::Serialize;
 use serde_json::{Value, json as object};
 
 /// What is asked of notes and ledger together. The answers are suspicions: each is looked at again.
@@ -148,7 +149,61 @@ pub struct Mend {
     pub fields: Vec<(LinkId, Vec<(FieldName, Value)>)>,
 }
 
+/// How the last reconcile of a route ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ReconcileLast {
+    /// The route.
+    pub route: RouteName,
+    /// When.
+    pub at: Timestamp,
+    /// So many things do not agree.
+    pub drift: i64,
+}
+
 impl Ledger {
+    /// Keeps how a reconcile ended, in place of the one before.
+    ///
+    /// # Errors
+    /// The ledger cannot be written.
+    pub async fn reconcile_keep(
+        &self,
+        route: RouteName,
+        drift: u64,
+        found: Value,
+    ) -> Result<(), LedgerError> {
+        let at = time(self.env.now());
+        let drift = i64::try_from(drift).unwrap_or(i64::MAX);
+        self.write("reconcile_keep", move |tx| {
+            tx.execute(
+                "INSERT INTO reconciles (route, at, drift, found) VALUES (?1, ?2, ?3, ?4)
+                 ON CONFLICT (route) DO UPDATE SET at = excluded.at, drift = excluded.drift, found = excluded.found",
+                (route.0, at, drift, found.to_string()),
+            )
+            .map(|_| ())
+        })
+        .await
+    }
+
+    /// How the last reconciles ended, by route.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub async fn reconciles_last(&self) -> Result<Vec<ReconcileLast>, LedgerError> {
+        self.read("reconciles_last", |connection| {
+            connection
+                .prepare_cached("SELECT route, at, drift FROM reconciles ORDER BY route")?
+                .query_map([], |row| {
+                    Ok(ReconcileLast {
+                        route: RouteName(row.get("route")?),
+                        at: get_time(row, "at")?,
+                        drift: row.get("drift")?,
+                    })
+                })?
+                .collect()
+        })
+        .await
+    }
+
     /// Marks what does not agree as due, in one transaction; pull, push and harvest do the rest.
     ///
     /// # Errors

@@ -43,6 +43,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0034_closings_notes.sql"),
     include_str!("../../migrations/0035_two_way.sql"),
     include_str!("../../migrations/0036_owners.sql"),
+    include_str!("../../migrations/0040_reconciles.sql"),
 ];
 
 /// Behind this one the rows of the trail that are there already get their places in the chain.

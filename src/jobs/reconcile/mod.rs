@@ -85,6 +85,19 @@ impl Reconciled {
         self.drift.is_empty()
     }
 
+    /// How many things do not agree.
+    pub fn total(&self) -> u64 {
+        self.drift.iter().map(|drift| drift.count + drift.unconfirmed).sum()
+    }
+
+    /// The numbers by kind, for the ledger.
+    pub fn numbers(&self) -> Value {
+        let by_kind = self.drift.iter().map(|drift| {
+            serde_json::json!({ "kind": drift.kind, "count": drift.count, "unconfirmed": drift.unconfirmed })
+        });
+        Value::Array(by_kind.collect())
+    }
+
     /// What a repair marks as due.
     pub fn mend(&self) -> Mend {
         let mut mend = Mend { fields: self.fields.clone(), ..Mend::default() };

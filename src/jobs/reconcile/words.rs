@@ -13,8 +13,7 @@ impl Reconciled {
         if self.is_clean() {
             text.push_str("everything agrees.\n");
         } else {
-            let all: u64 = self.drift.iter().map(|drift| drift.count + drift.unconfirmed).sum();
-            let _infallible = writeln!(text, "{all} things do not agree:");
+            let _infallible = writeln!(text, "{} things do not agree:", self.total());
         }
         for drift in &self.drift {
             text.push_str(&drift.in_words());

@@ -3,10 +3,12 @@
 
 use crate::support::world::{CAMPAIGN, LEADS, Setup, World, key, minutes, seconds};
 use chrono::TimeDelta;
+use dialbridge::cli::status_told;
 use dialbridge::control::{Command, End};
 use dialbridge::domain::{DriftKind, RouteName};
 use dialbridge::jobs::JobError;
 use dialbridge::jobs::reconcile::{Reconciled, look};
+use dialbridge::runtime::Outcome as RunOutcome;
 use dialbridge::sim::dialler::{CallPlan, Outcome};
 use dialbridge::sim::faults::{Action, Effect, RetryAfter, Rule};
 use serde_json::json;
@@ -157,4 +159,24 @@ async fn is_nothing_concluded_from_half_a_list_or_a_side_that_is_down() {
     let never = World::new(Setup { on: false, ..Setup::default() }).await;
     let error = try_look(&never).await.expect_err("there is nothing to compare");
     assert!(error.to_string().contains("dialbridge sync"), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn does_status_say_what_a_reconcile_by_schedule_found_until_it_is_mended() {
+    let world = World::usual().await;
+    let id = world.record("Ada");
+    world.sync_all().await;
+    let contact = world.contact(id).id;
+    assert!(world.dialler.portal().edit(contact, "City", "Hof"));
+    let runner = world.parts().control.runners.reconciles[&RouteName::from(LEADS)].clone();
+    let mark = world.mark();
+    let Some(RunOutcome::Done { text, .. }) = runner.run_now("schedule").await else { panic!("it failed") };
+    assert!(text.contains("1 things do not agree"), "{text}");
+    assert_eq!(world.writes(mark), Vec::<&str>::new(), "by itself it mends nothing");
+    let status = async || status_told(&world.settings, world.ledger(), world.now()).await.expect("a status");
+    assert!(status().await.contains("route leads: 1 things do not agree"), "{}", status().await);
+    world.command(Command::Reconcile { route: None }).await;
+    let Some(RunOutcome::Done { text, .. }) = runner.run_now("schedule").await else { panic!("it failed") };
+    assert_eq!(text, "everything agrees");
+    assert!(!status().await.contains("do not agree"));
 }
