@@ -14,6 +14,7 @@ use crate::jobs::identity::Sides;
 use crate::jobs::pull::{PullContext, pull};
 use crate::jobs::push::{PushContext, PushLimits, PushRoute, Refresher, Resting, StandingLocks, push};
 use crate::jobs::refusal;
+use crate::jobs::write_back::Agents;
 use crate::ledger::{Counts, Ledger};
 use crate::runtime::{Activator, Activity, Ask, Outcome, RunLog, Scope};
 use std::collections::BTreeMap;
@@ -55,6 +56,8 @@ pub(super) struct Common {
     pub sides: Sides,
     /// Names this ledger to the CRM.
     pub instance: Arc<str>,
+    /// The agents' names, one list for all routes.
+    pub agents: Arc<Agents>,
 }
 
 fn noting(pull: &PullContext, log: &RunLog) -> PullContext {
@@ -199,6 +202,8 @@ impl PushActivity {
                     import_mode: ImportMode { overwrite: true, reset: flag, unlock: flag },
                     max_decision_age: part.settings.max_decision_age,
                     daily: daily_limits(&part.settings),
+                    two_way: part.settings.two_way.clone(),
+                    read_before: part.settings.read_before_update,
                 };
                 (name.clone(), route)
             })

@@ -2,7 +2,7 @@
 
 use super::parts::{self, Parts, RealTransports, Transports};
 use super::service::Service;
-use super::{LoadedSettings, identity, logging, upkeep};
+use super::{LoadedSettings, closing, identity, logging, upkeep};
 use crate::check::Settings;
 use crate::control::{End, Socket};
 use crate::domain::{Problem, Timestamp};
@@ -212,6 +212,7 @@ impl Daemon {
                 parts.control.runners.activate_all("start");
                 parts.upkeep.activate("start");
                 parts.look.activate("start");
+                parts.closing.activate("start");
             }
             FirstRuns::OnDemand => {}
         }
@@ -267,6 +268,7 @@ fn schedules(settings: &Settings, parts: &Parts) -> anyhow::Result<Vec<(Schedule
     let mut all = vec![
         (Schedule::parse(upkeep::WHEN, zone)?, parts.upkeep.clone()),
         (Schedule::parse(upkeep::LOOK_WHEN, zone)?, parts.look.clone()),
+        (Schedule::parse(closing::WHEN, zone)?, parts.closing.clone()),
     ];
     for route in settings.routes.values() {
         let zone = route.time_zone;

@@ -1,7 +1,7 @@
 //! The harvest of one campaign as an activity of a runner.
 
 use super::activities::{Common, Ended, outcome, stopping};
-use crate::check::Settings;
+use crate::check::{RouteSettings, Settings};
 use crate::dialler::jtel::JtelClient;
 use crate::dialler::{CampaignRef, DiallerRead};
 use crate::domain::policy::Job;
@@ -9,7 +9,7 @@ use crate::domain::{CampaignId, RouteName, Timestamp};
 use crate::env::Env;
 use crate::jobs::JobError;
 use crate::jobs::campaigns::{WantedCampaign, pin_campaigns};
-use crate::jobs::harvest::{Brake, HarvestContext, HarvestReport, HarvestSettings, ToE164, harvest};
+use crate::jobs::harvest::{Brake, HarvestContext, HarvestReport, HarvestSettings, Notes, ToE164, harvest};
 use crate::jobs::identity::{self, Sides};
 use crate::ledger::{CallReading, Counts, Ledger, LedgerError, RouteRow, RunEnd, RunStart, SweepKind};
 use crate::remote::{CallError, CallErrorKind};
@@ -52,7 +52,7 @@ pub(super) struct HarvestActivity {
 
 impl HarvestActivity {
     pub fn new(common: &Common, wanted: Vec<WantedCampaign>, push: Activator, told: Vec<Activator>) -> Self {
-        let Common { settings, env, ledger, dialler, sides, instance: _ } = common;
+        let Common { settings, env, ledger, dialler, sides, instance: _, agents: _ } = common;
         Self {
             settings: settings.clone(),
             env: env.clone(),
@@ -295,7 +295,12 @@ fn harvest_settings(settings: &Settings, numbers_revision: String, missing: Miss
         Missing::Doubted => Brake::default(),
         Missing::Believed => Brake::Off,
     };
-    let mut harvest = HarvestSettings { numbers_revision, brake, ..HarvestSettings::default() };
+    let told = |route: &RouteSettings| route.write_back.as_ref().is_some_and(|told| told.telling.uses_note());
+    let notes = if settings.routes.values().any(told) { Notes::Kept } else { Notes::Left };
+    let two_way = settings.routes.values().filter(|route| !route.two_way.is_empty());
+    let two_way = two_way.map(|route| (route.id.clone(), route.two_way.clone())).collect();
+    let mut harvest =
+        HarvestSettings { numbers_revision, brake, two_way, notes, ..HarvestSettings::default() };
     let span = |duration| chrono::TimeDelta::from_std(duration).unwrap_or(chrono::TimeDelta::MAX);
     if let Some(audit) = &mut harvest.rules.audit {
         audit.active = span(settings.harvest.audit_active);

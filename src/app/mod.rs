@@ -18,6 +18,7 @@ pub mod token;
 pub mod trial;
 
 mod activities;
+mod closing;
 mod harvesting;
 mod identity;
 mod logging;

@@ -2,6 +2,7 @@
 
 use super::Problems;
 use super::activities::{Common, DayActivity, PullActivity, PushActivity};
+use super::closing::ClosingActivity;
 use super::harvesting::{HarvestActivity, harvest_units, hear_opt_outs, set_hold_rules, to_e164};
 use super::routes::{self, RoutePart};
 use super::upkeep::{LookActivity, UpkeepActivity};
@@ -15,6 +16,7 @@ use crate::domain::{CampaignId, Problem, RouteName, Timestamp};
 use crate::env::Env;
 use crate::jobs::campaigns::WantedCampaign;
 use crate::jobs::glimpse::Glimpser;
+use crate::jobs::write_back::Agents;
 use crate::ledger::Ledger;
 use crate::remote::http::{HttpOptions, HttpTransport};
 use crate::remote::{Auth, AuthScheme, BadText, Client, ClientConfig, Side, Transport};
@@ -61,6 +63,8 @@ pub struct Parts {
     pub upkeep: Activator,
     /// The look over a copy of the ledger, once a day.
     pub look: Activator,
+    /// The close of the days that are over, each night.
+    pub closing: Activator,
     /// Every task that must end before the ledger closes.
     pub tracker: TaskTracker,
     /// When push has something to do next, as its last run saw it.
@@ -253,6 +257,7 @@ pub async fn build_on(
         ledger: ledger.clone(),
         dialler: sides.dialler.clone(),
         sides: watched.clone(),
+        agents: Arc::new(Agents::new(sides.dialler.clone(), env.clone())),
     };
     let runners = runners(&common, &routes, &tracker, &pinned, next_due);
     let control = Arc::new(Control {
@@ -272,6 +277,13 @@ pub async fn build_on(
     let upkeep = Activator::start("upkeep", &env, &tracker, Arc::new(upkeep));
     let look = LookActivity { ledger: ledger.clone(), env: env.clone() };
     let look = Activator::start("ledger check", &env, &tracker, Arc::new(look));
+    let closing = ClosingActivity {
+        ledger: ledger.clone(),
+        env: env.clone(),
+        zone: settings.dialler.time_zone,
+        harvests: control.runners.harvests.clone(),
+    };
+    let closing = Activator::start("close of the day", &env, &tracker, Arc::new(closing));
     Ok(Parts {
         env,
         ledger,
@@ -280,6 +292,7 @@ pub async fn build_on(
         control,
         upkeep,
         look,
+        closing,
         tracker,
         push_due,
         clients: sides.clients,
@@ -298,6 +311,7 @@ fn runners(
         .map(|part| WantedCampaign {
             route: part.settings.id.clone(),
             campaign: part.settings.campaign.clone(),
+            change: part.settings.campaign_change,
         })
         .collect();
     let env = &common.env;

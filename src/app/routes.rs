@@ -83,6 +83,7 @@ pub(super) fn pull_route(route: &RouteSettings, sides: &Sides) -> Option<PullRou
         policy: Policy {
             adopt_conflict: route.adopt_conflict,
             vanished: route.vanished,
+            campaign_change: route.campaign_change,
             leaving: route.leaving.clone(),
         },
         unblock: route.unblock,

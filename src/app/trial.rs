@@ -5,6 +5,7 @@ use super::parts::{RealTransports, sides};
 use crate::crm::CrmRead as _;
 use crate::dialler::jtel::ShownRequest;
 use crate::dialler::{CampaignRef, DiallerRead};
+use crate::domain::policy::CampaignChange;
 use crate::domain::{CampaignId, Policy, RecordId, RouteName};
 use crate::env::Env;
 use crate::jobs::campaigns::resolve_campaign;
@@ -68,6 +69,7 @@ pub async fn run(
             policy: Policy {
                 adopt_conflict: wanted.adopt_conflict,
                 vanished: wanted.vanished,
+                campaign_change: wanted.campaign_change,
                 leaving: wanted.leaving.clone(),
             },
             unblock: wanted.unblock,
@@ -80,7 +82,8 @@ pub async fn run(
         // Looking changes nothing, whoever answers.
         sides: Sides::default(),
     };
-    let campaign = campaign(&*sides.dialler, &wanted.campaign, known.as_ref()).await;
+    let change = wanted.campaign_change;
+    let campaign = campaign(&*sides.dialler, &wanted.campaign, change, known.as_ref()).await;
     let glimpser =
         Glimpser { dialler: sides.dialler.clone(), to_e164: to_e164(settings.dialler.country.clone()) };
     let trial = try_record(&context, &glimpser, campaign, record, speech).await;
@@ -101,9 +104,10 @@ pub async fn run(
 async fn campaign(
     dialler: &dyn DiallerRead,
     wanted: &CampaignRef,
+    change: CampaignChange,
     known: Option<&RouteRow>,
 ) -> Result<CampaignId, String> {
-    match resolve_campaign(dialler, wanted, known).await {
+    match resolve_campaign(dialler, wanted, change, known).await {
         Ok(found) => found.map_err(|reason| reason.to_string()),
         // What was pinned holds until the dialler says otherwise.
         Err(error) => known

@@ -2,11 +2,11 @@
 
 use super::activities::{Common, Ended, outcome};
 use super::routes::RoutePart;
-use crate::check::{RouteSettings, Settings};
+use crate::check::{AgentsTold, RouteSettings, Settings};
 use crate::domain::{Counts, RouteName, Shapes};
 use crate::env::Env;
 use crate::jobs::JobError;
-use crate::jobs::write_back::{TellLimits, WriteBackContext, write_back};
+use crate::jobs::write_back::{TellLimits, TwoWayContext, WriteBackContext, write_back};
 use crate::ledger::{Ledger, LedgerError};
 use crate::runtime::{Activator, Activity, Ask, Outcome, RunLog};
 use chrono::TimeDelta;
@@ -42,6 +42,14 @@ impl WriteBackActivity {
                 crm: part.told.clone()?,
                 route: part.settings.id.clone(),
                 telling: settings.telling.clone(),
+                agents: match settings.agents {
+                    AgentsTold::ByName => Some(common.agents.clone()),
+                    AgentsTold::ByNumber => None,
+                },
+                two_way: (!part.settings.two_way.is_empty()).then(|| TwoWayContext {
+                    crm: part.pull.crm.clone(),
+                    mapping: part.settings.mapping.clone(),
+                }),
                 instance: common.instance.clone(),
                 limits,
             },
@@ -90,6 +98,7 @@ pub(super) async fn begin(ledger: &Ledger, settings: &Settings, env: &Env) -> Re
 /// # Errors
 /// The ledger cannot be written.
 pub(super) async fn register(ledger: &Ledger, route: &RouteSettings) -> Result<(), LedgerError> {
+    ledger.owners_set(route.id.clone(), route.two_way.clone(), route.kept.clone()).await?;
     let Some(settings) = &route.write_back else { return Ok(()) };
     let shapes = match (settings.telling.has_activity(), settings.telling.has_fields()) {
         (true, true) => Shapes::Both,

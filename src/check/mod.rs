@@ -18,14 +18,15 @@ mod route;
 mod settings;
 mod telling;
 mod traps;
+mod two_way;
 
 pub use finding::{Finding, Level};
 pub use offline::{Checked, Validators, offline};
 pub use online::{Sides, online};
 pub use remarks::remarks;
 pub use settings::{
-    BatchRead, CrmSettings, DiallerSettings, HarvestSettings, LedgerSettings, LogFormat, LogSettings,
-    PushSettings, RouteSettings, Settings,
+    AgentsTold, BatchRead, CrmSettings, DiallerSettings, HarvestSettings, LedgerSettings, LogFormat,
+    LogSettings, PushSettings, RouteSettings, Settings,
 };
 
 #[cfg(test)]

@@ -6,10 +6,11 @@ use super::offline::Validators;
 use super::reach;
 use super::settings::RouteSettings;
 use super::telling;
+use super::two_way;
 use crate::config::{NameOrNumber, RawConfig, RawRoute, Setting};
 use crate::dialler::CampaignRef;
 use crate::domain::hold::{HoldRules, UnmappedAbort};
-use crate::domain::policy::{AdoptConflict, Beside, Unblock, Vanished};
+use crate::domain::policy::{AdoptConflict, Beside, CampaignChange, ReadBefore, Unblock, Vanished};
 use crate::domain::result_words::ResultWords;
 use crate::domain::{CampaignId, Problem, RouteName, suggest};
 use crate::mapping::numbers::Country;
@@ -62,6 +63,8 @@ pub(super) fn route(
     let dialler_zone = about.zone.unwrap_or(Tz::UTC);
     let spec = spec(name, id.as_deref().unwrap_or(name), raw, about, dialler_zone, country.clone());
     let mapping = mapping(&spec, notes);
+    let two_way = two_way::two_way(name, raw, mapping.as_ref(), notes);
+    let kept = two_way::kept(name, raw, mapping.as_ref(), notes);
     let leaving = leaving::leaving(name, raw, notes);
     let write_back = telling::telling(name, raw, zone, about.validators, notes);
     Some(RouteSettings {
@@ -92,6 +95,7 @@ pub(super) fn route(
         max_decision_age: *raw.max_decision_age,
         adopt_conflict: AdoptConflict::parse(&raw.adopt_conflict.value)?,
         vanished: Vanished::parse(&raw.vanished.value)?,
+        campaign_change: CampaignChange::parse(&raw.campaign_change.value)?,
         leaving: Arc::new(leaving?),
         max_deleted_per_run: *raw.max_deleted_per_run,
         country,
@@ -100,6 +104,9 @@ pub(super) fn route(
         max_new_per_day: *raw.max_new_per_day,
         reconcile: raw.reconcile.as_ref().map(|text| text.value.clone()),
         write_back: write_back?,
+        kept: kept?,
+        two_way: two_way?,
+        read_before_update: if *raw.read_before_update { ReadBefore::Update } else { ReadBefore::Never },
         max_changed_per_run: *raw.max_changed_per_run,
         max_changed_per_day: raw.max_changed_per_day.as_ref().map(|most| most.value),
         mapping: Arc::new(mapping?),

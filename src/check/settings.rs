@@ -3,12 +3,12 @@
 use crate::crm::ConnectorFile;
 use crate::dialler::CampaignRef;
 use crate::dialler::jtel::{Paths, Release};
-use crate::domain::RouteName;
 use crate::domain::hold::HoldRules;
 use crate::domain::identity::Watch;
 use crate::domain::leave::Leaving;
-use crate::domain::policy::{AdoptConflict, Beside, Foreign, Unblock, Vanished};
+use crate::domain::policy::{AdoptConflict, Beside, CampaignChange, Foreign, ReadBefore, Unblock, Vanished};
 use crate::domain::result_words::ResultWords;
+use crate::domain::{Kept, RouteName, TwoWay};
 use crate::mapping::{Mapping, PhoneFormat, Telling};
 use crate::remote::http::HttpOptions;
 use chrono::NaiveTime;
@@ -108,6 +108,15 @@ pub struct CrmSettings {
     pub request_timeout: Duration,
 }
 
+/// How the CRM is told who made a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AgentsTold {
+    /// By number.
+    ByNumber,
+    /// By name.
+    ByName,
+}
+
 /// How a route's calls go back into the CRM.
 #[derive(Debug, Clone)]
 pub struct WriteBackSettings {
@@ -117,6 +126,8 @@ pub struct WriteBackSettings {
     pub max_per_run: u32,
     /// What they become.
     pub telling: Arc<Telling>,
+    /// How agents are told.
+    pub agents: AgentsTold,
 }
 
 /// `[route.NAME]`.
@@ -158,6 +169,8 @@ pub struct RouteSettings {
     pub adopt_conflict: AdoptConflict,
     /// What follows a contact's deletion by others.
     pub vanished: Vanished,
+    /// What becomes of the contacts in the campaign that the route had before.
+    pub campaign_change: CampaignChange,
     /// What becomes of the contacts of records that leave.
     pub leaving: Arc<Leaving>,
     /// More deletions in one run need approval.
@@ -174,6 +187,12 @@ pub struct RouteSettings {
     pub reconcile: Option<String>,
     /// How its calls go back into the CRM; `None`: not at all.
     pub write_back: Option<WriteBackSettings>,
+    /// The mapped fields that are the dialler's after the import.
+    pub kept: Kept,
+    /// The fields that both sides may change, each with what decides a conflict.
+    pub two_way: TwoWay,
+    /// Whether a contact is read right before an update, for what agents changed since the last sweep.
+    pub read_before_update: ReadBefore,
     /// More changed contacts in one run need approval.
     pub max_changed_per_run: u32,
     /// Changed contacts a day.

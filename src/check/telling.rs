@@ -2,7 +2,7 @@
 
 use super::notes::Notes;
 use super::offline::Validators;
-use super::settings::WriteBackSettings;
+use super::settings::{AgentsTold, WriteBackSettings};
 use crate::config::{RawRoute, Setting};
 use crate::domain::{Problem, RouteName};
 use crate::mapping::{Telling, TellingSpec};
@@ -40,9 +40,11 @@ pub(super) fn telling(
         let expected = "five fields (minute hour day month weekday), such as \"*/5 * * * *\"";
         notes.problem(Problem::new(key("write_back"), why, expected));
     }
-    if spec.activity.is_empty() && spec.fields.is_empty() {
-        let expected =
-            format!("[route.{name}.activity] or [route.{name}.result_fields] with what the CRM is told");
+    let two_way = raw.two_way.as_ref().is_some_and(|table| !table.value.is_empty());
+    if spec.activity.is_empty() && spec.fields.is_empty() && !two_way {
+        let expected = format!(
+            "[route.{name}.activity], [route.{name}.result_fields] or [route.{name}.two_way] with what the CRM is told"
+        );
         notes.problem(Problem::new(key("write_back"), "nothing to tell the CRM", expected));
         return None;
     }
@@ -50,6 +52,7 @@ pub(super) fn telling(
         schedule: schedule.value.clone(),
         max_per_run: *raw.max_write_back_per_run,
         telling: Arc::new(telling?),
+        agents: if *raw.agents { AgentsTold::ByName } else { AgentsTold::ByNumber },
     }))
 }
 

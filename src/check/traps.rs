@@ -28,6 +28,7 @@ pub(super) fn check(
         for (table, wanted, there, request) in [
             ("activity", told.telling.has_activity(), connector.takes_activities(), "[activity.create]"),
             ("result_fields", told.telling.has_fields(), connector.takes_fields(), "[record.change]"),
+            ("two_way", !route.two_way.is_empty(), connector.takes_fields(), "[record.change]"),
         ] {
             if wanted && !there {
                 let given = format!("the connector {:?} has no {request}", connector.name);
@@ -46,11 +47,17 @@ fn one_writer_for_each_field(routes: &BTreeMap<RouteName, RouteSettings>, notes:
     let mut writers: BTreeMap<(&str, Option<&str>, &str), &RouteName> = BTreeMap::new();
     for route in routes.values() {
         let Some(told) = &route.write_back else { continue };
-        for field in told.telling.fields() {
+        let two_way = route.two_way.keys().filter_map(|field| route.mapping.plain_name(*field));
+        for field in told.telling.fields().chain(two_way) {
             let place = (route.crm.as_str(), route.object.as_deref(), field);
             let Some(other) = writers.insert(place, &route.name) else { continue };
             let given = format!("{field}, which route {other} writes too");
-            let key = format!("route.{}.result_fields.{field}", route.name);
+            let follows = told.telling.fields().any(|name| name == field);
+            let key = if follows {
+                format!("route.{}.result_fields.{field}", route.name)
+            } else {
+                format!("route.{}.two_way", route.name)
+            };
             notes.problem(
                 Problem::new(key, given, "a field of its own for each route on one object of the CRM").remedy(
                     "Each knows its own calls only: the older one's late result would take the place of the newer one's.",

@@ -4,7 +4,9 @@ mod args;
 mod block_file;
 mod blocks;
 mod check;
+mod closing_words;
 mod concerns;
+mod conflicts;
 mod contacts;
 mod harvest_concerns;
 mod ledger;
@@ -89,6 +91,7 @@ async fn run(cli: Cli) -> End {
         Verb::Takeover { yes, json } => takeover::run(&config, yes, Output::new(json.json)).await,
         Verb::Reconcile(args) => reconcile::run(&config, args).await,
         Verb::Results(args) => results::run(&config, args).await,
+        Verb::Conflicts(verb) => conflicts::run(&config, verb).await,
         Verb::Backfill(args) => told_again::backfill(&config, args).await,
         Verb::Ledger(verb) => ledger::run(&config, verb).await,
         Verb::Block(verb) => blocks::run(&config, verb).await,

@@ -1,6 +1,7 @@
 //! `results`: the balance of a day in words, what the CRM does not have, and the codes with their words.
 
 use super::args::{Day, ResultsArgs, ResultsVerb};
+use super::closing_words;
 use super::output::Output;
 use super::send;
 use super::table::table;
@@ -9,11 +10,12 @@ use super::zone::Zone;
 use crate::app::known::{self, Usage};
 use crate::app::{self, Settings};
 use crate::control::{Command, End, ResultsWord};
-use crate::domain::{HistoryId, ReasonCode, RouteName, Timestamp, WriteBackId};
+use crate::domain::{CampaignId, HistoryId, ReasonCode, RouteName, Timestamp, WriteBackId};
 use crate::env::Env;
-use crate::ledger::{CodeSeen, Results, ResultsBalance, Untold};
+use crate::ledger::{Closing, CodeSeen, DaySpan, Ledger, Results, ResultsBalance, RouteRow, Untold};
 use chrono::NaiveDate;
 use serde::Serialize;
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -66,6 +68,7 @@ struct Shown<'a> {
     day: NaiveDate,
     #[serde(flatten)]
     results: &'a Results,
+    closings: &'a [Closing],
     missing: Option<&'a [Untold]>,
 }
 
@@ -82,18 +85,38 @@ async fn day(config: &Path, args: &ResultsArgs) -> anyhow::Result<End> {
     let ledger = app::open_reading(&settings).await?;
     let results = ledger.results(route.clone(), span.0, span.1).await?;
     let missing = match args.missing {
-        true => Some(ledger.results_untold(route, Some(span), args.limit).await?),
+        true => Some(ledger.results_untold(route.clone(), Some(span), args.limit).await?),
         false => None,
     };
-    let shown = Shown { day, results: &results, missing: missing.as_deref() };
+    let closings = ledger.closings_of(DaySpan { day, from: span.0, until: span.1 }).await?;
+    let campaigns = campaigns(&ledger, &settings, route.as_ref()).await?;
+    let shown = Shown { day, results: &results, closings: &closings, missing: missing.as_deref() };
+    let over = span.1 <= Env::real().now();
     Output::new(args.json.json).value(&shown, || {
         let mut text = balance_text(day, &results);
+        for campaign in campaigns.into_iter().filter(|_| over) {
+            let closing = closings.iter().find(|closing| closing.campaign == campaign);
+            let _infallible = writeln!(text, "{}", closing_words::in_words(campaign, closing, zone));
+        }
         if let Some(missing) = &missing {
             text.push_str(&untold_text(missing, args.limit, zone));
         }
         text
     });
     Ok(End::Done)
+}
+
+/// The campaigns of the routes that are shown.
+async fn campaigns(
+    ledger: &Ledger,
+    settings: &Settings,
+    route: Option<&RouteName>,
+) -> anyhow::Result<BTreeSet<CampaignId>> {
+    let shown = |row: &RouteRow| {
+        route.is_none_or(|route| *route == row.route)
+            && settings.routes.values().any(|known| known.id == row.route)
+    };
+    Ok(ledger.routes_list().await?.iter().filter(|row| shown(row)).filter_map(|row| row.campaign).collect())
 }
 
 pub(super) fn span(zone: Zone, day: NaiveDate) -> anyhow::Result<(Timestamp, Timestamp)> {

@@ -1,9 +1,11 @@
 //! `status` and `route list`: is it well, what is to be done, then the details.
 
+use super::closing_words;
 use super::concerns::{
     Concern, Facts, OVERWRITTEN_DAYS, THAW, Weight, companion, concerns, day_full, frozen, frozen_in_words,
     in_order, ledger_look, overwritten, wave,
 };
+use super::conflicts;
 use super::harvest_concerns::{of_account, of_list, of_reads};
 use super::left_out::sentence;
 use super::output::Output;
@@ -17,8 +19,8 @@ use crate::control::{self, Command, End, Line};
 use crate::domain::{RouteName, Timestamp};
 use crate::env::Env;
 use crate::ledger::{
-    DayFull, FailingJob, FreezeRow, HarvestShown, LastLook, Ledger, LeftOut, LockRound, Look, OpenCount,
-    ParkedCount, RouteRow, Unlinked, UntoldCount, WaveRow,
+    ConflictCount, DayFull, FailingJob, FreezeRow, HarvestShown, LastLook, Ledger, LeftOut, LockRound, Look,
+    OpenCount, ParkedCount, RouteRow, Unlinked, UntoldCount, WaveRow,
 };
 use chrono::TimeDelta;
 use serde::Serialize;
@@ -46,6 +48,8 @@ struct View {
     harvest: HarvestShown,
     /// What the CRM cannot be told before somebody does something.
     untold: Vec<UntoldCount>,
+    /// Fields that wait for a person to say which side's value stands.
+    conflicts: Vec<ConflictCount>,
     ledger_look: Option<LastLook>,
     /// The last night in which all wished locks were sent again.
     standing_locks: Option<LockRound>,
@@ -114,6 +118,10 @@ async fn look(settings: &Settings, ledger: &Ledger, now: Timestamp) -> anyhow::R
     concerns.extend(of_reads(&harvest));
     let untold = ledger.results_stuck().await?;
     concerns.extend(untold.iter().map(results_concern::untold));
+    let conflicts = ledger.conflicts_count().await?;
+    concerns.extend(conflicts.iter().map(conflicts::waiting));
+    let closings = ledger.closings_last().await?;
+    concerns.extend(closings.iter().filter_map(|closing| closing_words::concern(closing, now)));
     concerns.extend(ledger.reconciles_last().await?.iter().filter_map(drift));
     let looked = ledger.look_last().await?;
     concerns.extend(looked.as_ref().and_then(ledger_look));
@@ -139,6 +147,7 @@ async fn look(settings: &Settings, ledger: &Ledger, now: Timestamp) -> anyhow::R
         lists,
         harvest,
         untold,
+        conflicts,
         ledger_look: looked,
         standing_locks: ledger.lock_round_last().await?.filter(|round| round.wished > 0),
         runners,

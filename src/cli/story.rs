@@ -194,6 +194,17 @@ fn tell(event: &Event, zone: Zone) -> Option<String> {
                 }
             }
         }
+        "edited" => {
+            format!("an agent changed {} to {}", event.what, event.after.as_deref().unwrap_or("empty"))
+        }
+        "conflict" => {
+            let values = format!(
+                "the CRM has {}, the dialler {}",
+                event.before.as_deref().unwrap_or("nothing"),
+                event.after.as_deref().unwrap_or("nothing"),
+            );
+            format!("{} WAITS FOR A PERSON (conflict {}): {values}{why}", event.what, event.cause)
+        }
         "untold" => format!("{} is {} for the CRM{why}", event.what, event.state),
         "change" if event.state == "crm" => format!(
             "  in the CRM, {}: {} -> {}",
@@ -234,6 +245,10 @@ fn tell(event: &Event, zone: Zone) -> Option<String> {
 fn said(event: &Event, zone: Zone) -> String {
     let what = match (event.kind.as_str(), event.what.as_str(), event.state.as_str()) {
         ("word", "send", _) => "SENT BY HAND, whatever the route's state".to_owned(),
+        ("word", "conflict", field) => {
+            let (field, side) = field.rsplit_once(' ').unwrap_or((field, ""));
+            format!("{field}: the value of the {} STANDS", if side == "crm" { "CRM" } else { "dialler" })
+        }
         ("word", "retry", _) => "to be TRIED AGAIN".to_owned(),
         ("word", _, _) => "PUT ASIDE until it changes".to_owned(),
         ("route", state, route) => {

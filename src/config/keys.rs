@@ -7,7 +7,7 @@ use super::kind::{FromRaw, KeySpec, Kind, Leaves, NameOrNumber, Need, SectionSpe
 use crate::domain::Place;
 use crate::domain::hold::{CoolOff, UnmappedAbort};
 use crate::domain::identity::Watch;
-use crate::domain::policy::{AdoptConflict, Beside, Foreign, Unblock, Vanished};
+use crate::domain::policy::{AdoptConflict, Beside, CampaignChange, Foreign, Unblock, Vanished};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -74,6 +74,8 @@ const BESIDE: &[&str] = &[Beside::Hold.as_str(), Beside::Ignore.as_str()];
 const FOREIGN: &[&str] = &[Foreign::Lock.as_str(), Foreign::Report.as_str()];
 const WATCH: &[&str] = &[Watch::Host.as_str(), Watch::File.as_str()];
 const UNMAPPED: &[&str] = &[UnmappedAbort::Hold.as_str(), UnmappedAbort::Pass.as_str()];
+const CAMPAIGN_CHANGE: &[&str] =
+    &[CampaignChange::Refuse.as_str(), CampaignChange::Move.as_str(), CampaignChange::Keep.as_str()];
 const VANISHED: &[&str] = &[Vanished::Mark.as_str(), Vanished::Import.as_str()];
 
 sections! {
@@ -195,6 +197,8 @@ sections! {
         adopt_conflict: String, Default, Kind::Choice(ADOPT);
         /// What follows when somebody else deleted the contact.
         vanished: String, Default, Kind::Choice(VANISHED);
+        /// What becomes of the route's contacts when it gets another campaign.
+        campaign_change: String, Default, Kind::Choice(CAMPAIGN_CHANGE);
         /// What becomes of the contact of a record that leaves, by reason.
         leave: BTreeMap<String, Setting<String>>, Optional, Kind::Words;
         /// Dialler field = text: what `mark` in `leave` sets.
@@ -215,6 +219,8 @@ sections! {
         max_changed_per_run: u32, Default, Kind::Integer(0, 10_000_000);
         /// Changed contacts a day; the rest waits for the next one.
         max_changed_per_day: u32, Optional, Kind::Integer(1, 10_000_000);
+        /// Whether agents are told by their names.
+        agents: bool, Default, Kind::Bool;
         /// More waiting calls than that are not told to the CRM without approval.
         max_write_back_per_run: u32, Default, Kind::Integer(0, 10_000_000);
         /// The CRM's word for a result: by export key, by name, or as CAMPAIGN/CODE.
@@ -223,6 +229,12 @@ sections! {
         activity: BTreeMap<String, Setting<String>>, Optional, Kind::Texts;
         /// Field of the record in the CRM = expression over its calls.
         result_fields: BTreeMap<String, Setting<String>>, Optional, Kind::Texts;
+        /// Whether a contact is read right before its fields are changed.
+        read_before_update: bool, Default, Kind::Bool;
+        /// Mapped field = whose it is once its contact is there.
+        owners: BTreeMap<String, Setting<String>>, Optional, Kind::Texts;
+        /// Two-way field = whose value stands where both sides changed it.
+        two_way: BTreeMap<String, Setting<String>>, Optional, Kind::Texts;
         /// Dialler field = expression over the record.
         fields: BTreeMap<String, Setting<String>>, Required, Kind::Texts;
     }

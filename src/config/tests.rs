@@ -38,7 +38,8 @@ fn problems(files: &[(&str, &str)], environment: &[(&str, &str)]) -> Vec<String>
 
 /// Whether a table's keys are the administrator's own.
 fn holds_texts(section: &str) -> bool {
-    let tables = [".headers", ".results", ".activity", ".result_fields", ".leave", ".mark"];
+    let tables =
+        [".headers", ".results", ".activity", ".result_fields", ".two_way", ".owners", ".leave", ".mark"];
     tables.iter().any(|table| section.ends_with(table)) || section == "dialler.paths"
 }
 

@@ -1,7 +1,7 @@
 //! Every command that changes something, as a value: what the socket carries and a person can give.
 
 use crate::domain::policy::Job;
-use crate::domain::{BlockSubject, ContactId, HistoryId, RecordId, RouteName, Timestamp, WriteBackId};
+use crate::domain::{BlockSubject, ContactId, HistoryId, RecordId, RouteName, Take, Timestamp, WriteBackId};
 use crate::ledger::Pilot;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -130,6 +130,15 @@ pub enum Command {
         /// What.
         word: ResultsWord,
         /// Why, where it was said.
+        reason: String,
+    },
+    /// Say whose value of a two-way field stands.
+    Conflict {
+        /// Its number.
+        conflict: i64,
+        /// Whose.
+        take: Take,
+        /// Why.
         reason: String,
     },
     /// Compare both sides and the ledger in full, and mark what does not agree as due.

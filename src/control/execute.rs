@@ -108,6 +108,9 @@ impl Control {
                 self.send_record(route, record, Said { who, text: reason }, answer).await
             }
             Command::Results { word, reason } => self.results(word, Said { who, text: reason }, answer).await,
+            Command::Conflict { conflict, take, reason } => {
+                self.conflict(conflict, take, Said { who, text: reason }, answer).await
+            }
             Command::Reconcile { route } => self.reconcile(route, answer).await,
             Command::Takeover { confirmed } => self.takeover(confirmed, who, answer).await,
             Command::Status => {

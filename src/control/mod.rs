@@ -3,6 +3,7 @@
 mod answer;
 mod by_hand;
 mod command;
+mod conflicts;
 mod contacts;
 mod execute;
 mod reconcile;

@@ -100,6 +100,8 @@ pub struct User {
     pub id: i64,
     /// `UID` of contact fields.
     pub uid: String,
+    /// What people call it; the `UID` where the answer shows no name.
+    pub name: String,
 }
 
 /// What the server is like, as far as it can be found out without side effects.

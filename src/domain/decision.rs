@@ -2,8 +2,8 @@
 
 use super::leave::Leaving;
 use super::operation::named_enum;
-use super::policy::{AdoptConflict, Vanished};
-use super::{Base, Block, CampaignId, Contact, ContactId, Desired, OperationKind, Reason};
+use super::policy::{AdoptConflict, CampaignChange, Vanished};
+use super::{Base, Block, CampaignId, Contact, ContactId, Desired, Edits, Kept, OperationKind, Reason};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::sync::Arc;
@@ -50,6 +50,15 @@ pub enum Deletion {
     Open,
 }
 
+/// Where the link's contact was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stands {
+    /// In the route's campaign, as far as is known.
+    Here,
+    /// In the campaign that the route had before.
+    InTheOldCampaign,
+}
+
 /// What the ledger knows of the link.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LinkView {
@@ -67,8 +76,14 @@ pub struct LinkView {
     pub vanished: bool,
     /// Its lane.
     pub lane: Lane,
+    /// What the dialler's side changed in two-way fields.
+    pub edits: Edits,
+    /// The mapped fields that are the dialler's after the import.
+    pub kept: Kept,
     /// Whether the contact is about to be deleted because its record left.
     pub deletion: Deletion,
+    /// In which campaign it was made.
+    pub stands: Stands,
 }
 
 /// What the CRM says about the record, conditions and mapping applied.
@@ -124,6 +139,8 @@ pub struct Policy {
     pub adopt_conflict: AdoptConflict,
     /// What to do when the contact is gone.
     pub vanished: Vanished,
+    /// What becomes of contacts in the campaign that the route had before.
+    pub campaign_change: CampaignChange,
     /// What becomes of the contact of a record that leaves, by reason.
     pub leaving: Arc<Leaving>,
 }
@@ -187,6 +204,8 @@ pub struct Decision {
     pub desired: Option<Desired>,
     /// The base of an adopted contact.
     pub adopted: Option<(ContactId, Base)>,
+    /// What both sides came to agree on by themselves: they were changed alike.
+    pub agreed: Base,
     /// Ask the dialler for the key: whoever bears it must not be called. (An import is never sent unasked.)
     pub meet: bool,
     /// Whether the contact is to be deleted: one on its way that is not wished any more is taken back.

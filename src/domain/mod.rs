@@ -20,6 +20,7 @@ pub mod reason;
 pub mod record;
 pub mod result_words;
 pub mod suggest;
+pub mod two_way;
 pub mod write_back;
 
 pub use block::{Block, BlockSubject, RecordKey};
@@ -27,7 +28,7 @@ pub use contact::{Contact, HistoryRow, e164_as_sent};
 pub use counts::Counts;
 pub use decision::{
     CrmSide, Decision, DecisionInput, Deletion, DiallerSide, Intent, Lane, LastResult, LinkView, LockState,
-    PinnedCampaign, Policy, Verdict, Wish,
+    PinnedCampaign, Policy, Stands, Verdict, Wish,
 };
 pub use desired::{Base, Desired, DesiredValue, Pair};
 pub use drift::{DriftKind, SUSPECTS, Suspect, Suspects};
@@ -43,6 +44,7 @@ pub use problem::{Place, Problem};
 pub use reason::{Reason, ReasonCode};
 pub use record::{BadRecord, Record};
 pub use suggest::suggest;
+pub use two_way::{ConflictRule, ConflictWord, Edit, Edits, Kept, Owner, Take, TwoWay};
 pub use write_back::{CallFacts, CallResult, HistoryFacts, Shapes, Told, WriteBackId};
 
 /// An instant in UTC. The ledger stores microseconds.

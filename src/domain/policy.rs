@@ -55,6 +55,28 @@ named_enum! {
 }
 
 named_enum! {
+    /// When a contact is read for what agents changed in two-way fields, besides the sweeps.
+    ReadBefore {
+        /// Never.
+        Never = "never",
+        /// Right before its fields are changed.
+        Update = "update",
+    }
+}
+
+named_enum! {
+    /// What becomes of a route's contacts when its config names another campaign: the dialler moves none.
+    CampaignChange {
+        /// The route stops until a person has said which.
+        Refuse = "refuse",
+        /// Each is deleted in the old campaign once its calls were read, and imported into the new one.
+        Move = "move",
+        /// They stay where they are; who is new goes into the new one.
+        Keep = "keep",
+    }
+}
+
+named_enum! {
     /// Whether a route acts.
     RouteState {
         /// Reads, maps, decides; sends nothing but locks.

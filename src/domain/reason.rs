@@ -88,6 +88,8 @@ reason_codes! {
     RepeatedFailure = "repeated_failure", "failed {times} times with status {status} while others succeeded";
     /// A changed field that only an import takes.
     ImportOnlyField = "import_only_field", "{field} changed, but the dialler takes it at import only";
+    /// A changed field that is the dialler's.
+    AgentsField = "agents_field", "{field} changed in the CRM; it is the dialler's after the import, which keeps what it has ([route.NAME.owners])";
     /// A field that the dialler does not clear.
     CannotClear = "cannot_clear", "{field} was emptied, but the dialler keeps its value";
     /// Neither null nor empty text empties the field, and the wish is given up.
@@ -122,6 +124,10 @@ reason_codes! {
     NoResultGiven = "no_result_given", "no result given within {days} days";
     /// The campaign's name and pinned number part ways.
     CampaignChanged = "campaign_changed", "campaign {name}: pinned as {pinned}, found as {found}";
+    /// The config names another campaign than the one in which the route's contacts stand.
+    CampaignMoved = "campaign_moved", "the config says campaign {campaign}, and the route's contacts stand in {pinned}: say campaign_change = \"move\" in the route (they are deleted there once their calls were read, and imported anew) or \"keep\" (they stay there), or go back";
+    /// A contact stands in the campaign that its route had before.
+    CampaignMoves = "campaign_moves", "the route has another campaign now: deleted in the old one, to be imported anew";
     /// The route's campaign does not exist.
     UnknownCampaign = "unknown_campaign", "campaign {name} does not exist";
     /// The last result is final.

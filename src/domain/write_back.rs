@@ -66,6 +66,12 @@ pub struct CallFacts {
     pub cause: Option<i64>,
     /// `UsersID`; `None` where the system did it.
     pub agent: Option<i64>,
+    /// The agent's name, where it was asked for and is known.
+    pub agent_name: Option<String>,
+    /// What the agent wrote beside it: what changed in the contact's Comment.
+    pub note: Option<String>,
+    /// When the dialler means to call the contact again.
+    pub next_try: Option<Timestamp>,
     /// Its result, once there is one.
     pub result: Option<CallResult>,
     /// Whether its result or its end may still come.
@@ -93,6 +99,8 @@ pub struct HistoryFacts {
     pub first_started: Option<Timestamp>,
     /// The newest.
     pub last: Option<CallFacts>,
+    /// When the dialler means to call the record's contact again.
+    pub next_try: Option<Timestamp>,
     /// The newest that has a result.
     pub last_with_result: Option<CallFacts>,
 }

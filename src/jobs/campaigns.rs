@@ -3,6 +3,7 @@
 
 use super::{JobError, stops};
 use crate::dialler::{Campaign, CampaignRef, DiallerRead};
+use crate::domain::policy::CampaignChange;
 use crate::domain::{CampaignId, PinnedCampaign, Reason, ReasonCode, RouteName};
 use crate::ledger::{Ledger, RouteRow};
 use crate::remote::CallError;
@@ -14,6 +15,8 @@ pub struct WantedCampaign {
     pub route: RouteName,
     /// As configured.
     pub campaign: CampaignRef,
+    /// What becomes of the contacts in the campaign that it had before.
+    pub change: CampaignChange,
 }
 
 /// What a look at the dialler's campaigns says about one route.
@@ -21,6 +24,8 @@ pub struct WantedCampaign {
 enum Finding {
     Pin(PinnedCampaign),
     Fine(CampaignId),
+    /// The config names another one than before.
+    Changed(PinnedCampaign, Reason),
     Stop(Reason),
 }
 
@@ -43,6 +48,16 @@ pub async fn pin_campaigns(
                 go_on(ledger, &want.route).await?;
             }
             Finding::Fine(_) => go_on(ledger, &want.route).await?,
+            Finding::Changed(pinned, refused) => {
+                let refuse = want.change == CampaignChange::Refuse
+                    && ledger.route_has_contacts(want.route.clone()).await?;
+                if refuse {
+                    stops::stop(ledger, &want.route, refused).await?;
+                } else {
+                    ledger.route_pin_campaign(want.route.clone(), pinned).await?;
+                    go_on(ledger, &want.route).await?;
+                }
+            }
             Finding::Stop(reason) => stops::stop(ledger, &want.route, reason).await?,
         }
     }
@@ -73,12 +88,15 @@ pub async fn pin_where_needed(
 pub async fn resolve_campaign(
     dialler: &dyn DiallerRead,
     wanted: &CampaignRef,
+    change: CampaignChange,
     pinned: Option<&RouteRow>,
 ) -> Result<Result<CampaignId, Reason>, CallError> {
     let campaigns = dialler.campaigns().await?;
     Ok(match compare(wanted, pinned, &campaigns) {
         Finding::Pin(found) => Ok(found.id),
         Finding::Fine(id) => Ok(id),
+        Finding::Changed(_, refused) if change == CampaignChange::Refuse => Err(refused),
+        Finding::Changed(found, _) => Ok(found.id),
         Finding::Stop(reason) => Err(reason),
     })
 }
@@ -96,7 +114,8 @@ fn compare(wanted: &CampaignRef, row: Option<&RouteRow>, campaigns: &[Campaign])
             None => unknown(&id.to_string()),
             Some(found) if pinned == Some(*id) && pinned_name == Some(&found.name) => Finding::Fine(*id),
             // The number is what the config says; a new name under it is only noted.
-            Some(found) => pin(found),
+            Some(found) if pinned.is_none_or(|pinned| pinned == *id) => pin(found),
+            Some(found) => changed(found, pinned, pinned_name),
         },
         CampaignRef::Name(name) => {
             let named: Vec<&Campaign> = campaigns.iter().filter(|campaign| campaign.name == *name).collect();
@@ -104,6 +123,10 @@ fn compare(wanted: &CampaignRef, row: Option<&RouteRow>, campaigns: &[Campaign])
                 ([], None) => unknown(name),
                 ([one], None) => pin(one),
                 ([one], Some(pinned)) if one.id == pinned => Finding::Fine(pinned),
+                // The config itself names another one now.
+                ([one], pinned) if pinned_name.is_some_and(|old| old != name) => {
+                    changed(one, pinned, pinned_name)
+                }
                 (found, pinned) => {
                     let found: Vec<String> = found.iter().map(|campaign| campaign.id.to_string()).collect();
                     let now = pinned
@@ -125,6 +148,15 @@ fn compare(wanted: &CampaignRef, row: Option<&RouteRow>, campaigns: &[Campaign])
 
 fn pin(campaign: &Campaign) -> Finding {
     Finding::Pin(PinnedCampaign { id: campaign.id, name: Some(campaign.name.clone()) })
+}
+
+fn changed(campaign: &Campaign, pinned: Option<CampaignId>, name: Option<&str>) -> Finding {
+    let old = pinned.map_or_else(String::new, |id| id.to_string());
+    let old = name.map_or(old.clone(), |name| format!("{old} ({name})"));
+    let reason = Reason::new(ReasonCode::CampaignMoved)
+        .with("campaign", format!("{} ({})", campaign.id, campaign.name))
+        .with("pinned", old);
+    Finding::Changed(PinnedCampaign { id: campaign.id, name: Some(campaign.name.clone()) }, reason)
 }
 
 fn unknown(name: &str) -> Finding {
@@ -198,5 +230,17 @@ mod tests {
         assert_eq!(look(five(), Some((5, "A")), &[(5, "A")]), Finding::Fine(CampaignId(5)));
         assert!(matches!(look(five(), Some((5, "A")), &[(5, "B")]), Finding::Pin(_)));
         assert!(matches!(look(five(), Some((5, "A")), &[]), Finding::Stop(_)));
+    }
+
+    #[test]
+    fn another_one_in_the_config_is_a_change_and_no_pin() {
+        let there = [(5, "A"), (6, "B")];
+        let by_number = look(CampaignRef::Id(CampaignId(6)), Some((5, "A")), &there);
+        let by_name = look(CampaignRef::Name("B".into()), Some((5, "A")), &there);
+        for found in [by_number, by_name] {
+            let Finding::Changed(pinned, reason) = found else { panic!("{found:?}") };
+            assert_eq!(pinned.id, CampaignId(6));
+            assert!(reason.to_string().contains("5 (A)"), "{reason}");
+        }
     }
 }

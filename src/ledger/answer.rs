@@ -8,7 +8,8 @@ use super::holder::take_contact;
 use super::sql::{self, get_json, get_named, get_reason, json, time};
 use super::trail::{self, BeforeFrom, FieldTrail};
 use super::{
-    Ledger, LedgerError, answer_notes, by_hand_update, due, gate, hints, lane, lease, leaving, sent_numbers,
+    Ledger, LedgerError, answer_notes, by_hand_update, due, edits, gate, hints, lane, lease, leaving,
+    sent_numbers,
 };
 use crate::domain::{
     Base, ContactId, FieldName, Intent, LinkId, OperationId, OperationKind, Reason, ReasonCode, Seq,
@@ -228,7 +229,7 @@ fn apply(
         .execute((row.link.0, state, at))?;
     }
     if row.kind == OperationKind::Delete && row.reason != ReasonCode::ByHand {
-        leaving::deleted(tx, row.link, row.wish, now)?;
+        leaving::deleted(tx, row.link, row.reason, row.wish, now)?;
     } else if row.kind == OperationKind::Delete {
         tx.prepare_cached("UPDATE links SET vanished_at = ?2 WHERE id = ?1")?
             .execute((row.link.0, time(now)))?;
@@ -297,8 +298,12 @@ pub(super) fn store_base(tx: &Transaction<'_>, link: LinkId, change: &BaseChange
 fn set_base(tx: &Transaction<'_>, link: LinkId, change: &BaseChange) -> rusqlite::Result<()> {
     let base = match change {
         BaseChange::Keep => return Ok(()),
-        BaseChange::Replace(base) => base.clone(),
+        BaseChange::Replace(base) => {
+            edits::agreed(tx, link, FieldName::all())?;
+            base.clone()
+        }
         BaseChange::Merge(pairs) => {
+            edits::agreed(tx, link, pairs.keys().copied())?;
             let mut base: Base = tx
                 .prepare_cached("SELECT base FROM links WHERE id = ?1")?
                 .query_row([link.0], |row| get_json(row, "base"))?;

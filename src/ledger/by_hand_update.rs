@@ -58,6 +58,7 @@ impl Given {
     pub(super) fn stands_in(&self, view: &mut LinkView) {
         let wished = |(field, value): (&FieldName, &_)| (*field, DesiredValue::same(Clone::clone(value)));
         view.desired = self.values.iter().map(wished).collect();
+        view.edits.clear();
         for (field, value) in self.before.iter().flatten() {
             view.base.insert(*field, Pair { crm: value.clone(), dialler: value.clone() });
         }
@@ -65,6 +66,19 @@ impl Given {
 }
 
 impl Ledger {
+    /// An update that is about to leave carries less than was worked out when it was leased.
+    ///
+    /// # Errors
+    /// The ledger cannot be written.
+    pub async fn update_narrow(&self, id: OperationId, values: Values) -> Result<(), LedgerError> {
+        self.write("update_narrow", move |tx| {
+            tx.prepare_cached("UPDATE operations SET body = ?2 WHERE id = ?1 AND state = 'sending'")?
+                .execute((id.0, json(&values)?))?;
+            Ok(())
+        })
+        .await
+    }
+
     /// Queues a change of fields by hand.
     ///
     /// # Errors

@@ -4,7 +4,7 @@ use super::bearers::{self, Bearer, key_moved};
 use super::decisions::Cause;
 use super::due::{self, HarvestRules};
 use super::sql::time;
-use super::{Ledger, LedgerError, block_store, foreign, gate, hints, lane, standing};
+use super::{Ledger, LedgerError, block_store, call_notes, foreign, gate, hints, lane, standing};
 use crate::domain::{CampaignId, ContactId, FoldedUserData, LinkId, Seq, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, Transaction, named_params};
 use serde::Serialize;
@@ -29,6 +29,10 @@ pub struct ContactSeen {
     pub result: Option<Option<i64>>,
     /// From when on the dialler or an agent is likely to touch it.
     pub likely_at: Option<Timestamp>,
+    /// When the dialler means to call it again.
+    pub next_try: Option<Timestamp>,
+    /// Its Comment, where that is kept and the answer carries it.
+    pub comment: Option<String>,
 }
 
 /// What the ledger knows of a listed contact.
@@ -264,12 +268,12 @@ pub(super) fn store_seen(
     let changed = tx
         .prepare_cached(
             "INSERT INTO contacts (contact_id, campaign_id, user_data, folded, face, tries, result_code, seen_seq,
-                                   seen_at, audit_at, likely_at)
-             VALUES (:id, :campaign, :user_data, :folded, :face, :tries, :result, :seq, :now, :audit, :likely)
+                                   seen_at, audit_at, likely_at, next_try)
+             VALUES (:id, :campaign, :user_data, :folded, :face, :tries, :result, :seq, :now, :audit, :likely, :next_try)
              ON CONFLICT (contact_id) DO UPDATE SET campaign_id = coalesce(excluded.campaign_id, campaign_id),
                 user_data = excluded.user_data, folded = excluded.folded, face = excluded.face,
                 tries = excluded.tries, seen_seq = excluded.seen_seq, seen_at = excluded.seen_at,
-                likely_at = excluded.likely_at,
+                likely_at = excluded.likely_at, next_try = excluded.next_try,
                 result_code = CASE WHEN :has_result THEN excluded.result_code ELSE result_code END,
                 audit_at = coalesce(audit_at, excluded.audit_at), asked_at = NULL, gone_at = NULL
              WHERE excluded.seen_seq >= contacts.seen_seq",
@@ -278,10 +282,13 @@ pub(super) fn store_seen(
             ":id": seen.id.0, ":campaign": seen.campaign.map(|c| c.0), ":user_data": seen.user_data,
             ":folded": folded.as_ref().map(FoldedUserData::as_str), ":face": seen.face, ":tries": seen.tries,
             ":result": seen.result.flatten(), ":has_result": seen.result.is_some(), ":seq": seq.0,
-            ":now": time(now), ":audit": first_audit, ":likely": seen.likely_at.map(time),
+            ":now": time(now), ":audit": first_audit, ":likely": seen.likely_at.map(time), ":next_try": seen.next_try.map(time),
         })?;
     if changed == 0 {
         return Ok(false);
+    }
+    if let Some(comment) = &seen.comment {
+        call_notes::comment_seen(tx, seen.id, comment, now)?;
     }
     came_back(tx, seen.id, now)?;
     standing::compare(tx, before.as_ref(), seen, now)?;
@@ -365,6 +372,8 @@ mod tests {
             tries: 0,
             result: Some(None),
             likely_at: None,
+            next_try: None,
+            comment: None,
         }
     }
 

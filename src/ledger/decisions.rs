@@ -1,11 +1,12 @@
 //! Stores a decision: the link's generation is raised, what waited and only stated a wish is superseded,
 //! the new operations are queued. The one place that makes operations from decisions (semantics 3).
 
+use super::answer::{BaseChange, store_base};
 use super::sql::{self, json, time};
-use super::{held_again, results_due, sent_numbers, waves, write_back};
+use super::{edits, held_again, results_due, sent_numbers, waves, write_back};
 use crate::domain::{
-    Base, CampaignId, ContactId, Decision, Deletion, Intent, LinkId, OperationKind, Reason, ReasonCode,
-    RecordId, RouteName, RunId, Timestamp, UserData, Verdict, Wish,
+    Base, CampaignId, ContactId, Decision, Deletion, Desired, FieldName, Intent, LinkId, OperationKind,
+    Reason, ReasonCode, RecordId, RouteName, RunId, Timestamp, UserData, Verdict, Wish,
 };
 use rusqlite::{OptionalExtension as _, Transaction, named_params};
 
@@ -53,9 +54,16 @@ pub(super) fn store(
         (None, Some(owner)) if needed => insert_link(tx, cause, owner, decision)?,
         (None, _) => return Ok(None),
     };
+    let had = desired_of(tx, link)?;
     let generation = raise(tx, link, decision)?;
     if let Some((contact, base)) = &decision.adopted {
         adopt(tx, cause, link, *contact, base)?;
+    }
+    if !decision.agreed.is_empty() {
+        store_base(tx, link, &BaseChange::Merge(decision.agreed.clone()))?;
+    }
+    if let Some(desired) = &decision.desired {
+        edits::crm_moved(tx, link, &had, desired, cause.at)?;
     }
     supersede(tx, cause, link, decision)?;
     for intent in &decision.intents {
@@ -113,6 +121,11 @@ fn raise(tx: &Transaction<'_>, link: LinkId, decision: &Decision) -> rusqlite::R
     )
 }
 
+fn desired_of(tx: &Transaction<'_>, link: LinkId) -> rusqlite::Result<Desired> {
+    tx.prepare_cached("SELECT desired FROM links WHERE id = ?1")?
+        .query_row([link.0], |row| sql::get_json(row, "desired"))
+}
+
 fn adopt(
     tx: &Transaction<'_>,
     cause: &Cause,
@@ -121,9 +134,12 @@ fn adopt(
     base: &Base,
 ) -> rusqlite::Result<()> {
     tx.prepare_cached(
-        "UPDATE links SET contact_id = ?2, base = ?3, complete = 1, vanished_at = NULL, absent_at = NULL WHERE id = ?1",
+        "UPDATE links SET contact_id = ?2, base = ?3, complete = 1, vanished_at = NULL, absent_at = NULL,
+                campaign_id = coalesce((SELECT r.campaign_id FROM routes r WHERE r.route = links.route), campaign_id)
+         WHERE id = ?1",
     )?
     .execute((link.0, contact.0, json(base)?))?;
+    edits::agreed(tx, link, FieldName::all())?;
     sent_numbers::refresh(tx, link)?;
     join_contact(tx, cause.at, link, contact, "adopted")
 }

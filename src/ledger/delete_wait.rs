@@ -60,8 +60,10 @@ impl Ledger {
 fn harvested(tx: &Transaction<'_>, contact: ContactId, since: Timestamp) -> rusqlite::Result<bool> {
     let read: Option<Option<Timestamp>> = tx
         .prepare_cached(
-            "SELECT c.read_at FROM contacts c JOIN routes r ON r.campaign_id = c.campaign_id
-             WHERE c.contact_id = ?1 AND c.gone_at IS NULL LIMIT 1",
+            "SELECT c.read_at FROM contacts c
+             WHERE c.contact_id = ?1 AND c.gone_at IS NULL
+               AND (EXISTS (SELECT 1 FROM routes r WHERE r.campaign_id = c.campaign_id)
+                    OR EXISTS (SELECT 1 FROM links l WHERE l.contact_id = c.contact_id AND l.route IS NOT NULL))",
         )?
         .query_row([contact.0], |row| get_time_opt(row, "read_at"))
         .optional()?;

@@ -1,5 +1,6 @@
 //! What one read of a history changes, in one transaction: calls, fingerprint, due list, audit.
 
+use super::call_notes;
 use super::calls::{CallRow, ResultCode, Stored, learn_code, store_call};
 use super::contacts::{ContactSeen, store_seen};
 use super::due::{self, HarvestRules, Share};
@@ -127,6 +128,7 @@ fn store_read(
             Stored::Same => {}
         }
     }
+    call_notes::attach(tx, read.contact, now)?;
     standing::called(tx, read.contact, now)?;
     due::serve(tx, read.contact, read.fingerprint.as_deref(), read.sent_at, now, &context.rules)?;
     wait_for_results(tx, read.contact, &context.rules, now)?;

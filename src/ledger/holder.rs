@@ -16,7 +16,9 @@ pub(super) fn take_contact(
 ) -> rusqlite::Result<Option<Reason>> {
     let held = free_contact(tx, link, contact)?;
     tx.prepare_cached(
-        "UPDATE links SET contact_id = ?2, vanished_at = NULL, absent_at = NULL WHERE id = ?1",
+        "UPDATE links SET contact_id = ?2, vanished_at = NULL, absent_at = NULL,
+                campaign_id = coalesce((SELECT r.campaign_id FROM routes r WHERE r.route = links.route), campaign_id)
+         WHERE id = ?1",
     )?
     .execute((link.0, contact.0))?;
     join_contact(tx, now, link, contact, how)?;

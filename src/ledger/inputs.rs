@@ -3,10 +3,10 @@
 
 use super::held_out::{self, Whom};
 use super::sql::{get_json, get_named, get_reason, get_time, get_time_opt, time};
-use super::{Ledger, LedgerError, gate};
+use super::{Ledger, LedgerError, edits, gate};
 use crate::domain::{
     Block, BlockSubject, ContactId, Deletion, Lane, LastResult, LinkId, LinkView, LockState, Reason,
-    RecordId, RecordKey, RouteName, Wish,
+    RecordId, RecordKey, RouteName, Stands, Wish,
 };
 use rusqlite::{Connection, OptionalExtension as _, Params, Statement, params};
 use std::collections::BTreeSet;
@@ -27,9 +27,13 @@ pub(super) fn link_of_record(
 /// A link as a decision sees it.
 pub(super) fn link_view(connection: &Connection, link: LinkId) -> rusqlite::Result<LinkView> {
     let (lane, deletion) = lane(connection, link)?;
+    let edits = edits::of_link(connection, link)?;
     connection
         .prepare_cached(
-            "SELECT contact_id, base, desired, wish, lock_state, vanished_at IS NOT NULL AS vanished
+            "SELECT contact_id, base, desired, wish, lock_state, vanished_at IS NOT NULL AS vanished,
+                    coalesce((SELECT r.kept FROM routes r WHERE r.route = links.route), '[]') AS kept,
+                    EXISTS (SELECT 1 FROM routes r WHERE r.route = links.route AND r.campaign_id <> links.campaign_id)
+                        AS elsewhere
              FROM links WHERE id = ?1",
         )?
         .query_row([link.0], |row| {
@@ -41,7 +45,10 @@ pub(super) fn link_view(connection: &Connection, link: LinkId) -> rusqlite::Resu
                 lock: get_named(row, "lock_state", LockState::parse)?,
                 vanished: row.get("vanished")?,
                 lane,
+                edits,
+                kept: get_json(row, "kept")?,
                 deletion,
+                stands: if row.get("elsewhere")? { Stands::InTheOldCampaign } else { Stands::Here },
             })
         })
 }

@@ -2,8 +2,8 @@
 
 use super::sql::time;
 use super::{Ledger, LedgerError, hints};
-use crate::domain::{LinkId, RouteName, Timestamp, Wish};
-use rusqlite::Transaction;
+use crate::domain::{CampaignId, LinkId, ReasonCode, RouteName, Timestamp, Wish};
+use rusqlite::{OptionalExtension as _, Transaction};
 
 /// Whether a block brings more than a lock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +37,53 @@ impl Ledger {
     }
 }
 
+impl Ledger {
+    /// Whether a record of the route has a contact, as far as is known.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub async fn route_has_contacts(&self, route: RouteName) -> Result<bool, LedgerError> {
+        self.read("route_has_contacts", move |connection| {
+            connection
+                .prepare_cached(
+                    "SELECT EXISTS (SELECT 1 FROM links
+                        WHERE route = ?1 AND contact_id IS NOT NULL AND vanished_at IS NULL)",
+                )?
+                .query_row([route.0], |row| row.get(0))
+        })
+        .await
+    }
+}
+
+/// The route is about to get this campaign: what it has stands in the one before, and is decided anew.
+pub(super) fn campaign_changes(
+    tx: &Transaction<'_>,
+    route: &RouteName,
+    campaign: CampaignId,
+    now: Timestamp,
+) -> rusqlite::Result<()> {
+    let before: Option<i64> = tx
+        .prepare_cached("SELECT campaign_id FROM routes WHERE route = ?1")?
+        .query_row([&route.0], |row| row.get(0))
+        .optional()?
+        .flatten();
+    tx.prepare_cached("UPDATE links SET campaign_id = ?2 WHERE route = ?1 AND campaign_id IS NULL")?
+        .execute((&route.0, before.unwrap_or(campaign.0)))?;
+    if before.is_none_or(|before| before == campaign.0) {
+        return Ok(());
+    }
+    tx.prepare_cached(
+        "UPDATE links SET campaign_id = ?2 WHERE route = ?1 AND (contact_id IS NULL OR vanished_at IS NOT NULL)",
+    )?
+    .execute((&route.0, campaign.0))?;
+    tx.prepare_cached(
+        "INSERT INTO hints (route, record_id, source, at)
+         SELECT route, record_id, 'campaign changed', ?3 FROM links WHERE route = ?1 AND campaign_id <> ?2",
+    )?
+    .execute((&route.0, campaign.0, time(now)))?;
+    Ok(())
+}
+
 /// A new block reached this link: its record is decided anew where the route asks for more than the lock, which does
 /// not wait for that.
 pub(super) fn blocked(tx: &Transaction<'_>, link: LinkId, now: Timestamp) -> rusqlite::Result<()> {
@@ -56,6 +103,7 @@ pub(super) fn blocked(tx: &Transaction<'_>, link: LinkId, now: Timestamp) -> rus
 pub(super) fn deleted(
     tx: &Transaction<'_>,
     link: LinkId,
+    why: ReasonCode,
     wish: Wish,
     now: Timestamp,
 ) -> rusqlite::Result<()> {
@@ -77,12 +125,15 @@ pub(super) fn deleted(
     .execute((link.0, &at))?;
     tx.prepare_cached(
         "UPDATE links SET contact_id = NULL, vanished_at = NULL, absent_at = NULL, base = '{}', complete = 0,
+                campaign_id = coalesce((SELECT r.campaign_id FROM routes r WHERE r.route = links.route), campaign_id),
                 lock_state = 'open', locked_at = NULL, wish = CASE wish WHEN 'locked' THEN 'none' ELSE wish END
          WHERE id = ?1",
     )?
     .execute([link.0])?;
-    match wish {
-        Wish::Callable => hints::link_in(tx, now, link, "deleted by us"),
-        Wish::None | Wish::Locked => Ok(()),
+    match (why, wish) {
+        (ReasonCode::CampaignMoves, _) | (_, Wish::Callable) => {
+            hints::link_in(tx, now, link, "deleted by us")
+        }
+        (_, Wish::None | Wish::Locked) => Ok(()),
     }
 }

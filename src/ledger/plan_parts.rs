@@ -1,14 +1,15 @@
 //! The queries of the plan: what waits on a route, or in one wave of it, grouped, counted and shown.
 
 use super::by_hand_update;
+use super::edits;
 use super::inputs::link_view;
 use super::lease::{Plan, Planner};
 use super::plan_view::{AsideGroup, PlanExample, PlanField, PlanFieldCount, PlanGroup, PlanPart};
 use super::sql::{get_json, get_named, get_reason};
 use crate::domain::policy::Clearing;
 use crate::domain::{
-    ContactId, Deletion, Lane, LinkId, LinkView, LockState, OperationId, OperationKind, RouteName, Values,
-    Wish,
+    ContactId, Deletion, Edits, Lane, LinkId, LinkView, LockState, OperationId, OperationKind, RouteName,
+    Stands, Values, Wish,
 };
 use rusqlite::{Connection, named_params};
 use std::collections::BTreeMap;
@@ -66,7 +67,8 @@ fn fields(
 ) -> rusqlite::Result<Vec<PlanFieldCount>> {
     let mut statement = connection.prepare_cached(
         "SELECT o.kind, o.given, l.contact_id, l.base, l.desired, l.wish, l.lock_state, l.vanished_at IS NOT NULL
-                AS vanished
+                AS vanished, (SELECT e.link_id FROM edits e WHERE e.link_id = l.id LIMIT 1) AS edited,
+                (SELECT r.kept FROM routes r WHERE r.route = l.route) AS kept
          FROM operations o JOIN links l ON l.id = o.link_id
          WHERE l.route = :route AND o.state = 'waiting' AND o.kind IN ('import', 'update')
            AND (:wave IS NULL OR o.wave_id = :wave)",
@@ -77,7 +79,7 @@ fn fields(
         let kind = get_named(row, "kind", OperationKind::parse)?;
         let given: Option<String> = row.get("given")?;
         let given: Option<Values> = given.map(|_| get_json(row, "given")).transpose()?;
-        match planner(kind, given.as_ref(), &waiting_link(row)?, clearing) {
+        match planner(kind, given.as_ref(), &waiting_link(connection, row)?, clearing) {
             Plan::Send(values) => {
                 for field in values.into_keys() {
                     *counts.entry((kind, field)).or_insert(0) += 1;
@@ -92,7 +94,7 @@ fn fields(
     Ok(counted)
 }
 
-fn waiting_link(row: &rusqlite::Row<'_>) -> rusqlite::Result<LinkView> {
+fn waiting_link(connection: &Connection, row: &rusqlite::Row<'_>) -> rusqlite::Result<LinkView> {
     Ok(LinkView {
         contact: row.get::<_, Option<i64>>("contact_id")?.map(ContactId),
         base: get_json(row, "base")?,
@@ -101,7 +103,14 @@ fn waiting_link(row: &rusqlite::Row<'_>) -> rusqlite::Result<LinkView> {
         lock: get_named(row, "lock_state", LockState::parse)?,
         vanished: row.get("vanished")?,
         lane: Lane::Waiting,
+        // Few have any: they are asked for only there.
+        edits: match row.get::<_, Option<i64>>("edited")? {
+            Some(link) => edits::of_link(connection, LinkId(link))?,
+            None => Edits::new(),
+        },
+        kept: get_json(row, "kept")?,
         deletion: Deletion::No,
+        stands: Stands::Here,
     })
 }
 

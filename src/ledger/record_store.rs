@@ -3,7 +3,9 @@
 use super::Counts;
 use super::absent;
 use super::decisions::{self, Cause, LinkOwner};
+use super::edits;
 use super::held_out::{self, Whom};
+use super::hints;
 use super::inputs;
 use super::notes;
 use super::pull::{Basis, BlockWord, PageStore, PulledRecord};
@@ -39,10 +41,15 @@ pub(super) fn store_record(
     if let Some((id, _)) = &link {
         blocks.extend(inputs::contact_blocks(tx, &inputs::contacts_of(tx, *id)?, &time(now))?);
     }
-    let usable = match &user_data {
+    let mut usable = match &user_data {
         Ok(_) => record.crm.clone(),
         Err(reason) => unusable(&record.crm, reason),
     };
+    if let (Some((id, view)), CrmSide::Eligible(desired)) = (&link, &mut usable)
+        && edits::put_back_older(tx, *id, &view.desired, desired, page.decided_at)?
+    {
+        hints::link_in(tx, now, *id, "told meanwhile")?;
+    }
     let asked = already_asked(tx, page, record)?;
     let dialler = match &link {
         Some((_, view)) if view.contact.is_some() => DiallerSide::Linked,

@@ -1,7 +1,7 @@
 //! A route's facts in the ledger: its state, its campaign once pinned, why it was stopped, its cursor.
 
 use super::sql::{get_named, get_reason_opt, get_time, get_time_opt, time};
-use super::{Ledger, LedgerError, block_store};
+use super::{Ledger, LedgerError, block_store, leaving};
 use crate::domain::policy::RouteState;
 use crate::domain::{CampaignId, PinnedCampaign, Reason, RouteName, RunId, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, Transaction, named_params};
@@ -172,7 +172,9 @@ impl Ledger {
         route: RouteName,
         campaign: PinnedCampaign,
     ) -> Result<(), LedgerError> {
+        let now = self.env.now();
         self.write("route_pin_campaign", move |tx| {
+            leaving::campaign_changes(tx, &route, campaign.id, now)?;
             tx.execute(
                 "UPDATE routes SET campaign_id = ?2, campaign_name = ?3 WHERE route = ?1",
                 (route.0, campaign.id.0, campaign.name),

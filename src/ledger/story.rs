@@ -31,7 +31,7 @@ pub struct Event {
     /// When.
     pub at: Timestamp,
     /// `operation` (wished), `ended` (an operation), `attempt`, `change`, `told` and `untold` (to the CRM), `note`, `block`, `lifted`, or what a person
-    /// said: `word` (of the record or an operation), `route` (its new state), `wave`, `freeze`.
+    /// changed in the dialler (`edited`), `conflict`, or what a person said: `word` (of the record or an operation), `route` (its new state), `wave`, `freeze`.
     pub kind: String,
     /// What: an operation's kind, a field, `number`, `record` or `answer`.
     pub what: String,
@@ -284,6 +284,14 @@ const EVENTS: &str = "
     SELECT f.ended_at, 0, 'freeze', '', 'ended', NULL, '{}', 'person:' || f.ended_who, NULL, NULL, f.ended_text
     FROM freezes f WHERE f.ended_at IS NOT NULL AND (f.until IS NULL OR f.ended_at < f.until) AND EXISTS (SELECT 1 FROM open
           WHERE f.since <= coalesce(open.until, '9') AND f.ended_at > open.since)
+    UNION ALL
+    SELECT seen_at, 3, 'edited', field, rule, NULL, '{}', 'harvest', NULL, agreed, dialler FROM edits WHERE link_id = ?1
+    UNION ALL
+    SELECT since, 4, 'conflict', field, state, code, params, CAST(id AS TEXT), NULL, crm, dialler
+    FROM edits WHERE link_id = ?1 AND state <> 'seen'
+    UNION ALL
+    SELECT at, 4, 'word', 'conflict', field || ' ' || take, NULL, '{}', 'person:' || who, NULL, NULL, text
+    FROM conflict_words WHERE link_id = ?1
     UNION ALL
     SELECT w.decided_at, 0, 'wave', CAST(w.id AS TEXT), w.state, NULL, '{}', 'person:' || w.who, NULL, NULL, w.text
     FROM waves w WHERE w.decided_at IS NOT NULL AND w.id IN (SELECT wave_id FROM operations WHERE link_id = ?1)

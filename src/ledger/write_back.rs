@@ -86,11 +86,12 @@ pub(super) fn want(tx: &Transaction<'_>, call: HistoryId, now: Timestamp) -> rus
     Ok(())
 }
 
-/// The fields of a link's record are to be worked out anew.
+/// Fields of a link's record are to be worked out anew, or merged with what the dialler's side changed.
 pub(super) fn want_fields(tx: &Transaction<'_>, link: LinkId, now: Timestamp) -> rusqlite::Result<()> {
     tx.prepare_cached(concat!(
         "INSERT INTO write_backs (kind, link_id, wanted, state, due_at, waits_since, changed_at, created_at)
-         VALUES ('fields', ?1, 1, 'waiting', ?2, ?2, ?2, ?2)
+         SELECT 'fields', l.id, 1, 'waiting', ?2, ?2, ?2, ?2 FROM links l JOIN routes r ON r.route = l.route
+         WHERE l.id = ?1 AND r.write_back_since IS NOT NULL
          ON CONFLICT (link_id) WHERE kind = 'fields' DO UPDATE SET
             wanted = wanted + 1,
             changed_at = excluded.changed_at, ",

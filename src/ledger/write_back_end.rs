@@ -1,5 +1,6 @@
 //! How a write-back ended: its row, its attempt and the trail, in one transaction.
 
+use super::edits_end::{self, CarriedEdit};
 use super::sql::{code, get_json, time};
 use super::trail::{self, Added, BeforeFrom, By};
 use super::{Ledger, LedgerError};
@@ -14,6 +15,8 @@ pub enum TellEnd {
     Done {
         /// The activity's id there, where it is one and the CRM named it.
         activity: Option<String>,
+        /// What of it the dialler's side had changed.
+        carried: Vec<CarriedEdit>,
     },
     /// It knows already: the values are those last told.
     Unchanged,
@@ -229,14 +232,15 @@ fn store(
     let settled = |state: &'static str| if newer { "waiting" } else { state };
     let at = time(now);
     match end {
-        TellEnd::Done { activity } => {
+        TellEnd::Done { activity, carried } => {
             tx.prepare_cached(
                 "UPDATE write_backs SET state = ?2, written = sent, digest = sending, sending_values = NULL, activity = coalesce(?3, activity),
                         code = NULL, params = '{}', tries = 0, due_at = ?4, changed_at = ?4
                  WHERE id = ?1",
             )?
             .execute((row.0, settled("done"), activity, &at))?;
-            enter_trail(tx, row, run, standing, now)
+            edits_end::carried(tx, LinkId(standing.link), carried, now)?;
+            enter_trail(tx, row, run, standing, carried, now)
         }
         TellEnd::Unchanged => {
             tx.prepare_cached(
@@ -291,16 +295,28 @@ fn to(
     Ok(())
 }
 
-/// What was there before is what we last told, where that is known; nobody reads the CRM for it.
+/// What was there before is what we last told, where that is known: nobody reads the CRM for it, unless the field was
+/// merged with it.
 fn enter_trail(
     tx: &Transaction<'_>,
     row: WriteBackId,
     run: RunId,
     standing: &Standing,
+    carried: &[CarriedEdit],
     now: Timestamp,
 ) -> rusqlite::Result<()> {
     let mut changes = Vec::new();
     for (field, value) in &standing.values {
+        if let Some(edit) = carried.iter().find(|edit| edit.name == *field) {
+            changes.push(Added {
+                side: "crm",
+                field,
+                before: Some(edit.before.to_string()),
+                before_from: BeforeFrom::Answer,
+                after: Some(value.to_string()),
+            });
+            continue;
+        }
         let last: Option<String> = tx
             .prepare_cached(
                 "SELECT after FROM changes WHERE link_id = ?1 AND write_back_id = ?2 AND field = ?3

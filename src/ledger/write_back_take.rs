@@ -1,11 +1,12 @@
 //! What a write-back has to do next, with everything the mapping needs; and the moment before it is sent.
 
 use super::acts::{anything, route_acts};
+use super::inputs::link_view;
 use super::sql::{get_named, get_time_opt, time};
-use super::{Ledger, LedgerError};
+use super::{Ledger, LedgerError, edits};
 use crate::domain::{
-    CallFacts, CallResult, CampaignId, ContactId, HistoryFacts, HistoryId, LinkId, RecordId, RouteName,
-    Timestamp, Told, WriteBackId,
+    CallFacts, CallResult, CampaignId, ContactId, HistoryFacts, HistoryId, LinkId, LinkView, RecordId,
+    RouteName, Timestamp, Told, WriteBackId,
 };
 use rusqlite::{Connection, OptionalExtension as _, named_params};
 
@@ -13,7 +14,7 @@ use rusqlite::{Connection, OptionalExtension as _, named_params};
 #[derive(Debug, Clone, PartialEq)]
 pub enum TellFacts {
     /// Of an activity.
-    Call(CallFacts),
+    Call(Box<CallFacts>),
     /// Of a record's fields.
     History(Box<HistoryFacts>),
 }
@@ -44,6 +45,19 @@ pub struct ToTell {
     pub tries: u32,
     /// From what the values are worked out.
     pub facts: TellFacts,
+    /// Of fields: the link with what the dialler's side changed and the CRM can be told of, if anything.
+    pub edited: Option<Box<LinkView>>,
+}
+
+/// What leaves with one request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Leaving {
+    /// Digest of the values that follow from calls: the others are told once and never again.
+    pub digest: Vec<u8>,
+    /// All values, as JSON.
+    pub values: String,
+    /// Whether the row is to be looked at once more when it is told: what follows from calls could not go with it.
+    pub then_again: bool,
 }
 
 /// How many rows wait that a person has not approved.
@@ -132,7 +146,7 @@ impl Ledger {
         .await
     }
 
-    /// The moment before these values (JSON) are sent: from here on it may have happened. `false`: meanwhile something else is wanted.
+    /// The moment before these values are sent: from here on it may have happened. `false`: meanwhile something else is wanted.
     ///
     /// # Errors
     /// The ledger cannot be written.
@@ -140,18 +154,24 @@ impl Ledger {
         &self,
         row: WriteBackId,
         wanted: i64,
-        digest: Vec<u8>,
-        values: String,
+        leaving: Leaving,
     ) -> Result<bool, LedgerError> {
         let now = time(self.env.now());
         self.write("write_back_begin", move |tx| {
             let begun = tx
                 .prepare_cached(
                     "UPDATE write_backs SET state = 'sending', sent = ?2, sending = ?3, sending_values = ?5, sent_at = ?4,
-                            tries = tries + 1, changed_at = ?4
+                            tries = tries + 1, changed_at = ?4, wanted = wanted + ?6
                      WHERE id = ?1 AND state = 'waiting' AND wanted = ?2",
                 )?
-                .execute((row.0, wanted, digest, now, values))?;
+                .execute((
+                    row.0,
+                    wanted,
+                    leaving.digest,
+                    now,
+                    leaving.values,
+                    leaving.then_again,
+                ))?;
             Ok(begun == 1)
         })
         .await
@@ -185,6 +205,7 @@ fn rows(
                 answered: 0,
                 first_started: None,
                 last: None,
+                next_try: None,
                 last_with_result: None,
             };
             let to_tell = ToTell {
@@ -199,6 +220,7 @@ fn rows(
                 digest: row.get("digest")?,
                 tries: row.get("tries")?,
                 facts: TellFacts::History(Box::new(empty)),
+                edited: None,
             };
             Ok((get_named(row, "kind", Told::parse)?, to_tell))
         })?
@@ -207,16 +229,29 @@ fn rows(
 
 fn with_facts(connection: &Connection, (told, row): (Told, ToTell)) -> rusqlite::Result<ToTell> {
     let facts = match (told, row.call) {
-        (Told::Activity, Some(call)) => TellFacts::Call(one_call(connection, call)?),
+        (Told::Activity, Some(call)) => TellFacts::Call(Box::new(one_call(connection, call)?)),
         (Told::Activity | Told::Fields, _) => TellFacts::History(Box::new(history(connection, row.link)?)),
     };
-    Ok(ToTell { facts, ..row })
+    let edited = match told {
+        Told::Activity => None,
+        Told::Fields => edited(connection, row.link)?,
+    };
+    Ok(ToTell { facts, edited, ..row })
+}
+
+fn edited(connection: &Connection, link: LinkId) -> rusqlite::Result<Option<Box<LinkView>>> {
+    let edits = edits::to_tell(connection, link)?;
+    if edits.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(Box::new(LinkView { edits, ..link_view(connection, link)? })))
 }
 
 fn one_call(connection: &Connection, call: HistoryId) -> rusqlite::Result<CallFacts> {
     connection
         .prepare_cached(
-            "SELECT v.*, k.open AS still_open FROM v_calls v JOIN calls k ON k.history_id = v.call WHERE v.call = ?1",
+            "SELECT v.*, k.open AS still_open, k.note, t.next_try FROM v_calls v JOIN calls k ON k.history_id = v.call
+             LEFT JOIN contacts t ON t.contact_id = k.contact_id WHERE v.call = ?1",
         )?
         .query_row([call.0], |row| {
             let code: Option<i64> = row.get("result_code")?;
@@ -232,6 +267,9 @@ fn one_call(connection: &Connection, call: HistoryId) -> rusqlite::Result<CallFa
                 answered: row.get("answered")?,
                 cause: row.get("cause_code")?,
                 agent: row.get("agent")?,
+                agent_name: None,
+                note: row.get("note")?,
+                next_try: get_time_opt(row, "next_try")?,
                 result: code.map(|code| CallResult { code, name, export_key }),
                 open: row.get("still_open")?,
             })
@@ -250,6 +288,9 @@ fn history(connection: &Connection, link: LinkId) -> rusqlite::Result<HistoryFac
             .optional()?;
         call.map(|call| one_call(connection, HistoryId(call))).transpose()
     };
+    let next_try: Option<Timestamp> = connection
+        .prepare_cached("SELECT t.next_try FROM links l LEFT JOIN contacts t ON t.contact_id = l.contact_id WHERE l.id = ?1")?
+        .query_row([link.0], |row| get_time_opt(row, "next_try"))?;
     let (last, last_with_result) = (newest(false)?, newest(true)?);
     connection
         .prepare_cached(
@@ -265,6 +306,7 @@ fn history(connection: &Connection, link: LinkId) -> rusqlite::Result<HistoryFac
                 attempts: row.get("attempts")?,
                 answered: row.get("answered")?,
                 first_started,
+                next_try,
                 last,
                 last_with_result,
             })

@@ -59,6 +59,16 @@ pub struct Inputs<'r> {
 }
 
 impl Expression {
+    /// The record's field whose value this is, where it is nothing but that (or the number in it).
+    pub fn plain_name(&self) -> Option<&str> {
+        match self.program {
+            Program::Path | Program::Phone(_) => {
+                self.paths.first().filter(|path| path.is_plain()).map(Path::root)
+            }
+            Program::General(_) => None,
+        }
+    }
+
     /// Compiles `source`; with it comes the analysis, for checks that depend on where it stands.
     ///
     /// # Errors

@@ -12,6 +12,7 @@
 //! * Texts are trimmed. Joined with `~`, an empty value is nothing.
 
 mod analyse;
+mod back;
 mod bare;
 mod builtins;
 mod compared;

@@ -46,6 +46,11 @@ impl Path {
         &self.root
     }
 
+    /// Whether it names a field of the record and no part of one, nor the id.
+    pub fn is_plain(&self) -> bool {
+        self.steps.is_empty() && !self.is_id()
+    }
+
     /// Whether it is the record's id (whatever the CRM calls that field).
     pub fn is_id(&self) -> bool {
         self.root == "id" && self.steps.is_empty()

@@ -27,6 +27,9 @@ pub const CALL_NAMES: &[&str] = &[
     "direction",
     "ended",
     "ended_local",
+    "next_try",
+    "next_try_local",
+    "note",
     "number",
     "outcome",
     "result",
@@ -49,6 +52,7 @@ pub const HISTORY_NAMES: &[&str] = &[
     "last_direction",
     "last_ended",
     "last_ended_local",
+    "last_note",
     "last_number",
     "last_outcome",
     "last_result",
@@ -57,6 +61,8 @@ pub const HISTORY_NAMES: &[&str] = &[
     "last_seconds",
     "last_started",
     "last_started_local",
+    "next_try",
+    "next_try_local",
 ];
 
 /// What a route says about its calls in the CRM.
@@ -135,6 +141,20 @@ impl Telling {
         self.fields.keys().map(String::as_str)
     }
 
+    /// Whether anything names what an agent wrote beside a call.
+    pub fn uses_note(&self) -> bool {
+        self.names("note") || self.names("last_note")
+    }
+
+    /// Whether anything names an agent.
+    pub fn uses_agent(&self) -> bool {
+        self.names("agent") || self.names("last_agent")
+    }
+
+    fn names(&self, name: &str) -> bool {
+        self.activity.values().chain(self.fields.values()).any(|expression| names_it(expression, name))
+    }
+
     /// Changes whenever a call could be told otherwise. Sixteen hex digits of a SHA-256.
     pub fn revision(&self) -> &str {
         &self.revision
@@ -152,6 +172,7 @@ impl Telling {
         if self.activity.values().any(|expression| names_it(expression, "outcome")) {
             names.insert("outcome".to_owned(), self.outcome(Some(call))?);
         }
+        names.extend(self.next_try(call.next_try));
         names.insert("call".to_owned(), call.call.0.into());
         names.insert("contact".to_owned(), call.contact.0.into());
         names.insert("campaign".to_owned(), call.campaign.map_or(Value::Null, |campaign| campaign.0.into()));
@@ -182,6 +203,7 @@ impl Telling {
         {
             names.insert(name.to_owned(), count.into());
         }
+        names.extend(self.next_try(history.next_try));
         names.insert("first_started".to_owned(), utc(history.first_started));
         names.insert("first_started_local".to_owned(), self.local(history.first_started));
         self.evaluate(&self.fields, record, names)
@@ -232,7 +254,8 @@ impl Telling {
             ("number", call.number.clone().map_or(Value::Null, Value::from)),
             ("direction", direction.map_or(Value::Null, Value::from)),
             ("answered", call.answered.into()),
-            ("agent", call.agent.map_or(Value::Null, Value::from)),
+            ("agent", agent(call)),
+            ("note", call.note.clone().map_or(Value::Null, Value::from)),
             ("outcome", Value::Null),
         ]
         .into_iter()
@@ -240,6 +263,10 @@ impl Telling {
         .collect();
         names.extend(result_of(Some(call), prefix));
         names
+    }
+
+    fn next_try(&self, at: Option<Timestamp>) -> [(String, Value); 2] {
+        [("next_try".to_owned(), utc(at)), ("next_try_local".to_owned(), self.local(at))]
     }
 
     fn local(&self, at: Option<Timestamp>) -> Value {
@@ -268,6 +295,12 @@ impl Telling {
 
 fn names_it(expression: &Expression, name: &str) -> bool {
     expression.paths.iter().any(|path| path.root() == name)
+}
+
+/// By name where that is known, else by number.
+fn agent(call: &CallFacts) -> Value {
+    let name = call.agent_name.clone().map(Value::from);
+    name.or_else(|| call.agent.map(Value::from)).unwrap_or(Value::Null)
 }
 
 fn result_of(call: Option<&CallFacts>, prefix: &str) -> Map<String, Value> {

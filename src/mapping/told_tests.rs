@@ -25,6 +25,9 @@ fn call() -> CallFacts {
         answered: true,
         cause: Some(16),
         agent: Some(5),
+        agent_name: None,
+        note: None,
+        next_try: None,
         result: Some(CallResult {
             code: 5_384,
             name: Some("Appointment".to_owned()),
@@ -122,6 +125,7 @@ fn fields_follow_from_the_newest_call_and_the_newest_result() {
             ("outcome", "last_outcome"),
             ("tries", "attempts"),
             ("first", "first_started_local"),
+            ("again", "next_try_local"),
         ],
         &[("APPOINTMENT", "appointment")],
     );
@@ -132,12 +136,14 @@ fn fields_follow_from_the_newest_call_and_the_newest_result() {
         attempts: 2,
         answered: 1,
         first_started: call().started,
+        next_try: at("2026-04-01T08:30:00Z"),
         last: Some(newest),
         last_with_result: Some(call()),
     };
     let fields = telling.record_fields(&RecordId::from("42"), &history).expect("fields");
     let expected = json!({
         "last": "2026-03-30T08:00:00Z", "outcome": "appointment", "tries": 2, "first": "2026-03-29 01:59:30",
+        "again": "2026-04-01 10:30:00",
     });
     assert_eq!(json!(fields), expected);
 }

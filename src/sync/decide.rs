@@ -6,6 +6,7 @@
 use super::adopt::{agree, found_base};
 use super::diff::{changed_fields, import_only_changes};
 use super::leave;
+use super::merge::{alike_pairs, kept_changes, merged_changes};
 use crate::domain::policy::Vanished;
 use crate::domain::{
     Block, Contact, ContactId, CrmSide, Decision, DecisionInput, Deletion, Desired, DiallerSide, FieldName,
@@ -126,6 +127,7 @@ fn callable(input: &DecisionInput<'_>, desired: &Desired) -> Decision {
         (DiallerSide::Found(_) | DiallerSide::Absent | DiallerSide::NotMet | DiallerSide::Linked, _) => {
             match input.link {
                 Some(link) if link.vanished => gone_from_the_dialler(input, link, desired),
+                Some(link) if leave::moves(input, link) => leave::to_the_new_campaign(input, link, desired),
                 Some(link) if may_have_contact(link) => keep_in_step(input, link, desired),
                 Some(_) | None => import(input, desired),
             }
@@ -165,7 +167,13 @@ fn keep_in_step(input: &DecisionInput<'_>, link: &LinkView, desired: &Desired) -
         .filter(|_| link.contact.is_some())
         .map(|field| Reason::new(ReasonCode::ImportOnlyField).with("field", field))
         .collect();
-    let changes = changed_fields(desired, base);
+    notes.extend(
+        kept_changes(desired, base, &link.kept)
+            .into_iter()
+            .filter(|_| link.contact.is_some())
+            .map(|field| Reason::new(ReasonCode::AgentsField).with("field", field)),
+    );
+    let changes = merged_changes(desired, base, link);
     // What is in flight may end otherwise than the base says, and what waits behind it gives way to this very
     // decision, also where the wish is the same: one more operation, which sends nothing if nothing differs.
     let unsure = link.lane == Lane::Busy;
@@ -182,8 +190,9 @@ fn keep_in_step(input: &DecisionInput<'_>, link: &LinkView, desired: &Desired) -
         (None, true) => Verdict::Unchanged,
         (None, false) => Verdict::Queued,
     };
+    let alike = alike_pairs(desired, base, &link.edits);
     let adopted = link.contact.zip(agreed);
-    Decision { wish: opening.wish, notes, adopted, ..wishing(verdict, desired, intents) }
+    Decision { wish: opening.wish, notes, adopted, agreed: alike, ..wishing(verdict, desired, intents) }
 }
 
 /// What letting a contact be called again takes.
@@ -250,6 +259,7 @@ pub(super) fn stating(verdict: Verdict, wish: Wish) -> Decision {
         intents: Vec::new(),
         desired: None,
         adopted: None,
+        agreed: crate::domain::Base::new(),
         meet: false,
         deletion: Deletion::No,
         lock_others: Vec::new(),
@@ -291,6 +301,7 @@ mod tests {
             policy: &Policy {
                 adopt_conflict: AdoptConflict::CrmOwned,
                 vanished: Vanished::Mark,
+                campaign_change: crate::domain::policy::CampaignChange::Keep,
                 leaving: std::sync::Arc::default(),
             },
         });

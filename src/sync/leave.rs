@@ -6,10 +6,11 @@
 use super::decide::{adopt_locked, as_found, lock, may_have_contact, other_than, own_contact, stating};
 use super::diff::changed_fields;
 use crate::domain::leave::{Counters, Leave, Reach, Removal, is_mark, marked};
+use crate::domain::policy::CampaignChange;
 use crate::domain::{
     Base, Block, BlockSubject, CrmSide, Decision, DecisionInput, Deletion, Desired, DesiredValue,
-    DiallerSide, FieldName, Intent, Lane, LastResult, LinkView, LockState, OperationKind, Reason, Verdict,
-    Wish,
+    DiallerSide, FieldName, Intent, Lane, LastResult, LinkView, LockState, OperationKind, Reason, ReasonCode,
+    Stands, Verdict, Wish,
 };
 use serde_json::Value;
 
@@ -130,6 +131,32 @@ fn mark(decision: &mut Decision, input: &DecisionInput<'_>, base: &Base, leave: 
         decision.intents.push(Intent { kind: OperationKind::Update, reason: reason.clone() });
     }
     decision.desired = Some(desired);
+}
+
+/// Whether its contact goes to the route's new campaign: it is there, and nobody called it to an end.
+pub(super) fn moves(input: &DecisionInput<'_>, link: &LinkView) -> bool {
+    let asked = match input.policy.campaign_change {
+        CampaignChange::Move => link.stands == Stands::InTheOldCampaign,
+        CampaignChange::Refuse | CampaignChange::Keep => false,
+    };
+    let open = match input.last_result {
+        LastResult::None | LastResult::Open => true,
+        LastResult::Final => false,
+    };
+    asked && open && own_contact(input).is_some()
+}
+
+/// The dialler moves no contact: it is deleted in the old campaign, and imported anew once that is done.
+pub(super) fn to_the_new_campaign(input: &DecisionInput<'_>, link: &LinkView, desired: &Desired) -> Decision {
+    let reason: Reason = ReasonCode::CampaignMoves.into();
+    let mut decision = stating(Verdict::Skipped(reason.clone()), Wish::Locked);
+    decision.desired = Some(desired.clone());
+    if link.lock == LockState::Open || link.wish != Wish::Locked || link.lane == Lane::Busy {
+        decision.intents.push(lock(&reason));
+    }
+    let leave = Leave { removal: Removal::Deleted, ..Leave::LOCK };
+    goes(&mut decision, input, &link.base, &leave, &reason);
+    decision
 }
 
 /// What is wanted of a record that comes back: marks that its mapping does not know are taken off.

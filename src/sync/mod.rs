@@ -4,6 +4,9 @@ mod adopt;
 mod decide;
 mod diff;
 mod leave;
+mod merge;
+#[cfg(test)]
+mod merge_tests;
 #[cfg(test)]
 mod table_tests;
 
@@ -13,3 +16,4 @@ pub use diff::{
     FieldChange, changed_fields, follow_up_fields, import_fields, pairs_after_import, pairs_after_update,
     says_the_same,
 };
+pub use merge::{Merged, Sides, alike_pairs, edited_base, merge, merged_changes};

@@ -6,9 +6,9 @@ mod leaving;
 use super::{changed_fields, decide};
 use crate::domain::policy::Vanished;
 use crate::domain::{
-    Base, ContactId, CrmSide, Decision, DecisionInput, Deletion, Desired, DesiredValue, DiallerSide,
-    FieldName, Intent, Lane, LastResult, LinkView, LockState, OperationKind, ReasonCode, Taken, Verdict,
-    Wish,
+    Base, ContactId, CrmSide, Decision, DecisionInput, Deletion, Desired, DesiredValue, DiallerSide, Edits,
+    FieldName, Intent, Kept, Lane, LastResult, LinkView, LockState, OperationKind, ReasonCode, Stands, Taken,
+    Verdict, Wish,
 };
 use combinations::{every_combination, record};
 use serde_json::Value;
@@ -228,7 +228,10 @@ fn stored(link: Option<&LinkView>, decision: &Decision) -> Option<LinkView> {
             lock: LockState::Open,
             vanished: false,
             lane: Lane::Idle,
+            edits: Edits::new(),
+            kept: Kept::new(),
             deletion: Deletion::No,
+            stands: Stands::Here,
         },
     };
     view.wish = decision.wish;

@@ -58,6 +58,13 @@ const VERBS: &[(&str, &str, &str)] = &[
     ("results approve", "dialbridge results approve --route leads --reason \"the backlog is meant\"", PLAIN),
     ("results retry", "dialbridge results retry --route leads --reason \"the field is there now\"", PLAIN),
     ("results discard", "dialbridge results discard 17 --reason \"entered by hand\"", PLAIN),
+    ("conflicts list", "dialbridge conflicts list --route leads", PLAIN),
+    ("conflicts show", "dialbridge conflicts show 3", PLAIN),
+    (
+        "conflicts resolve",
+        "dialbridge conflicts resolve 3 --take dialler --reason \"he said it himself\"",
+        PLAIN,
+    ),
     ("takeover", "dialbridge takeover --yes", PARKS),
     ("route resume", "dialbridge route resume leads --reason \"audit is over\"", PLAIN),
     ("ledger runs", "dialbridge ledger runs --limit 10", PLAIN),

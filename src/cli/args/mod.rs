@@ -1,12 +1,14 @@
 //! The command line, as clap reads it.
 
 mod blocks;
+mod conflicts;
 mod contacts;
 pub mod help;
 mod ledger;
 mod results;
 
 pub use blocks::{BlockListArgs, BlockVerb, WhomArgs};
+pub use conflicts::{ConflictsVerb, SideName};
 pub use contacts::{ActArgs, ContactsVerb, WhichArgs};
 pub use ledger::{LedgerVerb, ListArgs, ParkedArgs};
 pub use results::{BackfillArgs, Day, ResultsArgs, ResultsVerb};
@@ -70,6 +72,9 @@ pub enum Verb {
     Reconcile(ReconcileArgs),
     /// What the CRM was told of calls, day by day, and what it was not.
     Results(ResultsArgs),
+    /// Fields that both sides changed.
+    #[command(subcommand)]
+    Conflicts(ConflictsVerb),
     /// Tell the CRM of calls from before the route's calls went back into it.
     Backfill(BackfillArgs),
     /// What the ledger holds.

@@ -128,7 +128,10 @@ impl DiallerRead for JtelClient {
     async fn users(&self) -> Result<Vec<User>, CallError> {
         let read = |fields: &Map<String, Value>| {
             let id = fields.get("ID").or_else(|| fields.get("UsersID"))?.as_i64()?;
-            Some(User { id, uid: fields.get("UID")?.as_str()?.to_owned() })
+            let text =
+                |name: &str| fields.get(name).and_then(Value::as_str).filter(|text| !text.trim().is_empty());
+            let uid = text("UID")?;
+            Some(User { id, uid: uid.to_owned(), name: text("Name").unwrap_or(uid).to_owned() })
         };
         self.named(Endpoint::Users, "list of users", read).await
     }

@@ -69,6 +69,12 @@ pub(super) fn day_began(ctx: &HarvestContext) -> Timestamp {
     ctx.zone.from_local_datetime(&midnight).earliest().map_or(now - TimeDelta::days(1), |at| at.to_utc())
 }
 
+/// When the dialler means to call a contact again.
+pub(super) fn next_try(ctx: &HarvestContext, contact: &Contact) -> Option<Timestamp> {
+    let time = |field: &str| resolve(ctx.zone, contact.get(field).as_str()?).map(|read| read.at);
+    time("dtNextTry").or_else(|| time("FollowUpDateTime"))
+}
+
 /// From when on the dialler or an agent is likely to touch a contact: its next try or follow-up; at once while an
 /// agent has it reserved.
 pub(super) fn likely_at(ctx: &HarvestContext, contact: &Contact) -> Option<Timestamp> {

@@ -7,6 +7,7 @@
 //! apart: listed = unchanged + due + foreign. A list that takes long is read less often (`budget`).
 
 mod budget;
+mod edited;
 mod elsewhere;
 mod history;
 mod read;
@@ -14,12 +15,13 @@ mod sight;
 mod sweep;
 
 pub use crate::ledger::ToE164;
+pub(in crate::jobs) use edited::compare as edits_of;
 pub(in crate::jobs) use sight::{carries_result, fingerprint, is_dialler_owned};
 
 use super::JobError;
 use crate::dialler::DiallerRead;
 use crate::domain::policy::Job;
-use crate::domain::{CampaignId, RunId, Seq, Timestamp};
+use crate::domain::{CampaignId, RouteName, RunId, Seq, Timestamp, TwoWay};
 use crate::env::Env;
 use crate::ledger::{
     CallReading, Counts, HarvestRules, LastList, Ledger, RunEnd, RunStart, Share, SweepCounts, SweepKind,
@@ -28,6 +30,7 @@ use budget::Plan;
 use chrono::TimeDelta;
 use read::{Pass, Tally};
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use sweep::Swept;
 
@@ -72,8 +75,12 @@ pub struct HarvestSettings {
     pub in_flight: usize,
     /// At most so many missing contacts are asked about in one run; the others follow in the next.
     pub single_reads: usize,
+    /// Whether Comments are kept, for what changes in them.
+    pub notes: Notes,
     /// How numbers are read (the country); when it changes, the index of numbers is made anew.
     pub numbers_revision: String,
+    /// The fields that agents may change, by route.
+    pub two_way: BTreeMap<RouteName, TwoWay>,
 }
 
 impl Default for HarvestSettings {
@@ -83,9 +90,20 @@ impl Default for HarvestSettings {
             brake: Brake::default(),
             in_flight: 4,
             single_reads: 500,
+            notes: Notes::Left,
             numbers_revision: String::new(),
+            two_way: BTreeMap::new(),
         }
     }
+}
+
+/// What becomes of the contacts' Comments: agents' words are stored where somebody asks for them only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Notes {
+    /// They are not looked at.
+    Left,
+    /// What changes in them is a note of the call.
+    Kept,
 }
 
 /// Absence is believed within bounds only.

@@ -1,5 +1,6 @@
 //! Reads the histories that are due, in batches where the installation has the batch read, else one by one.
 
+use super::edited;
 use super::history::{ready, result_code};
 use super::sight::seen;
 use super::{HarvestContext, HarvestReport, JobError};
@@ -179,6 +180,8 @@ impl Pass<'_> {
         seq: Seq,
         sent_at: Timestamp,
     ) -> Result<(Vec<HistoryRead>, Vec<DueContact>), JobError> {
+        let read: Vec<&Contact> = contacts.iter().map(|found| &found.contact).collect();
+        edited::look(self.ctx, &read, seq).await?;
         let mut by_id: HashMap<ContactId, ContactWithHistory> =
             contacts.into_iter().map(|found| (found.contact.id, found)).collect();
         let (mut reads, mut unread) = (Vec::with_capacity(chunk.len()), Vec::new());

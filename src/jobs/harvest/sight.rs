@@ -1,8 +1,8 @@
 //! What a sweep compares of a contact: the fingerprint of what the dialler writes, and its face (key,
 //! campaign, numbers), by which blocks and keys find it.
 
-use super::HarvestContext;
-use super::budget::likely_at;
+use super::budget::{likely_at, next_try};
+use super::{HarvestContext, Notes};
 use crate::domain::{CampaignId, Contact};
 use crate::ledger::ContactSeen;
 use serde_json::Value;
@@ -71,6 +71,13 @@ pub(super) fn seen(ctx: &HarvestContext, contact: &Contact, campaign: Option<Cam
         tries: contact.tries(),
         result: carries_result(contact).then(|| contact.result_code()),
         likely_at: likely_at(ctx, contact),
+        next_try: next_try(ctx, contact),
+        comment: match ctx.settings.notes {
+            Notes::Left => None,
+            Notes::Kept => {
+                contact.fields.get("Comment").map(|text| text.as_str().unwrap_or_default().to_owned())
+            }
+        },
     }
 }
 

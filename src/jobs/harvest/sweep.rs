@@ -5,6 +5,7 @@
 //! That it was listed is kept in memory for the length of the sweep (one set of ids, some 16 bytes each) and
 //! not in its row: touching every row would be 200,000 writes for a sweep that found nothing.
 
+use super::edited;
 use super::sight::{carries_result, face, fingerprint, seen};
 use super::{Brake, HarvestContext, JobError};
 use crate::dialler::Listed;
@@ -90,6 +91,7 @@ async fn compare(
     if chunk.is_empty() {
         return Ok(());
     }
+    edited::look(ctx, &chunk.iter().collect::<Vec<_>>(), began).await?;
     let ids = chunk.iter().map(|contact| contact.id).collect();
     let mut known = ctx.ledger.contacts_compare(ids, began).await?;
     let mut store = Vec::new();

@@ -6,7 +6,7 @@ use super::send::Answer;
 use crate::domain::policy::Clearing;
 use crate::domain::{Base, Contact, FieldKind, FieldName, OperationKind, Reason, ReasonCode, Values};
 use crate::ledger::{BaseChange, BeforeFrom, Done, FieldTrail, Leased, LockShown};
-use crate::sync::{follow_up_fields, pairs_after_import, pairs_after_update, says_the_same};
+use crate::sync::{edited_base, follow_up_fields, pairs_after_import, pairs_after_update, says_the_same};
 use serde_json::Value;
 
 /// What is stored of an answer, and what it shows of emptying fields.
@@ -52,7 +52,7 @@ fn updated(leased: &Leased, contact: &Contact) -> (Done, Clearing) {
     pairs.extend(cleared.kept);
     let done = Done {
         base: BaseChange::Merge(pairs),
-        changes: trail(&leased.values, &leased.view.base, contact),
+        changes: trail(&leased.values, &edited_base(&leased.view.base, &leased.view.edits), contact),
         answers: answers(&leased.values, contact),
         follow_up: (!cleared.again.is_empty()).then(|| naming(ReasonCode::Completes, &cleared.again)),
         note: kept.first().map(|field| Reason::new(ReasonCode::CannotClear).with("field", field)),

@@ -105,6 +105,7 @@ impl Work<'_> {
         let policy = policy.unwrap_or(crate::domain::Policy {
             adopt_conflict: crate::domain::policy::AdoptConflict::KeepDialler,
             vanished: crate::domain::policy::Vanished::Mark,
+            campaign_change: crate::domain::policy::CampaignChange::Keep,
             leaving: Arc::default(),
         });
         let seen = glimpse::found(&dialler, &*self.context.to_e164);

@@ -14,6 +14,7 @@ mod index;
 mod lock_lane;
 mod lock_probe;
 mod locks;
+mod look_before;
 mod meet;
 pub mod outcome;
 mod pass;
@@ -31,8 +32,8 @@ use super::campaigns::WantedCampaign;
 use super::harvest::ToE164;
 use super::identity::Sides;
 use crate::dialler::{DiallerRead, DiallerWrite, ImportMode};
-use crate::domain::policy::Job;
-use crate::domain::{CampaignId, OperationId, Policy, RecordId, RouteName, RunId};
+use crate::domain::policy::{Job, ReadBefore};
+use crate::domain::{CampaignId, OperationId, Policy, RecordId, RouteName, RunId, TwoWay};
 use crate::env::Env;
 use crate::ledger::{Counts, Ledger, RunEnd, RunStart};
 use crate::runtime::Scope;
@@ -70,6 +71,10 @@ pub struct PushRoute {
     pub max_decision_age: Duration,
     /// How many contacts it may add and change a day, as far as that is limited.
     pub daily: Vec<DailyLimit>,
+    /// Its fields that both sides may change.
+    pub two_way: TwoWay,
+    /// Whether a contact is read for them right before an update.
+    pub read_before: ReadBefore,
 }
 
 /// The bounds of a push. `Default` holds what the config's defaults file says.

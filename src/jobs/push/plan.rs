@@ -4,7 +4,7 @@
 use crate::domain::policy::Clearing;
 use crate::domain::{Base, FieldKind, FieldName, LinkView, OperationKind, Pair, Values, Wish};
 use crate::ledger::{Leased, Opens, Plan};
-use crate::sync::{changed_fields, import_fields};
+use crate::sync::{import_fields, merged_changes};
 use serde_json::Value;
 
 /// The body of an operation, or why there is none. An update by hand sends what was `given` and nothing else.
@@ -42,7 +42,7 @@ pub fn plan(kind: OperationKind, given: Option<&Values>, link: &LinkView, cleari
 }
 
 fn update_body(link: &LinkView, clearing: Clearing) -> Values {
-    changed_fields(&link.desired, &link.base)
+    merged_changes(&link.desired, &link.base, link)
         .into_iter()
         .filter_map(|change| Some((change.field, sendable(change.field, change.send, clearing)?)))
         .collect()
@@ -164,7 +164,7 @@ pub fn as_wished(link: &LinkView, sent: &Values) -> Values {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Contact, ContactId, Desired, DesiredValue, Lane, LockState};
+    use crate::domain::{Contact, ContactId, Desired, DesiredValue, Edits, Kept, Lane, LockState};
     use serde_json::json;
 
     fn field(name: &str) -> FieldName {
@@ -183,7 +183,10 @@ mod tests {
             lock: LockState::Open,
             vanished: false,
             lane: Lane::Waiting,
+            edits: Edits::new(),
+            kept: Kept::new(),
             deletion: crate::domain::Deletion::No,
+            stands: crate::domain::Stands::Here,
         }
     }
 

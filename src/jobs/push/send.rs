@@ -58,6 +58,9 @@ impl Work<'_> {
         if let Some((fate, stop)) = self.note_before(&mut leased).await? {
             return Ok(end(fate, stop));
         }
+        if let Some((fate, stop)) = self.look_before(&mut leased).await? {
+            return Ok(end(fate, stop));
+        }
         let still = self.still(&leased, permit.as_ref());
         let Some(call) = call(self.context, &leased, permit.as_ref(), Some(still)) else {
             let not_before = Some(self.context.env.now() + quiet(HOLD));

@@ -174,7 +174,12 @@ async fn update(context: &PushContext, operation: &Leased) -> Result<(), JobErro
             ledger.operation_end(operation.id, Ending::Parked(reason)).await?;
             Ok(())
         }
-        UpdateVerdict::Neither(unknown) => {
+        UpdateVerdict::Neither(mut unknown) => {
+            let route = operation.route.as_ref().and_then(|name| context.routes.get(name));
+            if let Some(route) = route {
+                let edited = rules::edited(&operation.values, &mut unknown, &route.two_way);
+                ledger.edits_in_doubt(operation.link, edited).await?;
+            }
             Ok(ledger.settle_decide_anew(operation.id, operation.link, unknown, record(operation)).await?)
         }
     }

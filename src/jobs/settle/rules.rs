@@ -1,9 +1,10 @@
 //! What a read says about a write in doubt: pure.
 
-use crate::domain::{Base, Contact, LinkView, Pair, Values};
+use crate::domain::{Base, ConflictRule, Contact, FieldName, LinkView, Pair, TwoWay, Values};
 use crate::jobs::harvest::fingerprint;
 use crate::ledger::{BaseChange, BeforeFrom, CountersBefore, Done, FieldTrail};
 use crate::sync::says_the_same;
+use serde_json::Value;
 
 /// What stands where an update was in doubt.
 #[derive(Debug, PartialEq)]
@@ -71,6 +72,24 @@ pub(super) fn judge_update(link: &LinkView, sent: &Values, seen: &Contact) -> Up
     UpdateVerdict::Neither(unknown)
 }
 
+/// Of what is known no more, the two-way fields that an agent changed: there both sides still know what they agreed on, so
+/// they are merged.
+pub(super) fn edited(
+    sent: &Values,
+    unknown: &mut Base,
+    two_way: &TwoWay,
+) -> Vec<(FieldName, Value, ConflictRule)> {
+    let edited: Vec<(FieldName, Value, ConflictRule)> = unknown
+        .iter()
+        .filter(|(field, pair)| {
+            sent.get(field).is_some_and(|value| !says_the_same(**field, &pair.dialler, value))
+        })
+        .filter_map(|(field, pair)| Some((*field, pair.dialler.clone(), *two_way.get(field)?)))
+        .collect();
+    unknown.retain(|field, _| edited.iter().all(|(name, _, _)| name != field));
+    edited
+}
+
 /// What stands where a reset was in doubt.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum ResetVerdict {
@@ -129,8 +148,8 @@ fn hex(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{ContactId, DesiredValue, FieldName, Lane, LockState, Wish};
-    use serde_json::{Value, json};
+    use crate::domain::{ContactId, DesiredValue, Edits, Kept, Lane, LockState, Wish};
+    use serde_json::json;
 
     fn contact(fields: Value) -> Contact {
         Contact::from_fields(fields.as_object().cloned().expect("an object")).expect("a contact")
@@ -149,7 +168,10 @@ mod tests {
             lock: LockState::Open,
             vanished: false,
             lane: Lane::Busy,
+            edits: Edits::new(),
+            kept: Kept::new(),
             deletion: crate::domain::Deletion::No,
+            stands: crate::domain::Stands::Here,
         }
     }
 

@@ -51,7 +51,11 @@ fn differing(
     let empty = Base::new();
     let base =
         decision.adopted.as_ref().map(|(_, base)| base).or(link.map(|link| &link.base)).unwrap_or(&empty);
-    sync::changed_fields(desired, base)
+    let changes = match link {
+        Some(link) => sync::merged_changes(desired, base, link),
+        None => sync::changed_fields(desired, base),
+    };
+    changes
         .into_iter()
         .filter_map(|change| {
             let before = base.get(&change.field).map(|pair| pair.dialler.clone());

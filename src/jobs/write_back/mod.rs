@@ -4,10 +4,14 @@
 //! is told, one request at a time for each record, activities before fields. Values are worked out at the moment of
 //! sending, from all that the ledger knows by then (semantics 3).
 
+mod agents;
+mod carry;
 mod ends;
 mod settle;
 mod tell;
 
+pub use agents::Agents;
+pub use carry::TwoWayContext;
 pub use ends::{Fate, TellKind, fate_of};
 
 use super::JobError;
@@ -44,6 +48,10 @@ pub struct WriteBackContext {
     pub route: RouteName,
     /// How its calls are told.
     pub telling: Arc<Telling>,
+    /// The agents' names, where the route tells them.
+    pub agents: Option<Arc<Agents>>,
+    /// Its fields that both sides may change, if it has any.
+    pub two_way: Option<TwoWayContext>,
     /// Names this ledger in the keys of activities.
     pub instance: Arc<str>,
     /// The limits.

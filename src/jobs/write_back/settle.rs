@@ -65,7 +65,8 @@ impl Pass<'_> {
                 self.settled(&row, TellEnd::Again(now), None, 1).await
             }
             Ok(Some(activity)) => {
-                self.settled(&row, TellEnd::Done { activity: Some(activity.0) }, None, 1).await
+                self.settled(&row, TellEnd::Done { activity: Some(activity.0), carried: Vec::new() }, None, 1)
+                    .await
             }
             Ok(None) => self.settled(&row, TellEnd::Again(now), None, 1).await,
             Err(error) => {

@@ -1,11 +1,12 @@
 //! One row told: values by the mapping, the leave of the ledger, the request, its end.
 
+use super::carry::Carry;
 use super::ends::{Fate, TellKind, Waits, after_look_up, fate_of, outcome};
 use super::{JobError, Pass};
 use crate::crm::{CrmValues, Safe, WriteContract};
-use crate::domain::{ActivityId, CallKey, HistoryId, Reason, ReasonCode};
+use crate::domain::{ActivityId, CallFacts, CallKey, HistoryFacts, HistoryId, Reason, ReasonCode};
 use crate::env::crash;
-use crate::ledger::{TellEnd, TellFacts, ToTell, Tried};
+use crate::ledger::{CarriedEdit, Leaving, TellEnd, TellFacts, ToTell, Tried};
 use crate::remote::CallError;
 use chrono::TimeDelta;
 use sha2::{Digest, Sha256};
@@ -26,7 +27,7 @@ impl Told {
 /// What is to be sent for a row.
 enum Wish {
     /// These values.
-    Send(CrmValues, Vec<u8>),
+    Send(CrmValues, Leaving),
     /// Nothing.
     End(Fate, TellEnd),
 }
@@ -34,19 +35,23 @@ enum Wish {
 impl Pass<'_> {
     pub(super) async fn tell(&self, row: ToTell) -> Result<Told, JobError> {
         let ledger = &self.context.ledger;
-        let (values, digest) = match self.wish(&row).await? {
-            Wish::Send(values, digest) => (values, digest),
+        let carried = match self.carry(&row).await? {
+            Carry::Edits(carried) => carried,
+            Carry::Ended(told) => return Ok(told),
+        };
+        let wish = self.wish(&row).await?;
+        let (values, leaving) = match self.with_edits(&row, wish, &carried).await? {
+            Wish::Send(values, leaving) => (values, leaving),
             Wish::End(fate, end) => {
                 let stored = ledger.write_back_end(row.id, row.wanted, self.run, end, None).await?;
                 // Something newer came between: the next page has it.
                 return Ok(Told::just(if stored { fate } else { Fate::PutBack }));
             }
         };
-        let told = serde_json::json!(values).to_string();
         if let Some(told) = self.known_already(&row).await? {
             return Ok(told);
         }
-        if !ledger.write_back_begin(row.id, row.wanted, digest, told).await? {
+        if !ledger.write_back_begin(row.id, row.wanted, leaving).await? {
             return Ok(Told::just(Fate::PutBack));
         }
         crash::point("after_write_back_begin");
@@ -55,14 +60,32 @@ impl Pass<'_> {
         crash::point("after_write_back_answer");
         let told = match sent {
             Ok(activity) => {
-                let end = TellEnd::Done { activity: activity.map(|activity| activity.0) };
+                let end = TellEnd::Done { activity: activity.map(|activity| activity.0), carried };
                 let tried = Tried { outcome: "done", detail: String::new() };
                 ledger.write_back_end(row.id, row.wanted, self.run, end, Some(tried)).await?;
                 return Ok(Told::just(Fate::Done));
             }
-            Err(error) => self.failed(&row, kind, error).await?,
+            Err(error) => self.failed(&row, kind, error, carried).await?,
         };
         Ok(told)
+    }
+
+    /// What the dialler's side changed goes with what follows from calls; where that cannot be told now, by itself.
+    async fn with_edits(&self, row: &ToTell, wish: Wish, carried: &[CarriedEdit]) -> Result<Wish, JobError> {
+        if carried.is_empty() {
+            return Ok(wish);
+        }
+        let (mut values, digest, then_again) = match wish {
+            Wish::Send(values, leaving) => (values, leaving.digest, false),
+            Wish::End(fate, _) => {
+                if let Some(reason) = self.may_be_sent(row, self.context.crm.contract()).await? {
+                    return Ok(Wish::End(Fate::Parked, TellEnd::Parked(reason)));
+                }
+                (CrmValues::new(), row.digest.clone().unwrap_or_default(), fate != Fate::Unchanged)
+            }
+        };
+        values.extend(carried.iter().map(|edit| (edit.name.clone(), edit.value.crm.clone())));
+        Ok(leaving(values, digest, then_again))
     }
 
     /// A ledger that was restored has forgotten what it told: the CRM is asked before anything is told anew.
@@ -102,14 +125,24 @@ impl Pass<'_> {
         }
     }
 
-    async fn end_unsent(&self, row: &ToTell, fate: Fate, end: TellEnd) -> Result<Told, JobError> {
+    pub(super) async fn end_unsent(&self, row: &ToTell, fate: Fate, end: TellEnd) -> Result<Told, JobError> {
         let stored = self.context.ledger.write_back_end(row.id, row.wanted, self.run, end, None).await?;
         Ok(Told::just(if stored { fate } else { Fate::PutBack }))
     }
 
-    async fn failed(&self, row: &ToTell, kind: TellKind, error: CallError) -> Result<Told, JobError> {
+    async fn failed(
+        &self,
+        row: &ToTell,
+        kind: TellKind,
+        error: CallError,
+        carried: Vec<CarriedEdit>,
+    ) -> Result<Told, JobError> {
         let waits = Waits { again: self.next_wait(row.tries), quiet: self.context.quiet() };
-        let (fate, end, ends_run) = fate_of(kind, &error.kind, waits, self.context.env.now());
+        let (fate, mut end, ends_run) = fate_of(kind, &error.kind, waits, self.context.env.now());
+        if let (TellEnd::Parked(reason), false) = (&end, carried.is_empty()) {
+            self.refuse(row, carried, reason.clone()).await?;
+            end = TellEnd::Again(self.context.env.now());
+        }
         let tried = Tried { outcome: outcome(&error.kind), detail: error.detail.clone() };
         let ledger = &self.context.ledger;
         ledger.write_back_end(row.id, row.wanted, self.run, end, Some(tried)).await?;
@@ -132,9 +165,9 @@ impl Pass<'_> {
                 if !telling.has_activity() {
                     return Ok(self.held(ReasonCode::NotAsked.into()));
                 }
-                telling.activity(&row.record, call)
+                telling.activity(&row.record, &self.named(call).await)
             }
-            TellFacts::History(history) => telling.record_fields(&row.record, history),
+            TellFacts::History(history) => telling.record_fields(&row.record, &self.all_named(history).await),
         };
         let values = match values {
             Ok(values) => values,
@@ -145,9 +178,24 @@ impl Pass<'_> {
             return Ok(Wish::End(Fate::Unchanged, TellEnd::Unchanged));
         }
         Ok(match self.may_be_sent(row, contract).await? {
-            None => Wish::Send(values, digest),
+            None => leaving(values, digest, false),
             Some(reason) => Wish::End(Fate::Parked, TellEnd::Parked(reason)),
         })
+    }
+
+    async fn named(&self, call: &CallFacts) -> CallFacts {
+        match &self.context.agents {
+            Some(agents) if self.context.telling.uses_agent() => agents.named(call).await,
+            Some(_) | None => call.clone(),
+        }
+    }
+
+    async fn all_named(&self, history: &HistoryFacts) -> HistoryFacts {
+        let mut history = history.clone();
+        for call in [&mut history.last, &mut history.last_with_result].into_iter().flatten() {
+            *call = self.named(call).await;
+        }
+        history
     }
 
     fn not_told(&self, reason: Reason) -> Wish {
@@ -193,7 +241,7 @@ impl Pass<'_> {
         CallKey::new(&self.context.instance, call)
     }
 
-    fn next_wait(&self, tries: u32) -> Duration {
+    pub(super) fn next_wait(&self, tries: u32) -> Duration {
         let retry = &self.context.limits.retry;
         let at = usize::try_from(tries).unwrap_or(usize::MAX);
         retry.get(at).or(retry.last()).copied().unwrap_or(Duration::from_secs(60))
@@ -206,6 +254,11 @@ pub(super) fn kind_of(row: &ToTell) -> TellKind {
         (Some(_), Some(_)) => TellKind::Change,
         (None, _) => TellKind::Fields,
     }
+}
+
+fn leaving(values: CrmValues, digest: Vec<u8>, then_again: bool) -> Wish {
+    let leaving = Leaving { digest, values: serde_json::json!(values).to_string(), then_again };
+    Wish::Send(values, leaving)
 }
 
 /// What is told, as one number: a revision of the call that says the same costs no request.

@@ -1,10 +1,11 @@
 //! Every combination of a decision's inputs.
 
 use crate::domain::leave::{Counters, Leave, Leaving, Reach, Removal, past};
-use crate::domain::policy::{AdoptConflict, Vanished};
+use crate::domain::policy::{AdoptConflict, CampaignChange, Vanished};
 use crate::domain::{
     Base, Block, BlockSubject, Contact, ContactId, CrmSide, DecisionInput, Deletion, Desired, DesiredValue,
-    DiallerSide, FieldName, Lane, LastResult, LinkView, LockState, Pair, Policy, ReasonCode, Timestamp, Wish,
+    DiallerSide, Edits, FieldName, Kept, Lane, LastResult, LinkView, LockState, Pair, Policy, ReasonCode,
+    Stands, Timestamp, Wish,
 };
 use crate::sync::found_base;
 use serde_json::{Value, json};
@@ -65,6 +66,9 @@ fn links(deletions: &[Deletion]) -> Vec<Option<LinkView>> {
                                     vanished,
                                     lane,
                                     deletion: *deletion,
+                                    edits: Edits::new(),
+                                    kept: Kept::new(),
+                                    stands: Stands::Here,
                                 })
                             }));
                         }
@@ -142,7 +146,12 @@ pub(super) fn every_combination(judge: impl Fn(&DecisionInput<'_>) -> bool) -> u
     let mut policies = Vec::new();
     for adopt_conflict in [AdoptConflict::CrmOwned, AdoptConflict::KeepDialler] {
         for vanished in [Vanished::Mark, Vanished::Import] {
-            policies.push(Policy { adopt_conflict, vanished, leaving: Arc::default() });
+            policies.push(Policy {
+                adopt_conflict,
+                vanished,
+                campaign_change: CampaignChange::Keep,
+                leaving: Arc::default(),
+            });
         }
     }
     combined(&links(&[Deletion::No]), &policies, judge)
@@ -153,10 +162,24 @@ pub(super) fn every_leaving(judge: impl Fn(&DecisionInput<'_>) -> bool) -> usize
     let policy = |leaving| Policy {
         adopt_conflict: AdoptConflict::CrmOwned,
         vanished: Vanished::Mark,
+        campaign_change: CampaignChange::Keep,
         leaving: Arc::new(leaving),
     };
     let policies: Vec<Policy> = choices().into_iter().map(policy).collect();
     combined(&links(&[Deletion::No, Deletion::Open]), &policies, judge)
+}
+
+/// The same of routes that move their contacts, of contacts that stand in the campaign before.
+pub(super) fn every_moving(judge: impl Fn(&DecisionInput<'_>) -> bool) -> usize {
+    let policy = Policy {
+        adopt_conflict: AdoptConflict::CrmOwned,
+        vanished: Vanished::Mark,
+        campaign_change: CampaignChange::Move,
+        leaving: Arc::default(),
+    };
+    let mut links = links(&[Deletion::No, Deletion::Open]);
+    links.iter_mut().flatten().for_each(|link| link.stands = Stands::InTheOldCampaign);
+    combined(&links, &[policy], judge)
 }
 
 fn combined(

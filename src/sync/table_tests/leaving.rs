@@ -1,6 +1,6 @@
 //! The decision where a route does more, or less, than lock whoever leaves.
 
-use super::combinations::every_leaving;
+use super::combinations::{every_leaving, every_moving};
 use super::{asks, busy, kinds, must_not_be_called, own, stored};
 use crate::domain::leave::{Counters, Leave, Reach, Removal};
 use crate::domain::{
@@ -95,6 +95,30 @@ fn a_reset_is_made_once_when_somebody_leaves_and_never_over_a_final_result_or_a_
         true
     });
     assert!(judged > 100, "{judged}");
+}
+
+#[test]
+fn who_goes_to_the_new_campaign_may_be_called_and_has_no_final_result() {
+    let judged = every_moving(|input| {
+        let decision = &decide(input);
+        let told = || format!("{input:#?}\n{decision:#?}");
+        let goes = decision.deletion == Deletion::Open;
+        let may = matches!(input.crm, CrmSide::Eligible(_)) && input.blocks.is_empty();
+        if !may || own(input).is_none() || !matches!(input.dialler, DiallerSide::Linked) {
+            let unusable = matches!(input.crm, CrmSide::Unusable(_));
+            assert!(!goes || may || unusable, "{}", told());
+            return false;
+        }
+        assert_eq!(goes, input.last_result != LastResult::Final, "{}", told());
+        if goes {
+            assert_eq!(decision.wish, Wish::Locked, "{}", told());
+            let open = input.link.is_some_and(|link| link.deletion == Deletion::Open);
+            assert_eq!(asks(decision, OperationKind::Delete).is_some(), !open, "{}", told());
+            assert!(asks(decision, OperationKind::Import).is_none(), "not before it is gone: {}", told());
+        }
+        true
+    });
+    assert!(judged > 500, "{judged}");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 use super::house::House;
 use super::judge::{Deaths, judge};
+use super::judge_told::Telling;
 use super::kill_points::until_quiet;
 use super::work::Work;
 use dialbridge::sim::faults::{Action, Rule};
@@ -15,6 +16,7 @@ async fn kills_at_random_moments() {
     eprintln!("DIALBRIDGE_KILLS={kills} DIALBRIDGE_SEED={seed}");
     let mut rng = fastrand::Rng::with_seed(seed);
     let house = House::new(40).await;
+    let mut telling = Telling::begin(&house);
     let mut deaths = Deaths::default();
     let mut work = Work::default();
     house.switched_on().await;
@@ -23,7 +25,8 @@ async fn kills_at_random_moments() {
         let latency =
             Action::Latency { before: Duration::from_millis(before), after: Duration::from_millis(after) };
         house.dialler.faults().clear();
-        house.dialler.faults().add(Rule::new(latency).path("/dialler/contacts/"));
+        house.dialler.faults().add(Rule::new(latency.clone()).path("/dialler/contacts/"));
+        telling.slow(&house, latency);
         work.more(&house, 4, 4);
         work.calls(&house, 2).await;
         let began = house.now();
@@ -31,10 +34,17 @@ async fn kills_at_random_moments() {
         house.env.sleep(Duration::from_millis(rng.u64(0..1200))).await;
         daemon.kill().await;
         deaths.note(&house, began).await;
+        telling.note(&house, began).await;
     }
     until_quiet(&house).await;
     judge(&house, &deaths).await;
-    eprintln!("{} kills, {} operations in doubt", deaths.count(), deaths.uncertain());
+    telling.judge(&house, kills >= 200).await;
+    eprintln!(
+        "{} kills, {} operations and {} tellings in doubt",
+        deaths.count(),
+        deaths.uncertain(),
+        telling.in_doubt()
+    );
     let wanted = if kills >= 200 { 30 } else { 1 };
     assert!(
         deaths.uncertain() >= wanted,

@@ -3,7 +3,7 @@
 use dialbridge::app::in_process::InProcess;
 use dialbridge::dialler::ImportMode;
 use dialbridge::dialler::jtel::{JtelClient, JtelConfig};
-use dialbridge::domain::policy::{AdoptConflict, RouteState, Vanished};
+use dialbridge::domain::policy::{AdoptConflict, CampaignChange, RouteState, Vanished};
 use dialbridge::domain::{
     Block, BlockSubject, CampaignId, CrmSide, Desired, DesiredValue, FieldName, PinnedCampaign, Policy,
     Reason, ReasonCode, RecordId, RouteName, Timestamp, UserData,
@@ -150,7 +150,12 @@ impl Refresher for Crm {
 }
 
 fn policy() -> Policy {
-    Policy { adopt_conflict: AdoptConflict::CrmOwned, vanished: Vanished::Mark, leaving: Arc::default() }
+    Policy {
+        adopt_conflict: AdoptConflict::CrmOwned,
+        vanished: Vanished::Mark,
+        campaign_change: CampaignChange::Keep,
+        leaving: Arc::default(),
+    }
 }
 
 /// On, pinned to the campaign, empty on both sides; Monday, 10:00 in Berlin.
@@ -200,6 +205,8 @@ pub async fn house_with(config: DiallerConfig, seed: u64) -> House {
         import_mode: ImportMode { overwrite: true, reset: None, unlock: None },
         max_decision_age: Duration::from_secs(15 * 60),
         daily: Vec::new(),
+        two_way: std::collections::BTreeMap::new(),
+        read_before: dialbridge::domain::policy::ReadBefore::Never,
     };
     let ctx = PushContext {
         ledger,

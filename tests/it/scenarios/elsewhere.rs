@@ -78,7 +78,8 @@ async fn are_calls_of_one_read_that_was_moved_before_any_list_named_it() {
 
 #[tokio::test(start_paused = true)]
 async fn are_calls_in_the_old_campaign_read_after_the_route_got_another_one() {
-    let mut world = World::usual().await;
+    let route_keys = "only_if = \"phone and active\"\ncampaign_change = \"keep\"";
+    let mut world = World::new(Setup { route_keys, ..Setup::default() }).await;
     let id = world.record("Ada");
     world.sync_all().await;
     let contact = world.contact(id).id;

@@ -14,7 +14,9 @@ async fn world(adopt_conflict: &'static str) -> World {
         "keep_dialler" => "only_if = \"phone and active\"\nadopt_conflict = \"keep_dialler\"",
         _ => "only_if = \"phone and active\"",
     };
-    World::new(Setup { route_keys, fields: WITH_REGION, ..Setup::default() }).await
+    // What is taken over is the question here, and not whose the comment is afterwards.
+    let more = "[route.leads.owners]\nComment = \"crm\"\n";
+    World::new(Setup { route_keys, fields: WITH_REGION, more, ..Setup::default() }).await
 }
 
 fn put(world: &World, campaign: i64, id: u64, more: &[(&str, &str)]) -> i64 {

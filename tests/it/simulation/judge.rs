@@ -5,8 +5,8 @@ use super::told::every_call_is_told_once;
 use super::truth::{Door, Objection};
 use crate::support::world::{CAMPAIGN, OTHER, key};
 use chrono::TimeDelta;
-use dialbridge::domain::Timestamp;
-use dialbridge::ledger::CallFilter;
+use dialbridge::domain::{ReasonCode, Timestamp};
+use dialbridge::ledger::{CallFilter, LeftOut, Listing, ParkedItem};
 use dialbridge::sim::dialler::{Actor, What};
 use dialbridge::sim::journal::{Answered, Asked};
 use serde_json::{Value, json};
@@ -22,6 +22,8 @@ pub struct Seen {
     pub locks_judged: u64,
     pub calls: u64,
     pub deaths: u64,
+    /// What agents changed and the CRM was told of.
+    pub edits_told: u64,
 }
 
 impl AddAssign for Seen {
@@ -32,6 +34,7 @@ impl AddAssign for Seen {
         self.locks_judged += other.locks_judged;
         self.calls += other.calls;
         self.deaths += other.deaths;
+        self.edits_told += other.edits_told;
     }
 }
 
@@ -44,7 +47,7 @@ pub async fn judge(life: &Life) -> Seen {
     nothing_is_written_that_nobody_said(life, &past, &mut wrong);
     nothing_is_said_twice(life, &past, &mut wrong);
     let locks_judged = nobody_is_called_who_said_no(life, &past, &mut wrong);
-    everybody_is_where_they_belong(life, &mut wrong);
+    everybody_is_where_they_belong(life, &mut wrong).await;
     let calls = every_call_is_known(life, &past, &mut wrong).await;
     nothing_is_left_open(life, &mut wrong).await;
     every_call_is_told_once(life, &mut wrong).await;
@@ -69,7 +72,14 @@ pub async fn judge(life: &Life) -> Seen {
         locks_judged,
         calls,
         deaths: life.truth.deaths.len() as u64,
+        edits_told: edits_told(life),
     }
+}
+
+fn edits_told(life: &Life) -> u64 {
+    let requests = life.world.crm.journal.requests();
+    let told = requests.iter().filter(|asked| asked.kind.write && asked.json().get("city").is_some());
+    told.count() as u64
 }
 
 /// The dialler's journal, read once.
@@ -269,7 +279,10 @@ fn nothing_is_said_twice(life: &Life, past: &Past, wrong: &mut Vec<String>) {
             let before = last.insert((target(update), field.clone()), (value.clone(), update));
             let Some((said, first)) = before else { continue };
             let died = life.truth.deaths.iter().any(|death| first.at <= *death && *death <= update.at);
-            if said == *value && done(first) && !died {
+            // An agent may have changed it meanwhile, and a clerk back.
+            let edited = field == "City"
+                && body["ID"].as_i64().is_some_and(|id| life.truth.portal_wrote.contains_key(&(id, "City")));
+            if said == *value && done(first) && !died && !(edited && life.two_way_city()) {
                 wrong.push(format!(
                     "{field} {value} of {} was sent at {} and {}",
                     target(update),
@@ -381,7 +394,14 @@ fn known(past: &Past, contact: i64, key: &str) -> Option<Timestamp> {
 }
 
 /// Who may be called can be, with the CRM's values; who may not cannot.
-fn everybody_is_where_they_belong(life: &Life, wrong: &mut Vec<String>) {
+async fn everybody_is_where_they_belong(life: &Life, wrong: &mut Vec<String>) {
+    let conflicts = life.world.ledger().conflicts_list(None, 10_000).await.expect("a list");
+    let asked: BTreeSet<String> = conflicts.into_iter().map(|conflict| conflict.record).collect();
+    // Whose last call on one route means nothing to anybody is held out of the other.
+    let skipped = life.world.ledger().left_out_list(LeftOut::Skipped, None, Listing::All, 10_000).await;
+    let held = |item: &ParkedItem| item.reason.code == ReasonCode::HeldOut;
+    let held_out: BTreeSet<(Option<String>, Option<String>)> =
+        skipped.expect("a list").into_iter().filter(held).map(|item| (item.route, item.record)).collect();
     let editor = life.world.editor();
     // Only the batch read says which results are final; without it every one may be.
     let batches = life.world.dialler.journal().requests_of("batch");
@@ -410,12 +430,15 @@ fn everybody_is_where_they_belong(life: &Life, wrong: &mut Vec<String>) {
             let final_result = found
                 .iter()
                 .any(|contact| contact.is_final() || (!told && contact.dialling.result.is_some()));
+            if held_out.contains(&(Some(route.to_owned()), Some(id.to_string()))) {
+                continue;
+            }
             if found.len() != 1 || (open != 1 && !final_result) {
                 wrong.push(format!("{key} cannot be called: {found:?}"));
             }
             if route == "leads" {
                 for contact in &found {
-                    fields_agree(life, id, contact, wrong);
+                    fields_agree(life, id, contact, &asked, wrong);
                 }
             }
         }
@@ -430,13 +453,17 @@ fn fields_agree(
     life: &Life,
     id: u64,
     contact: &dialbridge::sim::dialler::SimContact,
+    asked: &BTreeSet<String>,
     wrong: &mut Vec<String>,
 ) {
     for (field, crm) in FIELDS {
         let said = life.world.editor().field(id, crm).unwrap_or_default();
         let has = plain(field, &contact.get(field));
         let portal = life.truth.portal_wrote.get(&(contact.id, *field)).map_or(&[][..], Vec::as_slice);
-        if has != plain(field, &said) && !portal.contains(&has) {
+        // What both sides may change is the same on both, or a person is asked.
+        let two_way = *field == "City" && life.two_way_city();
+        let may_differ = if two_way { asked.contains(&id.to_string()) } else { portal.contains(&has) };
+        if has != plain(field, &said) && !may_differ {
             wrong.push(format!("{} {field}: {has}, in the CRM {said}", key(id)));
         }
     }

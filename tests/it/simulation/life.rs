@@ -101,6 +101,12 @@ impl Life {
         }
     }
 
+    /// Whether what is changed in the dialler's city is to reach the CRM.
+    pub fn two_way_city(&self) -> bool {
+        let mut routes = self.world.settings.routes.values();
+        routes.any(|route| route.name.as_str() == "leads" && !route.two_way.is_empty())
+    }
+
     fn create(&mut self) {
         self.named += 1;
         let id = self.world.record(&format!("Name {}", self.named));
@@ -187,6 +193,9 @@ impl Life {
             0 | 1 => {
                 let city = json!(format!("Portal {}", self.named));
                 portal.edit(contact.id, "City", city.clone());
+                if self.two_way_city() {
+                    self.truth.says(id, "city", city.clone());
+                }
                 self.truth.portal_wrote.entry((contact.id, "City")).or_default().push(city);
                 false
             }
@@ -342,9 +351,16 @@ INCOMING    = "called us"
 "#;
 const KEYS: &str = "only_if = \"phone and active\"\nblock_if = \"phone_blacklisted or do_not_call\"";
 
-/// Tables with and without a second route, and with and without telling.
-static TABLES: std::sync::LazyLock<[[String; 2]; 2]> = std::sync::LazyLock::new(|| {
-    ["", WINBACK].map(|more| ["", TOLD].map(|told| format!("{told}{more}{AUDIT}")))
+/// Where the connector can write, both sides may change the city, by one rule or another.
+const RULES: [&str; 3] = ["crm", "dialler", "ask"];
+
+/// Tables with and without a second route; without telling, and with it under each rule.
+static TABLES: std::sync::LazyLock<[[String; 4]; 2]> = std::sync::LazyLock::new(|| {
+    let two_way = RULES.map(|rule| format!("[route.leads.two_way]\nCity = \"{rule}\"\n"));
+    ["", WINBACK].map(|more| {
+        let told = |two_way: &String| format!("{TOLD}{two_way}{more}{AUDIT}");
+        [format!("{more}{AUDIT}"), told(&two_way[0]), told(&two_way[1]), told(&two_way[2])]
+    })
 });
 static KEYS_TOLD: std::sync::LazyLock<String> =
     std::sync::LazyLock::new(|| format!("{KEYS}\nwrite_back = \"*/2 * * * *\""));
@@ -387,6 +403,7 @@ fn setup(seed: u64, rng: &mut fastrand::Rng) -> Setup {
     };
     // The audit is what finds a call that moves no field; its shortest round.
     let tables = one(rng, &[&TABLES[1], &TABLES[0]]);
-    let tells = usize::from(setup.connector != "sim-next");
-    Setup { more: &tables[tells], route_keys: if tells == 1 { &KEYS_TOLD } else { KEYS }, ..setup }
+    let rule = 1 + rng.usize(..RULES.len());
+    let tells = if setup.connector == "sim-next" { 0 } else { rule };
+    Setup { more: &tables[tells], route_keys: if tells > 0 { &KEYS_TOLD } else { KEYS }, ..setup }
 }

@@ -67,6 +67,8 @@ fn do_the_promises_hold_whatever_happens() {
     assert!(failed.is_empty(), "these seeds failed: {failed:?}");
     let wanted = if count >= 100 { 30 } else { 1 };
     assert!(seen.in_doubt >= wanted, "only {} writes were in doubt: this has tested nothing", seen.in_doubt);
+    let told = u64::from(count >= 20);
+    assert!(seen.edits_told >= told, "no agent's edit reached the CRM: this has tested nothing");
     assert!(seen.objections > 0, "nobody objected: this has tested nothing");
     assert!(seen.dials >= count, "nobody was called: this has tested nothing");
 }

@@ -1,0 +1,164 @@
+//! What became of edits in two-way fields once both sides were looked at, right before the CRM is told.
+
+use super::sql::{code, get_json, json, time};
+use super::{Ledger, LedgerError, edits, hints, sent_numbers};
+use crate::domain::{Base, Desired, DesiredValue, FieldName, LinkId, Pair, Reason, Timestamp};
+use rusqlite::Transaction;
+use serde_json::Value;
+
+/// What the merge made of one edit that is not the CRM's to get.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EditEnd {
+    /// The field.
+    pub field: FieldName,
+    /// What the dialler's value was when it was merged: of a newer one this says nothing.
+    pub dialler: Value,
+    /// What became of it.
+    pub what: EditFate,
+}
+
+/// What becomes of an edit.
+#[derive(Debug, Clone, PartialEq)]
+pub enum EditFate {
+    /// The CRM has it already: both sides agree.
+    Alike(DesiredValue),
+    /// The dialler gets the CRM's value: decided by the next pull, unless an update waits already.
+    Overwritten,
+    /// A person must say which value stands.
+    Conflict {
+        /// What both sides last agreed on, as the CRM writes it.
+        agreed: Value,
+        /// What the CRM has.
+        crm: Value,
+    },
+    /// The CRM does not take it.
+    Refused {
+        /// What the CRM has.
+        crm: Value,
+        /// Why.
+        reason: Reason,
+    },
+}
+
+/// An edit that the CRM is told of.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CarriedEdit {
+    /// The field.
+    pub field: FieldName,
+    /// What the dialler has.
+    pub dialler: Value,
+    /// The CRM's name of the field.
+    pub name: String,
+    /// What the CRM had.
+    pub before: Value,
+    /// What it is told, as the record will map from then on.
+    pub value: DesiredValue,
+}
+
+impl Ledger {
+    /// Stores what the merge made of a link's edits.
+    ///
+    /// # Errors
+    /// The ledger cannot be written.
+    pub async fn edits_merged(&self, link: LinkId, ends: Vec<EditEnd>) -> Result<(), LedgerError> {
+        let now = self.env.now();
+        self.write("edits_merged", move |tx| ends.iter().try_for_each(|end| store(tx, link, end, now))).await
+    }
+}
+
+fn store(tx: &Transaction<'_>, link: LinkId, end: &EditEnd, now: Timestamp) -> rusqlite::Result<()> {
+    if !stands(tx, link, end.field, &end.dialler)? {
+        return Ok(());
+    }
+    match &end.what {
+        EditFate::Alike(value) => agree(tx, link, &[(end.field, &end.dialler, value)]),
+        EditFate::Overwritten => {
+            open(tx, link, end, "seen", None, None, now)?;
+            let waits: bool = tx
+                .prepare_cached(
+                    "SELECT EXISTS (SELECT 1 FROM operations WHERE link_id = ?1 AND kind = 'update' AND given IS NULL
+                        AND state IN ('waiting', 'sending', 'uncertain'))",
+                )?
+                .query_row([link.0], |row| row.get(0))?;
+            if waits { Ok(()) } else { hints::link_in(tx, now, link, "edited in the dialler") }
+        }
+        EditFate::Conflict { agreed, crm } => open(tx, link, end, "conflict", Some((agreed, crm)), None, now),
+        EditFate::Refused { crm, reason } => {
+            open(tx, link, end, "refused", Some((&Value::Null, crm)), Some(reason), now)
+        }
+    }
+}
+
+fn stands(tx: &Transaction<'_>, link: LinkId, field: FieldName, dialler: &Value) -> rusqlite::Result<bool> {
+    tx.prepare_cached(
+        "SELECT EXISTS (SELECT 1 FROM edits WHERE link_id = ?1 AND field = ?2 AND dialler = ?3)",
+    )?
+    .query_row((link.0, field.as_str(), dialler.to_string()), |row| row.get(0))
+}
+
+fn open(
+    tx: &Transaction<'_>,
+    link: LinkId,
+    end: &EditEnd,
+    state: &str,
+    values: Option<(&Value, &Value)>,
+    reason: Option<&Reason>,
+    now: Timestamp,
+) -> rusqlite::Result<()> {
+    let (agreed, crm) = values.unzip();
+    tx.prepare_cached(
+        "UPDATE edits SET since = CASE WHEN ?3 = 'seen' THEN NULL WHEN state = ?3 THEN since ELSE ?8 END,
+                state = ?3, agreed = ?4, crm = ?5, code = ?6, params = ?7
+         WHERE link_id = ?1 AND field = ?2",
+    )?
+    .execute((
+        link.0,
+        end.field.as_str(),
+        state,
+        agreed.map(Value::to_string),
+        crm.map(Value::to_string),
+        reason.map(code),
+        reason.map_or_else(|| "{}".to_owned(), Reason::params_json),
+        time(now),
+    ))?;
+    Ok(())
+}
+
+/// The CRM was told of these. What was seen in the dialler meanwhile stays an edit, of what both sides agree on now.
+pub(super) fn carried(
+    tx: &Transaction<'_>,
+    link: LinkId,
+    carried: &[CarriedEdit],
+    now: Timestamp,
+) -> rusqlite::Result<()> {
+    if carried.is_empty() {
+        return Ok(());
+    }
+    let pairs: Vec<_> = carried.iter().map(|edit| (edit.field, &edit.dialler, &edit.value)).collect();
+    agree(tx, link, &pairs)?;
+    edits::told(tx, link, carried.iter().map(|edit| edit.field), now)
+}
+
+/// What both sides have is agreed on, and wished: no later update sends what the CRM had before.
+fn agree(
+    tx: &Transaction<'_>,
+    link: LinkId,
+    fields: &[(FieldName, &Value, &DesiredValue)],
+) -> rusqlite::Result<()> {
+    let (mut base, mut desired): (Base, Desired) = tx
+        .prepare_cached("SELECT base, desired FROM links WHERE id = ?1")?
+        .query_row([link.0], |row| Ok((get_json(row, "base")?, get_json(row, "desired")?)))?;
+    let mut delete =
+        tx.prepare_cached("DELETE FROM edits WHERE link_id = ?1 AND field = ?2 AND dialler = ?3")?;
+    for (field, dialler, value) in fields {
+        base.insert(*field, Pair { crm: value.crm.clone(), dialler: (*dialler).clone() });
+        desired.insert(*field, (*value).clone());
+        delete.execute((link.0, field.as_str(), dialler.to_string()))?;
+    }
+    tx.prepare_cached("UPDATE links SET base = ?2, desired = ?3 WHERE id = ?1")?.execute((
+        link.0,
+        json(&base)?,
+        json(&desired)?,
+    ))?;
+    sent_numbers::refresh(tx, link)
+}

@@ -1,0 +1,278 @@
+//! Every combination of the merge, and what must hold over any history of edits on both sides.
+
+use super::merge::{Merged, Sides, merge, merged_changes};
+use crate::domain::{
+    Base, ConflictRule, ConflictWord, ContactId, Deletion, Desired, DesiredValue, Edit, Edits, FieldName,
+    Lane, LinkView, LockState, Pair, Stands, Take, Wish,
+};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+fn city() -> FieldName {
+    FieldName::parse("City").expect("a field")
+}
+
+fn pair(text: &str) -> Pair {
+    Pair { crm: json!(text), dialler: json!(text) }
+}
+
+fn edit(dialler: &str, rule: ConflictRule, word: Option<ConflictWord>) -> Edit {
+    Edit { dialler: if dialler.is_empty() { Value::Null } else { json!(dialler) }, rule, word }
+}
+
+/// (agreed on, in the CRM, in the dialler) -> by the rules crm, dialler, ask. Nothing agreed on: `""`.
+#[test]
+fn every_combination_has_its_verdict() {
+    use Merged::{Agreed, Alike, Conflict, ToCrm, ToDialler};
+    let table: &[(&str, &str, &str, [Merged; 3])] = &[
+        ("Ulm", "Ulm", "Ulm", [Agreed; 3]),
+        ("Ulm", "Bonn", "Ulm", [ToDialler; 3]),
+        ("Ulm", "", "Ulm", [ToDialler; 3]),
+        ("Ulm", "Ulm", "Hof", [ToCrm; 3]),
+        ("Ulm", "Ulm", "", [ToCrm; 3]),
+        ("Ulm", "Hof", "Hof", [Alike; 3]),
+        ("Ulm", "", "", [Alike; 3]),
+        ("Ulm", "Bonn", "Hof", [ToDialler, ToCrm, Conflict]),
+        ("Ulm", "", "Hof", [ToDialler, ToCrm, Conflict]),
+        ("Ulm", "Bonn", "", [ToDialler, ToCrm, Conflict]),
+        ("", "", "", [Agreed; 3]),
+        ("", "Bonn", "", [ToDialler; 3]),
+        ("", "", "Hof", [ToCrm; 3]),
+        ("", "Hof", "Hof", [Alike; 3]),
+        ("", "Bonn", "Hof", [ToDialler, ToCrm, Conflict]),
+    ];
+    let value = |text: &str| if text.is_empty() { Value::Null } else { json!(text) };
+    for (agreed, crm, dialler, verdicts) in table {
+        let crm = DesiredValue::same(value(crm));
+        let bases = match *agreed {
+            // Never agreed on is as if both had had it empty.
+            "" => vec![None, Some(Pair { crm: Value::Null, dialler: Value::Null })],
+            text => vec![Some(pair(text))],
+        };
+        for base in &bases {
+            for (rule, verdict) in ConflictRule::ALL.iter().zip(verdicts) {
+                let edit = edit(dialler, *rule, None);
+                let sides = Sides { field: city(), base: base.as_ref(), crm: &crm, edit: &edit };
+                assert_eq!(merge(sides), *verdict, "{sides:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_persons_word_holds_for_the_values_it_was_said_of() {
+    let base = pair("Ulm");
+    for rule in ConflictRule::ALL {
+        for (take, verdict) in [(Take::Crm, Merged::ToDialler), (Take::Dialler, Merged::ToCrm)] {
+            for crm in ["Ulm", "Bonn"] {
+                let word = Some(ConflictWord { take, against: json!(crm) });
+                let edit = edit("Hof", *rule, word);
+                let crm = DesiredValue::same(json!(crm));
+                let sides = Sides { field: city(), base: Some(&base), crm: &crm, edit: &edit };
+                assert_eq!(merge(sides), verdict, "{sides:?}");
+            }
+        }
+        let old = Some(ConflictWord { take: Take::Dialler, against: json!("Bonn") });
+        let (with, without) = (edit("Hof", *rule, old), edit("Hof", *rule, None));
+        let newer = DesiredValue::same(json!("Kiel"));
+        let of = |edit| merge(Sides { field: city(), base: Some(&base), crm: &newer, edit });
+        assert_eq!(of(&with), of(&without), "the CRM has another value than the one that was shown");
+    }
+}
+
+#[test]
+fn what_an_agent_never_saw_or_hardly_meant_is_not_destroyed_unasked() {
+    let long = "x".repeat(70);
+    let cut = DesiredValue { crm: json!(long), send: json!(&long[..64]) };
+    let base = Pair { crm: json!(long), dialler: json!(&long[..64]) };
+    let number = DesiredValue { crm: json!("+4930123"), send: json!("4930123") };
+    let numbers = Pair { crm: json!("+4930123"), dialler: json!("4930123") };
+    let name = DesiredValue::same(json!("Ada"));
+    for (field, base, crm, dialler) in [
+        ("City", &base, &cut, "Hof"),
+        ("PhoneNumber1", &numbers, &number, ""),
+        ("Name", &pair("Ada"), &name, ""),
+    ] {
+        let field = FieldName::parse(field).expect("a field");
+        for rule in ConflictRule::ALL {
+            let asked = edit(dialler, *rule, None);
+            let sides = |edit| Sides { field, base: Some(base), crm, edit };
+            assert_eq!(merge(sides(&asked)), Merged::Conflict, "{field}, {rule}");
+            let word = ConflictWord { take: Take::Dialler, against: crm.crm.clone() };
+            let said = edit(dialler, *rule, Some(word));
+            assert_eq!(merge(sides(&said)), Merged::ToCrm, "{field}, {rule}: a person saw both");
+        }
+    }
+    // A number as the dialler writes it is the same number.
+    let field = FieldName::parse("PhoneNumber1").expect("a field");
+    let same = edit("+49 30 123", ConflictRule::Crm, None);
+    assert_eq!(merge(Sides { field, base: Some(&numbers), crm: &number, edit: &same }), Merged::Agreed);
+}
+
+#[test]
+fn an_update_carries_only_what_the_merge_gives_to_the_dialler() {
+    let name = |name: &str| FieldName::parse(name).expect("a field");
+    let desired: Desired =
+        [("City", "Bonn"), ("Company", "New"), ("Email", "a@example.org"), ("Title", "Dr")]
+            .map(|(field, value)| (name(field), DesiredValue::same(json!(value))))
+            .into();
+    let base: Base = [("City", "Ulm"), ("Company", "Old"), ("Email", "a@example.org"), ("Title", "")]
+        .map(|(field, value)| (name(field), pair(value)))
+        .into();
+    let edits: Edits = [
+        (name("City"), edit("Hof", ConflictRule::Ask, None)),
+        (name("Company"), edit("Other", ConflictRule::Crm, None)),
+        (name("Email"), edit("b@example.org", ConflictRule::Crm, None)),
+    ]
+    .into();
+    let sent: Vec<(&str, Value, Value)> = merged_changes(&desired, &base, &link(edits, &[]))
+        .into_iter()
+        .map(|change| (change.field.as_str(), change.before, change.send))
+        .collect();
+    assert_eq!(
+        sent,
+        [("Company", json!("Other"), json!("New")), ("Title", json!(""), json!("Dr"))],
+        "City waits for a person, Email goes to the CRM; what is written over is what stands there"
+    );
+}
+
+fn link(edits: Edits, kept: &[&str]) -> LinkView {
+    LinkView {
+        contact: Some(ContactId(7)),
+        base: Base::new(),
+        desired: Desired::new(),
+        wish: Wish::Callable,
+        lock: LockState::Open,
+        vanished: false,
+        lane: Lane::Idle,
+        deletion: Deletion::No,
+        stands: Stands::Here,
+        edits,
+        kept: kept.iter().filter_map(|name| FieldName::parse(name)).collect(),
+    }
+}
+
+#[test]
+fn what_is_the_diallers_is_sent_with_the_import_and_never_again() {
+    let name = |name: &str| FieldName::parse(name).expect("a field");
+    let desired: Desired =
+        ["Comment", "City", "Region"].map(|field| (name(field), DesiredValue::same(json!("new")))).into();
+    let base: Base = ["Comment", "City", "Region"].map(|field| (name(field), pair("old"))).into();
+    let sent = |base: &Base, kept: &[&str]| -> Vec<&str> {
+        let changes = merged_changes(&desired, base, &link(Edits::new(), kept));
+        changes.iter().map(|change| change.field.as_str()).collect()
+    };
+    assert_eq!(sent(&base, &[]), ["City", "Comment", "Region"]);
+    assert_eq!(sent(&base, &["Comment", "Region"]), ["City"]);
+    // Newly mapped, the agents' text is not written over; what no import takes follows it once.
+    assert_eq!(sent(&Base::new(), &["Comment", "Region"]), ["City", "Region"]);
+}
+
+/// Both sides and what they agreed on, as one field lives.
+#[derive(Debug, Clone, PartialEq)]
+struct Field {
+    base: Pair,
+    crm: Value,
+    dialler: Value,
+}
+
+impl Field {
+    /// One round: the verdict is carried out. Says how many writes that took.
+    fn round(&mut self, rule: ConflictRule) -> (Merged, usize) {
+        let edit = Edit { dialler: self.dialler.clone(), rule, word: None };
+        let crm = DesiredValue::same(self.crm.clone());
+        let sides = Sides { field: city(), base: Some(&self.base), crm: &crm, edit: &edit };
+        let verdict = merge(sides);
+        assert_eq!(merge(sides), verdict, "deterministic");
+        let writes = match verdict {
+            Merged::Agreed | Merged::Conflict => return (verdict, 0),
+            Merged::Alike => 0,
+            Merged::ToDialler => {
+                self.dialler = self.crm.clone();
+                1
+            }
+            Merged::ToCrm => {
+                self.crm = self.dialler.clone();
+                1
+            }
+        };
+        self.base = Pair { crm: self.crm.clone(), dialler: self.dialler.clone() };
+        (verdict, writes)
+    }
+}
+
+#[derive(Debug, Clone)]
+enum Event {
+    Crm(u8),
+    Dialler(u8),
+    Round,
+}
+
+fn value(number: u8) -> Value {
+    if number == 0 { Value::Null } else { json!(number.to_string()) }
+}
+
+fn events() -> impl Strategy<Value = Vec<Event>> {
+    let event =
+        prop_oneof![(0..4u8).prop_map(Event::Crm), (0..4u8).prop_map(Event::Dialler), Just(Event::Round),];
+    proptest::collection::vec(event, 0..12)
+}
+
+fn rules() -> impl Strategy<Value = ConflictRule> {
+    proptest::sample::select(ConflictRule::ALL)
+}
+
+proptest! {
+    #[test]
+    fn any_history_is_at_rest_after_one_round_and_never_flaps(events in events(), rule in rules()) {
+        let mut field = Field { base: Pair { crm: value(1), dialler: value(1) }, crm: value(1), dialler: value(1) };
+        let (mut edits, mut writes) = (0, 0);
+        for event in events {
+            match event {
+                Event::Crm(number) => (field.crm, edits) = (value(number), edits + 1),
+                Event::Dialler(number) => (field.dialler, edits) = (value(number), edits + 1),
+                Event::Round => writes += field.round(rule).1,
+            }
+        }
+        let (verdict, more) = field.round(rule);
+        writes += more;
+        prop_assert!(writes <= edits, "{writes} writes for {edits} edits");
+        let rest = field.clone();
+        let (again, none) = field.round(rule);
+        prop_assert_eq!(none, 0, "a second round writes nothing");
+        prop_assert_eq!(&field, &rest);
+        match verdict {
+            Merged::Conflict => prop_assert_eq!(again, Merged::Conflict, "it waits for a person"),
+            Merged::Agreed | Merged::Alike | Merged::ToDialler | Merged::ToCrm => {
+                prop_assert_eq!(again, Merged::Agreed);
+                prop_assert_eq!(&field.crm, &field.dialler);
+            }
+        }
+    }
+
+    #[test]
+    fn a_field_that_one_side_changed_has_its_value_on_both(
+        from in 0..4u8, to in 0..4u8, in_crm in any::<bool>(), rule in rules(),
+    ) {
+        let mut field = Field { base: Pair { crm: value(from), dialler: value(from) }, crm: value(from), dialler: value(from) };
+        if in_crm { field.crm = value(to) } else { field.dialler = value(to) }
+        field.round(rule);
+        prop_assert_eq!(&field.crm, &value(to));
+        prop_assert_eq!(&field.dialler, &value(to));
+    }
+
+    #[test]
+    fn where_both_changed_it_the_rule_says_whose_value_stands(
+        from in 0..4u8, crm in 0..4u8, dialler in 0..4u8, rule in rules(),
+    ) {
+        prop_assume!(crm != from && dialler != from && crm != dialler);
+        let mut field = Field { base: Pair { crm: value(from), dialler: value(from) }, crm: value(crm), dialler: value(dialler) };
+        field.round(rule);
+        let expected = match rule {
+            ConflictRule::Crm => (value(crm), value(crm)),
+            ConflictRule::Dialler => (value(dialler), value(dialler)),
+            ConflictRule::Ask => (value(crm), value(dialler)),
+        };
+        prop_assert_eq!((field.crm, field.dialler), expected);
+    }
+}

@@ -1,0 +1,90 @@
+//! What becomes of the contacts when a route gets another campaign?
+
+use crate::support::world::{CAMPAIGN, OTHER, Setup, World, minutes, seconds};
+use dialbridge::domain::ContactId;
+use dialbridge::ledger::CallFilter;
+use dialbridge::sim::dialler::{CallPlan, Outcome};
+use serde_json::json;
+
+fn setup(choice: &str) -> Setup {
+    let keys = format!(
+        "only_if = \"phone and active\"\nblock_if = \"do_not_call\"\nmax_deleted_per_run = 1000\n{choice}"
+    );
+    Setup { route_keys: keys.leak(), ..Setup::default() }
+}
+
+fn campaigns(world: &World, ids: &[u64]) -> Vec<i64> {
+    ids.iter().map(|id| world.contact(*id).campaign).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn does_a_route_stop_before_anybody_is_doubled_or_lost_until_a_person_has_said_which() {
+    let mut world = World::new(setup("")).await;
+    let ids = [world.record("Ada"), world.record("Berta")];
+    world.sync_all().await;
+    world.configure_campaign(OTHER).await;
+    world.live(minutes(6)).await;
+    let stopped = world.stopped().await.expect("it must stop");
+    assert!(
+        stopped.contains("551") && stopped.contains("538") && stopped.contains("campaign_change"),
+        "{stopped}"
+    );
+    let new = world.record("Carl");
+    world.editor().edit(ids[0], json!({ "do_not_call": true }));
+    world.live(minutes(10)).await;
+    assert_eq!(world.contacts(new).len(), 0, "{}", world.story().await);
+    assert!(world.locked(ids[0]), "objections are heard all the same");
+    // It was a mistake.
+    world.configure(&setup("")).await;
+    world.live(minutes(10)).await;
+    assert_eq!(world.stopped().await, None);
+    assert_eq!(campaigns(&world, &[ids[0], ids[1], new]), [CAMPAIGN; 3]);
+    world.assert_at_rest().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn is_everybody_moved_who_may_be_called_and_no_call_lost_on_the_way() {
+    let mut world = World::new(setup("campaign_change = \"move\"")).await;
+    let ids: Vec<u64> = ["Fresh", "Called", "Declined", "Objects"].map(|name| world.record(name)).into();
+    world.sync_all().await;
+    let old: Vec<i64> = ids.iter().map(|id| world.contact(*id).id).collect();
+    assert!(world.dialler.call(old[1], CallPlan::new(Outcome::NoAnswer)));
+    assert!(world.dialler.call(old[2], CallPlan::new(Outcome::Answered).result("NO_INTEREST", seconds(30))));
+    world.live(minutes(20)).await;
+    world.editor().edit(ids[3], json!({ "do_not_call": true }));
+    world.live(minutes(5)).await;
+    // A call under way when the campaign changes, whose result comes late.
+    let mut plan = CallPlan::new(Outcome::Answered).result("CALL_LATER", minutes(9));
+    plan.talk = minutes(6);
+    assert!(world.dialler.call(old[0], plan));
+    world.configure_campaign(OTHER).await;
+    world.live(minutes(10)).await;
+    assert!(world.contact(ids[0]).campaign == CAMPAIGN && world.locked(ids[0]), "{}", world.story().await);
+    world.live(minutes(150)).await;
+    assert_eq!(campaigns(&world, &ids), [OTHER, OTHER, CAMPAIGN, CAMPAIGN], "{}", world.story().await);
+    assert!(!world.locked(ids[0]) && !world.locked(ids[1]) && world.locked(ids[3]));
+    assert_eq!(world.contact(ids[2]).id, old[2], "whose result is final stays as it is");
+    let filter = CallFilter { contact: Some(ContactId(old[0])), ..CallFilter::default() };
+    let calls = world.ledger().calls_list(filter, 10).await.expect("calls");
+    assert!(calls.len() == 1 && calls[0].result_code.is_some(), "{calls:?}");
+    world.settle_down().await;
+    world.assert_at_rest().await;
+    let new = world.record("New");
+    world.live(minutes(10)).await;
+    assert_eq!(world.contact(new).campaign, OTHER);
+}
+
+#[tokio::test(start_paused = true)]
+async fn do_contacts_stay_where_they_are_and_new_ones_go_into_the_new_campaign() {
+    let mut world = World::new(setup("campaign_change = \"keep\"")).await;
+    let id = world.record("Ada");
+    world.sync_all().await;
+    world.configure_campaign(OTHER).await;
+    world.live(minutes(10)).await;
+    let new = world.record("Berta");
+    world.editor().edit(id, json!({ "city": "Bonn" }));
+    world.live(minutes(10)).await;
+    assert_eq!(campaigns(&world, &[id, new]), [CAMPAIGN, OTHER], "{}", world.story().await);
+    assert_eq!(world.value(id, "City"), json!("Bonn"));
+    world.assert_at_rest().await;
+}
