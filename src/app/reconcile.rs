@@ -3,16 +3,16 @@
 use super::activities::Common;
 use super::parts::{RealTransports, sides};
 use super::routes::{RoutePart, pull_route};
-use crate::check::Settings;
+use crate::check::{RouteSettings, Settings};
 use crate::dialler::jtel::JtelClient;
-use crate::domain::RouteName;
+use crate::domain::{FieldName, RouteName};
 use crate::env::Env;
 use crate::jobs::JobError;
 pub use crate::jobs::reconcile::Reconciled;
 use crate::jobs::reconcile::{Looker, look};
 use crate::ledger::Ledger;
 use crate::runtime::{Activator, Activity, Ask, Outcome, RunLog};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use tokio_util::task::TaskTracker;
 
@@ -30,10 +30,16 @@ pub async fn run(settings: &Settings, route: Option<&RouteName>) -> anyhow::Resu
             continue;
         };
         let (crm, dialler) = (crm.clone(), sides.dialler.clone());
-        let looker = Looker { env: env.clone(), crm, dialler, route: Arc::new(route) };
+        let looker =
+            Looker { env: env.clone(), crm, dialler, route: Arc::new(route), theirs: theirs(wanted) };
         all.push(look(&looker, &ledger.reconcile_book().await?).await?);
     }
     Ok(all)
+}
+
+/// The fields that agents may change.
+fn theirs(route: &RouteSettings) -> BTreeSet<FieldName> {
+    route.kept.iter().chain(route.two_way.keys()).copied().collect()
 }
 
 /// What the daemon looks with.
@@ -46,6 +52,7 @@ pub(super) fn lookers(
         crm: part.pull.crm.clone(),
         dialler: dialler.clone(),
         route: part.pull.route.clone(),
+        theirs: theirs(&part.settings),
     };
     routes.iter().map(|(name, part)| (name.clone(), looker(part))).collect()
 }

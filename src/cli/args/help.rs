@@ -58,6 +58,7 @@ const VERBS: &[(&str, &str, &str)] = &[
     ("results approve", "dialbridge results approve --route leads --reason \"the backlog is meant\"", PLAIN),
     ("results retry", "dialbridge results retry --route leads --reason \"the field is there now\"", PLAIN),
     ("results discard", "dialbridge results discard 17 --reason \"entered by hand\"", PLAIN),
+    ("backfill", "dialbridge backfill --route leads --from 2026-11-01 --to 2026-11-07 --plan", PLAIN),
     ("conflicts list", "dialbridge conflicts list --route leads", PLAIN),
     ("conflicts show", "dialbridge conflicts show 3", PLAIN),
     (

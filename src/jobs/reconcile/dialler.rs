@@ -80,7 +80,7 @@ impl Look<'_> {
         for our in ours {
             // In the list's order, as they were noted.
             let Some(contact) = contacts.find(|contact| contact.id == our.contact) else { continue };
-            if !our.busy && !different(&our.base, &contact).is_empty() {
+            if !our.busy && !self.different(&our.base, &contact).is_empty() {
                 differs.add(|| suspect(&our, String::new()));
             }
         }
@@ -99,7 +99,7 @@ impl Look<'_> {
         if before.busy || after.as_ref() != Some(&before) {
             return Ok(None);
         }
-        let fields = different(&before.base, &read);
+        let fields = self.different(&before.base, &read);
         if fields.is_empty() {
             return Ok(None);
         }
@@ -113,6 +113,23 @@ impl Look<'_> {
         let seen = fields.iter().map(|field| (*field, read.get(field.as_str()).clone())).collect();
         self.told.fields.push((before.link, seen));
         Ok(Some(suspect(&before, told.join(", "))))
+    }
+
+    /// The CRM's fields that are agreed on and hold something else in this answer. A field that the answer does not have
+    /// says nothing, and what agents may change is no drift.
+    fn different(&self, base: &Base, contact: &Contact) -> Vec<FieldName> {
+        base.iter()
+            .filter(|(field, pair)| {
+                // As found, and not agreed on yet.
+                let agreed = !pair.crm.is_object();
+                let shown = contact.fields.get(field.as_str());
+                agreed
+                    && owned_by_crm(**field)
+                    && !self.looker.theirs.contains(*field)
+                    && shown.is_some_and(|shown| !says_the_same(**field, shown, &pair.dialler))
+            })
+            .map(|(field, _)| *field)
+            .collect()
     }
 
     async fn is_away(&self, suspected: &Suspect) -> Result<bool, JobError> {
@@ -178,20 +195,4 @@ fn listed(contact: &Contact) -> ListedContact {
 
 fn suspect(our: &OurContact, details: String) -> Suspect {
     Suspect { record: Some(our.record.clone()), contact: Some(our.contact), link: Some(our.link), details }
-}
-
-/// The CRM's fields that are agreed on and hold something else in this answer. A field that the answer does not have
-/// says nothing.
-fn different(base: &Base, contact: &Contact) -> Vec<FieldName> {
-    base.iter()
-        .filter(|(field, pair)| {
-            // As found, and not agreed on yet.
-            let agreed = !pair.crm.is_object();
-            let shown = contact.fields.get(field.as_str());
-            agreed
-                && owned_by_crm(**field)
-                && shown.is_some_and(|shown| !says_the_same(**field, shown, &pair.dialler))
-        })
-        .map(|(field, _)| *field)
-        .collect()
 }

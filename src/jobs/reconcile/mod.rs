@@ -15,7 +15,7 @@ use crate::env::Env;
 use crate::ledger::{Mend, Question, ReconcileBook, RouteRow};
 use serde::Serialize;
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Everything a reconcile of one route may touch.
@@ -29,6 +29,8 @@ pub struct Looker {
     pub dialler: Arc<dyn DiallerRead>,
     /// The route.
     pub route: Arc<PullRoute>,
+    /// The mapped fields that agents may change: what they hold there is no drift, the harvest sees to it.
+    pub theirs: BTreeSet<FieldName>,
 }
 
 impl std::fmt::Debug for Looker {

@@ -154,7 +154,8 @@ pub(super) fn every_combination(judge: impl Fn(&DecisionInput<'_>) -> bool) -> u
             });
         }
     }
-    combined(&links(&[Deletion::No]), &policies, judge)
+    let results = [LastResult::None, LastResult::Open, LastResult::Final];
+    combined(&links(&[Deletion::No]), &crm_sides(), &results, &policies, judge)
 }
 
 /// The same of routes that do more than lock whoever leaves.
@@ -166,7 +167,7 @@ pub(super) fn every_leaving(judge: impl Fn(&DecisionInput<'_>) -> bool) -> usize
         leaving: Arc::new(leaving),
     };
     let policies: Vec<Policy> = choices().into_iter().map(policy).collect();
-    combined(&links(&[Deletion::No, Deletion::Open]), &policies, judge)
+    few(&links(&[Deletion::No, Deletion::Open]), &policies, judge)
 }
 
 /// The same of routes that move their contacts, of contacts that stand in the campaign before.
@@ -179,25 +180,34 @@ pub(super) fn every_moving(judge: impl Fn(&DecisionInput<'_>) -> bool) -> usize 
     };
     let mut links = links(&[Deletion::No, Deletion::Open]);
     links.iter_mut().flatten().for_each(|link| link.stands = Stands::InTheOldCampaign);
-    combined(&links, &[policy], judge)
+    few(&links, &[policy], judge)
+}
+
+/// Who leaves does so whatever fields the record has, and a result is final or is not.
+fn few(links: &[Option<LinkView>], policies: &[Policy], judge: impl Fn(&DecisionInput<'_>) -> bool) -> usize {
+    let mut sides = crm_sides();
+    sides.truncate(6);
+    combined(links, &sides, &[LastResult::None, LastResult::Final], policies, judge)
 }
 
 fn combined(
     links: &[Option<LinkView>],
+    crm_sides: &[CrmSide],
+    results: &[LastResult],
     policies: &[Policy],
     judge: impl Fn(&DecisionInput<'_>) -> bool,
 ) -> usize {
-    let (crm_sides, dialler_sides) = (crm_sides(), dialler_sides());
+    let dialler_sides = dialler_sides();
     let (free, blocked) = ([], [block()]);
     let held = ReasonCode::HeldOut.into();
     let mut judged = 0;
     for link in links {
         let link = link.as_ref();
-        for crm in &crm_sides {
+        for crm in crm_sides {
             for dialler in &dialler_sides {
                 for (blocks, held_out) in [(&free[..], None), (&blocked[..], None), (&free[..], Some(&held))]
                 {
-                    for last_result in [LastResult::None, LastResult::Open, LastResult::Final] {
+                    for &last_result in results {
                         for policy in policies {
                             let input =
                                 DecisionInput { link, crm, dialler, blocks, last_result, held_out, policy };

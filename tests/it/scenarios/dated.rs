@@ -21,6 +21,12 @@ fn crm_down(world: &World) {
 /// Half an hour before midnight in Berlin: the morning is near.
 const LATE: &str = "2026-03-02T22:30:00.250Z";
 
+/// From [`LATE`] to half past six.
+async fn until_morning(world: &World) {
+    world.advance(minutes(6 * 60)).await;
+    world.live(minutes(60)).await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn is_consent_that_lapses_locked_that_morning_though_no_pull_runs_and_the_crm_is_down() {
     let world = World::new(Setup { pull: "0 12 * * *", route_keys: CONSENT, ..Setup::default() }).await;
@@ -30,7 +36,8 @@ async fn is_consent_that_lapses_locked_that_morning_though_no_pull_runs_and_the_
     world.sync_all().await;
     crm_down(&world);
     // From 10:00 to 05:58 on the next day, in Berlin.
-    world.live(minutes(19 * 60 + 58)).await;
+    world.advance(minutes(19 * 60)).await;
+    world.live(minutes(58)).await;
     assert_eq!((world.locked(ada), world.locked(berta)), (false, false), "not before the day begins");
     world.live(minutes(4)).await;
     assert_eq!((world.locked(ada), world.locked(berta)), (true, false), "{}", world.story().await);
@@ -49,7 +56,7 @@ async fn is_a_parked_record_locked_when_its_consent_lapses() {
         world.sync_all().await;
         assert_eq!((world.parked().await.len(), world.locked(id)), (1, false), "a field locks nobody");
         crm_down(&world);
-        world.live(minutes(7 * 60)).await;
+        until_morning(&world).await;
         assert!(world.locked(id), "{rule}\n{}", world.story().await);
     }
 }
@@ -96,7 +103,7 @@ async fn is_of_a_number_kept_only_that_there_is_one() {
     assert_eq!(json!(kept[0].values), values);
     // And that is enough to decide the next day.
     crm_down(&world);
-    world.live(minutes(7 * 60)).await;
+    until_morning(&world).await;
     assert!(world.locked(id), "{}", world.story().await);
 }
 
@@ -115,7 +122,7 @@ async fn is_of_a_value_compared_with_fixed_texts_kept_which_of_them_it_is() {
     assert!(!world.locked(ada) && world.contacts(berta).is_empty(), "{}", world.story().await);
     // And that is enough to decide the next day.
     crm_down(&world);
-    world.live(minutes(7 * 60)).await;
+    until_morning(&world).await;
     assert!(world.locked(ada), "{}", world.story().await);
 }
 
@@ -133,7 +140,7 @@ async fn is_nobody_locked_for_a_value_that_an_earlier_mapping_did_not_ask_for() 
     let rule = world.crm.faults.add(Rule::new(Action::Reset(Effect::None)).path("contacts?limit="));
     world.try_all().await;
     assert!(world.crm.faults.fired(rule) > 0, "the test must meet its fault");
-    world.live(minutes(7 * 60)).await;
+    until_morning(&world).await;
     assert!(!world.locked(id), "nothing says no\n{}", world.story().await);
     world.crm.faults.clear();
     world.sync_all().await;

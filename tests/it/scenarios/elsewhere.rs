@@ -41,7 +41,8 @@ async fn are_calls_of_a_contact_read_that_somebody_moved_to_another_campaign() {
         assert!(world.dialler.portal().move_to(contact, OTHER));
         world.live(minutes(20)).await;
         assert!(world.dialler.call(contact, sold()), "it is dialled there");
-        world.live(minutes(24 * 60)).await;
+        world.advance(minutes(22 * 60)).await;
+        world.live(minutes(2 * 60)).await;
         assert_eq!(results(&world, contact).await, [true], "{}", world.story().await);
         // Somebody works with it there: the next call is not a day late.
         assert!(world.dialler.call(contact, sold()));
@@ -120,7 +121,8 @@ async fn are_contacts_elsewhere_read_in_batches_and_no_oftener_than_the_audit_ma
     assert!((1..=2).contains(&reads.len()), "{}: eight contacts are one request a day", reads.len());
     // Whoever was deleted there is gone here too.
     assert!(world.dialler.portal().delete(moved[0]));
-    world.live(minutes(25 * 60)).await;
+    world.advance(minutes(23 * 60)).await;
+    world.live(minutes(2 * 60)).await;
     let story = world.ledger().contacts_by_key(dialbridge::domain::FoldedUserData::of("leads-1")).await;
     let found = story.expect("a list");
     assert!(found.iter().all(|contact| contact.id != ContactId(moved[0])), "{found:?}");

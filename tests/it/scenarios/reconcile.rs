@@ -67,6 +67,22 @@ async fn does_it_find_nothing_where_nothing_is_wrong() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn is_what_agents_may_change_taken_for_drift() {
+    let more = "[route.leads.two_way]\nCity = \"ask\"\n[route.leads.owners]\nEmail = \"dialler\"\n";
+    let route_keys = "only_if = \"phone and active\"\nwrite_back = \"* * * * *\"";
+    let world = World::new(Setup { route_keys, more, ..Setup::default() }).await;
+    let id = world.record("Ada");
+    world.sync_all().await;
+    world.advance(minutes(20)).await;
+    for (field, value) in [("City", "Bonn"), ("Email", "new@example.com"), ("Name", "Somebody")] {
+        world.dialler.portal().edit(world.contact(id).id, field, value);
+    }
+    let found = looked(&world).await;
+    let told = found.in_words();
+    assert!(told.contains("Name") && !told.contains("City") && !told.contains("Email"), "{told}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn is_what_went_past_the_pull_found_and_mended() {
     let world = World::usual().await;
     let ids: Vec<u64> = (0..4).map(|n| world.record(&format!("Name {n}"))).collect();

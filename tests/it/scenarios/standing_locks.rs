@@ -43,7 +43,8 @@ async fn is_whoever_somebody_unlocked_by_a_csv_locked_again_by_the_morning() {
     assert!(ids[..30].iter().all(|id| !world.locked(*id)), "all open, and no page shows it");
     let mark = world.mark();
     // Half past four in the morning, Berlin.
-    world.live(minutes(18 * 60 + 31)).await;
+    world.advance(minutes(18 * 60)).await;
+    world.live(minutes(31)).await;
     assert!(ids[..60].iter().all(|id| world.locked(*id)), "{}", world.story().await);
     assert!(ids[60..].iter().all(|id| !world.locked(*id)));
     assert_eq!(locks(&world, mark), 60, "each once");
@@ -52,7 +53,8 @@ async fn is_whoever_somebody_unlocked_by_a_csv_locked_again_by_the_morning() {
     assert!(told.contains("Standing locks: 60 of 60 sent again"), "{told}");
     // And the next night again.
     world.dialler.portal().unlock(world.contact(ids[3]).id);
-    world.live(minutes(24 * 60)).await;
+    world.advance(minutes(23 * 60)).await;
+    world.live(minutes(60)).await;
     assert!(world.locked(ids[3]));
     assert_eq!(locks(&world, mark), 120, "no lock but those of the two nights");
 }
@@ -62,7 +64,8 @@ async fn does_a_new_objection_in_the_night_wait_for_the_standing_locks() {
     let dialler = DiallerConfig { release: Release::From3_39, ..DiallerConfig::default() };
     let (world, ids) = locked(Setup { dialler, ..quiet() }, 120, 110).await;
     let just_begun: Timestamp = "2026-03-03T03:30:05Z".parse().expect("half past four in Berlin");
-    world.live((just_begun - world.now()).to_std().expect("ahead") - minutes(5)).await;
+    world.advance((just_begun - world.now()).to_std().expect("ahead") - minutes(35)).await;
+    world.live(minutes(30)).await;
     let slow = Action::Latency { before: seconds(0), after: seconds(1) };
     world.dialler.faults().add(Rule::new(slow));
     world.live(minutes(5)).await;
