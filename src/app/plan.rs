@@ -1,6 +1,7 @@
 //! `plan`: what would be done; nothing is done. `plan show` tells what waits by the ledger as it is; `plan` alone reads the
 //! CRM besides, and decides on a copy of the ledger that is thrown away.
 
+use super::harvesting::set_hold_rules;
 use super::parts::{RealTransports, Sides, sides};
 use super::routes::{pull_route, register};
 use crate::check::{RouteSettings, Settings};
@@ -83,6 +84,7 @@ async fn on_a_copy(
     let env = Env::real();
     let sides = sides(settings, &env, &RealTransports, None)?;
     let copy = Ledger::try_out(&settings.ledger.path, scratch, env.clone()).await?;
+    set_hold_rules(&copy, settings).await?;
     let mut runs = Vec::new();
     for wanted in settings.routes.values().filter(|one| route.is_none_or(|route| *route == one.id)) {
         runs.push(of_route(&copy, &env, &sides, wanted).await?);
@@ -94,6 +96,7 @@ async fn of_route(copy: &Ledger, env: &Env, sides: &Sides, wanted: &RouteSetting
     let crm = sides.crms.get(&wanted.id).context("the route's CRM could not be built")?;
     let known = pull_route(wanted, sides).context("the route's CRM could not be built")?;
     register(copy, wanted, &known).await?;
+    copy.owners_set(wanted.id.clone(), wanted.two_way.clone(), wanted.kept.clone()).await?;
     // Looking changes nothing, whoever answers.
     let (ledger, sides) = (copy.clone(), Unwatched::default());
     let context = PullContext { ledger, env: env.clone(), crm: crm.clone(), route: Arc::new(known), sides };

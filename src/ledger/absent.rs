@@ -1,6 +1,7 @@
 //! Ids that an answer did not name: absence is a question, a second look answers it (promise 4).
 
 use super::decisions;
+use super::held_out;
 use super::inputs;
 use super::pull::PageStore;
 use super::record_store::cause;
@@ -156,8 +157,7 @@ pub(super) fn store_gone(
         dialler: &dialler,
         blocks: &[],
         last_result: inputs::last_result(tx, link)?,
-        // Of who is gone it says nothing.
-        held_out: None,
+        held_out: held_out::against_link(tx, link, now)?.as_ref(),
         policy: &page.policy,
     });
     decisions::store(tx, &cause(page, now), Some(link), None, &decision, None)?;

@@ -56,14 +56,15 @@ impl Ledger {
     }
 }
 
-/// Whether its history was read by a harvest since then; a contact that no harvest reads counts as read.
+/// Whether its history was read by a harvest since then; a contact that no harvest reads counts as read. One of ours that
+/// no list has named yet was not.
 fn harvested(tx: &Transaction<'_>, contact: ContactId, since: Timestamp) -> rusqlite::Result<bool> {
     let read: Option<Option<Timestamp>> = tx
         .prepare_cached(
-            "SELECT c.read_at FROM contacts c
-             WHERE c.contact_id = ?1 AND c.gone_at IS NULL
+            "SELECT c.read_at FROM (SELECT ?1 AS id) AS x LEFT JOIN contacts c ON c.contact_id = x.id
+             WHERE c.gone_at IS NULL
                AND (EXISTS (SELECT 1 FROM routes r WHERE r.campaign_id = c.campaign_id)
-                    OR EXISTS (SELECT 1 FROM links l WHERE l.contact_id = c.contact_id AND l.route IS NOT NULL))",
+                    OR EXISTS (SELECT 1 FROM links l WHERE l.contact_id = x.id AND l.route IS NOT NULL))",
         )?
         .query_row([contact.0], |row| get_time_opt(row, "read_at"))
         .optional()?;

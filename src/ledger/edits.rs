@@ -2,7 +2,7 @@
 
 use super::contacts::WRITTEN_SINCE;
 use super::sql::{get_json, get_named, json, time};
-use super::{Ledger, LedgerError, write_back};
+use super::{Ledger, LedgerError, hints, write_back};
 use crate::domain::{
     Base, ConflictRule, ConflictWord, ContactId, Desired, Edit, Edits, FieldName, Kept, LinkId, RouteName,
     Seq, Take, Timestamp, TwoWay,
@@ -126,7 +126,15 @@ impl Ledger {
     /// The ledger cannot be written.
     pub async fn owners_set(&self, route: RouteName, fields: TwoWay, kept: Kept) -> Result<(), LedgerError> {
         let names = Value::from_iter(fields.keys().map(|field| field.as_str())).to_string();
+        let now = time(self.env.now());
         self.write("owners_set", move |tx| {
+            // What the CRM changed meanwhile was held back for them.
+            tx.prepare_cached(
+                "INSERT INTO hints (route, record_id, source, at)
+                 SELECT DISTINCT l.route, l.record_id, 'owners changed', ?3 FROM edits e JOIN links l ON l.id = e.link_id
+                 WHERE l.route = ?1 AND e.field NOT IN (SELECT value FROM json_each(?2))",
+            )?
+            .execute((&route.0, &names, now))?;
             tx.prepare_cached(
                 "DELETE FROM edits WHERE link_id IN (SELECT id FROM links WHERE route = ?1)
                     AND field NOT IN (SELECT value FROM json_each(?2))",
@@ -185,11 +193,21 @@ fn enter(
     now: Timestamp,
 ) -> rusqlite::Result<()> {
     match what {
-        EditWord::Undone => tx
-            .prepare_cached("DELETE FROM edits WHERE link_id = ?1 AND field = ?2")?
-            .execute((link.0, field.as_str()))?,
-        EditWord::Edited(value, rule) => tx
-            .prepare_cached(
+        EditWord::Undone => {
+            let gone = tx
+                .prepare_cached("DELETE FROM edits WHERE link_id = ?1 AND field = ?2")?
+                .execute((link.0, field.as_str()))?;
+            if gone > 0 {
+                // What the CRM changed meanwhile was held back for it.
+                hints::link_in(tx, now, link, "undone in the dialler")?;
+            }
+            gone
+        }
+        EditWord::Edited(value, rule) => {
+            // Another value is another conflict, with a number of its own.
+            tx.prepare_cached("DELETE FROM edits WHERE link_id = ?1 AND field = ?2 AND dialler <> ?3")?
+                .execute((link.0, field.as_str(), value.to_string()))?;
+            tx.prepare_cached(
                 "INSERT INTO edits (link_id, field, dialler, rule, seen_at) VALUES (?1, ?2, ?3, ?4, ?5)
                  ON CONFLICT (link_id, field) DO UPDATE SET rule = excluded.rule,
                     seen_at = CASE WHEN dialler = excluded.dialler THEN seen_at ELSE excluded.seen_at END,
@@ -200,7 +218,8 @@ fn enter(
                     code = CASE WHEN dialler = excluded.dialler THEN code END,
                     dialler = excluded.dialler",
             )?
-            .execute((link.0, field.as_str(), value.to_string(), rule.as_str(), time(now)))?,
+            .execute((link.0, field.as_str(), value.to_string(), rule.as_str(), time(now)))?
+        }
     };
     write_back::want_fields(tx, link, now)
 }

@@ -71,13 +71,19 @@ fn store(tx: &Transaction<'_>, link: LinkId, end: &EditEnd, now: Timestamp) -> r
         return Ok(());
     }
     match &end.what {
-        EditFate::Alike(value) => agree(tx, link, &[(end.field, &end.dialler, value)]),
+        EditFate::Alike(value) => {
+            agree(tx, link, &[(end.field, &end.dialler, value)])?;
+            // A page that was read before and comes to be stored later says nothing of it.
+            edits::told(tx, link, std::iter::once(end.field), now)?;
+            hints::link_in(tx, now, link, "both sides alike")
+        }
         EditFate::Overwritten => {
             open(tx, link, end, "seen", None, None, now)?;
+            // Only what waits is worked out anew at its lease.
             let waits: bool = tx
                 .prepare_cached(
                     "SELECT EXISTS (SELECT 1 FROM operations WHERE link_id = ?1 AND kind = 'update' AND given IS NULL
-                        AND state IN ('waiting', 'sending', 'uncertain'))",
+                        AND state = 'waiting')",
                 )?
                 .query_row([link.0], |row| row.get(0))?;
             if waits { Ok(()) } else { hints::link_in(tx, now, link, "edited in the dialler") }
@@ -106,6 +112,13 @@ fn open(
     now: Timestamp,
 ) -> rusqlite::Result<()> {
     let (agreed, crm) = values.unzip();
+    // Other values are another conflict, with a number of its own: a person's word is said of what was shown.
+    tx.prepare_cached(
+        "REPLACE INTO edits (link_id, field, dialler, rule, seen_at, take, against)
+         SELECT link_id, field, dialler, rule, seen_at, take, against FROM edits
+         WHERE link_id = ?1 AND field = ?2 AND crm IS NOT NULL AND crm IS NOT ?3",
+    )?
+    .execute((link.0, end.field.as_str(), crm.map(Value::to_string)))?;
     tx.prepare_cached(
         "UPDATE edits SET since = CASE WHEN ?3 = 'seen' THEN NULL WHEN state = ?3 THEN since ELSE ?8 END,
                 state = ?3, agreed = ?4, crm = ?5, code = ?6, params = ?7
@@ -136,7 +149,9 @@ pub(super) fn carried(
     }
     let pairs: Vec<_> = carried.iter().map(|edit| (edit.field, &edit.dialler, &edit.value)).collect();
     agree(tx, link, &pairs)?;
-    edits::told(tx, link, carried.iter().map(|edit| edit.field), now)
+    edits::told(tx, link, carried.iter().map(|edit| edit.field), now)?;
+    // The record's version is another now: without a look of its own a value that comes back would pass for unchanged.
+    hints::link_in(tx, now, link, "told the CRM")
 }
 
 /// What both sides have is agreed on, and wished: no later update sends what the CRM had before.

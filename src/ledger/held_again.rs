@@ -1,9 +1,10 @@
 //! Who is decided anew because somebody is held out now, or no longer: by hints, since the record itself did not change.
 
+use super::decisions::Cause;
 use super::held_out::{against_link, last_outcome};
 use super::sql::{get_json, json, time};
 use super::words::Said;
-use super::{Ledger, LedgerError};
+use super::{Ledger, LedgerError, lane};
 use crate::domain::hold::{HoldRules, HoldWord, Outcome, ResultType};
 use crate::domain::{CampaignId, HistoryId, LinkId, RouteName, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, Transaction};
@@ -88,11 +89,21 @@ fn hint_the_others(tx: &Transaction<'_>, link: LinkId, now: Timestamp) -> rusqli
         .query_map([link.0], |row| row.get(0))?
         .collect::<Result<_, _>>()?;
     for other in others.into_iter().map(LinkId) {
-        if against_link(tx, other, now)?.is_some() {
+        let Some(reason) = against_link(tx, other, now)? else { continue };
+        if record_is_gone(tx, other)? {
+            // Left callable by its route's word, and decided by no pull any more.
+            let cause = Cause { at: now, decided_at: now, text: "gate".to_owned(), run: None };
+            lane::lock(tx, other, &reason, &cause)?;
+        } else {
             hint_unless_held(tx, other, now)?;
         }
     }
     Ok(())
+}
+
+fn record_is_gone(tx: &Transaction<'_>, link: LinkId) -> rusqlite::Result<bool> {
+    tx.prepare_cached("SELECT EXISTS (SELECT 1 FROM records WHERE link_id = ?1 AND code = 'record_gone')")?
+        .query_row([link.0], |row| row.get(0))
 }
 
 fn hint_unless_held(tx: &Transaction<'_>, link: LinkId, now: Timestamp) -> rusqlite::Result<()> {

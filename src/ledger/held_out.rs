@@ -121,7 +121,9 @@ pub(super) fn last_outcome(connection: &Connection, link: LinkId) -> rusqlite::R
                             WHERE h.history_id = c.history_id AND h.code = c.result_code) AS released
              FROM calls c LEFT JOIN result_codes t ON t.campaign_id = c.campaign_id AND t.code = c.result_code
              WHERE c.link_id = ?1 AND c.result_code IS NOT NULL AND c.test IS NOT 1
-               AND c.changed_at > coalesce((SELECT reset_at FROM contacts k WHERE k.contact_id = c.contact_id), '')
+               AND c.changed_at > coalesce((SELECT max(o.finished_at) FROM operations o WHERE o.link_id = c.link_id
+                      AND o.contact_id = c.contact_id AND o.kind = 'reset' AND o.state = 'done'
+                      AND o.code = 'by_hand'), '')
              ORDER BY coalesce(c.started_at, c.first_seen_at) DESC, c.history_id DESC LIMIT 1",
         )?
         .query_row([link.0], |row| Ok((row.get::<_, bool>("released")?, outcome_in(row)?)))

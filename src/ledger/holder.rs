@@ -68,6 +68,7 @@ pub(super) fn free_contact(
     tx.prepare_cached("DELETE FROM link_contacts WHERE link_id = ?1")?.execute([holder])?;
     tx.prepare_cached("DELETE FROM link_numbers WHERE link_id = ?1")?.execute([holder])?;
     tx.prepare_cached("DELETE FROM sent_numbers WHERE link_id = ?1")?.execute([holder])?;
+    tx.prepare_cached("DELETE FROM answer_notes WHERE link_id = ?1")?.execute([holder])?;
     tx.prepare_cached("DELETE FROM links WHERE id = ?1")?.execute([holder])?;
     Ok(held)
 }

@@ -183,8 +183,8 @@ pub(super) fn block_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<Block> {
 }
 
 /// The last recorded result over all contacts the link ever had; a code whose type is unknown counts as
-/// final (users 4). A reset of ours is a person's word, with a reason: what was known before it stands no
-/// longer. What we learn after it does, whenever the call was.
+/// final (users 4). A person's reset is their word, with a reason: what was known before it stands no
+/// longer. One that a rule made draws no line: it may have overtaken a result. What we learn after it does, whenever the call was.
 pub(super) fn last_result(connection: &Connection, link: LinkId) -> rusqlite::Result<LastResult> {
     // Most have no call yet; the question below makes a sorter even for them.
     let called: bool = connection
@@ -197,8 +197,10 @@ pub(super) fn last_result(connection: &Connection, link: LinkId) -> rusqlite::Re
         .prepare_cached(
             "SELECT CASE WHEN t.done = 1 OR t.aborted = 1 THEN 1 WHEN t.delay = 1 OR t.appointment = 1 THEN 0 END
              FROM calls c LEFT JOIN result_codes t ON t.campaign_id = c.campaign_id AND t.code = c.result_code
-             WHERE c.link_id = ?1 AND c.result_code IS NOT NULL
-               AND c.changed_at > coalesce((SELECT reset_at FROM contacts k WHERE k.contact_id = c.contact_id), '')
+             WHERE c.link_id = ?1 AND c.result_code IS NOT NULL AND c.test IS NOT 1
+               AND c.changed_at > coalesce((SELECT max(o.finished_at) FROM operations o WHERE o.link_id = c.link_id
+                      AND o.contact_id = c.contact_id AND o.kind = 'reset' AND o.state = 'done'
+                      AND o.code = 'by_hand'), '')
              ORDER BY coalesce(c.started_at, c.first_seen_at) DESC, c.history_id DESC LIMIT 1",
         )?
         .query_row(params![link.0], |row| row.get(0))

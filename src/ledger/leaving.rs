@@ -47,7 +47,9 @@ impl Ledger {
             connection
                 .prepare_cached(
                     "SELECT EXISTS (SELECT 1 FROM links
-                        WHERE route = ?1 AND contact_id IS NOT NULL AND vanished_at IS NULL)",
+                        WHERE route = ?1 AND (contact_id IS NOT NULL AND vanished_at IS NULL
+                            OR EXISTS (SELECT 1 FROM operations o WHERE o.link_id = links.id AND o.kind = 'import'
+                                       AND o.state IN ('sending', 'uncertain'))))",
                 )?
                 .query_row([route.0], |row| row.get(0))
         })

@@ -30,7 +30,11 @@ pub(super) fn blocked<'a>(input: &DecisionInput<'a>) -> &'a Leave {
 pub(super) fn taken_back<'a>(input: &DecisionInput<'a>) -> &'a Leave {
     let leave = match input.crm {
         CrmSide::Gone(reason) => input.policy.leaving.gone(reason.code),
-        CrmSide::Ineligible(_) => &input.policy.leaving.ineligible,
+        CrmSide::Ineligible(reason) if reason.code == ReasonCode::NotEligible => {
+            &input.policy.leaving.ineligible
+        }
+        // Whoever is only held out or was blocked meanwhile is not taken back by the CRM.
+        CrmSide::Ineligible(_) => &LOCK_ONLY,
         CrmSide::Eligible(_) | CrmSide::Uncallable(_) | CrmSide::Unusable(_) => &LOCK_ONLY,
     };
     match (leave.reach, input.held_out) {

@@ -6,7 +6,7 @@ use super::{Work, quiet};
 use crate::domain::HistoryRow;
 use crate::jobs::JobError;
 use crate::ledger::{DeleteWait, Ending, Leased};
-use crate::remote::CallClass;
+use crate::remote::{CallClass, CallError};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use std::fmt::Write as _;
@@ -25,8 +25,13 @@ impl Work<'_> {
         let Some(contact) = leased.view.contact else { return Ok(None) };
         self.count(|counts| counts.requests += 1);
         let until = match self.context.read.history(contact, CallClass::Push).await {
-            // Gone already: the delete itself says so.
-            Ok(None) => return Ok(None),
+            // A history may be said not to be while the contact is there (as settling knows): only the contact counts.
+            Ok(None) => match self.context.read.contact(contact, CallClass::Push).await {
+                // Gone already: the delete itself says so.
+                Ok(None) => return Ok(None),
+                Ok(Some(_)) => self.context.env.now() + quiet(LATER),
+                Err(error) => return self.later(leased, error).await,
+            },
             Ok(Some(rows)) => {
                 let at_rest = rows.iter().all(is_over);
                 let settle = quiet(limits.settle_calls);
@@ -35,14 +40,16 @@ impl Work<'_> {
                     DeleteWait::Until(until) => until,
                 }
             }
-            Err(error) => {
-                let not_before = Some(self.context.env.now() + quiet(LATER));
-                ledger.operation_end(leased.id, Ending::Again { not_before }).await?;
-                return Ok(Some((Fate::PutBack, error.speaks_of_the_side().then(|| error.into()))));
-            }
+            Err(error) => return self.later(leased, error).await,
         };
         ledger.operation_end(leased.id, Ending::Again { not_before: Some(until) }).await?;
         Ok(Some((Fate::PutBack, None)))
+    }
+
+    async fn later(&self, leased: &Leased, error: CallError) -> Result<Option<PutBack>, JobError> {
+        let not_before = Some(self.context.env.now() + quiet(LATER));
+        self.context.ledger.operation_end(leased.id, Ending::Again { not_before }).await?;
+        Ok(Some((Fate::PutBack, error.speaks_of_the_side().then(|| error.into()))))
     }
 }
 

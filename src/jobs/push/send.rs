@@ -156,7 +156,10 @@ impl Work<'_> {
     /// besides numbers, rests on no record.
     fn too_old(&self, leased: &Leased) -> Option<RecordId> {
         let asks_gate = plan::asks_gate(leased.kind, &leased.values);
-        if leased.kind == OperationKind::Delete || (leased.given.is_some() && !asks_gate) {
+        // A person's deletion stands; so does that of a record that is gone, which no pull decides again.
+        let stands = leased.kind == OperationKind::Delete
+            && matches!(leased.reason.code, ReasonCode::ByHand | ReasonCode::RecordGone);
+        if stands || (leased.given.is_some() && !asks_gate) {
             return None;
         }
         let most =

@@ -2,7 +2,10 @@
 
 use super::Look;
 use crate::dialler::{BatchQuery, Listed};
-use crate::domain::{Base, Contact, ContactId, DriftKind, FieldName, FoldedUserData, Suspect, Suspects};
+use crate::domain::policy::AdoptConflict;
+use crate::domain::{
+    Base, Contact, ContactId, DriftKind, FieldName, FoldedUserData, Suspect, Suspects, Taken,
+};
 use crate::jobs::JobError;
 use crate::jobs::harvest::fingerprint;
 use crate::ledger::{ListedContact, OurContact, Question};
@@ -126,6 +129,11 @@ impl Look<'_> {
                 agreed
                     && owned_by_crm(**field)
                     && !self.looker.theirs.contains(*field)
+                    // An update changes no such field.
+                    && field.spec().taken != Taken::Import
+                    // What adoption left as it was found, on purpose.
+                    && (self.looker.route.policy.adopt_conflict != AdoptConflict::KeepDialler
+                        || says_the_same(**field, &pair.dialler, &pair.crm))
                     && shown.is_some_and(|shown| !says_the_same(**field, shown, &pair.dialler))
             })
             .map(|(field, _)| *field)
