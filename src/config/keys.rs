@@ -185,6 +185,8 @@ sections! {
         write_back: String, Optional, Kind::Text;
         /// Cron of the reconcile; without it only by hand.
         reconcile: String, Optional, Kind::Text;
+        /// So many records by chance are compared on both sides each hour; 0: none.
+        sample: u32, Default, Kind::Integer(0, 500);
         /// The zone of the crons and of `today`.
         time_zone: String, Optional, Kind::Text;
         /// When conditions that depend on the date are decided again.

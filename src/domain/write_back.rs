@@ -64,6 +64,8 @@ pub struct CallFacts {
     pub answered: bool,
     /// `CauseCodesID`.
     pub cause: Option<i64>,
+    /// `StatisticsPartAID`: the dialler's own record of the call, by which its recording is found.
+    pub recording: Option<i64>,
     /// `UsersID`; `None` where the system did it.
     pub agent: Option<i64>,
     /// The agent's name, where it was asked for and is known.

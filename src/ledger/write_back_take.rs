@@ -250,7 +250,8 @@ fn edited(connection: &Connection, link: LinkId) -> rusqlite::Result<Option<Box<
 fn one_call(connection: &Connection, call: HistoryId) -> rusqlite::Result<CallFacts> {
     connection
         .prepare_cached(
-            "SELECT v.*, k.open AS still_open, k.note, t.next_try FROM v_calls v JOIN calls k ON k.history_id = v.call
+            "SELECT v.*, k.open AS still_open, k.note, t.next_try, json_extract(k.row, '$.StatisticsPartAID') AS recording
+             FROM v_calls v JOIN calls k ON k.history_id = v.call
              LEFT JOIN contacts t ON t.contact_id = k.contact_id WHERE v.call = ?1",
         )?
         .query_row([call.0], |row| {
@@ -266,6 +267,7 @@ fn one_call(connection: &Connection, call: HistoryId) -> rusqlite::Result<CallFa
                 outbound: row.get::<_, Option<String>>("direction")?.map(|direction| direction == "out"),
                 answered: row.get("answered")?,
                 cause: row.get("cause_code")?,
+                recording: row.get("recording")?,
                 agent: row.get("agent")?,
                 agent_name: None,
                 note: row.get("note")?,
