@@ -160,7 +160,7 @@ pub use inputs::RecordInputs;
 pub use kept::{KeptRecord, Standing};
 pub use lease::{LeaseBatch, LeaseOrder, Plan, Planner, QueuePlace};
 pub use leased::Leased;
-pub use leaving::ByBlock;
+pub use leaving::{ByBlock, StandsThere};
 pub use left_out::{LeftOut, Listing};
 pub use lock_shown::LockShown;
 pub use meet::{Decide, MeetCounts, Meeting};
