@@ -106,6 +106,7 @@ mod takeover;
 mod testing;
 mod told_again;
 mod trail;
+mod trail_erase;
 mod trail_proof;
 mod unseen;
 mod views;
