@@ -3,6 +3,7 @@
 use super::activities::Common;
 use super::parts::{RealTransports, sides};
 use super::routes::{RoutePart, pull_route};
+use super::unread::in_words;
 use crate::check::{RouteSettings, Settings};
 use crate::dialler::jtel::JtelClient;
 use crate::domain::{FieldName, RouteName};
@@ -12,6 +13,7 @@ pub use crate::jobs::reconcile::Reconciled;
 use crate::jobs::reconcile::{Looker, look, sample};
 use crate::ledger::Ledger;
 use crate::runtime::{Activator, Activity, Ask, Outcome, RunLog};
+use anyhow::anyhow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use tokio_util::task::TaskTracker;
@@ -32,7 +34,11 @@ pub async fn run(settings: &Settings, route: Option<&RouteName>) -> anyhow::Resu
         let (crm, dialler) = (crm.clone(), sides.dialler.clone());
         let looker =
             Looker { env: env.clone(), crm, dialler, route: Arc::new(route), theirs: theirs(wanted) };
-        all.push(look(&looker, &ledger.reconcile_book().await?).await?);
+        let found = look(&looker, &ledger.reconcile_book().await?).await;
+        let unread = |error| {
+            anyhow!("route {}: nothing was compared: {}", wanted.id, in_words(&error, settings, wanted))
+        };
+        all.push(found.map_err(unread)?);
     }
     Ok(all)
 }

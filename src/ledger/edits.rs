@@ -322,3 +322,6 @@ pub(super) fn told(
     tx.prepare_cached("UPDATE links SET crm_told = ?2 WHERE id = ?1")?.execute((link.0, json(&told)?))?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -142,3 +142,6 @@ fn outcome_in(row: &rusqlite::Row<'_>) -> rusqlite::Result<Outcome> {
         at: get_time(row, "at")?,
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -56,6 +56,8 @@ pub struct Leaving {
     pub digest: Vec<u8>,
     /// All values, as JSON.
     pub values: String,
+    /// Of which fields of the dialler's side they tell, with the CRM's names, as JSON.
+    pub carrying: String,
     /// Whether the row is to be looked at once more when it is told: what follows from calls could not go with it.
     pub then_again: bool,
 }
@@ -161,7 +163,7 @@ impl Ledger {
             let begun = tx
                 .prepare_cached(
                     "UPDATE write_backs SET state = 'sending', sent = ?2, sending = ?3, sending_values = ?5, sent_at = ?4,
-                            tries = tries + 1, changed_at = ?4, wanted = wanted + ?6
+                            carrying = ?7, tries = tries + 1, changed_at = ?4, wanted = wanted + ?6
                      WHERE id = ?1 AND state = 'waiting' AND wanted = ?2",
                 )?
                 .execute((
@@ -171,6 +173,7 @@ impl Ledger {
                     now,
                     leaving.values,
                     leaving.then_again,
+                    leaving.carrying,
                 ))?;
             Ok(begun == 1)
         })

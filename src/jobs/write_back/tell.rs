@@ -9,7 +9,9 @@ use crate::env::crash;
 use crate::ledger::{CarriedEdit, Leaving, TellEnd, TellFacts, ToTell, Tried};
 use crate::remote::CallError;
 use chrono::TimeDelta;
+use serde_json::json;
 use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// How one row ended, and whether the run ends with it.
@@ -85,7 +87,9 @@ impl Pass<'_> {
             }
         };
         values.extend(carried.iter().map(|edit| (edit.name.clone(), edit.value.crm.clone())));
-        Ok(leaving(values, digest, then_again))
+        let names: BTreeMap<&str, &str> =
+            carried.iter().map(|edit| (edit.field.as_str(), edit.name.as_str())).collect();
+        Ok(leaving(values, digest, then_again, &names))
     }
 
     /// A ledger that was restored has forgotten what it told: the CRM is asked before anything is told anew.
@@ -178,7 +182,7 @@ impl Pass<'_> {
             return Ok(Wish::End(Fate::Unchanged, TellEnd::Unchanged));
         }
         Ok(match self.may_be_sent(row, contract).await? {
-            None => leaving(values, digest, false),
+            None => leaving(values, digest, false, &BTreeMap::new()),
             Some(reason) => Wish::End(Fate::Parked, TellEnd::Parked(reason)),
         })
     }
@@ -256,8 +260,9 @@ pub(super) fn kind_of(row: &ToTell) -> TellKind {
     }
 }
 
-fn leaving(values: CrmValues, digest: Vec<u8>, then_again: bool) -> Wish {
-    let leaving = Leaving { digest, values: serde_json::json!(values).to_string(), then_again };
+fn leaving(values: CrmValues, digest: Vec<u8>, then_again: bool, carrying: &BTreeMap<&str, &str>) -> Wish {
+    let (told, carrying) = (json!(values).to_string(), json!(carrying).to_string());
+    let leaving = Leaving { digest, values: told, carrying, then_again };
     Wish::Send(values, leaving)
 }
 

@@ -4,6 +4,7 @@ use crate::support::world::{CAMPAIGN, OTHER, Setup, World, minutes, seconds};
 use dialbridge::domain::ContactId;
 use dialbridge::ledger::CallFilter;
 use dialbridge::sim::dialler::{CallPlan, Outcome};
+use dialbridge::sim::faults::{Action, Effect, Rule};
 use serde_json::json;
 
 fn setup(choice: &str) -> Setup {
@@ -86,5 +87,26 @@ async fn do_contacts_stay_where_they_are_and_new_ones_go_into_the_new_campaign()
     world.live(minutes(10)).await;
     assert_eq!(campaigns(&world, &[id, new]), [CAMPAIGN, OTHER], "{}", world.story().await);
     assert_eq!(world.value(id, "City"), json!("Bonn"));
+    world.assert_at_rest().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn is_an_import_in_doubt_settled_in_the_campaign_into_which_it_was_sent() {
+    let mut world = World::new(setup("campaign_change = \"move\"")).await;
+    let fault = Rule::new(Action::Reset(Effect::Done)).path("/import").times(1);
+    world.dialler.faults().add(fault);
+    let id = world.record("Ada");
+    world.pull().await.expect("a pull");
+    let _in_doubt = world.push().await;
+    assert_eq!(world.dialler.faults().fired_in_all(), 1, "the test must meet its fault");
+    world.configure_campaign(OTHER).await;
+    world.harvest().await.expect("a harvest");
+    let stopped = world.stopped().await.expect("not before it is settled");
+    assert!(stopped.contains("goes on by itself"), "{stopped}");
+    world.live(minutes(40)).await;
+    assert_eq!(campaigns(&world, &[id]), [OTHER], "{}", world.story().await);
+    assert_eq!((world.contacts(id).len(), world.locked(id)), (1, false), "{}", world.story().await);
+    assert_eq!(world.stopped().await, None, "it goes on by itself");
+    world.settle_down().await;
     world.assert_at_rest().await;
 }

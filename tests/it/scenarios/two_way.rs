@@ -3,7 +3,7 @@
 
 use crate::support::world::{Setup, World, minutes, seconds};
 use dialbridge::control::{Command, End};
-use dialbridge::domain::Take;
+use dialbridge::domain::{LinkId, Take};
 use dialbridge::ledger::Conflict;
 use dialbridge::sim::faults::{Action, Effect, Rule};
 use serde_json::{Value, json};
@@ -200,6 +200,10 @@ async fn is_an_edit_told_once_when_the_request_is_in_doubt_or_the_program_dies_i
         assert_eq!(world.crm.faults.fired(rule), 1, "the test must meet its fault");
         assert_eq!(in_crm(&world, id, "city"), json!("Bonn"), "{effect:?}\n{}", world.story().await);
         assert_eq!((world.writes(mark), conflicts(&world).await), (vec![], vec![]), "{effect:?}");
+        let trail = world.ledger().changes_list(LinkId(1), 50).await.expect("a trail");
+        let told: Vec<_> = trail.iter().filter(|row| row.field == "city").collect();
+        let (before, after) = (told[0].before.as_deref(), told[0].after.as_deref());
+        assert!(told.len() == 1 && before.is_some() && after == Some("\"Bonn\""), "{effect:?}: {told:?}");
         assert_silent(&world).await;
     }
     for (before, after) in [(0, 20), (20, 0)] {
