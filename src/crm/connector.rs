@@ -9,8 +9,8 @@ use super::pages::{Position, Rows};
 use super::template::Slot;
 use super::times::delta;
 use super::writer::Writer;
-use super::{CrmRead, Page, PageToken, Places, ReadContract};
-use crate::domain::{RecordId, Timestamp, Told};
+use super::{CrmRead, Page, PageToken, Places, ReadContract, Right};
+use crate::domain::{RecordId, Timestamp};
 use crate::env::Env;
 use crate::remote::{CallError, CallErrorKind};
 use serde_json::Value;
@@ -62,6 +62,7 @@ impl Connector {
             overlap: file.time.overlap,
             companions: file.companions.keys().cloned().collect(),
             flags: file.flags().map(str::to_owned).collect(),
+            apart: file.writing.apart.keys().cloned().collect(),
         };
         // The CRM knows no field of such a name: asked for it, it would refuse the whole request.
         let known = fields.into_iter().filter(|field| !contract.flags.contains(field));
@@ -285,14 +286,18 @@ impl CrmRead for Connector {
         })
     }
 
-    async fn may_write(&self, what: Told) -> Result<Option<bool>, CallError> {
+    async fn may_write(&self, what: Right<'_>) -> Result<Option<bool>, CallError> {
         let writing = &self.endpoint.file.writing;
         let (asked, single) = match what {
-            Told::Activity => {
+            Right::Activities => {
                 let activity = writing.activity.as_ref();
                 ("right to add activities", activity.and_then(|activity| activity.allowed.as_ref()))
             }
-            Told::Fields => ("right to write fields", writing.record_allowed.as_ref()),
+            Right::Fields => ("right to write fields", writing.record_allowed.as_ref()),
+            Right::Apart(name) => {
+                let apart = writing.apart.get(name);
+                ("right to write a value apart", apart.and_then(|apart| apart.allowed.as_ref()))
+            }
         };
         let Some(single) = single else { return Ok(None) };
         let value = self.single(asked, single).await?;

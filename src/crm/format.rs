@@ -212,6 +212,16 @@ pub(super) struct Writing {
     pub record: Option<Written>,
     /// Whether it may, asked without writing any.
     pub record_allowed: Option<Single>,
+    /// Values of a record that are no fields of it, by their names.
+    pub apart: BTreeMap<String, Apart>,
+}
+
+/// A value that stands elsewhere than in the record, such as its number's place on a list: a request of its own.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Apart {
+    pub request: Template,
+    /// Whether it may be written, asked without doing it.
+    pub allowed: Option<Single>,
 }
 
 /// How activities are written.
@@ -249,9 +259,13 @@ impl Writing {
             written.map(|written| &written.request).chain(find).chain(allowed)
         });
         let allowed = self.record_allowed.as_ref().map(|single| &single.request);
+        let apart = self.apart.values().flat_map(|apart| {
+            std::iter::once(&apart.request).chain(apart.allowed.as_ref().map(|single| &single.request))
+        });
         activity
             .chain(self.record.as_ref().map(|written| &written.request))
             .chain(allowed)
+            .chain(apart)
             .any(|request| request.uses(slot))
     }
 }
@@ -311,6 +325,16 @@ impl ConnectorFile {
     /// Whether it can write fields of a record.
     pub fn takes_fields(&self) -> bool {
         self.writing.record.is_some()
+    }
+
+    /// Whether it can write this value of a record.
+    pub fn takes_field(&self, name: &str) -> bool {
+        self.takes_fields() || self.is_apart(name)
+    }
+
+    /// Whether the value is no field of the record, but written by a request of its own.
+    pub fn is_apart(&self, name: &str) -> bool {
+        self.writing.apart.contains_key(name)
     }
 
     /// The names of the companions.

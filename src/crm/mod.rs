@@ -35,7 +35,7 @@ pub use times::TimeForm;
 pub use write::{CrmValues, CrmWrite, Safe, WriteContract};
 pub use writer::Writer;
 
-use crate::domain::{BadRecord, Record, RecordId, Timestamp, Told};
+use crate::domain::{BadRecord, Record, RecordId, Timestamp};
 use crate::remote::CallError;
 use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
@@ -57,6 +57,19 @@ pub struct ReadContract {
     /// Those of them that no record carries as a field of its own: whoever reads records sets it by
     /// [`Page::set_flag`].
     pub flags: Vec<String>,
+    /// The names of values that are no fields of a record, but written by requests of their own.
+    pub apart: Vec<String>,
+}
+
+/// What the token's user may be allowed to write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Right<'a> {
+    /// Activities.
+    Activities,
+    /// Fields of a record.
+    Fields,
+    /// The value of this name, which is no field of the record.
+    Apart(&'a str),
 }
 
 /// Where the next page begins; opaque to everybody but the adapter.
@@ -138,7 +151,7 @@ pub trait CrmRead: Send + Sync {
     ///
     /// # Errors
     /// No trustworthy answer.
-    async fn may_write(&self, _what: Told) -> Result<Option<bool>, CallError> {
+    async fn may_write(&self, _what: Right<'_>) -> Result<Option<bool>, CallError> {
         Ok(None)
     }
 }

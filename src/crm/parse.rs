@@ -7,7 +7,7 @@ use super::format::{
 };
 use super::parse_auth::{read_auth, read_headers};
 use super::parse_request::{listing, template};
-use super::parse_write::{read_activity, read_record_change};
+use super::parse_write::{read_activity, read_apart, read_record_change};
 use super::template::Slot;
 use super::times::TimeForm;
 use super::walk::{At, Notes, Section};
@@ -55,6 +55,8 @@ fn read_file(root: Section<'_, '_>) -> Option<ConnectorFile> {
     let record_change = record.as_ref().and_then(|section| section.section("change")).map(read_record_change);
     let record_allowed = record.as_ref().and_then(|section| section.section("allowed"));
     let record_allowed = record_allowed.map(|section| read_single(section, &[Slot::Object]));
+    let apart: Vec<_> = record.iter().flat_map(|section| section.sections("apart")).collect();
+    let apart: Vec<_> = apart.into_iter().map(|(name, section)| (name, read_apart(section))).collect();
     let record = record.and_then(read_record);
     let time = needed(&root, "time", "what the filter on modification times does").and_then(read_time);
     let changes = read_changes(&root);
@@ -89,6 +91,7 @@ fn read_file(root: Section<'_, '_>) -> Option<ConnectorFile> {
             activity: optional(activity)?,
             record: optional(record_change)?,
             record_allowed: optional(record_allowed)?,
+            apart: apart.into_iter().map(|(name, read)| Some((name, read?))).collect::<Option<_>>()?,
         },
         errors: errors.into_iter().collect::<Option<_>>()?,
     })

@@ -145,6 +145,11 @@ impl Editor {
         self.edit(into, Value::Object(Map::new()));
     }
 
+    /// The numbers on the blacklist.
+    pub fn blacklisted(&self) -> Vec<String> {
+        self.0.store().blacklisted_numbers().map(str::to_owned).collect()
+    }
+
     /// Puts a number on the blacklist or takes it off. No modification time moves.
     pub fn blacklist(&self, number: &str, on: bool) {
         self.0.store().blacklist(number, on);

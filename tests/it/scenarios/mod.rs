@@ -9,6 +9,7 @@ mod believed;
 mod beside;
 mod beside_calls;
 mod blocks;
+mod blocks_told;
 mod brake;
 mod by_hand;
 mod chosen;
