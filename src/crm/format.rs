@@ -28,6 +28,7 @@ pub struct ConnectorFile {
     /// What the CRM's filter on modification times does.
     pub time: TimeContract,
     pub(super) changes: Listing,
+    pub(super) deleted: Option<Deleted>,
     pub(super) fetch: Fetch,
     pub(super) count: Option<Single>,
     pub(super) clock: Option<Single>,
@@ -156,6 +157,14 @@ pub(super) enum Order {
     Modified,
     /// Nothing that can be relied on.
     None,
+}
+
+/// A list of what was deleted since a time.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Deleted {
+    pub listing: Listing,
+    /// Where each row's id lies.
+    pub id: Pointer,
 }
 
 /// Reading by ids.

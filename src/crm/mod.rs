@@ -146,6 +146,15 @@ pub trait CrmRead: Send + Sync {
     /// No trustworthy answer.
     async fn count(&self) -> Result<Option<u64>, CallError>;
 
+    /// The ids of the records that the CRM says were deleted since then, whatever else it lists; `None` where the connector
+    /// declares no such list.
+    ///
+    /// # Errors
+    /// No trustworthy, complete answer.
+    async fn deleted_since(&self, _since: Timestamp) -> Result<Option<BTreeSet<RecordId>>, CallError> {
+        Ok(None)
+    }
+
     /// Whether the token's user may write, asked without writing anything; `None` where the connector declares no such
     /// question.
     ///

@@ -18,6 +18,7 @@ mod closings;
 mod companions;
 mod cursor;
 mod dated;
+mod deleted;
 mod deletes;
 mod doubt;
 mod edits;
