@@ -46,6 +46,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0048_pass_seen.sql"),
     include_str!("../../migrations/0049_carrying.sql"),
     include_str!("../../migrations/0050_retention.sql"),
+    include_str!("../../migrations/0051_blocks_told.sql"),
     include_str!("../../migrations/0065_samples.sql"),
 ];
 

@@ -16,6 +16,7 @@ mod beside;
 mod block_reach;
 mod block_store;
 mod blocks;
+mod blocks_told;
 mod book;
 mod budget;
 mod by_hand;

@@ -3,7 +3,7 @@
 use super::acts::{anything, route_acts};
 use super::inputs::link_view;
 use super::sql::{get_named, get_time_opt, time};
-use super::{Ledger, LedgerError, edits};
+use super::{Ledger, LedgerError, blocks_told, edits};
 use crate::domain::{
     CallFacts, CallResult, CampaignId, ContactId, HistoryFacts, HistoryId, LinkId, LinkView, RecordId,
     RouteName, Timestamp, Told, WriteBackId,
@@ -210,6 +210,7 @@ fn rows(
                 last: None,
                 next_try: None,
                 last_with_result: None,
+                blocked: None,
             };
             let to_tell = ToTell {
                 id: WriteBackId(row.get("id")?),
@@ -297,6 +298,7 @@ fn history(connection: &Connection, link: LinkId) -> rusqlite::Result<HistoryFac
         .prepare_cached("SELECT t.next_try FROM links l LEFT JOIN contacts t ON t.contact_id = l.contact_id WHERE l.id = ?1")?
         .query_row([link.0], |row| get_time_opt(row, "next_try"))?;
     let (last, last_with_result) = (newest(false)?, newest(true)?);
+    let blocked = blocks_told::facts(connection, link)?;
     connection
         .prepare_cached(
             "SELECT count(*) AS calls, count(*) FILTER (WHERE outbound = 1) AS attempts,
@@ -314,6 +316,7 @@ fn history(connection: &Connection, link: LinkId) -> rusqlite::Result<HistoryFac
                 next_try,
                 last,
                 last_with_result,
+                blocked,
             })
         })
 }

@@ -2,12 +2,13 @@
 
 use super::told::{CALL_NAMES, Telling, TellingSpec};
 use crate::domain::{
-    CallFacts, CallResult, CampaignId, ContactId, HistoryFacts, HistoryId, Reason, ReasonCode, RecordId,
-    RouteName, Timestamp,
+    BlockFacts, CallFacts, CallResult, CampaignId, ContactId, HistoryFacts, HistoryId, Reason, ReasonCode,
+    RecordId, RouteName, Timestamp,
 };
 use chrono_tz::Tz;
 use proptest::prelude::*;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 fn at(text: &str) -> Option<Timestamp> {
     Some(text.parse().expect("an instant"))
@@ -47,6 +48,7 @@ fn spec(activity: &[(&str, &str)], fields: &[(&str, &str)], results: &[(&str, &s
         zone: Tz::Europe__Berlin,
         activity: table(activity),
         fields: table(fields),
+        blocks: BTreeMap::new(),
         results: table(results),
     }
 }
@@ -153,6 +155,7 @@ fn fields_follow_from_the_newest_call_and_the_newest_result() {
         next_try: at("2026-04-01T08:30:00Z"),
         last: Some(newest),
         last_with_result: Some(call()),
+        blocked: None,
     };
     let fields = telling.record_fields(&RecordId::from("42"), &history).expect("fields");
     let expected = json!({
@@ -160,6 +163,31 @@ fn fields_follow_from_the_newest_call_and_the_newest_result() {
         "again": "2026-04-01 10:30:00",
     });
     assert_eq!(json!(fields), expected);
+}
+
+#[test]
+fn a_no_is_told_in_the_routes_words_and_where_there_is_none_nothing_is() {
+    let blocks =
+        [("dnc", "true"), ("why", "reason ~ ' (' ~ source ~ ', ' ~ since_local ~ ')'"), ("n", "numbers")];
+    let blocks = blocks.map(|(name, text)| (name.to_owned(), text.to_owned()));
+    let spec = TellingSpec { blocks: blocks.into(), ..spec(&[], &[("calls", "calls")], &[]) };
+    let telling = Telling::parse(&spec).expect("no mistake");
+    let record = RecordId::from("42");
+    assert!(telling.block_fields(&record, None).expect("nothing").is_empty());
+    let blocked = BlockFacts {
+        since: at("2026-03-29T01:00:00Z").expect("an instant"),
+        reason: "asked us".to_owned(),
+        source: "operator".to_owned(),
+        who: None,
+        numbers: vec!["+4930123".to_owned()],
+    };
+    let expected = json!({
+        "dnc": true, "why": "asked us (operator, 2026-03-29 03:00:00)", "n": ["+4930123"],
+    });
+    assert_eq!(json!(telling.block_fields(&record, Some(&blocked)).expect("fields")), expected);
+    let wrong = TellingSpec { blocks: [("x".to_owned(), "calls".to_owned())].into(), ..spec };
+    let problems = Telling::parse(&wrong).expect_err("no name of a block");
+    assert_eq!(problems[0].key, "route.leads.block_fields.x");
 }
 
 #[test]
