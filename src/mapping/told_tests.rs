@@ -34,6 +34,7 @@ fn call() -> CallFacts {
             export_key: Some("APPOINTMENT".to_owned()),
         }),
         open: false,
+        erased: false,
     }
 }
 
