@@ -78,6 +78,8 @@ pub struct CallFacts {
     pub result: Option<CallResult>,
     /// Whether its result or its end may still come.
     pub open: bool,
+    /// Whether its texts and numbers are erased, because it is old: what the CRM was told of it stays as it is.
+    pub erased: bool,
 }
 
 impl CallFacts {

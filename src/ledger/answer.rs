@@ -362,6 +362,9 @@ fn ask_again(
     }
     // "As if it was just imported": a reset may have unlocked, and no answer shows it.
     let reset = row.kind == OperationKind::Reset && matches!(ending, Ending::Done(_));
+    if reset {
+        leaving::reopened(tx, row.link, now)?;
+    }
     if reset || was_locked_meanwhile(tx, id, row.link)? {
         return lock_again(tx, row, now);
     }

@@ -47,6 +47,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0049_carrying.sql"),
     include_str!("../../migrations/0050_retention.sql"),
     include_str!("../../migrations/0051_blocks_told.sql"),
+    include_str!("../../migrations/0053_calls_erased.sql"),
     include_str!("../../migrations/0065_samples.sql"),
 ];
 

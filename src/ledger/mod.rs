@@ -21,6 +21,7 @@ mod book;
 mod budget;
 mod by_hand;
 mod by_hand_update;
+mod call_erase;
 mod call_notes;
 mod calls;
 mod chain;

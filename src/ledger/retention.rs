@@ -1,6 +1,6 @@
 //! What the ledger forgets because it is old: runs with their sweeps, attempts, hints that were answered, older contents of
 //! calls. What a promise rests on stays, however old: links with what both sides agreed on, operations, calls with their
-//! results, blocks, words, what was told to the CRM, and of each job the last good run and all that failed since.
+//! results (their texts and numbers go: `call_erase.rs`), blocks, words, what was told to the CRM, and of each job the last good run and all that failed since.
 
 use super::sql::time;
 use super::{Ledger, LedgerError};

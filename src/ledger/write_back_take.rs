@@ -254,7 +254,8 @@ fn edited(connection: &Connection, link: LinkId) -> rusqlite::Result<Option<Box<
 fn one_call(connection: &Connection, call: HistoryId) -> rusqlite::Result<CallFacts> {
     connection
         .prepare_cached(
-            "SELECT v.*, k.open AS still_open, k.note, t.next_try, json_extract(k.row, '$.StatisticsPartAID') AS recording
+            "SELECT v.*, k.open AS still_open, k.erased_at IS NOT NULL AS erased, k.note, t.next_try,
+                    json_extract(k.row, '$.StatisticsPartAID') AS recording
              FROM v_calls v JOIN calls k ON k.history_id = v.call
              LEFT JOIN contacts t ON t.contact_id = k.contact_id WHERE v.call = ?1",
         )?
@@ -278,6 +279,7 @@ fn one_call(connection: &Connection, call: HistoryId) -> rusqlite::Result<CallFa
                 next_try: get_time_opt(row, "next_try")?,
                 result: code.map(|code| CallResult { code, name, export_key }),
                 open: row.get("still_open")?,
+                erased: row.get("erased")?,
             })
         })
 }

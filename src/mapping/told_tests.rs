@@ -36,6 +36,7 @@ fn call() -> CallFacts {
             export_key: Some("APPOINTMENT".to_owned()),
         }),
         open: false,
+        erased: false,
     }
 }
 

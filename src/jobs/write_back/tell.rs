@@ -159,6 +159,9 @@ impl Pass<'_> {
 
     /// What the mapping says now; the facts were read with the row.
     async fn wish(&self, row: &ToTell) -> Result<Wish, JobError> {
+        if is_erased(&row.facts) {
+            return Ok(Wish::End(Fate::Unchanged, TellEnd::Unchanged));
+        }
         let telling = &self.context.telling;
         let contract = self.context.crm.contract();
         let values = match &row.facts {
@@ -282,6 +285,14 @@ impl Pass<'_> {
         let retry = &self.context.limits.retry;
         let at = usize::try_from(tries).unwrap_or(usize::MAX);
         retry.get(at).or(retry.last()).copied().unwrap_or(Duration::from_secs(60))
+    }
+}
+
+/// Whether the call, or the record's newest, has lost its texts and numbers: they must not be emptied in the CRM, too.
+fn is_erased(facts: &TellFacts) -> bool {
+    match facts {
+        TellFacts::Call(call) => call.erased,
+        TellFacts::History(history) => history.last.as_ref().is_some_and(|last| last.erased),
     }
 }
 
