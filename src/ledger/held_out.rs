@@ -1,7 +1,7 @@
 //! Who is held out of a route because of a call on another one: an input of the decision, asked once more when what makes
 //! somebody callable is leased. The person is known by the record, or by a number, within the client, as for blocks.
 
-use super::sql::{get_json, get_time};
+use super::sql::{call_at, get_json, get_time};
 use crate::domain::hold::{Hold, HoldRules, Outcome, ResultType};
 use crate::domain::{CampaignId, HistoryId, LinkId, Reason, RecordId, RecordKey, RouteName, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, named_params};
@@ -113,10 +113,12 @@ fn links_of(connection: &Connection, other: &Other, whom: &Whom<'_>) -> rusqlite
 /// exactly this one that it holds nobody.
 pub(super) fn last_outcome(connection: &Connection, link: LinkId) -> rusqlite::Result<Option<Outcome>> {
     let newest = connection
-        .prepare_cached(
+        .prepare_cached(concat!(
             "SELECT c.history_id, c.campaign_id, c.result_code, t.export_key, t.name, t.done, t.aborted,
                     t.delay = 1 OR t.appointment = 1 AS again,
-                    coalesce(c.started_at, c.created_at, c.first_seen_at) AS at,
+                    ",
+            call_at!("c"),
+            " AS at,
                     EXISTS (SELECT 1 FROM holds_released h
                             WHERE h.history_id = c.history_id AND h.code = c.result_code) AS released
              FROM calls c LEFT JOIN result_codes t ON t.campaign_id = c.campaign_id AND t.code = c.result_code
@@ -124,8 +126,10 @@ pub(super) fn last_outcome(connection: &Connection, link: LinkId) -> rusqlite::R
                AND c.changed_at > coalesce((SELECT max(o.finished_at) FROM operations o WHERE o.link_id = c.link_id
                       AND o.contact_id = c.contact_id AND o.kind = 'reset' AND o.state = 'done'
                       AND o.code = 'by_hand'), '')
-             ORDER BY coalesce(c.started_at, c.first_seen_at) DESC, c.history_id DESC LIMIT 1",
-        )?
+             ORDER BY ",
+            call_at!("c"),
+            " DESC, c.history_id DESC LIMIT 1",
+        ))?
         .query_row([link.0], |row| Ok((row.get::<_, bool>("released")?, outcome_in(row)?)))
         .optional()?;
     Ok(newest.and_then(|(released, outcome)| (!released).then_some(outcome)))
@@ -141,4 +145,29 @@ fn outcome_in(row: &rusqlite::Row<'_>) -> rusqlite::Result<Outcome> {
         kind: ResultType::of(row.get("done")?, row.get("aborted")?, row.get("again")?),
         at: get_time(row, "at")?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::LastResult;
+    use crate::ledger::inputs::last_result;
+    use crate::ledger::testing::scene;
+
+    #[tokio::test(start_paused = true)]
+    async fn an_old_result_that_comes_late_and_has_no_call_is_not_the_newest() {
+        let scene = scene().await;
+        let link = scene.link("1", Some(11), &[]).await;
+        scene.put("INSERT INTO result_codes (campaign_id, code, done, aborted, delay, first_seen, last_seen) VALUES
+                       (7, 1, 0, 1, 0, '', ''), (7, 2, 0, 0, 1, '', '')").await;
+        scene.call(link, 51, "result_code = 1, started_at = '2030-01-06T10:00:00.000000Z'").await;
+        scene.wait(1).await;
+        // A row that somebody imported in November.
+        scene.call(link, 40, "result_code = 2, created_at = '2029-11-06T10:00:00.000000Z'").await;
+        let known = scene.ledger.read("test_last", move |connection| {
+            let outcome = last_outcome(connection, link)?.map(|outcome| outcome.call);
+            Ok((outcome, last_result(connection, link)?))
+        });
+        assert_eq!(known.await.expect("read"), (Some(HistoryId(51)), LastResult::Final));
+    }
 }
