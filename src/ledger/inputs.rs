@@ -2,7 +2,7 @@
 //! nobody else can have moved the link.
 
 use super::held_out::{self, Whom};
-use super::sql::{get_json, get_named, get_reason, get_time, get_time_opt, time};
+use super::sql::{call_at, get_json, get_named, get_reason, get_time, get_time_opt, time};
 use super::{Ledger, LedgerError, edits, gate};
 use crate::domain::{
     Block, BlockSubject, ContactId, Deletion, Lane, LastResult, LinkId, LinkView, LockState, Reason,
@@ -192,15 +192,17 @@ pub(super) fn last_result(connection: &Connection, link: LinkId) -> rusqlite::Re
         return Ok(LastResult::None);
     }
     let found: Option<Option<i64>> = connection
-        .prepare_cached(
+        .prepare_cached(concat!(
             "SELECT CASE WHEN t.done = 1 OR t.aborted = 1 THEN 1 WHEN t.delay = 1 OR t.appointment = 1 THEN 0 END
              FROM calls c LEFT JOIN result_codes t ON t.campaign_id = c.campaign_id AND t.code = c.result_code
              WHERE c.link_id = ?1 AND c.result_code IS NOT NULL AND c.test IS NOT 1
                AND c.changed_at > coalesce((SELECT max(o.finished_at) FROM operations o WHERE o.link_id = c.link_id
                       AND o.contact_id = c.contact_id AND o.kind = 'reset' AND o.state = 'done'
                       AND o.code = 'by_hand'), '')
-             ORDER BY coalesce(c.started_at, c.first_seen_at) DESC, c.history_id DESC LIMIT 1",
-        )?
+             ORDER BY ",
+            call_at!("c"),
+            " DESC, c.history_id DESC LIMIT 1",
+        ))?
         .query_row(params![link.0], |row| row.get(0))
         .optional()?;
     Ok(match found {
