@@ -44,6 +44,21 @@ impl Ledger {
         .await
     }
 
+    /// The CRM says that these ids were deleted: whoever of them is known is asked for, and is gone when not found then.
+    ///
+    /// # Errors
+    /// The ledger cannot be written.
+    pub async fn deletions_heard(&self, route: RouteName, ids: Vec<RecordId>) -> Result<(), LedgerError> {
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let now = self.env.now();
+        self.write("deletions_heard", move |tx| {
+            ids.iter().try_for_each(|id| ask_by_pass(tx, now, &route, id))
+        })
+        .await
+    }
+
     /// How many known records of the route are missed, or were found gone within a day. A person who switches the
     /// route has seen those until then: they count no more.
     ///

@@ -2,7 +2,7 @@
 //! nobody else can have moved the link.
 
 use super::held_out::{self, Whom};
-use super::sql::{get_json, get_named, get_reason, get_time, get_time_opt, time};
+use super::sql::{call_at, get_json, get_named, get_reason, get_time, get_time_opt, time};
 use super::{Ledger, LedgerError, edits, gate};
 use crate::domain::{
     Block, BlockSubject, ContactId, Deletion, Lane, LastResult, LinkId, LinkView, LockState, Reason,
@@ -30,11 +30,9 @@ pub(super) fn link_view(connection: &Connection, link: LinkId) -> rusqlite::Resu
     let edits = edits::of_link(connection, link)?;
     connection
         .prepare_cached(
-            "SELECT contact_id, base, desired, wish, lock_state, vanished_at IS NOT NULL AS vanished,
-                    coalesce((SELECT r.kept FROM routes r WHERE r.route = links.route), '[]') AS kept,
-                    EXISTS (SELECT 1 FROM routes r WHERE r.route = links.route AND r.campaign_id <> links.campaign_id)
-                        AS elsewhere
-             FROM links WHERE id = ?1",
+            "SELECT l.contact_id, l.base, l.desired, l.wish, l.lock_state, l.vanished_at IS NOT NULL AS vanished,
+                    coalesce(r.kept, '[]') AS kept, coalesce(r.campaign_id <> l.campaign_id, 0) AS elsewhere
+             FROM links l LEFT JOIN routes r ON r.route = l.route WHERE l.id = ?1",
         )?
         .query_row([link.0], |row| {
             Ok(LinkView {
@@ -194,15 +192,17 @@ pub(super) fn last_result(connection: &Connection, link: LinkId) -> rusqlite::Re
         return Ok(LastResult::None);
     }
     let found: Option<Option<i64>> = connection
-        .prepare_cached(
+        .prepare_cached(concat!(
             "SELECT CASE WHEN t.done = 1 OR t.aborted = 1 THEN 1 WHEN t.delay = 1 OR t.appointment = 1 THEN 0 END
              FROM calls c LEFT JOIN result_codes t ON t.campaign_id = c.campaign_id AND t.code = c.result_code
              WHERE c.link_id = ?1 AND c.result_code IS NOT NULL AND c.test IS NOT 1
                AND c.changed_at > coalesce((SELECT max(o.finished_at) FROM operations o WHERE o.link_id = c.link_id
                       AND o.contact_id = c.contact_id AND o.kind = 'reset' AND o.state = 'done'
                       AND o.code = 'by_hand'), '')
-             ORDER BY coalesce(c.started_at, c.first_seen_at) DESC, c.history_id DESC LIMIT 1",
-        )?
+             ORDER BY ",
+            call_at!("c"),
+            " DESC, c.history_id DESC LIMIT 1",
+        ))?
         .query_row(params![link.0], |row| row.get(0))
         .optional()?;
     Ok(match found {

@@ -1,8 +1,8 @@
 //! Contacts of records that left: what the ledger must know of the route's choice, and the end of a deletion.
 
 use super::sql::time;
-use super::{Ledger, LedgerError, hints};
-use crate::domain::{CampaignId, LinkId, ReasonCode, RouteName, Timestamp, Wish};
+use super::{Ledger, LedgerError, hints, inputs};
+use crate::domain::{CampaignId, LastResult, LinkId, ReasonCode, RouteName, Timestamp, Wish};
 use rusqlite::{OptionalExtension as _, Transaction};
 
 /// Whether a block brings more than a lock.
@@ -99,6 +99,27 @@ pub(super) fn campaign_changes(
     )?
     .execute((&route.0, campaign.0, time(now)))?;
     Ok(())
+}
+
+/// A contact got a result, or was reset. One that stayed in its route's campaign of before because it was called to an end
+/// is decided anew once it no longer is: nothing else would tell of it.
+pub(super) fn reopened(tx: &Transaction<'_>, link: LinkId, now: Timestamp) -> rusqlite::Result<()> {
+    let stayed: bool = tx
+        .prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM links l JOIN routes r ON r.route = l.route
+                WHERE l.id = ?1 AND l.campaign_id <> r.campaign_id AND l.contact_id IS NOT NULL
+                  AND l.vanished_at IS NULL AND l.wish = 'callable'
+                  AND NOT EXISTS (SELECT 1 FROM hints h WHERE h.route = l.route AND h.record_id = l.record_id
+                                  AND h.taken_at IS NULL))",
+        )?
+        .query_row([link.0], |row| row.get(0))?;
+    if !stayed {
+        return Ok(());
+    }
+    match inputs::last_result(tx, link)? {
+        LastResult::Final => Ok(()),
+        LastResult::None | LastResult::Open => hints::link_in(tx, now, link, "open again"),
+    }
 }
 
 /// A new block reached this link: its record is decided anew where the route asks for more than the lock, which does

@@ -1,6 +1,6 @@
 //! What the ledger forgets because it is old: runs with their sweeps, attempts, hints that were answered, older contents of
 //! calls. What a promise rests on stays, however old: links with what both sides agreed on, operations, calls with their
-//! results, blocks, words, what was told to the CRM, and of each job the last good run and all that failed since.
+//! results (their texts and numbers go: `call_erase.rs`), blocks, words, what was told to the CRM, and of each job the last good run and all that failed since.
 
 use super::sql::time;
 use super::{Ledger, LedgerError};
@@ -55,12 +55,29 @@ pub(super) const RUNS: &[Rule] = &[
     },
 ];
 
+/// Over `call_revisions` as `v`: whether its content was replaced before `?2`. How old it was by then says nothing: of a call
+/// of last year that was corrected yesterday the content until yesterday is what a person asks for.
+macro_rules! replaced {
+    () => {
+        "coalesce((SELECT n.seen_at FROM call_revisions n WHERE n.history_id = v.history_id AND n.revision > v.revision
+                   ORDER BY n.revision LIMIT 1),
+                  (SELECT c.changed_at FROM calls c WHERE c.history_id = v.history_id), v.seen_at) <= ?2"
+    };
+}
+
 /// By `keep_changes`: a call's present content stays. What it was before is no older than the call, and may be younger.
 pub(super) const CONTENTS: &[Rule] = &[Rule {
-    walk: "SELECT r.history_id AS id, (SELECT c.first_seen_at FROM calls c WHERE c.history_id = r.history_id) <= ?2 AS old,
-             min(r.seen_at) <= ?2 AS goes
-           FROM call_revisions r WHERE r.history_id > ?1 GROUP BY r.history_id ORDER BY r.history_id LIMIT ?3",
-    delete: "DELETE FROM call_revisions WHERE history_id IN (SELECT value FROM json_each(?1)) AND seen_at <= ?2",
+    walk: concat!(
+        "SELECT v.history_id AS id, (SELECT c.first_seen_at FROM calls c WHERE c.history_id = v.history_id) <= ?2 AS old,
+             max(",
+        replaced!(),
+        ") AS goes
+           FROM call_revisions v WHERE v.history_id > ?1 GROUP BY v.history_id ORDER BY v.history_id LIMIT ?3"
+    ),
+    delete: concat!(
+        "DELETE FROM call_revisions AS v WHERE v.history_id IN (SELECT value FROM json_each(?1)) AND ",
+        replaced!()
+    ),
 }];
 
 impl Ledger {
@@ -150,6 +167,21 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn what_a_call_was_until_lately_stays_however_old_the_call() {
+        let scene = scene().await;
+        let link = scene.link("1", Some(11), &[]).await;
+        scene.call(link, 51, "revision = 3, changed_at = '2030-01-01'").await;
+        put(
+            &scene,
+            "INSERT INTO call_revisions (history_id, revision, row, seen_at, run_id) VALUES
+                (51, 1, '{}', '2029-01-01', 1), (51, 2, '{}', '2029-02-01', 1)",
+        )
+        .await;
+        assert_eq!(scene.ledger.call_contents_prune(KEEP).await.expect("pruned"), 1);
+        assert_eq!(all(&scene, "SELECT revision FROM call_revisions").await, [2], "replaced a week ago");
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn old_runs_go_and_the_last_good_one_and_what_failed_since_stay() {
         let scene = scene().await;
         put(
@@ -198,7 +230,7 @@ mod tests {
              INSERT INTO calls (history_id, contact_id, hash, row, first_seen_at, changed_at, run_id)
                 VALUES (5, 7, x'00', '{}', '2029', '2029', 1);
              INSERT INTO call_revisions (history_id, revision, row, seen_at, run_id)
-                VALUES (5, 1, '{}', '2028-01-01', 1), (5, 2, '{}', '2029-12-01', 1);",
+                VALUES (5, 1, '{}', '2028-01-01', 1), (5, 2, '{}', '2028-02-01', 1);",
         )
         .await;
         scene.ledger.runs_prune(KEEP).await.expect("pruned");

@@ -92,7 +92,7 @@ impl Look<'_> {
     }
 
     /// Reads it by itself; the ledger before and after it must say the same, else something went on meanwhile.
-    async fn confirm_fields(&mut self, suspected: &Suspect) -> Result<Option<Suspect>, JobError> {
+    pub(super) async fn confirm_fields(&mut self, suspected: &Suspect) -> Result<Option<Suspect>, JobError> {
         let Some(contact) = suspected.contact else { return Ok(None) };
         let route = &self.looker.route.route;
         let Some(before) = self.book.contact_ours(route.clone(), contact).await? else { return Ok(None) };
@@ -123,7 +123,7 @@ impl Look<'_> {
         different(base, contact, &self.looker.theirs, self.looker.route.policy.adopt_conflict)
     }
 
-    async fn is_away(&self, suspected: &Suspect) -> Result<bool, JobError> {
+    pub(super) async fn is_away(&self, suspected: &Suspect) -> Result<bool, JobError> {
         let Some(contact) = suspected.contact else { return Ok(false) };
         if self.looker.dialler.contact(contact, CallClass::Audit).await?.is_some() {
             return Ok(false);

@@ -1,6 +1,7 @@
 //! What becomes of the contacts when a route gets another campaign?
 
 use crate::support::world::{CAMPAIGN, OTHER, Setup, World, minutes, seconds};
+use dialbridge::control::{Command, ContactAct};
 use dialbridge::domain::ContactId;
 use dialbridge::ledger::CallFilter;
 use dialbridge::sim::dialler::{CallPlan, Outcome};
@@ -73,6 +74,32 @@ async fn is_everybody_moved_who_may_be_called_and_no_call_lost_on_the_way() {
     let new = world.record("New");
     world.live(minutes(10)).await;
     assert_eq!(world.contact(new).campaign, OTHER);
+}
+
+/// Without the batch read nothing but a look at it by its number shows what agents change there.
+#[tokio::test(start_paused = true)]
+async fn is_who_stayed_behind_called_to_an_end_still_listened_to_and_moved_once_it_is_open_again() {
+    let mut setup = setup("campaign_change = \"move\"\nwrite_back = \"* * * * *\"");
+    setup.more = "[route.leads.two_way]\nCity = \"crm\"\n[harvest]\naudit_active = \"1h\"\n";
+    setup.dialler.batch_read = false;
+    setup.dialler.result_in_list = true;
+    let mut world = World::new(setup).await;
+    let id = world.record("Ada");
+    world.sync_all().await;
+    let old = world.contact(id).id;
+    assert!(world.dialler.call(old, CallPlan::new(Outcome::Answered).result("NO_INTEREST", seconds(30))));
+    world.live(minutes(20)).await;
+    world.configure_campaign(OTHER).await;
+    world.live(minutes(20)).await;
+    assert_eq!(world.contact(id).id, old, "whose result is final stays as it is");
+    assert!(world.dialler.portal().edit(old, "City", "Bonn"));
+    world.live(minutes(90)).await;
+    assert_eq!(world.editor().field(id, "city"), Some(json!("Bonn")), "{}", world.story().await);
+    let act = ContactAct::Reset;
+    world.must(Command::Contact { contact: ContactId(old), act, reason: "asked us".to_owned() }).await;
+    world.live(minutes(60)).await;
+    assert_eq!(campaigns(&world, &[id]), [OTHER], "{}", world.story().await);
+    assert_eq!(world.value(id, "City"), json!("Bonn"));
 }
 
 #[tokio::test(start_paused = true)]
