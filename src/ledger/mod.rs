@@ -41,6 +41,7 @@ mod elsewhere;
 mod ends;
 mod error;
 mod failing;
+mod finals;
 mod foreign;
 mod found;
 mod freeze;
