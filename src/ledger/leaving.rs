@@ -2,6 +2,7 @@
 
 use super::sql::time;
 use super::{Ledger, LedgerError, hints};
+use crate::domain::limits::RemovalLimits;
 use crate::domain::{CampaignId, LinkId, ReasonCode, RouteName, Timestamp, Wish};
 use rusqlite::{OptionalExtension as _, Transaction};
 
@@ -22,15 +23,23 @@ impl Ledger {
     pub async fn route_leaving_set(
         &self,
         route: RouteName,
-        max_deleted_per_run: u32,
+        most: RemovalLimits,
         by_block: ByBlock,
     ) -> Result<(), LedgerError> {
         self.write("route_leaving_set", move |tx| {
             tx.prepare_cached(
-                "UPDATE routes SET max_deleted_per_run = ?2, leaves_by_block = ?3
-                 WHERE route = ?1 AND (max_deleted_per_run, leaves_by_block) IS NOT (?2, ?3)",
+                "UPDATE routes SET max_deleted_per_run = ?2, leaves_by_block = ?3, max_deleted_per_day = ?4,
+                        max_deleted_percent = ?5
+                 WHERE route = ?1 AND (max_deleted_per_run, leaves_by_block, max_deleted_per_day, max_deleted_percent)
+                    IS NOT (?2, ?3, ?4, ?5)",
             )?
-            .execute((route.0, max_deleted_per_run, by_block == ByBlock::LocksAndMore))?;
+            .execute((
+                route.0,
+                most.per_run,
+                by_block == ByBlock::LocksAndMore,
+                most.per_day,
+                most.percent,
+            ))?;
             Ok(())
         })
         .await

@@ -41,6 +41,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0033_held_out.sql"),
     include_str!("../../migrations/0048_pass_seen.sql"),
     include_str!("../../migrations/0061_finals.sql"),
+    include_str!("../../migrations/0062_removal_brake.sql"),
     include_str!("../../migrations/0034_closings_notes.sql"),
     include_str!("../../migrations/0035_two_way.sql"),
     include_str!("../../migrations/0036_owners.sql"),
