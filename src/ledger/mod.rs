@@ -6,6 +6,7 @@
 mod absent;
 mod account_index;
 mod acts;
+mod announced;
 mod answer;
 mod answer_notes;
 mod aside;
@@ -121,6 +122,7 @@ mod writer;
 pub use crate::domain::Counts;
 pub use absent::Absences;
 pub use account_index::IndexRow;
+pub use announced::{BlockWave, ScopeChange};
 pub use answer::{BaseChange, Done, Ended, Ending};
 pub use aside::{LastLook, Look};
 pub use attempts::AttemptRow;
