@@ -42,6 +42,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0048_pass_seen.sql"),
     include_str!("../../migrations/0061_finals.sql"),
     include_str!("../../migrations/0062_removal_brake.sql"),
+    include_str!("../../migrations/0063_overseen.sql"),
     include_str!("../../migrations/0034_closings_notes.sql"),
     include_str!("../../migrations/0035_two_way.sql"),
     include_str!("../../migrations/0036_owners.sql"),

@@ -138,7 +138,7 @@ pub use check::Checked;
 pub use closings::{Closing, DayEnd, DaySpan};
 pub use companions::{CompanionTaken, CompanionTrouble};
 pub use conflicts::{Conflict, ConflictCount};
-pub use contacts::{ContactSeen, IndexedContact, Known, KnownRow, Sighting};
+pub use contacts::{ContactSeen, IndexedContact, Known, KnownRow, LockedBase, Sighting};
 pub use decisions::{Cause, LinkOwner};
 pub use delete_wait::DeleteWait;
 pub use drift::{Mend, Question, ReconcileLast};
