@@ -45,6 +45,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0036_owners.sql"),
     include_str!("../../migrations/0040_reconciles.sql"),
     include_str!("../../migrations/0053_calls_erased.sql"),
+    include_str!("../../migrations/0054_conflicts_view.sql"),
 ];
 
 /// Behind this one the rows of the trail that are there already get their places in the chain.
