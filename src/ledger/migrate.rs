@@ -48,6 +48,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0050_retention.sql"),
     include_str!("../../migrations/0051_blocks_told.sql"),
     include_str!("../../migrations/0053_calls_erased.sql"),
+    include_str!("../../migrations/0054_conflicts_view.sql"),
     include_str!("../../migrations/0061_finals.sql"),
     include_str!("../../migrations/0062_removal_brake.sql"),
     include_str!("../../migrations/0063_overseen.sql"),
