@@ -26,7 +26,7 @@ mod service;
 mod upkeep;
 mod write_back;
 
-pub use crate::check::Settings;
+pub use crate::check::{RouteSettings, Settings};
 use crate::domain::Problem;
 use crate::env::Env;
 use crate::ledger::Ledger;

@@ -105,7 +105,7 @@ async fn of_route(copy: &Ledger, env: &Env, sides: &Sides, wanted: &RouteSetting
         Err(error) => (None, Some(error.to_string())),
     };
     let view = copy.plan_view(wanted.id.clone(), plan).await?;
-    let untold = copy.results_untold(Some(wanted.id.clone()), None, UNTOLD).await?;
+    let untold = copy.results_untold(Some(wanted.id.clone()), UNTOLD).await?;
     Ok(DryRun { pulled, not_read, view, untold })
 }
 

@@ -44,6 +44,8 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0035_two_way.sql"),
     include_str!("../../migrations/0036_owners.sql"),
     include_str!("../../migrations/0040_reconciles.sql"),
+    include_str!("../../migrations/0057_doubts.sql"),
+    include_str!("../../migrations/0058_activities_fixed.sql"),
 ];
 
 /// Behind this one the rows of the trail that are there already get their places in the chain.

@@ -86,7 +86,9 @@ mod pull;
 mod readers;
 mod record_store;
 mod results;
+mod results_codes;
 mod results_due;
+mod results_missing;
 mod results_words;
 mod retention;
 mod route_state;
@@ -114,6 +116,8 @@ mod waves;
 mod words;
 mod write_back;
 mod write_back_end;
+mod write_back_held;
+mod write_back_loop;
 mod write_back_take;
 mod writer;
 
@@ -174,7 +178,9 @@ pub use plan_view::{
     AsideGroup, PlanExample, PlanField, PlanFieldCount, PlanGroup, PlanPart, PlanView, WavePlan,
 };
 pub use pull::{Basis, BlockWord, KnownRecord, PageStore, PulledRecord};
-pub use results::{CodeSeen, Results, ResultsBalance, Untold, UntoldCount};
+pub use results::{Results, ResultsBalance, Untold, UntoldCount};
+pub use results_codes::CodeSeen;
+pub use results_missing::MissingCall;
 pub use route_state::{Changed, NewState, Pilot, StateChange, StateNow};
 pub use routes::{RouteFacts, RouteRow};
 pub use runs::{RunEnd, RunRow, RunStart};
@@ -193,4 +199,5 @@ pub use waits::{Waiting, WaitsFor};
 pub use waves::{WaveDecided, WaveRow, WaveWord};
 pub use words::Said;
 pub use write_back_end::{TellEnd, Tried};
+pub use write_back_held::HeldRow;
 pub use write_back_take::{Backlog, Leaving, TellFacts, ToTell};

@@ -4,12 +4,14 @@ use super::carry::Carry;
 use super::ends::{Fate, TellKind, Waits, after_look_up, fate_of, outcome};
 use super::{JobError, Pass};
 use crate::crm::{CrmValues, Safe, WriteContract};
-use crate::domain::{ActivityId, CallFacts, CallKey, HistoryFacts, HistoryId, Reason, ReasonCode};
+use crate::domain::{
+    ActivityId, CallFacts, CallKey, HistoryFacts, HistoryId, Reason, ReasonCode, WriteBackId,
+};
 use crate::env::crash;
 use crate::ledger::{CarriedEdit, Leaving, TellEnd, TellFacts, ToTell, Tried};
 use crate::remote::CallError;
-use chrono::TimeDelta;
 use sha2::{Digest, Sha256};
+use std::sync::PoisonError;
 use std::time::Duration;
 
 /// How one row ended, and whether the run ends with it.
@@ -22,6 +24,15 @@ impl Told {
     fn just(fate: Fate) -> Self {
         Self { fate, ends_run: None }
     }
+}
+
+/// Whether a row that was told has more to tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Then {
+    /// It has: what did not go along is looked at next.
+    Again,
+    /// It rests.
+    Rests,
 }
 
 /// What is to be sent for a row.
@@ -39,8 +50,19 @@ impl Pass<'_> {
             Carry::Edits(carried) => carried,
             Carry::Ended(told) => return Ok(told),
         };
-        let wish = self.wish(&row).await?;
-        let (values, leaving) = match self.with_edits(&row, wish, &carried).await? {
+        let (carried, wish) = match carried.split_first() {
+            Some((first, _)) if self.goes_apart(row.id) => {
+                let first = vec![first.clone()];
+                let wish = self.by_themselves(&row, &first, Then::Again).await?;
+                (first, wish)
+            }
+            Some(_) | None => {
+                let wish = self.wish(&row).await?;
+                let wish = self.with_edits(&row, wish, &carried).await?;
+                (carried, wish)
+            }
+        };
+        let (values, leaving) = match wish {
             Wish::Send(values, leaving) => (values, leaving),
             Wish::End(fate, end) => {
                 let stored = ledger.write_back_end(row.id, row.wanted, self.run, end, None).await?;
@@ -65,7 +87,7 @@ impl Pass<'_> {
                 ledger.write_back_end(row.id, row.wanted, self.run, end, Some(tried)).await?;
                 return Ok(Told::just(Fate::Done));
             }
-            Err(error) => self.failed(&row, kind, error, carried).await?,
+            Err(error) => self.failed(&row, kind, error, carried, values.len()).await?,
         };
         Ok(told)
     }
@@ -75,17 +97,32 @@ impl Pass<'_> {
         if carried.is_empty() {
             return Ok(wish);
         }
-        let (mut values, digest, then_again) = match wish {
-            Wish::Send(values, leaving) => (values, leaving.digest, false),
-            Wish::End(fate, _) => {
-                if let Some(reason) = self.may_be_sent(row, self.context.crm.contract()).await? {
-                    return Ok(Wish::End(Fate::Parked, TellEnd::Parked(reason)));
-                }
-                (CrmValues::new(), row.digest.clone().unwrap_or_default(), fate != Fate::Unchanged)
+        match wish {
+            Wish::Send(mut values, of_calls) => {
+                values.extend(carried.iter().map(|edit| (edit.name.clone(), edit.value.crm.clone())));
+                Ok(leaving(values, of_calls.digest, Then::Rests))
             }
-        };
-        values.extend(carried.iter().map(|edit| (edit.name.clone(), edit.value.crm.clone())));
-        Ok(leaving(values, digest, then_again))
+            Wish::End(Fate::Unchanged, _) => self.by_themselves(row, carried, Then::Rests).await,
+            Wish::End(_, _) => self.by_themselves(row, carried, Then::Again).await,
+        }
+    }
+
+    /// What the dialler's side changed, without what follows from calls.
+    async fn by_themselves(
+        &self,
+        row: &ToTell,
+        carried: &[CarriedEdit],
+        then: Then,
+    ) -> Result<Wish, JobError> {
+        if let Some(reason) = self.may_be_sent(row, self.context.crm.contract()).await? {
+            return Ok(Wish::End(Fate::Parked, TellEnd::Parked(reason)));
+        }
+        let values = carried.iter().map(|edit| (edit.name.clone(), edit.value.crm.clone())).collect();
+        Ok(leaving(values, row.digest.clone().unwrap_or_default(), then))
+    }
+
+    fn goes_apart(&self, row: WriteBackId) -> bool {
+        self.apart.lock().unwrap_or_else(PoisonError::into_inner).contains(&row)
     }
 
     /// A ledger that was restored has forgotten what it told: the CRM is asked before anything is told anew.
@@ -136,11 +173,18 @@ impl Pass<'_> {
         kind: TellKind,
         error: CallError,
         carried: Vec<CarriedEdit>,
+        values: usize,
     ) -> Result<Told, JobError> {
         let waits = Waits { again: self.next_wait(row.tries), quiet: self.context.quiet() };
-        let (fate, mut end, ends_run) = fate_of(kind, &error.kind, waits, self.context.env.now());
+        let (mut fate, mut end, ends_run) = fate_of(kind, &error.kind, waits, self.context.env.now());
         if let (TellEnd::Parked(reason), false) = (&end, carried.is_empty()) {
-            self.refuse(row, carried, reason.clone()).await?;
+            if values > 1 {
+                // Nobody knows which of them it means.
+                self.apart.lock().unwrap_or_else(PoisonError::into_inner).insert(row.id);
+                fate = Fate::Refused;
+            } else {
+                self.refuse(row, carried, reason.clone()).await?;
+            }
             end = TellEnd::Again(self.context.env.now());
         }
         let tried = Tried { outcome: outcome(&error.kind), detail: error.detail.clone() };
@@ -178,7 +222,7 @@ impl Pass<'_> {
             return Ok(Wish::End(Fate::Unchanged, TellEnd::Unchanged));
         }
         Ok(match self.may_be_sent(row, contract).await? {
-            None => leaving(values, digest, false),
+            None => leaving(values, digest, Then::Rests),
             Some(reason) => Wish::End(Fate::Parked, TellEnd::Parked(reason)),
         })
     }
@@ -216,8 +260,7 @@ impl Pass<'_> {
             TellKind::Create => Ok(None),
             TellKind::Change => Ok((!contract.changes_activities).then(|| ReasonCode::ActivityFixed.into())),
             TellKind::Fields => {
-                let since = self.context.env.now() - TimeDelta::hours(1);
-                let times = self.context.ledger.write_back_written_since(row.id, since).await?;
+                let times = self.context.ledger.write_back_own_changes(row.id).await?;
                 let most = self.context.limits.max_own_changes;
                 Ok((times >= most).then(|| Reason::new(ReasonCode::WriteLoop).with("times", times)))
             }
@@ -256,7 +299,8 @@ pub(super) fn kind_of(row: &ToTell) -> TellKind {
     }
 }
 
-fn leaving(values: CrmValues, digest: Vec<u8>, then_again: bool) -> Wish {
+fn leaving(values: CrmValues, digest: Vec<u8>, then: Then) -> Wish {
+    let then_again = then == Then::Again;
     let leaving = Leaving { digest, values: serde_json::json!(values).to_string(), then_again };
     Wish::Send(values, leaving)
 }
