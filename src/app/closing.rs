@@ -39,7 +39,7 @@ impl ClosingActivity {
             (_, 0) => format!("the days of {closed} campaigns are closed"),
             (_, not) => format!(
                 "the days of {closed} campaigns are closed, those of {not} are not: of {open} not everybody could be read \
-                 again, of {unlisted} the list could not be read to its end (`dialbridge runs` says why); it is tried again \
+                 again, of {unlisted} the list could not be read to its end (`dialbridge ledger runs` says why); it is tried again \
                  within the hour, until 6:20"
             ),
         })

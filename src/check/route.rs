@@ -86,6 +86,7 @@ pub(super) fn route(
             words: result_words(raw.results.as_ref().filter(|_| raw.write_back.is_some())),
             unmapped: UnmappedAbort::parse(&raw.unmapped_abort.value)?,
             cool_off: raw.cool_off.as_ref().map(|cool_off| cool_off.value.clone()),
+            zone: dialler_zone,
         },
         pull: raw.pull.value.clone(),
         harvest: raw.harvest.value.clone(),

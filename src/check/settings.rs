@@ -125,6 +125,8 @@ pub struct WriteBackSettings {
     pub schedule: String,
     /// More waiting calls need approval.
     pub max_per_run: u32,
+    /// A record that we write to more often is parked.
+    pub max_own_changes: u32,
     /// What they become.
     pub telling: Arc<Telling>,
     /// How agents are told.

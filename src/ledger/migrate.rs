@@ -49,6 +49,8 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0051_blocks_told.sql"),
     include_str!("../../migrations/0053_calls_erased.sql"),
     include_str!("../../migrations/0054_conflicts_view.sql"),
+    include_str!("../../migrations/0057_doubts.sql"),
+    include_str!("../../migrations/0058_activities_fixed.sql"),
     include_str!("../../migrations/0061_finals.sql"),
     include_str!("../../migrations/0062_removal_brake.sql"),
     include_str!("../../migrations/0063_overseen.sql"),
