@@ -106,6 +106,7 @@ pub(super) async fn register(ledger: &Ledger, route: &RouteSettings) -> Result<(
         (false, _) => Shapes::Fields,
     };
     ledger.write_back_set(route.id.clone(), shapes).await?;
+    ledger.blocks_told_set(route.id.clone(), settings.telling.blocks_told()).await?;
     Ok(())
 }
 

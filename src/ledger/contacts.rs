@@ -309,7 +309,7 @@ pub(super) fn store_seen(
         return Ok(false);
     }
     if let Some(comment) = &seen.comment {
-        call_notes::comment_seen(tx, seen.id, comment, now)?;
+        call_notes::comment_seen(tx, seen.id, comment, seq, now)?;
     }
     came_back(tx, seen.id, now)?;
     standing::compare(tx, before.as_ref(), seen, now)?;

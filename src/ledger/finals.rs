@@ -2,7 +2,7 @@
 //! rule (users 4), also not under another record, another key or another route of that campaign.
 
 use super::held_out::Whom;
-use super::sql::{json, time};
+use super::sql::{call_at, json, time};
 use super::words::Said;
 use super::{Ledger, LedgerError};
 use crate::domain::{CampaignId, HistoryId, LastResult, LinkId, RouteName, Timestamp};
@@ -59,7 +59,8 @@ pub(super) fn of_link(connection: &Connection, link: LinkId) -> rusqlite::Result
                AND c.changed_at > coalesce((SELECT max(o.finished_at) FROM operations o WHERE o.link_id = c.link_id
                       AND o.contact_id = c.contact_id AND o.kind = 'reset' AND o.state = 'done'
                       AND o.code = 'by_hand'), '')
-             ORDER BY coalesce(c.started_at, c.created_at, c.first_seen_at) DESC, c.history_id DESC LIMIT 1"
+             ORDER BY {} DESC, c.history_id DESC LIMIT 1",
+            call_at!("c")
         ))?
         .query_row([link.0], said)
         .optional()?;
@@ -103,7 +104,8 @@ fn of_others(
            AND c.changed_at > coalesce((SELECT max(o.finished_at) FROM links s CROSS JOIN operations o ON o.link_id = s.id
                   WHERE s.contact_id = c.contact_id AND o.contact_id = c.contact_id AND o.kind = 'reset'
                     AND o.state = 'done' AND o.code = 'by_hand'), '')
-         ORDER BY coalesce(c.started_at, c.created_at, c.first_seen_at), c.history_id"
+         ORDER BY {}, c.history_id",
+        call_at!("c")
     ))?;
     let mut rows = statement.query(named_params! {
         ":link": link.map_or(-1, |link| link.0), ":client": whom.client, ":crm": whom.key.crm,
