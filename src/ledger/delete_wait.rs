@@ -54,10 +54,11 @@ impl Ledger {
             if now < since + settle {
                 return Ok(DeleteWait::Until(since + settle));
             }
-            match awaited(tx, contact, settle, now)? {
-                Some(until) => return Ok(DeleteWait::Until(until)),
-                None if harvested(tx, contact, since)? => return Ok(DeleteWait::Over),
-                None => {}
+            if let Some(until) = awaited(tx, contact, settle, now)? {
+                return Ok(DeleteWait::Until(until));
+            }
+            if harvested(tx, contact, since)? {
+                return Ok(DeleteWait::Over);
             }
             // A read that was under way at the first look may have taken it off the list.
             due::enter(tx, contact, "ours", now)?;

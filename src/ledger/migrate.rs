@@ -8,7 +8,8 @@ use rusqlite::{Connection, TransactionBehavior};
 /// "dlbr": tells a ledger from any other SQLite file.
 pub(super) const APPLICATION_ID: i64 = 0x646c_6272;
 
-/// The files under `migrations/`, in order; never changed after a release.
+/// The files under `migrations/`, in the order in which they came, which is not that of their numbers: a ledger counts how many
+/// it has, so that this list is only ever added to at its end.
 const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0001_runs_and_routes.sql"),
     include_str!("../../migrations/0002_records_and_links.sql"),
@@ -23,35 +24,36 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0013_heard.sql"),
     include_str!("../../migrations/0014_by_hand_body.sql"),
     include_str!("../../migrations/0015_identity.sql"),
-    include_str!("../../migrations/0016_sweep_budget.sql"),
     include_str!("../../migrations/0017_links_by_contact.sql"),
-    include_str!("../../migrations/0018_harvest_shown.sql"),
-    include_str!("../../migrations/0019_answer_notes.sql"),
+    include_str!("../../migrations/0016_sweep_budget.sql"),
     include_str!("../../migrations/0020_views.sql"),
+    include_str!("../../migrations/0019_answer_notes.sql"),
+    include_str!("../../migrations/0018_harvest_shown.sql"),
     include_str!("../../migrations/0022_looks.sql"),
+    include_str!("../../migrations/0028_sent_today.sql"),
     include_str!("../../migrations/0023_words.sql"),
     include_str!("../../migrations/0024_said_numbers.sql"),
-    include_str!("../../migrations/0028_sent_today.sql"),
     include_str!("../../migrations/0031_write_back.sql"),
     include_str!("../../migrations/0032_opt_outs.sql"),
+    include_str!("../../migrations/0041_open_operations.sql"),
+    TRAIL_CHAIN,
+    include_str!("../../migrations/0037_leaving.sql"),
+    include_str!("../../migrations/0038_standing_locks.sql"),
     include_str!("../../migrations/0033_held_out.sql"),
+    include_str!("../../migrations/0048_pass_seen.sql"),
     include_str!("../../migrations/0034_closings_notes.sql"),
     include_str!("../../migrations/0035_two_way.sql"),
     include_str!("../../migrations/0036_owners.sql"),
-    include_str!("../../migrations/0037_leaving.sql"),
-    include_str!("../../migrations/0038_standing_locks.sql"),
-    TRAIL_CHAIN,
     include_str!("../../migrations/0040_reconciles.sql"),
-    include_str!("../../migrations/0041_open_operations.sql"),
-    include_str!("../../migrations/0048_pass_seen.sql"),
     include_str!("../../migrations/0049_carrying.sql"),
     include_str!("../../migrations/0050_retention.sql"),
     include_str!("../../migrations/0051_blocks_told.sql"),
     include_str!("../../migrations/0053_calls_erased.sql"),
-    include_str!("../../migrations/0065_samples.sql"),
+    include_str!("../../migrations/0054_conflicts_view.sql"),
     include_str!("../../migrations/0061_finals.sql"),
     include_str!("../../migrations/0062_removal_brake.sql"),
     include_str!("../../migrations/0063_overseen.sql"),
+    include_str!("../../migrations/0065_samples.sql"),
 ];
 
 /// Behind this one the rows of the trail that are there already get their places in the chain.
