@@ -8,7 +8,8 @@ use rusqlite::{Connection, TransactionBehavior};
 /// "dlbr": tells a ledger from any other SQLite file.
 pub(super) const APPLICATION_ID: i64 = 0x646c_6272;
 
-/// The files under `migrations/`, in order; never changed after a release.
+/// The files under `migrations/`, in the order in which they came, which is not that of their numbers: a ledger counts how many
+/// it has, so that this list is only ever added to at its end.
 const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0001_runs_and_routes.sql"),
     include_str!("../../migrations/0002_records_and_links.sql"),
