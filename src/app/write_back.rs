@@ -112,6 +112,7 @@ pub(super) async fn register(
         Some(_) | None => Activities::Change,
     };
     ledger.write_back_set(route.id.clone(), shapes, activities).await?;
+    ledger.blocks_told_set(route.id.clone(), settings.telling.blocks_told()).await?;
     Ok(())
 }
 

@@ -175,6 +175,7 @@ fn crm_of(records: Vec<(&'static str, Value)>) -> Crm {
         overlap: Duration::ZERO,
         companions: vec!["blacklist".into()],
         flags: Vec::new(),
+        apart: Vec::new(),
     };
     Crm { contract, records }
 }

@@ -2,10 +2,11 @@
 
 use super::finding::{Finding, Level};
 use super::settings::RouteSettings;
-use crate::crm::{CrmRead, Page};
-use crate::domain::{Reason, Record, Told, suggest};
+use crate::crm::{CrmRead, Page, Right};
+use crate::domain::{Reason, Record, suggest};
 use crate::env::Env;
 use crate::mapping::Condition;
+use crate::remote::CallError;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What a route's CRM showed.
@@ -54,36 +55,44 @@ pub(super) async fn probe(route: &RouteSettings, crm: &dyn CrmRead, env: &Env) -
 /// Whether what the route tells the CRM may be written by the token's user; nothing is written for it.
 async fn rights(route: &RouteSettings, crm: &dyn CrmRead, about: &str) -> Vec<Finding> {
     let Some(told) = &route.write_back else { return Vec::new() };
+    let telling = &told.telling;
+    let contract = crm.contract();
+    let (apart, plain): (Vec<&str>, Vec<&str>) = telling
+        .fields()
+        .chain(telling.block_names())
+        .partition(|name| contract.apart.iter().any(|apart| apart == name));
+    let fields = !plain.is_empty() || !route.two_way.is_empty();
+    let mut asked = Vec::new();
+    if telling.has_activity() {
+        asked.push((Right::Activities, "add activities".to_owned()));
+    }
+    if fields {
+        asked.push((Right::Fields, "write fields of records".to_owned()));
+    }
+    asked.extend(apart.into_iter().map(|name| (Right::Apart(name), format!("write {name}"))));
     let mut findings = Vec::new();
-    for (what, in_words, used) in [
-        (Told::Activity, "add activities", told.telling.has_activity()),
-        (Told::Fields, "write fields of records", told.telling.has_fields() || !route.two_way.is_empty()),
-    ] {
-        if !used {
-            continue;
-        }
-        findings.push(match crm.may_write(what).await {
-            Ok(Some(true)) => Finding::new(Level::Ok, about, format!("the token's user may {in_words}")),
-            Ok(Some(false)) => {
-                Finding::new(Level::Error, about, format!("the token's user may not {in_words}")).remedy(
-                    "Give that user the right in the CRM; without it every call of the route is rejected.",
-                )
-            }
-            Ok(None) => Finding::new(
-                Level::Note,
-                about,
-                format!(
-                    "whether the token's user may {in_words} cannot be asked of this CRM without doing it"
-                ),
-            ),
-            Err(error) => Finding::new(
-                Level::Warning,
-                about,
-                format!("whether the token's user may {in_words} could not be asked: {error}"),
-            ),
-        });
+    for (right, in_words) in asked {
+        findings.push(judge_right(crm.may_write(right).await, &in_words, about));
     }
     findings
+}
+
+fn judge_right(answer: Result<Option<bool>, CallError>, in_words: &str, about: &str) -> Finding {
+    match answer {
+        Ok(Some(true)) => Finding::new(Level::Ok, about, format!("the token's user may {in_words}")),
+        Ok(Some(false)) => Finding::new(Level::Error, about, format!("the token's user may not {in_words}"))
+            .remedy("Give that user the right in the CRM; without it every call of the route is rejected."),
+        Ok(None) => {
+            let text = format!(
+                "whether the token's user may {in_words} cannot be asked of this CRM without doing it"
+            );
+            Finding::new(Level::Note, about, text)
+        }
+        Err(error) => {
+            let text = format!("whether the token's user may {in_words} could not be asked: {error}");
+            Finding::new(Level::Warning, about, text)
+        }
+    }
 }
 
 /// Reads every companion and gives the page's records what they say; the names of those that could not be

@@ -104,6 +104,7 @@ pub(super) fn route(
         max_new_per_run: *raw.max_new_per_run,
         max_new_per_day: *raw.max_new_per_day,
         reconcile: raw.reconcile.as_ref().map(|text| text.value.clone()),
+        sample: *raw.sample,
         write_back: write_back?,
         kept: kept?,
         two_way: two_way?,

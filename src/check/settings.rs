@@ -187,6 +187,8 @@ pub struct RouteSettings {
     pub max_new_per_day: u32,
     /// Cron of the reconcile; `None`: only by hand.
     pub reconcile: Option<String>,
+    /// So many records by chance are compared on both sides each hour; 0: none.
+    pub sample: u32,
     /// How its calls go back into the CRM; `None`: not at all.
     pub write_back: Option<WriteBackSettings>,
     /// The mapped fields that are the dialler's after the import.

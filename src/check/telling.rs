@@ -24,6 +24,7 @@ pub(super) fn telling(
         zone: zone.unwrap_or(Tz::UTC),
         activity: texts(raw.activity.as_ref()),
         fields: texts(raw.result_fields.as_ref()),
+        blocks: texts(raw.block_fields.as_ref()),
         results: texts(raw.results.as_ref()),
     };
     // Judged also where nothing is told yet: a mistake would show on the day it is switched on.
@@ -41,9 +42,11 @@ pub(super) fn telling(
         notes.problem(Problem::new(key("write_back"), why, expected));
     }
     let two_way = raw.two_way.as_ref().is_some_and(|table| !table.value.is_empty());
-    if spec.activity.is_empty() && spec.fields.is_empty() && !two_way {
+    let tables = [&spec.activity, &spec.fields, &spec.blocks];
+    if tables.iter().all(|table| table.is_empty()) && !two_way {
         let expected = format!(
-            "[route.{name}.activity], [route.{name}.result_fields] or [route.{name}.two_way] with what the CRM is told"
+            "[route.{name}.activity], [route.{name}.result_fields], [route.{name}.block_fields] or [route.{name}.two_way] \
+             with what the CRM is told"
         );
         notes.problem(Problem::new(key("write_back"), "nothing to tell the CRM", expected));
         return None;
@@ -63,6 +66,11 @@ fn texts(table: Option<&Setting<BTreeMap<String, Setting<String>>>>) -> BTreeMap
 }
 
 fn unused(spec: &TellingSpec) -> Option<&'static str> {
-    let tables = [("activity", &spec.activity), ("result_fields", &spec.fields), ("results", &spec.results)];
+    let tables = [
+        ("activity", &spec.activity),
+        ("result_fields", &spec.fields),
+        ("block_fields", &spec.blocks),
+        ("results", &spec.results),
+    ];
     tables.into_iter().find(|(_, table)| !table.is_empty()).map(|(name, _)| name)
 }

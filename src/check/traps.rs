@@ -25,9 +25,11 @@ pub(super) fn check(
         }
         let Some(told) = &route.write_back else { continue };
         let connector = &crm.connector;
+        let blocks = told.telling.block_names().all(|name| connector.takes_field(name));
         for (table, wanted, there, request) in [
             ("activity", told.telling.has_activity(), connector.takes_activities(), "[activity.create]"),
             ("result_fields", told.telling.has_fields(), connector.takes_fields(), "[record.change]"),
+            ("block_fields", !blocks, blocks, "[record.change]"),
             ("two_way", !route.two_way.is_empty(), connector.takes_fields(), "[record.change]"),
         ] {
             if wanted && !there {

@@ -5,7 +5,7 @@ use super::left_out::sentence;
 use crate::app::RouteSettings;
 use crate::domain::result_words::ResultWords;
 use crate::domain::{CallResult, CampaignId, ReasonCode, RouteName};
-use crate::ledger::{ReconcileLast, UntoldCount};
+use crate::ledger::{ReconcileLast, Sampled, UntoldCount};
 
 /// Calls that the CRM cannot be told before somebody does something.
 pub(super) fn untold(count: &UntoldCount) -> Concern {
@@ -100,6 +100,19 @@ pub(super) fn drift(last: &ReconcileLast) -> Option<Concern> {
         remedy: format!(
             "`dialbridge reconcile --route {route}` names them, with what mends each; `--repair` marks them as due"
         ),
+    })
+}
+
+/// What the hourly samples found.
+pub(super) fn sampled(found: &Sampled) -> Option<Concern> {
+    let Sampled { route, since, looked, drift } = found;
+    (*drift > 0).then(|| Concern {
+        weight: Weight::Person,
+        what: format!(
+            "route {route}: of {looked} records looked at by chance, {drift} things do not agree between CRM, dialler and ledger"
+        ),
+        since: Some(*since),
+        remedy: format!("`dialbridge reconcile --route {route}` looks at all of them and says what mends each"),
     })
 }
 

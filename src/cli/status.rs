@@ -137,6 +137,7 @@ async fn look(settings: &Settings, ledger: &Ledger, now: Timestamp) -> anyhow::R
     let closings = ledger.closings_last().await?;
     concerns.extend(closings.iter().filter_map(|closing| closing_words::concern(closing, now)));
     concerns.extend(ledger.reconciles_last().await?.iter().filter_map(drift));
+    concerns.extend(ledger.samples_shown().await?.iter().filter_map(results_concern::sampled));
     let looked = ledger.look_last().await?;
     concerns.extend(looked.as_ref().and_then(ledger_look));
     let mut concerns = in_order(concerns);

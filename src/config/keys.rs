@@ -185,6 +185,8 @@ sections! {
         write_back: String, Optional, Kind::Text;
         /// Cron of the reconcile; without it only by hand.
         reconcile: String, Optional, Kind::Text;
+        /// So many records by chance are compared on both sides each hour; 0: none.
+        sample: u32, Default, Kind::Integer(0, 500);
         /// The zone of the crons and of `today`.
         time_zone: String, Optional, Kind::Text;
         /// When conditions that depend on the date are decided again.
@@ -231,6 +233,8 @@ sections! {
         activity: BTreeMap<String, Setting<String>>, Optional, Kind::Texts;
         /// Field of the record in the CRM = expression over its calls.
         result_fields: BTreeMap<String, Setting<String>>, Optional, Kind::Texts;
+        /// Field of the record in the CRM = expression over what blocks it.
+        block_fields: BTreeMap<String, Setting<String>>, Optional, Kind::Texts;
         /// Whether a contact is read right before its fields are changed.
         read_before_update: bool, Default, Kind::Bool;
         /// Mapped field = whose it is once its contact is there.

@@ -3,14 +3,14 @@
 use super::burst::ReadRecord;
 use super::call::{Caller, Endpoint, root};
 use super::errors::bad_answer;
-use super::extract::id_value;
-use super::format::{ConnectorFile, Order, Paging, Single};
+use super::extract::{Pointer, id_value};
+use super::format::{ConnectorFile, Listing, Order, Paging, Single};
 use super::pages::{Position, Rows};
-use super::template::Slot;
+use super::template::{Bindings, Slot};
 use super::times::delta;
 use super::writer::Writer;
-use super::{CrmRead, Page, PageToken, Places, ReadContract};
-use crate::domain::{RecordId, Timestamp, Told};
+use super::{CrmRead, Page, PageToken, Places, ReadContract, Right};
+use crate::domain::{RecordId, Timestamp};
 use crate::env::Env;
 use crate::remote::{CallError, CallErrorKind};
 use serde_json::Value;
@@ -62,6 +62,7 @@ impl Connector {
             overlap: file.time.overlap,
             companions: file.companions.keys().cloned().collect(),
             flags: file.flags().map(str::to_owned).collect(),
+            apart: file.writing.apart.keys().cloned().collect(),
         };
         // The CRM knows no field of such a name: asked for it, it would refuse the whole request.
         let known = fields.into_iter().filter(|field| !contract.flags.contains(field));
@@ -114,7 +115,7 @@ impl Connector {
         found.ok_or_else(|| bad_answer(what, format!("the answer has nothing at {}", single.at)))
     }
 
-    /// A page of ids or values of a companion, whole list, in order.
+    /// The ids or values of a companion.
     async fn companion_values(&self, name: &str) -> Result<BTreeSet<RecordId>, CallError> {
         let what = format!("companion {name}");
         let companion = self
@@ -123,30 +124,37 @@ impl Connector {
             .companions
             .get(name)
             .ok_or_else(|| bad_answer(&what, "the connector has no companion of this name"))?;
+        self.values_of(&what, &companion.listing, &companion.value, &self.endpoint.bindings()).await
+    }
+
+    /// One value of each row of a list, page by page, in order.
+    async fn values_of(
+        &self,
+        what: &str,
+        listing: &Listing,
+        at: &Pointer,
+        bindings: &Bindings,
+    ) -> Result<BTreeSet<RecordId>, CallError> {
         let read = |raw: &RawValue| {
-            let id = super::extract::read_id(companion.value.raw(raw)).ok();
+            let id = super::extract::read_id(at.raw(raw)).ok();
             (id.clone(), id)
         };
         let (mut values, mut position, mut places) = (BTreeSet::new(), Position::Start, Places::default());
         loop {
-            let page = self
-                .endpoint
-                .page(&what, &companion.listing, self.endpoint.bindings(), &position, &read)
-                .await?;
+            let page = self.endpoint.page(what, listing, bindings.clone(), &position, &read).await?;
             if page.restarted {
                 values.clear();
             }
             for value in page.rows {
                 // A row that cannot be read would count as "left": half an answer is none.
-                let value = value.ok_or_else(|| {
-                    bad_answer(&what, format!("a row has no usable value at {}", companion.value))
-                })?;
+                let value =
+                    value.ok_or_else(|| bad_answer(what, format!("a row has no usable value at {at}")))?;
                 values.insert(value);
             }
             match page.next {
                 Some(next) if write_token(&next).is_some_and(|place| !places.enter(&place)) => {
                     return Err(bad_answer(
-                        &what,
+                        what,
                         "its pages lead in a circle: check the paging in the connector",
                     ));
                 }
@@ -247,6 +255,12 @@ impl CrmRead for Connector {
         Ok(Page { records, next, crm_time, bytes: called.body.len() as u64 })
     }
 
+    async fn deleted_since(&self, since: Timestamp) -> Result<Option<BTreeSet<RecordId>>, CallError> {
+        let Some(deleted) = &self.endpoint.file.deleted else { return Ok(None) };
+        let window = self.endpoint.window(Some(since));
+        self.values_of("deleted records", &deleted.listing, &deleted.id, &window).await.map(Some)
+    }
+
     async fn fetch(&self, ids: &[RecordId]) -> Result<Page, CallError> {
         let what = "records by id";
         let mut page = Page { records: Vec::new(), next: None, crm_time: None, bytes: 0 };
@@ -285,14 +299,18 @@ impl CrmRead for Connector {
         })
     }
 
-    async fn may_write(&self, what: Told) -> Result<Option<bool>, CallError> {
+    async fn may_write(&self, what: Right<'_>) -> Result<Option<bool>, CallError> {
         let writing = &self.endpoint.file.writing;
         let (asked, single) = match what {
-            Told::Activity => {
+            Right::Activities => {
                 let activity = writing.activity.as_ref();
                 ("right to add activities", activity.and_then(|activity| activity.allowed.as_ref()))
             }
-            Told::Fields => ("right to write fields", writing.record_allowed.as_ref()),
+            Right::Fields => ("right to write fields", writing.record_allowed.as_ref()),
+            Right::Apart(name) => {
+                let apart = writing.apart.get(name);
+                ("right to write a value apart", apart.and_then(|apart| apart.allowed.as_ref()))
+            }
         };
         let Some(single) = single else { return Ok(None) };
         let value = self.single(asked, single).await?;

@@ -28,6 +28,7 @@ pub struct ConnectorFile {
     /// What the CRM's filter on modification times does.
     pub time: TimeContract,
     pub(super) changes: Listing,
+    pub(super) deleted: Option<Deleted>,
     pub(super) fetch: Fetch,
     pub(super) count: Option<Single>,
     pub(super) clock: Option<Single>,
@@ -158,6 +159,14 @@ pub(super) enum Order {
     None,
 }
 
+/// A list of what was deleted since a time.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Deleted {
+    pub listing: Listing,
+    /// Where each row's id lies.
+    pub id: Pointer,
+}
+
 /// Reading by ids.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Fetch {
@@ -212,6 +221,16 @@ pub(super) struct Writing {
     pub record: Option<Written>,
     /// Whether it may, asked without writing any.
     pub record_allowed: Option<Single>,
+    /// Values of a record that are no fields of it, by their names.
+    pub apart: BTreeMap<String, Apart>,
+}
+
+/// A value that stands elsewhere than in the record, such as its number's place on a list: a request of its own.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Apart {
+    pub request: Template,
+    /// Whether it may be written, asked without doing it.
+    pub allowed: Option<Single>,
 }
 
 /// How activities are written.
@@ -249,9 +268,13 @@ impl Writing {
             written.map(|written| &written.request).chain(find).chain(allowed)
         });
         let allowed = self.record_allowed.as_ref().map(|single| &single.request);
+        let apart = self.apart.values().flat_map(|apart| {
+            std::iter::once(&apart.request).chain(apart.allowed.as_ref().map(|single| &single.request))
+        });
         activity
             .chain(self.record.as_ref().map(|written| &written.request))
             .chain(allowed)
+            .chain(apart)
             .any(|request| request.uses(slot))
     }
 }
@@ -311,6 +334,16 @@ impl ConnectorFile {
     /// Whether it can write fields of a record.
     pub fn takes_fields(&self) -> bool {
         self.writing.record.is_some()
+    }
+
+    /// Whether it can write this value of a record.
+    pub fn takes_field(&self, name: &str) -> bool {
+        self.takes_fields() || self.is_apart(name)
+    }
+
+    /// Whether the value is no field of the record, but written by a request of its own.
+    pub fn is_apart(&self, name: &str) -> bool {
+        self.writing.apart.contains_key(name)
     }
 
     /// The names of the companions.

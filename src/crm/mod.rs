@@ -35,7 +35,7 @@ pub use times::TimeForm;
 pub use write::{CrmValues, CrmWrite, Safe, WriteContract};
 pub use writer::Writer;
 
-use crate::domain::{BadRecord, Record, RecordId, Timestamp, Told};
+use crate::domain::{BadRecord, Record, RecordId, Timestamp};
 use crate::remote::CallError;
 use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
@@ -57,6 +57,19 @@ pub struct ReadContract {
     /// Those of them that no record carries as a field of its own: whoever reads records sets it by
     /// [`Page::set_flag`].
     pub flags: Vec<String>,
+    /// The names of values that are no fields of a record, but written by requests of their own.
+    pub apart: Vec<String>,
+}
+
+/// What the token's user may be allowed to write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Right<'a> {
+    /// Activities.
+    Activities,
+    /// Fields of a record.
+    Fields,
+    /// The value of this name, which is no field of the record.
+    Apart(&'a str),
 }
 
 /// Where the next page begins; opaque to everybody but the adapter.
@@ -133,12 +146,21 @@ pub trait CrmRead: Send + Sync {
     /// No trustworthy answer.
     async fn count(&self) -> Result<Option<u64>, CallError>;
 
+    /// The ids of the records that the CRM says were deleted since then, whatever else it lists; `None` where the connector
+    /// declares no such list.
+    ///
+    /// # Errors
+    /// No trustworthy, complete answer.
+    async fn deleted_since(&self, _since: Timestamp) -> Result<Option<BTreeSet<RecordId>>, CallError> {
+        Ok(None)
+    }
+
     /// Whether the token's user may write, asked without writing anything; `None` where the connector declares no such
     /// question.
     ///
     /// # Errors
     /// No trustworthy answer.
-    async fn may_write(&self, _what: Told) -> Result<Option<bool>, CallError> {
+    async fn may_write(&self, _what: Right<'_>) -> Result<Option<bool>, CallError> {
         Ok(None)
     }
 }

@@ -2,12 +2,12 @@
 
 use super::extract::{Condition, Pointer, Test};
 use super::format::{
-    Companion, ConnectorFile, ErrorRule, Fetch, IdType, Join, Listing, Means, Of, RecordShape, Single,
-    TimeContract, Writing,
+    Companion, ConnectorFile, Deleted, ErrorRule, Fetch, IdType, Join, Listing, Means, Of, RecordShape,
+    Single, TimeContract, Writing,
 };
 use super::parse_auth::{read_auth, read_headers};
 use super::parse_request::{listing, template};
-use super::parse_write::{read_activity, read_record_change};
+use super::parse_write::{read_activity, read_apart, read_record_change};
 use super::template::Slot;
 use super::times::TimeForm;
 use super::walk::{At, Notes, Section};
@@ -55,9 +55,11 @@ fn read_file(root: Section<'_, '_>) -> Option<ConnectorFile> {
     let record_change = record.as_ref().and_then(|section| section.section("change")).map(read_record_change);
     let record_allowed = record.as_ref().and_then(|section| section.section("allowed"));
     let record_allowed = record_allowed.map(|section| read_single(section, &[Slot::Object]));
+    let apart: Vec<_> = record.iter().flat_map(|section| section.sections("apart")).collect();
+    let apart: Vec<_> = apart.into_iter().map(|(name, section)| (name, read_apart(section))).collect();
     let record = record.and_then(read_record);
     let time = needed(&root, "time", "what the filter on modification times does").and_then(read_time);
-    let changes = read_changes(&root);
+    let lists = read_lists(&root);
     // Companions, hints, `try` and decisions that grew old read by id: without it a route comes to a halt.
     let fetch = needed(&root, "fetch", "how records are read by their ids").and_then(read_fetch);
     let count = root.section("count").map(|section| read_single(section, &[Slot::Object]));
@@ -72,6 +74,7 @@ fn read_file(root: Section<'_, '_>) -> Option<ConnectorFile> {
         .map(|section| read_activity(section, record.as_ref().map_or(IdType::Text, |record| record.id_type)));
     let errors: Vec<_> = root.list("error").into_iter().map(read_error).collect();
     root.done();
+    let (changes, deleted) = lists?;
     Some(ConnectorFile {
         name: name?.value,
         version: version?.value,
@@ -80,7 +83,8 @@ fn read_file(root: Section<'_, '_>) -> Option<ConnectorFile> {
         headers,
         record: record?,
         time: time?,
-        changes: changes?,
+        changes,
+        deleted,
         fetch: fetch?,
         count: optional(count)?,
         clock: optional(clock)?,
@@ -89,6 +93,7 @@ fn read_file(root: Section<'_, '_>) -> Option<ConnectorFile> {
             activity: optional(activity)?,
             record: optional(record_change)?,
             record_allowed: optional(record_allowed)?,
+            apart: apart.into_iter().map(|(name, read)| Some((name, read?))).collect::<Option<_>>()?,
         },
         errors: errors.into_iter().collect::<Option<_>>()?,
     })
@@ -215,7 +220,8 @@ fn read_time(section: Section<'_, '_>) -> Option<TimeContract> {
     })
 }
 
-fn read_changes(root: &Section<'_, '_>) -> Option<Listing> {
+/// `[read.changes]` and `[read.deleted]`.
+fn read_lists(root: &Section<'_, '_>) -> Option<(Listing, Option<Deleted>)> {
     let read = needed(root, "read", "how changed records are read")?;
     let changes = needed(&read, "changes", "how changed records are read").map(|section| {
         let mut slots = LIST_SLOTS.to_vec();
@@ -229,8 +235,26 @@ fn read_changes(root: &Section<'_, '_>) -> Option<Listing> {
         section.done();
         listed
     });
+    let deleted = read.section("deleted").map(read_deleted);
     read.done();
-    changes?
+    Some((changes??, optional(deleted)?))
+}
+
+fn read_deleted(section: Section<'_, '_>) -> Option<Deleted> {
+    let mut slots = LIST_SLOTS.to_vec();
+    slots.push(Slot::Since);
+    let listed = listing(&section, &slots);
+    let id = required_pointer(&section, "id");
+    if let Some(listed) = &listed
+        && !listed.request.uses(Slot::Since)
+    {
+        section.missing(
+            "query",
+            "{since} somewhere in query or body: else every pull reads all that ever was deleted",
+        );
+    }
+    section.done();
+    Some(Deleted { listing: listed?, id: id? })
 }
 
 fn read_fetch(section: Section<'_, '_>) -> Option<Fetch> {

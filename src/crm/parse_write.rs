@@ -1,7 +1,7 @@
 //! Reads the write half of a connector file: how activities are created, changed and found, and fields written.
 
 use super::extract::Pointer;
-use super::format::{ActivityRequests, Find, IdType, Template, Written};
+use super::format::{ActivityRequests, Apart, Find, IdType, Template, Written};
 use super::parse::{needed, optional, pointer, read_single, required_pointer};
 use super::parse_request::{template, write_template};
 use super::template::Slot;
@@ -24,6 +24,15 @@ pub(super) fn read_record_change(section: Section<'_, '_>) -> Option<Written> {
     require(&section, written.as_ref().map(|written| &written.request), &[Slot::Record, Slot::Values]);
     section.done();
     written
+}
+
+/// `[record.apart.NAME]`.
+pub(super) fn read_apart(section: Section<'_, '_>) -> Option<Apart> {
+    let request = write_template(&section, &[Slot::Record, Slot::Value, Slot::Object]);
+    require(&section, request.as_ref(), &[Slot::Value]);
+    let allowed = section.section("allowed").map(|section| read_single(section, &[Slot::Object]));
+    section.done();
+    Some(Apart { request: request?, allowed: optional(allowed)? })
 }
 
 /// A request that writes values, and which of them the CRM reads as HTML.
@@ -212,6 +221,14 @@ query = { since = "{since}" }
         ] {
             assert!(shown.contains(part), "{part}:\n{shown}");
         }
+    }
+
+    #[test]
+    fn a_value_apart_must_be_in_its_request_and_nothing_else_may() {
+        let right = "[record.apart.list]\npath = \"/list/{value}\"\n";
+        assert_eq!(problems(right), Vec::<String>::new());
+        let shown = problems("[record.apart.list]\npath = \"/list/{values}\"\n").join("\n");
+        assert!(shown.contains("no {values} here") && shown.contains("{value} somewhere"), "{shown}");
     }
 
     #[test]

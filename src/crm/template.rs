@@ -46,6 +46,8 @@ slots! {
     Values = "values",
     /// The names of the CRM's fields to answer with.
     Fields = "fields",
+    /// One value, in a request of its own.
+    Value = "value",
     /// The CRM's object.
     Object = "object",
     /// `asc` or `desc`.

@@ -2,7 +2,7 @@
 
 use super::call::{Endpoint, root};
 use super::extract::{id_value, read_id};
-use super::format::{ActivityRequests, Of, Written};
+use super::format::{ActivityRequests, Of, Template, Written};
 use super::template::{Bindings, Slot};
 use super::write::{CrmValues, CrmWrite, Safe, WriteContract};
 use crate::domain::{ActivityId, CallKey, RecordId};
@@ -32,9 +32,9 @@ impl Writer {
             changes_activities: activity
                 .is_some_and(|activity| activity.change.is_some() || activity.safe == Safe::Key),
             finds_activities: activity.is_some_and(|activity| activity.find.is_some()),
-            changes_records: writing.record.is_some(),
+            changes_records: writing.record.is_some() || !writing.apart.is_empty(),
         };
-        (activity.is_some() || writing.record.is_some())
+        (activity.is_some() || writing.record.is_some() || !writing.apart.is_empty())
             .then(|| Self { endpoint: endpoint.clone(), contract })
     }
 
@@ -64,14 +64,43 @@ impl Writer {
         values: &CrmValues,
     ) -> Result<bytes::Bytes, CallError> {
         bindings.insert(Slot::Values, object(values, &written.html));
+        self.send(what, record, &written.request, &bindings).await
+    }
+
+    async fn send(
+        &self,
+        what: &str,
+        record: &RecordId,
+        template: &Template,
+        bindings: &Bindings,
+    ) -> Result<bytes::Bytes, CallError> {
         let file = &self.endpoint.file;
         let context = CallContext {
             expects: file.body_check_of(Of::Writes),
             refusals: file.failure_check_of(Of::Writes),
             ..CallContext::write(what, CallClass::WriteBack, None).about(record)
         };
-        let request = self.endpoint.request(what, &written.request, &bindings)?;
+        let request = self.endpoint.request(what, template, bindings)?;
         Ok(self.endpoint.send_as(context, request).await?.body)
+    }
+
+    /// Values that are no fields of the record: one request each, a list item by item. Said again they change nothing,
+    /// so that a failure in between may begin anew.
+    async fn change_apart(&self, what: &str, record: &RecordId, values: &CrmValues) -> Result<(), CallError> {
+        for (name, value) in values {
+            let Some(apart) = self.endpoint.file.writing.apart.get(name) else { continue };
+            let items = match value {
+                Value::Null => &[],
+                Value::Array(items) => items.as_slice(),
+                one => std::slice::from_ref(one),
+            };
+            for item in items {
+                let mut bindings = self.bindings(what, record)?;
+                bindings.insert(Slot::Value, item.clone());
+                self.send(what, record, &apart.request, &bindings).await?;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -161,10 +190,17 @@ impl CrmWrite for Writer {
 
     async fn change_record(&self, record: &RecordId, values: &CrmValues) -> Result<(), CallError> {
         let what = format!("fields of record {record}");
+        let is_apart = |name: &str| self.endpoint.file.is_apart(name);
+        let (apart, values): (CrmValues, CrmValues) =
+            values.clone().into_iter().partition(|(name, _)| is_apart(name));
+        self.change_apart(&what, record, &apart).await?;
+        if values.is_empty() && !apart.is_empty() {
+            return Ok(());
+        }
         let written = self.endpoint.file.writing.record.as_ref();
         let written = written.ok_or_else(|| lacking(&what, "[record.change]"))?;
         let bindings = self.bindings(&what, record)?;
-        self.write(&what, record, written, bindings, values).await.map(drop)
+        self.write(&what, record, written, bindings, &values).await.map(drop)
     }
 }
 

@@ -45,7 +45,9 @@ pub use reason::{Reason, ReasonCode};
 pub use record::{BadRecord, Record};
 pub use suggest::suggest;
 pub use two_way::{ConflictRule, ConflictWord, Edit, Edits, Kept, Owner, Take, TwoWay};
-pub use write_back::{Activities, CallFacts, CallResult, HistoryFacts, Shapes, Told, WriteBackId};
+pub use write_back::{
+    Activities, BlockFacts, BlocksTold, CallFacts, CallResult, HistoryFacts, Shapes, Told, WriteBackId,
+};
 
 /// An instant in UTC. The ledger stores microseconds.
 pub type Timestamp = chrono::DateTime<chrono::Utc>;

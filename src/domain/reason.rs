@@ -126,6 +126,8 @@ reason_codes! {
     CampaignChanged = "campaign_changed", "campaign {name}: pinned as {pinned}, found as {found}";
     /// The config names another campaign than the one in which the route's contacts stand.
     CampaignMoved = "campaign_moved", "the config says campaign {campaign}, and the route's contacts stand in {pinned}: say campaign_change = \"move\" in the route (they are deleted there once their calls were read, and imported anew) or \"keep\" (they stay there), or go back";
+    /// The config names another campaign, and what was sent into the one before is in doubt.
+    CampaignWaits = "campaign_waits", "the config says campaign {campaign}; an import into {pinned} may or may not have arrived. Until that is settled nothing is sent but locks: the route goes on by itself, nothing is to be done";
     /// A contact stands in the campaign that its route had before.
     CampaignMoves = "campaign_moves", "the route has another campaign now: deleted in the old one, to be imported anew";
     /// The route's campaign does not exist.

@@ -74,6 +74,8 @@ pub struct CallFacts {
     pub answered: bool,
     /// `CauseCodesID`.
     pub cause: Option<i64>,
+    /// `StatisticsPartAID`: the dialler's own record of the call, by which its recording is found.
+    pub recording: Option<i64>,
     /// `UsersID`; `None` where the system did it.
     pub agent: Option<i64>,
     /// The agent's name, where it was asked for and is known.
@@ -86,6 +88,8 @@ pub struct CallFacts {
     pub result: Option<CallResult>,
     /// Whether its result or its end may still come.
     pub open: bool,
+    /// Whether its texts and numbers are erased, because it is old: what the CRM was told of it stays as it is.
+    pub erased: bool,
 }
 
 impl CallFacts {
@@ -113,4 +117,38 @@ pub struct HistoryFacts {
     pub next_try: Option<Timestamp>,
     /// The newest that has a result.
     pub last_with_result: Option<CallFacts>,
+    /// What the CRM does not know itself and stands against the record for good.
+    pub blocked: Option<BlockFacts>,
+}
+
+impl HistoryFacts {
+    /// Whether anything follows from it: there was a call, or a result without one.
+    pub fn is_any(&self) -> bool {
+        self.calls > 0 || self.last.is_some()
+    }
+}
+
+/// Somebody said no, and not in the CRM: the oldest block that stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BlockFacts {
+    /// Since when.
+    pub since: Timestamp,
+    /// Why, in words.
+    pub reason: String,
+    /// Who or what wrote it: `operator`, `file:NAME`, `result:ROUTE`.
+    pub source: String,
+    /// The person, where one did it.
+    pub who: Option<String>,
+    /// The numbers in E.164 that must not be called: all that are known of the record where it is blocked itself.
+    pub numbers: Vec<String>,
+}
+
+named_enum! {
+    /// Whether a route tells the CRM who must not be called.
+    BlocksTold {
+        /// It does.
+        Told = "told",
+        /// Blocks stay with us.
+        Kept = "kept",
+    }
 }

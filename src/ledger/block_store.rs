@@ -4,7 +4,7 @@ use super::block_reach::{decide_anew, links_under, mark_records};
 use super::blocks::BlockAdded;
 use super::decisions::Cause;
 use super::sql::{self, time};
-use super::{lane, leaving};
+use super::{blocks_told, lane, leaving};
 use crate::domain::{Block, BlockSubject, Reason, ReasonCode, RunId, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, Transaction, named_params};
 
@@ -26,6 +26,7 @@ pub(super) fn add_in(
         links_locked += usize::from(lane::lock(tx, link, &reason, &cause)?.is_some());
         if new {
             leaving::blocked(tx, link, now)?;
+            blocks_told::want(tx, link, block, now)?;
         }
     }
     mark_records(tx, client, &block.subject, &reason, &time(now))?;

@@ -50,13 +50,18 @@ impl Ledger {
             if now < since + settle {
                 return Ok(DeleteWait::Until(since + settle));
             }
-            Ok(if harvested(tx, contact, since)? { DeleteWait::Over } else { DeleteWait::Until(now + NEXT_LOOK) })
+            if harvested(tx, contact, since)? {
+                return Ok(DeleteWait::Over);
+            }
+            // A read that was under way at the first look may have taken it off the list.
+            due::enter(tx, contact, "ours", now)?;
+            Ok(DeleteWait::Until(now + NEXT_LOOK))
         })
         .await
     }
 }
 
-/// Whether its history was read by a harvest since then; a contact that no harvest reads counts as read. One of ours that
+/// Whether its history was asked for by a harvest since then; a contact that no harvest reads counts as read. One of ours that
 /// no list has named yet was not.
 fn harvested(tx: &Transaction<'_>, contact: ContactId, since: Timestamp) -> rusqlite::Result<bool> {
     let read: Option<Option<Timestamp>> = tx
@@ -69,4 +74,85 @@ fn harvested(tx: &Transaction<'_>, contact: ContactId, since: Timestamp) -> rusq
         .query_row([contact.0], |row| get_time_opt(row, "read_at"))
         .optional()?;
     Ok(read.is_none_or(|read| read.is_some_and(|read| read >= since)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{CampaignId, RunId};
+    use crate::ledger::due::{HarvestRules, Share};
+    use crate::ledger::testing::{Scene, scene};
+    use crate::ledger::{HistoryRead, ReadContext};
+
+    const SETTLE: TimeDelta = TimeDelta::minutes(15);
+    const CONTACT: ContactId = ContactId(11);
+
+    async fn deletion(scene: &Scene) -> OperationId {
+        let link = scene.link("1", Some(CONTACT.0), &[]).await;
+        OperationId(scene.operation(link, "delete", "sending").await)
+    }
+
+    async fn look(scene: &Scene, id: OperationId) -> DeleteWait {
+        scene.ledger.delete_wait(id, CONTACT, "alike".to_owned(), true, SETTLE).await.expect("a look")
+    }
+
+    /// A harvest stores a read that was asked for then.
+    async fn harvested(scene: &Scene, sent_at: Timestamp) {
+        let seq = scene.ledger.next_seq();
+        let read = HistoryRead {
+            contact: CONTACT,
+            seq,
+            sent_at,
+            fingerprint: None,
+            seen: None,
+            result: None,
+            rows: Vec::new(),
+        };
+        let context = ReadContext {
+            run: RunId(1),
+            campaign: CampaignId(7),
+            share: Share::Due,
+            result_in_list: true,
+            rules: HarvestRules::default(),
+        };
+        scene.ledger.history_store(vec![read], context).await.expect("stored");
+    }
+
+    async fn is_due(scene: &Scene) -> bool {
+        let now = scene.ledger.env.now();
+        !scene.ledger.due_take(CampaignId(7), Share::Due, now, 9).await.expect("due").is_empty()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_contact_that_no_list_has_named_yet_is_not_deleted() {
+        let scene = scene().await;
+        let id = deletion(&scene).await;
+        look(&scene, id).await;
+        scene.wait(1).await;
+        assert!(matches!(look(&scene, id).await, DeleteWait::Until(_)), "nobody has stored its calls");
+        scene.contact_number(CONTACT.0, "+4930111").await;
+        harvested(&scene, scene.ledger.env.now()).await;
+        assert_eq!(look(&scene, id).await, DeleteWait::Over);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_read_that_was_asked_for_before_the_look_and_stored_after_it_lets_nothing_be_deleted() {
+        let scene = scene().await;
+        scene.contact_number(CONTACT.0, "+4930111").await;
+        let id = deletion(&scene).await;
+        // On the list already, for something else.
+        let before = scene.ledger.env.now();
+        let entered = scene.ledger.write("test_due", move |tx| due::enter(tx, CONTACT, "ours", before));
+        entered.await.expect("entered");
+        tokio::time::advance(std::time::Duration::from_secs(1)).await;
+        let asked = scene.ledger.env.now();
+        tokio::time::advance(std::time::Duration::from_secs(1)).await;
+        look(&scene, id).await;
+        harvested(&scene, asked).await;
+        scene.wait(1).await;
+        assert!(matches!(look(&scene, id).await, DeleteWait::Until(_)), "a call may have come in between");
+        assert!(is_due(&scene).await, "somebody must read it");
+        harvested(&scene, scene.ledger.env.now()).await;
+        assert_eq!(look(&scene, id).await, DeleteWait::Over);
+    }
 }

@@ -4,7 +4,7 @@ use super::decisions::Cause;
 use super::held_out::{against_link, last_outcome};
 use super::sql::{get_json, json, time};
 use super::words::Said;
-use super::{Ledger, LedgerError, lane};
+use super::{Ledger, LedgerError, lane, leaving};
 use crate::domain::hold::{HoldRules, HoldWord, Outcome, ResultType};
 use crate::domain::{CampaignId, HistoryId, LinkId, RouteName, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, Transaction};
@@ -30,7 +30,9 @@ pub(super) fn result_came(tx: &Transaction<'_>, call: HistoryId, now: Timestamp)
         )?
         .query_row([call.0], |row| row.get(0).map(LinkId))
         .optional()?;
-    link.map_or(Ok(()), |link| of_link(tx, link, now))
+    let Some(link) = link else { return Ok(()) };
+    leaving::reopened(tx, link, now)?;
+    of_link(tx, link, now)
 }
 
 /// A code got its name or its type.

@@ -148,26 +148,4 @@ fn outcome_in(row: &rusqlite::Row<'_>) -> rusqlite::Result<Outcome> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::LastResult;
-    use crate::ledger::inputs::last_result;
-    use crate::ledger::testing::scene;
-
-    #[tokio::test(start_paused = true)]
-    async fn an_old_result_that_comes_late_and_has_no_call_is_not_the_newest() {
-        let scene = scene().await;
-        let link = scene.link("1", Some(11), &[]).await;
-        scene.put("INSERT INTO result_codes (campaign_id, code, done, aborted, delay, first_seen, last_seen) VALUES
-                       (7, 1, 0, 1, 0, '', ''), (7, 2, 0, 0, 1, '', '')").await;
-        scene.call(link, 51, "result_code = 1, started_at = '2030-01-06T10:00:00.000000Z'").await;
-        scene.wait(1).await;
-        // A row that somebody imported in November.
-        scene.call(link, 40, "result_code = 2, created_at = '2029-11-06T10:00:00.000000Z'").await;
-        let known = scene.ledger.read("test_last", move |connection| {
-            let outcome = last_outcome(connection, link)?.map(|outcome| outcome.call);
-            Ok((outcome, last_result(connection, link)?))
-        });
-        assert_eq!(known.await.expect("read"), (Some(HistoryId(51)), LastResult::Final));
-    }
-}
+mod tests;

@@ -30,11 +30,9 @@ pub(super) fn link_view(connection: &Connection, link: LinkId) -> rusqlite::Resu
     let edits = edits::of_link(connection, link)?;
     connection
         .prepare_cached(
-            "SELECT contact_id, base, desired, wish, lock_state, vanished_at IS NOT NULL AS vanished,
-                    coalesce((SELECT r.kept FROM routes r WHERE r.route = links.route), '[]') AS kept,
-                    EXISTS (SELECT 1 FROM routes r WHERE r.route = links.route AND r.campaign_id <> links.campaign_id)
-                        AS elsewhere
-             FROM links WHERE id = ?1",
+            "SELECT l.contact_id, l.base, l.desired, l.wish, l.lock_state, l.vanished_at IS NOT NULL AS vanished,
+                    coalesce(r.kept, '[]') AS kept, coalesce(r.campaign_id <> l.campaign_id, 0) AS elsewhere
+             FROM links l LEFT JOIN routes r ON r.route = l.route WHERE l.id = ?1",
         )?
         .query_row([link.0], |row| {
             Ok(LinkView {

@@ -9,7 +9,7 @@ use crate::domain::{
     CampaignId, ContactId, LinkId, LinkView, OperationId, OperationKind, Reason, RecordId, RouteName,
     Timestamp, UserData, Values,
 };
-use rusqlite::Transaction;
+use rusqlite::{OptionalExtension as _, Transaction};
 
 /// An operation that may be sent now.
 #[derive(Debug, Clone)]
@@ -54,7 +54,28 @@ pub struct Leased {
     pub halts: HaltMark,
 }
 
-/// An operation with everything needed to send it or to ask about it.
+/// What is in doubt, to be asked about: where its link has no contact any more, where it was sent to.
+pub(super) fn read_in_doubt(
+    tx: &Transaction<'_>,
+    id: OperationId,
+    leased_at: Timestamp,
+) -> rusqlite::Result<Leased> {
+    let mut leased = read(tx, id, leased_at)?;
+    if leased.view.contact.is_none() {
+        leased.view.contact = tx
+            .prepare_cached(
+                "SELECT contact_id FROM operations WHERE id = ?1 AND state IN ('sending', 'uncertain')",
+            )?
+            .query_row([id.0], |row| row.get(0))
+            .optional()?
+            .flatten()
+            .map(ContactId);
+    }
+    Ok(leased)
+}
+
+/// An operation with everything needed to send it, to the contact that its link has now: what it once had may be
+/// somebody else's.
 pub(super) fn read(tx: &Transaction<'_>, id: OperationId, now: Timestamp) -> rusqlite::Result<Leased> {
     let link: i64 = tx
         .prepare_cached("SELECT link_id FROM operations WHERE id = ?1")?
@@ -65,8 +86,8 @@ pub(super) fn read(tx: &Transaction<'_>, id: OperationId, now: Timestamp) -> rus
         given.stands_in(&mut view);
     }
     let mut statement = tx.prepare_cached(
-        "SELECT o.kind, o.code, o.params, o.body, o.attempts, o.decided_at, o.cause, o.contact_id AS sent_to, l.route,
-                o.wave_id IS NOT NULL AS in_wave, l.record_id, l.client, l.user_data, l.campaign_id
+        "SELECT o.kind, o.code, o.params, o.body, o.attempts, o.decided_at, o.cause, l.route, o.wave_id IS NOT NULL AS in_wave,
+                l.record_id, l.client, l.user_data, l.campaign_id
          FROM operations o JOIN links l ON l.id = o.link_id WHERE o.id = ?1",
     )?;
     let mut rows = statement.query([id.0])?;
@@ -77,7 +98,6 @@ pub(super) fn read(tx: &Transaction<'_>, id: OperationId, now: Timestamp) -> rus
         None => Values::default(),
     };
     let user_data: Option<String> = row.get("user_data")?;
-    view.contact = view.contact.or(row.get::<_, Option<i64>>("sent_to")?.map(ContactId));
     Ok(Leased {
         id,
         link: LinkId(link),
@@ -103,8 +123,46 @@ pub(super) fn read(tx: &Transaction<'_>, id: OperationId, now: Timestamp) -> rus
 
 #[cfg(test)]
 mod tests {
-    use crate::domain::OperationId;
+    use crate::domain::policy::Clearing;
+    use crate::domain::{ContactId, OperationId, Values};
+    use crate::ledger::lease::{LeaseOrder, Plan, QueuePlace};
     use crate::ledger::testing::scene;
+
+    #[tokio::test(start_paused = true)]
+    async fn only_what_is_in_doubt_is_asked_about_where_it_was_sent() {
+        // Leased once for contact 11, which another record has now.
+        for (kind, state) in [("update", "waiting"), ("update", "uncertain"), ("lock", "uncertain")] {
+            let scene = scene().await;
+            let link = scene.link("1", None, &[]).await;
+            let id = scene.operation(link, kind, state).await;
+            let write = scene.ledger.write("test_sent_to", move |tx| {
+                tx.execute("UPDATE operations SET contact_id = 11 WHERE id = ?1", [id])?;
+                tx.execute("UPDATE links SET wish = 'locked' WHERE id = ?1 AND ?2 = 'lock'", (link.0, kind))
+            });
+            write.await.expect("written");
+            scene.wait(1).await;
+            let order = LeaseOrder {
+                limit: 9,
+                after: QueuePlace::default(),
+                absent_since: scene.ledger.env.now(),
+                only: None,
+                clearing: Clearing::Never,
+                drips: Vec::new(),
+                today: None,
+                plan: |_, _, _, _| Plan::Send(Values::new()),
+            };
+            let asked = scene.ledger.settle_due(9).await.expect("settled");
+            let mut sent = scene.ledger.operations_lease(order).await.expect("leased").leased;
+            sent.extend(scene.ledger.locks_lease(9, 9).await.expect("leased"));
+            let asked: Vec<_> = asked.iter().map(|one| one.view.contact).collect();
+            let sent: Vec<_> = sent.iter().map(|one| one.view.contact).collect();
+            let expected = match (kind, state) {
+                ("update", "uncertain") => (vec![Some(ContactId(11))], vec![]),
+                _ => (vec![], vec![None]),
+            };
+            assert_eq!((asked, sent), expected, "{kind} {state}");
+        }
+    }
 
     #[tokio::test(start_paused = true)]
     async fn a_body_that_cannot_be_read_is_an_error_and_no_empty_one() {

@@ -44,6 +44,11 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0035_two_way.sql"),
     include_str!("../../migrations/0036_owners.sql"),
     include_str!("../../migrations/0040_reconciles.sql"),
+    include_str!("../../migrations/0049_carrying.sql"),
+    include_str!("../../migrations/0050_retention.sql"),
+    include_str!("../../migrations/0051_blocks_told.sql"),
+    include_str!("../../migrations/0053_calls_erased.sql"),
+    include_str!("../../migrations/0065_samples.sql"),
     include_str!("../../migrations/0057_doubts.sql"),
     include_str!("../../migrations/0058_activities_fixed.sql"),
 ];

@@ -172,7 +172,12 @@ mod tests {
         ];
         let mut doubts = Vec::new();
         for end in ends {
-            let leaving = Leaving { digest: vec![1], values: "{}".to_owned(), then_again: false };
+            let leaving = Leaving {
+                digest: vec![1],
+                values: "{}".to_owned(),
+                then_again: false,
+                carrying: "{}".to_owned(),
+            };
             // After the doubt, what is sent next is the answer of the question about it.
             let begun = scene.ledger.write_back_begin(row, 1, leaving).await.expect("begun");
             assert_eq!(begun, doubts.len() != 3);

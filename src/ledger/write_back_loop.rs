@@ -61,7 +61,7 @@ mod tests {
             // A counter that goes up beside it says nothing.
             let word = if round % 2 == 0 { "Bonn" } else { "BONN" };
             let values = format!("{{\"city\":\"{word}\",\"calls\":{round}}}");
-            let leaving = Leaving { digest: vec![1], values, then_again: false };
+            let leaving = Leaving { digest: vec![1], values, then_again: false, carrying: "{}".to_owned() };
             assert!(scene.ledger.write_back_begin(row, wanted, leaving).await.expect("begun"));
             let end = TellEnd::Done { activity: None, carried: Vec::new() };
             let tried = Tried { outcome: "done", detail: String::new() };

@@ -3,7 +3,7 @@
 use super::acts::{anything, route_acts};
 use super::inputs::link_view;
 use super::sql::{get_named, get_time_opt, time};
-use super::{Ledger, LedgerError, edits};
+use super::{Ledger, LedgerError, blocks_told, edits};
 use crate::domain::{
     CallFacts, CallResult, CampaignId, ContactId, HistoryFacts, HistoryId, LinkId, LinkView, RecordId,
     RouteName, Timestamp, Told, WriteBackId,
@@ -58,6 +58,8 @@ pub struct Leaving {
     pub digest: Vec<u8>,
     /// All values, as JSON.
     pub values: String,
+    /// Of which fields of the dialler's side they tell, with the CRM's names, as JSON.
+    pub carrying: String,
     /// Whether the row is to be looked at once more when it is told: what follows from calls could not go with it.
     pub then_again: bool,
 }
@@ -163,7 +165,8 @@ impl Ledger {
             let begun = tx
                 .prepare_cached(
                     "UPDATE write_backs SET state = 'sending', sent = ?2, sending = ?3, sending_values = ?5, sent_at = ?4,
-                            tries = tries + 1, doubts = doubts + 1, changed_at = ?4, wanted = wanted + ?6
+                            carrying = ?7, tries = tries + 1, doubts = doubts + 1,
+                            changed_at = ?4, wanted = wanted + ?6
                      WHERE id = ?1 AND state = 'waiting' AND wanted = ?2",
                 )?
                 .execute((
@@ -173,6 +176,7 @@ impl Ledger {
                     now,
                     leaving.values,
                     leaving.then_again,
+                    leaving.carrying,
                 ))?;
             Ok(begun == 1)
         })
@@ -209,6 +213,7 @@ fn rows(
                 last: None,
                 next_try: None,
                 last_with_result: None,
+                blocked: None,
             };
             let to_tell = ToTell {
                 id: WriteBackId(row.get("id")?),
@@ -253,7 +258,9 @@ fn edited(connection: &Connection, link: LinkId) -> rusqlite::Result<Option<Box<
 fn one_call(connection: &Connection, call: HistoryId) -> rusqlite::Result<CallFacts> {
     connection
         .prepare_cached(
-            "SELECT v.*, k.open AS still_open, k.note, t.next_try FROM v_calls v JOIN calls k ON k.history_id = v.call
+            "SELECT v.*, k.open AS still_open, k.erased_at IS NOT NULL AS erased, k.note, t.next_try,
+                    json_extract(k.row, '$.StatisticsPartAID') AS recording
+             FROM v_calls v JOIN calls k ON k.history_id = v.call
              LEFT JOIN contacts t ON t.contact_id = k.contact_id WHERE v.call = ?1",
         )?
         .query_row([call.0], |row| {
@@ -269,12 +276,14 @@ fn one_call(connection: &Connection, call: HistoryId) -> rusqlite::Result<CallFa
                 outbound: row.get::<_, Option<String>>("direction")?.map(|direction| direction == "out"),
                 answered: row.get("answered")?,
                 cause: row.get("cause_code")?,
+                recording: row.get("recording")?,
                 agent: row.get("agent")?,
                 agent_name: None,
                 note: row.get("note")?,
                 next_try: get_time_opt(row, "next_try")?,
                 result: code.map(|code| CallResult { code, name, export_key }),
                 open: row.get("still_open")?,
+                erased: row.get("erased")?,
             })
         })
 }
@@ -295,6 +304,7 @@ fn history(connection: &Connection, link: LinkId) -> rusqlite::Result<HistoryFac
         .prepare_cached("SELECT t.next_try FROM links l LEFT JOIN contacts t ON t.contact_id = l.contact_id WHERE l.id = ?1")?
         .query_row([link.0], |row| get_time_opt(row, "next_try"))?;
     let (last, last_with_result) = (newest(false)?, newest(true)?);
+    let blocked = blocks_told::facts(connection, link)?;
     connection
         .prepare_cached(
             "SELECT count(*) AS calls, count(*) FILTER (WHERE outbound = 1) AS attempts,
@@ -312,6 +322,7 @@ fn history(connection: &Connection, link: LinkId) -> rusqlite::Result<HistoryFac
                 next_try,
                 last,
                 last_with_result,
+                blocked,
             })
         })
 }

@@ -36,7 +36,7 @@ pub use numbers::{PhoneFormat, dialler_number_to_e164, e164};
 pub use parse::MappingSpec;
 pub use record::{Condition, Explained, Mapped};
 pub use template::Template;
-pub use told::{CALL_NAMES, HISTORY_NAMES, Telling, TellingSpec};
+pub use told::{BLOCK_NAMES, CALL_NAMES, HISTORY_NAMES, Telling, TellingSpec};
 
 use crate::domain::{FieldName, Problem, Record, RouteName};
 use expression::Expression;

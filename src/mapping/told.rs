@@ -8,8 +8,8 @@ use super::filters::Options;
 use super::parse::compile_told;
 use crate::domain::result_words;
 use crate::domain::{
-    CallFacts, CampaignId, HistoryFacts, Problem, Reason, ReasonCode, Record, RecordId, RouteName, Timestamp,
-    Told,
+    BlockFacts, BlocksTold, CallFacts, CampaignId, HistoryFacts, Problem, Reason, ReasonCode, Record,
+    RecordId, RouteName, Timestamp, Told,
 };
 use chrono_tz::Tz;
 use minijinja::Value as Settings;
@@ -21,6 +21,7 @@ use std::collections::BTreeMap;
 pub const CALL_NAMES: &[&str] = &[
     "agent",
     "answered",
+    "by_system",
     "call",
     "campaign",
     "cause",
@@ -28,11 +29,13 @@ pub const CALL_NAMES: &[&str] = &[
     "direction",
     "ended",
     "ended_local",
+    "kind",
     "next_try",
     "next_try_local",
     "note",
     "number",
     "outcome",
+    "recording",
     "result",
     "result_code",
     "result_key",
@@ -66,6 +69,9 @@ pub const HISTORY_NAMES: &[&str] = &[
     "next_try_local",
 ];
 
+/// What expressions over a block may name, beside `id`.
+pub const BLOCK_NAMES: &[&str] = &["numbers", "reason", "since", "since_local", "source", "who"];
+
 /// What a route says about its calls in the CRM.
 #[derive(Debug, Clone)]
 pub struct TellingSpec {
@@ -77,6 +83,8 @@ pub struct TellingSpec {
     pub activity: BTreeMap<String, String>,
     /// A field of the record to an expression over its calls.
     pub fields: BTreeMap<String, String>,
+    /// A field of the record to an expression over what blocks it.
+    pub blocks: BTreeMap<String, String>,
     /// A result, by export key, by name or as `CAMPAIGN/CODE`, to the CRM's word for it.
     pub results: BTreeMap<String, String>,
 }
@@ -88,6 +96,7 @@ pub struct Telling {
     zone: Tz,
     activity: BTreeMap<String, Expression>,
     fields: BTreeMap<String, Expression>,
+    blocks: BTreeMap<String, Expression>,
     results: BTreeMap<String, String>,
     options: Settings,
     revision: String,
@@ -113,6 +122,7 @@ impl Telling {
         };
         let activity = compile("activity", &spec.activity, CALL_NAMES);
         let fields = compile("result_fields", &spec.fields, HISTORY_NAMES);
+        let blocks = compile("block_fields", &spec.blocks, BLOCK_NAMES);
         if !problems.is_empty() {
             return Err(problems);
         }
@@ -121,6 +131,7 @@ impl Telling {
             zone: spec.zone,
             activity,
             fields,
+            blocks,
             results: spec.results.clone(),
             options: Settings::from_object(options),
             revision: revision(spec),
@@ -140,6 +151,16 @@ impl Telling {
     /// The record's fields that follow from its calls.
     pub fn fields(&self) -> impl Iterator<Item = &str> {
         self.fields.keys().map(String::as_str)
+    }
+
+    /// The record's fields that are written once somebody must not be called.
+    pub fn block_names(&self) -> impl Iterator<Item = &str> {
+        self.blocks.keys().map(String::as_str)
+    }
+
+    /// Whether the CRM is told who must not be called.
+    pub fn blocks_told(&self) -> BlocksTold {
+        if self.blocks.is_empty() { BlocksTold::Kept } else { BlocksTold::Told }
     }
 
     /// Whether anything names what an agent wrote beside a call.
@@ -187,6 +208,9 @@ impl Telling {
         names.insert("contact".to_owned(), call.contact.0.into());
         names.insert("campaign".to_owned(), call.campaign.map_or(Value::Null, |campaign| campaign.0.into()));
         names.insert("cause".to_owned(), call.cause.map_or(Value::Null, Value::from));
+        names.insert("kind".to_owned(), kind(call).into());
+        names.insert("by_system".to_owned(), (call.result.is_some() && call.agent.is_none()).into());
+        names.insert("recording".to_owned(), call.recording.map_or(Value::Null, Value::from));
         self.evaluate(&self.activity, record, names)
     }
 
@@ -199,6 +223,10 @@ impl Telling {
         record: &RecordId,
         history: &HistoryFacts,
     ) -> Result<BTreeMap<String, Value>, Reason> {
+        if history.blocked.is_some() && !history.is_any() {
+            // The row is there for the block's sake: of calls there is nothing to say.
+            return Ok(BTreeMap::new());
+        }
         let mut names = match &history.last {
             Some(last) => self.of_call(last, "last_"),
             None => Map::new(),
@@ -217,6 +245,28 @@ impl Telling {
         names.insert("first_started".to_owned(), utc(history.first_started));
         names.insert("first_started_local".to_owned(), self.local(history.first_started));
         self.evaluate(&self.fields, record, names)
+    }
+
+    /// What is written into a record because somebody said no; nothing where nobody did. It is never taken back by us.
+    ///
+    /// # Errors
+    /// An expression fails.
+    pub fn block_fields(
+        &self,
+        record: &RecordId,
+        blocked: Option<&BlockFacts>,
+    ) -> Result<BTreeMap<String, Value>, Reason> {
+        let Some(blocked) = blocked else { return Ok(BTreeMap::new()) };
+        let names = [
+            ("numbers", Value::from(blocked.numbers.clone())),
+            ("reason", Value::from(blocked.reason.as_str())),
+            ("since", utc(Some(blocked.since))),
+            ("since_local", self.local(Some(blocked.since))),
+            ("source", Value::from(blocked.source.as_str())),
+            ("who", blocked.who.clone().map_or(Value::Null, Value::from)),
+        ];
+        let names = names.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        self.evaluate(&self.blocks, record, names)
     }
 
     /// The CRM's word for a result; `None` where nobody mapped it. The place goes before the key, the key before the
@@ -307,6 +357,15 @@ fn names_it(expression: &Expression, name: &str) -> bool {
     expression.paths.iter().any(|path| path.root() == name)
 }
 
+/// What a row of the history is (users 28): a result without a call would else become a call that never was.
+fn kind(call: &CallFacts) -> &'static str {
+    match (call.started, call.outbound) {
+        (None, _) => "result",
+        (Some(_), Some(false)) => "inbound",
+        (Some(_), Some(true) | None) => "call",
+    }
+}
+
 /// By name where that is known, else by number.
 fn agent(call: &CallFacts) -> Value {
     let name = call.agent_name.clone().map(Value::from);
@@ -332,6 +391,6 @@ fn utc(at: Option<Timestamp>) -> Value {
 }
 
 fn revision(spec: &TellingSpec) -> String {
-    let text = format!("{:?}", (spec.zone.name(), &spec.activity, &spec.fields, &spec.results));
+    let text = format!("{:?}", (spec.zone.name(), &spec.activity, &spec.fields, &spec.blocks, &spec.results));
     Sha256::digest(text).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }

@@ -2,12 +2,13 @@
 
 use super::told::{CALL_NAMES, Telling, TellingSpec};
 use crate::domain::{
-    CallFacts, CallResult, CampaignId, ContactId, HistoryFacts, HistoryId, Reason, ReasonCode, RecordId,
-    RouteName, Timestamp,
+    BlockFacts, CallFacts, CallResult, CampaignId, ContactId, HistoryFacts, HistoryId, Reason, ReasonCode,
+    RecordId, RouteName, Timestamp,
 };
 use chrono_tz::Tz;
 use proptest::prelude::*;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 fn at(text: &str) -> Option<Timestamp> {
     Some(text.parse().expect("an instant"))
@@ -24,6 +25,7 @@ fn call() -> CallFacts {
         outbound: Some(true),
         answered: true,
         cause: Some(16),
+        recording: Some(223_402),
         agent: Some(5),
         agent_name: None,
         note: None,
@@ -34,6 +36,7 @@ fn call() -> CallFacts {
             export_key: Some("APPOINTMENT".to_owned()),
         }),
         open: false,
+        erased: false,
     }
 }
 
@@ -46,6 +49,7 @@ fn spec(activity: &[(&str, &str)], fields: &[(&str, &str)], results: &[(&str, &s
         zone: Tz::Europe__Berlin,
         activity: table(activity),
         fields: table(fields),
+        blocks: BTreeMap::new(),
         results: table(results),
     }
 }
@@ -117,6 +121,19 @@ fn a_call_under_way_waits_and_a_result_without_a_call_does_not() {
 }
 
 #[test]
+fn a_row_says_whether_it_is_a_call_an_inbound_one_or_a_result_and_whether_the_system_set_it() {
+    let telling = telling(&[("kind", "kind"), ("system", "by_system"), ("file", "recording")], &[], &[]);
+    let told = |call: CallFacts| told(&telling, &call).expect("told");
+    assert_eq!(told(call()), json!({"kind": "call", "system": false, "file": 223_402}));
+    let inbound = CallFacts { outbound: Some(false), recording: None, ..call() };
+    assert_eq!(told(inbound), json!({"kind": "inbound", "system": false, "file": null}));
+    let result = CallFacts { started: None, ended: None, outbound: None, agent: None, ..call() };
+    assert_eq!(told(result), json!({"kind": "result", "system": true, "file": 223_402}));
+    let unanswered = CallFacts { agent: None, result: None, ..call() };
+    assert_eq!(told(unanswered)["system"], false, "nobody set a result");
+}
+
+#[test]
 fn fields_follow_from_the_newest_call_and_the_newest_result() {
     let telling = telling(
         &[],
@@ -139,6 +156,7 @@ fn fields_follow_from_the_newest_call_and_the_newest_result() {
         next_try: at("2026-04-01T08:30:00Z"),
         last: Some(newest),
         last_with_result: Some(call()),
+        blocked: None,
     };
     let fields = telling.record_fields(&RecordId::from("42"), &history).expect("fields");
     let expected = json!({
@@ -146,6 +164,31 @@ fn fields_follow_from_the_newest_call_and_the_newest_result() {
         "again": "2026-04-01 10:30:00",
     });
     assert_eq!(json!(fields), expected);
+}
+
+#[test]
+fn a_no_is_told_in_the_routes_words_and_where_there_is_none_nothing_is() {
+    let blocks =
+        [("dnc", "true"), ("why", "reason ~ ' (' ~ source ~ ', ' ~ since_local ~ ')'"), ("n", "numbers")];
+    let blocks = blocks.map(|(name, text)| (name.to_owned(), text.to_owned()));
+    let spec = TellingSpec { blocks: blocks.into(), ..spec(&[], &[("calls", "calls")], &[]) };
+    let telling = Telling::parse(&spec).expect("no mistake");
+    let record = RecordId::from("42");
+    assert!(telling.block_fields(&record, None).expect("nothing").is_empty());
+    let blocked = BlockFacts {
+        since: at("2026-03-29T01:00:00Z").expect("an instant"),
+        reason: "asked us".to_owned(),
+        source: "operator".to_owned(),
+        who: None,
+        numbers: vec!["+4930123".to_owned()],
+    };
+    let expected = json!({
+        "dnc": true, "why": "asked us (operator, 2026-03-29 03:00:00)", "n": ["+4930123"],
+    });
+    assert_eq!(json!(telling.block_fields(&record, Some(&blocked)).expect("fields")), expected);
+    let wrong = TellingSpec { blocks: [("x".to_owned(), "calls".to_owned())].into(), ..spec };
+    let problems = Telling::parse(&wrong).expect_err("no name of a block");
+    assert_eq!(problems[0].key, "route.leads.block_fields.x");
 }
 
 #[test]

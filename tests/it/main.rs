@@ -12,6 +12,8 @@ mod phones;
 mod process;
 mod push;
 mod real_odoo;
+mod real_odoo_life;
+mod real_odoo_no;
 mod real_odoo_writes;
 mod requirements;
 mod scenarios;

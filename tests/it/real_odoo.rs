@@ -72,28 +72,28 @@ fn records_of(bridge: &Bridge, writes: &[Asked], kind: &str, among: &[u64]) -> B
 }
 
 /// The partners of one test, told by their reference; the chance in it lets a test run twice on one Odoo.
-struct Ours {
-    reference: String,
+pub(crate) struct Ours {
+    pub(crate) reference: String,
     numbers: u64,
 }
 
 impl Ours {
-    fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         let chance = Env::real().random_below(10_000_000);
         Self { reference: format!("{name}{chance}"), numbers: chance }
     }
 
     /// The route's condition that takes them and nobody else.
-    fn only(&self) -> String {
+    pub(crate) fn only(&self) -> String {
         format!("phone and active and ref and ref is startingwith '{}-'", self.reference)
     }
 
     /// The number in the plan of Berlin that the n-th one has.
-    fn phone(&self, n: u64) -> String {
+    pub(crate) fn phone(&self, n: u64) -> String {
         format!("030 9{:07}{n}", self.numbers)
     }
 
-    fn partner(&self, n: u64) -> Value {
+    pub(crate) fn partner(&self, n: u64) -> Value {
         let reference = &self.reference;
         json!({ "name": format!("{reference} {n}"), "ref": format!("{reference}-{n}"), "phone": self.phone(n) })
     }

@@ -9,10 +9,8 @@ use dialbridge::domain::{CallKey, HistoryId, RecordId};
 use dialbridge::env::Env;
 use dialbridge::remote::http::{HttpOptions, HttpTransport};
 use dialbridge::remote::{Auth, CallErrorKind, Client, ClientConfig, Side};
-use dialbridge::sim::dialler::{CallPlan, Outcome};
 use serde_json::{Value, json};
 use std::sync::Arc;
-use std::time::Duration;
 
 fn connector(odoo: &Odoo) -> Connector {
     let file = parse(bundled("odoo").expect("a bundled file"), "odoo").expect("a right file");
@@ -146,14 +144,16 @@ async fn a_call_becomes_a_phonecall_as_the_documents_say() {
     let bundled = bundled("odoo").expect("a bundled file");
     let from = bundled.find("[activity]\n").expect("the bundled tables");
     let until = bundled.find("# Without the tracking").expect("what follows them");
+    let allowed = bundled.find("[activity.allowed]").expect("the question");
+    let allowed = &bundled[allowed..bundled[allowed..].find("\n\n").expect("its end") + allowed];
     let tables = documented("[activity]");
     let words = "[route.leads.results]\nNO_INTEREST = \"declined\"\n";
     let route = format!("write_back = \"0 0 29 2 *\"\n{words}{}", documented("[route.leads.activity]"));
-    let connector = [(&bundled[from..until], tables.as_str())];
+    let connector = [(&bundled[from..until], tables.as_str()), (allowed, "")];
     let options = Options { only_if: &only_if, route: &route, connector: &connector, ..Options::default() };
     let bridge = Bridge::new(&odoo, options).await;
     bridge.synced().await;
-    call(&bridge, bridge.contact(id).expect("a contact").id).await;
+    bridge.called(id, "NO_INTEREST").await;
     for _ in 0..2 {
         bridge.synced().await;
     }
@@ -168,18 +168,6 @@ async fn a_call_becomes_a_phonecall_as_the_documents_say() {
     let today = Env::real().now().format("%Y-%m-%d ").to_string();
     assert!(calls[0]["date"].as_str().is_some_and(|date| date.starts_with(&today)), "{}", calls[0]["date"]);
     assert_eq!(odoo.mails_about(id).await, mails);
-}
-
-/// A call of no length whose result follows its row at once.
-async fn call(bridge: &Bridge, contact: i64) {
-    let short = Duration::from_millis(10);
-    let mut plan = CallPlan::new(Outcome::Answered).result("NO_INTEREST", short);
-    (plan.ring, plan.talk, plan.row_delay) = (short, short, short);
-    assert!(bridge.dialler.call(contact, plan));
-    for _ in 0..10 {
-        Env::real().sleep(Duration::from_millis(20)).await;
-        bridge.dialler.tick();
-    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -199,7 +187,7 @@ async fn a_call_goes_the_whole_way_back_once_without_an_echo_and_nobody_is_maile
     let options = Options { only_if: &only_if, route, ..Options::default() };
     let bridge = Bridge::new(&odoo, options).await;
     bridge.synced().await;
-    call(&bridge, bridge.contact(id).expect("a contact").id).await;
+    bridge.called(id, "NO_INTEREST").await;
     bridge.synced().await;
 
     let notes = told(&odoo, id).await;
@@ -225,7 +213,7 @@ async fn a_call_goes_the_whole_way_back_once_without_an_echo_and_nobody_is_maile
     assert!(day.text.contains("leads: 1 calls = 1 told to the CRM"), "{}", day.text);
 
     // A record that is gone is not told a thousand times.
-    call(&bridge, bridge.contact(id).expect("a contact").id).await;
+    bridge.called(id, "NO_INTEREST").await;
     odoo.call("res.partner", "unlink", json!({ "ids": [id] })).await;
     bridge.synced().await;
     let (end, said) = bridge.run(Job::WriteBack).await;

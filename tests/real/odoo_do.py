@@ -8,6 +8,7 @@
     archive ID             active = false
     unarchive ID
     unlink ID              delete: leaves no trace
+    merge ID INTO          what "Merge contacts" does: the first is gone without a trace
     blacklist NUMBER       put a number on phone.blacklist, as the administrator
     unblacklist NUMBER
     blacklisted            ids of the partners whose number is on it, as the ordinary user sees them
@@ -15,6 +16,8 @@
     same-second            two partners changed within one second, the one with the higher id first
     slow-create N SECONDS  N partners dated now that appear SECONDS later (write_date is the start of the transaction)
     slow-write ID JSON SECONDS
+    new-user reads         the key of a further user, who may read partners and write nothing
+    new-user blacklist     ... of one like the ordinary one, who may besides write phone.blacklist
     call [--admin] MODEL METHOD JSON     anything else
 
 Reads ODOO_URL, ODOO_KEY_FILE and ODOO_ADMIN_KEY_FILE; without them it asks `odoo.sh env`.
@@ -140,6 +143,14 @@ def write(odoo, ident, vals):
     return read(odoo, ident)
 
 
+def merge(odoo, gone, into):
+    wizard = "base.partner.merge.automatic.wizard"
+    ids = odoo.call(wizard, "create", who="admin", vals_list=[
+        {"state": "selection", "dst_partner_id": into, "partner_ids": [[6, 0, [gone, into]]]}])
+    odoo.call(wizard, "action_merge", who="admin", ids=ids)
+    return read(odoo, into)
+
+
 def blacklist(odoo, number, method):
     # `add` and `remove` bring the number to E.164 by the user's country. The list keeps removed numbers, archived.
     odoo.call("phone.blacklist", method, who="admin", number=number)
@@ -187,17 +198,24 @@ def same_second(odoo):
             "keyset_loses": sorted({low, high} - set(seen))}
 
 
-def slowly(odoo, code, seconds):
-    """Runs Python code inside Odoo, in one transaction that commits `seconds` later. It leaves `ids`."""
+def inside(odoo, code):
+    """Runs Python code inside Odoo, in one transaction; answers with what it calls `action`."""
     model = odoo.call("ir.model", "search", who="admin", domain=[["model", "=", "res.partner"]])[0]
-    # After the code: its rows exist, dated, and nobody else sees them yet.
-    code += f"\nenv.cr.execute('SELECT pg_sleep(%s)', [{float(seconds)}])\naction = {{'ids': ids}}\n"
     [action] = odoo.call("ir.actions.server", "create", who="admin", vals_list=[
         {"name": "dialbridge tests", "model_id": model, "state": "code", "code": code}])
+    try:
+        return odoo.call("ir.actions.server", "run", who="admin", ids=[action])
+    finally:
+        odoo.call("ir.actions.server", "unlink", who="admin", ids=[action])
+
+
+def slowly(odoo, code, seconds):
+    """Runs Python code inside Odoo, in one transaction that commits `seconds` later. It leaves `ids`."""
+    # After the code: its rows exist, dated, and nobody else sees them yet.
+    code += f"\nenv.cr.execute('SELECT pg_sleep(%s)', [{float(seconds)}])\naction = {{'ids': ids}}\n"
     began = now()
-    ids = odoo.call("ir.actions.server", "run", who="admin", ids=[action])["ids"]
+    ids = inside(odoo, code)["ids"]
     ended = now()
-    odoo.call("ir.actions.server", "unlink", who="admin", ids=[action])
     return {"ids": ids, "began": began, "committed": ended, "write_dates": sorted(set(odoo.dates(ids).values()))}
 
 
@@ -209,6 +227,29 @@ def slow_create(odoo, count, seconds):
 
 def slow_write(odoo, ident, vals, seconds):
     return slowly(odoo, f"ids = [{ident}]\nenv['res.partner'].browse(ids).write({vals!r})\nenv.flush_all()", seconds)
+
+
+def new_user(odoo, may):
+    """As an administrator makes one; only code inside Odoo gets at a key of somebody else's."""
+    groups = {"reads": ["base.group_user"],
+              "blacklist": ["base.group_user", "base.group_partner_manager", "sales_team.group_sale_manager"]}[may]
+    code = f"""
+groups = [env.ref(name).id for name in {groups!r}]
+if {may == "blacklist"}:
+    group = env['res.groups'].create({{'name': 'dialbridge: phone blacklist'}})
+    env['ir.model.access'].create({{
+        'name': 'dialbridge: phone blacklist', 'group_id': group.id,
+        'model_id': env['ir.model']._get('phone.blacklist').id,
+        'perm_read': True, 'perm_write': True, 'perm_create': True, 'perm_unlink': False,
+    }})
+    groups.append(group.id)
+user = env['res.users'].with_context(no_reset_password=True).create({{
+    'name': 'dialbridge {may}', 'login': 'dialbridge-{may}-' + str(time.time()), 'tz': 'Europe/Berlin',
+    'group_ids': [(6, 0, groups)],
+}})
+key = env['res.users.apikeys'].with_user(user).sudo()._generate('rpc', 'dialbridge tests', None)
+"""
+    return inside(odoo, code + "action = {'key': key}\n")["key"]
 
 
 def call(odoo, args):
@@ -229,6 +270,7 @@ VERBS = {
     "archive": lambda o, i: write(o, int(i), {"active": False}),
     "unarchive": lambda o, i: write(o, int(i), {"active": True}),
     "unlink": lambda o, i: o.call("res.partner", "unlink", ids=[int(i)]),
+    "merge": lambda o, i, j: merge(o, int(i), int(j)),
     "blacklist": lambda o, n: blacklist(o, n, "add"),
     "unblacklist": lambda o, n: blacklist(o, n, "remove"),
     "blacklisted": blacklisted,
@@ -236,6 +278,7 @@ VERBS = {
     "same-second": same_second,
     "slow-create": lambda o, n, s: slow_create(o, int(n), float(s)),
     "slow-write": lambda o, i, v, s: slow_write(o, int(i), json.loads(v), float(s)),
+    "new-user": new_user,
     "call": lambda o, *a: call(o, list(a)),
 }
 

@@ -1,14 +1,15 @@
 //! Pull: the CRM's changed records become decisions and operations; nothing is sent from here.
 //!
 //! Order inside a run: the day's dated decisions (they need no CRM), companions (facts that move no modification
-//! time), hints by id, then everything modified since the cursor. The dialler is not asked: a key that the
-//! ledger does not know is met by push, so that a pull needs one side only.
+//! time), hints by id, what the CRM says was deleted, then everything modified since the cursor. The dialler is not
+//! asked: a key that the ledger does not know is met by push, so that a pull needs one side only.
 
 mod brake;
 mod by_id;
 mod clock;
 mod companions;
 mod dated;
+mod deleted;
 mod examine;
 mod full;
 mod hints;
@@ -201,6 +202,7 @@ impl Work<'_> {
         identity::crm(self.context).await?;
         self.companions().await?;
         self.hints().await?;
+        self.deleted().await?;
         self.changes().await?;
         self.judge_missing_again().await
     }

@@ -5,12 +5,14 @@ use super::ends::{Fate, TellKind, Waits, after_look_up, fate_of, outcome};
 use super::{JobError, Pass};
 use crate::crm::{CrmValues, Safe, WriteContract};
 use crate::domain::{
-    ActivityId, CallFacts, CallKey, HistoryFacts, HistoryId, Reason, ReasonCode, WriteBackId,
+    ActivityId, CallFacts, CallKey, HistoryFacts, HistoryId, Reason, ReasonCode, Timestamp, WriteBackId,
 };
 use crate::env::crash;
 use crate::ledger::{CarriedEdit, Leaving, TellEnd, TellFacts, ToTell, Tried};
 use crate::remote::CallError;
+use serde_json::json;
 use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
 use std::sync::PoisonError;
 use std::time::Duration;
 
@@ -100,7 +102,8 @@ impl Pass<'_> {
         match wish {
             Wish::Send(mut values, of_calls) => {
                 values.extend(carried.iter().map(|edit| (edit.name.clone(), edit.value.crm.clone())));
-                Ok(leaving(values, of_calls.digest, Then::Rests))
+                let then = if of_calls.then_again { Then::Again } else { Then::Rests };
+                Ok(leaving(values, of_calls.digest, then, carried))
             }
             Wish::End(Fate::Unchanged, _) => self.by_themselves(row, carried, Then::Rests).await,
             Wish::End(_, _) => self.by_themselves(row, carried, Then::Again).await,
@@ -118,7 +121,7 @@ impl Pass<'_> {
             return Ok(Wish::End(Fate::Parked, TellEnd::Parked(reason)));
         }
         let values = carried.iter().map(|edit| (edit.name.clone(), edit.value.crm.clone())).collect();
-        Ok(leaving(values, row.digest.clone().unwrap_or_default(), then))
+        Ok(leaving(values, row.digest.clone().unwrap_or_default(), then, carried))
     }
 
     fn goes_apart(&self, row: WriteBackId) -> bool {
@@ -199,6 +202,9 @@ impl Pass<'_> {
 
     /// What the mapping says now; the facts were read with the row.
     async fn wish(&self, row: &ToTell) -> Result<Wish, JobError> {
+        if is_erased(&row.facts) {
+            return Ok(Wish::End(Fate::Unchanged, TellEnd::Unchanged));
+        }
         let telling = &self.context.telling;
         let contract = self.context.crm.contract();
         let values = match &row.facts {
@@ -211,18 +217,51 @@ impl Pass<'_> {
                 }
                 telling.activity(&row.record, &self.named(call).await)
             }
-            TellFacts::History(history) => telling.record_fields(&row.record, &self.all_named(history).await),
+            TellFacts::History(history) => return self.wish_for_record(row, history).await,
         };
-        let values = match values {
-            Ok(values) => values,
+        match values {
+            Ok(values) => self.if_new(row, values, None, Then::Rests).await,
+            Err(reason) => Ok(self.not_told(reason)),
+        }
+    }
+
+    /// What follows from its calls, and what somebody's no says. The no waits for nothing: where the calls cannot be told
+    /// now, it goes alone.
+    async fn wish_for_record(&self, row: &ToTell, history: &HistoryFacts) -> Result<Wish, JobError> {
+        let telling = &self.context.telling;
+        let no = match telling.block_fields(&row.record, history.blocked.as_ref()) {
+            Ok(no) => no,
             Err(reason) => return Ok(self.not_told(reason)),
         };
-        let digest = digest(&values);
+        // A second no is told also where a person has taken the first one back over there.
+        let since = history.blocked.as_ref().filter(|_| !no.is_empty()).map(|blocked| blocked.since);
+        match telling.record_fields(&row.record, &self.all_named(history).await) {
+            Ok(mut values) => {
+                values.extend(no);
+                self.if_new(row, values, since, Then::Rests).await
+            }
+            Err(reason) if no.is_empty() => Ok(self.not_told(reason)),
+            Err(reason) => match self.if_new(row, no, since, Then::Again).await? {
+                Wish::End(Fate::Unchanged, _) => Ok(self.not_told(reason)),
+                wish => Ok(wish),
+            },
+        }
+    }
+
+    /// Sends the values, unless the CRM was told just these.
+    async fn if_new(
+        &self,
+        row: &ToTell,
+        values: CrmValues,
+        no: Option<Timestamp>,
+        then: Then,
+    ) -> Result<Wish, JobError> {
+        let digest = digest(&values, no);
         if row.digest.as_deref() == Some(&digest) || values.is_empty() {
             return Ok(Wish::End(Fate::Unchanged, TellEnd::Unchanged));
         }
-        Ok(match self.may_be_sent(row, contract).await? {
-            None => leaving(values, digest, Then::Rests),
+        Ok(match self.may_be_sent(row, self.context.crm.contract()).await? {
+            None => leaving(values, digest, then, &[]),
             Some(reason) => Wish::End(Fate::Parked, TellEnd::Parked(reason)),
         })
     }
@@ -291,6 +330,14 @@ impl Pass<'_> {
     }
 }
 
+/// Whether the call, or the record's newest, has lost its texts and numbers: they must not be emptied in the CRM, too.
+fn is_erased(facts: &TellFacts) -> bool {
+    match facts {
+        TellFacts::Call(call) => call.erased,
+        TellFacts::History(history) => history.last.as_ref().is_some_and(|last| last.erased),
+    }
+}
+
 pub(super) fn kind_of(row: &ToTell) -> TellKind {
     match (row.call, &row.activity) {
         (Some(_), None) => TellKind::Create,
@@ -299,20 +346,25 @@ pub(super) fn kind_of(row: &ToTell) -> TellKind {
     }
 }
 
-fn leaving(values: CrmValues, digest: Vec<u8>, then: Then) -> Wish {
-    let then_again = then == Then::Again;
-    let leaving = Leaving { digest, values: serde_json::json!(values).to_string(), then_again };
+fn leaving(values: CrmValues, digest: Vec<u8>, then: Then, carried: &[CarriedEdit]) -> Wish {
+    let names: BTreeMap<&str, &str> =
+        carried.iter().map(|edit| (edit.field.as_str(), edit.name.as_str())).collect();
+    let (told, carrying) = (json!(values).to_string(), json!(names).to_string());
+    let leaving = Leaving { digest, values: told, carrying, then_again: then == Then::Again };
     Wish::Send(values, leaving)
 }
 
 /// What is told, as one number: a revision of the call that says the same costs no request.
-fn digest(values: &CrmValues) -> Vec<u8> {
+fn digest(values: &CrmValues, no: Option<Timestamp>) -> Vec<u8> {
     let mut hash = Sha256::new();
     for (name, value) in values {
         hash.update(name.as_bytes());
         hash.update([0]);
         hash.update(value.to_string().as_bytes());
         hash.update([0]);
+    }
+    if let Some(since) = no {
+        hash.update(since.to_rfc3339().as_bytes());
     }
     hash.finalize().to_vec()
 }

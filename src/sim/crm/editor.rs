@@ -133,7 +133,11 @@ impl Editor {
     /// Deletes a record for good: no trace is left in any list.
     pub fn delete(&self, id: u64) {
         let now = self.0.env.now();
-        self.0.store().put(id, None, self.now().visible, now);
+        let visible = self.now().visible;
+        let mut store = self.0.store();
+        store.put(id, None, visible, now);
+        store.deleted.insert(id, visible.lists);
+        drop(store);
         self.0.journal.effect(now, None, Effect::Deleted(id));
     }
 
@@ -143,6 +147,11 @@ impl Editor {
         self.delete(id);
         self.0.store().merged.insert(id, into);
         self.edit(into, Value::Object(Map::new()));
+    }
+
+    /// The numbers on the blacklist.
+    pub fn blacklisted(&self) -> Vec<String> {
+        self.0.store().blacklisted_numbers().map(str::to_owned).collect()
     }
 
     /// Puts a number on the blacklist or takes it off. No modification time moves.

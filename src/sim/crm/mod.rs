@@ -129,6 +129,7 @@ fn classify(method: &http::Method, path: &str) -> RequestKind {
         "/oauth/token" => "token",
         "/api/contacts/by-ids" => "by_ids",
         "/api/contacts/count" => "count",
+        "/api/contacts/deleted" => "deleted",
         "/api/contacts/blacklisted" => "blacklisted",
         "/api/numbers/blacklisted" => "blacklisted_numbers",
         "/api/contacts/by-numbers" => "by_numbers",

@@ -34,6 +34,7 @@ pub(super) fn routes(crm: SimCrm) -> Router {
         .route("/api/contacts/by-ids", get(by_ids))
         .route("/api/contacts/count", get(count))
         .route("/api/contacts/blacklisted", get(blacklisted))
+        .route("/api/contacts/deleted", get(deleted))
         .route("/api/contacts/by-numbers", post(by_numbers))
         .route("/api/numbers/blacklisted", get(blacklisted_numbers))
         .route("/api/time", get(time))
@@ -306,6 +307,17 @@ async fn by_ids(State(crm): State<SimCrm>, Query(Ids { ids }): Query<Ids>) -> Re
 
 async fn count(State(crm): State<SimCrm>) -> Json<Value> {
     Json(json!({ "total": crm.store().listed_after(0).count() }))
+}
+
+/// What was deleted since a time, in order of id.
+async fn deleted(State(crm): State<SimCrm>, Query(query): Query<ListQuery>) -> Response {
+    let since = query.modified_since.as_deref().and_then(|since| since.parse::<Timestamp>().ok());
+    let (now, store) = (crm.env.now(), crm.store());
+    let limit = query.limit.unwrap_or(100).min(crm.settings().page_cap);
+    let rows = store.deleted.range(query.after_id.unwrap_or(0) + 1..);
+    let rows = rows.filter(|(_, at)| **at <= now && since.is_none_or(|since| **at >= since)).take(limit);
+    let ids: Vec<_> = rows.map(|(id, at)| json!({ "id": id, "deleted_at": at })).collect();
+    items(&crm.settings(), &ids)
 }
 
 async fn blacklisted(State(crm): State<SimCrm>, Query(query): Query<ListQuery>) -> Response {

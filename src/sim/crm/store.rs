@@ -94,6 +94,8 @@ pub(super) struct Store {
     /// Ids with a state on its way: the others need no look.
     unsettled: BTreeSet<u64>,
     blacklist: BTreeSet<String>,
+    /// What was deleted, and when, for the list that tells of it.
+    pub deleted: BTreeMap<u64, Timestamp>,
     /// Raw texts put in place of records, by position: what a broken CRM may answer.
     pub odd_rows: Vec<(u64, String)>,
     /// Which records live on in another one.

@@ -32,12 +32,22 @@ pub(super) fn routes() -> Router<SimCrm> {
         .route("/api/activities/{id}", patch(change))
         .route("/api/activities/by-key/{key}", put(create_by_key))
         .route("/api/rights", get(rights))
+        .route("/api/numbers/blacklisted/{number}", put(blacklist))
 }
 
 /// What the token's user may do.
 async fn rights(State(crm): State<SimCrm>) -> Json<Value> {
     let may = crm.settings().rights == Rights::Write;
-    Json(json!({ "activities": may, "fields": may }))
+    Json(json!({ "activities": may, "fields": may, "blacklist": may }))
+}
+
+/// A number goes onto the blacklist; it may be there already.
+async fn blacklist(State(crm): State<SimCrm>, Path(number): Path<String>) -> Response {
+    if crm.settings().rights == Rights::Read {
+        return refusal(StatusCode::FORBIDDEN, "this token may only read");
+    }
+    crm.editor().blacklist(&number, true);
+    StatusCode::NO_CONTENT.into_response()
 }
 
 /// The names of these requests in the journal; their paths hold ids.
@@ -49,6 +59,7 @@ pub(super) fn classify(method: &http::Method, path: &str) -> Option<RequestKind>
         ("POST", ["contacts", _, "activities"]) => Some(RequestKind::write("activity_create")),
         ("GET", ["contacts", _, "activities"]) => Some(RequestKind::read("activity_find")),
         ("PATCH", ["activities", _]) => Some(RequestKind::write("activity_change")),
+        ("PUT", ["numbers", "blacklisted", _]) => Some(RequestKind::write("blacklist")),
         ("PUT", ["activities", "by-key", _]) => Some(RequestKind::write("activity_create")),
         _ => None,
     }

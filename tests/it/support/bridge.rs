@@ -12,7 +12,7 @@ use dialbridge::domain::RouteName;
 use dialbridge::domain::policy::Job;
 use dialbridge::env::Env;
 use dialbridge::runtime::Schedule;
-use dialbridge::sim::dialler::{DiallerConfig, DiallerSim, SimContact};
+use dialbridge::sim::dialler::{CallPlan, DiallerConfig, DiallerSim, Outcome, SimContact};
 use dialbridge::sim::journal::Asked;
 use dialbridge::sim::serve::{Serving, serve};
 use serde_json::Value;
@@ -20,6 +20,7 @@ use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 const CAMPAIGN: i64 = 538;
 
@@ -34,11 +35,22 @@ pub struct Options<'o> {
     pub crm: &'o str,
     /// Further lines of `[route.leads]`, and tables of it.
     pub route: &'o str,
+    /// A clock of the daemon's own, which a restart may put forward.
+    pub clock: Clock,
+}
+
+/// By what clock the daemon goes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Clock {
+    /// The machine's.
+    Real,
+    /// So far ahead of it.
+    Ahead(Duration),
 }
 
 impl Default for Options<'_> {
     fn default() -> Self {
-        Self { only_if: "phone and active", connector: &[], crm: "", route: "" }
+        Self { only_if: "phone and active", connector: &[], crm: "", route: "", clock: Clock::Real }
     }
 }
 
@@ -60,6 +72,7 @@ pub struct Bridge {
     server: Serving,
     crm_url: String,
     daemon: Option<Daemon>,
+    clock: Clock,
 }
 
 impl Bridge {
@@ -68,7 +81,14 @@ impl Bridge {
         let dialler = DiallerSim::new(DiallerConfig::default(), Env::real());
         let server = serve(dialler.router()).await.expect("a free port");
         let folder = tempfile::tempdir().expect("a folder");
-        let mut bridge = Self { dialler, folder, server, crm_url: odoo.url().to_owned(), daemon: None };
+        let mut bridge = Self {
+            dialler,
+            folder,
+            server,
+            crm_url: odoo.url().to_owned(),
+            daemon: None,
+            clock: options.clock,
+        };
         bridge.secret("dialler.token", "sim-token");
         bridge.secret("crm.token", odoo.key());
         bridge.configure(options);
@@ -165,7 +185,11 @@ path          = "ledger.sqlite"
             |text: &str, zone| Schedule::parse(text, zone).map(|_| ()).map_err(|error| error.to_string());
         let checked = offline(&dialbridge::config::load(&sources), &Validators { cron: &cron });
         let settings = checked.settings.unwrap_or_else(|| panic!("{:#?}", checked.problems));
-        let daemon = Daemon::start(settings, Env::real(), &RealTransports, FirstRuns::OnDemand).await;
+        let env = match self.clock {
+            Clock::Real => Env::real(),
+            Clock::Ahead(by) => Env::simulated(Env::real().now() + by, 1),
+        };
+        let daemon = Daemon::start(settings, env, &RealTransports, FirstRuns::OnDemand).await;
         self.daemon = Some(daemon.expect("the daemon starts"));
     }
 
@@ -175,6 +199,14 @@ path          = "ledger.sqlite"
             daemon.stop().await;
         }
         self.start().await;
+    }
+
+    /// The same, so much later.
+    pub async fn restart_later(&mut self, by: Duration) {
+        if let Clock::Ahead(ahead) = &mut self.clock {
+            *ahead += by;
+        }
+        self.restart().await;
     }
 
     /// All jobs in their order; how it ended and what it said.
@@ -247,6 +279,18 @@ path          = "ledger.sqlite"
         let contact = found.pop()?;
         assert_eq!(contact.campaign, CAMPAIGN);
         Some(contact)
+    }
+
+    /// A call of no length whose result follows its row at once.
+    pub async fn called(&self, record: u64, result: &str) {
+        let short = Duration::from_millis(10);
+        let mut plan = CallPlan::new(Outcome::Answered).result(result, short);
+        (plan.ring, plan.talk, plan.row_delay) = (short, short, short);
+        assert!(self.dialler.call(self.contact(record).expect("a contact").id, plan));
+        for _ in 0..10 {
+            Env::real().sleep(Duration::from_millis(20)).await;
+            self.dialler.tick();
+        }
     }
 
     /// The name that a record's contact bears.

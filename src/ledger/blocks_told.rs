@@ -1,0 +1,124 @@
+//! Who must not be called, as the CRM is told of it: whatever somebody said elsewhere than in the CRM, and for good.
+//!
+//! The CRM's own word is not told back to it: with `unblock = "source"` it would never end. A block with an end, and a lock
+//! of one contact by hand, are no objections.
+
+use super::block_reach::links_under;
+use super::gate::numbers_of_contact;
+use super::inputs::{block_row, blocks_in_force};
+use super::sql::get_named;
+use super::write_back::want_fields;
+use super::{Ledger, LedgerError};
+use crate::domain::{
+    Block, BlockFacts, BlockSubject, BlocksTold, ContactId, LinkId, RecordId, RecordKey, RouteName, Timestamp,
+};
+use rusqlite::{Connection, OptionalExtension as _, Transaction};
+
+impl Ledger {
+    /// Whether a route tells the CRM who must not be called. Where it begins to, it is told of everybody against whom
+    /// something stands by then.
+    ///
+    /// # Errors
+    /// The ledger cannot be written, or does not know the route.
+    pub async fn blocks_told_set(&self, route: RouteName, told: BlocksTold) -> Result<(), LedgerError> {
+        let now = self.env.now();
+        self.write("blocks_told_set", move |tx| {
+            let changed = tx
+                .prepare_cached("UPDATE routes SET blocks_told = ?2 WHERE route = ?1 AND blocks_told <> ?2")?
+                .execute((&route.0, told.as_str()))?;
+            match told {
+                BlocksTold::Told if changed > 0 => want_standing(tx, &route, now),
+                BlocksTold::Told | BlocksTold::Kept => Ok(()),
+            }
+        })
+        .await
+    }
+}
+
+fn want_standing(tx: &Transaction<'_>, route: &RouteName, now: Timestamp) -> rusqlite::Result<()> {
+    let client: String =
+        tx.query_row("SELECT client FROM routes WHERE route = ?1", [&route.0], |row| row.get(0))?;
+    let standing: Vec<Block> = tx
+        .prepare_cached(
+            "SELECT * FROM blocks WHERE client = ?1 AND lifted_at IS NULL AND until IS NULL ORDER BY id",
+        )?
+        .query_map([&client], block_row)?
+        .collect::<Result<_, _>>()?;
+    for block in standing.iter().filter(|block| is_told(block)) {
+        for link in links_under(tx, &client, &block.subject, now)? {
+            want(tx, link, block, now)?;
+        }
+    }
+    Ok(())
+}
+
+/// A block has come to stand against a link.
+pub(super) fn want(
+    tx: &Transaction<'_>,
+    link: LinkId,
+    block: &Block,
+    now: Timestamp,
+) -> rusqlite::Result<()> {
+    if !is_told(block) {
+        return Ok(());
+    }
+    let told = tx
+        .prepare_cached(
+            "SELECT r.blocks_told FROM links l JOIN routes r ON r.route = l.route WHERE l.id = ?1",
+        )?
+        .query_row([link.0], |row| get_named(row, "blocks_told", BlocksTold::parse))
+        .optional()?;
+    match told {
+        Some(BlocksTold::Told) => want_fields(tx, link, now),
+        Some(BlocksTold::Kept) | None => Ok(()),
+    }
+}
+
+fn is_told(block: &Block) -> bool {
+    let of_contact = matches!(block.subject, BlockSubject::Contact(_));
+    block.until.is_none() && !of_contact && !block.source.starts_with("crm:")
+}
+
+/// What stands against a link's record, and was not said in the CRM.
+pub(super) fn facts(connection: &Connection, link: LinkId) -> rusqlite::Result<Option<BlockFacts>> {
+    let found: Option<(String, RecordKey, Option<i64>)> = connection
+        .prepare_cached(
+            "SELECT l.client, r.crm, r.object, l.record_id, l.contact_id
+             FROM links l JOIN routes r ON r.route = l.route WHERE l.id = ?1 AND r.blocks_told = 'told'",
+        )?
+        .query_row([link.0], |row| {
+            let key = RecordKey { crm: row.get(1)?, object: row.get(2)?, id: RecordId(row.get(3)?) };
+            Ok((row.get(0)?, key, row.get(4)?))
+        })
+        .optional()?;
+    let Some((client, key, contact)) = found else { return Ok(None) };
+    let mut numbers: Vec<String> = connection
+        .prepare_cached("SELECT number FROM link_numbers WHERE link_id = ?1")?
+        .query_map([link.0], |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
+    numbers.extend(numbers_of_contact(connection, link, contact.map(ContactId))?);
+    numbers.sort();
+    numbers.dedup();
+    // Those with an end are left out, so it makes no difference when this is asked.
+    let mut standing = blocks_in_force(connection, &client, Some(&key), &numbers, "")?;
+    standing.retain(is_told);
+    Ok(summed_up(standing, numbers))
+}
+
+fn summed_up(standing: Vec<Block>, mut numbers: Vec<String>) -> Option<BlockFacts> {
+    let whole = standing.iter().any(|block| matches!(block.subject, BlockSubject::Record(_)));
+    let named = |number: &String| {
+        standing
+            .iter()
+            .any(|block| matches!(&block.subject, BlockSubject::Number(blocked) if blocked == number))
+    };
+    numbers.retain(|number| whole || named(number));
+    let oldest = standing.into_iter().min_by_key(|block| block.since)?;
+    Some(BlockFacts {
+        since: oldest.since,
+        reason: oldest.reason.to_string(),
+        source: oldest.source,
+        who: oldest.who,
+        numbers,
+    })
+}

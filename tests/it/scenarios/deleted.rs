@@ -1,0 +1,52 @@
+//! Does who was deleted in the CRM leave soon where the CRM lists that, and nobody by its word alone?
+
+use crate::support::world::{Setup, World, minutes};
+use serde_json::json;
+
+async fn world(connector: &'static str) -> World {
+    World::new(Setup { connector, ..Setup::default() }).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn is_who_was_deleted_locked_soon_and_who_was_merged_or_is_back_not_lost() {
+    let world = world("sim-next").await;
+    let [ada, bert, carl, dora] = ["Ada", "Bert", "Carl", "Dora"].map(|name| world.record(name));
+    world.sync_all().await;
+    world.advance(minutes(30)).await;
+    world.sync_all().await;
+    world.editor().delete(ada);
+    world.editor().merge(bert, carl);
+    world.live(minutes(5)).await;
+    assert!(!world.locked(ada), "the list alone is no proof");
+    world.live(minutes(12)).await;
+    let locked = [ada, bert, carl, dora].map(|id| world.locked(id));
+    assert_eq!(locked, [true, true, false, false], "{}", world.story().await);
+    let asked = || world.crm.journal.requests().iter().filter(|asked| asked.kind.name == "by_ids").count();
+    // Whatever was still asked for.
+    world.advance(minutes(15)).await;
+    world.sync_all().await;
+    let before = asked();
+    for _ in 0..2 {
+        world.advance(minutes(15)).await;
+        world.sync_all().await;
+    }
+    assert_eq!(asked(), before, "who is gone is not asked for again");
+    world.assert_at_rest().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn do_many_deletions_at_once_stop_the_route_before_anybody_is_believed_gone() {
+    let world = world("sim-next").await;
+    let ids: Vec<u64> = (0..30).map(|n| world.record(&format!("Name {n}"))).collect();
+    world.sync_all().await;
+    world.advance(minutes(30)).await;
+    world.sync_all().await;
+    for id in &ids[..25] {
+        world.editor().delete(*id);
+    }
+    world.editor().edit(ids[29], json!({ "city": "Bonn" }));
+    world.live(minutes(17)).await;
+    let stopped = world.stopped().await.unwrap_or_default();
+    assert!(stopped.contains("25"), "{stopped}");
+    assert!(ids.iter().all(|id| !world.locked(*id)), "{}", world.story().await);
+}
