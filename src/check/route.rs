@@ -10,14 +10,15 @@ use super::two_way;
 use crate::config::{NameOrNumber, RawConfig, RawRoute, Setting};
 use crate::dialler::CampaignRef;
 use crate::domain::hold::{HoldRules, UnmappedAbort};
+use crate::domain::limits::{MissingLimits, RemovalLimits};
 use crate::domain::policy::{AdoptConflict, Beside, CampaignChange, ReadBefore, Unblock, Vanished};
 use crate::domain::result_words::ResultWords;
-use crate::domain::{CampaignId, Problem, RouteName, suggest};
+use crate::domain::{CampaignId, FieldName, Owner, Problem, RouteName, suggest};
 use crate::mapping::numbers::Country;
 use crate::mapping::{Mapping, MappingSpec, TooLong};
 use chrono::NaiveTime;
 use chrono_tz::Tz;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// What is given where a route names a CRM that is not there.
@@ -93,12 +94,17 @@ pub(super) fn route(
         time_zone: zone?,
         day_start: day_start?,
         full_pass: *raw.full_pass,
+        missing: MissingLimits { most: *raw.max_missing, percent: *raw.max_missing_percent },
         max_decision_age: *raw.max_decision_age,
         adopt_conflict: AdoptConflict::parse(&raw.adopt_conflict.value)?,
         vanished: Vanished::parse(&raw.vanished.value)?,
         campaign_change: CampaignChange::parse(&raw.campaign_change.value)?,
         leaving: Arc::new(leaving?),
-        max_deleted_per_run: *raw.max_deleted_per_run,
+        max_deleted: RemovalLimits {
+            per_run: *raw.max_deleted_per_run,
+            per_day: *raw.max_deleted_per_day,
+            percent: *raw.max_deleted_percent,
+        },
         country,
         beside: Beside::parse(&raw.beside.value)?,
         max_new_per_run: *raw.max_new_per_run,
@@ -107,6 +113,7 @@ pub(super) fn route(
         sample: *raw.sample,
         write_back: write_back?,
         kept: kept?,
+        append: owners_say(raw, Owner::Append).iter().filter_map(|name| FieldName::parse(name)).collect(),
         two_way: two_way?,
         read_before_update: if *raw.read_before_update { ReadBefore::Update } else { ReadBefore::Never },
         max_changed_per_run: *raw.max_changed_per_run,
@@ -186,9 +193,16 @@ fn spec(
         fields: fields.map(|(name, text)| (name.clone(), text.value.clone())).collect(),
         country,
         phone_format: reach::phone_format(&about.raw.dialler),
+        append: owners_say(raw, Owner::Append),
         too_long: if raw.too_long.value == "park" { TooLong::Park } else { TooLong::Cut },
         ..MappingSpec::new(RouteName::from(name), zone)
     }
+}
+
+/// The fields whose owner is said to be this one.
+fn owners_say(raw: &RawRoute, owner: Owner) -> BTreeSet<String> {
+    let said = raw.owners.iter().flat_map(|owners| &owners.value);
+    said.filter(|(_, text)| text.value == owner.as_str()).map(|(field, _)| field.clone()).collect()
 }
 
 fn mapping(spec: &MappingSpec, notes: &mut Notes<'_>) -> Option<Mapping> {

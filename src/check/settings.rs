@@ -6,9 +6,10 @@ use crate::dialler::jtel::{Paths, Release};
 use crate::domain::hold::HoldRules;
 use crate::domain::identity::Watch;
 use crate::domain::leave::Leaving;
+use crate::domain::limits::{MissingLimits, RemovalLimits};
 use crate::domain::policy::{AdoptConflict, Beside, CampaignChange, Foreign, ReadBefore, Unblock, Vanished};
 use crate::domain::result_words::ResultWords;
-use crate::domain::{Kept, RouteName, TwoWay};
+use crate::domain::{Appended, Kept, RouteName, TwoWay};
 use crate::mapping::{Mapping, PhoneFormat, Telling};
 use crate::remote::http::HttpOptions;
 use chrono::NaiveTime;
@@ -165,6 +166,8 @@ pub struct RouteSettings {
     pub day_start: NaiveTime,
     /// How often everything is read again without being asked.
     pub full_pass: Duration,
+    /// More known records that it did not name are no deletions, but a doubt.
+    pub missing: MissingLimits,
     /// How old a decision may be.
     pub max_decision_age: Duration,
     /// Whose value wins at adoption.
@@ -175,8 +178,8 @@ pub struct RouteSettings {
     pub campaign_change: CampaignChange,
     /// What becomes of the contacts of records that leave.
     pub leaving: Arc<Leaving>,
-    /// More deletions in one run need approval.
-    pub max_deleted_per_run: u32,
+    /// More deletions and resets of who left need approval.
+    pub max_deleted: RemovalLimits,
     /// Country of numbers without a prefix: the route's, else the dialler's.
     pub country: Option<String>,
     /// Contacts that are not ours.
@@ -193,6 +196,8 @@ pub struct RouteSettings {
     pub write_back: Option<WriteBackSettings>,
     /// The mapped fields that are the dialler's after the import.
     pub kept: Kept,
+    /// The mapped fields of which the CRM has a part only, between marks.
+    pub append: Appended,
     /// The fields that both sides may change, each with what decides a conflict.
     pub two_way: TwoWay,
     /// Whether a contact is read right before an update, for what agents changed since the last sweep.

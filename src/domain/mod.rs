@@ -1,5 +1,6 @@
 //! The values everything else speaks in. Pure: no IO, no clock, nothing of ours imported.
 
+pub mod append;
 pub mod block;
 pub mod contact;
 pub mod counts;
@@ -11,6 +12,7 @@ pub mod hold;
 pub mod identity;
 pub mod ids;
 pub mod leave;
+pub mod limits;
 pub mod moment;
 pub mod operation;
 pub mod permit;
@@ -44,7 +46,7 @@ pub use problem::{Place, Problem};
 pub use reason::{Reason, ReasonCode};
 pub use record::{BadRecord, Record};
 pub use suggest::suggest;
-pub use two_way::{ConflictRule, ConflictWord, Edit, Edits, Kept, Owner, Take, TwoWay};
+pub use two_way::{Appended, ConflictRule, ConflictWord, Edit, Edits, Kept, Owner, Take, TwoWay};
 pub use write_back::{
     Activities, BlockFacts, BlocksTold, CallFacts, CallResult, HistoryFacts, Shapes, Told, WriteBackId,
 };

@@ -1,6 +1,7 @@
 //! Why something was skipped, parked, blocked or refused: a code with parameters, never a text, so
 //! that CLI, console and mail can each say it in their own language (users 15).
 
+use super::HistoryId;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -133,7 +134,7 @@ reason_codes! {
     /// The route's campaign does not exist.
     UnknownCampaign = "unknown_campaign", "campaign {name} does not exist";
     /// The last result is final.
-    FinalResult = "final_result", "its last result is final: not made callable by itself";
+    FinalResult = "final_result", "its last result is final: not made callable by itself, only by `dialbridge results reopen {call}`";
     /// Changed in the CRM.
     Changed = "changed", "changed in the CRM: {fields}";
     /// New in the CRM.
@@ -228,6 +229,11 @@ impl Reason {
     pub fn with(mut self, name: &str, value: impl fmt::Display) -> Self {
         self.params.insert(name.to_owned(), value.to_string());
         self
+    }
+
+    /// A final result, and the call that a person names to let it go.
+    pub fn final_result(call: HistoryId) -> Self {
+        Self::new(ReasonCode::FinalResult).with("call", call)
     }
 
     /// The same without what may be personal: a number, a person's words, a value in an error. Names of fields, ids and

@@ -1,6 +1,7 @@
 //! Ids that an answer did not name: absence is a question, a second look answers it (promise 4).
 
 use super::decisions;
+use super::finals;
 use super::held_out;
 use super::inputs;
 use super::pull::PageStore;
@@ -171,7 +172,7 @@ pub(super) fn store_gone(
         crm: &CrmSide::Gone(ReasonCode::RecordGone.into()),
         dialler: &dialler,
         blocks: &[],
-        last_result: inputs::last_result(tx, link)?,
+        last_result: finals::of_link(tx, link)?,
         held_out: held_out::against_link(tx, link, now)?.as_ref(),
         policy: &page.policy,
     });

@@ -254,7 +254,7 @@ pub(super) fn insert_operation(
     intent: &Intent,
     not_before: Option<Timestamp>,
 ) -> rusqlite::Result<i64> {
-    let wave = waves::join(tx, cause, link, intent.kind)?;
+    let wave = waves::join(tx, cause, link, intent)?;
     tx.prepare_cached(
         "INSERT INTO operations (link_id, generation, kind, state, code, params, cause, run_id, decided_at, created_at,
                                  not_before, wave_id)

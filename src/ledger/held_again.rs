@@ -4,7 +4,7 @@ use super::decisions::Cause;
 use super::held_out::{against_link, last_outcome};
 use super::sql::{get_json, json, time};
 use super::words::Said;
-use super::{Ledger, LedgerError, lane, leaving};
+use super::{Ledger, LedgerError, finals, lane, leaving};
 use crate::domain::hold::{HoldRules, HoldWord, Outcome, ResultType};
 use crate::domain::{CampaignId, HistoryId, LinkId, RouteName, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, Transaction};
@@ -23,6 +23,7 @@ const OVER: &str = "FROM records x WHERE x.code = 'cooling_off' AND json_extract
 
 /// A call of a link got a result or another one, or its result was taken back: a call that is new has none to take back.
 pub(super) fn result_came(tx: &Transaction<'_>, call: HistoryId, now: Timestamp) -> rusqlite::Result<()> {
+    finals::call_changed(tx, call, now)?;
     let link = tx
         .prepare_cached(
             "SELECT link_id FROM calls WHERE history_id = ?1 AND link_id IS NOT NULL
@@ -42,6 +43,7 @@ pub(super) fn code_learned(
     code: i64,
     now: Timestamp,
 ) -> rusqlite::Result<()> {
+    finals::code_learned(tx, campaign, code, now)?;
     let links: Vec<i64> = tx
         .prepare_cached(
             "SELECT DISTINCT link_id FROM calls WHERE campaign_id = ?1 AND result_code = ?2 AND link_id IS NOT NULL",

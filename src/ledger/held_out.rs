@@ -46,25 +46,48 @@ pub(super) fn against_link(
     link: LinkId,
     now: Timestamp,
 ) -> rusqlite::Result<Option<Reason>> {
-    let Some((client, route, key)) = owner(connection, link)? else { return Ok(None) };
-    let numbers: Vec<String> = connection
-        .prepare_cached("SELECT number FROM link_numbers WHERE link_id = ?1")?
-        .query_map([link.0], |row| row.get(0))?
-        .collect::<Result<_, _>>()?;
-    against(connection, &Whom { client: &client, route: &route, key: &key, numbers: &numbers }, now)
+    match Person::of(connection, link)? {
+        Some(person) => against(connection, &person.whom(), now),
+        None => Ok(None),
+    }
 }
 
-fn owner(connection: &Connection, link: LinkId) -> rusqlite::Result<Option<(String, RouteName, RecordKey)>> {
+/// Whose link it is.
+pub(super) struct Person {
+    client: String,
+    route: RouteName,
+    key: RecordKey,
+    numbers: Vec<String>,
+}
+
+impl Person {
+    /// `None` for a lane without a record.
+    pub(super) fn of(connection: &Connection, link: LinkId) -> rusqlite::Result<Option<Self>> {
+        let owner = connection
+            .prepare_cached(
+                "SELECT r.client, r.route, r.crm, r.object, l.record_id FROM links l JOIN routes r ON r.route = l.route
+                 WHERE l.id = ?1",
+            )?
+            .query_row([link.0], |row| {
+                let key = RecordKey { crm: row.get(2)?, object: row.get(3)?, id: RecordId(row.get(4)?) };
+                Ok((row.get(0)?, RouteName(row.get(1)?), key))
+            })
+            .optional()?;
+        let Some((client, route, key)) = owner else { return Ok(None) };
+        Ok(Some(Self { client, route, key, numbers: numbers_of(connection, link)? }))
+    }
+
+    pub(super) fn whom(&self) -> Whom<'_> {
+        Whom { client: &self.client, route: &self.route, key: &self.key, numbers: &self.numbers }
+    }
+}
+
+/// The numbers of a link's record.
+pub(super) fn numbers_of(connection: &Connection, link: LinkId) -> rusqlite::Result<Vec<String>> {
     connection
-        .prepare_cached(
-            "SELECT r.client, r.route, r.crm, r.object, l.record_id FROM links l JOIN routes r ON r.route = l.route
-             WHERE l.id = ?1",
-        )?
-        .query_row([link.0], |row| {
-            let key = RecordKey { crm: row.get(2)?, object: row.get(3)?, id: RecordId(row.get(4)?) };
-            Ok((row.get(0)?, RouteName(row.get(1)?), key))
-        })
-        .optional()
+        .prepare_cached("SELECT number FROM link_numbers WHERE link_id = ?1")?
+        .query_map([link.0], |row| row.get(0))?
+        .collect()
 }
 
 fn others(connection: &Connection, whom: &Whom<'_>) -> rusqlite::Result<Vec<Other>> {

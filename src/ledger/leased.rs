@@ -1,6 +1,6 @@
 //! An operation on its way out, with everything needed to send it or to ask about it.
 
-use super::by_hand_update::{self, Given};
+use super::by_hand_update::Given;
 use super::halts::HaltMark;
 use super::inputs::link_view;
 use super::sql::{get_json, get_named, get_reason, get_time};
@@ -9,6 +9,7 @@ use crate::domain::{
     CampaignId, ContactId, LinkId, LinkView, OperationId, OperationKind, Reason, RecordId, RouteName,
     Timestamp, UserData, Values,
 };
+use rusqlite::types::ValueRef;
 use rusqlite::{OptionalExtension as _, Transaction};
 
 /// An operation that may be sent now.
@@ -48,6 +49,8 @@ pub struct Leased {
     pub by_hand: bool,
     /// An update by hand: what it sends, whatever the record maps to.
     pub given: Option<Given>,
+    /// The way of emptying fields that this operation tries, where it is not the one that is known.
+    pub own_clearing: Option<Clearing>,
     /// The way of emptying fields by which `values` were computed.
     pub clearing: Clearing,
     /// It may leave only while no halt came since.
@@ -77,21 +80,23 @@ pub(super) fn read_in_doubt(
 /// An operation with everything needed to send it, to the contact that its link has now: what it once had may be
 /// somebody else's.
 pub(super) fn read(tx: &Transaction<'_>, id: OperationId, now: Timestamp) -> rusqlite::Result<Leased> {
-    let link: i64 = tx
-        .prepare_cached("SELECT link_id FROM operations WHERE id = ?1")?
-        .query_row([id.0], |row| row.get(0))?;
-    let mut view = link_view(tx, LinkId(link))?;
-    let given = by_hand_update::given(tx, id)?;
-    if let Some(given) = &given {
-        given.stands_in(&mut view);
-    }
     let mut statement = tx.prepare_cached(
-        "SELECT o.kind, o.code, o.params, o.body, o.attempts, o.decided_at, o.cause, l.route, o.wave_id IS NOT NULL AS in_wave,
-                l.record_id, l.client, l.user_data, l.campaign_id
+        "SELECT o.link_id, o.kind, o.code, o.params, o.body, o.attempts, o.decided_at, o.cause, o.given, o.before, o.clearing,
+                l.route, o.wave_id IS NOT NULL AS in_wave, l.record_id, l.client, l.user_data, l.campaign_id
          FROM operations o JOIN links l ON l.id = o.link_id WHERE o.id = ?1",
     )?;
     let mut rows = statement.query([id.0])?;
     let row = rows.next()?.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
+    let link = LinkId(row.get("link_id")?);
+    let mut view = link_view(tx, link)?;
+    let given = match row.get_ref("given")? {
+        ValueRef::Null => None,
+        _ => Some(Given::of(row)?),
+    };
+    if let Some(given) = &given {
+        given.stands_in(&mut view);
+    }
+    let clearing: Option<String> = row.get("clearing")?;
     // Taken for empty, what is in doubt would count as done.
     let values = match row.get::<_, Option<String>>("body")? {
         Some(_) => get_json(row, "body")?,
@@ -100,7 +105,7 @@ pub(super) fn read(tx: &Transaction<'_>, id: OperationId, now: Timestamp) -> rus
     let user_data: Option<String> = row.get("user_data")?;
     Ok(Leased {
         id,
-        link: LinkId(link),
+        link,
         kind: get_named(row, "kind", OperationKind::parse)?,
         reason: get_reason(row, "code", "params")?,
         route: row.get::<_, Option<String>>("route")?.map(RouteName),
@@ -116,6 +121,7 @@ pub(super) fn read(tx: &Transaction<'_>, id: OperationId, now: Timestamp) -> rus
         in_wave: row.get("in_wave")?,
         by_hand: row.get::<_, String>("cause")?.starts_with("person:"),
         given,
+        own_clearing: clearing.as_deref().and_then(Clearing::parse),
         clearing: Clearing::Never,
         halts: HaltMark::default(),
     })

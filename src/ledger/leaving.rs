@@ -1,7 +1,8 @@
 //! Contacts of records that left: what the ledger must know of the route's choice, and the end of a deletion.
 
 use super::sql::time;
-use super::{Ledger, LedgerError, hints, inputs};
+use super::{Ledger, LedgerError, finals, hints};
+use crate::domain::limits::RemovalLimits;
 use crate::domain::{CampaignId, LastResult, LinkId, ReasonCode, RouteName, Timestamp, Wish};
 use rusqlite::{OptionalExtension as _, Transaction};
 
@@ -22,15 +23,23 @@ impl Ledger {
     pub async fn route_leaving_set(
         &self,
         route: RouteName,
-        max_deleted_per_run: u32,
+        most: RemovalLimits,
         by_block: ByBlock,
     ) -> Result<(), LedgerError> {
         self.write("route_leaving_set", move |tx| {
             tx.prepare_cached(
-                "UPDATE routes SET max_deleted_per_run = ?2, leaves_by_block = ?3
-                 WHERE route = ?1 AND (max_deleted_per_run, leaves_by_block) IS NOT (?2, ?3)",
+                "UPDATE routes SET max_deleted_per_run = ?2, leaves_by_block = ?3, max_deleted_per_day = ?4,
+                        max_deleted_percent = ?5
+                 WHERE route = ?1 AND (max_deleted_per_run, leaves_by_block, max_deleted_per_day, max_deleted_percent)
+                    IS NOT (?2, ?3, ?4, ?5)",
             )?
-            .execute((route.0, max_deleted_per_run, by_block == ByBlock::LocksAndMore))?;
+            .execute((
+                route.0,
+                most.per_run,
+                by_block == ByBlock::LocksAndMore,
+                most.per_day,
+                most.percent,
+            ))?;
             Ok(())
         })
         .await
@@ -116,8 +125,8 @@ pub(super) fn reopened(tx: &Transaction<'_>, link: LinkId, now: Timestamp) -> ru
     if !stayed {
         return Ok(());
     }
-    match inputs::last_result(tx, link)? {
-        LastResult::Final => Ok(()),
+    match finals::of_link(tx, link)? {
+        LastResult::Final(_) => Ok(()),
         LastResult::None | LastResult::Open => hints::link_in(tx, now, link, "open again"),
     }
 }

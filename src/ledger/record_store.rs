@@ -4,6 +4,7 @@ use super::Counts;
 use super::absent;
 use super::decisions::{self, Cause, LinkOwner};
 use super::edits;
+use super::finals;
 use super::held_out::{self, Whom};
 use super::hints;
 use super::inputs;
@@ -13,8 +14,8 @@ use super::source_blocks;
 use super::sql::{self, time};
 use super::write_back;
 use crate::domain::{
-    CampaignId, CrmSide, Decision, DecisionInput, DiallerSide, LastResult, LinkId, Reason, ReasonCode,
-    RecordKey, RouteName, Timestamp, UserData, Verdict,
+    CampaignId, CrmSide, Decision, DecisionInput, DiallerSide, LinkId, Reason, ReasonCode, RecordKey,
+    RouteName, Timestamp, UserData, Verdict,
 };
 use rusqlite::{OptionalExtension as _, Transaction, named_params};
 
@@ -63,10 +64,7 @@ pub(super) fn store_record(
         crm: &usable,
         dialler: &dialler,
         blocks: &blocks,
-        last_result: match &link {
-            Some((id, _)) => inputs::last_result(tx, *id)?,
-            None => LastResult::None,
-        },
+        last_result: finals::of_person(tx, &whom, link.as_ref().map(|(id, _)| *id))?,
         held_out: held_out.as_ref(),
         policy: &page.policy,
     });

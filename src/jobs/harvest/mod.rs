@@ -10,6 +10,7 @@ mod budget;
 mod edited;
 mod elsewhere;
 mod history;
+mod overseen;
 mod read;
 mod sight;
 mod sweep;

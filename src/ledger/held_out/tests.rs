@@ -6,7 +6,7 @@ use crate::domain::hold::UnmappedAbort;
 use crate::domain::policy::RouteState;
 use crate::domain::result_words::ResultWords;
 use crate::ledger::testing::{Scene, scene};
-use crate::ledger::{RouteFacts, inputs};
+use crate::ledger::{RouteFacts, finals};
 use std::collections::BTreeMap;
 
 async fn put(scene: &Scene, sql: String) {
@@ -34,7 +34,7 @@ async fn called(scene: &Scene, test: u8) -> LinkId {
 
 async fn counts(scene: &Scene, link: LinkId) -> (LastResult, bool) {
     let read = scene.ledger.read("test_counts", move |connection| {
-        Ok((inputs::last_result(connection, link)?, last_outcome(connection, link)?.is_some()))
+        Ok((finals::of_link(connection, link)?, last_outcome(connection, link)?.is_some()))
     });
     read.await.expect("results")
 }
@@ -42,7 +42,7 @@ async fn counts(scene: &Scene, link: LinkId) -> (LastResult, bool) {
 #[tokio::test(start_paused = true)]
 async fn only_a_persons_reset_draws_a_line_under_a_final_result() {
     for (code, expected) in
-        [("by_hand", (LastResult::None, false)), ("not_eligible", (LastResult::Final, true))]
+        [("by_hand", (LastResult::None, false)), ("not_eligible", (LastResult::Final(HistoryId(5)), true))]
     {
         let scene = scene().await;
         let link = called(&scene, 0).await;
@@ -63,7 +63,7 @@ async fn only_a_persons_reset_draws_a_line_under_a_final_result() {
 
 #[tokio::test(start_paused = true)]
 async fn the_result_of_a_test_call_counts_for_nobody() {
-    for (test, expected) in [(0, (LastResult::Final, true)), (1, (LastResult::None, false))] {
+    for (test, expected) in [(0, (LastResult::Final(HistoryId(5)), true)), (1, (LastResult::None, false))] {
         let scene = scene().await;
         let link = called(&scene, test).await;
         assert_eq!(counts(&scene, link).await, expected, "{test}");
@@ -135,7 +135,7 @@ async fn an_old_result_that_comes_late_and_has_no_call_is_not_the_newest() {
     scene.call(link, 40, "result_code = 2, created_at = '2029-11-06T10:00:00.000000Z'").await;
     let known = scene.ledger.read("test_last", move |connection| {
         let outcome = last_outcome(connection, link)?.map(|outcome| outcome.call);
-        Ok((outcome, inputs::last_result(connection, link)?))
+        Ok((outcome, finals::of_link(connection, link)?))
     });
-    assert_eq!(known.await.expect("read"), (Some(HistoryId(51)), LastResult::Final));
+    assert_eq!(known.await.expect("read"), (Some(HistoryId(51)), LastResult::Final(HistoryId(51))));
 }

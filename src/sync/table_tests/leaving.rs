@@ -92,7 +92,7 @@ fn a_reset_is_made_once_when_somebody_leaves_and_never_over_a_final_result_or_a_
         }
         let told = || format!("{input:#?}\n{decision:#?}");
         assert_eq!(choice(input).counters, Counters::Reset, "{}", told());
-        assert!(input.blocks.is_empty() && input.last_result != LastResult::Final, "{}", told());
+        assert!(input.blocks.is_empty() && !matches!(input.last_result, LastResult::Final(_)), "{}", told());
         let link = input.link.expect("somebody leaves");
         assert_eq!((link.wish, decision.wish), (Wish::Callable, Wish::Locked), "{}", told());
         true
@@ -113,7 +113,7 @@ fn who_goes_to_the_new_campaign_may_be_called_and_has_no_final_result() {
             assert!(!goes || may || unusable, "{}", told());
             return false;
         }
-        assert_eq!(goes, input.last_result != LastResult::Final, "{}", told());
+        assert_eq!(goes, !matches!(input.last_result, LastResult::Final(_)), "{}", told());
         if goes {
             assert_eq!(decision.wish, Wish::Locked, "{}", told());
             let open = input.link.is_some_and(|link| link.deletion == Deletion::Open);

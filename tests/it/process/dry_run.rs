@@ -6,6 +6,19 @@ use serde_json::json;
 use std::process::Stdio;
 use std::time::Duration;
 
+/// The same people on another route.
+const SECOND: &str = r#"
+[route.second]
+crm           = "sales"
+campaign      = 538
+user_data     = "'second-' ~ id"
+beside        = "ignore"
+
+[route.second.fields]
+Name          = "name"
+PhoneNumber1  = "phone | phone('DE')"
+"#;
+
 /// What must not move: requests that had an effect on the dialler, activities, runs.
 async fn marks(house: &House) -> (usize, usize, usize) {
     let runs = match house.ledger().exists() {
@@ -55,6 +68,11 @@ async fn a_dry_run_tells_changes_field_by_field_locks_and_calls_and_changes_noth
     std::fs::write(house.config(), &owned).expect("written");
     let plan = house.run(&["plan"]).await.expect(0);
     assert!(!plan.out.contains("City: "), "the agents' from now on: {}", plan.said());
+    // So is what a route's results are to mean for others.
+    let first = "beside = \"ignore\"\ncool_off = { days = 90, after = [\"done\"], across = \"client\" }\n";
+    let held = format!("{}{SECOND}", config.replacen("beside        = \"ignore\"\n", first, 1));
+    std::fs::write(house.config(), &held).expect("written");
+    house.run(&["plan", "--route", "second"]).await.expect(0).says("left alone until");
     std::fs::write(house.config(), &config).expect("written");
     assert_eq!(marks(&house).await, before, "a dry run left something behind");
     let down = Action::Status { code: 503, retry_after: RetryAfter::Absent, effect: Effect::None };

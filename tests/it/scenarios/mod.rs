@@ -4,6 +4,7 @@
 //! and CRM noted themselves.
 
 mod answers;
+mod appended;
 mod bad_days;
 mod believed;
 mod beside;
@@ -25,6 +26,7 @@ mod edits;
 mod eligibility;
 mod elsewhere;
 mod empty_list;
+mod finals;
 mod first_sight;
 mod found;
 mod full_pass;
