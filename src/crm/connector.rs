@@ -10,9 +10,9 @@ use super::template::{Bindings, Slot};
 use super::times::delta;
 use super::writer::Writer;
 use super::{CrmRead, Page, PageToken, Places, ReadContract, Right};
-use crate::domain::{RecordId, Timestamp};
+use crate::domain::{CallKey, RecordId, Timestamp};
 use crate::env::Env;
-use crate::remote::{CallError, CallErrorKind};
+use crate::remote::{CallClass, CallError, CallErrorKind};
 use serde_json::Value;
 use serde_json::value::RawValue;
 use std::collections::BTreeSet;
@@ -297,6 +297,15 @@ impl CrmRead for Connector {
         value.as_u64().map(Some).ok_or_else(|| {
             bad_answer("number of records", format!("the answer has no number at {}", count.at))
         })
+    }
+
+    async fn activity_is_there(&self, record: &RecordId, key: &CallKey) -> Result<Option<bool>, CallError> {
+        let activity = self.endpoint.file.writing.activity.as_ref();
+        if activity.and_then(|activity| activity.find.as_ref()).is_none() {
+            return Ok(None);
+        }
+        let found = self.endpoint.find_activity(CallClass::Audit, record, key).await?;
+        Ok(Some(found.is_some()))
     }
 
     async fn may_write(&self, what: Right<'_>) -> Result<Option<bool>, CallError> {

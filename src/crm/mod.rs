@@ -8,6 +8,7 @@ mod connector;
 mod ends;
 mod errors;
 mod extract;
+mod find;
 mod format;
 mod links;
 mod pages;
@@ -35,7 +36,7 @@ pub use times::TimeForm;
 pub use write::{CrmValues, CrmWrite, Safe, WriteContract};
 pub use writer::Writer;
 
-use crate::domain::{BadRecord, Record, RecordId, Timestamp};
+use crate::domain::{BadRecord, CallKey, Record, RecordId, Timestamp};
 use crate::remote::CallError;
 use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
@@ -152,6 +153,14 @@ pub trait CrmRead: Send + Sync {
     /// # Errors
     /// No trustworthy, complete answer.
     async fn deleted_since(&self, _since: Timestamp) -> Result<Option<BTreeSet<RecordId>>, CallError> {
+        Ok(None)
+    }
+
+    /// Whether a call's activity is there; `None` where the connector declares no such look-up.
+    ///
+    /// # Errors
+    /// No trustworthy answer.
+    async fn activity_is_there(&self, _record: &RecordId, _key: &CallKey) -> Result<Option<bool>, CallError> {
         Ok(None)
     }
 

@@ -2,11 +2,12 @@
 
 use super::call::{Endpoint, root};
 use super::extract::{id_value, read_id};
+use super::find::{error, lacking};
 use super::format::{ActivityRequests, Of, Template, Written};
 use super::template::{Bindings, Slot};
 use super::write::{CrmValues, CrmWrite, Safe, WriteContract};
 use crate::domain::{ActivityId, CallKey, RecordId};
-use crate::remote::{CallClass, CallContext, CallError, CallErrorKind, Side};
+use crate::remote::{CallClass, CallContext, CallError, CallErrorKind};
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -40,18 +41,6 @@ impl Writer {
 
     fn activity(&self, what: &str) -> Result<&ActivityRequests, CallError> {
         self.endpoint.file.writing.activity.as_ref().ok_or_else(|| lacking(what, "[activity]"))
-    }
-
-    /// The placeholders of every request about this record.
-    fn bindings(&self, what: &str, record: &RecordId) -> Result<Bindings, CallError> {
-        let id = id_value(record, self.endpoint.file.record.id_type).ok_or_else(|| {
-            let detail =
-                "this CRM's ids are numbers, so it has no record of this id: see id_type in its connector";
-            error(what, CallErrorKind::NotFound, detail)
-        })?;
-        let mut bindings = self.endpoint.bindings();
-        bindings.insert(Slot::Record, id);
-        Ok(bindings)
     }
 
     /// Sends a write; its answer's body.
@@ -95,7 +84,7 @@ impl Writer {
                 one => std::slice::from_ref(one),
             };
             for item in items {
-                let mut bindings = self.bindings(what, record)?;
+                let mut bindings = self.endpoint.about(what, record)?;
                 bindings.insert(Slot::Value, item.clone());
                 self.send(what, record, &apart.request, &bindings).await?;
             }
@@ -118,7 +107,7 @@ impl CrmWrite for Writer {
     ) -> Result<ActivityId, CallError> {
         let what = format!("new activity of {key}");
         let requests = self.activity(&what)?;
-        let mut bindings = self.bindings(&what, record)?;
+        let mut bindings = self.endpoint.about(&what, record)?;
         bindings.insert(Slot::Key, Value::from(key.as_str()));
         let body = self.write(&what, record, &requests.create, bindings, values).await?;
         let Some(at) = &requests.id else { return Ok(ActivityId(key.as_str().to_owned())) };
@@ -150,42 +139,14 @@ impl CrmWrite for Writer {
             let kind = CallErrorKind::Rejected { status: 0, text: detail.to_owned() };
             error(&what, kind, detail)
         })?;
-        let mut bindings = self.bindings(&what, record)?;
+        let mut bindings = self.endpoint.about(&what, record)?;
         bindings.insert(Slot::Activity, id);
         bindings.insert(Slot::Key, Value::from(key.as_str()));
         self.write(&what, record, written, bindings, values).await.map(drop)
     }
 
     async fn find_activity(&self, record: &RecordId, key: &CallKey) -> Result<Option<ActivityId>, CallError> {
-        let what = format!("activity of {key}");
-        let find = self.activity(&what)?.find.as_ref().ok_or_else(|| lacking(&what, "[activity.find]"))?;
-        let mut bindings = self.bindings(&what, record)?;
-        bindings.insert(Slot::Key, Value::from(key.as_str()));
-        let context = CallContext::read(&what, CallClass::WriteBack).about(record);
-        let request = self.endpoint.request(&what, &find.request, &bindings)?;
-        let called = self.endpoint.send_as(context, request).await?;
-        let Some(body) = root(&what, &called.body)? else { return Ok(None) };
-        let bad = |detail: String| error(&what, CallErrorKind::BadAnswer, detail);
-        let rows = find.records.list(body);
-        let rows = rows.ok_or_else(|| bad(format!("the answer has no list at {}", find.records)))?;
-        for row in rows {
-            let shown = find.key.value(row).and_then(|value| value.as_str().map(str::to_owned));
-            match shown.map_or(Likeness::None, |shown| likeness(&shown, key.as_str())) {
-                Likeness::Whole => {
-                    let id = read_id(find.id.raw(row));
-                    let id = id.map_err(|_| bad(format!("a row has no id at {}", find.id)))?;
-                    return Ok(Some(ActivityId(id.0)));
-                }
-                // A CRM that looks for a part of a text finds call 47 with 4.
-                Likeness::Part => {}
-                Likeness::None => {
-                    let detail =
-                        format!("a row has no such key at {}: the CRM ignores what it is asked", find.key);
-                    return Err(bad(detail));
-                }
-            }
-        }
-        Ok(None)
+        self.endpoint.find_activity(CallClass::WriteBack, record, key).await
     }
 
     async fn change_record(&self, record: &RecordId, values: &CrmValues) -> Result<(), CallError> {
@@ -199,7 +160,7 @@ impl CrmWrite for Writer {
         }
         let written = self.endpoint.file.writing.record.as_ref();
         let written = written.ok_or_else(|| lacking(&what, "[record.change]"))?;
-        let bindings = self.bindings(&what, record)?;
+        let bindings = self.endpoint.about(&what, record)?;
         self.write(&what, record, written, bindings, &values).await.map(drop)
     }
 }
@@ -229,37 +190,6 @@ fn as_html(text: &str) -> String {
     html
 }
 
-fn error(what: &str, kind: CallErrorKind, detail: impl Into<String>) -> CallError {
-    CallError { side: Side::Crm, kind, what: what.to_owned(), detail: detail.into(), status: None }
-}
-
-fn lacking(what: &str, section: &str) -> CallError {
-    error(what, CallErrorKind::Configuration, format!("its connector has no {section}: nothing was sent"))
-}
-
-/// How much of a key a text holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Likeness {
-    /// The key, with nothing on either side that could belong to it.
-    Whole,
-    /// Only as a part of a longer one.
-    Part,
-    None,
-}
-
-fn likeness(text: &str, key: &str) -> Likeness {
-    let belongs = |c: char| c.is_ascii_alphanumeric() || c == '-';
-    let mut found = text.match_indices(key).peekable();
-    if found.peek().is_none() {
-        return Likeness::None;
-    }
-    let whole = found.any(|(start, _)| {
-        let (before, after) = (&text[..start], &text[start + key.len()..]);
-        !before.ends_with(belongs) && !after.starts_with(belongs)
-    });
-    if whole { Likeness::Whole } else { Likeness::Part }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -276,21 +206,5 @@ mod tests {
             "body": "a &lt; b &amp; &quot;c&quot;<br>&lt;b&gt;d&lt;/b&gt;", "subject": "a < b", "count": 3,
         });
         assert_eq!(object(&values, &html), expected);
-    }
-
-    #[test]
-    fn a_key_is_not_found_in_a_longer_one() {
-        let key = "dialbridge-9f86-47";
-        for (text, expected) in [
-            (key, Likeness::Whole),
-            ("<dialbridge-9f86-47@crm.example>", Likeness::Whole),
-            ("of dialbridge-9f86-471, and dialbridge-9f86-47", Likeness::Whole),
-            ("dialbridge-9f86-471", Likeness::Part),
-            ("x-dialbridge-9f86-47", Likeness::Part),
-            ("dialbridge-9f86-4", Likeness::None),
-            ("", Likeness::None),
-        ] {
-            assert_eq!(likeness(text, key), expected, "{text}");
-        }
     }
 }

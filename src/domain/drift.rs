@@ -25,6 +25,8 @@ pub enum DriftKind {
     CallMissing,
     /// A call that the CRM should know of and was not told.
     CallUntold,
+    /// An activity that the CRM was told and no longer shows.
+    ActivityMissing,
 }
 
 impl DriftKind {
@@ -40,6 +42,7 @@ impl DriftKind {
             Self::LockMissing => "contacts that are to be locked and were not",
             Self::CallMissing => "calls of our contacts that are not in the ledger",
             Self::CallUntold => "calls that the CRM was not told of",
+            Self::ActivityMissing => "activities that the CRM was told and does not show",
         }
     }
 
@@ -61,6 +64,7 @@ impl DriftKind {
             Self::ContactDiffers => "--repair decides them anew and sends the CRM's values",
             Self::LockMissing => "--repair decides them anew, which locks them",
             Self::CallMissing => "--repair reads their histories with the next harvest",
+            Self::ActivityMissing => "somebody removed them there, and they are not put back by themselves",
             Self::CallUntold => "`results --missing` says of each why; `results retry`, `results codes`",
         }
     }

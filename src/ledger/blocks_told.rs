@@ -74,6 +74,14 @@ pub(super) fn want(
     }
 }
 
+/// A record was decided with something against it: it may be there since before the link, or since before this number.
+pub(super) fn want_again(tx: &Transaction<'_>, link: LinkId, now: Timestamp) -> rusqlite::Result<()> {
+    match facts(tx, link)? {
+        Some(_) => want_fields(tx, link, now),
+        None => Ok(()),
+    }
+}
+
 fn is_told(block: &Block) -> bool {
     let of_contact = matches!(block.subject, BlockSubject::Contact(_));
     block.until.is_none() && !of_contact && !block.source.starts_with("crm:")

@@ -235,6 +235,23 @@ impl ReconcileBook {
         self.ask("suspects", move |notes| drift::answer(notes, &route, campaign, question, now)).await
     }
 
+    /// This ledger's name in the keys of activities.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub async fn instance(&self) -> Result<String, LedgerError> {
+        Ok(self.reads.instance().await?.unwrap_or_default())
+    }
+
+    /// The newest calls of the route that became activities of the CRM, as many as are looked for at once.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub async fn calls_told(&self, route: RouteName) -> Result<Vec<drift::ToldCall>, LedgerError> {
+        let now = self.reads.env.now();
+        self.ask("calls_told", move |notes| drift::calls_told(notes, &route, now)).await
+    }
+
     /// How many contacts of the list are nobody's, and how many locks cannot be looked at.
     ///
     /// # Errors

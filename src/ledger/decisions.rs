@@ -3,7 +3,7 @@
 
 use super::answer::{BaseChange, store_base};
 use super::sql::{self, json, time};
-use super::{edits, edits_end, held_again, results_due, sent_numbers, waves, write_back};
+use super::{blocks_told, edits, edits_end, held_again, results_due, sent_numbers, waves, write_back};
 use crate::domain::{
     Base, CampaignId, ContactId, Decision, Deletion, Desired, FieldName, Intent, LinkId, OperationKind,
     Reason, ReasonCode, RecordId, RouteName, RunId, Timestamp, UserData, Verdict, Wish,
@@ -74,6 +74,14 @@ pub(super) fn store(
     }
     if let Some(numbers) = numbers {
         set_numbers(tx, link, numbers)?;
+    }
+    match &decision.verdict {
+        Verdict::Blocked(_) => blocks_told::want_again(tx, link, cause.at)?,
+        Verdict::Unchanged
+        | Verdict::Queued
+        | Verdict::Adopted
+        | Verdict::Skipped(_)
+        | Verdict::Parked(_) => {}
     }
     Ok(Some(link))
 }

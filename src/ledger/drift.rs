@@ -4,7 +4,8 @@
 use super::sql::{get_json, get_time, json, time};
 use super::{Ledger, LedgerError, due, hints};
 use crate::domain::{
-    Base, CampaignId, ContactId, FieldName, LinkId, Pair, RecordId, RouteName, Suspect, Suspects, Timestamp,
+    Base, CampaignId, ContactId, FieldName, HistoryId, LinkId, Pair, RecordId, RouteName, Suspect, Suspects,
+    Timestamp,
 };
 use chrono::TimeDelta;
 use rusqlite::{Connection, OptionalExtension as _, Transaction, named_params};
@@ -102,6 +103,43 @@ pub(super) fn answer(
         suspects.add(|| suspect);
     }
     Ok(suspects)
+}
+
+/// So many activities are looked for at once: a request each.
+const ACTIVITIES: i64 = 100;
+
+/// A call that the CRM was told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ToldCall {
+    /// Its record.
+    pub record: RecordId,
+    /// Its contact.
+    pub contact: ContactId,
+    /// The call.
+    pub call: HistoryId,
+}
+
+/// The newest of them; what was told a moment ago may not be visible yet.
+pub(super) fn calls_told(
+    notes: &Connection,
+    route: &RouteName,
+    now: Timestamp,
+) -> rusqlite::Result<Vec<ToldCall>> {
+    notes
+        .prepare_cached(
+            "SELECT l.record_id, k.contact_id, w.history_id FROM write_backs w JOIN links l ON l.id = w.link_id
+             JOIN calls k ON k.history_id = w.history_id
+             WHERE l.route = ?1 AND w.kind = 'activity' AND w.state = 'done' AND w.sent_at < ?2
+             ORDER BY w.history_id DESC LIMIT ?3",
+        )?
+        .query_map((&route.0, time(now - TOLD_WITHIN), ACTIVITIES), |row| {
+            Ok(ToldCall {
+                record: RecordId(row.get(0)?),
+                contact: ContactId(row.get(1)?),
+                call: HistoryId(row.get(2)?),
+            })
+        })?
+        .collect()
 }
 
 pub(super) fn beside(notes: &Connection, route: &RouteName) -> rusqlite::Result<(u64, u64)> {

@@ -71,6 +71,8 @@ pub struct Reconciled {
     pub contacts: u64,
     /// Contacts whose histories were read.
     pub histories: u64,
+    /// Activities that were looked for in the CRM.
+    pub activities: u64,
     /// What does not agree.
     pub drift: Vec<Drift>,
     /// Contacts in the campaign that are nobody's.
@@ -119,7 +121,10 @@ impl Reconciled {
                     mend.histories.extend(drift.all.iter().filter_map(|suspect| suspect.contact));
                 }
                 // The harvest's own business, and a person's.
-                DriftKind::ContactMissing | DriftKind::ContactDoubled | DriftKind::CallUntold => {}
+                DriftKind::ContactMissing
+                | DriftKind::ContactDoubled
+                | DriftKind::CallUntold
+                | DriftKind::ActivityMissing => {}
             }
         }
         mend
@@ -150,6 +155,7 @@ pub async fn look(looker: &Looker, book: &ReconcileBook) -> Result<Reconciled, J
     look.dialler().await?;
     let told = look.suspects(Question::CallUntold).await?;
     look.add(DriftKind::CallUntold, told.count, told.first);
+    look.activities().await?;
     let (others, locked) = book.beside(route.clone()).await?;
     look.told.others = others;
     look.told.locks_unverifiable = match book.lock_shown().await? {
@@ -174,6 +180,7 @@ impl<'a> Look<'a> {
             records: 0,
             contacts: 0,
             histories: 0,
+            activities: 0,
             drift: Vec::new(),
             others: 0,
             locks_unverifiable: 0,

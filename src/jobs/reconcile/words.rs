@@ -10,6 +10,9 @@ impl Reconciled {
             "{}: {} records, {} contacts and the histories of {} who were called compared with the ledger; ",
             self.route, self.records, self.contacts, self.histories
         );
+        if self.activities > 0 {
+            let _infallible = write!(text, "{} activities looked for; ", self.activities);
+        }
         if self.is_clean() {
             text.push_str("everything agrees.\n");
         } else {

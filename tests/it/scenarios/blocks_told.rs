@@ -94,3 +94,18 @@ async fn is_an_older_no_told_when_that_is_switched_on_and_a_second_one_again() {
     assert_eq!(field(&world, bert, "do_not_call"), true);
     assert_eq!(world.editor().blacklisted(), [world.number(bert)]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn is_a_record_told_that_comes_to_have_a_number_of_somebody_who_said_no() {
+    let world = World::new(setup(TOLD)).await;
+    let [ada, bert] = ["Ada", "Bert"].map(|name| world.record(name));
+    world.sync_all().await;
+    block(&world, ada, None).await;
+    world.live(minutes(3)).await;
+    let phone = world.editor().field(ada, "phone").expect("a number");
+    world.editor().edit(bert, json!({ "phone": phone }));
+    world.live(minutes(5)).await;
+    assert!(world.locked(bert));
+    assert_eq!(field(&world, bert, "do_not_call"), true, "{}", world.story().await);
+    assert_silent(&world).await;
+}

@@ -1,11 +1,12 @@
 //! Does reconcile find what went past everything else, name nothing that is right, write nothing, and mend by the
 //! ordinary ways?
 
+use super::write_back::{activities, called as told_called, world as told_world};
 use crate::support::world::{CAMPAIGN, LEADS, Setup, World, key, minutes, seconds};
 use chrono::TimeDelta;
 use dialbridge::cli::status_told;
 use dialbridge::control::{Command, End};
-use dialbridge::domain::{DriftKind, RouteName};
+use dialbridge::domain::{DriftKind, RecordId, RouteName};
 use dialbridge::jobs::JobError;
 use dialbridge::jobs::reconcile::{Reconciled, look};
 use dialbridge::runtime::Outcome as RunOutcome;
@@ -223,4 +224,24 @@ async fn does_status_say_what_a_reconcile_by_schedule_found_until_it_is_mended()
     let Some(RunOutcome::Done { text, .. }) = runner.run_now("schedule").await else { panic!("it failed") };
     assert_eq!(text, "everything agrees");
     assert!(!status().await.contains("do not agree"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn does_it_name_an_activity_that_somebody_removed_from_the_crm() {
+    let world = told_world("sim-id").await;
+    let ids =
+        [told_called(&world, "Ada", "NO_INTEREST").await, told_called(&world, "Bert", "NO_INTEREST").await];
+    world.live(minutes(10)).await;
+    let removed = activities(&world, ids[0])[0].id;
+    world.editor().delete_activity(removed);
+    let missing = |found: &Reconciled| {
+        let drift = found.drift.iter().find(|drift| drift.kind == DriftKind::ActivityMissing);
+        drift.map(|drift| (drift.count, drift.examples[0].record.clone()))
+    };
+    let found = looked(&world).await;
+    assert_eq!((missing(&found), found.activities), (None, 0), "it may not be visible yet");
+    world.advance(minutes(70)).await;
+    let found = looked(&world).await;
+    assert_eq!(missing(&found), Some((1, Some(RecordId(ids[0].to_string())))), "{}", found.in_words());
+    assert_eq!(found.activities, 2);
 }
