@@ -107,5 +107,5 @@ async fn is_a_record_told_that_comes_to_have_a_number_of_somebody_who_said_no() 
     world.live(minutes(5)).await;
     assert!(world.locked(bert));
     assert_eq!(field(&world, bert, "do_not_call"), true, "{}", world.story().await);
-    assert_silent(&world).await;
+    world.assert_at_rest().await;
 }
