@@ -25,20 +25,22 @@ pub(super) struct ClosingActivity {
 
 impl ClosingActivity {
     async fn close_all(&self) -> Result<String, LedgerError> {
-        let (mut closed, mut open) = (0, 0);
+        let (mut closed, mut open, mut unlisted) = (0, 0, 0);
         for (routes, harvest) in &self.harvests {
             match self.close(routes, harvest).await? {
                 Some(DayEnd::Closed) => closed += 1,
                 Some(DayEnd::Open(_)) => open += 1,
+                Some(DayEnd::Unlisted) => unlisted += 1,
                 None => {}
             }
         }
-        Ok(match (closed, open) {
+        Ok(match (closed, open + unlisted) {
             (0, 0) => "no day is to be closed".to_owned(),
             (_, 0) => format!("the days of {closed} campaigns are closed"),
-            (_, _) => format!(
-                "the days of {closed} campaigns are closed, those of {open} are not: not everybody could be read again; it is \
-                 tried again within the hour, until 6:20"
+            (_, not) => format!(
+                "the days of {closed} campaigns are closed, those of {not} are not: of {open} not everybody could be read \
+                 again, of {unlisted} the list could not be read to its end (`dialbridge runs` says why); it is tried again \
+                 within the hour, until 6:20"
             ),
         })
     }
@@ -49,8 +51,9 @@ impl ClosingActivity {
         let Some(campaign) = row.and_then(|row| row.campaign) else { return Ok(None) };
         let days = days_over(self.zone, self.env.now());
         let Some(began) = self.ledger.closing_begin(campaign, days.clone()).await? else { return Ok(None) };
-        // How it ended stands in its own run; whoever was not read is still due.
-        let _outcome = harvest.run_now("schedule").await;
+        // How it ended is asked of the ledger, which knows whether its list was complete too. A list that rests says nothing
+        // of a day, so it is read as where a person asks.
+        let _outcome = harvest.run_now("closing").await;
         self.ledger.closing_end(campaign, began, days).await.map(Some)
     }
 }

@@ -2,7 +2,7 @@
 
 use super::parts::{self, Parts, RealTransports, Transports};
 use super::service::Service;
-use super::{LoadedSettings, closing, identity, logging, upkeep};
+use super::{LoadedSettings, closing, identity, logging, reconcile, upkeep};
 use crate::check::Settings;
 use crate::control::{End, Socket};
 use crate::domain::{Problem, Timestamp};
@@ -288,6 +288,9 @@ fn schedules(settings: &Settings, parts: &Parts) -> anyhow::Result<Vec<(Schedule
         let reconcile = route.reconcile.as_ref().zip(parts.control.runners.reconciles.get(&route.id));
         if let Some((schedule, runner)) = reconcile {
             all.push((Schedule::parse(schedule, zone)?, runner.clone()));
+        }
+        if let Some(runner) = parts.control.runners.samples.get(&route.id) {
+            all.push((Schedule::parse(reconcile::SAMPLE_WHEN, zone)?, runner.clone()));
         }
         for (routes, runner) in &parts.control.runners.harvests {
             if routes.contains(&route.id) {

@@ -22,7 +22,9 @@ mod closing;
 mod harvesting;
 mod identity;
 mod logging;
+mod scratch;
 mod service;
+mod unread;
 mod upkeep;
 mod write_back;
 

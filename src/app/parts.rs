@@ -347,7 +347,8 @@ fn runners(
         })
         .collect();
     let reconciles = super::reconcile::runners(common, routes, tracker);
-    Runners { pulls, days, push: Some(push), harvests, write_backs, reconciles }
+    let samples = super::reconcile::samples(common, routes, tracker);
+    Runners { pulls, days, push: Some(push), harvests, write_backs, reconciles, samples }
 }
 
 #[cfg(test)]

@@ -4,6 +4,8 @@
 use super::harvesting::set_hold_rules;
 use super::parts::{RealTransports, Sides, sides};
 use super::routes::{pull_route, register};
+use super::scratch::with_scratch;
+use super::unread;
 use crate::check::{RouteSettings, Settings};
 use crate::domain::RouteName;
 use crate::env::Env;
@@ -14,7 +16,7 @@ use crate::jobs::push::plan::plan;
 use crate::ledger::{Counts, Ledger, PlanView, Untold, WavePlan};
 use anyhow::Context as _;
 use serde::Serialize;
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// What would be done on a route if everything ran now.
@@ -68,31 +70,33 @@ const UNTOLD: u32 = 10_000;
 /// # Errors
 /// The ledger cannot be copied or read.
 pub async fn dry_run(settings: &Settings, route: Option<&RouteName>) -> anyhow::Result<Vec<DryRun>> {
-    let scratch = super::scratch_folder().context("a folder for the ledger's copy")?;
-    let runs = on_a_copy(settings, route, &scratch).await;
-    std::fs::remove_dir_all(&scratch).with_context(|| {
-        format!("{} cannot be removed; it holds a copy of the ledger: remove it", scratch.display())
-    })?;
-    runs
+    let env = Env::real();
+    with_scratch(&env, |scratch| on_a_copy(settings, route, scratch, env.clone())).await
 }
 
 async fn on_a_copy(
     settings: &Settings,
     route: Option<&RouteName>,
-    scratch: &Path,
+    scratch: PathBuf,
+    env: Env,
 ) -> anyhow::Result<Vec<DryRun>> {
-    let env = Env::real();
     let sides = sides(settings, &env, &RealTransports, None)?;
-    let copy = Ledger::try_out(&settings.ledger.path, scratch, env.clone()).await?;
+    let copy = Ledger::try_out(&settings.ledger.path, &scratch, env.clone()).await?;
     set_hold_rules(&copy, settings).await?;
     let mut runs = Vec::new();
     for wanted in settings.routes.values().filter(|one| route.is_none_or(|route| *route == one.id)) {
-        runs.push(of_route(&copy, &env, &sides, wanted).await?);
+        runs.push(of_route(&copy, &env, &sides, settings, wanted).await?);
     }
     Ok(runs)
 }
 
-async fn of_route(copy: &Ledger, env: &Env, sides: &Sides, wanted: &RouteSettings) -> anyhow::Result<DryRun> {
+async fn of_route(
+    copy: &Ledger,
+    env: &Env,
+    sides: &Sides,
+    settings: &Settings,
+    wanted: &RouteSettings,
+) -> anyhow::Result<DryRun> {
     let crm = sides.crms.get(&wanted.id).context("the route's CRM could not be built")?;
     let known = pull_route(wanted, sides).context("the route's CRM could not be built")?;
     register(copy, wanted, &known).await?;
@@ -102,7 +106,7 @@ async fn of_route(copy: &Ledger, env: &Env, sides: &Sides, wanted: &RouteSetting
     let context = PullContext { ledger, env: env.clone(), crm: crm.clone(), route: Arc::new(known), sides };
     let (pulled, not_read) = match pulled(&context).await {
         Ok(pulled) => (Some(pulled), None),
-        Err(error) => (None, Some(error.to_string())),
+        Err(error) => (None, Some(unread::in_words(&error, settings, wanted))),
     };
     let view = copy.plan_view(wanted.id.clone(), plan).await?;
     let untold = copy.results_untold(Some(wanted.id.clone()), None, UNTOLD).await?;

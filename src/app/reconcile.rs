@@ -3,15 +3,17 @@
 use super::activities::Common;
 use super::parts::{RealTransports, sides};
 use super::routes::{RoutePart, pull_route};
+use super::unread::in_words;
 use crate::check::{RouteSettings, Settings};
 use crate::dialler::jtel::JtelClient;
 use crate::domain::{FieldName, RouteName};
 use crate::env::Env;
 use crate::jobs::JobError;
 pub use crate::jobs::reconcile::Reconciled;
-use crate::jobs::reconcile::{Looker, look};
+use crate::jobs::reconcile::{Looker, look, sample};
 use crate::ledger::Ledger;
 use crate::runtime::{Activator, Activity, Ask, Outcome, RunLog};
+use anyhow::anyhow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use tokio_util::task::TaskTracker;
@@ -32,7 +34,11 @@ pub async fn run(settings: &Settings, route: Option<&RouteName>) -> anyhow::Resu
         let (crm, dialler) = (crm.clone(), sides.dialler.clone());
         let looker =
             Looker { env: env.clone(), crm, dialler, route: Arc::new(route), theirs: theirs(wanted) };
-        all.push(look(&looker, &ledger.reconcile_book().await?).await?);
+        let found = look(&looker, &ledger.reconcile_book().await?).await;
+        let unread = |error| {
+            anyhow!("route {}: nothing was compared: {}", wanted.id, in_words(&error, settings, wanted))
+        };
+        all.push(found.map_err(unread)?);
     }
     Ok(all)
 }
@@ -105,4 +111,55 @@ pub(super) fn runners(
             (name, Activator::start(&title, &common.env, tracker, Arc::new(activity)))
         })
         .collect()
+}
+
+/// The hourly sample of a route's records: it looks, keeps the numbers and mends nothing.
+struct SampleActivity {
+    ledger: Ledger,
+    looker: Looker,
+    records: u32,
+}
+
+impl SampleActivity {
+    async fn look(&self) -> Result<Reconciled, JobError> {
+        let found = sample(&self.looker, &self.ledger.reconcile_book().await?, self.records).await?;
+        let route = self.looker.route.route.clone();
+        self.ledger.sample_keep(route, found.contacts, found.total(), found.numbers()).await?;
+        Ok(found)
+    }
+}
+
+#[async_trait::async_trait]
+impl Activity for SampleActivity {
+    async fn run(&self, _ask: &Ask, _log: &RunLog) -> Outcome {
+        match self.look().await {
+            Ok(found) => {
+                let text = format!(
+                    "{} records looked at on both sides, {} things do not agree",
+                    found.contacts,
+                    found.total()
+                );
+                Outcome::Done { run: None, text, parked_new: false }
+            }
+            Err(error) => Outcome::Failed { text: error.to_string() },
+        }
+    }
+}
+
+/// When: between the usual times of pulls and harvests.
+pub(super) const SAMPLE_WHEN: &str = "37 * * * *";
+
+/// One for each route that is sampled.
+pub(super) fn samples(
+    common: &Common,
+    routes: &BTreeMap<RouteName, RoutePart>,
+    tracker: &TaskTracker,
+) -> BTreeMap<RouteName, Activator> {
+    let sampled = |(name, looker): (RouteName, Looker)| {
+        let records = routes.get(&name).map_or(0, |part| part.settings.sample);
+        let activity = SampleActivity { ledger: common.ledger.clone(), looker, records };
+        let title = format!("sample {name}");
+        (records > 0).then(|| (name, Activator::start(&title, &common.env, tracker, Arc::new(activity))))
+    };
+    lookers(routes, &common.dialler).into_iter().filter_map(sampled).collect()
 }

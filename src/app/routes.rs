@@ -68,7 +68,7 @@ pub(super) async fn register(
     };
     ledger.route_register(facts, RouteState::Dry).await?;
     let by_block = if route.leaving.opt_out == Leave::LOCK { ByBlock::Locks } else { ByBlock::LocksAndMore };
-    ledger.route_leaving_set(route.id.clone(), route.max_deleted_per_run, by_block).await
+    ledger.route_leaving_set(route.id.clone(), route.max_deleted, by_block).await
 }
 
 /// What a pull of a route knows of it; `None`: its connector could not be built.
@@ -90,6 +90,7 @@ pub(super) fn pull_route(route: &RouteSettings, sides: &Sides) -> Option<PullRou
         zone: route.time_zone,
         day_start: route.day_start,
         full_pass: route.full_pass,
+        missing: route.missing,
         mapping: route.mapping.clone(),
         revision: route.mapping.revision(version),
     })

@@ -76,6 +76,7 @@ pub async fn run(
             zone: wanted.time_zone,
             day_start: wanted.day_start,
             full_pass: wanted.full_pass,
+            missing: wanted.missing,
             mapping: wanted.mapping.clone(),
             revision: String::new(),
         }),

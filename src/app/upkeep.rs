@@ -39,6 +39,7 @@ impl UpkeepActivity {
         let bodies = self.ledger.bodies_prune(self.keep.bodies).await?;
         let old = self.ledger.runs_prune(self.keep.runs).await?
             + self.ledger.call_contents_prune(self.keep.changes).await?;
+        let calls = self.ledger.calls_erase(self.keep.changes).await?;
         let changes = self.ledger.trail_erase(self.keep.changes).await?;
         let mut text = format!("{bodies} bodies and answers erased, kept long enough");
         if old > 0 {
@@ -46,6 +47,9 @@ impl UpkeepActivity {
         }
         if changes > 0 {
             text.push_str(&format!("; the values of {changes} changes, too"));
+        }
+        if calls > 0 {
+            text.push_str(&format!("; texts and numbers of {calls} calls erased"));
         }
         // In the log besides, which is elsewhere and belongs to somebody else.
         if let Some(head) = self.ledger.trail_head_keep().await? {

@@ -52,7 +52,13 @@ impl Finding {
     /// A question that got no answer: what that says about the config.
     pub(super) fn unanswered(about: &str, error: &CallError) -> Self {
         let side = about.split_once(':').map_or(about, |(side, _)| side);
-        let remedy = match error.kind {
+        Self::new(Level::Error, about, error.to_string()).remedy(remedy_of(side, error))
+    }
+}
+
+/// What to do where a side did not answer as it should; `side` is its table in the config.
+pub fn remedy_of(side: &str, error: &CallError) -> String {
+    match error.kind {
             CallErrorKind::NotSent => {
                 format!("Is {side}.base_url right, does a firewall stand between, is the certificate's ca_file set?")
             }
@@ -81,8 +87,6 @@ impl Finding {
             CallErrorKind::BadAnswer => {
                 format!("Something else answers at {side}.base_url (a proxy's or login page?), or cuts the answer.")
             }
-        };
-        Self::new(Level::Error, about, error.to_string()).remedy(remedy)
     }
 }
 

@@ -20,7 +20,7 @@ mod telling;
 mod traps;
 mod two_way;
 
-pub use finding::{Finding, Level};
+pub use finding::{Finding, Level, remedy_of};
 pub use offline::{Checked, Validators, offline};
 pub use online::{Sides, online};
 pub use remarks::remarks;

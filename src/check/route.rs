@@ -10,6 +10,7 @@ use super::two_way;
 use crate::config::{NameOrNumber, RawConfig, RawRoute, Setting};
 use crate::dialler::CampaignRef;
 use crate::domain::hold::{HoldRules, UnmappedAbort};
+use crate::domain::limits::{MissingLimits, RemovalLimits};
 use crate::domain::policy::{AdoptConflict, Beside, CampaignChange, ReadBefore, Unblock, Vanished};
 use crate::domain::result_words::ResultWords;
 use crate::domain::{CampaignId, Problem, RouteName, suggest};
@@ -92,17 +93,23 @@ pub(super) fn route(
         time_zone: zone?,
         day_start: day_start?,
         full_pass: *raw.full_pass,
+        missing: MissingLimits { most: *raw.max_missing, percent: *raw.max_missing_percent },
         max_decision_age: *raw.max_decision_age,
         adopt_conflict: AdoptConflict::parse(&raw.adopt_conflict.value)?,
         vanished: Vanished::parse(&raw.vanished.value)?,
         campaign_change: CampaignChange::parse(&raw.campaign_change.value)?,
         leaving: Arc::new(leaving?),
-        max_deleted_per_run: *raw.max_deleted_per_run,
+        max_deleted: RemovalLimits {
+            per_run: *raw.max_deleted_per_run,
+            per_day: *raw.max_deleted_per_day,
+            percent: *raw.max_deleted_percent,
+        },
         country,
         beside: Beside::parse(&raw.beside.value)?,
         max_new_per_run: *raw.max_new_per_run,
         max_new_per_day: *raw.max_new_per_day,
         reconcile: raw.reconcile.as_ref().map(|text| text.value.clone()),
+        sample: *raw.sample,
         write_back: write_back?,
         kept: kept?,
         two_way: two_way?,

@@ -6,6 +6,7 @@ use crate::dialler::jtel::{Paths, Release};
 use crate::domain::hold::HoldRules;
 use crate::domain::identity::Watch;
 use crate::domain::leave::Leaving;
+use crate::domain::limits::{MissingLimits, RemovalLimits};
 use crate::domain::policy::{AdoptConflict, Beside, CampaignChange, Foreign, ReadBefore, Unblock, Vanished};
 use crate::domain::result_words::ResultWords;
 use crate::domain::{Kept, RouteName, TwoWay};
@@ -163,6 +164,8 @@ pub struct RouteSettings {
     pub day_start: NaiveTime,
     /// How often everything is read again without being asked.
     pub full_pass: Duration,
+    /// More known records that it did not name are no deletions, but a doubt.
+    pub missing: MissingLimits,
     /// How old a decision may be.
     pub max_decision_age: Duration,
     /// Whose value wins at adoption.
@@ -173,8 +176,8 @@ pub struct RouteSettings {
     pub campaign_change: CampaignChange,
     /// What becomes of the contacts of records that leave.
     pub leaving: Arc<Leaving>,
-    /// More deletions in one run need approval.
-    pub max_deleted_per_run: u32,
+    /// More deletions and resets of who left need approval.
+    pub max_deleted: RemovalLimits,
     /// Country of numbers without a prefix: the route's, else the dialler's.
     pub country: Option<String>,
     /// Contacts that are not ours.
@@ -185,6 +188,8 @@ pub struct RouteSettings {
     pub max_new_per_day: u32,
     /// Cron of the reconcile; `None`: only by hand.
     pub reconcile: Option<String>,
+    /// So many records by chance are compared on both sides each hour; 0: none.
+    pub sample: u32,
     /// How its calls go back into the CRM; `None`: not at all.
     pub write_back: Option<WriteBackSettings>,
     /// The mapped fields that are the dialler's after the import.

@@ -186,12 +186,22 @@ pub fn wave(wave: &WaveRow) -> Concern {
 
 /// What a wave wants, and which limit holds it.
 pub fn wave_in_words(wave: &WaveRow) -> String {
+    let (waiting, route) = (wave.waiting, &wave.route);
+    if wave.removes_by_scope() {
+        return format!(
+            "{waiting} deletions and resets of route {route}, which rest on its changed condition alone; the contacts are \
+             locked"
+        );
+    }
     let (what, limit) = match wave.kind {
-        _ if wave.deletes() => ("deletions", "max_deleted_per_run"),
+        _ if wave.removes() => (
+            "deletions and resets",
+            "max_deleted_per_run, or what max_deleted_per_day and max_deleted_percent leave of it",
+        ),
         WaveKind::New => ("new contacts", "max_new_per_run"),
         WaveKind::Changed => ("changes", "max_changed_per_run"),
     };
-    format!("{} {what} of route {}, more than {} at once ({limit})", wave.waiting, wave.route, wave.bound)
+    format!("{waiting} {what} of route {route}, more than {} at once ({limit})", wave.bound)
 }
 
 /// A route has sent as much today as it may.

@@ -45,9 +45,23 @@ fn proven(proof: &TrailProof) -> String {
         heads => format!("It has all {heads} ends told outside the ledger on earlier days (the file .trail beside it)."),
     };
     format!(
-        "The trail is unbroken: {} changes, {} values erased. {outside}\nIt ends at change {change}, {chain}",
-        proof.rows, proof.erased
+        "The trail is unbroken: {} changes, {} values erased. {outside}{}\nIt ends at change {change}, {chain}",
+        proof.rows,
+        proof.erased,
+        before_takeovers(proof)
     )
+}
+
+fn before_takeovers(proof: &TrailProof) -> String {
+    let (told, held) = (proof.earlier, proof.earlier_held);
+    match told - held {
+        0 if told == 0 => String::new(),
+        0 => format!(" It has all {told} ends told before a takeover, too."),
+        gone => format!(
+            " Of {told} ends told before a takeover it has {held}; {gone} are of rows that it does not have, as where a backup \
+             took the ledger's place: compare the dates in the file .trail with the takeover's."
+        ),
+    }
 }
 
 /// Copies it.

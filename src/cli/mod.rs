@@ -1,5 +1,6 @@
 //! The command line: reads through the ledger, acts through control, and says how it ended by its status.
 
+mod announced;
 mod args;
 mod block_file;
 mod blocks;

@@ -44,7 +44,7 @@ fn told(run: &DryRun, zone: Zone) -> String {
             pulled.parked
         ),
         (None, why) => format!(
-            "{}: the CRM could NOT be read: {}. What was decided before:\n",
+            "{}: the CRM could NOT be read: {}\nWhat was decided before:\n",
             run.view.route,
             why.as_deref().unwrap_or("it did not answer")
         ),

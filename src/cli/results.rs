@@ -40,6 +40,9 @@ pub async fn run(config: &Path, args: ResultsArgs) -> anyhow::Result<End> {
         Some(ResultsVerb::Release { call, reason }) => {
             say(config, |_| Ok(ResultsWord::Release { call: HistoryId(call) }), reason).await
         }
+        Some(ResultsVerb::Reopen { call, reason }) => {
+            say(config, |_| Ok(ResultsWord::Reopen { call: HistoryId(call) }), reason).await
+        }
         Some(ResultsVerb::Remap { code, route, plan, reason }) => {
             told_again::remap(config, code, route, plan, reason).await
         }

@@ -3,7 +3,7 @@
 use super::concerns::{Concern, Weight};
 use super::left_out::sentence;
 use crate::domain::ReasonCode;
-use crate::ledger::{ReconcileLast, UntoldCount};
+use crate::ledger::{ReconcileLast, Sampled, UntoldCount};
 
 /// Calls that the CRM cannot be told before somebody does something.
 pub(super) fn untold(count: &UntoldCount) -> Concern {
@@ -42,6 +42,19 @@ pub(super) fn drift(last: &ReconcileLast) -> Option<Concern> {
         remedy: format!(
             "`dialbridge reconcile --route {route}` names them, with what mends each; `--repair` marks them as due"
         ),
+    })
+}
+
+/// What the hourly samples found.
+pub(super) fn sampled(found: &Sampled) -> Option<Concern> {
+    let Sampled { route, since, looked, drift } = found;
+    (*drift > 0).then(|| Concern {
+        weight: Weight::Person,
+        what: format!(
+            "route {route}: of {looked} records looked at by chance, {drift} things do not agree between CRM, dialler and ledger"
+        ),
+        since: Some(*since),
+        remedy: format!("`dialbridge reconcile --route {route}` looks at all of them and says what mends each"),
     })
 }
 

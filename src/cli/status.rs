@@ -1,5 +1,6 @@
 //! `status` and `route list`: is it well, what is to be done, then the details.
 
+use super::announced::{self, SCOPE_TOLD_FOR, WAVE_FROM, WAVE_OF};
 use super::closing_words;
 use super::concerns::{
     Concern, Facts, OVERWRITTEN_DAYS, THAW, Weight, companion, concerns, day_full, frozen, frozen_in_words,
@@ -106,6 +107,8 @@ async fn look(settings: &Settings, ledger: &Ledger, now: Timestamp) -> anyhow::R
     // What a dry route decided is decided anew before it is sent: there is nothing to approve yet.
     let dry = |held: &&WaveRow| facts.routes.iter().any(|row| row.route == held.route && row.is_dry());
     concerns.extend(waves.iter().filter(|held| !dry(held)).map(wave));
+    concerns.extend(ledger.scope_changes(SCOPE_TOLD_FOR).await?.iter().map(announced::scope));
+    concerns.extend(ledger.block_waves(WAVE_OF, WAVE_FROM).await?.iter().map(announced::blocks));
     let days_full = app::limits::days_full(settings, ledger, now).await?;
     concerns.extend(days_full.iter().map(day_full));
     let met = ledger.overwritten_counts(TimeDelta::days(OVERWRITTEN_DAYS)).await?;
@@ -123,6 +126,7 @@ async fn look(settings: &Settings, ledger: &Ledger, now: Timestamp) -> anyhow::R
     let closings = ledger.closings_last().await?;
     concerns.extend(closings.iter().filter_map(|closing| closing_words::concern(closing, now)));
     concerns.extend(ledger.reconciles_last().await?.iter().filter_map(drift));
+    concerns.extend(ledger.samples_shown().await?.iter().filter_map(results_concern::sampled));
     let looked = ledger.look_last().await?;
     concerns.extend(looked.as_ref().and_then(ledger_look));
     let mut concerns = in_order(concerns);

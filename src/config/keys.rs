@@ -185,12 +185,18 @@ sections! {
         write_back: String, Optional, Kind::Text;
         /// Cron of the reconcile; without it only by hand.
         reconcile: String, Optional, Kind::Text;
+        /// So many records by chance are compared on both sides each hour; 0: none.
+        sample: u32, Default, Kind::Integer(0, 500);
         /// The zone of the crons and of `today`.
         time_zone: String, Optional, Kind::Text;
         /// When conditions that depend on the date are decided again.
         day_start: String, Default, Kind::Text;
         /// How often everything is read again without being asked.
         full_pass: Duration, Default, Kind::Duration(HOUR, 31 * DAY);
+        /// More known records that a full pass does not name stop the route.
+        max_missing: u32, Default, Kind::Integer(1, 10_000_000);
+        /// The same in a hundred of those that are known.
+        max_missing_percent: u32, Default, Kind::Integer(1, 100);
         /// How old a decision may be when what makes somebody callable is sent.
         max_decision_age: Duration, Default, Kind::Duration(MINUTE, HOUR);
         /// Whose value wins where an adopted contact differs.
@@ -205,6 +211,10 @@ sections! {
         mark: BTreeMap<String, Setting<String>>, Optional, Kind::Texts;
         /// More deletions of contacts than that in one run need approval.
         max_deleted_per_run: u32, Default, Kind::Integer(0, 10_000_000);
+        /// More within a day need approval.
+        max_deleted_per_day: u32, Default, Kind::Integer(0, 10_000_000);
+        /// More in a hundred of the route's contacts need approval.
+        max_deleted_percent: u32, Default, Kind::Integer(0, 100);
         /// What happens to a value that does not fit its field.
         too_long: String, Default, Kind::Choice(&["cut", "park"]);
         /// Country of numbers without an international prefix.

@@ -181,6 +181,11 @@ pub enum ResultsWord {
         /// The call.
         call: HistoryId,
     },
+    /// A call's final result keeps nobody of its own campaign from being called again.
+    Reopen {
+        /// The call.
+        call: HistoryId,
+    },
     /// Calls with this result are told anew, with the words that the config has now.
     Remap {
         /// The result, by one of its names.

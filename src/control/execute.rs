@@ -27,6 +27,8 @@ pub struct Runners {
     pub write_backs: BTreeMap<RouteName, Activator>,
     /// Reconcile, by route.
     pub reconciles: BTreeMap<RouteName, Activator>,
+    /// The hourly sample, by route; only where one is taken.
+    pub samples: BTreeMap<RouteName, Activator>,
 }
 
 impl Runners {

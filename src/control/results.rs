@@ -26,7 +26,7 @@ impl Control {
             | ResultsWord::Retry { route, .. }
             | ResultsWord::Backfill { route, .. } => Some(route),
             ResultsWord::Remap { route, .. } => route.as_ref(),
-            ResultsWord::Discard { .. } | ResultsWord::Release { .. } => None,
+            ResultsWord::Discard { .. } | ResultsWord::Release { .. } | ResultsWord::Reopen { .. } => None,
         };
         if let Some(route) = route.filter(|route| !self.runners.pulls.contains_key(*route)) {
             answer.error(self.unknown_route(route));
@@ -77,6 +77,7 @@ impl Control {
                 ),
             },
             ResultsWord::Release { call } => self.release(call, said).await?,
+            ResultsWord::Reopen { call } => self.reopen(call, said).await?,
             ResultsWord::Remap { code, route } => {
                 let again = self.ledger.results_remap(code.clone(), route, said).await?;
                 match again.is_empty() {
@@ -110,6 +111,20 @@ impl Control {
         let records: i64 = held.values().sum();
         let text = format!(
             "call {call} holds nobody out any more; {records} records that it held out are decided anew with the next pull"
+        );
+        Ok(Told::Decide(text, held.into_keys().collect()))
+    }
+
+    async fn reopen(&self, call: HistoryId, said: Said) -> Result<Told, LedgerError> {
+        let Some(held) = self.ledger.final_reopen(call, said).await? else {
+            return Ok(Told::Refused(format!(
+                "no call {call} with a result is known; whoever waits for one names the call"
+            )));
+        };
+        let records: i64 = held.values().sum();
+        let text = format!(
+            "the result of call {call} keeps nobody from being called again; {records} records are decided anew with \
+             the next pull, a block or another call's result still stands"
         );
         Ok(Told::Decide(text, held.into_keys().collect()))
     }

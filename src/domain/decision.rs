@@ -3,7 +3,9 @@
 use super::leave::Leaving;
 use super::operation::named_enum;
 use super::policy::{AdoptConflict, CampaignChange, Vanished};
-use super::{Base, Block, CampaignId, Contact, ContactId, Desired, Edits, Kept, OperationKind, Reason};
+use super::{
+    Base, Block, CampaignId, Contact, ContactId, Desired, Edits, HistoryId, Kept, OperationKind, Reason,
+};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::sync::Arc;
@@ -121,15 +123,16 @@ pub enum DiallerSide {
     },
 }
 
-/// The last recorded result of the record's contacts.
+/// The last recorded result of the person in the route's campaign: of the record's own contacts, and of others that
+/// are the same record or bear one of its numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LastResult {
     /// None.
     None,
     /// One after which the dialler goes on (delay, appointment).
     Open,
-    /// Done or abort, or of unknown type: not undone by any automatic rule that does not name it.
-    Final,
+    /// Done or abort, or of unknown type: not undone by any automatic rule that does not name it. By this call.
+    Final(HistoryId),
 }
 
 /// The route's choices that a decision needs.

@@ -11,6 +11,7 @@ pub mod hold;
 pub mod identity;
 pub mod ids;
 pub mod leave;
+pub mod limits;
 pub mod moment;
 pub mod operation;
 pub mod permit;

@@ -1,6 +1,7 @@
 //! Why something was skipped, parked, blocked or refused: a code with parameters, never a text, so
 //! that CLI, console and mail can each say it in their own language (users 15).
 
+use super::HistoryId;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -126,12 +127,14 @@ reason_codes! {
     CampaignChanged = "campaign_changed", "campaign {name}: pinned as {pinned}, found as {found}";
     /// The config names another campaign than the one in which the route's contacts stand.
     CampaignMoved = "campaign_moved", "the config says campaign {campaign}, and the route's contacts stand in {pinned}: say campaign_change = \"move\" in the route (they are deleted there once their calls were read, and imported anew) or \"keep\" (they stay there), or go back";
+    /// The config names another campaign, and what was sent into the one before is in doubt.
+    CampaignWaits = "campaign_waits", "the config says campaign {campaign}; an import into {pinned} may or may not have arrived. Until that is settled nothing is sent but locks: the route goes on by itself, nothing is to be done";
     /// A contact stands in the campaign that its route had before.
     CampaignMoves = "campaign_moves", "the route has another campaign now: deleted in the old one, to be imported anew";
     /// The route's campaign does not exist.
     UnknownCampaign = "unknown_campaign", "campaign {name} does not exist";
     /// The last result is final.
-    FinalResult = "final_result", "its last result is final: not made callable by itself";
+    FinalResult = "final_result", "its last result is final: not made callable by itself, only by `dialbridge results reopen {call}`";
     /// Changed in the CRM.
     Changed = "changed", "changed in the CRM: {fields}";
     /// New in the CRM.
@@ -226,6 +229,11 @@ impl Reason {
     pub fn with(mut self, name: &str, value: impl fmt::Display) -> Self {
         self.params.insert(name.to_owned(), value.to_string());
         self
+    }
+
+    /// A final result, and the call that a person names to let it go.
+    pub fn final_result(call: HistoryId) -> Self {
+        Self::new(ReasonCode::FinalResult).with("call", call)
     }
 
     /// The same without what may be personal: a number, a person's words, a value in an error. Names of fields, ids and

@@ -64,6 +64,8 @@ pub struct CallFacts {
     pub answered: bool,
     /// `CauseCodesID`.
     pub cause: Option<i64>,
+    /// `StatisticsPartAID`: the dialler's own record of the call, by which its recording is found.
+    pub recording: Option<i64>,
     /// `UsersID`; `None` where the system did it.
     pub agent: Option<i64>,
     /// The agent's name, where it was asked for and is known.
@@ -76,6 +78,8 @@ pub struct CallFacts {
     pub result: Option<CallResult>,
     /// Whether its result or its end may still come.
     pub open: bool,
+    /// Whether its texts and numbers are erased, because it is old: what the CRM was told of it stays as it is.
+    pub erased: bool,
 }
 
 impl CallFacts {

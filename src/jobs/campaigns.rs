@@ -5,7 +5,7 @@ use super::{JobError, stops};
 use crate::dialler::{Campaign, CampaignRef, DiallerRead};
 use crate::domain::policy::CampaignChange;
 use crate::domain::{CampaignId, PinnedCampaign, Reason, ReasonCode, RouteName};
-use crate::ledger::{Ledger, RouteRow};
+use crate::ledger::{Ledger, RouteRow, StandsThere};
 use crate::remote::CallError;
 
 /// A route and the campaign its config names.
@@ -49,13 +49,13 @@ pub async fn pin_campaigns(
             }
             Finding::Fine(_) => go_on(ledger, &want.route).await?,
             Finding::Changed(pinned, refused) => {
-                let refuse = want.change == CampaignChange::Refuse
-                    && ledger.route_has_contacts(want.route.clone()).await?;
-                if refuse {
-                    stops::stop(ledger, &want.route, refused).await?;
-                } else {
-                    ledger.route_pin_campaign(want.route.clone(), pinned).await?;
-                    go_on(ledger, &want.route).await?;
+                let there = ledger.route_stands_there(want.route.clone()).await?;
+                match may_change(want.change, there, refused) {
+                    Ok(()) => {
+                        ledger.route_pin_campaign(want.route.clone(), pinned).await?;
+                        go_on(ledger, &want.route).await?;
+                    }
+                    Err(reason) => stops::stop(ledger, &want.route, reason).await?,
                 }
             }
             Finding::Stop(reason) => stops::stop(ledger, &want.route, reason).await?,
@@ -64,8 +64,8 @@ pub async fn pin_campaigns(
     Ok(())
 }
 
-/// The same where there is a reason: a campaign is not pinned, or a route is stopped because the dialler refused us and
-/// goes on once it answers.
+/// The same where there is a reason: a campaign is not pinned, or a route is stopped because the dialler refused us, or
+/// until an import is settled, and goes on by itself.
 ///
 /// # Errors
 /// The dialler or the ledger cannot be used.
@@ -76,9 +76,14 @@ pub async fn pin_where_needed(
 ) -> Result<(), JobError> {
     let needed = ledger.routes_list().await?.into_iter().any(|row| {
         let ours = wanted.iter().any(|want| want.route == row.route);
-        ours && row.campaign.is_none() || row.stopped.as_ref().is_some_and(super::refusal::is_refusal)
+        ours && row.campaign.is_none() || row.stopped.as_ref().is_some_and(ends_by_a_look)
     });
     if needed { pin_campaigns(ledger, dialler, wanted).await } else { Ok(()) }
+}
+
+/// Whether a stop is over as soon as somebody looks, without anybody's doing.
+fn ends_by_a_look(stop: &Reason) -> bool {
+    stop.code == ReasonCode::CampaignWaits || super::refusal::is_refusal(stop)
 }
 
 /// The number that a push would use for a route now, or why it would send nothing; pins and stops nothing.
@@ -99,6 +104,19 @@ pub async fn resolve_campaign(
         Finding::Changed(found, _) => Ok(found.id),
         Finding::Stop(reason) => Err(reason),
     })
+}
+
+/// Whether the route may get its new campaign now, or why it stops instead. What an import in doubt has made is looked
+/// for in the campaign that is pinned: it stays until that is settled.
+fn may_change(change: CampaignChange, there: StandsThere, refused: Reason) -> Result<(), Reason> {
+    match (change, there) {
+        (_, StandsThere::Nobody) => Ok(()),
+        (CampaignChange::Refuse, StandsThere::Contacts | StandsThere::InDoubt) => Err(refused),
+        (CampaignChange::Move | CampaignChange::Keep, StandsThere::Contacts) => Ok(()),
+        (CampaignChange::Move | CampaignChange::Keep, StandsThere::InDoubt) => {
+            Err(Reason { code: ReasonCode::CampaignWaits, ..refused })
+        }
+    }
 }
 
 async fn go_on(ledger: &Ledger, route: &RouteName) -> Result<(), JobError> {
@@ -241,6 +259,25 @@ mod tests {
             let Finding::Changed(pinned, reason) = found else { panic!("{found:?}") };
             assert_eq!(pinned.id, CampaignId(6));
             assert!(reason.to_string().contains("5 (A)"), "{reason}");
+        }
+    }
+
+    #[test]
+    fn the_old_campaign_stays_until_it_is_known_what_an_import_has_made_there() {
+        use CampaignChange::{Keep, Move, Refuse};
+        use StandsThere::{Contacts, InDoubt, Nobody};
+        let refused = || Reason::from(ReasonCode::CampaignMoved);
+        for (change, there, why) in [
+            (Refuse, Nobody, None),
+            (Refuse, Contacts, Some(ReasonCode::CampaignMoved)),
+            (Refuse, InDoubt, Some(ReasonCode::CampaignMoved)),
+            (Move, Contacts, None),
+            (Move, InDoubt, Some(ReasonCode::CampaignWaits)),
+            (Keep, Contacts, None),
+            (Keep, InDoubt, Some(ReasonCode::CampaignWaits)),
+        ] {
+            let found = may_change(change, there, refused()).err().map(|reason| reason.code);
+            assert_eq!(found, why, "{change:?} {there:?}");
         }
     }
 }

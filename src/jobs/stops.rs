@@ -26,9 +26,10 @@ impl Kind {
     pub fn of(stop: &Reason) -> Self {
         match stop.code {
             ReasonCode::RecordsMissing => Self::Pull,
-            ReasonCode::CampaignChanged | ReasonCode::CampaignMoved | ReasonCode::UnknownCampaign => {
-                Self::Campaign
-            }
+            ReasonCode::CampaignChanged
+            | ReasonCode::CampaignMoved
+            | ReasonCode::CampaignWaits
+            | ReasonCode::UnknownCampaign => Self::Campaign,
             _ if refusal::is_refusal(stop) => Self::Dialler,
             _ if stop.params.get("by").is_some_and(|by| by == BY_PULL) => Self::Pull,
             // What push found: the dialler rejects the route's records.

@@ -1,6 +1,7 @@
 //! Ids that an answer did not name: absence is a question, a second look answers it (promise 4).
 
 use super::decisions;
+use super::finals;
 use super::held_out;
 use super::inputs;
 use super::pull::PageStore;
@@ -171,7 +172,7 @@ pub(super) fn store_gone(
         crm: &CrmSide::Gone(ReasonCode::RecordGone.into()),
         dialler: &dialler,
         blocks: &[],
-        last_result: inputs::last_result(tx, link)?,
+        last_result: finals::of_link(tx, link)?,
         held_out: held_out::against_link(tx, link, now)?.as_ref(),
         policy: &page.policy,
     });
@@ -188,4 +189,87 @@ fn set_gone(tx: &Transaction<'_>, now: Timestamp, page: &PageStore, id: &RecordI
     )?
     .execute((&page.route.0, &id.0, time(now), page.run.0))?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::policy::{AdoptConflict, CampaignChange, RouteState, Vanished};
+    use crate::domain::{Decision, Deletion, Policy, RunId, Verdict, Wish};
+    use crate::ledger::RouteFacts;
+    use crate::ledger::testing::scene;
+
+    /// Left callable, unless it is held out.
+    fn keep(input: &DecisionInput<'_>) -> Decision {
+        Decision {
+            verdict: Verdict::Skipped(ReasonCode::RecordGone.into()),
+            wish: if input.held_out.is_some() { Wish::Locked } else { Wish::Callable },
+            intents: Vec::new(),
+            desired: None,
+            adopted: None,
+            agreed: crate::domain::Base::new(),
+            meet: false,
+            deletion: Deletion::No,
+            lock_others: Vec::new(),
+            notes: Vec::new(),
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_is_gone_is_judged_by_what_other_routes_say_as_well() {
+        for (rules, expected) in [("NULL", "callable"), (HOLDS, "locked")] {
+            let scene = scene().await;
+            let link = scene.link("1", Some(11), &[]).await;
+            let facts = RouteFacts {
+                route: RouteName::from("other"),
+                client: "house".to_owned(),
+                crm: "sales".to_owned(),
+                object: "person".to_owned(),
+                max_new_per_run: None,
+                max_changed_per_run: None,
+            };
+            scene.ledger.route_register(facts, RouteState::On).await.expect("a route");
+            let write = scene.ledger.write("test_call", move |tx| {
+                tx.execute_batch(&format!(
+                    "UPDATE routes SET hold_rules = {rules} WHERE route = 'other';
+                     INSERT INTO links (id, client, route, record_id, user_data, folded, campaign_id, contact_id, wish,
+                                        wish_code, created_at)
+                        VALUES (99, 'house', 'other', '1', 'o-1', 'o-1', 8, 12, 'callable', 'new_record', '2030');
+                     INSERT INTO calls (history_id, contact_id, link_id, campaign_id, hash, row, result_code,
+                                        first_seen_at, changed_at, run_id)
+                        VALUES (5, 12, 99, 8, x'00', '{{}}', 3, '2030-01-07T08:10:00.000000Z', '2030', 1);"
+                ))
+            });
+            write.await.expect("a call");
+            let page = PageStore {
+                route: scene.route.clone(),
+                client: "house".to_owned(),
+                crm: "sales".to_owned(),
+                object: "person".to_owned(),
+                policy: Policy {
+                    adopt_conflict: AdoptConflict::CrmOwned,
+                    vanished: Vanished::Mark,
+                    campaign_change: CampaignChange::Keep,
+                    leaving: std::sync::Arc::default(),
+                },
+                unblock_by_source: false,
+                run: RunId(1),
+                decided_at: scene.ledger.env.now(),
+                records: Vec::new(),
+                missing: Vec::new(),
+                gone: vec![RecordId::from("1")],
+                unidentified: Vec::new(),
+                hints_taken: Vec::new(),
+                decide: keep,
+            };
+            scene.ledger.page_store(page).await.expect("stored");
+            let wish = scene.ledger.read("test_wish", move |connection| {
+                connection.query_row("SELECT wish FROM links WHERE id = ?1", [link.0], |row| row.get(0))
+            });
+            assert_eq!(wish.await.map(|wish: String| wish).expect("a link"), expected, "{rules}");
+        }
+    }
+
+    /// Results without a word hold, and this one has none.
+    const HOLDS: &str = "'{\"words\":[\"SALE\"],\"unmapped\":\"hold\",\"cool_off\":null}'";
 }

@@ -174,7 +174,7 @@ pub(super) fn end_in(
         ":params": outcome.map_or_else(|| "{}".to_owned(), Reason::params_json), ":seq": answered.0,
     })?;
     link_answered(tx, &row, ending, answered)?;
-    sent_numbers::refresh_of(tx, id)?;
+    sent_numbers::refresh_after(tx, row.link, row.kind)?;
     ask_again(tx, id, &row, ending, now)
 }
 
@@ -299,7 +299,7 @@ fn set_base(tx: &Transaction<'_>, link: LinkId, change: &BaseChange) -> rusqlite
     let base = match change {
         BaseChange::Keep => return Ok(()),
         BaseChange::Replace(base) => {
-            edits::agreed(tx, link, FieldName::all())?;
+            edits::all_agreed(tx, link)?;
             base.clone()
         }
         BaseChange::Merge(pairs) => {
@@ -362,6 +362,9 @@ fn ask_again(
     }
     // "As if it was just imported": a reset may have unlocked, and no answer shows it.
     let reset = row.kind == OperationKind::Reset && matches!(ending, Ending::Done(_));
+    if reset {
+        leaving::reopened(tx, row.link, now)?;
+    }
     if reset || was_locked_meanwhile(tx, id, row.link)? {
         return lock_again(tx, row, now);
     }

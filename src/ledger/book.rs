@@ -180,6 +180,35 @@ impl ReconcileBook {
         .await
     }
 
+    /// What the ledger has of so many contacts of the route in a row, from a place that `chance` (0 to 1) chooses among all
+    /// links. Whose record is noted as missing is left out: that is looked after already.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub async fn contacts_sampled(
+        &self,
+        route: RouteName,
+        chance: f64,
+        count: u32,
+    ) -> Result<Vec<OurContact>, LedgerError> {
+        self.ask("contacts_sampled", move |notes| {
+            let last: i64 =
+                notes.query_row("SELECT coalesce(max(id), 0) FROM links", [], |row| row.get(0))?;
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_precision_loss,
+                reason = "any place will do"
+            )]
+            let place = (last as f64 * chance) as i64;
+            let mut found = sampled(notes, &route, (place, last), count)?;
+            // Behind the last link comes the first one.
+            let rest = count.saturating_sub(u32::try_from(found.len()).unwrap_or(u32::MAX));
+            found.extend(sampled(notes, &route, (0, place), rest)?);
+            Ok(found.into_iter().filter(|our| !our.busy).collect())
+        })
+        .await
+    }
+
     /// What the ledger has of this contact now; `None`: it is not the route's any more.
     ///
     /// # Errors
@@ -256,6 +285,29 @@ impl ReconcileBook {
         })
         .await
     }
+}
+
+/// Links with contacts behind the first place, up to the second one.
+fn sampled(
+    notes: &Connection,
+    route: &RouteName,
+    (after, until): (i64, i64),
+    count: u32,
+) -> rusqlite::Result<Vec<OurContact>> {
+    let contacts: Vec<i64> = notes
+        .prepare_cached(
+            "SELECT l.contact_id FROM links l
+             WHERE l.id > ?2 AND l.id <= ?3 AND l.route = ?1 AND l.contact_id IS NOT NULL AND l.vanished_at IS NULL
+               AND NOT EXISTS (SELECT 1 FROM record_absences a WHERE a.route = l.route AND a.record_id = l.record_id)
+             ORDER BY l.id LIMIT ?4",
+        )?
+        .query_map((&route.0, after, until, count), |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
+    let mut found = Vec::new();
+    for contact in contacts {
+        found.extend(our_contact(notes, route, ContactId(contact))?);
+    }
+    Ok(found)
 }
 
 fn our_contact(

@@ -11,7 +11,7 @@ use crate::domain::{
     Block, DesiredValue, FieldName, Intent, LinkId, LinkView, OperationId, OperationKind, Pair, Reason,
     ReasonCode, Values,
 };
-use rusqlite::{Connection, OptionalExtension as _, Transaction};
+use rusqlite::{Connection, OptionalExtension as _, Row, Transaction};
 
 /// What became of the wish.
 #[derive(Debug, Clone, PartialEq)]
@@ -54,6 +54,13 @@ pub struct Given {
 }
 
 impl Given {
+    /// From a row of `operations` that has one.
+    pub(super) fn of(row: &Row<'_>) -> rusqlite::Result<Self> {
+        let before: Option<String> = row.get("before")?;
+        let before = before.is_some().then(|| get_json(row, "before")).transpose()?;
+        Ok(Self { values: get_json(row, "given")?, before })
+    }
+
     /// Of such an update only what was given counts as desired, and what the contact held before as agreed upon.
     pub(super) fn stands_in(&self, view: &mut LinkView) {
         let wished = |(field, value): (&FieldName, &_)| (*field, DesiredValue::same(Clone::clone(value)));
@@ -133,11 +140,7 @@ impl Ledger {
 pub(super) fn given(connection: &Connection, id: OperationId) -> rusqlite::Result<Option<Given>> {
     connection
         .prepare_cached("SELECT given, before FROM operations WHERE id = ?1 AND given IS NOT NULL")?
-        .query_row([id.0], |row| {
-            let before: Option<String> = row.get("before")?;
-            let before = before.is_some().then(|| get_json(row, "before")).transpose()?;
-            Ok(Given { values: get_json(row, "given")?, before })
-        })
+        .query_row([id.0], Given::of)
         .optional()
 }
 

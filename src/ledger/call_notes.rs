@@ -1,20 +1,26 @@
 //! What an agent wrote beside a call. The dialler has no note per call, so it is what changed in the contact's Comment, and
 //! belongs to the newest call of that day (users 28).
 
-use super::sql::{get_time_opt, time};
+use super::sql::{call_at, get_time_opt, time};
 use super::write_back;
-use crate::domain::{ContactId, HistoryId, Timestamp};
+use crate::domain::{ContactId, HistoryId, Seq, Timestamp};
 use chrono::TimeDelta;
 use rusqlite::{OptionalExtension as _, Transaction};
 
 /// So long after a call, and so long before its row is there, a changed Comment is about it.
 const ABOUT: TimeDelta = TimeDelta::hours(24);
 
-/// A Comment was seen. What is seen for the first time, or was sent by us, is no note.
+/// So long after a call's end an agent is busy with it: a Comment that changes then is about it, where nothing newer is known
+/// to be under way.
+const AFTER_IT: TimeDelta = TimeDelta::hours(1);
+
+/// A Comment was seen by a read with this number. What is seen for the first time, or was sent by us, is no note. While a
+/// write of ours is under way, in doubt or younger than the read, nobody can tell whose it is: the next look does.
 pub(super) fn comment_seen(
     tx: &Transaction<'_>,
     contact: ContactId,
     comment: &str,
+    seq: Seq,
     now: Timestamp,
 ) -> rusqlite::Result<()> {
     let old: Option<String> = tx
@@ -25,19 +31,25 @@ pub(super) fn comment_seen(
     if old.as_deref() == Some(comment) {
         return Ok(());
     }
+    if old.is_some() && we_write(tx, contact, seq)? {
+        return Ok(());
+    }
     let note = match old {
         Some(old) if !sent_by_us(tx, contact, comment)? => new_in(&old, comment).to_owned(),
         Some(_) | None => String::new(),
     };
     tx.prepare_cached(
-        "UPDATE contacts SET comment = ?2, note = CASE ?3 WHEN '' THEN note ELSE ?3 END,
+        "UPDATE contacts SET comment = ?2,
+                note = CASE WHEN ?3 = '' THEN note WHEN note IS NULL THEN ?3 ELSE note || char(10) || ?3 END,
                 noted_at = CASE ?3 WHEN '' THEN noted_at ELSE ?4 END WHERE contact_id = ?1",
     )?
     .execute((contact.0, comment, note, time(now)))?;
     Ok(())
 }
 
-/// A note that waits goes to the contact's newest call, once that is known; one that nobody's call followed is dropped.
+/// A note that waits goes to the contact's newest call, once it is known that this is the one: its row came after the note, or
+/// its end was a short time before it, and the dialler counts no try whose row is not there yet. After a day it goes to the
+/// newest call there is; one that has none is dropped.
 pub(super) fn attach(tx: &Transaction<'_>, contact: ContactId, now: Timestamp) -> rusqlite::Result<()> {
     let waiting: Option<(String, Option<Timestamp>)> = tx
         .prepare_cached("SELECT note, noted_at FROM contacts WHERE contact_id = ?1 AND note IS NOT NULL")?
@@ -45,16 +57,23 @@ pub(super) fn attach(tx: &Transaction<'_>, contact: ContactId, now: Timestamp) -
         .optional()?;
     let Some((note, noted_at)) = waiting else { return Ok(()) };
     let noted_at = noted_at.unwrap_or(now);
-    let call: Option<i64> = tx
-        .prepare_cached(
-            "SELECT history_id FROM calls WHERE contact_id = ?1 AND test IS NOT 1
-               AND coalesce(started_at, created_at, first_seen_at) >= ?2 ORDER BY history_id DESC LIMIT 1",
-        )?
-        .query_row((contact.0, time(noted_at - ABOUT)), |row| row.get(0))
+    let newest: Option<(i64, bool)> = tx
+        .prepare_cached(concat!(
+            "SELECT k.history_id, k.first_seen_at >= ?3 OR coalesce(k.ended_at, ",
+            call_at!("k"),
+            ") >= ?4 FROM calls k WHERE k.contact_id = ?1 AND k.test IS NOT 1 AND ",
+            call_at!("k"),
+            " >= ?2 ORDER BY k.history_id DESC LIMIT 1"
+        ))?
+        .query_row((contact.0, time(noted_at - ABOUT), time(noted_at), time(noted_at - AFTER_IT)), |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })
         .optional()?;
-    if call.is_none() && now - noted_at < ABOUT {
+    let sure = newest.is_some_and(|(_, near)| near) && !one_more_is_due(tx, contact)?;
+    if !sure && now - noted_at < ABOUT {
         return Ok(());
     }
+    let call = newest.map(|(call, _)| call);
     tx.prepare_cached("UPDATE contacts SET note = NULL, noted_at = NULL WHERE contact_id = ?1")?
         .execute([contact.0])?;
     let Some(call) = call else { return Ok(()) };
@@ -63,6 +82,32 @@ pub(super) fn attach(tx: &Transaction<'_>, contact: ContactId, now: Timestamp) -
     )?
     .execute((call, note))?;
     write_back::want(tx, HistoryId(call), now)
+}
+
+/// Whether the dialler counts more tries, since our last reset, than there are rows.
+fn one_more_is_due(tx: &Transaction<'_>, contact: ContactId) -> rusqlite::Result<bool> {
+    let more: Option<bool> = tx
+        .prepare_cached(concat!(
+            "SELECT c.tries > (SELECT count(*) FROM calls k
+                    WHERE k.contact_id = c.contact_id AND k.outbound = 1 AND k.test IS NOT 1
+                      AND k.started_text IS NOT NULL AND ",
+            call_at!("k"),
+            " > coalesce(c.reset_at, ''))
+             FROM contacts c WHERE c.contact_id = ?1"
+        ))?
+        .query_row([contact.0], |row| row.get(0))
+        .optional()?
+        .flatten();
+    Ok(more.unwrap_or(false))
+}
+
+/// Whether a write of ours may have put there what a read with this number saw.
+fn we_write(tx: &Transaction<'_>, contact: ContactId, seq: Seq) -> rusqlite::Result<bool> {
+    tx.prepare_cached(
+        "SELECT EXISTS (SELECT 1 FROM links w WHERE w.contact_id = ?1 AND (w.sent_seq > ?2 OR w.answered_seq > ?2
+            OR EXISTS (SELECT 1 FROM operations o WHERE o.link_id = w.id AND o.state IN ('sending', 'uncertain'))))",
+    )?
+    .query_row((contact.0, seq.0), |row| row.get(0))
 }
 
 /// Whether it is what a record's mapping, or a person through us, put there.
@@ -82,7 +127,73 @@ fn new_in<'a>(old: &str, new: &'a str) -> &'a str {
 
 #[cfg(test)]
 mod tests {
-    use super::new_in;
+    use super::*;
+    use crate::ledger::testing::{Scene, scene};
+
+    async fn sees(scene: &Scene, comment: &'static str, seq: u64) {
+        let now = scene.ledger.env.now();
+        let contact = ContactId(11);
+        let seen = scene.ledger.write("test_seen", move |tx| {
+            comment_seen(tx, contact, comment, Seq(seq.try_into().unwrap_or_default()), now)
+        });
+        seen.await.expect("stored");
+    }
+
+    async fn attached(scene: &Scene) -> Vec<String> {
+        let now = scene.ledger.env.now();
+        scene.ledger.write("test_attach", move |tx| attach(tx, ContactId(11), now)).await.expect("stored");
+        scene.says("SELECT history_id || ' ' || note FROM calls WHERE note IS NOT NULL ORDER BY 1").await
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_note_waits_for_the_call_that_is_under_way() {
+        let scene = scene().await;
+        let link = scene.link("1", Some(11), &[]).await;
+        scene.contact_number(11, "+4930111").await;
+        const CALL: &str =
+            "outbound = 1, started_text = 'x', started_at = first_seen_at, ended_at = first_seen_at";
+        scene.call(link, 51, CALL).await;
+        sees(&scene, "", 1).await;
+        tokio::time::advance(std::time::Duration::from_secs(600)).await;
+        scene.put("UPDATE contacts SET tries = 2").await;
+        sees(&scene, "moved to Bonn", 2).await;
+        assert_eq!(attached(&scene).await, Vec::<String>::new(), "the second try has no row yet");
+        tokio::time::advance(std::time::Duration::from_secs(60)).await;
+        scene.call(link, 52, CALL).await;
+        assert_eq!(attached(&scene).await, ["52 moved to Bonn"]);
+        // Right after a call whose row is there it is about that one; long after it, nobody knows for a day.
+        sees(&scene, "moved to Bonn, call after six", 3).await;
+        assert_eq!(attached(&scene).await, ["52 moved to Bonn\n, call after six"]);
+        scene.wait(3).await;
+        sees(&scene, "rang back", 4).await;
+        assert_eq!(attached(&scene).await.len(), 1);
+        scene.wait(24).await;
+        assert_eq!(
+            attached(&scene).await.len(),
+            1,
+            "the call is older than a day by now: dropped, and told nobody"
+        );
+        assert_eq!(scene.says("SELECT note FROM contacts").await, ["NULL"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_we_wrote_ourselves_is_no_note_also_while_nobody_knows_whether_it_arrived() {
+        let scene = scene().await;
+        let link = scene.link("1", Some(11), &[]).await;
+        scene.contact_number(11, "+4930111").await;
+        sees(&scene, "from the list", 1).await;
+        scene.operation(link, "update", "uncertain").await;
+        sees(&scene, "what we sent", 2).await;
+        assert_eq!(scene.says("SELECT note FROM contacts").await, ["NULL"]);
+        // It is settled: the base has it.
+        scene.put("UPDATE operations SET state = 'done', finished_at = '2030-01-07T09:00:00.000000Z';
+                   UPDATE links SET base = '{\"Comment\":{\"crm\":\"x\",\"dialler\":\"what we sent\"}}', answered_seq = 4").await;
+        sees(&scene, "read before our answer", 3).await;
+        sees(&scene, "what we sent", 5).await;
+        assert_eq!(scene.says("SELECT note FROM contacts").await, ["NULL"]);
+        sees(&scene, "what we sent\nby an agent", 6).await;
+        assert_eq!(scene.says("SELECT note FROM contacts").await, ["by an agent"]);
+    }
 
     #[test]
     fn only_what_is_new_in_a_comment_is_the_note() {

@@ -2,9 +2,9 @@
 
 use super::history::ReadContext;
 use super::sql::{get_time, json, time};
-use super::{Ledger, LedgerError, held_again, results_due, write_back};
+use super::{Ledger, LedgerError, call_erase, held_again, results_due, write_back};
 use crate::domain::{CallTimes, CampaignId, ContactId, HistoryId, ReadTime, TimeReading, Timestamp};
-use rusqlite::{OptionalExtension as _, Transaction, named_params};
+use rusqlite::{OptionalExtension as _, Row, Transaction, named_params};
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
@@ -86,6 +86,27 @@ pub(super) enum Stored {
     Same,
 }
 
+/// A call as it is stored.
+struct Known {
+    revision: i64,
+    hash: Vec<u8>,
+    row: String,
+    resolved: Option<String>,
+    erased: bool,
+}
+
+impl Known {
+    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            revision: row.get("revision")?,
+            hash: row.get("hash")?,
+            row: row.get("row")?,
+            resolved: row.get("resolved")?,
+            erased: row.get::<_, Option<String>>("erased_at")?.is_some(),
+        })
+    }
+}
+
 pub(super) fn store_call(
     tx: &Transaction<'_>,
     contact: ContactId,
@@ -94,11 +115,11 @@ pub(super) fn store_call(
     context: &ReadContext,
     now: Timestamp,
 ) -> rusqlite::Result<Stored> {
-    let old: Option<(i64, Vec<u8>, String, Option<String>)> = tx
-        .prepare_cached("SELECT revision, hash, row, resolved FROM calls WHERE history_id = ?1")?
-        .query_row([row.id.0], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?, r.get(3)?)))
+    let old = tx
+        .prepare_cached("SELECT revision, hash, row, resolved, erased_at FROM calls WHERE history_id = ?1")?
+        .query_row([row.id.0], Known::read)
         .optional()?;
-    let Some((revision, hash, old_row, resolved)) = old else {
+    let Some(Known { revision, hash, row: old_row, resolved, erased }) = old else {
         insert_call(tx, contact, link, row, context, now)?;
         results_due::enter(tx, row.id)?;
         held_again::result_came(tx, row.id, now)?;
@@ -107,6 +128,9 @@ pub(super) fn store_call(
     };
     // A field that an answer leaves out says nothing: history and batch read do not show the same set.
     let mut merged: Map<String, Value> = serde_json::from_str(&old_row).unwrap_or_default();
+    if erased && call_erase::says_the_same(&merged, &row.fields, &hash) {
+        return Ok(Stored::Same);
+    }
     merged.extend(row.fields.clone());
     let new_hash = content_hash(&merged);
     if new_hash == hash {
@@ -125,7 +149,7 @@ pub(super) fn store_call(
     tx.prepare_cached(
         "UPDATE calls SET revision = :revision, hash = :hash, row = :row, started_text = :text, outbound = :outbound,
                 test = :test, number = :number, result_code = :code, result_type = :type, open = :open,
-                no_result_given = 0, changed_at = :now, run_id = :run, link_id = coalesce(link_id, :link)
+                no_result_given = 0, erased_at = NULL, changed_at = :now, run_id = :run, link_id = coalesce(link_id, :link)
          WHERE history_id = :id",
     )?
     .execute(named_params! {
@@ -217,7 +241,7 @@ impl Facts {
 }
 
 /// Hash of the row's own scalars, by name; the text of its times, not what they were resolved to.
-fn content_hash(fields: &Map<String, Value>) -> Vec<u8> {
+pub(super) fn content_hash(fields: &Map<String, Value>) -> Vec<u8> {
     let mut own: Vec<(&String, &Value)> = fields
         .iter()
         .filter(|(name, value)| {

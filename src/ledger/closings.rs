@@ -49,6 +49,8 @@ pub enum DayEnd {
     Closed,
     /// So many could not be read yet.
     Open(i64),
+    /// No harvest since the pass began came to its end with a complete list: who else was called is not known.
+    Unlisted,
 }
 
 impl Ledger {
@@ -83,7 +85,8 @@ impl Ledger {
         .await
     }
 
-    /// Closes the days of a pass, if everybody was read.
+    /// Closes the days of a pass, if a complete list said since then who was called, and everybody was read. Whoever the list
+    /// shows changed and could not be read counts too: of somebody called for the first time nothing else is known.
     ///
     /// # Errors
     /// The ledger cannot be written.
@@ -95,10 +98,14 @@ impl Ledger {
     ) -> Result<DayEnd, LedgerError> {
         let now = self.env.now();
         self.write("closing_end", move |tx| {
+            if !listed_since(tx, campaign, began)? {
+                return Ok(DayEnd::Unlisted);
+            }
             let open: i64 = tx
                 .prepare_cached(
-                    "SELECT count(*) FROM harvest_due d JOIN contacts c ON c.contact_id = d.contact_id
-                     WHERE d.reason = 'hint' AND d.since <= ?2 AND c.campaign_id = ?1 AND c.gone_at IS NULL",
+                    "SELECT count(DISTINCT d.contact_id) FROM harvest_due d JOIN contacts c ON c.contact_id = d.contact_id
+                     WHERE (d.reason = 'hint' AND d.since <= ?2 OR d.reason = 'changed')
+                       AND c.campaign_id = ?1 AND c.gone_at IS NULL",
                 )?
                 .query_row((campaign.0, time(began)), |row| row.get(0))?;
             let span = days.iter().map(|day| day.from).min().zip(days.iter().map(|day| day.until).max());
@@ -183,6 +190,17 @@ fn begin_day(
     Ok(begun > 0)
 }
 
+/// Whether a harvest that began since then came to its end, with a complete list.
+fn listed_since(connection: &Connection, campaign: CampaignId, began: Timestamp) -> rusqlite::Result<bool> {
+    connection
+        .prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM sweeps s JOIN runs r ON r.id = s.run_id
+                WHERE s.campaign_id = ?1 AND s.began_at >= ?2 AND s.kind = 'list' AND s.complete = 1
+                  AND r.state = 'done')",
+        )?
+        .query_row((campaign.0, time(began)), |row| row.get(0))
+}
+
 /// Everybody called since then, whatever their fingerprint says.
 fn ask_everybody(
     tx: &Transaction<'_>,
@@ -233,4 +251,51 @@ fn closing_in(row: &rusqlite::Row<'_>, day: NaiveDate) -> rusqlite::Result<Closi
         short_calls: row.get("short_calls")?,
         late: row.get("late")?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::policy::Job;
+    use crate::domain::{Counts, RunId, Seq};
+    use crate::ledger::testing::{Scene, scene};
+    use crate::ledger::{RunEnd, RunStart, SweepCounts};
+
+    const CAMPAIGN: CampaignId = CampaignId(7);
+
+    /// A harvest now, with a list that is complete or not.
+    async fn harvested(scene: &Scene, complete: bool, end: RunEnd) {
+        let start = RunStart { job: Job::Harvest, route: None, campaign: Some(CAMPAIGN), cause: "schedule" };
+        let run: RunId = scene.ledger.run_start(start).await.expect("a run");
+        let sweep = scene.ledger.sweep_begin(Some(CAMPAIGN), Some(run), Seq(1)).await.expect("a sweep");
+        let counts = SweepCounts { complete, ..SweepCounts::default() };
+        scene.ledger.sweep_end(sweep, counts).await.expect("its end");
+        scene.ledger.run_finish(run, end, Counts::default()).await.expect("ended");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_day_is_closed_only_by_a_harvest_that_saw_the_whole_list_and_read_whoever_changed() {
+        let scene = scene().await;
+        harvested(&scene, true, RunEnd::Done).await;
+        scene.wait(16).await;
+        let until = scene.ledger.env.now();
+        let day = DaySpan { day: until.date_naive(), from: until - chrono::TimeDelta::days(1), until };
+        scene.wait(1).await;
+        let began = scene.ledger.closing_begin(CAMPAIGN, vec![day]).await.expect("begun").expect("open");
+        let end = || async { scene.ledger.closing_end(CAMPAIGN, began, vec![day]).await.expect("an end") };
+        assert_eq!(end().await, DayEnd::Unlisted, "the list before the pass says nothing of the day's end");
+        harvested(&scene, true, RunEnd::Failed("HTTP 401".to_owned())).await;
+        harvested(&scene, false, RunEnd::Done).await;
+        assert_eq!(end().await, DayEnd::Unlisted, "a failed harvest, or a cut list");
+
+        harvested(&scene, true, RunEnd::Done).await;
+        scene.contact_number(11, "+4930111").await;
+        let sql = "INSERT INTO harvest_due (contact_id, reason, at, since, failed) VALUES (11, 'changed', ?1, ?1, 1)";
+        let now = time(scene.ledger.env.now());
+        scene.ledger.write("test_due", move |tx| tx.execute(sql, [now])).await.expect("due");
+        assert_eq!(end().await, DayEnd::Open(1), "first called that day, and its history not read");
+        let sql = "DELETE FROM harvest_due";
+        scene.ledger.write("test_due", move |tx| tx.execute(sql, [])).await.expect("read");
+        assert_eq!(end().await, DayEnd::Closed);
+    }
 }

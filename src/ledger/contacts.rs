@@ -3,9 +3,9 @@
 use super::bearers::{self, Bearer, key_moved};
 use super::decisions::Cause;
 use super::due::{self, HarvestRules};
-use super::sql::time;
+use super::sql::{get_json, time};
 use super::{Ledger, LedgerError, block_store, call_notes, foreign, gate, hints, lane, standing};
-use crate::domain::{CampaignId, ContactId, FoldedUserData, LinkId, Seq, Timestamp};
+use crate::domain::{Base, CampaignId, ContactId, FoldedUserData, LinkId, Seq, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, Transaction, named_params};
 use serde::Serialize;
 use std::collections::HashMap;
@@ -36,7 +36,7 @@ pub struct ContactSeen {
 }
 
 /// What the ledger knows of a listed contact.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Known {
     /// Whether a link of ours has or had it.
     pub ours: bool,
@@ -44,6 +44,17 @@ pub struct Known {
     pub newer_than_list: bool,
     /// The row, if there is one.
     pub row: Option<KnownRow>,
+    /// Of a contact that was locked and is to be out of reach: what it should show.
+    pub locked: Option<LockedBase>,
+}
+
+/// What a locked contact should show.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct LockedBase {
+    /// What both sides agreed on.
+    pub base: Base,
+    /// The digest of what somebody else was seen to have written over that.
+    pub overseen: Option<Vec<u8>>,
 }
 
 /// The row of a contact, as far as a sweep compares it.
@@ -73,6 +84,9 @@ pub enum Sighting {
     },
     /// It was asked about or counted as gone, and is there.
     Back(ContactId),
+    /// It is to be out of reach, and shows what somebody else wrote into the CRM's fields, by its digest (`None`: nothing any
+    /// more).
+    Overseen(ContactId, Option<Vec<u8>>),
     /// The list is older than what we wrote: it is read by its number instead.
     ReadAgain(ContactId),
 }
@@ -205,9 +219,11 @@ fn compare(
                     OR EXISTS (SELECT 1 FROM links l WHERE l.contact_id = c.id AND l.route IS NOT NULL),
                 coalesce(k.seen_seq > :began, 0) OR {WRITTEN_SINCE},
                 k.contact_id, k.face, k.fingerprint, d.fingerprint,
-                k.asked_at IS NOT NULL OR k.gone_at IS NOT NULL
+                k.asked_at IS NOT NULL OR k.gone_at IS NOT NULL, o.base, o.overseen
          FROM c LEFT JOIN contacts k ON k.contact_id = c.id
-                LEFT JOIN harvest_due d ON d.contact_id = c.id AND d.reason = 'changed'"
+                LEFT JOIN harvest_due d ON d.contact_id = c.id AND d.reason = 'changed'
+                LEFT JOIN links o ON o.contact_id = c.id AND o.route IS NOT NULL AND o.wish = 'locked'
+                     AND o.locked_at IS NOT NULL AND o.vanished_at IS NULL"
     );
     let mut known = HashMap::with_capacity(ids.len());
     let mut statement = connection.prepare_cached(&sql)?;
@@ -222,7 +238,11 @@ fn compare(
             }),
             None => None,
         };
-        let entry = Known { ours: row.get(1)?, newer_than_list: row.get(2)?, row: stored };
+        let locked = match row.get::<_, Option<String>>("base")? {
+            Some(_) => Some(LockedBase { base: get_json(row, "base")?, overseen: row.get("overseen")? }),
+            None => None,
+        };
+        let entry = Known { ours: row.get(1)?, newer_than_list: row.get(2)?, row: stored, locked };
         known.insert(ContactId(row.get(0)?), entry);
     }
     Ok(known)
@@ -246,6 +266,7 @@ fn store_sighting(
             }
         }
         Sighting::Back(id) => came_back(tx, *id, now),
+        Sighting::Overseen(id, digest) => standing::overseen(tx, *id, digest.as_deref(), now),
         Sighting::ReadAgain(id) => {
             // Made by us a moment ago: the row may not be there yet; its number alone is enough to be read.
             due::enter(tx, *id, "ours", now)
@@ -288,7 +309,7 @@ pub(super) fn store_seen(
         return Ok(false);
     }
     if let Some(comment) = &seen.comment {
-        call_notes::comment_seen(tx, seen.id, comment, now)?;
+        call_notes::comment_seen(tx, seen.id, comment, seq, now)?;
     }
     came_back(tx, seen.id, now)?;
     standing::compare(tx, before.as_ref(), seen, now)?;

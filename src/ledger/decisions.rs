@@ -3,7 +3,7 @@
 
 use super::answer::{BaseChange, store_base};
 use super::sql::{self, json, time};
-use super::{blocks_told, edits, held_again, results_due, sent_numbers, waves, write_back};
+use super::{blocks_told, edits, edits_end, held_again, results_due, sent_numbers, waves, write_back};
 use crate::domain::{
     Base, CampaignId, ContactId, Decision, Deletion, Desired, FieldName, Intent, LinkId, OperationKind,
     Reason, ReasonCode, RecordId, RouteName, RunId, Timestamp, UserData, Verdict, Wish,
@@ -60,6 +60,9 @@ pub(super) fn store(
         adopt(tx, cause, link, *contact, base)?;
     }
     if !decision.agreed.is_empty() {
+        for (field, pair) in &decision.agreed {
+            edits_end::arrived(tx, link, *field, &pair.crm, cause.at)?;
+        }
         store_base(tx, link, &BaseChange::Merge(decision.agreed.clone()))?;
     }
     if let Some(desired) = &decision.desired {
@@ -259,7 +262,7 @@ pub(super) fn insert_operation(
     intent: &Intent,
     not_before: Option<Timestamp>,
 ) -> rusqlite::Result<i64> {
-    let wave = waves::join(tx, cause, link, intent.kind)?;
+    let wave = waves::join(tx, cause, link, intent)?;
     tx.prepare_cached(
         "INSERT INTO operations (link_id, generation, kind, state, code, params, cause, run_id, decided_at, created_at,
                                  not_before, wave_id)

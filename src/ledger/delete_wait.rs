@@ -18,9 +18,13 @@ pub enum DeleteWait {
 /// A campaign that nobody harvests shows nothing new later: then its histories are read by the delete alone.
 const NEXT_LOOK: TimeDelta = TimeDelta::minutes(5);
 
+/// A result that has not come by then is not waited for: calls that nobody answered have none.
+const RESULT_COMES: TimeDelta = TimeDelta::hours(1);
+
 impl Ledger {
     /// Notes how the contact's history looks before it is deleted. It may go once it has looked alike for `settle`,
-    /// and a harvest of its campaign, if we read that one, has stored what is seen. `at_rest`: no call is under way.
+    /// and a harvest of its campaign, if we read that one, has stored what is seen; not while a call of a moment ago has no
+    /// result yet, nor while the dialler means to call. `at_rest`: no call is under way.
     ///
     /// # Errors
     /// The ledger cannot be written; nothing is deleted then.
@@ -50,13 +54,41 @@ impl Ledger {
             if now < since + settle {
                 return Ok(DeleteWait::Until(since + settle));
             }
-            Ok(if harvested(tx, contact, since)? { DeleteWait::Over } else { DeleteWait::Until(now + NEXT_LOOK) })
+            if let Some(until) = awaited(tx, contact, settle, now)? {
+                return Ok(DeleteWait::Until(until));
+            }
+            if harvested(tx, contact, since)? {
+                return Ok(DeleteWait::Over);
+            }
+            // A read that was under way at the first look may have taken it off the list.
+            due::enter(tx, contact, "ours", now)?;
+            Ok(DeleteWait::Until(now + NEXT_LOOK))
         })
         .await
     }
 }
 
-/// Whether its history was read by a harvest since then; a contact that no harvest reads counts as read. One of ours that
+/// Until when more of the contact is to be expected: the result of a recent call, or a call for which its time has come.
+fn awaited(
+    tx: &Transaction<'_>,
+    contact: ContactId,
+    settle: TimeDelta,
+    now: Timestamp,
+) -> rusqlite::Result<Option<Timestamp>> {
+    let call: Option<Timestamp> = tx
+        .prepare_cached("SELECT max(first_seen_at) AS seen FROM calls WHERE contact_id = ?1 AND open = 1")?
+        .query_row([contact.0], |row| get_time_opt(row, "seen"))?;
+    let next_try: Option<Timestamp> = tx
+        .prepare_cached("SELECT next_try FROM contacts WHERE contact_id = ?1")?
+        .query_row([contact.0], |row| get_time_opt(row, "next_try"))
+        .optional()?
+        .flatten();
+    let result = call.map(|seen| seen + RESULT_COMES);
+    let tried = next_try.filter(|due| *due <= now + settle).map(|due| due + settle);
+    Ok(result.max(tried).filter(|until| *until > now))
+}
+
+/// Whether its history was asked for by a harvest since then; a contact that no harvest reads counts as read. One of ours that
 /// no list has named yet was not.
 fn harvested(tx: &Transaction<'_>, contact: ContactId, since: Timestamp) -> rusqlite::Result<bool> {
     let read: Option<Option<Timestamp>> = tx
@@ -69,4 +101,135 @@ fn harvested(tx: &Transaction<'_>, contact: ContactId, since: Timestamp) -> rusq
         .query_row([contact.0], |row| get_time_opt(row, "read_at"))
         .optional()?;
     Ok(read.is_none_or(|read| read.is_some_and(|read| read >= since)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{CampaignId, RunId};
+    use crate::ledger::due::{HarvestRules, Share};
+    use crate::ledger::testing::{Scene, scene};
+    use crate::ledger::{HistoryRead, ReadContext};
+
+    const SETTLE: TimeDelta = TimeDelta::minutes(15);
+    const CONTACT: ContactId = ContactId(11);
+
+    async fn deletion(scene: &Scene) -> OperationId {
+        let link = scene.link("1", Some(CONTACT.0), &[]).await;
+        OperationId(scene.operation(link, "delete", "sending").await)
+    }
+
+    async fn look(scene: &Scene, id: OperationId) -> DeleteWait {
+        scene.ledger.delete_wait(id, CONTACT, "alike".to_owned(), true, SETTLE).await.expect("a look")
+    }
+
+    /// A harvest stores a read that was asked for then.
+    async fn harvested(scene: &Scene, sent_at: Timestamp) {
+        let seq = scene.ledger.next_seq();
+        let read = HistoryRead {
+            contact: CONTACT,
+            seq,
+            sent_at,
+            fingerprint: None,
+            seen: None,
+            result: None,
+            rows: Vec::new(),
+        };
+        let context = ReadContext {
+            run: RunId(1),
+            campaign: CampaignId(7),
+            share: Share::Due,
+            result_in_list: true,
+            rules: HarvestRules::default(),
+        };
+        scene.ledger.history_store(vec![read], context).await.expect("stored");
+    }
+
+    async fn is_due(scene: &Scene) -> bool {
+        let now = scene.ledger.env.now();
+        !scene.ledger.due_take(CampaignId(7), Share::Due, now, 9).await.expect("due").is_empty()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_contact_that_no_list_has_named_yet_is_not_deleted() {
+        let scene = scene().await;
+        let id = deletion(&scene).await;
+        look(&scene, id).await;
+        scene.wait(1).await;
+        assert!(matches!(look(&scene, id).await, DeleteWait::Until(_)), "nobody has stored its calls");
+        scene.contact_number(CONTACT.0, "+4930111").await;
+        harvested(&scene, scene.ledger.env.now()).await;
+        assert_eq!(look(&scene, id).await, DeleteWait::Over);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_read_that_was_asked_for_before_the_look_and_stored_after_it_lets_nothing_be_deleted() {
+        let scene = scene().await;
+        scene.contact_number(CONTACT.0, "+4930111").await;
+        let id = deletion(&scene).await;
+        // On the list already, for something else.
+        let before = scene.ledger.env.now();
+        let entered = scene.ledger.write("test_due", move |tx| due::enter(tx, CONTACT, "ours", before));
+        entered.await.expect("entered");
+        tokio::time::advance(std::time::Duration::from_secs(1)).await;
+        let asked = scene.ledger.env.now();
+        tokio::time::advance(std::time::Duration::from_secs(1)).await;
+        look(&scene, id).await;
+        harvested(&scene, asked).await;
+        scene.wait(1).await;
+        assert!(matches!(look(&scene, id).await, DeleteWait::Until(_)), "a call may have come in between");
+        assert!(is_due(&scene).await, "somebody must read it");
+        harvested(&scene, scene.ledger.env.now()).await;
+        assert_eq!(look(&scene, id).await, DeleteWait::Over);
+    }
+
+    /// A contact that a harvest has read, and whose deletion waits; `more` are further statements.
+    async fn deleting(more: &'static str) -> (Scene, OperationId) {
+        let scene = scene().await;
+        let link = scene.link("1", Some(90), &[]).await;
+        let delete = scene.operation(link, "delete", "waiting").await;
+        let known = scene.ledger.write("test_contact", move |tx| {
+            tx.execute_batch(
+                "INSERT INTO contacts (contact_id, campaign_id, seen_seq, seen_at, read_at)
+                 VALUES (90, 7, 1, '2030-01-07T08:00:00.000000Z', '2030-01-08T08:00:00.000000Z')",
+            )?;
+            tx.execute_batch(more)
+        });
+        known.await.expect("a contact");
+        (scene, OperationId(delete))
+    }
+
+    /// After how many minutes it may go.
+    async fn minutes(scene: &Scene, delete: OperationId) -> i64 {
+        let begun = scene.ledger.env.now();
+        loop {
+            let settle = TimeDelta::minutes(15);
+            let wait = scene.ledger.delete_wait(delete, ContactId(90), "same".to_owned(), true, settle).await;
+            let now = scene.ledger.env.now();
+            match wait.expect("looked at") {
+                DeleteWait::Over => return (now - begun).num_minutes(),
+                DeleteWait::Until(until) => {
+                    assert!(until > now && now - begun < TimeDelta::hours(12), "it must come to its end");
+                    tokio::time::advance((until - now).to_std().expect("ahead")).await;
+                }
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_delete_waits_for_a_result_that_may_come_and_for_a_call_whose_time_has_come() {
+        const NO_RESULT: &str = "INSERT INTO calls (history_id, contact_id, campaign_id, hash, row, open, first_seen_at,
+                                                    changed_at, run_id)
+             VALUES (1, 90, 7, x'', '{}', 1, '2030-01-07T09:00:00.000000Z', '2030-01-07T09:00:00.000000Z', 1)";
+        for (more, expected) in [
+            ("SELECT 1", 15),
+            (NO_RESULT, 60),
+            ("UPDATE contacts SET next_try = '2030-01-07T09:20:00.000000Z'", 35),
+            ("UPDATE contacts SET next_try = '2030-01-09T09:20:00.000000Z'", 15),
+            ("UPDATE contacts SET next_try = '2030-01-02T09:20:00.000000Z'", 15),
+        ] {
+            let (scene, delete) = deleting(more).await;
+            assert_eq!(minutes(&scene, delete).await, expected, "{more}");
+        }
+    }
 }

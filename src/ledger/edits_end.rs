@@ -1,9 +1,10 @@
 //! What became of edits in two-way fields once both sides were looked at, right before the CRM is told.
 
 use super::sql::{code, get_json, json, time};
+use super::trail::{self, Added, BeforeFrom, By};
 use super::{Ledger, LedgerError, edits, hints, sent_numbers};
-use crate::domain::{Base, Desired, DesiredValue, FieldName, LinkId, Pair, Reason, Timestamp};
-use rusqlite::Transaction;
+use crate::domain::{Base, Desired, DesiredValue, FieldName, LinkId, Pair, Reason, Timestamp, WriteBackId};
+use rusqlite::{OptionalExtension as _, Transaction};
 use serde_json::Value;
 
 /// What the merge made of one edit that is not the CRM's to get.
@@ -72,6 +73,7 @@ fn store(tx: &Transaction<'_>, link: LinkId, end: &EditEnd, now: Timestamp) -> r
     }
     match &end.what {
         EditFate::Alike(value) => {
+            arrived(tx, link, end.field, &value.crm, now)?;
             agree(tx, link, &[(end.field, &end.dialler, value)])?;
             // A page that was read before and comes to be stored later says nothing of it.
             edits::told(tx, link, std::iter::once(end.field), now)?;
@@ -152,6 +154,34 @@ pub(super) fn carried(
     edits::told(tx, link, carried.iter().map(|edit| edit.field), now)?;
     // The record's version is another now: without a look of its own a value that comes back would pass for unchanged.
     hints::link_in(tx, now, link, "told the CRM")
+}
+
+/// The CRM has what a request in doubt told it: the trail names it like anything else that was told.
+pub(super) fn arrived(
+    tx: &Transaction<'_>,
+    link: LinkId,
+    field: FieldName,
+    value: &Value,
+    now: Timestamp,
+) -> rusqlite::Result<()> {
+    let told: Option<(i64, String, Base)> = tx
+        .prepare_cached(
+            "SELECT w.id, n.value AS name, l.base FROM write_backs w CROSS JOIN json_each(w.carrying) n JOIN links l ON l.id = w.link_id
+             WHERE w.link_id = ?1 AND w.kind = 'fields' AND w.state IN ('waiting', 'uncertain') AND n.key = ?2",
+        )?
+        .query_row((link.0, field.as_str()), |row| {
+            Ok((row.get("id")?, row.get("name")?, get_json(row, "base")?))
+        })
+        .optional()?;
+    let Some((row, name, base)) = told else { return Ok(()) };
+    let before = base.get(&field).map(|pair| pair.crm.to_string());
+    let before_from = if before.is_some() { BeforeFrom::Base } else { BeforeFrom::None };
+    let change = Added { side: "crm", field: &name, before, before_from, after: Some(value.to_string()) };
+    trail::append(tx, now, link, By::WriteBack(WriteBackId(row)), "in doubt, and found there", vec![change])?;
+    // Once.
+    tx.prepare_cached("UPDATE write_backs SET carrying = json_remove(carrying, '$.' || ?2) WHERE id = ?1")?
+        .execute((row, field.as_str()))?;
+    Ok(())
 }
 
 /// What both sides have is agreed on, and wished: no later update sends what the CRM had before.

@@ -9,7 +9,7 @@ use super::inputs::{blocks_in_force, contact_blocks, contacts_of, number_blocks_
 use super::sql::time;
 use super::{Ledger, LedgerError, block_store};
 use crate::domain::{Block, CampaignId, ContactId, LinkId, Permit, RecordId, RecordKey};
-use rusqlite::{Connection, OptionalExtension as _};
+use rusqlite::Connection;
 
 /// What the gate says.
 #[derive(Debug)]
@@ -120,18 +120,19 @@ pub(super) fn shut_otherwise(
     opens: Opens,
     now: &str,
 ) -> rusqlite::Result<Option<Block>> {
-    let (client, bare, contact): (String, bool, Option<i64>) = connection
-        .prepare_cached("SELECT client, route IS NULL, contact_id FROM links WHERE id = ?1")?
-        .query_row([link.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
-    let contact = contact.map(ContactId);
-    let key: Option<RecordKey> = connection
+    let (client, bare, contact, key): (String, bool, Option<ContactId>, Option<RecordKey>) = connection
         .prepare_cached(
-            "SELECT r.crm, r.object, l.record_id FROM links l JOIN routes r ON r.route = l.route WHERE l.id = ?1",
+            "SELECT l.client, l.route IS NULL, l.contact_id, r.crm, r.object, l.record_id
+             FROM links l LEFT JOIN routes r ON r.route = l.route WHERE l.id = ?1",
         )?
         .query_row([link.0], |row| {
-            Ok(RecordKey { crm: row.get(0)?, object: row.get(1)?, id: RecordId(row.get(2)?) })
-        })
-        .optional()?;
+            let contact = row.get::<_, Option<i64>>(2)?.map(ContactId);
+            let key = match row.get::<_, Option<String>>(3)? {
+                Some(crm) => Some(RecordKey { crm, object: row.get(4)?, id: RecordId(row.get(5)?) }),
+                None => None,
+            };
+            Ok((row.get(0)?, row.get(1)?, contact, key))
+        })?;
     let mut numbers: Vec<String> = connection
         .prepare_cached("SELECT number FROM link_numbers WHERE link_id = ?1")?
         .query_map([link.0], |row| row.get(0))?
@@ -140,6 +141,9 @@ pub(super) fn shut_otherwise(
         Opens::Contact => numbers.extend(numbers_of_contact(connection, link, contact)?),
         Opens::Numbers => {}
     }
+    // Most are known from the record, from what was sent and from the contact: each is asked for once.
+    numbers.sort_unstable();
+    numbers.dedup();
     let whose = match contact.filter(|_| bare) {
         Some(contact) => Whose::of(clients_of_contact(connection, contact)?).and(client),
         None => Whose::Of(vec![client]),

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 pub struct Head {
     /// When it was told.
     pub at: Timestamp,
-    /// The ledger's generation: what was told before a backup was put in its place holds no longer.
+    /// The ledger's generation: what was told before a backup was put in its place need not hold any more.
     pub generation: i64,
     /// The last row.
     pub change: i64,
@@ -37,20 +37,21 @@ pub(super) fn hex(digest: &[u8]) -> String {
     })
 }
 
-/// What was told of this generation. No file: nothing; a line that was cut while it was written says nothing.
-pub(super) fn read(ledger: &Path, generation: i64) -> io::Result<Vec<Head>> {
+/// What was told, of whatever generation. No file: nothing; a line that was cut while it was written says nothing.
+pub(super) fn read(ledger: &Path) -> io::Result<Vec<Head>> {
     let text = match std::fs::read_to_string(beside(ledger)) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(error),
     };
-    let heads = text.lines().filter_map(|line| serde_json::from_str::<Head>(line).ok());
-    Ok(heads.filter(|head| head.generation == generation).collect())
+    Ok(text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect())
 }
 
-/// Adds a line, unless the last one says the same.
+/// Adds a line, unless the last one of its generation says the same.
 pub(super) fn add(ledger: &Path, head: Head) -> io::Result<Option<Head>> {
-    if read(ledger, head.generation)?.last().is_some_and(|last| last.change == head.change) {
+    let told = read(ledger)?;
+    let last = told.iter().rev().find(|last| last.generation == head.generation);
+    if last.is_some_and(|last| last.change == head.change) {
         return Ok(None);
     }
     let path = beside(ledger);

@@ -4,7 +4,7 @@ use super::decisions::Cause;
 use super::held_out::{against_link, last_outcome};
 use super::sql::{get_json, json, time};
 use super::words::Said;
-use super::{Ledger, LedgerError, lane};
+use super::{Ledger, LedgerError, finals, lane, leaving};
 use crate::domain::hold::{HoldRules, HoldWord, Outcome, ResultType};
 use crate::domain::{CampaignId, HistoryId, LinkId, RouteName, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, Transaction};
@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Who is held out for a call of a link, and is not to be decided anew already.
 const HELD_BY_CALLS: &str = "FROM calls c CROSS JOIN records x
         ON json_extract(x.params, '$.call') = CAST(c.history_id AS TEXT)
-     WHERE c.link_id = ?1 AND c.result_code IS NOT NULL AND x.code IN ('held_out', 'cooling_off')
+     WHERE c.link_id = ?1 AND x.code IN ('held_out', 'cooling_off')
        AND NOT EXISTS (SELECT 1 FROM hints h WHERE h.route = x.route AND h.record_id = x.record_id
             AND h.taken_at IS NULL)";
 /// For whom the last day is over, likewise.
@@ -21,15 +21,19 @@ const OVER: &str = "FROM records x WHERE x.code = 'cooling_off' AND json_extract
        AND NOT EXISTS (SELECT 1 FROM hints h WHERE h.route = x.route AND h.record_id = x.record_id
             AND h.taken_at IS NULL)";
 
-/// A call of a link got a result, or another one.
+/// A call of a link got a result or another one, or its result was taken back: a call that is new has none to take back.
 pub(super) fn result_came(tx: &Transaction<'_>, call: HistoryId, now: Timestamp) -> rusqlite::Result<()> {
+    finals::call_changed(tx, call, now)?;
     let link = tx
         .prepare_cached(
-            "SELECT link_id FROM calls WHERE history_id = ?1 AND link_id IS NOT NULL AND result_code IS NOT NULL",
+            "SELECT link_id FROM calls WHERE history_id = ?1 AND link_id IS NOT NULL
+                AND (result_code IS NOT NULL OR revision > 1)",
         )?
         .query_row([call.0], |row| row.get(0).map(LinkId))
         .optional()?;
-    link.map_or(Ok(()), |link| of_link(tx, link, now))
+    let Some(link) = link else { return Ok(()) };
+    leaving::reopened(tx, link, now)?;
+    of_link(tx, link, now)
 }
 
 /// A code got its name or its type.
@@ -39,6 +43,7 @@ pub(super) fn code_learned(
     code: i64,
     now: Timestamp,
 ) -> rusqlite::Result<()> {
+    finals::code_learned(tx, campaign, code, now)?;
     let links: Vec<i64> = tx
         .prepare_cached(
             "SELECT DISTINCT link_id FROM calls WHERE campaign_id = ?1 AND result_code = ?2 AND link_id IS NOT NULL",
@@ -259,7 +264,25 @@ fn codes_that_mean_another_thing(
 
 #[cfg(test)]
 mod tests {
+    use crate::domain::HistoryId;
     use crate::ledger::testing::scene;
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_is_held_out_for_a_result_that_was_taken_back_is_decided_anew() {
+        let scene = scene().await;
+        let link = scene.link("1", Some(11), &[]).await;
+        scene.put("INSERT INTO records (route, record_id, hash, state, code, params, since, meet, decided_at, run_id)
+                   VALUES ('leads', '9', x'', 'skipped', 'held_out', '{\"call\":\"51\"}', '', 'done', '', 1)").await;
+        scene.call(link, 52, "result_code = NULL").await;
+        scene.call(link, 51, "result_code = NULL, revision = 2").await;
+        for (call, hints) in [(52, 0), (51, 1)] {
+            let now = scene.ledger.env.now();
+            let came =
+                scene.ledger.write("test_came", move |tx| super::result_came(tx, HistoryId(call), now));
+            came.await.expect("stored");
+            assert_eq!(scene.says("SELECT record_id FROM hints").await.len(), hints, "{call}");
+        }
+    }
 
     #[tokio::test(start_paused = true)]
     async fn who_is_held_for_a_call_is_found_without_a_look_at_everybody() {

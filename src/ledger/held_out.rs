@@ -1,7 +1,7 @@
 //! Who is held out of a route because of a call on another one: an input of the decision, asked once more when what makes
 //! somebody callable is leased. The person is known by the record, or by a number, within the client, as for blocks.
 
-use super::sql::{get_json, get_time};
+use super::sql::{call_at, get_json, get_time};
 use crate::domain::hold::{Hold, HoldRules, Outcome, ResultType};
 use crate::domain::{CampaignId, HistoryId, LinkId, Reason, RecordId, RecordKey, RouteName, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, named_params};
@@ -46,25 +46,48 @@ pub(super) fn against_link(
     link: LinkId,
     now: Timestamp,
 ) -> rusqlite::Result<Option<Reason>> {
-    let Some((client, route, key)) = owner(connection, link)? else { return Ok(None) };
-    let numbers: Vec<String> = connection
-        .prepare_cached("SELECT number FROM link_numbers WHERE link_id = ?1")?
-        .query_map([link.0], |row| row.get(0))?
-        .collect::<Result<_, _>>()?;
-    against(connection, &Whom { client: &client, route: &route, key: &key, numbers: &numbers }, now)
+    match Person::of(connection, link)? {
+        Some(person) => against(connection, &person.whom(), now),
+        None => Ok(None),
+    }
 }
 
-fn owner(connection: &Connection, link: LinkId) -> rusqlite::Result<Option<(String, RouteName, RecordKey)>> {
+/// Whose link it is.
+pub(super) struct Person {
+    client: String,
+    route: RouteName,
+    key: RecordKey,
+    numbers: Vec<String>,
+}
+
+impl Person {
+    /// `None` for a lane without a record.
+    pub(super) fn of(connection: &Connection, link: LinkId) -> rusqlite::Result<Option<Self>> {
+        let owner = connection
+            .prepare_cached(
+                "SELECT r.client, r.route, r.crm, r.object, l.record_id FROM links l JOIN routes r ON r.route = l.route
+                 WHERE l.id = ?1",
+            )?
+            .query_row([link.0], |row| {
+                let key = RecordKey { crm: row.get(2)?, object: row.get(3)?, id: RecordId(row.get(4)?) };
+                Ok((row.get(0)?, RouteName(row.get(1)?), key))
+            })
+            .optional()?;
+        let Some((client, route, key)) = owner else { return Ok(None) };
+        Ok(Some(Self { client, route, key, numbers: numbers_of(connection, link)? }))
+    }
+
+    pub(super) fn whom(&self) -> Whom<'_> {
+        Whom { client: &self.client, route: &self.route, key: &self.key, numbers: &self.numbers }
+    }
+}
+
+/// The numbers of a link's record.
+pub(super) fn numbers_of(connection: &Connection, link: LinkId) -> rusqlite::Result<Vec<String>> {
     connection
-        .prepare_cached(
-            "SELECT r.client, r.route, r.crm, r.object, l.record_id FROM links l JOIN routes r ON r.route = l.route
-             WHERE l.id = ?1",
-        )?
-        .query_row([link.0], |row| {
-            let key = RecordKey { crm: row.get(2)?, object: row.get(3)?, id: RecordId(row.get(4)?) };
-            Ok((row.get(0)?, RouteName(row.get(1)?), key))
-        })
-        .optional()
+        .prepare_cached("SELECT number FROM link_numbers WHERE link_id = ?1")?
+        .query_map([link.0], |row| row.get(0))?
+        .collect()
 }
 
 fn others(connection: &Connection, whom: &Whom<'_>) -> rusqlite::Result<Vec<Other>> {
@@ -113,10 +136,12 @@ fn links_of(connection: &Connection, other: &Other, whom: &Whom<'_>) -> rusqlite
 /// exactly this one that it holds nobody.
 pub(super) fn last_outcome(connection: &Connection, link: LinkId) -> rusqlite::Result<Option<Outcome>> {
     let newest = connection
-        .prepare_cached(
+        .prepare_cached(concat!(
             "SELECT c.history_id, c.campaign_id, c.result_code, t.export_key, t.name, t.done, t.aborted,
                     t.delay = 1 OR t.appointment = 1 AS again,
-                    coalesce(c.started_at, c.created_at, c.first_seen_at) AS at,
+                    ",
+            call_at!("c"),
+            " AS at,
                     EXISTS (SELECT 1 FROM holds_released h
                             WHERE h.history_id = c.history_id AND h.code = c.result_code) AS released
              FROM calls c LEFT JOIN result_codes t ON t.campaign_id = c.campaign_id AND t.code = c.result_code
@@ -124,8 +149,10 @@ pub(super) fn last_outcome(connection: &Connection, link: LinkId) -> rusqlite::R
                AND c.changed_at > coalesce((SELECT max(o.finished_at) FROM operations o WHERE o.link_id = c.link_id
                       AND o.contact_id = c.contact_id AND o.kind = 'reset' AND o.state = 'done'
                       AND o.code = 'by_hand'), '')
-             ORDER BY coalesce(c.started_at, c.first_seen_at) DESC, c.history_id DESC LIMIT 1",
-        )?
+             ORDER BY ",
+            call_at!("c"),
+            " DESC, c.history_id DESC LIMIT 1",
+        ))?
         .query_row([link.0], |row| Ok((row.get::<_, bool>("released")?, outcome_in(row)?)))
         .optional()?;
     Ok(newest.and_then(|(released, outcome)| (!released).then_some(outcome)))
@@ -142,3 +169,6 @@ fn outcome_in(row: &rusqlite::Row<'_>) -> rusqlite::Result<Outcome> {
         at: get_time(row, "at")?,
     })
 }
+
+#[cfg(test)]
+mod tests;

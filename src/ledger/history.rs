@@ -222,7 +222,8 @@ fn note_read(
     )?
     .execute((
         read.contact.0,
-        time(now),
+        // Of what came after it was asked for it says nothing, however late it is stored.
+        time(read.sent_at),
         active.map(time),
         audit.map(time),
         // The newest row's result stands in for the current one only where nothing better is known.

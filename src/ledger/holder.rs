@@ -95,6 +95,26 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_bare_lane_with_notes_on_answers_is_handed_over() {
+        let scene = scene().await;
+        let link = scene.link("1", None, &[]).await;
+        let write = scene.ledger.write("test_bare", move |tx| {
+            tx.execute_batch(
+                "INSERT INTO links (id, client, contact_id, wish, wish_code, created_at)
+                    VALUES (99, 'house', 11, 'none', 'by_hand', '2030');
+                 INSERT INTO answer_notes (link_id, field, code, since, operation_id)
+                    VALUES (99, 'City', 'shortened', '2030', 1);",
+            )?;
+            free_contact(tx, link, ContactId(11))
+        });
+        write.await.expect("handed over");
+        let left = scene.ledger.read("test_left", |connection| {
+            connection.query_row("SELECT count(*) FROM links WHERE id = 99", [], |row| row.get(0))
+        });
+        assert_eq!(left.await.map(|left: i64| left).expect("read"), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn an_import_that_met_a_contact_locked_by_itself_locks_it_again_and_asks_for_a_decision() {
         let scene = scene().await;
         let link = scene.link("1", None, &[]).await;

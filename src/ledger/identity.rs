@@ -151,6 +151,8 @@ impl Ledger {
             })
             .await?;
         self.mark_keep().await?;
+        // What the trail is now is this generation's beginning: no later backup may take it away unseen.
+        self.trail_head_keep().await?;
         Ok(generation)
     }
 

@@ -3,12 +3,12 @@
 
 use super::held_out::{self, Whom};
 use super::sql::{get_json, get_named, get_reason, get_time, get_time_opt, time};
-use super::{Ledger, LedgerError, edits, gate};
+use super::{Ledger, LedgerError, edits, finals, gate};
 use crate::domain::{
     Block, BlockSubject, ContactId, Deletion, Lane, LastResult, LinkId, LinkView, LockState, Reason,
     RecordId, RecordKey, RouteName, Stands, Wish,
 };
-use rusqlite::{Connection, OptionalExtension as _, Params, Statement, params};
+use rusqlite::{Connection, OptionalExtension as _, Params, Statement};
 use std::collections::BTreeSet;
 
 /// A link as a decision sees it, with its row's number.
@@ -30,11 +30,9 @@ pub(super) fn link_view(connection: &Connection, link: LinkId) -> rusqlite::Resu
     let edits = edits::of_link(connection, link)?;
     connection
         .prepare_cached(
-            "SELECT contact_id, base, desired, wish, lock_state, vanished_at IS NOT NULL AS vanished,
-                    coalesce((SELECT r.kept FROM routes r WHERE r.route = links.route), '[]') AS kept,
-                    EXISTS (SELECT 1 FROM routes r WHERE r.route = links.route AND r.campaign_id <> links.campaign_id)
-                        AS elsewhere
-             FROM links WHERE id = ?1",
+            "SELECT l.contact_id, l.base, l.desired, l.wish, l.lock_state, l.vanished_at IS NOT NULL AS vanished,
+                    coalesce(r.kept, '[]') AS kept, coalesce(r.campaign_id <> l.campaign_id, 0) AS elsewhere
+             FROM links l LEFT JOIN routes r ON r.route = l.route WHERE l.id = ?1",
         )?
         .query_row([link.0], |row| {
             Ok(LinkView {
@@ -182,36 +180,6 @@ pub(super) fn block_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<Block> {
     })
 }
 
-/// The last recorded result over all contacts the link ever had; a code whose type is unknown counts as
-/// final (users 4). A person's reset is their word, with a reason: what was known before it stands no
-/// longer. One that a rule made draws no line: it may have overtaken a result. What we learn after it does, whenever the call was.
-pub(super) fn last_result(connection: &Connection, link: LinkId) -> rusqlite::Result<LastResult> {
-    // Most have no call yet; the question below makes a sorter even for them.
-    let called: bool = connection
-        .prepare_cached("SELECT EXISTS (SELECT 1 FROM calls WHERE link_id = ?1)")?
-        .query_row([link.0], |row| row.get(0))?;
-    if !called {
-        return Ok(LastResult::None);
-    }
-    let found: Option<Option<i64>> = connection
-        .prepare_cached(
-            "SELECT CASE WHEN t.done = 1 OR t.aborted = 1 THEN 1 WHEN t.delay = 1 OR t.appointment = 1 THEN 0 END
-             FROM calls c LEFT JOIN result_codes t ON t.campaign_id = c.campaign_id AND t.code = c.result_code
-             WHERE c.link_id = ?1 AND c.result_code IS NOT NULL AND c.test IS NOT 1
-               AND c.changed_at > coalesce((SELECT max(o.finished_at) FROM operations o WHERE o.link_id = c.link_id
-                      AND o.contact_id = c.contact_id AND o.kind = 'reset' AND o.state = 'done'
-                      AND o.code = 'by_hand'), '')
-             ORDER BY coalesce(c.started_at, c.first_seen_at) DESC, c.history_id DESC LIMIT 1",
-        )?
-        .query_row(params![link.0], |row| row.get(0))
-        .optional()?;
-    Ok(match found {
-        None => LastResult::None,
-        Some(Some(0)) => LastResult::Open,
-        Some(_) => LastResult::Final,
-    })
-}
-
 /// What a decision about one record would rest on, read for `try`.
 #[derive(Debug, Clone)]
 pub struct RecordInputs {
@@ -255,10 +223,7 @@ impl Ledger {
             }
             let whom = Whom { client: &client, route: &route, key: &key, numbers: &numbers };
             Ok(RecordInputs {
-                last_result: match &link {
-                    Some((id, _)) => last_result(connection, *id)?,
-                    None => LastResult::None,
-                },
+                last_result: finals::of_person(connection, &whom, link.as_ref().map(|(id, _)| *id))?,
                 link: link.map(|(_, view)| view),
                 user_data: connection
                     .prepare_cached("SELECT user_data FROM records WHERE route = ?1 AND record_id = ?2")?

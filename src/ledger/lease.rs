@@ -254,7 +254,7 @@ pub(super) fn begin(
 
 #[cfg(test)]
 mod tests {
-    use super::super::{attempts, meet_due, runs, settle};
+    use super::super::{attempts, leaving, meet_due, prune, retention, runs, settle, trail_erase};
     use super::*;
     use crate::ledger::testing::scene;
 
@@ -268,13 +268,23 @@ mod tests {
             meet_due::UNMET,
             meet_due::PARKED,
             settle::UNCERTAIN,
+            leaving::DOUBTS,
             runs::FORGET,
             attempts::HOPELESS,
         ];
-        for sql in asked {
+        let walks = retention::RUNS.iter().chain(retention::CONTENTS).map(|rule| rule.walk);
+        let nightly = walks.chain(prune::STATEMENTS).chain([trail_erase::OLD, trail_erase::KEPT]);
+        for sql in asked.into_iter().chain(nightly) {
             let steps = scene.plan_of(sql).await;
             // Few stand in these, or in the part of a table that the index holds.
-            let few = ["SCAN f", "SCAN x", "SCAN json_each", "SCAN failed", "SCAN l USING INDEX links_unmet"];
+            let few = [
+                "SCAN f",
+                "SCAN CONSTANT ROW",
+                "SCAN x",
+                "SCAN json_each",
+                "SCAN failed",
+                "SCAN l USING INDEX links_unmet",
+            ];
             let walks =
                 |step: &&String| step.starts_with("SCAN") && !few.iter().any(|few| step.starts_with(few));
             assert_eq!(steps.iter().find(walks), None, "{sql}\n{steps:#?}");

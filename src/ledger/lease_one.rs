@@ -9,7 +9,6 @@ use super::leased::{Leased, read};
 use super::overtaken::{self, Standing};
 use super::sent_numbers;
 use super::sql::{json, time};
-use crate::domain::policy::Clearing;
 use crate::domain::{Intent, LinkId, OperationId, OperationKind, Reason, ReasonCode, Timestamp, Values};
 use rusqlite::Transaction;
 
@@ -27,7 +26,7 @@ pub(super) fn lease_one(
     if !today.has_room(&operation) {
         return Ok(());
     }
-    operation.clearing = own_clearing(tx, id)?.unwrap_or(order.clearing);
+    operation.clearing = operation.own_clearing.unwrap_or(order.clearing);
     let given = operation.given.as_ref().map(|given| &given.values);
     if let Some(reason) = now_mapped(tx, operation.link, given)? {
         batch.refused += 1;
@@ -100,14 +99,6 @@ fn replace(
     let intent = Intent { kind, reason: operation.reason.clone() };
     insert_operation(tx, &cause, operation.link, generation, &intent, None)?;
     Ok(())
-}
-
-/// The way of emptying fields that this operation tries, where it is not the one that is known.
-fn own_clearing(tx: &Transaction<'_>, id: OperationId) -> rusqlite::Result<Option<Clearing>> {
-    let own: Option<String> = tx
-        .prepare_cached("SELECT clearing FROM operations WHERE id = ?1")?
-        .query_row([id.0], |row| row.get(0))?;
-    Ok(own.as_deref().and_then(Clearing::parse))
 }
 
 fn finish_unsent(

@@ -1,6 +1,6 @@
 //! An operation on its way out, with everything needed to send it or to ask about it.
 
-use super::by_hand_update::{self, Given};
+use super::by_hand_update::Given;
 use super::halts::HaltMark;
 use super::inputs::link_view;
 use super::sql::{get_json, get_named, get_reason, get_time};
@@ -9,7 +9,8 @@ use crate::domain::{
     CampaignId, ContactId, LinkId, LinkView, OperationId, OperationKind, Reason, RecordId, RouteName,
     Timestamp, UserData, Values,
 };
-use rusqlite::Transaction;
+use rusqlite::types::ValueRef;
+use rusqlite::{OptionalExtension as _, Transaction};
 
 /// An operation that may be sent now.
 #[derive(Debug, Clone)]
@@ -48,39 +49,63 @@ pub struct Leased {
     pub by_hand: bool,
     /// An update by hand: what it sends, whatever the record maps to.
     pub given: Option<Given>,
+    /// The way of emptying fields that this operation tries, where it is not the one that is known.
+    pub own_clearing: Option<Clearing>,
     /// The way of emptying fields by which `values` were computed.
     pub clearing: Clearing,
     /// It may leave only while no halt came since.
     pub halts: HaltMark,
 }
 
-/// An operation with everything needed to send it or to ask about it.
-pub(super) fn read(tx: &Transaction<'_>, id: OperationId, now: Timestamp) -> rusqlite::Result<Leased> {
-    let link: i64 = tx
-        .prepare_cached("SELECT link_id FROM operations WHERE id = ?1")?
-        .query_row([id.0], |row| row.get(0))?;
-    let mut view = link_view(tx, LinkId(link))?;
-    let given = by_hand_update::given(tx, id)?;
-    if let Some(given) = &given {
-        given.stands_in(&mut view);
+/// What is in doubt, to be asked about: where its link has no contact any more, where it was sent to.
+pub(super) fn read_in_doubt(
+    tx: &Transaction<'_>,
+    id: OperationId,
+    leased_at: Timestamp,
+) -> rusqlite::Result<Leased> {
+    let mut leased = read(tx, id, leased_at)?;
+    if leased.view.contact.is_none() {
+        leased.view.contact = tx
+            .prepare_cached(
+                "SELECT contact_id FROM operations WHERE id = ?1 AND state IN ('sending', 'uncertain')",
+            )?
+            .query_row([id.0], |row| row.get(0))
+            .optional()?
+            .flatten()
+            .map(ContactId);
     }
+    Ok(leased)
+}
+
+/// An operation with everything needed to send it, to the contact that its link has now: what it once had may be
+/// somebody else's.
+pub(super) fn read(tx: &Transaction<'_>, id: OperationId, now: Timestamp) -> rusqlite::Result<Leased> {
     let mut statement = tx.prepare_cached(
-        "SELECT o.kind, o.code, o.params, o.body, o.attempts, o.decided_at, o.cause, o.contact_id AS sent_to, l.route,
-                o.wave_id IS NOT NULL AS in_wave, l.record_id, l.client, l.user_data, l.campaign_id
+        "SELECT o.link_id, o.kind, o.code, o.params, o.body, o.attempts, o.decided_at, o.cause, o.given, o.before, o.clearing,
+                l.route, o.wave_id IS NOT NULL AS in_wave, l.record_id, l.client, l.user_data, l.campaign_id
          FROM operations o JOIN links l ON l.id = o.link_id WHERE o.id = ?1",
     )?;
     let mut rows = statement.query([id.0])?;
     let row = rows.next()?.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
+    let link = LinkId(row.get("link_id")?);
+    let mut view = link_view(tx, link)?;
+    let given = match row.get_ref("given")? {
+        ValueRef::Null => None,
+        _ => Some(Given::of(row)?),
+    };
+    if let Some(given) = &given {
+        given.stands_in(&mut view);
+    }
+    let clearing: Option<String> = row.get("clearing")?;
     // Taken for empty, what is in doubt would count as done.
     let values = match row.get::<_, Option<String>>("body")? {
         Some(_) => get_json(row, "body")?,
         None => Values::default(),
     };
     let user_data: Option<String> = row.get("user_data")?;
-    view.contact = view.contact.or(row.get::<_, Option<i64>>("sent_to")?.map(ContactId));
     Ok(Leased {
         id,
-        link: LinkId(link),
+        link,
         kind: get_named(row, "kind", OperationKind::parse)?,
         reason: get_reason(row, "code", "params")?,
         route: row.get::<_, Option<String>>("route")?.map(RouteName),
@@ -96,6 +121,7 @@ pub(super) fn read(tx: &Transaction<'_>, id: OperationId, now: Timestamp) -> rus
         in_wave: row.get("in_wave")?,
         by_hand: row.get::<_, String>("cause")?.starts_with("person:"),
         given,
+        own_clearing: clearing.as_deref().and_then(Clearing::parse),
         clearing: Clearing::Never,
         halts: HaltMark::default(),
     })
@@ -103,8 +129,46 @@ pub(super) fn read(tx: &Transaction<'_>, id: OperationId, now: Timestamp) -> rus
 
 #[cfg(test)]
 mod tests {
-    use crate::domain::OperationId;
+    use crate::domain::policy::Clearing;
+    use crate::domain::{ContactId, OperationId, Values};
+    use crate::ledger::lease::{LeaseOrder, Plan, QueuePlace};
     use crate::ledger::testing::scene;
+
+    #[tokio::test(start_paused = true)]
+    async fn only_what_is_in_doubt_is_asked_about_where_it_was_sent() {
+        // Leased once for contact 11, which another record has now.
+        for (kind, state) in [("update", "waiting"), ("update", "uncertain"), ("lock", "uncertain")] {
+            let scene = scene().await;
+            let link = scene.link("1", None, &[]).await;
+            let id = scene.operation(link, kind, state).await;
+            let write = scene.ledger.write("test_sent_to", move |tx| {
+                tx.execute("UPDATE operations SET contact_id = 11 WHERE id = ?1", [id])?;
+                tx.execute("UPDATE links SET wish = 'locked' WHERE id = ?1 AND ?2 = 'lock'", (link.0, kind))
+            });
+            write.await.expect("written");
+            scene.wait(1).await;
+            let order = LeaseOrder {
+                limit: 9,
+                after: QueuePlace::default(),
+                absent_since: scene.ledger.env.now(),
+                only: None,
+                clearing: Clearing::Never,
+                drips: Vec::new(),
+                today: None,
+                plan: |_, _, _, _| Plan::Send(Values::new()),
+            };
+            let asked = scene.ledger.settle_due(9).await.expect("settled");
+            let mut sent = scene.ledger.operations_lease(order).await.expect("leased").leased;
+            sent.extend(scene.ledger.locks_lease(9, 9).await.expect("leased"));
+            let asked: Vec<_> = asked.iter().map(|one| one.view.contact).collect();
+            let sent: Vec<_> = sent.iter().map(|one| one.view.contact).collect();
+            let expected = match (kind, state) {
+                ("update", "uncertain") => (vec![Some(ContactId(11))], vec![]),
+                _ => (vec![], vec![None]),
+            };
+            assert_eq!((asked, sent), expected, "{kind} {state}");
+        }
+    }
 
     #[tokio::test(start_paused = true)]
     async fn a_body_that_cannot_be_read_is_an_error_and_no_empty_one() {

@@ -1,8 +1,9 @@
 //! Contacts of records that left: what the ledger must know of the route's choice, and the end of a deletion.
 
 use super::sql::time;
-use super::{Ledger, LedgerError, hints};
-use crate::domain::{CampaignId, LinkId, ReasonCode, RouteName, Timestamp, Wish};
+use super::{Ledger, LedgerError, finals, hints};
+use crate::domain::limits::RemovalLimits;
+use crate::domain::{CampaignId, LastResult, LinkId, ReasonCode, RouteName, Timestamp, Wish};
 use rusqlite::{OptionalExtension as _, Transaction};
 
 /// Whether a block brings more than a lock.
@@ -22,40 +23,63 @@ impl Ledger {
     pub async fn route_leaving_set(
         &self,
         route: RouteName,
-        max_deleted_per_run: u32,
+        most: RemovalLimits,
         by_block: ByBlock,
     ) -> Result<(), LedgerError> {
         self.write("route_leaving_set", move |tx| {
             tx.prepare_cached(
-                "UPDATE routes SET max_deleted_per_run = ?2, leaves_by_block = ?3
-                 WHERE route = ?1 AND (max_deleted_per_run, leaves_by_block) IS NOT (?2, ?3)",
+                "UPDATE routes SET max_deleted_per_run = ?2, leaves_by_block = ?3, max_deleted_per_day = ?4,
+                        max_deleted_percent = ?5
+                 WHERE route = ?1 AND (max_deleted_per_run, leaves_by_block, max_deleted_per_day, max_deleted_percent)
+                    IS NOT (?2, ?3, ?4, ?5)",
             )?
-            .execute((route.0, max_deleted_per_run, by_block == ByBlock::LocksAndMore))?;
+            .execute((
+                route.0,
+                most.per_run,
+                by_block == ByBlock::LocksAndMore,
+                most.per_day,
+                most.percent,
+            ))?;
             Ok(())
         })
         .await
     }
 }
 
+/// What a route has in its campaign.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StandsThere {
+    /// No contact.
+    Nobody,
+    /// Contacts, as far as is known.
+    Contacts,
+    /// An import into it may or may not have arrived: only by this campaign can be told what was made of it.
+    InDoubt,
+}
+
 impl Ledger {
-    /// Whether a record of the route has a contact, as far as is known.
+    /// What the route's records have in the campaign that is pinned.
     ///
     /// # Errors
     /// The ledger cannot be read.
-    pub async fn route_has_contacts(&self, route: RouteName) -> Result<bool, LedgerError> {
-        self.read("route_has_contacts", move |connection| {
-            connection
-                .prepare_cached(
-                    "SELECT EXISTS (SELECT 1 FROM links
-                        WHERE route = ?1 AND (contact_id IS NOT NULL AND vanished_at IS NULL
-                            OR EXISTS (SELECT 1 FROM operations o WHERE o.link_id = links.id AND o.kind = 'import'
-                                       AND o.state IN ('sending', 'uncertain'))))",
-                )?
-                .query_row([route.0], |row| row.get(0))
-        })
-        .await
+    pub async fn route_stands_there(&self, route: RouteName) -> Result<StandsThere, LedgerError> {
+        const CONTACTS: &str = "SELECT EXISTS (SELECT 1 FROM links WHERE route = ?1 AND contact_id IS NOT NULL AND vanished_at IS NULL)";
+        let ask = |sql: &'static str| {
+            let route = route.0.clone();
+            self.read("route_stands_there", move |connection| {
+                connection.prepare_cached(sql)?.query_row([route], |row| row.get::<_, bool>(0))
+            })
+        };
+        if ask(DOUBTS).await? {
+            return Ok(StandsThere::InDoubt);
+        }
+        Ok(if ask(CONTACTS).await? { StandsThere::Contacts } else { StandsThere::Nobody })
     }
 }
+
+/// Whoever is open has no end: said for the index.
+pub(super) const DOUBTS: &str = "SELECT EXISTS (SELECT 1 FROM operations o CROSS JOIN links l ON l.id = o.link_id
+    WHERE o.finished_at IS NULL AND o.state IN ('sending', 'uncertain') AND o.kind = 'import' AND l.route = ?1)";
 
 /// The route is about to get this campaign: what it has stands in the one before, and is decided anew.
 pub(super) fn campaign_changes(
@@ -84,6 +108,27 @@ pub(super) fn campaign_changes(
     )?
     .execute((&route.0, campaign.0, time(now)))?;
     Ok(())
+}
+
+/// A contact got a result, or was reset. One that stayed in its route's campaign of before because it was called to an end
+/// is decided anew once it no longer is: nothing else would tell of it.
+pub(super) fn reopened(tx: &Transaction<'_>, link: LinkId, now: Timestamp) -> rusqlite::Result<()> {
+    let stayed: bool = tx
+        .prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM links l JOIN routes r ON r.route = l.route
+                WHERE l.id = ?1 AND l.campaign_id <> r.campaign_id AND l.contact_id IS NOT NULL
+                  AND l.vanished_at IS NULL AND l.wish = 'callable'
+                  AND NOT EXISTS (SELECT 1 FROM hints h WHERE h.route = l.route AND h.record_id = l.record_id
+                                  AND h.taken_at IS NULL))",
+        )?
+        .query_row([link.0], |row| row.get(0))?;
+    if !stayed {
+        return Ok(());
+    }
+    match finals::of_link(tx, link)? {
+        LastResult::Final(_) => Ok(()),
+        LastResult::None | LastResult::Open => hints::link_in(tx, now, link, "open again"),
+    }
 }
 
 /// A new block reached this link: its record is decided anew where the route asks for more than the lock, which does
@@ -137,5 +182,30 @@ pub(super) fn deleted(
             hints::link_in(tx, now, link, "deleted by us")
         }
         (_, Wish::None | Wish::Locked) => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::StandsThere::{self, Contacts, InDoubt, Nobody};
+    use crate::ledger::testing::scene;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_route_has_somebody_there_as_long_as_an_import_may_have_made_a_contact() {
+        let judged: [(Option<i64>, &str, &str, StandsThere); 6] = [
+            (None, "import", "waiting", Nobody),
+            (None, "import", "sending", InDoubt),
+            (None, "import", "uncertain", InDoubt),
+            (None, "import", "parked", Nobody),
+            (Some(11), "update", "uncertain", Contacts),
+            (Some(11), "import", "uncertain", InDoubt),
+        ];
+        for (contact, kind, state, expected) in judged {
+            let scene = scene().await;
+            let link = scene.link("1", contact, &[]).await;
+            scene.operation(link, kind, state).await;
+            let found = scene.ledger.route_stands_there(scene.route.clone()).await.expect("read");
+            assert_eq!(found, expected, "{kind} {state}");
+        }
     }
 }

@@ -4,13 +4,13 @@ use super::contacts::lock_if_blocked;
 use super::decisions::{self, Cause, LinkOwner, lane_of_contact};
 use super::glimpse::Glimpse;
 use super::holder::free_contact;
-use super::inputs::{last_result, link_view};
+use super::inputs::link_view;
 use super::meet_due::MeetItem;
 use super::sql::{self, get_reason, get_reason_opt, get_time_opt, time};
-use super::{Ledger, LedgerError, found, held_out, lane};
+use super::{Ledger, LedgerError, finals, found, held_out, lane};
 use crate::domain::{
-    ContactId, CrmSide, Decision, DecisionInput, Desired, DiallerSide, LastResult, LinkId, Policy, Reason,
-    ReasonCode, RecordKey, RunId, Timestamp, Verdict, Wish,
+    ContactId, CrmSide, Decision, DecisionInput, Desired, DiallerSide, LinkId, Policy, Reason, ReasonCode,
+    RecordKey, RunId, Timestamp, Verdict, Wish,
 };
 use rusqlite::{OptionalExtension as _, Transaction};
 
@@ -99,23 +99,15 @@ pub(super) fn store(
         })?;
     let blocks = found::against(tx, meeting, link.zip(view.as_ref()), &client, &key, cause.at)?;
     let (crm, decided_at) = crm_side(tx, meeting, view.as_ref().map(|view| (view.wish, &view.desired)))?;
-    let held_out = match link {
-        Some(link) => held_out::against_link(tx, link, cause.at)?,
-        None => held_out::against(
-            tx,
-            &held_out::Whom { client: &client, route, key: &key, numbers: &[] },
-            cause.at,
-        )?,
-    };
+    let numbers = link.map(|link| held_out::numbers_of(tx, link)).transpose()?.unwrap_or_default();
+    let whom = held_out::Whom { client: &client, route, key: &key, numbers: &numbers };
+    let held_out = held_out::against(tx, &whom, cause.at)?;
     let decision = decide(&DecisionInput {
         link: view.as_ref(),
         crm: &crm,
         dialler: &meeting.dialler,
         blocks: &blocks,
-        last_result: match link {
-            Some(id) => last_result(tx, id)?,
-            None => LastResult::None,
-        },
+        last_result: finals::of_person(tx, &whom, link)?,
         held_out: held_out.as_ref(),
         policy: &meeting.policy,
     });

@@ -2,9 +2,9 @@
 //! called (again): asked for once more when the
 //! operation is leased, because it may have waited for long.
 
-use super::held_out;
+use super::finals;
+use super::held_out::{self, Person};
 use super::hints;
-use super::inputs::last_result;
 use super::leased::Leased;
 use super::sql::{self, time};
 use crate::domain::{LastResult, LinkId, OperationId, Reason, ReasonCode, Timestamp};
@@ -24,13 +24,17 @@ pub(super) fn judge(tx: &Transaction<'_>, operation: &Leased, now: Timestamp) ->
     if !operation.kind.makes_callable() || operation.reason.code == ReasonCode::ByHand {
         return Ok(Standing::Stands);
     }
-    let reason = match last_result(tx, operation.link)? {
-        LastResult::Final => ReasonCode::FinalResult.into(),
-        LastResult::None | LastResult::Open => match held_out::against_link(tx, operation.link, now)? {
-            Some(held) => held,
-            None => return Ok(Standing::Stands),
-        },
+    let person = Person::of(tx, operation.link)?;
+    let last = match &person {
+        Some(person) => finals::of_person(tx, &person.whom(), Some(operation.link))?,
+        None => finals::of_link(tx, operation.link)?,
     };
+    let against = match (last, &person) {
+        (LastResult::Final(call), _) => Some(Reason::final_result(call)),
+        (LastResult::None | LastResult::Open, Some(person)) => held_out::against(tx, &person.whom(), now)?,
+        (LastResult::None | LastResult::Open, None) => None,
+    };
+    let Some(reason) = against else { return Ok(Standing::Stands) };
     give_up(tx, operation.id, operation.link, &reason, now)?;
     Ok(Standing::Overtaken)
 }
@@ -140,6 +144,26 @@ mod tests {
             plan: |_, _, _, _| Plan::Send(Values::new()),
         };
         scene.ledger.operations_lease(order).await.expect("a lease")
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_is_made_anew_who_was_called_to_an_end_under_another_record_while_the_import_waited() {
+        for (number, state) in [("+49301", "superseded"), ("+49302", "sending")] {
+            let scene = scene().await;
+            let link = scene.link("1", None, &["+49301"]).await;
+            scene.operation(link, "import", "waiting").await;
+            let other = scene.link("2", Some(90), &[number]).await;
+            call(&scene, other, 11, Some(1)).await;
+            let absent = scene.ledger.write("test_absent", move |tx| {
+                tx.execute(
+                    "UPDATE links SET absent_at = '2030-01-07T09:00:00.000000Z' WHERE id = ?1",
+                    [link.0],
+                )
+            });
+            absent.await.expect("asked for");
+            lease(&scene).await;
+            assert_eq!(scene.operations(link).await, [("import".to_owned(), state.to_owned())], "{number}");
+        }
     }
 
     #[tokio::test(start_paused = true)]

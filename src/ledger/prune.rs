@@ -8,6 +8,28 @@ use chrono::TimeDelta;
 /// So many rows are erased in one transaction, so that nobody waits for it.
 const CHUNK: u32 = 1_000;
 
+macro_rules! erase {
+    () => {
+        "UPDATE operations SET body = NULL, before = CASE WHEN given IS NULL THEN before END,
+            given = CASE WHEN given IS NOT NULL THEN '{}' END
+         WHERE id IN (SELECT id FROM operations WHERE "
+    };
+}
+
+macro_rules! ended {
+    () => {
+        "finished_at <= ?1 AND state NOT IN ('waiting', 'sending', 'uncertain') LIMIT ?2)"
+    };
+}
+
+/// Each by an index over what is still to be erased.
+pub(super) const STATEMENTS: [&str; 3] = [
+    concat!(erase!(), "body IS NOT NULL AND finished_at IS NOT NULL AND ", ended!()),
+    concat!(erase!(), "given <> '{}' AND ", ended!()),
+    "UPDATE attempts SET detail = '' WHERE id IN
+        (SELECT id FROM attempts WHERE detail <> '' AND answered_at <= ?1 LIMIT ?2)",
+];
+
 impl Ledger {
     /// Erases the bodies of operations that ended longer than `keep` ago, and what servers said to them. What waits,
     /// is under way or in doubt keeps its body: it is asked about by it. Answers how many rows were erased.
@@ -15,16 +37,9 @@ impl Ledger {
     /// # Errors
     /// The ledger cannot be written; what was erased before stays so.
     pub async fn bodies_prune(&self, keep: TimeDelta) -> Result<usize, LedgerError> {
-        const BODIES: &str = "UPDATE operations SET body = NULL, before = CASE WHEN given IS NULL THEN before END,
-                    given = CASE WHEN given IS NOT NULL THEN '{}' END
-             WHERE id IN
-                (SELECT id FROM operations WHERE (body IS NOT NULL OR given <> '{}') AND finished_at IS NOT NULL AND finished_at <= ?1
-                    AND state NOT IN ('waiting', 'sending', 'uncertain') LIMIT ?2)";
-        const WORDS: &str = "UPDATE attempts SET detail = '' WHERE id IN
-                (SELECT id FROM attempts WHERE detail <> '' AND answered_at <= ?1 LIMIT ?2)";
         let before = time(self.env.now().checked_sub_signed(keep).unwrap_or_default());
         let mut erased = 0;
-        for sql in [BODIES, WORDS] {
+        for sql in STATEMENTS {
             loop {
                 let before = before.clone();
                 let some = self

@@ -4,6 +4,7 @@ use super::Counts;
 use super::absent;
 use super::decisions::{self, Cause, LinkOwner};
 use super::edits;
+use super::finals;
 use super::held_out::{self, Whom};
 use super::hints;
 use super::inputs;
@@ -11,9 +12,10 @@ use super::notes;
 use super::pull::{Basis, BlockWord, PageStore, PulledRecord};
 use super::source_blocks;
 use super::sql::{self, time};
+use super::write_back;
 use crate::domain::{
-    CampaignId, CrmSide, Decision, DecisionInput, DiallerSide, LastResult, LinkId, Reason, ReasonCode,
-    RecordKey, RouteName, Timestamp, UserData, Verdict,
+    CampaignId, CrmSide, Decision, DecisionInput, DiallerSide, LinkId, Reason, ReasonCode, RecordKey,
+    RouteName, Timestamp, UserData, Verdict,
 };
 use rusqlite::{OptionalExtension as _, Transaction, named_params};
 
@@ -62,10 +64,7 @@ pub(super) fn store_record(
         crm: &usable,
         dialler: &dialler,
         blocks: &blocks,
-        last_result: match &link {
-            Some((id, _)) => inputs::last_result(tx, *id)?,
-            None => LastResult::None,
-        },
+        last_result: finals::of_person(tx, &whom, link.as_ref().map(|(id, _)| *id))?,
         held_out: held_out.as_ref(),
         policy: &page.policy,
     });
@@ -213,10 +212,11 @@ fn upsert_record(
         Verdict::Blocked(reason) => ("blocked", Some(reason)),
         Verdict::Parked(reason) => ("parked", Some(reason)),
     };
-    let before: Option<String> = tx
-        .prepare_cached("SELECT state FROM records WHERE route = ?1 AND record_id = ?2")?
-        .query_row((&page.route.0, &record.id.0), |row| row.get(0))
+    let before: Option<(String, Option<String>)> = tx
+        .prepare_cached("SELECT state, code FROM records WHERE route = ?1 AND record_id = ?2")?
+        .query_row((&page.route.0, &record.id.0), |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
+    let (before, code) = before.unzip();
     tx.prepare_cached(
         "INSERT INTO records (route, record_id, hash, modified, user_data, folded, state, code, params, since, meet,
                               kept, link_id, decided_at, run_id)
@@ -238,6 +238,12 @@ fn upsert_record(
         ":now": time(now), ":meet": if ask { "due" } else { "done" }, ":kept": record.kept,
         ":link": link.map(|id| id.0), ":decided": time(page.decided_at), ":run": page.run.0,
     })?;
+    let was_gone = matches!(code.flatten().as_deref(), Some("record_deleted" | "record_gone"));
+    let is_gone = reason
+        .is_some_and(|reason| matches!(reason.code, ReasonCode::RecordDeleted | ReasonCode::RecordGone));
+    if was_gone && !is_gone {
+        write_back::record_is_back(tx, &page.route, &record.id, now)?;
+    }
     Ok(before.as_deref() == Some("parked"))
 }
 

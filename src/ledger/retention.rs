@@ -1,61 +1,83 @@
 //! What the ledger forgets because it is old: runs with their sweeps, attempts, hints that were answered, older contents of
 //! calls. What a promise rests on stays, however old: links with what both sides agreed on, operations, calls with their
-//! results, blocks, words, what was told to the CRM, and of each job the last good run and all that failed since.
+//! results (their texts and numbers go: `call_erase.rs`), blocks, words, what was told to the CRM, and of each job the last good run and all that failed since.
 
 use super::sql::time;
 use super::{Ledger, LedgerError};
 use chrono::TimeDelta;
 use rusqlite::Connection;
 
-/// So many rows are looked for, and deleted, at once.
+/// So many rows are looked at, and deleted, at once.
 const CHUNK: i64 = 1_000;
 
-/// One table: which rows go, by an id, and how.
-struct Rule {
-    /// Asks for ids, by `?1` (before when) and `?2` (how many).
-    find: &'static str,
+/// One table, walked by an id that grows with time. The walk ends at the first page without an old row: a night costs what
+/// is old and what stays of it, not the table, and no index that every import would have to keep.
+pub(super) struct Rule {
+    /// The next `?3` rows behind an id (`?1`): id, whether it is older than `?2`, and whether it goes.
+    pub walk: &'static str,
     /// Deletes those of `?1`, a JSON list.
-    delete: &'static [&'static str],
+    delete: &'static str,
 }
 
 /// By `keep_runs`.
-const RUNS: &[Rule] = &[
+pub(super) const RUNS: &[Rule] = &[
     Rule {
-        find: "SELECT a.id FROM attempts a JOIN operations o ON o.id = a.operation_id
-               WHERE a.answered_at <= ?1 AND o.state IN ('done', 'refused', 'superseded', 'cancelled') LIMIT ?2",
-        delete: &["DELETE FROM attempts WHERE id IN (SELECT value FROM json_each(?1))"],
+        walk: "SELECT a.id, a.answered_at <= ?2 AS old,
+                 a.answered_at <= ?2 AND o.state IN ('done', 'refused', 'superseded', 'cancelled') AS goes
+               FROM attempts a CROSS JOIN operations o ON o.id = a.operation_id WHERE a.id > ?1 ORDER BY a.id LIMIT ?3",
+        delete: "DELETE FROM attempts WHERE id IN (SELECT value FROM json_each(?1))",
     },
     Rule {
-        find: "SELECT id FROM write_back_attempts WHERE at <= ?1 LIMIT ?2",
-        delete: &["DELETE FROM write_back_attempts WHERE id IN (SELECT value FROM json_each(?1))"],
+        walk: "SELECT id, at <= ?2 AS old, at <= ?2 AS goes FROM write_back_attempts WHERE id > ?1 ORDER BY id LIMIT ?3",
+        delete: "DELETE FROM write_back_attempts WHERE id IN (SELECT value FROM json_each(?1))",
     },
     Rule {
-        find: "SELECT id FROM hints WHERE taken_at <= ?1 LIMIT ?2",
-        delete: &["DELETE FROM hints WHERE id IN (SELECT value FROM json_each(?1))"],
+        walk: "SELECT id, at <= ?2 AS old, coalesce(taken_at <= ?2, 0) AS goes
+               FROM hints WHERE id > ?1 ORDER BY id LIMIT ?3",
+        delete: "DELETE FROM hints WHERE id IN (SELECT value FROM json_each(?1))",
     },
     // The newest list of each campaign, and the newest complete one, are asked for.
     Rule {
-        find: "SELECT s.id FROM sweeps s WHERE s.began_at <= ?1
+        walk: "SELECT s.id, s.began_at <= ?2 AS old, s.began_at <= ?2
                  AND EXISTS (SELECT 1 FROM sweeps n WHERE n.campaign_id IS s.campaign_id AND n.complete >= s.complete
-                             AND n.id > s.id) LIMIT ?2",
-        delete: &["DELETE FROM sweeps WHERE id IN (SELECT value FROM json_each(?1))"],
+                             AND n.id > s.id) AS goes
+               FROM sweeps s WHERE s.id > ?1 ORDER BY s.id LIMIT ?3",
+        delete: "DELETE FROM sweeps WHERE id IN (SELECT value FROM json_each(?1))",
     },
     // Since when a job fails is told by the runs after its last good one.
     Rule {
-        find: "SELECT r.id FROM runs r WHERE r.finished_at <= ?1
+        walk: "SELECT r.id, r.started_at <= ?2 AS old, coalesce(r.finished_at <= ?2, 0)
                  AND EXISTS (SELECT 1 FROM runs n WHERE n.job = r.job AND n.route IS r.route
                              AND n.campaign_id IS r.campaign_id AND n.state = 'done' AND n.id > r.id)
-                 AND NOT EXISTS (SELECT 1 FROM sweeps s WHERE s.run_id = r.id) LIMIT ?2",
-        delete: &["DELETE FROM runs WHERE id IN (SELECT value FROM json_each(?1))"],
+                 AND NOT EXISTS (SELECT 1 FROM sweeps s WHERE s.run_id = r.id) AS goes
+               FROM runs r WHERE r.id > ?1 ORDER BY r.id LIMIT ?3",
+        delete: "DELETE FROM runs WHERE id IN (SELECT value FROM json_each(?1))",
     },
 ];
 
-/// By `keep_changes`: a call's present content stays.
-const CONTENTS: &[Rule] = &[Rule {
-    find: "SELECT DISTINCT history_id FROM call_revisions WHERE seen_at <= ?1 LIMIT ?2",
-    delete: &[
-        "DELETE FROM call_revisions WHERE history_id IN (SELECT value FROM json_each(?1)) AND seen_at <= ?2",
-    ],
+/// Over `call_revisions` as `v`: whether its content was replaced before `?2`. How old it was by then says nothing: of a call
+/// of last year that was corrected yesterday the content until yesterday is what a person asks for.
+macro_rules! replaced {
+    () => {
+        "coalesce((SELECT n.seen_at FROM call_revisions n WHERE n.history_id = v.history_id AND n.revision > v.revision
+                   ORDER BY n.revision LIMIT 1),
+                  (SELECT c.changed_at FROM calls c WHERE c.history_id = v.history_id), v.seen_at) <= ?2"
+    };
+}
+
+/// By `keep_changes`: a call's present content stays. What it was before is no older than the call, and may be younger.
+pub(super) const CONTENTS: &[Rule] = &[Rule {
+    walk: concat!(
+        "SELECT v.history_id AS id, (SELECT c.first_seen_at FROM calls c WHERE c.history_id = v.history_id) <= ?2 AS old,
+             max(",
+        replaced!(),
+        ") AS goes
+           FROM call_revisions v WHERE v.history_id > ?1 GROUP BY v.history_id ORDER BY v.history_id LIMIT ?3"
+    ),
+    delete: concat!(
+        "DELETE FROM call_revisions AS v WHERE v.history_id IN (SELECT value FROM json_each(?1)) AND ",
+        replaced!()
+    ),
 }];
 
 impl Ledger {
@@ -79,30 +101,27 @@ impl Ledger {
         let before = time(self.env.now().checked_sub_signed(keep).unwrap_or_default());
         let mut gone = 0;
         for rule in rules {
+            let mut from = 0;
             loop {
                 // Looked for by a reader: the writer must not search.
-                let since = before.clone();
-                let ids = self.read("prune_find", move |connection| found(connection, rule, &since)).await?;
-                let since = before.clone();
-                let some = ids.len();
-                let went = self
-                    .write("prune", move |tx| {
-                        let ids = serde_json::Value::from(ids).to_string();
-                        rule.delete.iter().try_fold(0, |sum, sql| {
-                            let mut delete = tx.prepare_cached(sql)?;
-                            let wants_time = delete.parameter_count() > 1;
-                            let went = if wants_time {
-                                delete.execute((&ids, &since))
-                            } else {
-                                delete.execute([&ids])
-                            };
-                            Ok(sum + went?)
+                let until = before.clone();
+                let page =
+                    self.read("prune_find", move |connection| next(connection, rule, from, &until)).await?;
+                if !page.goes.is_empty() {
+                    let (ids, until) = (serde_json::Value::from(page.goes).to_string(), before.clone());
+                    gone += self
+                        .write("prune", move |tx| {
+                            let mut delete = tx.prepare_cached(rule.delete)?;
+                            match delete.parameter_count() {
+                                1 => delete.execute([&ids]),
+                                _ => delete.execute((&ids, &until)),
+                            }
                         })
-                    })
-                    .await?;
-                gone += went;
-                if some < CHUNK as usize || went == 0 {
-                    break;
+                        .await?;
+                }
+                match page.next {
+                    Some(next) => from = next,
+                    None => break,
                 }
             }
         }
@@ -110,8 +129,22 @@ impl Ledger {
     }
 }
 
-fn found(connection: &Connection, rule: &Rule, before: &str) -> rusqlite::Result<Vec<i64>> {
-    connection.prepare_cached(rule.find)?.query_map((before, CHUNK), |row| row.get(0))?.collect()
+/// A page of a walk.
+struct Page {
+    /// The rows that go.
+    goes: Vec<i64>,
+    /// Where the walk goes on, if it does.
+    next: Option<i64>,
+}
+
+fn next(connection: &Connection, rule: &Rule, from: i64, before: &str) -> rusqlite::Result<Page> {
+    let rows: Vec<(i64, bool, bool)> = connection
+        .prepare_cached(rule.walk)?
+        .query_map((from, before, CHUNK), |row| Ok((row.get("id")?, row.get("old")?, row.get("goes")?)))?
+        .collect::<Result<_, _>>()?;
+    let goes_on = rows.len() == CHUNK as usize && rows.iter().any(|(_, old, _)| *old);
+    let next = rows.last().filter(|_| goes_on).map(|(id, _, _)| *id);
+    Ok(Page { goes: rows.into_iter().filter(|(_, _, goes)| *goes).map(|(id, _, _)| id).collect(), next })
 }
 
 #[cfg(test)]
@@ -131,6 +164,21 @@ mod tests {
 
     async fn put(scene: &Scene, sql: &'static str) {
         scene.ledger.write("test_put", move |tx| tx.execute_batch(sql)).await.expect("put");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_a_call_was_until_lately_stays_however_old_the_call() {
+        let scene = scene().await;
+        let link = scene.link("1", Some(11), &[]).await;
+        scene.call(link, 51, "revision = 3, changed_at = '2030-01-01'").await;
+        put(
+            &scene,
+            "INSERT INTO call_revisions (history_id, revision, row, seen_at, run_id) VALUES
+                (51, 1, '{}', '2029-01-01', 1), (51, 2, '{}', '2029-02-01', 1)",
+        )
+        .await;
+        assert_eq!(scene.ledger.call_contents_prune(KEEP).await.expect("pruned"), 1);
+        assert_eq!(all(&scene, "SELECT revision FROM call_revisions").await, [2], "replaced a week ago");
     }
 
     #[tokio::test(start_paused = true)]
@@ -182,7 +230,7 @@ mod tests {
              INSERT INTO calls (history_id, contact_id, hash, row, first_seen_at, changed_at, run_id)
                 VALUES (5, 7, x'00', '{}', '2029', '2029', 1);
              INSERT INTO call_revisions (history_id, revision, row, seen_at, run_id)
-                VALUES (5, 1, '{}', '2028-01-01', 1), (5, 2, '{}', '2029-12-01', 1);",
+                VALUES (5, 1, '{}', '2028-01-01', 1), (5, 2, '{}', '2028-02-01', 1);",
         )
         .await;
         scene.ledger.runs_prune(KEEP).await.expect("pruned");
@@ -196,5 +244,20 @@ mod tests {
         assert_eq!(scene.ledger.call_contents_prune(TimeDelta::days(400)).await.expect("pruned"), 1);
         assert_eq!(all(&scene, "SELECT revision FROM call_revisions").await, [2]);
         assert_eq!(all(&scene, "SELECT history_id FROM calls").await, [5]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_walk_goes_past_what_stays_and_ends_where_nothing_is_old() {
+        let scene = scene().await;
+        put(
+            &scene,
+            "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2500)
+             INSERT INTO hints (id, route, record_id, source, at, taken_at)
+             SELECT i, 'leads', '1', 'x', '2029-01-01', iif(i <= 1200, NULL, '2029-01-01') FROM n;
+             INSERT INTO hints (id, route, record_id, source, at) VALUES (2501, 'leads', '1', 'x', '2030-01-01');",
+        )
+        .await;
+        assert_eq!(scene.ledger.runs_prune(KEEP).await.expect("pruned"), 1300);
+        assert_eq!(all(&scene, "SELECT count(*) FROM hints").await, [1201]);
     }
 }

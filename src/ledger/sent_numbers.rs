@@ -2,7 +2,7 @@
 //! minutes later, and a block must find them at once.
 
 use super::sql::get_json;
-use crate::domain::{Base, LinkId, OperationId, Values, e164_as_sent};
+use crate::domain::{Base, LinkId, OperationId, OperationKind, Values, e164_as_sent};
 use rusqlite::{OptionalExtension as _, Transaction};
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -57,6 +57,14 @@ pub(super) fn refresh_of(tx: &Transaction<'_>, id: OperationId) -> rusqlite::Res
         .query_row([id.0], |row| row.get(0).map(LinkId))
         .optional()?;
     link.map_or(Ok(()), |link| refresh(tx, link))
+}
+
+/// The same once an operation of this kind has ended.
+pub(super) fn refresh_after(tx: &Transaction<'_>, link: LinkId, kind: OperationKind) -> rusqlite::Result<()> {
+    match kind {
+        OperationKind::Import | OperationKind::Update => refresh(tx, link),
+        OperationKind::Lock | OperationKind::Unlock | OperationKind::Reset | OperationKind::Delete => Ok(()),
+    }
 }
 
 fn of_values(body: &Values) -> impl Iterator<Item = String> {

@@ -67,7 +67,7 @@ impl Ledger {
                 .prepare_cached(UNCERTAIN)?
                 .query_map((time(now), limit), |row| Ok((row.get("id")?, get_time(row, "leased_at")?)))?
                 .collect::<rusqlite::Result<_>>()?;
-            ids.into_iter().map(|(id, leased_at)| leased::read(tx, OperationId(id), leased_at)).collect()
+            ids.into_iter().map(|(id, at)| leased::read_in_doubt(tx, OperationId(id), at)).collect()
         })
         .await
     }

@@ -4,6 +4,15 @@ use crate::domain::{Reason, ReasonCode, Timestamp};
 use chrono::SecondsFormat;
 use rusqlite::types::Type;
 
+/// When a call of `calls` (under this alias) was: when it began, or, of a row that is a result only, when it was made; when it
+/// was first seen says something only where neither is known.
+macro_rules! call_at {
+    ($calls:literal) => {
+        concat!("coalesce(", $calls, ".started_at, ", $calls, ".created_at, ", $calls, ".first_seen_at)")
+    };
+}
+pub(super) use call_at;
+
 /// An instant as the ledger writes it: fixed width, so that texts sort like times.
 pub(super) fn time(at: Timestamp) -> String {
     // Ten times as fast as a format of its own, and ten times in an import.

@@ -197,6 +197,22 @@ pub(super) fn called(tx: &Transaction<'_>, contact: ContactId, now: Timestamp) -
     if called { foreign_hand(tx, contact, Foreign::Called, now) } else { Ok(()) }
 }
 
+/// A list shows what somebody else wrote into the CRM's fields of a contact that is to be out of reach: it is locked again,
+/// once for each such writing.
+pub(super) fn overseen(
+    tx: &Transaction<'_>,
+    contact: ContactId,
+    digest: Option<&[u8]>,
+    now: Timestamp,
+) -> rusqlite::Result<()> {
+    let news = tx
+        .prepare_cached(
+            "UPDATE links SET overseen = ?2 WHERE contact_id = ?1 AND route IS NOT NULL AND overseen IS NOT ?2",
+        )?
+        .execute((contact.0, digest))?;
+    if news > 0 && digest.is_some() { foreign_hand(tx, contact, Foreign::Fields, now) } else { Ok(()) }
+}
+
 /// How somebody else's hand shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Foreign {
@@ -206,6 +222,8 @@ enum Foreign {
     ResultGone,
     /// Its key, its campaign or its numbers are others, and we did not change them.
     Changed,
+    /// What comes from its record is otherwise than it was sent.
+    Fields,
     /// It was called after we had locked it.
     Called,
 }
@@ -216,6 +234,7 @@ impl Foreign {
             Self::CountersBack => "its counters went back",
             Self::ResultGone => "its result is gone",
             Self::Changed => "its key, campaign or numbers were changed",
+            Self::Fields => "what comes from its record was written over",
             Self::Called => "it was called",
         }
     }

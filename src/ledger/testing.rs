@@ -99,6 +99,47 @@ impl Scene {
             .expect("operations")
     }
 
+    /// A call of a link and of contact 11, first seen now, with these columns beside.
+    pub(super) async fn call(&self, link: LinkId, call: i64, columns: &'static str) {
+        let now = super::sql::time(self.ledger.env.now());
+        self.ledger
+            .write("test_call", move |tx| {
+                tx.execute(
+                    "INSERT INTO calls (history_id, contact_id, link_id, campaign_id, hash, row, first_seen_at, changed_at,
+                                        run_id)
+                     VALUES (?1, 11, ?2, 7, x'', '{}', ?3, ?3, 1)",
+                    (call, link.0, now),
+                )?;
+                tx.execute(&format!("UPDATE calls SET {columns} WHERE history_id = ?1"), [call])
+            })
+            .await
+            .expect("a call");
+    }
+
+    /// What a statement says, as text.
+    pub(super) async fn says(&self, sql: &'static str) -> Vec<String> {
+        let read = self.ledger.read("test_says", move |connection| {
+            let mut statement = connection.prepare(sql)?;
+            statement
+                .query_map([], |row| {
+                    row.get::<_, rusqlite::types::Value>(0).map(|value| match value {
+                        rusqlite::types::Value::Null => "NULL".to_owned(),
+                        rusqlite::types::Value::Integer(number) => number.to_string(),
+                        rusqlite::types::Value::Real(number) => number.to_string(),
+                        rusqlite::types::Value::Text(text) => text,
+                        rusqlite::types::Value::Blob(_) => "a blob".to_owned(),
+                    })
+                })?
+                .collect()
+        });
+        read.await.expect("rows")
+    }
+
+    /// Puts rows as a test needs them.
+    pub(super) async fn put(&self, sql: &'static str) {
+        self.ledger.write("test_put", move |tx| tx.execute_batch(sql)).await.expect("put");
+    }
+
     /// The steps in which SQLite answers a statement.
     pub(super) async fn plan_of(&self, sql: &str) -> Vec<String> {
         let sql = format!("EXPLAIN QUERY PLAN {sql}");

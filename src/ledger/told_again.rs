@@ -28,7 +28,7 @@ pub struct OnPurpose {
 const RESTS: &str = "(w.state = 'done' OR w.state = 'held' AND w.code = 'unmapped_result')";
 /// Calls of a route that began in a span and are no tests.
 const IN_SPAN: &str = "FROM calls c JOIN links l ON l.id = c.link_id
-     WHERE l.route = :route AND c.test IS NOT 1
+     WHERE l.route = :route AND c.test IS NOT 1 AND c.erased_at IS NULL
        AND coalesce(c.started_at, c.created_at, c.first_seen_at) >= :from
        AND coalesce(c.started_at, c.created_at, c.first_seen_at) < :until
        AND NOT EXISTS (SELECT 1 FROM write_backs w WHERE w.history_id = c.history_id
@@ -70,9 +70,9 @@ impl Ledger {
                                 waits_since = ?4, changed_at = ?4
                          WHERE {RESTS} AND w.link_id IN (
                              SELECT c.link_id FROM calls c JOIN links l ON l.id = c.link_id
-                             WHERE c.campaign_id = ?2 AND c.result_code = ?3 AND l.route = ?1)
+                             WHERE c.campaign_id = ?2 AND c.result_code = ?3 AND c.erased_at IS NULL AND l.route = ?1)
                            AND (w.history_id IS NULL OR w.history_id IN (
-                             SELECT history_id FROM calls WHERE campaign_id = ?2 AND result_code = ?3))"
+                             SELECT history_id FROM calls WHERE campaign_id = ?2 AND result_code = ?3 AND erased_at IS NULL))"
                     ))?
                     .execute((&route.0, campaign.0, code, &now))?;
                 }
@@ -184,7 +184,7 @@ fn remapped(
                 count(DISTINCT w.id) FILTER (WHERE w.kind = 'fields') AS records
          FROM calls c JOIN links l ON l.id = c.link_id
          JOIN write_backs w ON w.link_id = c.link_id AND (w.history_id IS NULL OR w.history_id = c.history_id)
-         WHERE c.campaign_id = :campaign AND c.result_code = :code AND {RESTS}
+         WHERE c.campaign_id = :campaign AND c.result_code = :code AND c.erased_at IS NULL AND {RESTS}
            AND l.route IS NOT NULL AND (:route IS NULL OR l.route = :route) GROUP BY l.route"
     );
     let mut statement = connection.prepare_cached(&sql)?;

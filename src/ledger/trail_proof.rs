@@ -1,19 +1,14 @@
-//! Whether the trail of changes is unbroken, its end told outside the ledger once a day, and values erased out of it.
+//! Whether the trail of changes is unbroken, and its end told outside the ledger once a day.
 
 use super::chain::{COLUMNS, Digest, Place, Stored};
 use super::heads::{self, Head};
-use super::sql::time;
 use super::{Ledger, LedgerError};
 use crate::domain::Timestamp;
-use chrono::TimeDelta;
 use rusqlite::Connection;
 use serde::Serialize;
 
 /// So many rows are read at once: a read is bounded in time, and the writer goes on between two.
 const READ: u32 = 10_000;
-/// So many rows are erased in one transaction, so that nobody waits for it.
-const CHUNK: u32 = 1_000;
-
 /// What a look over the whole trail came to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Default)]
 pub struct TrailProof {
@@ -23,6 +18,10 @@ pub struct TrailProof {
     pub erased: u64,
     /// Ends of earlier days, told outside the ledger, that the trail has in their places.
     pub heads: u64,
+    /// Ends told before a takeover.
+    pub earlier: u64,
+    /// Of these, such as the trail has in their places: all of them, unless a backup took the ledger's place.
+    pub earlier_held: u64,
     /// The last row.
     pub change: Option<i64>,
     /// Its digest.
@@ -44,13 +43,19 @@ pub struct TrailBroken {
 struct Walk {
     place: Place,
     heads: std::iter::Peekable<std::vec::IntoIter<Head>>,
+    earlier: std::iter::Peekable<std::vec::IntoIter<Head>>,
     proof: TrailProof,
 }
 
 impl Walk {
-    fn new(mut heads: Vec<Head>) -> Self {
+    /// What was told in another generation proves what is there, and nothing of what is not.
+    fn new(mut heads: Vec<Head>, generation: i64) -> Self {
         heads.sort_by_key(|head| head.change);
-        Self { place: Place::BEGINNING, heads: heads.into_iter().peekable(), proof: TrailProof::default() }
+        let (heads, earlier): (Vec<_>, Vec<_>) =
+            heads.into_iter().partition(|head| head.generation == generation);
+        let proof = TrailProof { earlier: earlier.len() as u64, ..TrailProof::default() };
+        let (heads, earlier) = (heads.into_iter().peekable(), earlier.into_iter().peekable());
+        Self { place: Place::BEGINNING, heads, earlier, proof }
     }
 
     fn take(&mut self, row: &Stored) {
@@ -65,6 +70,10 @@ impl Walk {
                 return self.proof.broken = broken(why);
             }
             self.proof.heads += 1;
+        }
+        while let Some(head) = self.earlier.next_if(|head| head.change <= row.id) {
+            let held = head.change == row.id && head.chain == heads::hex(&digest);
+            self.proof.earlier_held += u64::from(held);
         }
         self.place = Place { id: row.id, chain: digest };
         self.proof.rows += 1;
@@ -90,7 +99,7 @@ fn told(at: Timestamp) -> String {
 
 /// What is wrong with the trail of whatever file is open, without what was told outside.
 pub(super) fn broken(connection: &Connection) -> rusqlite::Result<Vec<String>> {
-    let mut walk = Walk::new(Vec::new());
+    let mut walk = Walk::new(Vec::new(), 0);
     let mut statement = connection.prepare(&format!("SELECT {COLUMNS} FROM changes ORDER BY id"))?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
@@ -111,9 +120,9 @@ impl Ledger {
     pub async fn trail_verify(&self) -> Result<TrailProof, LedgerError> {
         // First: what is told while the walk goes on is behind what it had to find.
         let generation = self.generation().await?;
-        let heads = heads::read(self.path(), generation)
+        let heads = heads::read(self.path())
             .map_err(|error| LedgerError::NotWritable(format!("the file .trail beside it: {error}")))?;
-        let mut walk = Walk::new(heads);
+        let mut walk = Walk::new(heads, generation);
         loop {
             let rows = self.trail_rows(walk.place.id, READ).await?;
             let last = rows.len() < READ as usize;
@@ -168,60 +177,6 @@ impl Ledger {
         kept.map_err(|_| LedgerError::Closed)?
             .map_err(|error| LedgerError::NotWritable(format!("the file .trail beside it: {error}")))
     }
-
-    /// Erases the values of changes older than `keep`; that something was changed, when, by whom and why stays, and stays
-    /// proven. What the CRM was last told of a field is kept: it is what the next change finds there. Answers how many
-    /// rows were erased.
-    ///
-    /// # Errors
-    /// The ledger cannot be written; what was erased before stays so.
-    pub async fn trail_erase(&self, keep: TimeDelta) -> Result<usize, LedgerError> {
-        let before = time(self.env.now().checked_sub_signed(keep).unwrap_or_default());
-        let (mut from, mut erased) = (0, 0);
-        loop {
-            let until = before.clone();
-            let (next, some) =
-                self.read("trail_old", move |connection| old(connection, from, &until)).await?;
-            for ids in some.chunks(CHUNK as usize) {
-                let ids = ids.to_vec();
-                erased += self.write("trail_erase", move |tx| erase(tx, &ids)).await?;
-            }
-            match next {
-                Some(next) => from = next,
-                None => return Ok(erased),
-            }
-        }
-    }
-}
-
-/// The next rows from a place on: where to go on, and which of them have values that are old enough.
-fn old(connection: &Connection, from: i64, before: &str) -> rusqlite::Result<(Option<i64>, Vec<i64>)> {
-    let mut statement = connection.prepare_cached(
-        "SELECT id, (before_salt IS NOT NULL OR after_salt IS NOT NULL) AND
-                NOT (side = 'crm' AND NOT EXISTS (SELECT 1 FROM changes newer WHERE newer.link_id = c.link_id
-                        AND newer.write_back_id = c.write_back_id AND newer.field = c.field AND newer.id > c.id)) AS goes
-         FROM changes c WHERE id > ?1 AND at <= ?2 ORDER BY id LIMIT ?3",
-    )?;
-    let rows = statement.query_map((from, before, READ), |row| Ok((row.get(0)?, row.get(1)?)))?;
-    let rows: Vec<(i64, bool)> = rows.collect::<Result<_, _>>()?;
-    let next = (rows.len() == READ as usize).then(|| rows.last().map(|(id, _)| *id)).flatten();
-    Ok((next, rows.into_iter().filter(|(_, goes)| *goes).map(|(id, _)| id).collect()))
-}
-
-/// Erases the values of these rows. One that cannot be proven any more is left as it is: it is evidence.
-pub(super) fn erase(tx: &Connection, ids: &[i64]) -> rusqlite::Result<usize> {
-    let mut read = tx.prepare_cached(&format!("SELECT {COLUMNS} FROM changes WHERE id = ?1"))?;
-    let mut update = tx.prepare_cached(
-        "UPDATE changes SET before = NULL, before_salt = NULL, before_digest = ?2,
-                after = NULL, after_salt = NULL, after_digest = ?3 WHERE id = ?1",
-    )?;
-    let mut erased = 0;
-    for id in ids {
-        if let Ok((before, after)) = read.query_row([id], Stored::read)?.digests() {
-            erased += update.execute((id, before, after))?;
-        }
-    }
-    Ok(erased)
 }
 
 #[cfg(test)]

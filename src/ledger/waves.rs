@@ -1,16 +1,24 @@
 //! Waves: what one run, or one full pass, wants to add or to change on a route. Past the route's limit a
-//! wave is held: nothing more of it is sent until a person approves it. Locks belong to no wave.
+//! wave is held: nothing more of it is sent until a person approves it. Locks belong to no wave; what is taken from contacts
+//! (deletions, and resets of who leaves) is held sooner: by the run, by the day, and by the route's size.
 
 use super::decisions::Cause;
 use super::sql::{get_named, get_time, get_time_opt, time};
 use super::{Ledger, LedgerError};
 use crate::domain::policy::{WaveKind, WaveState};
-use crate::domain::{LinkId, OperationKind, ReasonCode, RouteName, Timestamp};
+use crate::domain::{Intent, LinkId, OperationKind, ReasonCode, RouteName, Timestamp};
+use chrono::TimeDelta;
 use rusqlite::{Connection, OptionalExtension as _, Transaction};
 use serde::Serialize;
 
-/// The source of a wave of deletions begins with it.
-const DELETIONS: &str = "delete ";
+/// The source of a wave of removals (deletions, and resets of who leaves) begins with it.
+const REMOVALS: &str = "delete ";
+/// That of removals which rest on a changed condition: they wait for a person from the first on.
+const BY_SCOPE: &str = "delete scope ";
+/// So few removals are no wave, in however small a route they are.
+const FEW: i64 = 20;
+/// Removals of so long count against the limit of a day.
+const DAY: TimeDelta = TimeDelta::hours(24);
 
 /// A wave for people.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -42,9 +50,14 @@ pub struct WaveRow {
 }
 
 impl WaveRow {
-    /// Whether it wants to delete contacts of records that left.
-    pub fn deletes(&self) -> bool {
-        self.source.starts_with(DELETIONS)
+    /// Whether it wants to delete or to reset contacts of records that left.
+    pub fn removes(&self) -> bool {
+        self.source.starts_with(REMOVALS)
+    }
+
+    /// Whether it wants to because the route's condition changed, and not the records.
+    pub fn removes_by_scope(&self) -> bool {
+        self.source.starts_with(BY_SCOPE)
     }
 }
 
@@ -111,35 +124,84 @@ impl Ledger {
     }
 }
 
+/// Which limit an operation counts against.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum What {
+    New,
+    Changed,
+    /// What a deletion or a reset takes does not come back: it has a limit, and a wave, of its own.
+    Removed,
+}
+
+impl What {
+    fn of(kind: OperationKind) -> Option<Self> {
+        match kind {
+            OperationKind::Import => Some(Self::New),
+            OperationKind::Update | OperationKind::Unlock => Some(Self::Changed),
+            OperationKind::Delete | OperationKind::Reset => Some(Self::Removed),
+            OperationKind::Lock => None,
+        }
+    }
+
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::New => "new",
+            Self::Changed => "changed",
+            Self::Removed => "removed",
+        }
+    }
+
+    const fn kind(self) -> WaveKind {
+        match self {
+            Self::New => WaveKind::New,
+            Self::Changed | Self::Removed => WaveKind::Changed,
+        }
+    }
+}
+
 /// The wave of an operation about to be queued, counted; `None`: the route has no such limit, a person or
 /// a single answer wished it, or it is none that a limit holds.
 pub(super) fn join(
     tx: &Transaction<'_>,
     cause: &Cause,
     link: LinkId,
-    kind: OperationKind,
+    intent: &Intent,
 ) -> rusqlite::Result<Option<i64>> {
-    let deletes = kind == OperationKind::Delete;
-    let (Some(run), Some(kind)) = (cause.run, wave_kind(kind)) else { return Ok(None) };
-    // What a deletion takes does not come back: it has a limit, and a wave, of its own.
-    let what = if deletes { "delete" } else { kind.as_str() };
+    let (Some(run), Some(what)) = (cause.run, What::of(intent.kind)) else { return Ok(None) };
     // What waits for a person does not slip out by being decided once more.
     if let Some(wave) = inherited(tx, cause, link, what)? {
         return Ok(Some(wave));
     }
+    // Whom a full pass did not find is asked for singly, in many small runs: all of them are that pass's wave.
     let found: Option<(String, Option<i64>, Option<i64>)> = tx
         .prepare_cached(
-            "SELECT r.route, CASE ?2 WHEN 'new' THEN r.max_new_per_run WHEN 'delete' THEN r.max_deleted_per_run
+            "SELECT r.route, CASE ?2 WHEN 'new' THEN r.max_new_per_run WHEN 'removed' THEN r.max_deleted_per_run
                            ELSE r.max_changed_per_run END,
-                    (SELECT pass_id FROM runs WHERE id = ?3)
+                    coalesce((SELECT pass_id FROM runs WHERE id = ?3),
+                        CASE WHEN ?2 = 'removed' AND EXISTS (SELECT 1 FROM record_absences a WHERE a.route = l.route
+                                AND a.record_id = l.record_id AND a.by_pass = 1)
+                             THEN (SELECT max(f.id) FROM full_passes f WHERE f.route = l.route AND f.state = 'done') END)
              FROM links l JOIN routes r ON r.route = l.route WHERE l.id = ?1",
         )?
-        .query_row((link.0, what, run.0), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+        .query_row((link.0, what.as_str(), run.0), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
         .optional()?;
-    let Some((route, Some(bound), pass)) = found else { return Ok(None) };
+    let Some((route, Some(most), pass)) = found else { return Ok(None) };
     let source = pass.map_or_else(|| format!("run:{run}"), |pass| format!("pass:{pass}"));
-    let source = if deletes { format!("{DELETIONS}{source}") } else { source };
-    counted(tx, cause, &Wave { route, source, kind, bound }).map(Some)
+    let (source, bound) = match what {
+        What::New | What::Changed => (source, Bound::Fixed(most)),
+        What::Removed if rests_on_scope(tx, pass, intent)? => {
+            (format!("{BY_SCOPE}{source}"), Bound::Fixed(0))
+        }
+        What::Removed => (format!("{REMOVALS}{source}"), Bound::OfRemovals(most)),
+    };
+    counted(tx, cause, &Wave { route, source, kind: what.kind(), bound }).map(Some)
+}
+
+/// Whether the record leaves because the route's condition, and not the record, became another one.
+fn rests_on_scope(tx: &Transaction<'_>, pass: Option<i64>, intent: &Intent) -> rusqlite::Result<bool> {
+    let Some(pass) = pass.filter(|_| intent.reason.code == ReasonCode::NotEligible) else { return Ok(false) };
+    tx.prepare_cached("SELECT why = 'revision' FROM full_passes WHERE id = ?1")?
+        .query_row([pass], |row| row.get(0))
 }
 
 /// What an operation is counted under.
@@ -147,7 +209,35 @@ struct Wave {
     route: String,
     source: String,
     kind: WaveKind,
-    bound: i64,
+    bound: Bound,
+}
+
+/// By how many a wave is held.
+#[derive(Clone, Copy)]
+enum Bound {
+    /// As the config says.
+    Fixed(i64),
+    /// At most so many in one run, and what the day and the route's size leave, when it begins.
+    OfRemovals(i64),
+}
+
+impl Bound {
+    fn at_its_beginning(self, tx: &Transaction<'_>, route: &str, now: Timestamp) -> rusqlite::Result<i64> {
+        let most = match self {
+            Self::Fixed(most) => return Ok(most),
+            Self::OfRemovals(most) => most,
+        };
+        // What a person let go, or put aside, was judged by itself.
+        tx.prepare_cached(
+            "SELECT min(?2, coalesce(max(?3, r.max_deleted_percent * (SELECT count(*) FROM links l
+                        WHERE l.route = r.route AND l.contact_id IS NOT NULL AND l.vanished_at IS NULL) / 100), ?2),
+                    coalesce(max(0, r.max_deleted_per_day - (SELECT coalesce(sum(w.operations), 0) FROM waves w
+                        WHERE w.route = r.route AND w.source LIKE 'delete %' AND w.state IN ('open', 'held')
+                          AND w.since > ?4)), ?2))
+             FROM routes r WHERE r.route = ?1",
+        )?
+        .query_row((route, most, FEW, time(now - DAY)), |row| row.get(0))
+    }
 }
 
 /// The number of the wave that is still open or held; where the last one of this source was decided about, a new
@@ -165,6 +255,7 @@ fn counted(tx: &Transaction<'_>, cause: &Cause, wave: &Wave) -> rusqlite::Result
     if let Some(id) = grown {
         return Ok(id);
     }
+    let bound = wave.bound.at_its_beginning(tx, &wave.route, cause.at)?;
     tx.prepare_cached(
         "INSERT INTO waves (route, source, kind, operations, bound, since, state)
          SELECT ?1, CASE count(*) WHEN 0 THEN ?2 ELSE ?2 || '#' || (count(*) + 1) END, ?3, 1, ?4, ?5,
@@ -172,21 +263,13 @@ fn counted(tx: &Transaction<'_>, cause: &Cause, wave: &Wave) -> rusqlite::Result
          FROM waves WHERE route = ?1 AND kind = ?3 AND (source = ?2 OR source LIKE ?2 || '#%')
          RETURNING id",
     )?
-    .query_row((&wave.route, &wave.source, wave.kind.as_str(), wave.bound, time(cause.at)), |row| row.get(0))
-}
-
-fn wave_kind(kind: OperationKind) -> Option<WaveKind> {
-    match kind {
-        OperationKind::Import => Some(WaveKind::New),
-        OperationKind::Update | OperationKind::Unlock | OperationKind::Delete => Some(WaveKind::Changed),
-        OperationKind::Lock | OperationKind::Reset => None,
-    }
+    .query_row((&wave.route, &wave.source, wave.kind.as_str(), bound, time(cause.at)), |row| row.get(0))
 }
 
 /// The wave of the operation whose place the new one takes, unsent. A held one is never left; an approved one
 /// only by this very decision, because a word does not hold for what comes back months later; an open one where
 /// the decision is only made anew before sending, so that many small runs are not taken for a flood.
-fn inherited(tx: &Transaction<'_>, cause: &Cause, link: LinkId, what: &str) -> rusqlite::Result<Option<i64>> {
+fn inherited(tx: &Transaction<'_>, cause: &Cause, link: LinkId, what: What) -> rusqlite::Result<Option<i64>> {
     let before: Option<(Option<i64>, bool)> = tx
         .prepare_cached(
             "SELECT o.wave_id, o.state = 'superseded'
@@ -196,11 +279,11 @@ fn inherited(tx: &Transaction<'_>, cause: &Cause, link: LinkId, what: &str) -> r
                                           AND (SELECT cause FROM runs WHERE id = ?4) = 'refresh'
                                      ELSE 0 END
              FROM operations o LEFT JOIN waves w ON w.id = o.wave_id
-             WHERE o.link_id = ?1 AND CASE ?2 WHEN 'new' THEN o.kind = 'import' WHEN 'delete' THEN o.kind = 'delete'
+             WHERE o.link_id = ?1 AND CASE ?2 WHEN 'new' THEN o.kind = 'import' WHEN 'removed' THEN o.kind IN ('delete', 'reset')
                        ELSE o.kind IN ('update', 'unlock') END
              ORDER BY o.generation DESC, o.id DESC LIMIT 1",
         )?
-        .query_row((link.0, what, time(cause.at), cause.run.map(|run| run.0)), |row| {
+        .query_row((link.0, what.as_str(), time(cause.at), cause.run.map(|run| run.0)), |row| {
             Ok((row.get(0)?, row.get(1)?))
         })
         .optional()?;
@@ -239,4 +322,116 @@ fn wave_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<WaveRow> {
         who: row.get("who")?,
         text: row.get("text")?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::limits::RemovalLimits;
+    use crate::domain::policy::{Job, PassReason};
+    use crate::domain::{Reason, RunId};
+    use crate::ledger::testing::{Scene, scene};
+    use crate::ledger::{ByBlock, RunStart};
+
+    async fn limited(per_day: u32) -> (Scene, LinkId) {
+        let scene = scene().await;
+        let most = RemovalLimits { per_run: 100, per_day, percent: 10 };
+        scene.ledger.route_leaving_set(scene.route.clone(), most, ByBlock::Locks).await.expect("limits");
+        let link = scene.link("1", Some(90), &[]).await;
+        (scene, link)
+    }
+
+    async fn run(scene: &Scene, pass: Option<i64>) -> RunId {
+        let start =
+            RunStart { job: Job::Pull, route: Some(scene.route.clone()), campaign: None, cause: "hand" };
+        let run = scene.ledger.run_start(start).await.expect("a run");
+        if let Some(pass) = pass {
+            scene.ledger.run_joins_pass(run, pass).await.expect("its pass");
+        }
+        run
+    }
+
+    /// So many operations of a run join their wave, which is answered.
+    async fn join_times(
+        scene: &Scene,
+        times: usize,
+        (run, link): (RunId, LinkId),
+        (kind, code): (OperationKind, ReasonCode),
+    ) -> WaveRow {
+        let now = scene.ledger.env.now();
+        let joined = scene.ledger.write("test_join", move |tx| {
+            let cause = Cause { at: now, decided_at: now, text: String::new(), run: Some(run) };
+            let intent = Intent { kind, reason: Reason::new(code) };
+            let mut wave = None;
+            for _ in 0..times {
+                wave = join(tx, &cause, link, &intent)?;
+            }
+            tx.query_row("SELECT *, 0 AS waiting FROM waves WHERE id = ?1", [wave], wave_row)
+        });
+        joined.await.expect("a wave")
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn removals_that_rest_on_a_changed_condition_wait_from_the_first_on() {
+        let (scene, link) = limited(500).await;
+        let pass = scene.ledger.pass_begin(scene.route.clone(), "2".to_owned(), PassReason::Revision).await;
+        let of_pass = run(&scene, Some(pass.expect("a pass").id)).await;
+        let alone = run(&scene, None).await;
+        for (run, kind, code, state, by_scope) in [
+            (of_pass, OperationKind::Reset, ReasonCode::NotEligible, WaveState::Held, true),
+            (of_pass, OperationKind::Delete, ReasonCode::NotEligible, WaveState::Held, true),
+            (of_pass, OperationKind::Delete, ReasonCode::RecordDeleted, WaveState::Open, false),
+            (alone, OperationKind::Delete, ReasonCode::NotEligible, WaveState::Open, false),
+        ] {
+            let wave = join_times(&scene, 1, (run, link), (kind, code)).await;
+            assert!(wave.removes(), "{wave:?}");
+            assert_eq!((wave.state, wave.removes_by_scope()), (state, by_scope), "{kind:?} {code:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn removals_are_held_by_the_run_by_the_routes_size_and_by_the_day() {
+        let (scene, link) = limited(30).await;
+        let reset = (OperationKind::Reset, ReasonCode::NotEligible);
+        let delete = (OperationKind::Delete, ReasonCode::RecordDeleted);
+        let first = run(&scene, None).await;
+        let wave = join_times(&scene, 20, (first, link), reset).await;
+        assert_eq!((wave.state, wave.bound), (WaveState::Open, 20), "a tenth of few is no wave");
+        assert_eq!(join_times(&scene, 1, (first, link), delete).await.state, WaveState::Held);
+        let said =
+            scene.ledger.wave_decide(wave.id, WaveWord::Approve, "anna".to_owned(), "meant".to_owned());
+        assert!(said.await.expect("decided").is_some());
+        let second = run(&scene, None).await;
+        assert_eq!(join_times(&scene, 20, (second, link), delete).await.state, WaveState::Open);
+        let third = run(&scene, None).await;
+        let wave = join_times(&scene, 11, (third, link), delete).await;
+        assert_eq!((wave.state, wave.bound), (WaveState::Held, 10), "many small runs are one day");
+        scene.wait(25).await;
+        let next_day = run(&scene, None).await;
+        assert_eq!(join_times(&scene, 20, (next_day, link), delete).await.state, WaveState::Open);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whom_a_full_pass_did_not_find_is_its_wave_however_many_runs_ask() {
+        let (scene, link) = limited(500).await;
+        let pass = scene.ledger.pass_begin(scene.route.clone(), "1".to_owned(), PassReason::Weekly).await;
+        let pass = pass.expect("a pass").id;
+        scene.ledger.pass_move(pass, None, Vec::new()).await.expect("its end");
+        let missed = scene.ledger.write("test_missed", |tx| {
+            tx.execute(
+                "INSERT INTO record_absences (route, record_id, asked_at, by_pass)
+                 VALUES ('leads', '1', '2030-01-07T09:00:00.000000Z', 1)",
+                [],
+            )
+        });
+        missed.await.expect("missed");
+        let gone = (OperationKind::Delete, ReasonCode::RecordGone);
+        let mut waves = Vec::new();
+        for _ in 0..2 {
+            let run = run(&scene, None).await;
+            waves.push(join_times(&scene, 1, (run, link), gone).await);
+        }
+        assert_eq!((waves[0].id, waves[1].operations), (waves[1].id, 2), "{waves:?}");
+        assert_eq!(waves[0].source, format!("delete pass:{pass}"));
+    }
 }

@@ -2,7 +2,7 @@
 
 use super::sql::{get_named, get_time, get_time_opt, time};
 use super::{Ledger, LedgerError};
-use crate::domain::{CampaignId, HistoryId, LinkId, ReasonCode, RouteName, Shapes, Timestamp};
+use crate::domain::{CampaignId, HistoryId, LinkId, ReasonCode, RecordId, RouteName, Shapes, Timestamp};
 use rusqlite::{OptionalExtension as _, Transaction, named_params};
 
 impl Ledger {
@@ -28,11 +28,15 @@ impl Ledger {
 }
 
 /// What came to rest waits again: there is something newer to tell. Also what a person put aside, which is for that time
-/// only. Not a create in doubt: told once more it might be there twice, whatever is newer.
+/// only. Not a create in doubt: told once more it might be there twice, whatever is newer. The fields of a record that the
+/// CRM did not know are told of again unless the pull knows it as deleted; an activity is not put there a second time.
 macro_rules! again {
     () => {
         again!(@set
-            "(state IN ('done', 'held') OR state = 'parked' AND code IS NOT 'in_doubt' OR state = 'never' AND code = 'discarded')"
+            "(state IN ('done', 'held') OR state = 'parked' AND code IS NOT 'in_doubt' OR state = 'never' AND code = 'discarded'
+              OR state = 'gone' AND kind = 'fields' AND NOT EXISTS (SELECT 1 FROM links g JOIN records x
+                    ON x.route = g.route AND x.record_id = g.record_id
+                 WHERE g.id = write_backs.link_id AND x.code IN ('record_deleted', 'record_gone')))"
         )
     };
     (@set $rests:literal) => {
@@ -101,6 +105,23 @@ pub(super) fn want_fields(tx: &Transaction<'_>, link: LinkId, now: Timestamp) ->
     Ok(())
 }
 
+/// A record that was deleted is there again: its fields, which met nobody, are worked out anew.
+pub(super) fn record_is_back(
+    tx: &Transaction<'_>,
+    route: &RouteName,
+    record: &RecordId,
+    now: Timestamp,
+) -> rusqlite::Result<()> {
+    let link: Option<i64> = tx
+        .prepare_cached(
+            "SELECT l.id FROM links l JOIN write_backs w ON w.link_id = l.id AND w.kind = 'fields' AND w.state = 'gone'
+             WHERE l.route = ?1 AND l.record_id = ?2",
+        )?
+        .query_row((&route.0, &record.0), |row| row.get(0))
+        .optional()?;
+    link.map_or(Ok(()), |link| want_fields(tx, LinkId(link), now))
+}
+
 /// A link has come to have calls that were stored without one.
 pub(super) fn want_all_of(tx: &Transaction<'_>, link: LinkId, now: Timestamp) -> rusqlite::Result<()> {
     let untold: Vec<i64> = tx
@@ -153,4 +174,45 @@ fn concerned(tx: &Transaction<'_>, call: HistoryId) -> rusqlite::Result<Option<C
         })
     })
     .optional()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::testing::{Scene, scene};
+
+    async fn wanted(scene: &Scene, link: LinkId) {
+        let now = scene.ledger.env.now();
+        scene.ledger.write("test_want", move |tx| want_fields(tx, link, now)).await.expect("wanted");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn fields_that_met_no_record_are_told_of_again_once_it_may_be_there() {
+        let scene = scene().await;
+        scene.ledger.write_back_set(scene.route.clone(), Shapes::Fields).await.expect("a beginning");
+        let link = scene.link("1", Some(11), &[]).await;
+        wanted(&scene, link).await;
+        let state = "SELECT state FROM write_backs";
+        for code in ["record_deleted", "record_gone"] {
+            scene.put("UPDATE write_backs SET state = 'gone', code = 'record_gone'").await;
+            let known = format!(
+                "INSERT OR REPLACE INTO records (route, record_id, hash, state, code, since, meet, decided_at, run_id)
+                 VALUES ('leads', '1', x'', 'skipped', '{code}', '', 'done', '', 1)"
+            );
+            scene.put(Box::leak(known.into_boxed_str())).await;
+            wanted(&scene, link).await;
+            assert_eq!(scene.says(state).await, ["gone"], "the pull knows: {code}");
+        }
+        scene.put("UPDATE records SET state = 'linked', code = NULL").await;
+        let (route, now) = (scene.route.clone(), scene.ledger.env.now());
+        let back = scene
+            .ledger
+            .write("test_back", move |tx| record_is_back(tx, &route, &RecordId("1".to_owned()), now));
+        back.await.expect("stored");
+        assert_eq!(scene.says(state).await, ["waiting"], "the pull found it again");
+        // A portal that said 404 of somebody who is there.
+        scene.put("UPDATE write_backs SET state = 'gone', code = 'record_gone'").await;
+        wanted(&scene, link).await;
+        assert_eq!(scene.says(state).await, ["waiting"], "there is something newer to tell");
+    }
 }

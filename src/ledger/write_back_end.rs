@@ -234,8 +234,8 @@ fn store(
     match end {
         TellEnd::Done { activity, carried } => {
             tx.prepare_cached(
-                "UPDATE write_backs SET state = ?2, written = sent, digest = sending, sending_values = NULL, activity = coalesce(?3, activity),
-                        code = NULL, params = '{}', tries = 0, due_at = ?4, changed_at = ?4
+                "UPDATE write_backs SET state = ?2, written = sent, digest = sending, sending_values = NULL, carrying = NULL,
+                        activity = coalesce(?3, activity), code = NULL, params = '{}', tries = 0, due_at = ?4, changed_at = ?4
                  WHERE id = ?1",
             )?
             .execute((row.0, settled("done"), activity, &at))?;
@@ -245,7 +245,7 @@ fn store(
         TellEnd::Unchanged => {
             tx.prepare_cached(
                 "UPDATE write_backs SET state = 'done', written = wanted, code = NULL, params = '{}', tries = 0,
-                        changed_at = ?2
+                        sending_values = NULL, carrying = NULL, changed_at = ?2
                  WHERE id = ?1 AND state = 'waiting'",
             )?
             .execute((row.0, &at))?;
@@ -281,7 +281,8 @@ fn to(
     tx.prepare_cached(
         "UPDATE write_backs SET state = ?2, code = ?3, params = ?4, due_at = ?5, changed_at = ?6,
                 tries = tries + (state = 'uncertain' AND ?2 = 'uncertain'),
-                sending_values = CASE WHEN ?2 = 'uncertain' THEN sending_values END
+                sending_values = CASE WHEN doubt THEN sending_values END, carrying = CASE WHEN doubt THEN carrying END
+         FROM (SELECT ?2 = 'uncertain' OR ?2 = 'waiting' AND (SELECT state FROM write_backs WHERE id = ?1) = 'uncertain' AS doubt)
          WHERE id = ?1",
     )?
     .execute((

@@ -56,6 +56,8 @@ pub struct Leaving {
     pub digest: Vec<u8>,
     /// All values, as JSON.
     pub values: String,
+    /// Of which fields of the dialler's side they tell, with the CRM's names, as JSON.
+    pub carrying: String,
     /// Whether the row is to be looked at once more when it is told: what follows from calls could not go with it.
     pub then_again: bool,
 }
@@ -161,7 +163,7 @@ impl Ledger {
             let begun = tx
                 .prepare_cached(
                     "UPDATE write_backs SET state = 'sending', sent = ?2, sending = ?3, sending_values = ?5, sent_at = ?4,
-                            tries = tries + 1, changed_at = ?4, wanted = wanted + ?6
+                            carrying = ?7, tries = tries + 1, changed_at = ?4, wanted = wanted + ?6
                      WHERE id = ?1 AND state = 'waiting' AND wanted = ?2",
                 )?
                 .execute((
@@ -171,6 +173,7 @@ impl Ledger {
                     now,
                     leaving.values,
                     leaving.then_again,
+                    leaving.carrying,
                 ))?;
             Ok(begun == 1)
         })
@@ -251,7 +254,9 @@ fn edited(connection: &Connection, link: LinkId) -> rusqlite::Result<Option<Box<
 fn one_call(connection: &Connection, call: HistoryId) -> rusqlite::Result<CallFacts> {
     connection
         .prepare_cached(
-            "SELECT v.*, k.open AS still_open, k.note, t.next_try FROM v_calls v JOIN calls k ON k.history_id = v.call
+            "SELECT v.*, k.open AS still_open, k.erased_at IS NOT NULL AS erased, k.note, t.next_try,
+                    json_extract(k.row, '$.StatisticsPartAID') AS recording
+             FROM v_calls v JOIN calls k ON k.history_id = v.call
              LEFT JOIN contacts t ON t.contact_id = k.contact_id WHERE v.call = ?1",
         )?
         .query_row([call.0], |row| {
@@ -267,12 +272,14 @@ fn one_call(connection: &Connection, call: HistoryId) -> rusqlite::Result<CallFa
                 outbound: row.get::<_, Option<String>>("direction")?.map(|direction| direction == "out"),
                 answered: row.get("answered")?,
                 cause: row.get("cause_code")?,
+                recording: row.get("recording")?,
                 agent: row.get("agent")?,
                 agent_name: None,
                 note: row.get("note")?,
                 next_try: get_time_opt(row, "next_try")?,
                 result: code.map(|code| CallResult { code, name, export_key }),
                 open: row.get("still_open")?,
+                erased: row.get("erased")?,
             })
         })
 }

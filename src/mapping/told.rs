@@ -21,6 +21,7 @@ use std::collections::BTreeMap;
 pub const CALL_NAMES: &[&str] = &[
     "agent",
     "answered",
+    "by_system",
     "call",
     "campaign",
     "cause",
@@ -28,11 +29,13 @@ pub const CALL_NAMES: &[&str] = &[
     "direction",
     "ended",
     "ended_local",
+    "kind",
     "next_try",
     "next_try_local",
     "note",
     "number",
     "outcome",
+    "recording",
     "result",
     "result_code",
     "result_key",
@@ -196,6 +199,9 @@ impl Telling {
         names.insert("contact".to_owned(), call.contact.0.into());
         names.insert("campaign".to_owned(), call.campaign.map_or(Value::Null, |campaign| campaign.0.into()));
         names.insert("cause".to_owned(), call.cause.map_or(Value::Null, Value::from));
+        names.insert("kind".to_owned(), kind(call).into());
+        names.insert("by_system".to_owned(), (call.result.is_some() && call.agent.is_none()).into());
+        names.insert("recording".to_owned(), call.recording.map_or(Value::Null, Value::from));
         self.evaluate(&self.activity, record, names)
     }
 
@@ -340,6 +346,15 @@ impl Telling {
 
 fn names_it(expression: &Expression, name: &str) -> bool {
     expression.paths.iter().any(|path| path.root() == name)
+}
+
+/// What a row of the history is (users 28): a result without a call would else become a call that never was.
+fn kind(call: &CallFacts) -> &'static str {
+    match (call.started, call.outbound) {
+        (None, _) => "result",
+        (Some(_), Some(false)) => "inbound",
+        (Some(_), Some(true) | None) => "call",
+    }
 }
 
 /// By name where that is known, else by number.

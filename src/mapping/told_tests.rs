@@ -25,6 +25,7 @@ fn call() -> CallFacts {
         outbound: Some(true),
         answered: true,
         cause: Some(16),
+        recording: Some(223_402),
         agent: Some(5),
         agent_name: None,
         note: None,
@@ -35,6 +36,7 @@ fn call() -> CallFacts {
             export_key: Some("APPOINTMENT".to_owned()),
         }),
         open: false,
+        erased: false,
     }
 }
 
@@ -116,6 +118,19 @@ fn a_call_under_way_waits_and_a_result_without_a_call_does_not() {
     assert_eq!(told(&telling, &under_way).expect_err("waits").code, ReasonCode::CallUnderWay);
     let by_system = CallFacts { started: None, ended: None, outbound: None, agent: None, ..call() };
     assert_eq!(told(&telling, &by_system), Ok(json!({"s": null, "way": null})));
+}
+
+#[test]
+fn a_row_says_whether_it_is_a_call_an_inbound_one_or_a_result_and_whether_the_system_set_it() {
+    let telling = telling(&[("kind", "kind"), ("system", "by_system"), ("file", "recording")], &[], &[]);
+    let told = |call: CallFacts| told(&telling, &call).expect("told");
+    assert_eq!(told(call()), json!({"kind": "call", "system": false, "file": 223_402}));
+    let inbound = CallFacts { outbound: Some(false), recording: None, ..call() };
+    assert_eq!(told(inbound), json!({"kind": "inbound", "system": false, "file": null}));
+    let result = CallFacts { started: None, ended: None, outbound: None, agent: None, ..call() };
+    assert_eq!(told(result), json!({"kind": "result", "system": true, "file": 223_402}));
+    let unanswered = CallFacts { agent: None, result: None, ..call() };
+    assert_eq!(told(unanswered)["system"], false, "nobody set a result");
 }
 
 #[test]

@@ -142,7 +142,7 @@ fn import(input: &DecisionInput<'_>, desired: &Desired) -> Decision {
             let import = Intent { kind: OperationKind::Import, reason: ReasonCode::NewRecord.into() };
             wishing(Verdict::Queued, desired, vec![import])
         }
-        LastResult::Final => parked_as_it_is(input, &ReasonCode::FinalResult.into()),
+        LastResult::Final(call) => parked_as_it_is(input, &Reason::final_result(call)),
     }
 }
 
@@ -216,9 +216,9 @@ fn opening(input: &DecisionInput<'_>) -> Opening {
             let unlock = Intent { kind: OperationKind::Unlock, reason: ReasonCode::EligibleAgain.into() };
             Opening { unlock: Some(unlock), note: None, wish: Wish::Callable }
         }
-        LastResult::Final => Opening {
+        LastResult::Final(call) => Opening {
             unlock: None,
-            note: Some(ReasonCode::FinalResult.into()),
+            note: Some(Reason::final_result(call)),
             wish: if locked_before { Wish::Locked } else { Wish::Callable },
         },
     }

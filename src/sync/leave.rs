@@ -145,7 +145,7 @@ pub(super) fn moves(input: &DecisionInput<'_>, link: &LinkView) -> bool {
     };
     let open = match input.last_result {
         LastResult::None | LastResult::Open => true,
-        LastResult::Final => false,
+        LastResult::Final(_) => false,
     };
     asked && open && own_contact(input).is_some()
 }

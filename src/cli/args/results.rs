@@ -125,6 +125,14 @@ pub enum ResultsVerb {
         #[arg(long)]
         reason: String,
     },
+    /// Let whom this call's final result keeps from being called again on its own campaign be called again.
+    Reopen {
+        /// The call, as the reason names it.
+        call: i64,
+        /// Why; it stands in the ledger.
+        #[arg(long)]
+        reason: String,
+    },
     /// Tell again, with the words that the config has now, what was told with a result.
     Remap {
         /// The result: its export key, its name, or CAMPAIGN/CODE.

@@ -10,6 +10,7 @@ mod budget;
 mod edited;
 mod elsewhere;
 mod history;
+mod overseen;
 mod read;
 mod sight;
 mod sweep;
@@ -53,7 +54,7 @@ pub struct HarvestContext {
     pub settings: HarvestSettings,
     /// When the schedule has the campaign harvested next; `None` without one.
     pub next_due: Option<Timestamp>,
-    /// `schedule`, `hand`, `start` or `hint`.
+    /// `schedule`, `hand`, `start`, `hint`, `takeover` or `closing`.
     pub cause: &'static str,
 }
 
@@ -167,9 +168,9 @@ pub async fn harvest(ctx: &HarvestContext, campaign: CampaignId) -> Result<Harve
     let run = ctx.ledger.run_start(start).await?;
     let before = ctx.ledger.sweep_last(Some(campaign)).await?;
     let list = ctx.ledger.list_last(campaign).await?;
-    // A person who asks for a harvest asks for the list, and so does a takeover.
+    // A person who asks for a harvest asks for the list, and so do a takeover and the close of a day.
     let plan = match ctx.cause {
-        "hand" | "takeover" => Plan::List,
+        "hand" | "takeover" | "closing" => Plan::List,
         _ => budget::plan(list.as_ref(), ctx.env.now(), ctx.next_due),
     };
     let began = ctx.ledger.next_seq();

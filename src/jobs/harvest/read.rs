@@ -6,7 +6,7 @@ use super::sight::seen;
 use super::{HarvestContext, HarvestReport, JobError};
 use crate::dialler::{BatchQuery, ContactWithHistory};
 use crate::domain::{CampaignId, Contact, ContactId, HistoryRow, RunId, Seq, Timestamp};
-use crate::ledger::{Absence, DueContact, HistoryRead, ReadContext, Share};
+use crate::ledger::{Absence, ContactSeen, DueContact, HistoryRead, ReadContext, Share};
 use crate::remote::CallClass;
 use futures_util::{StreamExt as _, stream};
 use std::collections::HashMap;
@@ -217,7 +217,8 @@ impl Pass<'_> {
             match self.ctx.dialler.history(due.id, self.class()).await {
                 Ok(Some(rows)) => {
                     failures = 0;
-                    reads.push(self.by_id(due, rows, seq, sent_at).await?);
+                    let shown = self.shown(&due, seq, tally).await?;
+                    reads.push(HistoryRead { seen: shown, ..self.by_id(due, rows, seq, sent_at).await? });
                 }
                 Ok(None) => unread.push(due),
                 Err(error) => {
@@ -232,6 +233,33 @@ impl Pass<'_> {
             }
         }
         Ok((reads, unread))
+    }
+
+    /// What a contact holds that no list and no batch shows: where it stands elsewhere it is read beside its history, or
+    /// nobody would see what agents changed there.
+    async fn shown(
+        &self,
+        due: &DueContact,
+        seq: Seq,
+        tally: &mut Tally,
+    ) -> Result<Option<ContactSeen>, JobError> {
+        match self.share {
+            Share::Elsewhere { .. } => {}
+            Share::Changed | Share::Due | Share::Likely { .. } | Share::Audit | Share::Missing => {
+                return Ok(None);
+            }
+        }
+        tally.singles += 1;
+        match self.ctx.dialler.contact(due.id, self.class()).await {
+            Ok(Some(contact)) => {
+                edited::look(self.ctx, &[&contact], seq).await?;
+                Ok(Some(seen(self.ctx, &contact, Some(self.campaign))))
+            }
+            // Its history is there; whether it is gone by now the next turn finds out.
+            Ok(None) => Ok(None),
+            Err(error) if error.speaks_of_the_side() => Err(error.into()),
+            Err(_) => Ok(None),
+        }
     }
 
     async fn by_id(

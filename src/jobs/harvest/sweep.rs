@@ -6,6 +6,7 @@
 //! not in its row: touching every row would be 200,000 writes for a sweep that found nothing.
 
 use super::edited;
+use super::overseen;
 use super::sight::{carries_result, face, fingerprint, seen};
 use super::{Brake, HarvestContext, JobError};
 use crate::dialler::Listed;
@@ -129,6 +130,12 @@ fn judge(
         }
         store.push(Sighting::ReadAgain(contact.id));
         return true;
+    }
+    if let Some(locked) = &known.locked {
+        let digest = overseen::digest(&locked.base, contact);
+        if digest != locked.overseen {
+            store.push(Sighting::Overseen(contact.id, digest));
+        }
     }
     let face_changed = row.is_none_or(|row| row.face != Some(face(contact, Some(campaign), revision)));
     let missed = row.is_some_and(|row| row.missed);

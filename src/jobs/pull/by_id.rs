@@ -3,6 +3,7 @@
 use super::Work;
 use super::store::{Batch, Changed};
 use crate::crm::Page;
+use crate::domain::limits::MissingLimits;
 use crate::domain::{RecordId, Timestamp};
 use crate::jobs::JobError;
 use crate::ledger::Hint;
@@ -115,15 +116,14 @@ impl Work<'_> {
 
     /// Whether so many known records are not named in answers that these answers are in doubt.
     async fn judge_missing(&mut self) -> Result<(), JobError> {
-        const AT_LEAST: usize = 20;
-        let route = self.context.route.route.clone();
-        let missing = self.context.ledger.absences_count(route).await?;
+        let route = &self.context.route;
+        let missing = self.context.ledger.absences_count(route.route.clone()).await?;
         let stays = self.missing.is_some();
-        let (by_id, by_pass) = (missing.by_id, missing.by_pass);
-        let many_by_id = by_id >= AT_LEAST && (stays || by_id * 10 >= (by_id + self.found_by_id) * 3);
-        // A complete walk names everybody: of all who are known a tenth is many.
-        let many_by_pass = by_pass >= AT_LEAST && by_pass * 10 >= missing.known;
-        self.missing = (many_by_id || many_by_pass).then_some(missing.all());
+        let by_id = missing.by_id;
+        let many_by_id =
+            by_id >= MissingLimits::FEW && (stays || by_id * 10 >= (by_id + self.found_by_id) * 3);
+        let many = many_by_id || route.missing.are_many(missing.by_pass, missing.known);
+        self.missing = many.then_some(missing.all());
         Ok(())
     }
 

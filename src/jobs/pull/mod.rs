@@ -20,6 +20,7 @@ mod store;
 use super::identity::{self, Sides};
 use super::{JobError, stops};
 use crate::crm::CrmRead;
+use crate::domain::limits::MissingLimits;
 use crate::domain::policy::{Job, Unblock};
 use crate::domain::{Policy, Reason, ReasonCode, RouteName, RunId};
 use crate::env::Env;
@@ -56,6 +57,8 @@ pub struct PullRoute {
     pub mapping: Arc<Mapping>,
     /// How often everything is read again without being asked.
     pub full_pass: Duration,
+    /// How many known records it may fail to name before its answers are in doubt.
+    pub missing: MissingLimits,
     /// Mapping, conditions, connector: a change of any of them makes every record "changed".
     pub revision: String,
 }

@@ -156,10 +156,7 @@ impl Work<'_> {
     /// besides numbers, rests on no record.
     fn too_old(&self, leased: &Leased) -> Option<RecordId> {
         let asks_gate = plan::asks_gate(leased.kind, &leased.values);
-        // A person's deletion stands; so does that of a record that is gone, which no pull decides again.
-        let stands = leased.kind == OperationKind::Delete
-            && matches!(leased.reason.code, ReasonCode::ByHand | ReasonCode::RecordGone);
-        if stands || (leased.given.is_some() && !asks_gate) {
+        if deletion_stands(leased.kind, leased.reason.code) || (leased.given.is_some() && !asks_gate) {
             return None;
         }
         let most =
@@ -274,5 +271,29 @@ pub(super) async fn watched<T>(context: &PushContext, call: impl Future<Output =
     tokio::select! {
         answer = call => answer,
         never = under_way => never,
+    }
+}
+
+/// Whether a deletion holds however old its decision is: a person's word, or the record is gone, so that no pull decides
+/// again.
+fn deletion_stands(kind: OperationKind, why: ReasonCode) -> bool {
+    kind == OperationKind::Delete && matches!(why, ReasonCode::ByHand | ReasonCode::RecordGone)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_deletion_for_what_the_record_says_is_decided_anew_when_it_is_old() {
+        for (why, stands) in [
+            (ReasonCode::ByHand, true),
+            (ReasonCode::RecordGone, true),
+            (ReasonCode::NotEligible, false),
+            (ReasonCode::CampaignMoves, false),
+        ] {
+            assert_eq!(deletion_stands(OperationKind::Delete, why), stands, "{why:?}");
+            assert!(!deletion_stands(OperationKind::Update, why), "only deletions: {why:?}");
+        }
     }
 }

@@ -22,8 +22,7 @@ enum Against {
 
 impl Look<'_> {
     pub(super) async fn crm(&mut self) -> Result<(), JobError> {
-        let revision = self.looker.route.revision.as_str();
-        if self.row.cursor.is_none() || self.row.revision.as_deref() != Some(revision) {
+        if !self.comparable() {
             let why = "the records: the mapping, the conditions or the connector changed, and not everything is read again yet";
             self.told.not_compared.push(why.to_owned());
             return Ok(());
@@ -113,7 +112,11 @@ impl Look<'_> {
     }
 
     /// Reads them by their ids, and the ledger afterwards: a pull may have stored them since.
-    async fn confirm_records(&self, kind: DriftKind, suspects: &[Suspect]) -> Result<Vec<Suspect>, JobError> {
+    pub(super) async fn confirm_records(
+        &self,
+        kind: DriftKind,
+        suspects: &[Suspect],
+    ) -> Result<Vec<Suspect>, JobError> {
         let mut confirmed = Vec::new();
         for chunk in suspects.chunks(FETCHED) {
             let ids: Vec<RecordId> = chunk.iter().filter_map(|suspect| suspect.record.clone()).collect();
@@ -131,7 +134,7 @@ impl Look<'_> {
     }
 
     /// Who is named by id was only not in the list.
-    async fn confirm_orphans(&self, suspects: &[Suspect]) -> Result<Vec<Suspect>, JobError> {
+    pub(super) async fn confirm_orphans(&self, suspects: &[Suspect]) -> Result<Vec<Suspect>, JobError> {
         let mut confirmed = Vec::new();
         for chunk in suspects.chunks(FETCHED) {
             let ids: Vec<RecordId> = chunk.iter().filter_map(|suspect| suspect.record.clone()).collect();

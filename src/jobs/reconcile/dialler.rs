@@ -13,6 +13,7 @@ use crate::remote::CallClass;
 use crate::sync::{owned_by_crm, says_the_same};
 use futures_util::StreamExt as _;
 use serde_json::Value;
+use std::collections::BTreeSet;
 
 /// So many contacts are noted, and compared, together.
 const CHUNK: usize = 200;
@@ -91,7 +92,7 @@ impl Look<'_> {
     }
 
     /// Reads it by itself; the ledger before and after it must say the same, else something went on meanwhile.
-    async fn confirm_fields(&mut self, suspected: &Suspect) -> Result<Option<Suspect>, JobError> {
+    pub(super) async fn confirm_fields(&mut self, suspected: &Suspect) -> Result<Option<Suspect>, JobError> {
         let Some(contact) = suspected.contact else { return Ok(None) };
         let route = &self.looker.route.route;
         let Some(before) = self.book.contact_ours(route.clone(), contact).await? else { return Ok(None) };
@@ -118,29 +119,11 @@ impl Look<'_> {
         Ok(Some(suspect(&before, told.join(", "))))
     }
 
-    /// The CRM's fields that are agreed on and hold something else in this answer. A field that the answer does not have
-    /// says nothing, and what agents may change is no drift.
     fn different(&self, base: &Base, contact: &Contact) -> Vec<FieldName> {
-        base.iter()
-            .filter(|(field, pair)| {
-                // As found, and not agreed on yet.
-                let agreed = !pair.crm.is_object();
-                let shown = contact.fields.get(field.as_str());
-                agreed
-                    && owned_by_crm(**field)
-                    && !self.looker.theirs.contains(*field)
-                    // An update changes no such field.
-                    && field.spec().taken != Taken::Import
-                    // What adoption left as it was found, on purpose.
-                    && (self.looker.route.policy.adopt_conflict != AdoptConflict::KeepDialler
-                        || says_the_same(**field, &pair.dialler, &pair.crm))
-                    && shown.is_some_and(|shown| !says_the_same(**field, shown, &pair.dialler))
-            })
-            .map(|(field, _)| *field)
-            .collect()
+        different(base, contact, &self.looker.theirs, self.looker.route.policy.adopt_conflict)
     }
 
-    async fn is_away(&self, suspected: &Suspect) -> Result<bool, JobError> {
+    pub(super) async fn is_away(&self, suspected: &Suspect) -> Result<bool, JobError> {
         let Some(contact) = suspected.contact else { return Ok(false) };
         if self.looker.dialler.contact(contact, CallClass::Audit).await?.is_some() {
             return Ok(false);
@@ -203,4 +186,62 @@ fn listed(contact: &Contact) -> ListedContact {
 
 fn suspect(our: &OurContact, details: String) -> Suspect {
     Suspect { record: Some(our.record.clone()), contact: Some(our.contact), link: Some(our.link), details }
+}
+
+/// The CRM's fields that are agreed on and hold something else in this answer. A field that the answer does not have
+/// says nothing, and what agents may change is no drift.
+fn different(
+    base: &Base,
+    contact: &Contact,
+    theirs: &BTreeSet<FieldName>,
+    adopted: AdoptConflict,
+) -> Vec<FieldName> {
+    base.iter()
+        .filter(|(field, pair)| {
+            // As found, and not agreed on yet.
+            let agreed = !pair.crm.is_object();
+            let shown = contact.fields.get(field.as_str());
+            agreed
+                && owned_by_crm(**field)
+                && !theirs.contains(*field)
+                // An update changes no such field.
+                && field.spec().taken != Taken::Import
+                // What adoption left as it was found, on purpose.
+                && (adopted != AdoptConflict::KeepDialler || says_the_same(**field, &pair.dialler, &pair.crm))
+                && shown.is_some_and(|shown| !says_the_same(**field, shown, &pair.dialler))
+        })
+        .map(|(field, _)| *field)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Pair;
+    use serde_json::json;
+
+    #[test]
+    fn what_no_update_would_mend_is_no_drift() {
+        let city = FieldName::parse("City").expect("a field");
+        let shown = |name: &str| {
+            let fields = json!({ "ID": 1, name: "Hof" });
+            Contact::from_fields(fields.as_object().cloned().expect("an object")).expect("a contact")
+        };
+        let base =
+            |name, crm, dialler| Base::from([(name, Pair { crm: json!(crm), dialler: json!(dialler) })]);
+        let found = |name: FieldName, crm, dialler, adopted| {
+            different(&base(name, crm, dialler), &shown(name.as_str()), &BTreeSet::new(), adopted)
+        };
+        assert_eq!(found(city, "Ulm", "Ulm", AdoptConflict::CrmOwned), [city]);
+        assert_eq!(
+            found(city, "Ulm", "Ulm", AdoptConflict::KeepDialler),
+            [city],
+            "agreed on, and edited since"
+        );
+        assert_eq!(
+            found(city, "Ulm", "Bonn", AdoptConflict::KeepDialler),
+            [],
+            "left as it was found, on purpose"
+        );
+    }
 }

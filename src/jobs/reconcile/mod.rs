@@ -4,7 +4,10 @@
 
 mod crm;
 mod dialler;
+mod sample;
 mod words;
+
+pub use sample::sample;
 
 use super::JobError;
 use super::pull::PullRoute;
@@ -146,27 +149,8 @@ const EXAMPLES: usize = 10;
 /// # Errors
 /// A side or the ledger cannot be read to the end; nothing is concluded then.
 pub async fn look(looker: &Looker, book: &ReconcileBook) -> Result<Reconciled, JobError> {
+    let mut look = Look::begin(looker, book).await?;
     let route = &looker.route.route;
-    let never = || {
-        JobError::Stopped(format!(
-            "route {route} was never read and pushed, so there is nothing to compare; `dialbridge sync --route {route}` does so"
-        ))
-    };
-    let row = book.route(route.clone()).await?.ok_or_else(never)?;
-    let campaign = row.campaign.ok_or_else(never)?;
-    let told = Reconciled {
-        route: route.to_string(),
-        records: 0,
-        contacts: 0,
-        histories: 0,
-        activities: 0,
-        drift: Vec::new(),
-        others: 0,
-        locks_unverifiable: 0,
-        not_compared: Vec::new(),
-        fields: Vec::new(),
-    };
-    let mut look = Look { looker, book, row, campaign, found: BTreeMap::new(), told };
     look.crm().await?;
     look.dialler().await?;
     let told = look.suspects(Question::CallUntold).await?;
@@ -178,11 +162,46 @@ pub async fn look(looker: &Looker, book: &ReconcileBook) -> Result<Reconciled, J
         crate::ledger::LockShown::By { .. } => 0,
         crate::ledger::LockShown::Unknown | crate::ledger::LockShown::Nowhere => locked,
     };
-    look.told.drift = look.found.into_values().filter(|drift| drift.count + drift.unconfirmed > 0).collect();
-    Ok(look.told)
+    Ok(look.end())
 }
 
-impl Look<'_> {
+impl<'a> Look<'a> {
+    async fn begin(looker: &'a Looker, book: &'a ReconcileBook) -> Result<Self, JobError> {
+        let route = &looker.route.route;
+        let never = || {
+            JobError::Stopped(format!(
+                "route {route} was never read and pushed, so there is nothing to compare; `dialbridge sync --route {route}` does so"
+            ))
+        };
+        let row = book.route(route.clone()).await?.ok_or_else(never)?;
+        let campaign = row.campaign.ok_or_else(never)?;
+        let told = Reconciled {
+            route: route.to_string(),
+            records: 0,
+            contacts: 0,
+            histories: 0,
+            activities: 0,
+            drift: Vec::new(),
+            others: 0,
+            locks_unverifiable: 0,
+            not_compared: Vec::new(),
+            fields: Vec::new(),
+        };
+        Ok(Self { looker, book, row, campaign, found: BTreeMap::new(), told })
+    }
+
+    fn end(mut self) -> Reconciled {
+        self.told.drift =
+            self.found.into_values().filter(|drift| drift.count + drift.unconfirmed > 0).collect();
+        self.told
+    }
+
+    /// Whether the ledger's hashes are those of the mapping and the conditions as they are now.
+    fn comparable(&self) -> bool {
+        let revision = self.looker.route.revision.as_str();
+        self.row.cursor.is_some() && self.row.revision.as_deref() == Some(revision)
+    }
+
     async fn suspects(&self, question: Question) -> Result<Suspects, JobError> {
         let route = self.looker.route.route.clone();
         Ok(self.book.suspects(route, self.campaign, question).await?)

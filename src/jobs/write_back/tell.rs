@@ -9,7 +9,9 @@ use crate::env::crash;
 use crate::ledger::{CarriedEdit, Leaving, TellEnd, TellFacts, ToTell, Tried};
 use crate::remote::CallError;
 use chrono::TimeDelta;
+use serde_json::json;
 use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// How one row ended, and whether the run ends with it.
@@ -76,7 +78,7 @@ impl Pass<'_> {
             return Ok(wish);
         }
         let (mut values, digest, then_again) = match wish {
-            Wish::Send(values, leaving) => (values, leaving.digest, false),
+            Wish::Send(values, leaving) => (values, leaving.digest, leaving.then_again),
             Wish::End(fate, _) => {
                 if let Some(reason) = self.may_be_sent(row, self.context.crm.contract()).await? {
                     return Ok(Wish::End(Fate::Parked, TellEnd::Parked(reason)));
@@ -85,7 +87,9 @@ impl Pass<'_> {
             }
         };
         values.extend(carried.iter().map(|edit| (edit.name.clone(), edit.value.crm.clone())));
-        Ok(leaving(values, digest, then_again))
+        let names: BTreeMap<&str, &str> =
+            carried.iter().map(|edit| (edit.field.as_str(), edit.name.as_str())).collect();
+        Ok(leaving(values, digest, then_again, &names))
     }
 
     /// A ledger that was restored has forgotten what it told: the CRM is asked before anything is told anew.
@@ -155,6 +159,9 @@ impl Pass<'_> {
 
     /// What the mapping says now; the facts were read with the row.
     async fn wish(&self, row: &ToTell) -> Result<Wish, JobError> {
+        if is_erased(&row.facts) {
+            return Ok(Wish::End(Fate::Unchanged, TellEnd::Unchanged));
+        }
         let telling = &self.context.telling;
         let contract = self.context.crm.contract();
         let values = match &row.facts {
@@ -211,7 +218,7 @@ impl Pass<'_> {
             return Ok(Wish::End(Fate::Unchanged, TellEnd::Unchanged));
         }
         Ok(match self.may_be_sent(row, self.context.crm.contract()).await? {
-            None => leaving(values, digest, then_again),
+            None => leaving(values, digest, then_again, &BTreeMap::new()),
             Some(reason) => Wish::End(Fate::Parked, TellEnd::Parked(reason)),
         })
     }
@@ -281,6 +288,14 @@ impl Pass<'_> {
     }
 }
 
+/// Whether the call, or the record's newest, has lost its texts and numbers: they must not be emptied in the CRM, too.
+fn is_erased(facts: &TellFacts) -> bool {
+    match facts {
+        TellFacts::Call(call) => call.erased,
+        TellFacts::History(history) => history.last.as_ref().is_some_and(|last| last.erased),
+    }
+}
+
 pub(super) fn kind_of(row: &ToTell) -> TellKind {
     match (row.call, &row.activity) {
         (Some(_), None) => TellKind::Create,
@@ -289,8 +304,9 @@ pub(super) fn kind_of(row: &ToTell) -> TellKind {
     }
 }
 
-fn leaving(values: CrmValues, digest: Vec<u8>, then_again: bool) -> Wish {
-    let leaving = Leaving { digest, values: serde_json::json!(values).to_string(), then_again };
+fn leaving(values: CrmValues, digest: Vec<u8>, then_again: bool, carrying: &BTreeMap<&str, &str>) -> Wish {
+    let (told, carrying) = (json!(values).to_string(), json!(carrying).to_string());
+    let leaving = Leaving { digest, values: told, carrying, then_again };
     Wish::Send(values, leaving)
 }
 

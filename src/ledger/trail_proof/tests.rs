@@ -1,9 +1,10 @@
 //! What a person with the file in hand could do to the trail, and what the proof says of it.
 
 use super::*;
-use crate::domain::{LinkId, OperationId};
+use crate::domain::{LinkId, OperationId, WriteBackId};
 use crate::ledger::testing::{Scene, scene};
-use crate::ledger::trail::{BeforeFrom, FieldTrail, add};
+use crate::ledger::trail::{Added, BeforeFrom, By, FieldTrail, add, append};
+use chrono::TimeDelta;
 use rusqlite::Transaction;
 use serde_json::json;
 
@@ -163,4 +164,67 @@ async fn what_a_failure_rolls_back_leaves_no_gap() {
     change(&scene, LinkId(1), &["City"]).await.expect("added");
     let proof = proof(&scene).await;
     assert_eq!((proof.rows, proof.change, proof.broken), (6, Some(6), None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_told_before_a_takeover_is_counted_and_the_trail_of_then_stays_proven() {
+    let scene = trail().await;
+    scene.ledger.trail_head_keep().await.expect("told").expect("there are rows");
+    let known = scene.ledger.write("test_identity", |tx| {
+        tx.execute(
+            "INSERT INTO identity (id, instance, generation, host, path, since) VALUES (1, 'a', 1, 'h', 'p', '2030')
+             ON CONFLICT DO NOTHING",
+            [],
+        )
+    });
+    known.await.expect("an identity");
+    // What was told after the backup that takes the ledger's place, and what is told of the ledger that goes on.
+    let file = scene.ledger.path().with_extension("sqlite.trail");
+    let told = std::fs::read_to_string(&file).expect("told");
+    let lost = told.replace("\"change\":5", "\"change\":9");
+    assert_ne!(lost, told);
+    std::fs::write(&file, told + &lost).expect("written");
+    scene.ledger.identity_take_over(None, "test".to_owned()).await.expect("taken over");
+    let after = proof(&scene).await;
+    assert_eq!((after.heads, after.earlier, after.earlier_held, &after.broken), (1, 2, 1, &None));
+    by_hand(&scene, "DELETE FROM changes WHERE id = 5").await;
+    assert_eq!(proof(&scene).await.broken.expect("seen").change, 5, "the trail as it was at the takeover");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_crm_was_last_told_is_erased_once_it_was_told_something_newer() {
+    let scene = scene().await;
+    scene.link("1", Some(7), &[]).await;
+    let tell = |value: &'static str| {
+        let now = scene.ledger.env.now();
+        scene.ledger.write("test_told", move |tx| {
+            let added = Added {
+                side: "crm",
+                field: "city",
+                before: None,
+                before_from: BeforeFrom::None,
+                after: Some(json!(value).to_string()),
+            };
+            append(tx, now, LinkId(1), By::WriteBack(WriteBackId(1)), "run:1", vec![added])
+        })
+    };
+    let keep = TimeDelta::days(400);
+    tell("Ulm").await.expect("told");
+    scene.wait(24 * 401).await;
+    assert_eq!(
+        scene.ledger.trail_erase(keep).await.expect("erased"),
+        0,
+        "it is what the next change finds there"
+    );
+    tell("Bonn").await.expect("told");
+    assert_eq!(
+        scene.ledger.trail_erase(keep).await.expect("erased"),
+        1,
+        "passed long ago, and not forgotten"
+    );
+    // A row whose time a wrong clock wrote holds up nobody behind it.
+    by_hand(&scene, "UPDATE changes SET at = '2099' WHERE id = 2").await;
+    change(&scene, LinkId(1), &["City", "Name"]).await.expect("added");
+    scene.wait(24 * 401).await;
+    assert_eq!(scene.ledger.trail_erase(keep).await.expect("erased"), 2);
 }

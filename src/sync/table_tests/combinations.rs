@@ -4,8 +4,8 @@ use crate::domain::leave::{Counters, Leave, Leaving, Reach, Removal, past};
 use crate::domain::policy::{AdoptConflict, CampaignChange, Vanished};
 use crate::domain::{
     Base, Block, BlockSubject, Contact, ContactId, CrmSide, DecisionInput, Deletion, Desired, DesiredValue,
-    DiallerSide, Edits, FieldName, Kept, Lane, LastResult, LinkView, LockState, Pair, Policy, ReasonCode,
-    Stands, Timestamp, Wish,
+    DiallerSide, Edits, FieldName, HistoryId, Kept, Lane, LastResult, LinkView, LockState, Pair, Policy,
+    ReasonCode, Stands, Timestamp, Wish,
 };
 use crate::sync::found_base;
 use serde_json::{Value, json};
@@ -154,7 +154,7 @@ pub(super) fn every_combination(judge: impl Fn(&DecisionInput<'_>) -> bool) -> u
             });
         }
     }
-    let results = [LastResult::None, LastResult::Open, LastResult::Final];
+    let results = [LastResult::None, LastResult::Open, LastResult::Final(HistoryId(9))];
     combined(&links(&[Deletion::No]), &crm_sides(), &results, &policies, judge)
 }
 
@@ -187,7 +187,7 @@ pub(super) fn every_moving(judge: impl Fn(&DecisionInput<'_>) -> bool) -> usize 
 fn few(links: &[Option<LinkView>], policies: &[Policy], judge: impl Fn(&DecisionInput<'_>) -> bool) -> usize {
     let mut sides = crm_sides();
     sides.truncate(6);
-    combined(links, &sides, &[LastResult::None, LastResult::Final], policies, judge)
+    combined(links, &sides, &[LastResult::None, LastResult::Final(HistoryId(9))], policies, judge)
 }
 
 fn combined(

@@ -2,12 +2,15 @@
 
 use super::combinations::{every_leaving, every_moving};
 use super::{asks, busy, kinds, must_not_be_called, own, stored};
-use crate::domain::leave::{Counters, Leave, Reach, Removal};
+use crate::domain::leave::{Counters, Leave, Leaving, Reach, Removal};
+use crate::domain::policy::{AdoptConflict, CampaignChange, Vanished};
 use crate::domain::{
-    CrmSide, DecisionInput, Deletion, DiallerSide, LastResult, OperationKind, ReasonCode, Wish,
+    Base, ContactId, CrmSide, DecisionInput, Deletion, Desired, DiallerSide, Edits, Kept, Lane, LastResult,
+    LinkView, LockState, OperationKind, Policy, ReasonCode, Stands, Wish,
 };
 use crate::sync::leave::LOCK_ONLY;
 use crate::sync::{changed_fields, decide};
+use std::sync::Arc;
 
 /// The route's choice for whoever leaves here; nothing but the lock where nobody can tell.
 fn choice<'a>(input: &DecisionInput<'a>) -> &'a Leave {
@@ -89,7 +92,7 @@ fn a_reset_is_made_once_when_somebody_leaves_and_never_over_a_final_result_or_a_
         }
         let told = || format!("{input:#?}\n{decision:#?}");
         assert_eq!(choice(input).counters, Counters::Reset, "{}", told());
-        assert!(input.blocks.is_empty() && input.last_result != LastResult::Final, "{}", told());
+        assert!(input.blocks.is_empty() && !matches!(input.last_result, LastResult::Final(_)), "{}", told());
         let link = input.link.expect("somebody leaves");
         assert_eq!((link.wish, decision.wish), (Wish::Callable, Wish::Locked), "{}", told());
         true
@@ -110,7 +113,7 @@ fn who_goes_to_the_new_campaign_may_be_called_and_has_no_final_result() {
             assert!(!goes || may || unusable, "{}", told());
             return false;
         }
-        assert_eq!(goes, input.last_result != LastResult::Final, "{}", told());
+        assert_eq!(goes, !matches!(input.last_result, LastResult::Final(_)), "{}", told());
         if goes {
             assert_eq!(decision.wish, Wish::Locked, "{}", told());
             let open = input.link.is_some_and(|link| link.deletion == Deletion::Open);
@@ -146,4 +149,48 @@ fn deciding_again_asks_for_no_second_mark_reset_or_deletion() {
         true
     });
     assert!(judged > 100_000, "{judged}");
+}
+
+#[test]
+fn who_is_only_held_out_or_blocked_meanwhile_is_not_deleted_as_the_crm_would_have_it() {
+    let deleted = Leave { removal: Removal::Deleted, ..Leave::LOCK };
+    let leaving = Leaving { ineligible: deleted, ..Leaving::default() };
+    let policy = Policy {
+        adopt_conflict: AdoptConflict::CrmOwned,
+        vanished: Vanished::Mark,
+        campaign_change: CampaignChange::Keep,
+        leaving: Arc::new(leaving),
+    };
+    let link = LinkView {
+        contact: Some(ContactId(1)),
+        base: Base::new(),
+        desired: Desired::new(),
+        wish: Wish::Callable,
+        lock: LockState::Open,
+        vanished: false,
+        lane: Lane::Idle,
+        edits: Edits::new(),
+        kept: Kept::new(),
+        deletion: Deletion::No,
+        stands: Stands::Here,
+    };
+    for (code, goes) in [
+        (ReasonCode::NotEligible, true),
+        (ReasonCode::HeldOut, false),
+        (ReasonCode::CoolingOff, false),
+        (ReasonCode::Blocked, false),
+    ] {
+        let input = DecisionInput {
+            link: Some(&link),
+            crm: &CrmSide::Ineligible(code.into()),
+            dialler: &DiallerSide::Linked,
+            blocks: &[],
+            last_result: LastResult::None,
+            held_out: None,
+            policy: &policy,
+        };
+        let decision = decide(&input);
+        assert!(asks(&decision, OperationKind::Lock).is_some(), "{code:?}");
+        assert_eq!(asks(&decision, OperationKind::Delete).is_some(), goes, "{code:?}");
+    }
 }

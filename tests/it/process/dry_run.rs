@@ -3,6 +3,21 @@
 use super::house::House;
 use dialbridge::sim::faults::{Action, Effect, RetryAfter, Rule};
 use serde_json::json;
+use std::process::Stdio;
+use std::time::Duration;
+
+/// The same people on another route.
+const SECOND: &str = r#"
+[route.second]
+crm           = "sales"
+campaign      = 538
+user_data     = "'second-' ~ id"
+beside        = "ignore"
+
+[route.second.fields]
+Name          = "name"
+PhoneNumber1  = "phone | phone('DE')"
+"#;
 
 /// What must not move: requests that had an effect on the dialler, activities, runs.
 async fn marks(house: &House) -> (usize, usize, usize) {
@@ -49,10 +64,46 @@ async fn a_dry_run_tells_changes_field_by_field_locks_and_calls_and_changes_noth
     assert_ne!(other, config);
     std::fs::write(house.config(), &other).expect("written");
     house.run(&["plan"]).await.expect(0).says("Name: 5 change").says("(CRM)\"");
+    let owned = format!("{config}\n[route.leads.owners]\nCity = \"dialler\"\n");
+    std::fs::write(house.config(), &owned).expect("written");
+    let plan = house.run(&["plan"]).await.expect(0);
+    assert!(!plan.out.contains("City: "), "the agents' from now on: {}", plan.said());
+    // So is what a route's results are to mean for others.
+    let first = "beside = \"ignore\"\ncool_off = { days = 90, after = [\"done\"], across = \"client\" }\n";
+    let held = format!("{}{SECOND}", config.replacen("beside        = \"ignore\"\n", first, 1));
+    std::fs::write(house.config(), &held).expect("written");
+    house.run(&["plan", "--route", "second"]).await.expect(0).says("left alone until");
     std::fs::write(house.config(), &config).expect("written");
     assert_eq!(marks(&house).await, before, "a dry run left something behind");
     let down = Action::Status { code: 503, retry_after: RetryAfter::Absent, effect: Effect::None };
     house.crm.faults.add(Rule::new(down));
-    house.run(&["plan"]).await.expect(1).says("could NOT be read");
+    let unread = house.run(&["plan"]).await.expect(1).says("could NOT be read");
+    unread.says(&house.crm_url).says("crm.sales.base_url").says("try again");
     house.run(&["plan", "list"]).await.expect(0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_signal_leaves_no_copy_of_the_ledger_behind() {
+    let house = House::new(1).await;
+    house.switched_on().await;
+    let folder = house.path("temporary");
+    std::fs::create_dir(&folder).expect("a folder");
+    let inside = || std::fs::read_dir(&folder).expect("read").flatten().map(|entry| entry.path());
+    let slow = Action::Latency { before: Duration::from_secs(20), after: Duration::ZERO };
+    house.crm.faults.add(Rule::new(slow));
+    for signal in ["INT", "TERM"] {
+        let mut command = house.command(&["plan"]);
+        command.env("TMPDIR", &folder).stdout(Stdio::null()).stderr(Stdio::piped());
+        let child = command.spawn().expect("it starts");
+        let pid = child.id().expect("it runs").to_string();
+        while !inside().any(|copy| copy.join("copy.sqlite").exists()) {
+            house.env.sleep(Duration::from_millis(10)).await;
+        }
+        let sent = std::process::Command::new("kill").args([&format!("-{signal}"), &pid]).status();
+        assert!(sent.expect("kill is there").success());
+        let ended = child.wait_with_output().await.expect("it ends");
+        let said = String::from_utf8_lossy(&ended.stderr).into_owned();
+        assert!(ended.status.code() == Some(1) && said.contains("ended by a signal"), "{said}");
+        assert_eq!(inside().count(), 0, "SIG{signal}");
+    }
 }

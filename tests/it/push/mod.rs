@@ -2,6 +2,7 @@
 //! simulator's own journal, never from our ledger.
 
 mod blocked;
+mod deletes;
 mod doubt;
 mod edits;
 mod first_sight;

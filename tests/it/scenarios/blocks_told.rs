@@ -1,6 +1,6 @@
 //! Does the CRM learn of everybody who said no elsewhere, whoever heard it, and of nobody else?
 
-use super::write_back::{assert_silent, field, plan, states};
+use super::write_back::{field, plan, states};
 use crate::support::world::{Setup, World, minutes, seconds};
 use chrono::TimeDelta;
 use dialbridge::control::Command;
@@ -58,7 +58,7 @@ async fn is_who_said_no_to_an_agent_or_an_operator_told_once_and_nobody_else() {
     assert_eq!([ada, bert].map(|id| field(&world, id, "calls")), [Value::Null, Value::Null]);
     let held = ("fields".to_owned(), "held".to_owned(), Some("unmapped_result".to_owned()));
     assert_eq!(states(&world).await, [held.clone(), held]);
-    assert_silent(&world).await;
+    world.assert_at_rest().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -107,5 +107,5 @@ async fn is_a_record_told_that_comes_to_have_a_number_of_somebody_who_said_no() 
     world.live(minutes(5)).await;
     assert!(world.locked(bert));
     assert_eq!(field(&world, bert, "do_not_call"), true, "{}", world.story().await);
-    assert_silent(&world).await;
+    world.assert_at_rest().await;
 }

@@ -110,7 +110,7 @@ async fn does_a_wave_of_deletions_stop_at_its_brake_with_everybody_locked() {
     assert!(ids.iter().all(|id| world.locked(*id)), "{}", world.story().await);
     let waves = world.ledger().waves_list(None, false).await.expect("waves");
     assert_eq!(waves.len(), 1, "{waves:?}");
-    assert!(waves[0].deletes() && (waves[0].waiting, waves[0].bound) == (5, 2), "{waves:?}");
+    assert!(waves[0].removes() && (waves[0].waiting, waves[0].bound) == (5, 2), "{waves:?}");
     world
         .must(Command::Wave { wave: waves[0].id, word: WaveOrder::Approve, reason: "moved out".to_owned() })
         .await;

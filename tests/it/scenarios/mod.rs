@@ -25,6 +25,7 @@ mod edits;
 mod eligibility;
 mod elsewhere;
 mod empty_list;
+mod finals;
 mod first_sight;
 mod found;
 mod full_pass;

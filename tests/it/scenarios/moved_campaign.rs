@@ -1,9 +1,11 @@
 //! What becomes of the contacts when a route gets another campaign?
 
 use crate::support::world::{CAMPAIGN, OTHER, Setup, World, minutes, seconds};
+use dialbridge::control::{Command, ContactAct};
 use dialbridge::domain::ContactId;
 use dialbridge::ledger::CallFilter;
 use dialbridge::sim::dialler::{CallPlan, Outcome};
+use dialbridge::sim::faults::{Action, Effect, Rule};
 use serde_json::json;
 
 fn setup(choice: &str) -> Setup {
@@ -74,6 +76,32 @@ async fn is_everybody_moved_who_may_be_called_and_no_call_lost_on_the_way() {
     assert_eq!(world.contact(new).campaign, OTHER);
 }
 
+/// Without the batch read nothing but a look at it by its number shows what agents change there.
+#[tokio::test(start_paused = true)]
+async fn is_who_stayed_behind_called_to_an_end_still_listened_to_and_moved_once_it_is_open_again() {
+    let mut setup = setup("campaign_change = \"move\"\nwrite_back = \"* * * * *\"");
+    setup.more = "[route.leads.two_way]\nCity = \"crm\"\n[harvest]\naudit_active = \"1h\"\n";
+    setup.dialler.batch_read = false;
+    setup.dialler.result_in_list = true;
+    let mut world = World::new(setup).await;
+    let id = world.record("Ada");
+    world.sync_all().await;
+    let old = world.contact(id).id;
+    assert!(world.dialler.call(old, CallPlan::new(Outcome::Answered).result("NO_INTEREST", seconds(30))));
+    world.live(minutes(20)).await;
+    world.configure_campaign(OTHER).await;
+    world.live(minutes(20)).await;
+    assert_eq!(world.contact(id).id, old, "whose result is final stays as it is");
+    assert!(world.dialler.portal().edit(old, "City", "Bonn"));
+    world.live(minutes(90)).await;
+    assert_eq!(world.editor().field(id, "city"), Some(json!("Bonn")), "{}", world.story().await);
+    let act = ContactAct::Reset;
+    world.must(Command::Contact { contact: ContactId(old), act, reason: "asked us".to_owned() }).await;
+    world.live(minutes(60)).await;
+    assert_eq!(campaigns(&world, &[id]), [OTHER], "{}", world.story().await);
+    assert_eq!(world.value(id, "City"), json!("Bonn"));
+}
+
 #[tokio::test(start_paused = true)]
 async fn do_contacts_stay_where_they_are_and_new_ones_go_into_the_new_campaign() {
     let mut world = World::new(setup("campaign_change = \"keep\"")).await;
@@ -86,5 +114,26 @@ async fn do_contacts_stay_where_they_are_and_new_ones_go_into_the_new_campaign()
     world.live(minutes(10)).await;
     assert_eq!(campaigns(&world, &[id, new]), [CAMPAIGN, OTHER], "{}", world.story().await);
     assert_eq!(world.value(id, "City"), json!("Bonn"));
+    world.assert_at_rest().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn is_an_import_in_doubt_settled_in_the_campaign_into_which_it_was_sent() {
+    let mut world = World::new(setup("campaign_change = \"move\"")).await;
+    let fault = Rule::new(Action::Reset(Effect::Done)).path("/import").times(1);
+    world.dialler.faults().add(fault);
+    let id = world.record("Ada");
+    world.pull().await.expect("a pull");
+    let _in_doubt = world.push().await;
+    assert_eq!(world.dialler.faults().fired_in_all(), 1, "the test must meet its fault");
+    world.configure_campaign(OTHER).await;
+    world.harvest().await.expect("a harvest");
+    let stopped = world.stopped().await.expect("not before it is settled");
+    assert!(stopped.contains("goes on by itself"), "{stopped}");
+    world.live(minutes(40)).await;
+    assert_eq!(campaigns(&world, &[id]), [OTHER], "{}", world.story().await);
+    assert_eq!((world.contacts(id).len(), world.locked(id)), (1, false), "{}", world.story().await);
+    assert_eq!(world.stopped().await, None, "it goes on by itself");
+    world.settle_down().await;
     world.assert_at_rest().await;
 }

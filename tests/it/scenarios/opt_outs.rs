@@ -1,8 +1,8 @@
 //! Somebody says no on the telephone: who is not called any more, how soon, and until when?
 
 use crate::support::world::{CAMPAIGN, OTHER, Setup, WINBACK, World, key, minutes, seconds};
-use dialbridge::control::{Command, End};
-use dialbridge::domain::{BlockSubject, RecordId};
+use dialbridge::control::{Command, End, ResultsWord};
+use dialbridge::domain::{BlockSubject, HistoryId, RecordId};
 use dialbridge::ledger::CallFilter;
 use dialbridge::sim::dialler::{CallPlan, Outcome};
 use dialbridge::sim::faults::{Action, Effect, Rule};
@@ -138,10 +138,15 @@ async fn does_what_a_person_lifted_stay_lifted() {
     world.live(minutes(11)).await;
     assert!(world.locked(her_husband));
     lift_everything(&world).await;
+    // Blocked or not: the result is final for whoever has the number, until a person lets them go.
+    world.live(minutes(2)).await;
+    assert!(world.locked(her_husband), "{}", world.story().await);
+    let row = world.dialler.history(contact)[0].id;
+    let word = ResultsWord::Reopen { call: HistoryId(row) };
+    world.must(Command::Results { word, reason: "he asked for a call".to_owned() }).await;
     // The same call is read again, and again by a program that was started anew; its result is corrected and back.
     world.live(minutes(11)).await;
     assert!(!world.locked(her_husband), "{}", world.story().await);
-    let row = world.dialler.history(contact)[0].id;
     for result in ["SALE", "DO_NOT_CALL"] {
         assert!(world.dialler.portal().correct_result(contact, row, result));
         world.restart().await;

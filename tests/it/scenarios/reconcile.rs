@@ -13,6 +13,7 @@ use dialbridge::runtime::Outcome as RunOutcome;
 use dialbridge::sim::dialler::{CallPlan, Outcome};
 use dialbridge::sim::faults::{Action, Effect, RetryAfter, Rule};
 use serde_json::json;
+use std::time::Duration;
 
 async fn try_look(world: &World) -> Result<Reconciled, JobError> {
     let book = world.ledger().reconcile_book().await.expect("a book");
@@ -176,6 +177,33 @@ async fn is_nothing_concluded_from_half_a_list_or_a_side_that_is_down() {
     let never = World::new(Setup { on: false, ..Setup::default() }).await;
     let error = try_look(&never).await.expect_err("there is nothing to compare");
     assert!(error.to_string().contains("dialbridge sync"), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn does_the_hourly_sample_find_what_does_not_agree_on_either_side_and_mend_nothing() {
+    let world = World::usual().await;
+    let ids = ["Ada", "Bea", "Cleo", "Dora"].map(|name| world.record(name));
+    world.sync_all().await;
+    let runner = world.parts().control.runners.samples[&RouteName::from(LEADS)].clone();
+    let sample = async || {
+        let Some(RunOutcome::Done { text, .. }) = runner.run_now("schedule").await else {
+            panic!("it failed")
+        };
+        text
+    };
+    let status = async || status_told(&world.settings, world.ledger(), world.now()).await.expect("a status");
+    assert_eq!(sample().await, "4 records looked at on both sides, 0 things do not agree");
+    assert!(!status().await.contains("by chance"), "{}", status().await);
+    let [ada, bea, cleo, _] = ids;
+    assert!(world.dialler.portal().edit(world.contact(ada).id, "City", "Hof"));
+    assert!(world.dialler.portal().delete(world.contact(bea).id));
+    world.editor().delete(cleo);
+    world.advance(Duration::from_secs(3_600)).await;
+    let mark = world.mark();
+    assert_eq!(sample().await, "4 records looked at on both sides, 3 things do not agree");
+    assert_eq!(world.writes(mark), Vec::<&str>::new(), "by itself it mends nothing");
+    let told = "route leads: of 8 records looked at by chance, 3 things do not agree";
+    assert!(status().await.contains(told), "{}", status().await);
 }
 
 #[tokio::test(start_paused = true)]

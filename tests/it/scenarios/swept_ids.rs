@@ -125,7 +125,7 @@ async fn are_a_few_of_many_no_reason_to_stop() {
 
 #[tokio::test(start_paused = true)]
 async fn is_a_changed_condition_told_as_a_change_of_scope() {
-    let leave = "max_deleted_per_run = 3\n[route.leads.leave]\nineligible = \"delete\"";
+    let leave = "[route.leads.leave]\nineligible = \"delete\"";
     let (mut world, ids) = with(leave, 8).await;
     ids[..5].iter().for_each(|id| world.editor().edit(*id, json!({ "stage": "old" })));
     world.sync_all().await;
@@ -142,7 +142,10 @@ async fn is_a_changed_condition_told_as_a_change_of_scope() {
     assert!(told.iter().any(|remark| remark == scope), "{told:?}");
     let waves = world.ledger().waves_list(None, false).await.expect("waves");
     assert!(
-        waves.len() == 1 && waves[0].deletes(),
-        "nobody is deleted for it before a person says so: {waves:?}"
+        waves.len() == 1 && waves[0].removes_by_scope() && waves[0].waiting == 5,
+        "nobody is deleted for it before a person says so, however few they are: {waves:?}"
     );
+    let told = dialbridge::cli::status_told(&world.settings, world.ledger(), world.now()).await;
+    let told = told.expect("a status");
+    assert!(told.contains("route leads 5 contacts are not eligible any more and are locked"), "{told}");
 }

@@ -1,8 +1,6 @@
 //! What does the CRM learn on purpose: of a word that changed, and of calls from before the beginning?
 
-use super::write_back::{
-    KEYS, TOLD, activities, assert_silent, called, crm_writes, field, plan, setup, states, subjects, world,
-};
+use super::write_back::{KEYS, TOLD, activities, called, field, plan, setup, states, subjects, world};
 use crate::support::world::{Setup, World, minutes, seconds};
 use dialbridge::control::{Command, End, ResultsWord};
 use dialbridge::domain::{RouteName, Timestamp};
@@ -32,7 +30,7 @@ async fn does_a_changed_word_reach_what_was_told() {
     world.configure(&Setup { more, ..setup("sim-id") }).await;
     world.live(minutes(10)).await;
     assert!(subjects(&world, ada)[0].ends_with(": declined"), "nothing is told again by itself");
-    let before = crm_writes(&world);
+    let before = world.crm_writes();
     let plan = world.ledger().results_remap_plan("NO_INTEREST".to_owned(), None).await.expect("a plan");
     assert_eq!((plan[&leads()].calls, plan[&leads()].records), (1, 1));
     let said = world.must(remap("NO_INTEREST")).await;
@@ -42,13 +40,13 @@ async fn does_a_changed_word_reach_what_was_told() {
     assert!(subjects(&world, ada)[0].ends_with(": refused"), "{:?}", subjects(&world, ada));
     assert_eq!(field(&world, ada, "last_outcome"), "refused");
     assert_eq!(field(&world, bert, "last_outcome"), "appointment");
-    assert_eq!(crm_writes(&world), before + 2, "and nobody else is told anything");
+    assert_eq!(world.crm_writes(), before + 2, "and nobody else is told anything");
     world.must(remap("NO_INTEREST")).await;
     world.live(minutes(5)).await;
-    assert_eq!(crm_writes(&world), before + 2, "what says the same costs no request");
+    assert_eq!(world.crm_writes(), before + 2, "what says the same costs no request");
     let (end, said) = world.command(remap("NO_SUCH")).await;
     assert!(end == End::Failed && said.contains("results codes"), "{said}");
-    assert_silent(&world).await;
+    world.assert_at_rest().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -76,7 +74,7 @@ async fn are_calls_from_before_the_beginning_told_on_purpose_without_undoing_new
     world.must(backfill("2026-03-01T00:00:00Z", "2026-03-03T00:00:00Z")).await;
     world.live(minutes(5)).await;
     assert_eq!(activities(&world, id).len(), 2, "each once");
-    assert_silent(&world).await;
+    world.assert_at_rest().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -90,7 +88,7 @@ async fn does_a_flood_from_before_the_beginning_need_approval() {
     world.configure(&Setup { route_keys: keys, ..setup("sim-id") }).await;
     world.must(backfill("2026-03-01T00:00:00Z", "2026-03-03T00:00:00Z")).await;
     world.live(minutes(5)).await;
-    assert_eq!(crm_writes(&world), 0, "six rows, five allowed");
+    assert_eq!(world.crm_writes(), 0, "six rows, five allowed");
     let word = ResultsWord::Approve { route: leads() };
     world.must(Command::Results { word, reason: "meant".to_owned() }).await;
     world.live(minutes(5)).await;

@@ -3,7 +3,7 @@
 
 use crate::support::world::{Setup, World, minutes, seconds};
 use dialbridge::control::{Command, End};
-use dialbridge::domain::Take;
+use dialbridge::domain::{LinkId, Take};
 use dialbridge::ledger::Conflict;
 use dialbridge::sim::faults::{Action, Effect, Rule};
 use serde_json::{Value, json};
@@ -38,24 +38,16 @@ fn in_crm(world: &World, id: u64, name: &str) -> Value {
     world.editor().field(id, name).unwrap_or_default()
 }
 
-fn crm_writes(world: &World) -> usize {
-    world.crm.journal.requests().iter().filter(|asked| asked.kind.write).count()
-}
-
 async fn conflicts(world: &World) -> Vec<Conflict> {
     world.ledger().conflicts_list(None, 100).await.expect("a list")
 }
 
-/// Nothing has changed, so neither side is written to, and nobody is read for it.
+/// Nothing has changed, so neither side is written to, also not a little later.
 async fn assert_silent(world: &World) {
-    let (before, mark) = (crm_writes(world), world.mark());
     for _ in 0..2 {
-        world.sync_all().await;
-        world.write_back().await.expect("a write-back");
+        world.assert_at_rest().await;
         world.advance(minutes(2)).await;
     }
-    assert_eq!(crm_writes(world), before, "the CRM was told what it knows\n{}", world.story().await);
-    assert_eq!(world.writes(mark), Vec::<&str>::new(), "the dialler was told what it knows");
 }
 
 #[tokio::test(start_paused = true)]
@@ -68,7 +60,7 @@ async fn does_an_agents_edit_reach_the_crm_once_and_cost_the_dialler_no_write() 
         agent(&world, id, "City", "Bonn");
         world.live(minutes(20)).await;
         assert_eq!(in_crm(&world, id, "city"), json!("Bonn"), "{connector}\n{}", world.story().await);
-        assert_eq!((crm_writes(&world), world.writes(mark)), (1, vec![]), "once, and no echo: {connector}");
+        assert_eq!((world.crm_writes(), world.writes(mark)), (1, vec![]), "once, and no echo: {connector}");
         let told = world.told(id).await;
         assert!(told.contains("in the CRM, city: \"Ulm\" -> \"Bonn\""), "{told}");
         assert_silent(&world).await;
@@ -80,7 +72,7 @@ async fn is_an_edit_of_a_field_that_is_the_crms_alone_left_and_written_over_by_t
     let (world, id) = world("ask").await;
     agent(&world, id, "PostalCode", "53111");
     world.live(minutes(20)).await;
-    assert_eq!((in_crm(&world, id, "zip"), crm_writes(&world)), (json!("89073"), 0));
+    assert_eq!((in_crm(&world, id, "zip"), world.crm_writes()), (json!("89073"), 0));
     assert_eq!(world.value(id, "PostalCode"), json!("53111"));
     clerk(&world, id, json!({ "zip": "89077" }));
     world.live(minutes(2)).await;
@@ -94,7 +86,7 @@ async fn where_both_sides_changed_it_does_the_rule_say_whose_value_stands() {
         for (rule, in_both) in [("crm", "Kiel"), ("dialler", "Bonn")] {
             let (world, id) = world(rule).await;
             // Whoever was first, neither a pull nor a sweep ran between the two.
-            let (mark, before) = (world.mark(), crm_writes(&world));
+            let (mark, before) = (world.mark(), world.crm_writes());
             if first == "agent" {
                 agent(&world, id, "City", "Bonn");
                 world.harvest().await.expect("a harvest");
@@ -108,7 +100,7 @@ async fn where_both_sides_changed_it_does_the_rule_say_whose_value_stands() {
             let what = format!("{first} first, {rule}\n{}", world.story().await);
             assert_eq!(in_crm(&world, id, "city"), json!(in_both), "{what}");
             assert_eq!(world.value(id, "City"), json!(in_both), "{what}");
-            let writes = (crm_writes(&world) - before, world.writes(mark).len());
+            let writes = (world.crm_writes() - before, world.writes(mark).len());
             assert_eq!(writes, if rule == "crm" { (0, 1) } else { (1, 0) }, "one write: {what}");
             assert_eq!(conflicts(&world).await, []);
             if rule == "crm" {
@@ -184,9 +176,9 @@ async fn are_both_sides_at_rest_that_changed_a_field_alike() {
         agent(&world, id, "City", "Bonn");
         world.harvest().await.expect("a harvest");
         clerk(&world, id, json!({ "city": "Bonn" }));
-        let (before, mark) = (crm_writes(&world), world.mark());
+        let (before, mark) = (world.crm_writes(), world.mark());
         world.live(minutes(20)).await;
-        assert_eq!((crm_writes(&world), world.writes(mark)), (before, vec![]), "{rule}");
+        assert_eq!((world.crm_writes(), world.writes(mark)), (before, vec![]), "{rule}");
         // They agree on it: the next change of one side alone goes to the other.
         clerk(&world, id, json!({ "city": "Kiel" }));
         world.live(minutes(20)).await;
@@ -208,6 +200,10 @@ async fn is_an_edit_told_once_when_the_request_is_in_doubt_or_the_program_dies_i
         assert_eq!(world.crm.faults.fired(rule), 1, "the test must meet its fault");
         assert_eq!(in_crm(&world, id, "city"), json!("Bonn"), "{effect:?}\n{}", world.story().await);
         assert_eq!((world.writes(mark), conflicts(&world).await), (vec![], vec![]), "{effect:?}");
+        let trail = world.ledger().changes_list(LinkId(1), 50).await.expect("a trail");
+        let told: Vec<_> = trail.iter().filter(|row| row.field == "city").collect();
+        let (before, after) = (told[0].before.as_deref(), told[0].after.as_deref());
+        assert!(told.len() == 1 && before.is_some() && after == Some("\"Bonn\""), "{effect:?}: {told:?}");
         assert_silent(&world).await;
     }
     for (before, after) in [(0, 20), (20, 0)] {
@@ -250,9 +246,9 @@ async fn does_an_edit_that_the_crm_rejects_wait_for_a_person_and_the_record_go_o
     let [conflict] = waits.as_slice() else { panic!("{waits:#?}\n{}", world.story().await) };
     assert_eq!(conflict.state, "refused");
     assert!(conflict.reason.as_ref().is_some_and(|reason| reason.to_string().contains("that is no city")));
-    let tried = crm_writes(&world);
+    let tried = world.crm_writes();
     world.live(minutes(30)).await;
-    assert_eq!(crm_writes(&world), tried, "it is not tried again by itself");
+    assert_eq!(world.crm_writes(), tried, "it is not tried again by itself");
     world.editor().accept_writes(id);
     let word =
         Command::Conflict { conflict: conflict.conflict, take: Take::Dialler, reason: "mended".to_owned() };
@@ -318,7 +314,7 @@ async fn does_a_conflict_end_by_itself_when_somebody_makes_both_sides_alike() {
         clerk(&world, id, json!({ "city": "Kiel" }));
         world.live(minutes(20)).await;
         assert_eq!(conflicts(&world).await.len(), 1);
-        let (before, mark) = (crm_writes(&world), world.mark());
+        let (before, mark) = (world.crm_writes(), world.mark());
         let city = if by == "clerk" { "Bonn" } else { "Kiel" };
         if by == "clerk" {
             clerk(&world, id, json!({ "city": city }));
@@ -328,7 +324,7 @@ async fn does_a_conflict_end_by_itself_when_somebody_makes_both_sides_alike() {
         world.live(minutes(20)).await;
         assert_eq!(conflicts(&world).await, [], "{by}");
         assert_eq!((in_crm(&world, id, "city"), world.value(id, "City")), (json!(city), json!(city)), "{by}");
-        assert_eq!((crm_writes(&world), world.writes(mark)), (before, vec![]), "nobody had to be told: {by}");
+        assert_eq!((world.crm_writes(), world.writes(mark)), (before, vec![]), "nobody had to be told: {by}");
         assert_silent(&world).await;
     }
 }

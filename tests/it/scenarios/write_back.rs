@@ -74,11 +74,6 @@ pub(super) fn field(world: &World, id: u64, name: &str) -> Value {
     world.editor().field(id, name).unwrap_or_default()
 }
 
-/// Writes into the CRM so far, by what they were.
-pub(super) fn crm_writes(world: &World) -> usize {
-    world.crm.journal.requests().iter().filter(|asked| asked.kind.write).count()
-}
-
 async fn open(world: &World) -> Vec<Untold> {
     world.ledger().results_untold(None, None, 100).await.expect("a list")
 }
@@ -87,16 +82,6 @@ pub(super) async fn states(world: &World) -> Vec<(String, String, Option<String>
     let rows = open(world).await;
     let code = |row: &Untold| row.reason.as_ref().map(|reason| reason.code.as_str().to_owned());
     rows.iter().map(|row| (row.kind.clone(), row.state.clone(), code(row))).collect()
-}
-
-/// Nothing has changed, so neither side is written to.
-pub(super) async fn assert_silent(world: &World) {
-    let (before, mark) = (crm_writes(world), world.mark());
-    world.sync_all().await;
-    world.write_back().await.expect("a write-back");
-    world.sync_all().await;
-    assert_eq!(crm_writes(world), before, "the CRM was told again what it knows");
-    assert_eq!(world.writes(mark), Vec::<&str>::new(), "what we wrote came back and cost a write");
 }
 
 #[tokio::test(start_paused = true)]
@@ -116,7 +101,7 @@ async fn is_a_call_one_activity_and_its_record_up_to_date() {
         let story = world.told(id).await;
         assert!(story.contains("the CRM was told of call "), "{story}");
         assert!(story.contains("in the CRM, last_outcome: ? -> \"declined\""), "{story}");
-        assert_silent(&world).await;
+        world.assert_at_rest().await;
     }
 }
 
@@ -136,7 +121,7 @@ async fn does_a_later_result_change_the_activity_that_is_there() {
         let then = activities(&world, id);
         assert_eq!((then.len(), then[0].id), (1, first[0].id), "{style}");
         assert!(subjects(&world, id)[0].ends_with(": appointment"), "{:?}", subjects(&world, id));
-        assert_silent(&world).await;
+        world.assert_at_rest().await;
     }
 }
 
@@ -159,7 +144,7 @@ async fn is_a_create_in_doubt_settled_by_what_the_connector_can_do() {
             } else {
                 assert_eq!(told, 1, "{what}");
                 assert_eq!(states(&world).await, []);
-                assert_silent(&world).await;
+                world.assert_at_rest().await;
             }
         }
     }
@@ -180,7 +165,7 @@ async fn is_nothing_doubled_when_the_program_dies_while_it_tells() {
         world.live(minutes(15)).await;
         assert_eq!(activities(&world, id).len(), 1, "{style}, {slow}\n{}", world.story().await);
         assert_eq!(states(&world).await, []);
-        assert_silent(&world).await;
+        world.assert_at_rest().await;
     }
 }
 
@@ -192,7 +177,7 @@ async fn are_calls_from_before_it_was_switched_on_left_untold() {
     world.configure(&setup("sim-id")).await;
     world.live(minutes(10)).await;
     assert_eq!(activities(&world, id).len(), 0);
-    assert_eq!(crm_writes(&world), 0);
+    assert_eq!(world.crm_writes(), 0);
     assert!(world.dialler.inbound_call(world.contact(id).id, seconds(1)));
     // It moves no field, so the audit finds it.
     world.live(minutes(90)).await;
@@ -218,7 +203,7 @@ async fn is_a_result_without_a_word_for_it_held_until_there_is_one() {
     assert_eq!(activities(&world, ada).len(), 1, "{:?}\n{}", states(&world).await, world.story().await);
     assert!(subjects(&world, ada)[0].ends_with(": wrong number"), "{:?}", subjects(&world, ada));
     assert_eq!(states(&world).await, []);
-    assert_silent(&world).await;
+    world.assert_at_rest().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -246,7 +231,7 @@ async fn does_a_record_that_the_crm_rejects_wait_for_a_person_and_nobody_else() 
     world.live(minutes(2)).await;
     assert_eq!(activities(&world, ada).len(), 1);
     assert_eq!(states(&world).await, []);
-    assert_silent(&world).await;
+    world.assert_at_rest().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -256,10 +241,10 @@ async fn is_a_record_that_is_gone_left_alone_for_good() {
     world.editor().delete(id);
     world.live(minutes(30)).await;
     assert_eq!(world.crm.activities(), []);
-    let tried = crm_writes(&world);
+    let tried = world.crm_writes();
     assert!((1..=2).contains(&tried), "{tried}");
     world.live(minutes(60)).await;
-    assert_eq!(crm_writes(&world), tried, "not a thousand times");
+    assert_eq!(world.crm_writes(), tried, "not a thousand times");
     assert_eq!(states(&world).await, [], "nobody has to look");
     assert!(world.locked(id), "and its contact is not called");
 }
@@ -271,13 +256,13 @@ async fn is_nothing_told_while_the_route_is_dry_paused_or_frozen() {
     for state in [RouteState::Dry, RouteState::Paused] {
         world.switch(state).await;
         world.live(minutes(10)).await;
-        assert_eq!(crm_writes(&world), 0, "{state}");
+        assert_eq!(world.crm_writes(), 0, "{state}");
     }
     let freeze = Command::Freeze { reason: "audit".to_owned(), until: None, even_locks: false };
     world.must(freeze).await;
     world.switch(RouteState::On).await;
     world.live(minutes(10)).await;
-    assert_eq!(crm_writes(&world), 0, "frozen");
+    assert_eq!(world.crm_writes(), 0, "frozen");
     world.must(Command::Thaw { reason: "over".to_owned() }).await;
     world.live(minutes(10)).await;
     assert_eq!(activities(&world, id).len(), 1);
@@ -306,7 +291,7 @@ async fn does_a_flood_of_calls_need_approval() {
     world.must(Command::Results { word, reason: "meant".to_owned() }).await;
     world.write_back().await.expect("a write-back");
     assert_eq!(world.crm.activities().len(), 4);
-    assert_silent(&world).await;
+    world.assert_at_rest().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -398,7 +383,7 @@ async fn is_a_crm_that_says_no_to_everybody_asked_no_further() {
         assert!(said.contains("rejects most"), "{said}");
         world.advance(minutes(5)).await;
     }
-    assert!((20..30).contains(&crm_writes(&world)), "{}", crm_writes(&world));
+    assert!((20..30).contains(&world.crm_writes()), "{}", world.crm_writes());
     ids.iter().for_each(|id| world.editor().accept_writes(*id));
     let retry = ResultsWord::Retry { route: RouteName::from("leads"), id: None };
     world.must(Command::Results { word: retry, reason: "the field is there now".to_owned() }).await;
@@ -442,7 +427,7 @@ async fn is_a_call_told_again_by_a_ledger_that_was_restored() {
         assert_eq!(states(&world).await.contains(&in_doubt), style == "sim-page", "{style}");
         if style != "sim-page" {
             assert_eq!(states(&world).await, [], "{style}");
-            assert_silent(&world).await;
+            world.assert_at_rest().await;
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Whether the promises held: by the simulators' journals and by what the simulation did on purpose.
 
+use super::leaving::{Leaving, calls_of_the_deleted_are_known, marks_are_where_they_belong};
 use super::life::Life;
 use super::told::every_call_is_told_once;
 use super::truth::{Door, Objection};
@@ -24,6 +25,8 @@ pub struct Seen {
     pub deaths: u64,
     /// What agents changed and the CRM was told of.
     pub edits_told: u64,
+    /// Contacts that we deleted.
+    pub deleted: u64,
 }
 
 impl AddAssign for Seen {
@@ -35,6 +38,7 @@ impl AddAssign for Seen {
         self.calls += other.calls;
         self.deaths += other.deaths;
         self.edits_told += other.edits_told;
+        self.deleted += other.deleted;
     }
 }
 
@@ -47,8 +51,10 @@ pub async fn judge(life: &Life) -> Seen {
     nothing_is_written_that_nobody_said(life, &past, &mut wrong);
     nothing_is_said_twice(life, &past, &mut wrong);
     let locks_judged = nobody_is_called_who_said_no(life, &past, &mut wrong);
-    everybody_is_where_they_belong(life, &mut wrong).await;
+    everybody_is_where_they_belong(life, &past, &mut wrong).await;
+    marks_are_where_they_belong(life, &mut wrong);
     let calls = every_call_is_known(life, &past, &mut wrong).await;
+    calls_of_the_deleted_are_known(life, &past, &mut wrong).await;
     nothing_is_left_open(life, &mut wrong).await;
     every_call_is_told_once(life, &mut wrong).await;
     let mark = life.world.mark();
@@ -73,6 +79,7 @@ pub async fn judge(life: &Life) -> Seen {
         calls,
         deaths: life.truth.deaths.len() as u64,
         edits_told: edits_told(life),
+        deleted: past.gone.values().filter(|(_, actor)| *actor == Actor::Client).count() as u64,
     }
 }
 
@@ -83,15 +90,21 @@ fn edits_told(life: &Life) -> u64 {
 }
 
 /// The dialler's journal, read once.
-struct Past {
+pub struct Past {
     requests: Vec<Asked>,
     writes: Vec<Asked>,
     /// The key of every contact that ever was.
-    keys: BTreeMap<i64, String>,
+    pub keys: BTreeMap<i64, String>,
     /// What each request did.
     did: BTreeMap<u64, Vec<What>>,
     /// When each row's result was last recorded.
     results: BTreeMap<i64, Timestamp>,
+    /// All that was recorded of contacts: when, on which row, which result.
+    pub recorded: BTreeMap<i64, Vec<(Timestamp, i64, String)>>,
+    /// When each contact's rows appeared.
+    pub rows: BTreeMap<i64, Vec<(Timestamp, i64)>>,
+    /// When contacts were deleted, and by whom.
+    pub gone: BTreeMap<i64, (Timestamp, Actor)>,
     /// When each contact came to exist, and by which request.
     made: BTreeMap<i64, (Timestamp, Option<u64>, Actor)>,
     dials: Vec<(Timestamp, i64)>,
@@ -104,8 +117,18 @@ impl Past {
         let writes = requests.iter().filter(|asked| asked.kind.write).cloned().collect();
         let (mut keys, mut did, mut made) = (BTreeMap::new(), BTreeMap::<_, Vec<_>>::new(), BTreeMap::new());
         let mut results = BTreeMap::new();
+        let (mut recorded, mut rows, mut gone) =
+            (BTreeMap::<_, Vec<_>>::new(), BTreeMap::<_, Vec<_>>::new(), BTreeMap::new());
         for happened in journal.effects() {
             let deed = happened.effect;
+            match &deed.what {
+                What::Deleted => drop(gone.insert(deed.contact, (happened.at, deed.actor))),
+                What::RowAppeared { row } => rows.entry(deed.contact).or_default().push((happened.at, *row)),
+                What::ResultRecorded { row, key, .. } => {
+                    recorded.entry(deed.contact).or_default().push((happened.at, *row, key.clone()));
+                }
+                _ => {}
+            }
             if let Some(key) = deed.user_data {
                 keys.insert(deed.contact, key.to_string());
             }
@@ -120,7 +143,7 @@ impl Past {
             }
         }
         let dials = journal.dials().into_iter().map(|(at, contact, _)| (at, contact)).collect();
-        Self { requests, writes, keys, did, results, made, dials }
+        Self { requests, writes, keys, did, results, recorded, rows, gone, made, dials }
     }
 
     fn asked(&self, seq: u64) -> Option<&Asked> {
@@ -171,16 +194,23 @@ fn target(asked: &Asked) -> String {
 }
 
 fn nobody_is_made_twice(life: &Life, past: &Past, wrong: &mut Vec<String>) {
-    let mut made: BTreeMap<&str, u64> = BTreeMap::new();
-    for (contact, (_, _, actor)) in &past.made {
+    let mut made: BTreeMap<&str, Vec<(Timestamp, i64)>> = BTreeMap::new();
+    for (contact, (at, _, actor)) in &past.made {
         if *actor == Actor::Client {
-            *made.entry(past.keys.get(contact).map_or("", String::as_str)).or_default() += 1;
+            let key = past.keys.get(contact).map_or("", String::as_str);
+            made.entry(key).or_default().push((*at, *contact));
         }
     }
-    for (key, times) in made {
-        // Whoever deletes a contact whose import is still in doubt lets it be made again: nobody knew of it.
-        if times > 1 && !life.truth.portal_keys.contains(key) {
-            wrong.push(format!("{key} was made {times} times by us"));
+    for (key, mut made) in made {
+        made.sort();
+        for pair in made.windows(2) {
+            // One that we deleted ourselves may come back; there are never two.
+            let first_gone = past.gone.get(&pair[0].1).filter(|(_, actor)| *actor == Actor::Client);
+            let doubled = first_gone.is_none_or(|(gone, _)| *gone > pair[1].0);
+            // Whoever deletes a contact whose import is still in doubt lets it be made again: nobody knew of it.
+            if doubled && !life.truth.portal_keys.contains(key) {
+                wrong.push(format!("{key} was made again by us: {pair:?}, {first_gone:?}"));
+            }
         }
     }
     for import in past.writes.iter().filter(|asked| asked.kind.name == "import") {
@@ -394,7 +424,7 @@ fn known(past: &Past, contact: i64, key: &str) -> Option<Timestamp> {
 }
 
 /// Who may be called can be, with the CRM's values; who may not cannot.
-async fn everybody_is_where_they_belong(life: &Life, wrong: &mut Vec<String>) {
+async fn everybody_is_where_they_belong(life: &Life, past: &Past, wrong: &mut Vec<String>) {
     let conflicts = life.world.ledger().conflicts_list(None, 10_000).await.expect("a list");
     let asked: BTreeSet<String> = conflicts.into_iter().map(|conflict| conflict.record).collect();
     // Whose last call on one route means nothing to anybody is held out of the other.
@@ -421,7 +451,8 @@ async fn everybody_is_where_they_belong(life: &Life, wrong: &mut Vec<String>) {
                 continue;
             }
             let open = found.iter().filter(|contact| !contact.locked).count();
-            if !eligible && open > 0 {
+            let kept = route == "leads" && life.leaving == Leaving::Kept && !blocked;
+            if !eligible && open > 0 && !kept {
                 wrong.push(format!("{key} can be called, blocked {blocked}"));
             }
             if !eligible {
@@ -433,11 +464,17 @@ async fn everybody_is_where_they_belong(life: &Life, wrong: &mut Vec<String>) {
             if held_out.contains(&(Some(route.to_owned()), Some(id.to_string()))) {
                 continue;
             }
-            if found.len() != 1 || (open != 1 && !final_result) {
+            // Whom we deleted does not come back with a final result.
+            let gone = route == "leads" && found.is_empty() && past.was_final(&key, told);
+            if !gone && (found.len() != 1 || (open != 1 && !final_result)) {
                 wrong.push(format!("{key} cannot be called: {found:?}"));
             }
             if route == "leads" {
+                let new = if life.leaving == Leaving::Moves { OTHER } else { CAMPAIGN };
                 for contact in &found {
+                    if contact.campaign != new && !final_result {
+                        wrong.push(format!("{key} is in campaign {}: {found:?}", contact.campaign));
+                    }
                     fields_agree(life, id, contact, &asked, wrong);
                 }
             }
@@ -480,10 +517,16 @@ async fn every_call_is_known(life: &Life, past: &Past, wrong: &mut Vec<String>) 
         .into_iter()
         .map(|call| (call.call.0, call.result_code))
         .collect();
-    let swept: BTreeSet<i64> = if winback(life) { [CAMPAIGN, OTHER].into() } else { [CAMPAIGN].into() };
+    let both = winback(life) || life.leaving == Leaving::Moves;
+    let swept: BTreeSet<i64> = if both { [CAMPAIGN, OTHER].into() } else { [CAMPAIGN].into() };
     let rows: Vec<(i64, i64, Option<i64>)> = life.world.dialler.read(|state| {
         let ours = state.contacts().filter(|contact| {
-            swept.contains(&contact.campaign) && contact.user_data.as_deref().and_then(record_of).is_some()
+            // What somebody else put into a campaign that the route has left is not looked for there.
+            let left = life.leaving == Leaving::Moves && contact.campaign == CAMPAIGN;
+            let theirs = past.made.get(&contact.id).is_some_and(|(_, _, actor)| *actor == Actor::Portal);
+            swept.contains(&contact.campaign)
+                && !(left && theirs)
+                && contact.user_data.as_deref().and_then(record_of).is_some()
         });
         ours.flat_map(|contact| state.rows(contact.id).iter().map(|row| (contact.id, row.id, row.result)))
             .collect()

@@ -1,7 +1,8 @@
 //! What people do and what goes wrong, drawn by the seed.
 
+use super::leaving::Leaving;
 use super::truth::{Door, Objection, Truth};
-use crate::support::world::{CAMPAIGN, Setup, WINBACK, World, key, minutes, seconds};
+use crate::support::world::{CAMPAIGN, OTHER, Setup, WINBACK, World, key, minutes, seconds};
 use dialbridge::control::{Command, ContactAct, Parked, ResultsWord};
 use dialbridge::domain::{ContactId, Timestamp};
 use dialbridge::remote::Side;
@@ -22,6 +23,8 @@ const RECORDS: usize = 10;
 pub struct Life {
     pub world: World,
     pub truth: Truth,
+    /// What the route says of records that leave.
+    pub leaving: Leaving,
     rng: fastrand::Rng,
     named: u64,
     /// Until when a fault delays effects: of the dialler, of the CRM.
@@ -32,9 +35,10 @@ impl Life {
     /// A world whose every switch is drawn by the seed, with the program, agents and some records in it.
     pub async fn new(seed: u64) -> Self {
         let mut rng = fastrand::Rng::with_seed(seed);
-        let world = World::new(setup(seed, &mut rng)).await;
+        let leaving = Leaving::of(seed);
+        let world = World::new(setup(seed, leaving, &mut rng)).await;
         let delayed_until = [world.now(); 2];
-        let mut life = Self { world, truth: Truth::default(), rng, named: 0, delayed_until };
+        let mut life = Self { world, truth: Truth::default(), leaving, rng, named: 0, delayed_until };
         for _ in 0..RECORDS {
             life.create();
         }
@@ -49,7 +53,10 @@ impl Life {
 
     /// Everything.
     pub async fn happen(&mut self) {
-        for _ in 0..DEEDS {
+        for deed in 0..DEEDS {
+            if deed == DEEDS / 2 && self.leaving == Leaving::Moves {
+                self.world.configure_campaign(OTHER).await;
+            }
             self.deed().await;
             // Much at once, then a while of nothing.
             let most = if self.rng.u32(0..3) > 0 { 10_000 } else { 300_000 };
@@ -362,14 +369,11 @@ static TABLES: std::sync::LazyLock<[[String; 4]; 2]> = std::sync::LazyLock::new(
         [format!("{more}{AUDIT}"), told(&two_way[0]), told(&two_way[1]), told(&two_way[2])]
     })
 });
-static KEYS_TOLD: std::sync::LazyLock<String> =
-    std::sync::LazyLock::new(|| format!("{KEYS}\nwrite_back = \"*/2 * * * *\""));
-
 fn one<T: Copy>(rng: &mut fastrand::Rng, of: &[T]) -> T {
     of[rng.usize(..of.len())]
 }
 
-fn setup(seed: u64, rng: &mut fastrand::Rng) -> Setup {
+fn setup(seed: u64, leaving: Leaving, rng: &mut fastrand::Rng) -> Setup {
     let release = one(rng, &[Release::Before3_39, Release::From3_39]);
     let dialler = DiallerConfig {
         release,
@@ -401,9 +405,12 @@ fn setup(seed: u64, rng: &mut fastrand::Rng) -> Setup {
         },
         ..Setup::default()
     };
-    // The audit is what finds a call that moves no field; its shortest round.
-    let tables = one(rng, &[&TABLES[1], &TABLES[0]]);
+    // Two routes are not on one campaign: where the first moves into the second's, there is no second.
+    let two = rng.bool() && leaving != Leaving::Moves;
     let rule = 1 + rng.usize(..RULES.len());
     let tells = if setup.connector == "sim-next" { 0 } else { rule };
-    Setup { more: &tables[tells], route_keys: if tells > 0 { &KEYS_TOLD } else { KEYS }, ..setup }
+    let more = format!("{}{}", leaving.tables(), TABLES[usize::from(two)][tells]);
+    let told = if tells > 0 { "\nwrite_back = \"*/2 * * * *\"" } else { "" };
+    let keys = format!("{KEYS}{told}{}", leaving.keys());
+    Setup { more: more.leak(), route_keys: keys.leak(), ..setup }
 }

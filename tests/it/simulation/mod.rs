@@ -5,6 +5,7 @@
 //! A seed that fails once fails always.
 
 mod judge;
+mod leaving;
 mod life;
 mod told;
 mod truth;
@@ -70,5 +71,6 @@ fn do_the_promises_hold_whatever_happens() {
     let told = u64::from(count >= 20);
     assert!(seen.edits_told >= told, "no agent's edit reached the CRM: this has tested nothing");
     assert!(seen.objections > 0, "nobody objected: this has tested nothing");
+    assert!(seen.deleted >= told, "no contact of a record that left was deleted: this has tested nothing");
     assert!(seen.dials >= count, "nobody was called: this has tested nothing");
 }

@@ -591,11 +591,21 @@ impl World {
         }
     }
 
-    /// Nothing is written by a further run.
+    /// Writes into the CRM so far.
+    pub fn crm_writes(&self) -> usize {
+        self.crm.journal.requests().iter().filter(|asked| asked.kind.write).count()
+    }
+
+    /// Nothing is written by a further run, on either side.
     pub async fn assert_at_rest(&self) {
-        let mark = self.mark();
+        let (before, mark) = (self.crm_writes(), self.mark());
         self.sync_all().await;
+        if !self.parts().control.runners.write_backs.is_empty() {
+            self.write_back().await.expect("a write-back");
+            self.sync_all().await;
+        }
         assert_eq!(self.writes(mark), Vec::<&str>::new(), "a run with nothing changed must write nothing");
+        assert_eq!(self.crm_writes(), before, "the CRM was told what it knows\n{}", self.story().await);
     }
 }
 

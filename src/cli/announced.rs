@@ -1,0 +1,41 @@
+//! Waves that nothing holds up, in words: a person should hear of them. Pure: the facts are arguments.
+
+use super::concerns::{Concern, Weight};
+use crate::ledger::{BlockWave, ScopeChange};
+use chrono::TimeDelta;
+
+/// How long a changed condition is told of.
+pub(super) const SCOPE_TOLD_FOR: TimeDelta = TimeDelta::days(7);
+/// Blocks within that time are one wave ...
+pub(super) const WAVE_OF: TimeDelta = TimeDelta::hours(1);
+/// ... if they are so many.
+pub(super) const WAVE_FROM: i64 = 50;
+
+/// A condition that became another one put people out of reach.
+pub(super) fn scope(change: &ScopeChange) -> Concern {
+    Concern {
+        weight: Weight::Person,
+        what: format!(
+            "a change of scope: by the new conditions of route {} {} contacts are not eligible any more and are locked",
+            change.route, change.contacts
+        ),
+        since: Some(change.since),
+        remedy: format!(
+            "nothing, if that is meant (said for {} days); else put only_if of the route back, and they are unlocked. \
+             `dialbridge ledger skipped` lists them",
+            SCOPE_TOLD_FOR.num_days()
+        ),
+    }
+}
+
+/// Many objections at once are heard, and told.
+pub(super) fn blocks(wave: &BlockWave) -> Concern {
+    Concern {
+        weight: Weight::Person,
+        what: format!("{} blocks came from {} within an hour, and hold", wave.blocks, wave.source),
+        since: Some(wave.since),
+        remedy: "nothing, if that is meant: locks do not wait; else mend the source, then `dialbridge block list` and \
+                 `block remove`"
+            .to_owned(),
+    }
+}

@@ -1,0 +1,48 @@
+//! How much may be taken from a route's contacts, or be missing from a CRM's answers, before a person is asked.
+
+/// How many contacts may be deleted or reset because their records left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RemovalLimits {
+    /// In one run, or one full pass.
+    pub per_run: u32,
+    /// Within a day.
+    pub per_day: u32,
+    /// In a hundred of the route's contacts, in one run.
+    pub percent: u32,
+}
+
+/// How many known records a complete walk may fail to name: it names everybody, so that more are no deletions but a right
+/// that was taken away, or a filter that is broken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MissingLimits {
+    /// At most so many ...
+    pub most: u32,
+    /// ... and fewer than so many in a hundred of all who are known.
+    pub percent: u32,
+}
+
+impl MissingLimits {
+    /// Fewer are never many.
+    pub const FEW: usize = 20;
+
+    /// Whether so many of the known ones are too many.
+    pub fn are_many(self, missing: usize, known: usize) -> bool {
+        let share = missing * 100 >= known * self.percent as usize;
+        missing >= Self::FEW && (missing > self.most as usize || share)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn missing_records_are_many_by_their_number_or_by_their_share() {
+        let limits = MissingLimits { most: 500, percent: 10 };
+        for (missing, known, many) in
+            [(19, 20, false), (20, 200, true), (20, 201, false), (500, 100_000, false), (501, 100_000, true)]
+        {
+            assert_eq!(limits.are_many(missing, known), many, "{missing} of {known}");
+        }
+    }
+}
