@@ -203,6 +203,7 @@ impl PushActivity {
                     max_decision_age: part.settings.max_decision_age,
                     daily: daily_limits(&part.settings),
                     two_way: part.settings.two_way.clone(),
+                    append: part.settings.append.clone(),
                     read_before: part.settings.read_before_update,
                 };
                 (name.clone(), route)

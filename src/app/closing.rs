@@ -2,7 +2,7 @@
 //! that they are not.
 
 use crate::domain::{RouteName, Timestamp};
-use crate::env::Env;
+use crate::env::{Env, crash};
 use crate::ledger::{DayEnd, DaySpan, Ledger, LedgerError};
 use crate::runtime::{Activator, Activity, Ask, Outcome, RunLog};
 use chrono::{Days, NaiveDate, NaiveTime, TimeDelta, TimeZone as _};
@@ -39,7 +39,7 @@ impl ClosingActivity {
             (_, 0) => format!("the days of {closed} campaigns are closed"),
             (_, not) => format!(
                 "the days of {closed} campaigns are closed, those of {not} are not: of {open} not everybody could be read \
-                 again, of {unlisted} the list could not be read to its end (`dialbridge runs` says why); it is tried again \
+                 again, of {unlisted} the list could not be read to its end (`dialbridge ledger runs` says why); it is tried again \
                  within the hour, until 6:20"
             ),
         })
@@ -51,6 +51,7 @@ impl ClosingActivity {
         let Some(campaign) = row.and_then(|row| row.campaign) else { return Ok(None) };
         let days = days_over(self.zone, self.env.now());
         let Some(began) = self.ledger.closing_begin(campaign, days.clone()).await? else { return Ok(None) };
+        crash::point("after_closing_begin");
         // How it ended is asked of the ledger, which knows whether its list was complete too. A list that rests says nothing
         // of a day, so it is read as where a person asks.
         let _outcome = harvest.run_now("closing").await;

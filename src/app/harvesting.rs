@@ -9,7 +9,9 @@ use crate::domain::{CampaignId, RouteName, Timestamp};
 use crate::env::Env;
 use crate::jobs::JobError;
 use crate::jobs::campaigns::{WantedCampaign, pin_campaigns};
-use crate::jobs::harvest::{Brake, HarvestContext, HarvestReport, HarvestSettings, Notes, ToE164, harvest};
+use crate::jobs::harvest::{
+    Brake, HarvestContext, HarvestReport, HarvestSettings, KnownResults, Notes, ToE164, harvest,
+};
 use crate::jobs::identity::{self, Sides};
 use crate::ledger::{CallReading, Counts, Ledger, LedgerError, RouteRow, RunEnd, RunStart, SweepKind};
 use crate::remote::{CallError, CallErrorKind};
@@ -182,6 +184,15 @@ impl HarvestActivity {
         schedules.filter_map(|schedule| schedule.with_bookends().next_after(self.env.now())).min()
     }
 
+    /// The results that the campaign's routes know, where they have begun to map them.
+    fn words(&self) -> Vec<KnownResults> {
+        let routes = self.settings.routes.values();
+        let ours = routes.filter(|route| self.wanted.iter().any(|want| want.route == route.id));
+        let maps = ours.filter(|route| !route.hold_rules.words.is_empty());
+        maps.map(|route| KnownResults([route.hold_rules.words.clone(), route.opt_out_results.clone()]))
+            .collect()
+    }
+
     async fn context(&self, ask: &Ask) -> Result<HarvestContext, LedgerError> {
         let country = self.settings.dialler.country.clone();
         let revision = country.clone().unwrap_or_default();
@@ -193,7 +204,10 @@ impl HarvestActivity {
             zone: self.settings.dialler.time_zone,
             to_e164: to_e164(country),
             listed: self.listed().await?,
-            settings: harvest_settings(&self.settings, revision, ask.missing),
+            settings: HarvestSettings {
+                words: self.words(),
+                ..harvest_settings(&self.settings, revision, ask.missing)
+            },
             next_due: self.next_due(),
             cause: ask.cause,
         })

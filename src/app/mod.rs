@@ -28,7 +28,7 @@ mod unread;
 mod upkeep;
 mod write_back;
 
-pub use crate::check::Settings;
+pub use crate::check::{RouteSettings, Settings};
 use crate::domain::Problem;
 use crate::env::Env;
 use crate::ledger::Ledger;

@@ -109,7 +109,7 @@ async fn of_route(
         Err(error) => (None, Some(unread::in_words(&error, settings, wanted))),
     };
     let view = copy.plan_view(wanted.id.clone(), plan).await?;
-    let untold = copy.results_untold(Some(wanted.id.clone()), None, UNTOLD).await?;
+    let untold = copy.results_untold(Some(wanted.id.clone()), UNTOLD).await?;
     Ok(DryRun { pulled, not_read, view, untold })
 }
 

@@ -45,7 +45,7 @@ pub async fn run(settings: &Settings, route: Option<&RouteName>) -> anyhow::Resu
 
 /// The fields that agents may change.
 fn theirs(route: &RouteSettings) -> BTreeSet<FieldName> {
-    route.kept.iter().chain(route.two_way.keys()).copied().collect()
+    route.kept.iter().chain(&route.append).chain(route.two_way.keys()).copied().collect()
 }
 
 /// What the daemon looks with.

@@ -38,8 +38,8 @@ pub(super) async fn begin(
         let Some(connector) = sides.crms.get(&route.id) else { continue };
         let Some(pull_route) = pull_route(route, sides) else { continue };
         register(ledger, route, &pull_route).await?;
-        write_back::register(ledger, route).await?;
         let told = connector.writer().map(|writer| Arc::new(writer) as Arc<dyn CrmWrite>);
+        write_back::register(ledger, route, told.as_ref().map(|told| told.contract())).await?;
         let pull = PullContext {
             ledger: ledger.clone(),
             env: env.clone(),

@@ -3,7 +3,8 @@
 use super::activities::{Common, Ended, outcome};
 use super::routes::RoutePart;
 use crate::check::{AgentsTold, RouteSettings, Settings};
-use crate::domain::{Counts, RouteName, Shapes};
+use crate::crm::WriteContract;
+use crate::domain::{Activities, Counts, RouteName, Shapes};
 use crate::env::Env;
 use crate::jobs::JobError;
 use crate::jobs::write_back::{TellLimits, TwoWayContext, WriteBackContext, write_back};
@@ -14,9 +15,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::task::TaskTracker;
-
-/// Writes of one record's fields within an hour, all by us; more is something that changes them back.
-const MAX_OWN_CHANGES: i64 = 12;
 
 /// Write-back of one route.
 pub(super) struct WriteBackActivity {
@@ -33,7 +31,7 @@ impl WriteBackActivity {
             in_flight: crm.max_in_flight,
             retry: common.settings.push.retry.clone(),
             settle_after: settle_after(crm.request_timeout),
-            max_own_changes: MAX_OWN_CHANGES,
+            max_own_changes: settings.max_own_changes.into(),
         };
         Some(Self {
             context: WriteBackContext {
@@ -97,7 +95,11 @@ pub(super) async fn begin(ledger: &Ledger, settings: &Settings, env: &Env) -> Re
 ///
 /// # Errors
 /// The ledger cannot be written.
-pub(super) async fn register(ledger: &Ledger, route: &RouteSettings) -> Result<(), LedgerError> {
+pub(super) async fn register(
+    ledger: &Ledger,
+    route: &RouteSettings,
+    told: Option<&WriteContract>,
+) -> Result<(), LedgerError> {
     ledger.owners_set(route.id.clone(), route.two_way.clone(), route.kept.clone()).await?;
     let Some(settings) = &route.write_back else { return Ok(()) };
     let shapes = match (settings.telling.has_activity(), settings.telling.has_fields()) {
@@ -105,7 +107,11 @@ pub(super) async fn register(ledger: &Ledger, route: &RouteSettings) -> Result<(
         (true, false) => Shapes::Activities,
         (false, _) => Shapes::Fields,
     };
-    ledger.write_back_set(route.id.clone(), shapes).await?;
+    let activities = match told {
+        Some(contract) if !contract.changes_activities => Activities::Fixed,
+        Some(_) | None => Activities::Change,
+    };
+    ledger.write_back_set(route.id.clone(), shapes, activities).await?;
     ledger.blocks_told_set(route.id.clone(), settings.telling.blocks_told()).await?;
     Ok(())
 }

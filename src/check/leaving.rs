@@ -3,7 +3,7 @@
 use super::notes::Notes;
 use crate::config::{RawRoute, Setting};
 use crate::domain::leave::{Counters, Leave, LeaveAct, LeaveWhy, Leaving, Reach, Removal, past};
-use crate::domain::{FieldKind, FieldName, Kept, Problem, Taken, Values, suggest};
+use crate::domain::{FieldKind, FieldName, Kept, Owner, Problem, Taken, Values, suggest};
 use serde_json::{Number, Value};
 use std::collections::BTreeMap;
 
@@ -19,7 +19,10 @@ pub(super) fn leaving(
     let before = notes.problems.len();
     let both_sides = |field: FieldName| {
         let two_way = raw.two_way.as_ref().is_some_and(|table| table.value.contains_key(field.as_str()));
-        two_way || kept.is_some_and(|kept| kept.contains(&field))
+        let appended = raw.owners.as_ref().and_then(|table| table.value.get(field.as_str()));
+        two_way
+            || appended.is_some_and(|owner| owner.value == Owner::Append.as_str())
+            || kept.is_some_and(|kept| kept.contains(&field))
     };
     let marks = marks(name, raw.mark.as_ref().map(|marks| &marks.value), &both_sides, notes);
     let mut leaving = Leaving::default();

@@ -13,12 +13,12 @@ use crate::domain::hold::{HoldRules, UnmappedAbort};
 use crate::domain::limits::{MissingLimits, RemovalLimits};
 use crate::domain::policy::{AdoptConflict, Beside, CampaignChange, ReadBefore, Unblock, Vanished};
 use crate::domain::result_words::ResultWords;
-use crate::domain::{CampaignId, Problem, RouteName, suggest};
+use crate::domain::{CampaignId, FieldName, Owner, Problem, RouteName, suggest};
 use crate::mapping::numbers::Country;
 use crate::mapping::{Mapping, MappingSpec, TooLong};
 use chrono::NaiveTime;
 use chrono_tz::Tz;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// What is given where a route names a CRM that is not there.
@@ -86,6 +86,7 @@ pub(super) fn route(
             words: result_words(raw.results.as_ref().filter(|_| raw.write_back.is_some())),
             unmapped: UnmappedAbort::parse(&raw.unmapped_abort.value)?,
             cool_off: raw.cool_off.as_ref().map(|cool_off| cool_off.value.clone()),
+            zone: dialler_zone,
         },
         pull: raw.pull.value.clone(),
         harvest: raw.harvest.value.clone(),
@@ -112,6 +113,7 @@ pub(super) fn route(
         sample: *raw.sample,
         write_back: write_back?,
         kept: kept?,
+        append: owners_say(raw, Owner::Append).iter().filter_map(|name| FieldName::parse(name)).collect(),
         two_way: two_way?,
         read_before_update: if *raw.read_before_update { ReadBefore::Update } else { ReadBefore::Never },
         max_changed_per_run: *raw.max_changed_per_run,
@@ -191,9 +193,16 @@ fn spec(
         fields: fields.map(|(name, text)| (name.clone(), text.value.clone())).collect(),
         country,
         phone_format: reach::phone_format(&about.raw.dialler),
+        append: owners_say(raw, Owner::Append),
         too_long: if raw.too_long.value == "park" { TooLong::Park } else { TooLong::Cut },
         ..MappingSpec::new(RouteName::from(name), zone)
     }
+}
+
+/// The fields whose owner is said to be this one.
+fn owners_say(raw: &RawRoute, owner: Owner) -> BTreeSet<String> {
+    let said = raw.owners.iter().flat_map(|owners| &owners.value);
+    said.filter(|(_, text)| text.value == owner.as_str()).map(|(field, _)| field.clone()).collect()
 }
 
 fn mapping(spec: &MappingSpec, notes: &mut Notes<'_>) -> Option<Mapping> {

@@ -9,7 +9,7 @@ use crate::domain::leave::Leaving;
 use crate::domain::limits::{MissingLimits, RemovalLimits};
 use crate::domain::policy::{AdoptConflict, Beside, CampaignChange, Foreign, ReadBefore, Unblock, Vanished};
 use crate::domain::result_words::ResultWords;
-use crate::domain::{Kept, RouteName, TwoWay};
+use crate::domain::{Appended, Kept, RouteName, TwoWay};
 use crate::mapping::{Mapping, PhoneFormat, Telling};
 use crate::remote::http::HttpOptions;
 use chrono::NaiveTime;
@@ -125,6 +125,8 @@ pub struct WriteBackSettings {
     pub schedule: String,
     /// More waiting calls need approval.
     pub max_per_run: u32,
+    /// A record that we write to more often is parked.
+    pub max_own_changes: u32,
     /// What they become.
     pub telling: Arc<Telling>,
     /// How agents are told.
@@ -194,6 +196,8 @@ pub struct RouteSettings {
     pub write_back: Option<WriteBackSettings>,
     /// The mapped fields that are the dialler's after the import.
     pub kept: Kept,
+    /// The mapped fields of which the CRM has a part only, between marks.
+    pub append: Appended,
     /// The fields that both sides may change, each with what decides a conflict.
     pub two_way: TwoWay,
     /// Whether a contact is read right before an update, for what agents changed since the last sweep.

@@ -58,9 +58,12 @@ pub(super) fn kept(
                 "one of the two: a two-way field is both sides'",
             )
         } else if Owner::parse(&owner.value).is_none() {
-            let expected =
-                "whose it is once its contact is there: \"crm\" (its changes are sent) or \"dialler\"";
+            let expected = "whose it is once its contact is there: \"crm\" (its changes are sent), \"dialler\" or \"append\" (the \
+                            CRM's part between marks)";
             Problem::new(&key, format!("{:?}", owner.value), expected)
+        } else if owner.value == Owner::Append.as_str() && !takes_parts(field) {
+            let given = format!("\"append\" for {field}, which has no room for two");
+            Problem::new(&key, given, "a long text that agents write, such as Comment")
         } else {
             continue;
         };
@@ -73,6 +76,15 @@ pub(super) fn kept(
     };
     let fields = mapping?.fields().filter(|field| said(&raw.two_way, *field).is_none());
     right.then(|| fields.filter(|field| owner(*field) == Some(Owner::Dialler)).collect())
+}
+
+/// Whether a field is a long text that an update takes.
+fn takes_parts(name: &str) -> bool {
+    FieldName::parse(name).is_some_and(|field| match (field.spec().kind, field.spec().taken) {
+        (FieldKind::LongText, Taken::Both | Taken::Update) => true,
+        (FieldKind::LongText, Taken::Import) => false,
+        (FieldKind::Text(_) | FieldKind::Phone | FieldKind::Number | FieldKind::DateTime, _) => false,
+    })
 }
 
 fn judge_field(key: &str, name: &str, mapping: Option<&Mapping>, notes: &mut Notes<'_>) -> Option<FieldName> {
@@ -91,13 +103,16 @@ fn judge_field(key: &str, name: &str, mapping: Option<&Mapping>, notes: &mut Not
     };
     let wrong = match (field.spec().taken, field.spec().kind) {
         (Taken::Import, _) => Some("the dialler takes it at import only"),
-        (Taken::Update | Taken::Both, FieldKind::Number | FieldKind::DateTime) => {
-            Some("a number or a time, which the two sides write in different forms")
+        (Taken::Update | Taken::Both, FieldKind::DateTime) => {
+            Some("a time, and nothing says in which form the CRM takes one back")
         }
-        (Taken::Update | Taken::Both, FieldKind::Text(_) | FieldKind::LongText | FieldKind::Phone) => None,
+        (
+            Taken::Update | Taken::Both,
+            FieldKind::Text(_) | FieldKind::LongText | FieldKind::Phone | FieldKind::Number,
+        ) => None,
     };
     if let Some(wrong) = wrong {
-        notes.problem(Problem::new(key, format!("{name}: {wrong}"), "a text or a phone number"));
+        notes.problem(Problem::new(key, format!("{name}: {wrong}"), "a text, a number or a phone number"));
         return None;
     }
     // A mapping with mistakes of its own is told of by these.

@@ -48,7 +48,7 @@ pub(super) fn concern(closing: &Closing, now: Timestamp) -> Option<Concern> {
     let (what, since, remedy) = match (closed_at, drift(closing)) {
         (None, _) if now - *began_at > TRIES_FOR => (
             format!(
-                "campaign {campaign}: {day} is not closed: not everybody called in three days could be read again"
+                "campaign {campaign}: {day} is not closed: not everybody called in three days could be read again, or the list not to its end"
             ),
             *began_at,
             "`dialbridge ledger runs` tells how its harvests ended; the next night closes that day too",

@@ -3,8 +3,9 @@
 use super::args::{Day, ResultsArgs, ResultsVerb};
 use super::closing_words;
 use super::output::Output;
+use super::results_codes;
+use super::results_untold::{missing_text, untold_text};
 use super::send;
-use super::table::table;
 use super::told_again;
 use super::zone::Zone;
 use crate::app::known::{self, Usage};
@@ -12,7 +13,7 @@ use crate::app::{self, Settings};
 use crate::control::{Command, End, ResultsWord};
 use crate::domain::{CampaignId, HistoryId, ReasonCode, RouteName, Timestamp, WriteBackId};
 use crate::env::Env;
-use crate::ledger::{Closing, CodeSeen, DaySpan, Ledger, Results, ResultsBalance, RouteRow, Untold};
+use crate::ledger::{Closing, DaySpan, Ledger, MissingCall, Results, ResultsBalance, RouteRow};
 use chrono::NaiveDate;
 use serde::Serialize;
 use std::collections::BTreeSet;
@@ -27,7 +28,7 @@ pub async fn run(config: &Path, args: ResultsArgs) -> anyhow::Result<End> {
             open(config, route.as_deref(), limit, Output::new(json.json)).await
         }
         Some(ResultsVerb::Codes { route, init, json }) => {
-            codes(config, &route, init, Output::new(json.json)).await
+            results_codes::run(config, route.as_deref(), init, Output::new(json.json)).await
         }
         Some(ResultsVerb::Approve { route, reason }) => {
             say(config, |settings| Ok(ResultsWord::Approve { route: id_of(settings, &route)? }), reason).await
@@ -72,7 +73,7 @@ struct Shown<'a> {
     #[serde(flatten)]
     results: &'a Results,
     closings: &'a [Closing],
-    missing: Option<&'a [Untold]>,
+    missing: Option<&'a [MissingCall]>,
 }
 
 async fn day(config: &Path, args: &ResultsArgs) -> anyhow::Result<End> {
@@ -88,38 +89,54 @@ async fn day(config: &Path, args: &ResultsArgs) -> anyhow::Result<End> {
     let ledger = app::open_reading(&settings).await?;
     let results = ledger.results(route.clone(), span.0, span.1).await?;
     let missing = match args.missing {
-        true => Some(ledger.results_untold(route.clone(), Some(span), args.limit).await?),
+        true => Some(ledger.results_missing(route.clone(), span.0, span.1, args.limit).await?),
         false => None,
     };
     let closings = ledger.closings_of(DaySpan { day, from: span.0, until: span.1 }).await?;
-    let campaigns = campaigns(&ledger, &settings, route.as_ref()).await?;
-    let shown = Shown { day, results: &results, closings: &closings, missing: missing.as_deref() };
+    let shown = routes(&ledger, &settings, route.as_ref()).await?;
+    let campaigns: BTreeSet<CampaignId> = shown.iter().filter_map(|row| row.campaign).collect();
+    let answer = Shown { day, results: &results, closings: &closings, missing: missing.as_deref() };
     let over = span.1 <= Env::real().now();
-    Output::new(args.json.json).value(&shown, || {
+    Output::new(args.json.json).value(&answer, || {
         let mut text = balance_text(day, &results);
+        for row in &shown {
+            if let Some(since) = row.write_back_since.filter(|since| *since > span.0) {
+                let _infallible = writeln!(text, "{}", begins(&row.route, since, zone));
+            }
+        }
         for campaign in campaigns.into_iter().filter(|_| over) {
             let closing = closings.iter().find(|closing| closing.campaign == campaign);
             let _infallible = writeln!(text, "{}", closing_words::in_words(campaign, closing, zone));
         }
         if let Some(missing) = &missing {
-            text.push_str(&untold_text(missing, args.limit, zone));
+            text.push_str(&missing_text(missing, args.limit, zone));
         }
         text
     });
     Ok(End::Done)
 }
 
-/// The campaigns of the routes that are shown.
-async fn campaigns(
+/// The routes that are shown.
+async fn routes(
     ledger: &Ledger,
     settings: &Settings,
     route: Option<&RouteName>,
-) -> anyhow::Result<BTreeSet<CampaignId>> {
-    let shown = |row: &RouteRow| {
+) -> anyhow::Result<Vec<RouteRow>> {
+    let mut rows = ledger.routes_list().await?;
+    rows.retain(|row| {
         route.is_none_or(|route| *route == row.route)
             && settings.routes.values().any(|known| known.id == row.route)
-    };
-    Ok(ledger.routes_list().await?.iter().filter(|row| shown(row)).filter_map(|row| row.campaign).collect())
+    });
+    Ok(rows)
+}
+
+/// Where the day, or a part of it, lies before a route's calls went back at all.
+fn begins(route: &RouteName, since: Timestamp, zone: Zone) -> String {
+    format!(
+        "  {route}: calls that began before {} are not told; `dialbridge backfill --route {route} --from D --to D` tells them \
+         after all",
+        zone.at(since)
+    )
 }
 
 pub(super) fn span(zone: Zone, day: NaiveDate) -> anyhow::Result<(Timestamp, Timestamp)> {
@@ -166,8 +183,12 @@ fn in_words(balance: &ResultsBalance) -> String {
         0 => String::new(),
         some => format!("; {some} have no result yet"),
     };
+    let older = match balance.told_older {
+        0 => String::new(),
+        some => format!("; of {some} that were told the CRM has an older content"),
+    };
     let drift = if balance.adds_up() { "" } else { "; THIS DOES NOT ADD UP: `dialbridge ledger check`" };
-    format!("{} calls = {}{without}{drift}", balance.calls, shown.join(" + "))
+    format!("{} calls = {}{older}{without}{drift}", balance.calls, shown.join(" + "))
 }
 
 fn never_in_words(code: &str) -> String {
@@ -178,7 +199,7 @@ fn never_in_words(code: &str) -> String {
 async fn open(config: &Path, route: Option<&str>, limit: u32, output: Output) -> anyhow::Result<End> {
     let settings = app::load(config)?;
     let route = route.map(|route| id_of(&settings, route)).transpose()?;
-    let rows = app::open_reading(&settings).await?.results_untold(route, None, limit).await?;
+    let rows = app::open_reading(&settings).await?.results_untold(route, limit).await?;
     output.value(&rows, || {
         if rows.is_empty() {
             return "The CRM was told of everything that it can be told.".to_owned();
@@ -186,145 +207,4 @@ async fn open(config: &Path, route: Option<&str>, limit: u32, output: Output) ->
         untold_text(&rows, limit, Zone::of(&settings))
     });
     Ok(End::Done)
-}
-
-fn untold_text(rows: &[Untold], limit: u32, zone: Zone) -> String {
-    if rows.is_empty() {
-        return "Nothing of it is missing in the CRM.\n".to_owned();
-    }
-    let lines: Vec<Vec<String>> = rows
-        .iter()
-        .map(|row| {
-            let call = row.call.map_or_else(|| "fields".to_owned(), |call| format!("call {call}"));
-            let began = row.started.map_or_else(String::new, |at| zone.at(at));
-            let why = row.reason.as_ref().map(|reason| format!("{reason}; ")).unwrap_or_default();
-            vec![
-                row.id.to_string(),
-                call,
-                row.route.to_string(),
-                row.record.clone(),
-                began,
-                row.state.clone(),
-                format!("{why}{}", remedy(row, zone)),
-            ]
-        })
-        .collect();
-    let mut text = format!(
-        "\n{}",
-        table(&["id", "what", "route", "record", "began", "state", "why, and what to do"], &lines)
-    );
-    if rows.len() >= limit as usize {
-        let _infallible = writeln!(text, "Only {limit} are listed; --limit N lists more.");
-    }
-    text
-}
-
-fn remedy(row: &Untold, zone: Zone) -> String {
-    let code = row.reason.as_ref().map(|reason| reason.code);
-    match (row.state.as_str(), code) {
-        ("waiting", _) => {
-            let last = row.last_answer.as_ref().map(|answer| format!("; the last answer was {answer}"));
-            format!("it is told by itself, from {} on{}", zone.at(row.due), last.unwrap_or_default())
-        }
-        ("sending" | "uncertain", _) => format!("it is asked about by itself at {}", zone.at(row.due)),
-        ("held", Some(ReasonCode::UnmappedResult)) => {
-            format!("`dialbridge results codes --route {} --init` prints the table", row.route)
-        }
-        ("held", _) => "it is told by itself once that is so".to_owned(),
-        ("parked", _) => format!(
-            "mend that, then `dialbridge results retry --route {} --id {}`; or `results discard {}`",
-            row.route, row.id, row.id
-        ),
-        _ => "nothing is to be done".to_owned(),
-    }
-}
-
-/// A code with the word for it.
-#[derive(Serialize)]
-struct Mapped<'a> {
-    #[serde(flatten)]
-    seen: &'a CodeSeen,
-    word: Option<&'a str>,
-}
-
-async fn codes(config: &Path, route: &str, init: bool, output: Output) -> anyhow::Result<End> {
-    let settings = app::load(config)?;
-    let route = known::route(&settings, route)?;
-    let ledger = app::open_reading(&settings).await?;
-    let row = ledger.route_show(route.id.clone()).await?;
-    let Some(campaign) = row.and_then(|row| row.campaign) else {
-        anyhow::bail!(
-            "the campaign of route {} is not known yet: `dialbridge sync harvest` asks for it",
-            route.name
-        );
-    };
-    let seen = ledger.results_codes(Some(campaign)).await?;
-    let word = |code: &CodeSeen| {
-        let telling = &route.write_back.as_ref()?.telling;
-        telling.word_for(code.campaign, code.code, code.export_key.as_deref(), code.name.as_deref())
-    };
-    if init {
-        super::output::print_line(table_for_config(&route.name, &seen, &word).trim_end());
-        return Ok(End::Done);
-    }
-    let mapped: Vec<Mapped<'_>> = seen.iter().map(|seen| Mapped { seen, word: word(seen) }).collect();
-    output.value(&mapped, || {
-        if mapped.is_empty() {
-            return "No result was ever seen in this campaign.".to_owned();
-        }
-        let zone = Zone::of(&settings);
-        let rows: Vec<Vec<String>> = mapped.iter().map(|mapped| code_row(mapped, zone)).collect();
-        table(&["code", "name", "export key", "type", "calls", "first", "last", "the CRM's word"], &rows)
-    });
-    Ok(End::Done)
-}
-
-fn code_row(mapped: &Mapped<'_>, zone: Zone) -> Vec<String> {
-    let seen = mapped.seen;
-    let at = |at: Option<Timestamp>| at.map_or_else(String::new, |at| zone.at(at));
-    vec![
-        seen.code.to_string(),
-        seen.name.clone().unwrap_or_default(),
-        seen.export_key.clone().unwrap_or_default(),
-        kind(seen).to_owned(),
-        seen.calls.to_string(),
-        at(seen.first),
-        at(seen.last),
-        mapped.word.map_or_else(|| "NOT MAPPED".to_owned(), str::to_owned),
-    ]
-}
-
-fn kind(seen: &CodeSeen) -> &'static str {
-    let is = |flag: Option<bool>| flag == Some(true);
-    if is(seen.done) {
-        "done"
-    } else if is(seen.aborted) {
-        "abort"
-    } else if is(seen.appointment) {
-        "appointment"
-    } else if is(seen.delay) {
-        "delay"
-    } else {
-        "unknown"
-    }
-}
-
-/// Ready to be put into the config; what is not mapped is left for a person.
-fn table_for_config<'a>(
-    route: &RouteName,
-    seen: &'a [CodeSeen],
-    word: &dyn Fn(&'a CodeSeen) -> Option<&'a str>,
-) -> String {
-    let mut text = format!("[route.{route}.results]\n");
-    for code in seen {
-        let campaign = code.campaign.map(|campaign| campaign.0).unwrap_or_default();
-        let key = code.export_key.clone().unwrap_or_else(|| format!("{campaign}/{}", code.code));
-        let name = code.name.as_deref().unwrap_or("its name is not known");
-        let line = match word(code) {
-            Some(word) => format!("{key:?} = {word:?}"),
-            None => format!("#{key:?} = \"\""),
-        };
-        let _infallible = writeln!(text, "{line}  # {name}, {}, {} calls", kind(code), code.calls);
-    }
-    text
 }

@@ -2,7 +2,9 @@
 
 use super::concerns::{Concern, Weight};
 use super::left_out::sentence;
-use crate::domain::ReasonCode;
+use crate::app::RouteSettings;
+use crate::domain::result_words::ResultWords;
+use crate::domain::{CallResult, CampaignId, ReasonCode, RouteName};
 use crate::ledger::{ReconcileLast, Sampled, UntoldCount};
 
 /// Calls that the CRM cannot be told before somebody does something.
@@ -30,6 +32,62 @@ pub(super) fn untold(count: &UntoldCount) -> Concern {
         )
     };
     Concern { weight: Weight::Person, what, since: Some(*since), remedy }
+}
+
+/// What a route says of results.
+pub(super) struct Words<'a> {
+    pub route: &'a RouteName,
+    /// What the CRM calls them.
+    pub mapped: &'a ResultWords,
+    /// By which somebody says no.
+    pub no: &'a ResultWords,
+}
+
+impl<'a> Words<'a> {
+    /// Those of a route of the config.
+    pub(super) fn of(route: &'a RouteSettings) -> Self {
+        Self { route: &route.id, mapped: &route.hold_rules.words, no: &route.opt_out_results }
+    }
+}
+
+/// Results that calls of the route's campaign have and the route has no word for, though it has begun to map them: whether
+/// or not what is told needs the word, one of them may be a no. What is held for it already is said there.
+pub(super) fn unmapped(
+    words: &Words<'_>,
+    campaign: CampaignId,
+    seen: &[CallResult],
+    held: &[UntoldCount],
+) -> Option<Concern> {
+    if words.mapped.is_empty() {
+        return None;
+    }
+    let said: Vec<&String> =
+        held.iter().filter(|count| count.route == *words.route).flat_map(|count| &count.results).collect();
+    let unmapped: Vec<String> = seen
+        .iter()
+        .filter(|result| {
+            let named = |words: &ResultWords| {
+                words.names(Some(campaign), result.code, result.export_key.as_deref(), result.name.as_deref())
+            };
+            !named(words.mapped) && !named(words.no)
+        })
+        .map(|result| {
+            let known = result.export_key.as_ref().or(result.name.as_ref());
+            known.map_or_else(|| result.code.to_string(), String::clone)
+        })
+        .filter(|name| !said.contains(&name))
+        .collect();
+    let route = words.route;
+    (!unmapped.is_empty()).then(|| Concern {
+        weight: Weight::Person,
+        what: format!(
+            "route {route}: calls of its campaign have results that neither [route.{route}.results] nor opt_out_results \
+             names: {}",
+            unmapped.join(", ")
+        ),
+        since: None,
+        remedy: format!("`dialbridge results codes --route {route} --init` prints the table"),
+    })
 }
 
 /// What the last reconcile of a route left.
@@ -61,7 +119,38 @@ pub(super) fn sampled(found: &Sampled) -> Option<Concern> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::RouteName;
+
+    #[test]
+    fn a_result_that_nobody_named_is_said_once_though_nothing_is_held_for_it() {
+        let (route, mapped, no) =
+            (RouteName::from("leads"), ResultWords::new(["SALE"]), ResultWords::new(["Nie wieder anrufen"]));
+        let result = |code, key: Option<&str>, name: Option<&str>| CallResult {
+            code,
+            name: name.map(str::to_owned),
+            export_key: key.map(str::to_owned),
+        };
+        let seen = [
+            result(1, Some("SALE"), None),
+            result(2, None, Some("Nie wieder anrufen")),
+            result(3, Some("REFUSED"), None),
+            result(4, None, None),
+        ];
+        let words = Words { route: &route, mapped: &mapped, no: &no };
+        let said = unmapped(&words, CampaignId(7), &seen, &[]).expect("a concern");
+        assert!(said.what.ends_with("names: REFUSED, 4"), "{}", said.what);
+        let held = UntoldCount {
+            route: route.clone(),
+            state: "held".to_owned(),
+            code: "unmapped_result".to_owned(),
+            count: 4,
+            since: "2026-03-02T09:00:00Z".parse().expect("an instant"),
+            results: vec!["REFUSED".to_owned(), "4".to_owned()],
+        };
+        assert_eq!(unmapped(&words, CampaignId(7), &seen, &[held]), None, "said already");
+        let nothing = ResultWords::default();
+        let words = Words { mapped: &nothing, ..words };
+        assert_eq!(unmapped(&words, CampaignId(7), &seen, &[]), None, "nobody has begun to map them");
+    }
 
     #[test]
     fn an_unmapped_result_is_named_with_what_mends_it() {

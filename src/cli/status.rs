@@ -121,6 +121,20 @@ async fn look(settings: &Settings, ledger: &Ledger, now: Timestamp) -> anyhow::R
     concerns.extend(of_reads(&harvest));
     let untold = ledger.results_stuck().await?;
     concerns.extend(untold.iter().map(results_concern::untold));
+    for row in &facts.routes {
+        let Some((route, campaign)) =
+            settings.routes.values().find(|route| route.id == row.route).zip(row.campaign)
+        else {
+            continue;
+        };
+        let seen = ledger.results_of(campaign).await?;
+        concerns.extend(results_concern::unmapped(
+            &results_concern::Words::of(route),
+            campaign,
+            &seen,
+            &untold,
+        ));
+    }
     let conflicts = ledger.conflicts_count().await?;
     concerns.extend(conflicts.iter().map(conflicts::waiting));
     let closings = ledger.closings_last().await?;
@@ -325,9 +339,10 @@ fn routes_table(routes: &[RouteRow], zone: Zone) -> String {
                 state,
                 row.campaign_name.clone().unwrap_or_else(|| "not resolved yet".to_owned()),
                 row.cursor.map_or("never pulled".to_owned(), |at| zone.at(at)),
+                row.write_back_since.map_or_else(String::new, |at| zone.at(at)),
                 format!("{}{until} {}: {}", zone.at(row.state_since), row.state_who, row.state_text),
             ]
         })
         .collect();
-    table(&["route", "state", "campaign", "read up to", "state set"], &rows)
+    table(&["route", "state", "campaign", "read up to", "calls told since", "state set"], &rows)
 }

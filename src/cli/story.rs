@@ -61,6 +61,7 @@ pub(super) fn text(person: &Person, story: &ContactStory, zone: Zone) -> String 
             person.user_data.as_deref().unwrap_or("-"),
         ),
     };
+    text.extend(last_result(&story.calls, zone));
     let mut lines: Vec<(Timestamp, String)> = Vec::new();
     for event in &story.events {
         if let Some(told) = tell(event, zone) {
@@ -275,6 +276,15 @@ fn by(cause: &str) -> String {
         None if cause == "gate" => " (by the block list)".to_owned(),
         None => format!(" (by {cause})"),
     }
+}
+
+/// The newest call that has a result: when, and by whom.
+fn last_result(calls: &[CallView], zone: Zone) -> Option<String> {
+    let at = |call: &CallView| call.started.unwrap_or(call.first_seen);
+    let with_result = calls.iter().filter(|call| call.result_code.is_some() && !call.test_call);
+    let call = with_result.max_by_key(|call| (at(call), call.call))?;
+    let by = call.agent.map_or_else(|| "by the system".to_owned(), |agent| format!("by agent {agent}"));
+    Some(format!("Last result: {}, {}, {by} (call {}).\n", result(call), zone.at(at(call)), call.call))
 }
 
 fn tell_call(call: &CallView) -> String {

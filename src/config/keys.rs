@@ -233,6 +233,8 @@ sections! {
         agents: bool, Default, Kind::Bool;
         /// More waiting calls than that are not told to the CRM without approval.
         max_write_back_per_run: u32, Default, Kind::Integer(0, 10_000_000);
+        /// So often one record's fields are written within an hour, or the same values brought back within a day.
+        max_own_changes: u32, Default, Kind::Integer(1, 10_000);
         /// The CRM's word for a result: by export key, by name, or as CAMPAIGN/CODE.
         results: BTreeMap<String, Setting<String>>, Optional, Kind::Texts;
         /// Field of a call's activity in the CRM = expression over the call.

@@ -132,9 +132,13 @@ impl Control {
 
 /// What `results remap` does to a route, in words.
 pub fn remapped(route: &RouteName, of: &OnPurpose) -> String {
+    let fixed = match of.fixed {
+        0 => String::new(),
+        some => format!("; {some} calls stay as they are, because this CRM lets no activity be changed"),
+    };
     format!(
         "route {route}: {} calls ({} of them held) and the fields of {} records are worked out anew; what says the same \
-         costs no request",
+         costs no request{fixed}",
         of.calls, of.held, of.records
     )
 }

@@ -5,6 +5,7 @@ use super::operation::named_enum;
 use super::result_words::ResultWords;
 use super::{CampaignId, HistoryId, Reason, ReasonCode, RouteName, Timestamp};
 use chrono::{Days, NaiveDate};
+use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::fmt;
@@ -89,6 +90,26 @@ pub struct HoldRules {
     pub unmapped: UnmappedAbort,
     /// How long people are left alone.
     pub cool_off: Option<CoolOff>,
+    /// The zone whose days are meant, the dialler's; what was stored by a program without this key counted UTC's.
+    #[serde(with = "zone_by_name", default = "utc")]
+    pub zone: Tz,
+}
+
+fn utc() -> Tz {
+    Tz::UTC
+}
+
+mod zone_by_name {
+    use chrono_tz::Tz;
+    use serde::{Deserialize as _, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(zone: &Tz, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(zone.name())
+    }
+
+    pub(super) fn deserialize<'a, D: Deserializer<'a>>(from: D) -> Result<Tz, D::Error> {
+        String::deserialize(from)?.parse().map_err(serde::de::Error::custom)
+    }
 }
 
 /// A call's result, as the ledger knows it.
@@ -154,12 +175,18 @@ impl HoldRules {
         }
     }
 
+    /// The day that an instant lies in, as people there count them.
+    pub fn day(&self, at: Timestamp) -> NaiveDate {
+        at.with_timezone(&self.zone).date_naive()
+    }
+
     /// Whether whoever has this as the last result on `route` is held out of other routes now.
     pub fn hold(&self, route: &RouteName, outcome: &Outcome, now: Timestamp) -> Option<Hold> {
+        let day = self.day(outcome.at);
         let because = |code| {
             Reason::new(code)
                 .with("call", outcome.call)
-                .with("date", outcome.at.date_naive())
+                .with("date", day)
                 .with("route", route)
                 .with("result", outcome.spoken())
         };
@@ -167,9 +194,9 @@ impl HoldRules {
             HoldWord::Nothing => None,
             HoldWord::Unmapped => Some(Hold { reason: because(ReasonCode::HeldOut), until: None }),
             HoldWord::CoolOff(days) => {
-                let until = outcome.at.date_naive().checked_add_days(Days::new(days.into()))?;
+                let until = day.checked_add_days(Days::new(days.into()))?;
                 let reason = because(ReasonCode::CoolingOff).with("until", until);
-                (now.date_naive() <= until).then_some(Hold { reason, until: Some(until) })
+                (self.day(now) <= until).then_some(Hold { reason, until: Some(until) })
             }
         }
     }
@@ -214,6 +241,7 @@ mod tests {
             words: ResultWords::new(words.iter().copied()),
             unmapped: UnmappedAbort::Hold,
             cool_off: cool_off.map(|text| text.parse().expect("a cool-off")),
+            zone: Tz::UTC,
         }
     }
 
@@ -239,6 +267,22 @@ mod tests {
             assert_eq!(rules.hold(&route, &abort, now).is_some(), held, "{now}");
             assert_eq!(rules.hold(&route, &outcome(ResultType::Done), now), None);
         }
+    }
+
+    #[test]
+    fn the_days_of_a_cool_off_are_those_of_the_diallers_zone() {
+        let zone: Tz = "Pacific/Auckland".parse().expect("a zone");
+        let rules = HoldRules { zone, ..rules(&["REFUSED"], Some("1 days after abort")) };
+        let (route, abort) = (RouteName::from("leads"), outcome(ResultType::Abort));
+        // 23:00 on the second there; the third ends at 11:00 UTC.
+        for (now, held) in [("2026-03-03T10:59:59Z", true), ("2026-03-03T11:00:00Z", false)] {
+            let now = now.parse().expect("an instant");
+            assert_eq!(rules.hold(&route, &abort, now).is_some(), held, "{now}");
+        }
+        let stored = serde_json::to_string(&rules).expect("text");
+        assert_eq!(serde_json::from_str::<HoldRules>(&stored).expect("read"), rules);
+        let before = stored.replace(",\"zone\":\"Pacific/Auckland\"", "");
+        assert_eq!(serde_json::from_str::<HoldRules>(&before).expect("read").zone, Tz::UTC);
     }
 
     #[test]

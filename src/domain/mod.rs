@@ -1,5 +1,6 @@
 //! The values everything else speaks in. Pure: no IO, no clock, nothing of ours imported.
 
+pub mod append;
 pub mod block;
 pub mod contact;
 pub mod counts;
@@ -45,9 +46,9 @@ pub use problem::{Place, Problem};
 pub use reason::{Reason, ReasonCode};
 pub use record::{BadRecord, Record};
 pub use suggest::suggest;
-pub use two_way::{ConflictRule, ConflictWord, Edit, Edits, Kept, Owner, Take, TwoWay};
+pub use two_way::{Appended, ConflictRule, ConflictWord, Edit, Edits, Kept, Owner, Take, TwoWay};
 pub use write_back::{
-    BlockFacts, BlocksTold, CallFacts, CallResult, HistoryFacts, Shapes, Told, WriteBackId,
+    Activities, BlockFacts, BlocksTold, CallFacts, CallResult, HistoryFacts, Shapes, Told, WriteBackId,
 };
 
 /// An instant in UTC. The ledger stores microseconds.

@@ -188,7 +188,7 @@ reason_codes! {
     /// A final result on another route, not long ago.
     CoolingOff = "cooling_off", "left alone until {until}: call {call} of {date} on route {route} ended with {result}";
     /// Something in the CRM changes back what is written.
-    WriteLoop = "write_loop", "its fields were written {times} times within an hour: something in the CRM may change them back";
+    WriteLoop = "write_loop", "its fields were written {times} times within an hour, or the same values brought back so often within a day: something may change them back (max_own_changes)";
     /// A person put it aside.
     Discarded = "discarded", "put aside by hand until it changes";
 }

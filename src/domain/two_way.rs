@@ -38,6 +38,8 @@ named_enum! {
         Crm = "crm",
         /// The dialler's: it is sent at the first import and never again.
         Dialler = "dialler",
+        /// Both sides': the CRM's part stands between two marks, what agents write around it stays.
+        Append = "append",
     }
 }
 
@@ -47,6 +49,9 @@ impl Owner {
         if field.as_str() == "Comment" { Self::Dialler } else { Self::Crm }
     }
 }
+
+/// The mapped fields of a route of which the CRM has a part only.
+pub type Appended = BTreeSet<FieldName>;
 
 /// The mapped fields of a route that are the dialler's after the import.
 pub type Kept = BTreeSet<FieldName>;

@@ -27,6 +27,16 @@ named_enum! {
     }
 }
 
+named_enum! {
+    /// Whether the CRM lets an activity be changed that is there.
+    Activities {
+        /// It does.
+        Change = "change",
+        /// It stays as it was made.
+        Fixed = "fixed",
+    }
+}
+
 /// The number of a row of `write_backs`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]

@@ -209,6 +209,7 @@ mod tests {
             cursor_moved_at: None,
             revision: None,
             decided_on: None,
+            write_back_since: None,
         }
     }
 

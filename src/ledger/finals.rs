@@ -16,22 +16,23 @@ const SAYS: &str = "CASE WHEN EXISTS (SELECT 1 FROM finals_released f WHERE f.hi
                          WHEN t.delay = 1 OR t.appointment = 1 THEN 'open' ELSE 'final' END AS says";
 
 /// Who else is this person, as a block would know them: the same record on another route, whoever bears one of the numbers,
-/// and contacts that are not ours with one of them. Of each the calls in the route's campaign.
+/// and contacts that are not ours with one of them. Of each the calls in the route's campaign; before that is known nobody
+/// is leased either, and then it is asked once more.
 const OTHERS: &str = "FROM routes o
         CROSS JOIN links l ON l.route = o.route AND l.record_id = :record
         CROSS JOIN calls c ON c.link_id = l.id
-     WHERE o.client = :client AND o.crm = :crm AND o.object = :object AND c.campaign_id = :campaign
+     WHERE o.client = :client AND o.crm = :crm AND o.object = :object AND c.campaign_id = (SELECT w.campaign_id FROM routes w WHERE w.route = :route)
      UNION
      SELECT c.history_id FROM json_each(:numbers) n
         CROSS JOIN link_numbers b ON b.number = n.value
         CROSS JOIN links l ON l.id = b.link_id
         CROSS JOIN calls c ON c.link_id = l.id
-     WHERE l.client = :client AND c.campaign_id = :campaign
+     WHERE l.client = :client AND c.campaign_id = (SELECT w.campaign_id FROM routes w WHERE w.route = :route)
      UNION
      SELECT c.history_id FROM json_each(:numbers) n
         CROSS JOIN contact_numbers b ON b.number = n.value
         CROSS JOIN calls c ON c.contact_id = b.contact_id
-     WHERE c.campaign_id = :campaign
+     WHERE c.campaign_id = (SELECT w.campaign_id FROM routes w WHERE w.route = :route)
        AND (c.link_id IS NULL OR EXISTS (SELECT 1 FROM links l WHERE l.id = c.link_id AND l.client = :client))";
 
 /// Whoever is decided anew once a call says another thing.
@@ -88,13 +89,6 @@ fn of_others(
     whom: &Whom<'_>,
     link: Option<LinkId>,
 ) -> rusqlite::Result<Option<HistoryId>> {
-    let campaign: Option<i64> = connection
-        .prepare_cached("SELECT campaign_id FROM routes WHERE route = ?1")?
-        .query_row([&whom.route.0], |row| row.get(0))
-        .optional()?
-        .flatten();
-    // Nobody knows yet where it goes: asked once more when the import is leased.
-    let Some(campaign) = campaign else { return Ok(None) };
     let mut newest: BTreeMap<(Option<i64>, Option<i64>), LastResult> = BTreeMap::new();
     let mut statement = connection.prepare_cached(&format!(
         "SELECT c.history_id, {SAYS}, c.link_id, iif(c.link_id IS NULL, c.contact_id, NULL) AS contact
@@ -109,7 +103,7 @@ fn of_others(
     ))?;
     let mut rows = statement.query(named_params! {
         ":link": link.map_or(-1, |link| link.0), ":client": whom.client, ":crm": whom.key.crm,
-        ":object": whom.key.object, ":record": whom.key.id.0, ":campaign": campaign, ":numbers": json(&whom.numbers)?,
+        ":object": whom.key.object, ":record": whom.key.id.0, ":route": whom.route.0, ":numbers": json(&whom.numbers)?,
     })?;
     while let Some(row) = rows.next()? {
         newest.insert((row.get("link_id")?, row.get("contact")?), said(row)?);

@@ -160,16 +160,17 @@ impl Ledger {
     /// The ledger cannot be used.
     pub async fn holds_end_due(&self) -> Result<usize, LedgerError> {
         let now = self.env.now();
-        let today = now.date_naive().to_string();
-        let day = today.clone();
-        let any = self.read("holds_over", move |connection| {
-            connection
+        let over = self.read("holds_over", move |connection| {
+            // All routes are one dialler's, and so are their days.
+            let today =
+                rules_of(connection)?.values().next().map_or(now.date_naive(), |rules| rules.day(now));
+            let today = today.to_string();
+            let any: bool = connection
                 .prepare_cached(&format!("SELECT EXISTS (SELECT 1 {OVER})"))?
-                .query_row([&day], |row| row.get::<_, bool>(0))
+                .query_row([&today], |row| row.get(0))?;
+            Ok(any.then_some(today))
         });
-        if !any.await? {
-            return Ok(0);
-        }
+        let Some(today) = over.await? else { return Ok(0) };
         self.write("holds_end_due", move |tx| {
             tx.prepare_cached(&format!(
                 "INSERT INTO hints (route, record_id, source, at) SELECT x.route, x.record_id, 'cooled off', ?2 {OVER}"

@@ -5,8 +5,8 @@ use super::calls::{CallRow, ResultCode, Stored, learn_code, store_call};
 use super::contacts::{ContactSeen, store_seen};
 use super::due::{self, HarvestRules, Share};
 use super::sql::{get_time, get_time_opt, time};
-use super::{Ledger, LedgerError, standing};
-use crate::domain::{CampaignId, ContactId, RunId, Seq, Timestamp};
+use super::{Ledger, LedgerError, results_codes, standing};
+use crate::domain::{CallResult, CampaignId, ContactId, RunId, Seq, Timestamp};
 use rusqlite::{OptionalExtension as _, Transaction};
 
 /// What one read of a contact's history brought.
@@ -44,7 +44,7 @@ pub struct ReadContext {
 }
 
 /// What a chunk changed.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ChunkStored {
     /// Rows that were new.
     pub calls_new: i64,
@@ -52,6 +52,8 @@ pub struct ChunkStored {
     pub calls_changed: i64,
     /// Contacts whose outbound rows and tries disagree.
     pub not_adding_up: i64,
+    /// Results that no call of the campaign had before.
+    pub results_new: Vec<(CampaignId, CallResult)>,
 }
 
 impl Ledger {
@@ -125,8 +127,9 @@ fn store_read(
         match store_call(tx, read.contact, link, row, context, now)? {
             Stored::New => stored.calls_new += 1,
             Stored::Changed => stored.calls_changed += 1,
-            Stored::Same => {}
+            Stored::Same => continue,
         }
+        stored.results_new.extend(results_codes::first_of_its_kind(tx, row.id)?);
     }
     call_notes::attach(tx, read.contact, now)?;
     standing::called(tx, read.contact, now)?;

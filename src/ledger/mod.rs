@@ -90,7 +90,9 @@ mod pull;
 mod readers;
 mod record_store;
 mod results;
+mod results_codes;
 mod results_due;
+mod results_missing;
 mod results_words;
 mod retention;
 mod route_state;
@@ -120,6 +122,8 @@ mod waves;
 mod words;
 mod write_back;
 mod write_back_end;
+mod write_back_held;
+mod write_back_loop;
 mod write_back_take;
 mod writer;
 
@@ -181,7 +185,9 @@ pub use plan_view::{
     AsideGroup, PlanExample, PlanField, PlanFieldCount, PlanGroup, PlanPart, PlanView, WavePlan,
 };
 pub use pull::{Basis, BlockWord, KnownRecord, PageStore, PulledRecord};
-pub use results::{CodeSeen, Results, ResultsBalance, Untold, UntoldCount};
+pub use results::{Results, ResultsBalance, Untold, UntoldCount};
+pub use results_codes::CodeSeen;
+pub use results_missing::MissingCall;
 pub use route_state::{Changed, NewState, Pilot, StateChange, StateNow};
 pub use routes::{RouteFacts, RouteRow};
 pub use runs::{RunEnd, RunRow, RunStart};
@@ -201,4 +207,5 @@ pub use waits::{Waiting, WaitsFor};
 pub use waves::{WaveDecided, WaveRow, WaveWord};
 pub use words::Said;
 pub use write_back_end::{TellEnd, Tried};
+pub use write_back_held::HeldRow;
 pub use write_back_take::{Backlog, Leaving, TellFacts, ToTell};

@@ -2,7 +2,7 @@
 
 use super::sql::{get_json, get_reason_opt, get_time, get_time_opt, time};
 use super::{Ledger, LedgerError};
-use crate::domain::{CampaignId, HistoryId, Reason, ReasonCode, RouteName, Timestamp};
+use crate::domain::{HistoryId, Reason, ReasonCode, RouteName, Timestamp};
 use rusqlite::{Connection, named_params};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -14,6 +14,8 @@ pub struct ResultsBalance {
     pub calls: i64,
     /// The CRM was told of them.
     pub told: i64,
+    /// Of these: it was told how they were before, and not how they are now.
+    pub told_older: i64,
     /// They wait for their turn.
     pub waiting: i64,
     /// They cannot be told yet: no end, or a result that nobody mapped.
@@ -72,7 +74,7 @@ pub struct Untold {
     pub record: String,
     /// When the call began.
     pub started: Option<Timestamp>,
-    /// `waiting`, `sending`, `uncertain`, `held`, `parked`, `gone` or `never`.
+    /// `waiting`, `sending`, `uncertain`, `held` or `parked`.
     pub state: String,
     /// Why, where there is more to say than that.
     pub reason: Option<Reason>,
@@ -99,24 +101,7 @@ pub struct UntoldCount {
     pub results: Vec<String>,
 }
 
-/// A result code that was seen, or that the dialler explained.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[expect(missing_docs, reason = "columns of `result_codes`, and counts over `calls`")]
-pub struct CodeSeen {
-    pub campaign: Option<CampaignId>,
-    pub code: i64,
-    pub name: Option<String>,
-    pub export_key: Option<String>,
-    pub done: Option<bool>,
-    pub aborted: Option<bool>,
-    pub delay: Option<bool>,
-    pub appointment: Option<bool>,
-    pub calls: i64,
-    pub first: Option<Timestamp>,
-    pub last: Option<Timestamp>,
-}
-
-const BEGAN: &str = "(c.started_at >= :from AND c.started_at < :until OR c.started_at IS NULL
+pub(super) const BEGAN: &str = "(c.started_at >= :from AND c.started_at < :until OR c.started_at IS NULL
      AND coalesce(c.created_at, c.first_seen_at) >= :from AND coalesce(c.created_at, c.first_seen_at) < :until)";
 
 impl Ledger {
@@ -141,36 +126,27 @@ impl Ledger {
         .await
     }
 
-    /// What the CRM does not have, oldest first; of a span of calls, or of all times what is not settled.
+    /// What of all times the CRM does not have and is not settled, oldest first.
     ///
     /// # Errors
     /// The ledger cannot be read.
     pub async fn results_untold(
         &self,
         route: Option<RouteName>,
-        span: Option<(Timestamp, Timestamp)>,
         limit: u32,
     ) -> Result<Vec<Untold>, LedgerError> {
         self.read("results_untold", move |connection| {
-            let span = span.map(|(from, until)| (time(from), time(until)));
             connection
                 .prepare_cached(
                     "SELECT w.id, w.kind, w.history_id, l.route, l.record_id, c.started_at, w.state, w.code, w.params, w.due_at,
                             (SELECT outcome || CASE detail WHEN '' THEN '' ELSE ': ' || detail END
                              FROM write_back_attempts a WHERE a.write_back_id = w.id ORDER BY a.id DESC LIMIT 1) AS answer
                      FROM write_backs w JOIN links l ON l.id = w.link_id LEFT JOIN calls c ON c.history_id = w.history_id
-                     WHERE (:route IS NULL OR l.route = :route) AND w.state <> 'done'
-                       AND CASE WHEN :from IS NULL THEN w.state NOT IN ('never', 'gone')
-                                ELSE coalesce(c.started_at, c.created_at, c.first_seen_at) >= :from
-                                 AND coalesce(c.started_at, c.created_at, c.first_seen_at) < :until END
+                     WHERE (:route IS NULL OR l.route = :route) AND w.state NOT IN ('done', 'never', 'gone')
                      ORDER BY coalesce(c.started_at, w.created_at), w.id LIMIT :limit",
                 )?
                 .query_map(
-                    named_params! {
-                        ":route": route.as_ref().map(|route| &route.0),
-                        ":from": span.as_ref().map(|(from, _)| from), ":until": span.as_ref().map(|(_, until)| until),
-                        ":limit": limit,
-                    },
+                    named_params! { ":route": route.as_ref().map(|route| &route.0), ":limit": limit },
                     |row| {
                         Ok(Untold {
                             id: row.get("id")?,
@@ -220,50 +196,6 @@ impl Ledger {
         })
         .await
     }
-
-    /// Every result code ever seen, with how often; of a route's campaign, or of all.
-    ///
-    /// # Errors
-    /// The ledger cannot be read.
-    pub async fn results_codes(&self, campaign: Option<CampaignId>) -> Result<Vec<CodeSeen>, LedgerError> {
-        self.read("results_codes", move |connection| {
-            connection
-                .prepare_cached(
-                    "WITH seen AS (
-                        SELECT campaign_id, result_code AS code, count(*) AS calls,
-                               min(coalesce(started_at, first_seen_at)) AS first,
-                               max(coalesce(started_at, first_seen_at)) AS last
-                        FROM calls WHERE result_code IS NOT NULL GROUP BY campaign_id, result_code)
-                     SELECT s.campaign_id, s.code, t.name, t.export_key, t.done, t.aborted, t.delay, t.appointment, s.calls,
-                            s.first, s.last
-                     FROM seen s LEFT JOIN result_codes t ON t.campaign_id = s.campaign_id AND t.code = s.code
-                     WHERE ?1 IS NULL OR s.campaign_id = ?1
-                     UNION ALL
-                     SELECT t.campaign_id, t.code, t.name, t.export_key, t.done, t.aborted, t.delay, t.appointment, 0,
-                            NULL, NULL
-                     FROM result_codes t WHERE (?1 IS NULL OR t.campaign_id = ?1)
-                       AND NOT EXISTS (SELECT 1 FROM seen s WHERE s.campaign_id = t.campaign_id AND s.code = t.code)
-                     ORDER BY 1, 9 DESC, 2",
-                )?
-                .query_map([campaign.map(|campaign| campaign.0)], |row| {
-                    Ok(CodeSeen {
-                        campaign: row.get::<_, Option<i64>>("campaign_id")?.map(CampaignId),
-                        code: row.get("code")?,
-                        name: row.get("name")?,
-                        export_key: row.get("export_key")?,
-                        done: row.get("done")?,
-                        aborted: row.get("aborted")?,
-                        delay: row.get("delay")?,
-                        appointment: row.get("appointment")?,
-                        calls: row.get("calls")?,
-                        first: get_time_opt(row, "first")?,
-                        last: get_time_opt(row, "last")?,
-                    })
-                })?
-                .collect()
-        })
-        .await
-    }
 }
 
 fn by_route(
@@ -274,10 +206,10 @@ fn by_route(
     found: &mut Results,
 ) -> rusqlite::Result<()> {
     let sql = format!(
-        "SELECT l.route, w.state, w.code, count(*) AS calls, count(*) FILTER (WHERE c.result_code IS NULL) AS without
+        "SELECT l.route, w.state, w.code, w.written IS NOT NULL AS known, count(*) AS calls, count(*) FILTER (WHERE c.result_code IS NULL) AS without
          FROM calls c JOIN links l ON l.id = c.link_id AND l.route IS NOT NULL
          LEFT JOIN write_backs w ON w.history_id = c.history_id
-         WHERE {BEGAN} AND (:route IS NULL OR l.route = :route) GROUP BY l.route, w.state, w.code"
+         WHERE {BEGAN} AND (:route IS NULL OR l.route = :route) GROUP BY l.route, w.state, w.code, known"
     );
     let mut statement = connection.prepare_cached(&sql)?;
     let mut rows = statement.query(named_params! {
@@ -289,8 +221,14 @@ fn by_route(
         balance.calls += calls;
         balance.without_result += row.get::<_, i64>("without")?;
         let state: Option<String> = row.get("state")?;
+        // Of what was told once and then put aside, or whose record has gone since, the CRM has the older content.
+        let known: bool = row.get("known")?;
         let place = match state.as_deref() {
             Some("done") => &mut balance.told,
+            Some("gone" | "never") if known => {
+                balance.told_older += calls;
+                &mut balance.told
+            }
             Some("waiting") => &mut balance.waiting,
             Some("held") => &mut balance.held,
             Some("sending" | "uncertain") => &mut balance.uncertain,

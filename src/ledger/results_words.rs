@@ -49,7 +49,7 @@ impl Ledger {
         self.write("results_retry", move |tx| {
             let released = tx
                 .prepare_cached(
-                    "UPDATE write_backs SET state = 'waiting', code = NULL, params = '{}', tries = 0, due_at = ?3,
+                    "UPDATE write_backs SET state = 'waiting', code = NULL, params = '{}', tries = 0, doubts = 0, due_at = ?3,
                             changed_at = ?3, rules = CASE WHEN ?2 IS NULL THEN rules ELSE 'by hand' END
                      WHERE (state = 'parked' AND (code <> 'in_doubt' OR id = ?2)
                             OR state = 'gone' AND changed_at >= ?4) AND (?2 IS NULL OR id = ?2)

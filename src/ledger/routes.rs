@@ -69,6 +69,8 @@ pub struct RouteRow {
     pub revision: Option<String>,
     /// The local day of the last daily decision.
     pub decided_on: Option<String>,
+    /// Calls that began before then are not told to the CRM; `None`: none is.
+    pub write_back_since: Option<Timestamp>,
 }
 
 impl RouteRow {
@@ -300,6 +302,7 @@ fn stored_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<RouteRow> {
         cursor_moved_at: get_time_opt(row, "moved_at")?,
         revision: row.get("revision")?,
         decided_on: row.get("decided_on")?,
+        write_back_since: get_time_opt(row, "write_back_since")?,
     })
 }
 

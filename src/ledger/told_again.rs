@@ -18,6 +18,8 @@ pub struct OnPurpose {
     pub calls: i64,
     /// Of these, held until now for the want of a word.
     pub held: i64,
+    /// Calls that the CRM has and does not let be changed: they stay as they are.
+    pub fixed: i64,
     /// Records whose fields are worked out anew.
     pub records: i64,
     /// The route's `max_write_back_per_run` counts these rows; more wait for approval.
@@ -26,6 +28,9 @@ pub struct OnPurpose {
 
 /// Rows of the CRM's that rest: told, or held for the want of a word.
 const RESTS: &str = "(w.state = 'done' OR w.state = 'held' AND w.code = 'unmapped_result')";
+/// Of these, what the CRM does not let be changed.
+const FIXED: &str = "(w.kind = 'activity' AND w.activity IS NOT NULL AND EXISTS (
+        SELECT 1 FROM links g JOIN routes f ON f.route = g.route WHERE g.id = w.link_id AND f.activities = 'fixed'))";
 /// Calls of a route that began in a span and are no tests.
 const IN_SPAN: &str = "FROM calls c JOIN links l ON l.id = c.link_id
      WHERE l.route = :route AND c.test IS NOT 1 AND c.erased_at IS NULL
@@ -66,9 +71,9 @@ impl Ledger {
             for route in plan.keys() {
                 for (campaign, code) in &codes {
                     tx.prepare_cached(&format!(
-                        "UPDATE write_backs AS w SET state = 'waiting', code = NULL, params = '{{}}', tries = 0, due_at = ?4,
+                        "UPDATE write_backs AS w SET state = 'waiting', code = NULL, params = '{{}}', tries = 0, doubts = 0, due_at = ?4,
                                 waits_since = ?4, changed_at = ?4
-                         WHERE {RESTS} AND w.link_id IN (
+                         WHERE {RESTS} AND NOT {FIXED} AND w.link_id IN (
                              SELECT c.link_id FROM calls c JOIN links l ON l.id = c.link_id
                              WHERE c.campaign_id = ?2 AND c.result_code = ?3 AND c.erased_at IS NULL AND l.route = ?1)
                            AND (w.history_id IS NULL OR w.history_id IN (
@@ -179,8 +184,9 @@ fn remapped(
 ) -> rusqlite::Result<BTreeMap<RouteName, OnPurpose>> {
     let mut found: BTreeMap<RouteName, OnPurpose> = BTreeMap::new();
     let sql = format!(
-        "SELECT l.route, count(DISTINCT w.id) FILTER (WHERE w.kind = 'activity') AS calls,
-                count(DISTINCT w.id) FILTER (WHERE w.kind = 'activity' AND w.state = 'held') AS held,
+        "SELECT l.route, count(DISTINCT w.id) FILTER (WHERE w.kind = 'activity' AND NOT {FIXED}) AS calls,
+                count(DISTINCT w.id) FILTER (WHERE w.kind = 'activity' AND w.state = 'held' AND NOT {FIXED}) AS held,
+                count(DISTINCT w.id) FILTER (WHERE {FIXED}) AS fixed,
                 count(DISTINCT w.id) FILTER (WHERE w.kind = 'fields') AS records
          FROM calls c JOIN links l ON l.id = c.link_id
          JOIN write_backs w ON w.link_id = c.link_id AND (w.history_id IS NULL OR w.history_id = c.history_id)
@@ -197,6 +203,7 @@ fn remapped(
             let (calls, records): (i64, i64) = (row.get("calls")?, row.get("records")?);
             of_route.calls += calls;
             of_route.held += row.get::<_, i64>("held")?;
+            of_route.fixed += row.get::<_, i64>("fixed")?;
             of_route.records += records;
             of_route.rows += calls + records;
         }
@@ -219,7 +226,7 @@ fn backfilled(
         .prepare_cached(&format!("SELECT count(*), count(DISTINCT c.link_id) {IN_SPAN}"))?
         .query_row(of_span, |row| Ok((row.get(0)?, row.get(1)?)))?;
     let (calls, records) = (if activities { calls } else { 0 }, if fields { records } else { 0 });
-    Ok(Some(OnPurpose { calls, held: 0, records, rows: calls + records }))
+    Ok(Some(OnPurpose { calls, held: 0, fixed: 0, records, rows: calls + records }))
 }
 
 fn links_in_span(
@@ -246,7 +253,7 @@ fn enter_activities(
         "INSERT INTO write_backs (kind, link_id, history_id, wanted, state, due_at, waits_since, changed_at, created_at)
          SELECT 'activity', c.link_id, c.history_id, c.revision, 'waiting', :now, :now, :now, :now {IN_SPAN}
          ON CONFLICT (history_id) WHERE history_id IS NOT NULL DO UPDATE SET
-            state = 'waiting', code = NULL, params = '{{}}', wanted = excluded.wanted, tries = 0,
+            state = 'waiting', code = NULL, params = '{{}}', wanted = excluded.wanted, tries = 0, doubts = 0,
             due_at = excluded.due_at, waits_since = excluded.waits_since, changed_at = excluded.changed_at
          WHERE write_backs.state = 'never' AND write_backs.code = :before"
     ))?
@@ -255,4 +262,42 @@ fn enter_activities(
         ":before": ReasonCode::BeforeWriteBack.as_str(),
     })?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Activities, HistoryId};
+    use crate::ledger::testing::scene;
+    use crate::ledger::write_back::want;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_remap_leaves_out_what_the_crm_does_not_let_be_changed_and_counts_it() {
+        for (activities, calls, fixed, waiting) in
+            [(Activities::Change, 2, 0, 2), (Activities::Fixed, 1, 1, 1)]
+        {
+            let scene = scene().await;
+            let set = scene.ledger.write_back_set(scene.route.clone(), Shapes::Activities, activities);
+            set.await.expect("a beginning");
+            let link = scene.link("1", Some(11), &[]).await;
+            for call in [51, 52] {
+                scene.call(link, call, "result_code = 1").await;
+                let now = scene.ledger.env.now();
+                let wanted = scene.ledger.write("test_want", move |tx| want(tx, HistoryId(call), now));
+                wanted.await.expect("wanted");
+            }
+            scene
+                .put(
+                    "UPDATE write_backs SET state = 'done', activity = '9' WHERE history_id = 51;
+                     UPDATE write_backs SET state = 'held', code = 'unmapped_result' WHERE history_id = 52;",
+                )
+                .await;
+            let said = Said { who: "ada".to_owned(), text: "renamed".to_owned() };
+            let plan = scene.ledger.results_remap("7/1".to_owned(), None, said).await.expect("remapped");
+            let of = plan[&scene.route];
+            assert_eq!((of.calls, of.fixed, of.rows), (calls, fixed, calls), "{activities:?}");
+            let found = scene.says("SELECT id FROM write_backs WHERE state = 'waiting'").await.len();
+            assert_eq!(found, waiting, "{activities:?}");
+        }
+    }
 }

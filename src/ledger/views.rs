@@ -141,6 +141,7 @@ mod tests {
             "v_blocks",
             "v_calls",
             "v_changes",
+            "v_conflicts",
             "v_contacts",
             "v_differences",
             "v_due",

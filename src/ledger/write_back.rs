@@ -2,7 +2,9 @@
 
 use super::sql::{get_named, get_time, get_time_opt, time};
 use super::{Ledger, LedgerError};
-use crate::domain::{CampaignId, HistoryId, LinkId, ReasonCode, RecordId, RouteName, Shapes, Timestamp};
+use crate::domain::{
+    Activities, CampaignId, HistoryId, LinkId, ReasonCode, RecordId, RouteName, Shapes, Timestamp,
+};
 use rusqlite::{OptionalExtension as _, Transaction, named_params};
 
 impl Ledger {
@@ -12,14 +14,19 @@ impl Ledger {
     ///
     /// # Errors
     /// The ledger cannot be written, or does not know the route.
-    pub async fn write_back_set(&self, route: RouteName, shapes: Shapes) -> Result<Timestamp, LedgerError> {
+    pub async fn write_back_set(
+        &self,
+        route: RouteName,
+        shapes: Shapes,
+        activities: Activities,
+    ) -> Result<Timestamp, LedgerError> {
         let now = time(self.env.now());
         self.write("write_back_set", move |tx| {
             tx.prepare_cached(
-                "UPDATE routes SET write_back_shapes = ?2, write_back_since = coalesce(write_back_since, ?3)
-                 WHERE route = ?1 AND (write_back_shapes, write_back_since IS NULL) IS NOT (?2, 0)",
+                "UPDATE routes SET write_back_shapes = ?2, write_back_since = coalesce(write_back_since, ?3), activities = ?4
+                 WHERE route = ?1 AND (write_back_shapes, write_back_since IS NULL, activities) IS NOT (?2, 0, ?4)",
             )?
-            .execute((&route.0, shapes.as_str(), &now))?;
+            .execute((&route.0, shapes.as_str(), &now, activities.as_str()))?;
             tx.prepare_cached("SELECT write_back_since FROM routes WHERE route = ?1")?
                 .query_row([&route.0], |row| get_time(row, "write_back_since"))
         })
@@ -42,6 +49,7 @@ macro_rules! again {
     (@set $rests:literal) => {
         concat!(
             "tries = CASE WHEN ", $rests, " THEN 0 ELSE tries END,
+             doubts = CASE WHEN ", $rests, " THEN 0 ELSE doubts END,
              due_at = CASE WHEN ", $rests, " THEN excluded.due_at ELSE due_at END,
              waits_since = CASE WHEN ", $rests, " THEN excluded.due_at ELSE waits_since END,
              code = CASE WHEN ", $rests, " THEN NULL ELSE code END,
@@ -143,7 +151,7 @@ pub(super) fn release_unmapped(
     now: Timestamp,
 ) -> rusqlite::Result<()> {
     tx.prepare_cached(
-        "UPDATE write_backs SET state = 'waiting', code = NULL, params = '{}', due_at = ?3, changed_at = ?3
+        "UPDATE write_backs SET state = 'waiting', code = NULL, params = '{}', due_at = ?3, waits_since = ?3, changed_at = ?3
          WHERE state = 'held' AND code = ?4 AND +link_id IN (
              SELECT link_id FROM calls WHERE campaign_id = ?1 AND result_code = ?2 AND link_id IS NOT NULL)",
     )?
@@ -189,7 +197,11 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn fields_that_met_no_record_are_told_of_again_once_it_may_be_there() {
         let scene = scene().await;
-        scene.ledger.write_back_set(scene.route.clone(), Shapes::Fields).await.expect("a beginning");
+        scene
+            .ledger
+            .write_back_set(scene.route.clone(), Shapes::Fields, Activities::Change)
+            .await
+            .expect("a beginning");
         let link = scene.link("1", Some(11), &[]).await;
         wanted(&scene, link).await;
         let state = "SELECT state FROM write_backs";

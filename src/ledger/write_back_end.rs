@@ -107,36 +107,6 @@ impl Ledger {
         .await
     }
 
-    /// At the beginning of a run: what another mapping held, or what waited for a call's end that will not come any more,
-    /// is tried again. Nothing of the route is under way then, so what is said to be (its end could not be stored) may
-    /// have happened, and is asked about at `ask_at`.
-    ///
-    /// # Errors
-    /// The ledger cannot be written.
-    pub async fn write_back_release(
-        &self,
-        route: RouteName,
-        rules: String,
-        ask_at: Timestamp,
-    ) -> Result<usize, LedgerError> {
-        let now = time(self.env.now());
-        self.write("write_back_release", move |tx| {
-            tx.prepare_cached(
-                "UPDATE write_backs SET state = 'uncertain', due_at = ?2, changed_at = ?3
-                 WHERE state = 'sending' AND (SELECT route FROM links l WHERE l.id = +link_id) = ?1",
-            )?
-            .execute((&route.0, time(ask_at), &now))?;
-            tx.prepare_cached(
-                "UPDATE write_backs SET state = 'waiting', code = NULL, params = '{}', due_at = ?3, changed_at = ?3
-                 WHERE state = 'held' AND (SELECT route FROM links l WHERE l.id = +link_id) = ?1
-                   AND (rules IS NOT ?2 OR code IN (?4, ?5) AND (SELECT open FROM calls k
-                                                          WHERE k.history_id = write_backs.history_id) = 0)",
-            )?
-            .execute((&route.0, &rules, now, ReasonCode::CallUnderWay.as_str(), ReasonCode::ResultAwaited.as_str()))
-        })
-        .await
-    }
-
     /// Whether each of the last tellings of a route was rejected or met no record, oldest first, since a person last said something of its
     /// results.
     ///
@@ -181,25 +151,6 @@ impl Ledger {
         })
         .await
     }
-
-    /// How often fields of the row's record were written since then.
-    ///
-    /// # Errors
-    /// The ledger cannot be read.
-    pub async fn write_back_written_since(
-        &self,
-        row: WriteBackId,
-        since: Timestamp,
-    ) -> Result<i64, LedgerError> {
-        self.read("write_back_written_since", move |connection| {
-            connection
-                .prepare_cached(
-                    "SELECT count(*) FROM write_back_attempts WHERE write_back_id = ?1 AND at >= ?2 AND outcome = 'done'",
-                )?
-                .query_row((row.0, time(since)), |row| row.get(0))
-        })
-        .await
-    }
 }
 
 fn standing(tx: &Transaction<'_>, row: WriteBackId) -> rusqlite::Result<Option<Standing>> {
@@ -235,7 +186,8 @@ fn store(
         TellEnd::Done { activity, carried } => {
             tx.prepare_cached(
                 "UPDATE write_backs SET state = ?2, written = sent, digest = sending, sending_values = NULL, carrying = NULL,
-                        activity = coalesce(?3, activity), code = NULL, params = '{}', tries = 0, due_at = ?4, changed_at = ?4
+                        activity = coalesce(?3, activity), code = NULL, params = '{}', tries = 0, doubts = 0, due_at = ?4,
+                        changed_at = ?4
                  WHERE id = ?1",
             )?
             .execute((row.0, settled("done"), activity, &at))?;
@@ -244,7 +196,7 @@ fn store(
         }
         TellEnd::Unchanged => {
             tx.prepare_cached(
-                "UPDATE write_backs SET state = 'done', written = wanted, code = NULL, params = '{}', tries = 0,
+                "UPDATE write_backs SET state = 'done', written = wanted, code = NULL, params = '{}', tries = 0, doubts = 0,
                         sending_values = NULL, carrying = NULL, changed_at = ?2
                  WHERE id = ?1 AND state = 'waiting'",
             )?
@@ -281,6 +233,8 @@ fn to(
     tx.prepare_cached(
         "UPDATE write_backs SET state = ?2, code = ?3, params = ?4, due_at = ?5, changed_at = ?6,
                 tries = tries + (state = 'uncertain' AND ?2 = 'uncertain'),
+                doubts = CASE WHEN state = 'sending' AND ?2 <> 'uncertain' THEN max(doubts - 1, 0)
+                              ELSE doubts + (state = 'uncertain' AND ?2 = 'uncertain') END,
                 sending_values = CASE WHEN doubt THEN sending_values END, carrying = CASE WHEN doubt THEN carrying END
          FROM (SELECT ?2 = 'uncertain' OR ?2 = 'waiting' AND (SELECT state FROM write_backs WHERE id = ?1) = 'uncertain' AS doubt)
          WHERE id = ?1",

@@ -43,6 +43,8 @@ pub struct ToTell {
     pub digest: Option<Vec<u8>>,
     /// Requests since something last went well.
     pub tries: u32,
+    /// Of these, and of the questions about them, how many had no usable answer: what was certainly not executed is none.
+    pub doubts: u32,
     /// From what the values are worked out.
     pub facts: TellFacts,
     /// Of fields: the link with what the dialler's side changed and the CRM can be told of, if anything.
@@ -77,7 +79,7 @@ const WAITING: &str = "WHERE w.state = 'waiting' AND +l.route = :route AND w.due
                              OR w.kind = 'fields' AND o.kind = 'activity' AND o.state = 'waiting'))";
 const DOUBTFUL: &str = "WHERE w.state = 'uncertain' AND +l.route = :route AND w.due_at <= :now";
 const COLUMNS: &str =
-    "w.id, w.kind, w.link_id, l.record_id, w.history_id, w.wanted, w.sent, w.activity, w.digest, w.tries,
+    "w.id, w.kind, w.link_id, l.record_id, w.history_id, w.wanted, w.sent, w.activity, w.digest, w.tries, w.doubts,
     w.rules IS NOT 'by hand' AND coalesce((SELECT i.since > r.write_back_since AND coalesce(c.started_at, c.created_at, c.first_seen_at) < i.since
               FROM identity i, calls c WHERE c.history_id = w.history_id), 0) AS maybe_told";
 
@@ -163,7 +165,7 @@ impl Ledger {
             let begun = tx
                 .prepare_cached(
                     "UPDATE write_backs SET state = 'sending', sent = ?2, sending = ?3, sending_values = ?5, sent_at = ?4,
-                            carrying = ?7, tries = tries + 1, changed_at = ?4, wanted = wanted + ?6
+                            carrying = ?7, tries = tries + 1, doubts = doubts + 1, changed_at = ?4, wanted = wanted + ?6
                      WHERE id = ?1 AND state = 'waiting' AND wanted = ?2",
                 )?
                 .execute((
@@ -223,6 +225,7 @@ fn rows(
                 maybe_told: row.get("maybe_told")?,
                 digest: row.get("digest")?,
                 tries: row.get("tries")?,
+                doubts: row.get("doubts")?,
                 facts: TellFacts::History(Box::new(empty)),
                 edited: None,
             };

@@ -38,7 +38,7 @@ pub use record::{Condition, Explained, Mapped};
 pub use template::Template;
 pub use told::{BLOCK_NAMES, CALL_NAMES, HISTORY_NAMES, Telling, TellingSpec};
 
-use crate::domain::{FieldName, Problem, Record, RouteName};
+use crate::domain::{Appended, FieldName, Problem, Record, RouteName};
 use expression::Expression;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
@@ -56,6 +56,7 @@ pub struct Mapping {
     block_if: Option<Expression>,
     fields: BTreeMap<FieldName, Expression>,
     fitting: fit::Fitting,
+    append: Appended,
     options: minijinja::Value,
     rules: String,
     names: Vec<String>,

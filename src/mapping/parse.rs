@@ -10,7 +10,7 @@ use super::{Mapping, dates};
 use crate::domain::field::PHONE_SLOTS;
 use crate::domain::{FieldKind, FieldName, Problem, RouteName, suggest};
 use minijinja::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What a route says about mapping.
 #[derive(Debug, Clone)]
@@ -33,6 +33,8 @@ pub struct MappingSpec {
     pub phone_format: PhoneFormat,
     /// What happens to texts that are too long.
     pub too_long: TooLong,
+    /// Dialler fields of which the CRM has a part only, between marks.
+    pub append: BTreeSet<String>,
 }
 
 impl MappingSpec {
@@ -48,6 +50,7 @@ impl MappingSpec {
             country: None,
             phone_format: PhoneFormat::default(),
             too_long: TooLong::default(),
+            append: BTreeSet::new(),
         }
     }
 }
@@ -107,6 +110,7 @@ pub fn parse(spec: &MappingSpec) -> Result<Mapping, Vec<Problem>> {
             fields,
             options: Value::from_object(options.clone()),
             fitting: Fitting { options, phone_format: spec.phone_format, too_long: spec.too_long },
+            append: spec.append.iter().filter_map(|name| FieldName::parse(name)).collect(),
             rules: rules(spec, &template),
             names: Vec::new(),
             template,
@@ -119,7 +123,7 @@ pub fn parse(spec: &MappingSpec) -> Result<Mapping, Vec<Problem>> {
 /// Everything of a route that decides what comes out for a record, as one text; its hash is part of the
 /// revision.
 fn rules(spec: &MappingSpec, template: &Template) -> String {
-    format!(
+    let mut rules = format!(
         "{:?}",
         (
             template,
@@ -131,7 +135,11 @@ fn rules(spec: &MappingSpec, template: &Template) -> String {
             spec.phone_format.as_str(),
             spec.too_long.as_str(),
         )
-    )
+    );
+    if !spec.append.is_empty() {
+        rules.push_str(&format!("{:?}", spec.append));
+    }
+    rules
 }
 
 impl Parser {

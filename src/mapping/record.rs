@@ -4,7 +4,9 @@ use super::Mapping;
 use super::expression::{Expression, Inputs};
 use super::fit::Fitted;
 use super::text;
-use crate::domain::{CrmSide, Desired, DesiredValue, FieldName, Reason, ReasonCode, Record, UserData};
+use crate::domain::{
+    CrmSide, Desired, DesiredValue, FieldName, Reason, ReasonCode, Record, UserData, append,
+};
 use chrono::NaiveDate;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -126,7 +128,11 @@ impl Mapping {
         expression: &Expression,
         inputs: &Inputs<'_>,
     ) -> Result<Fitted, Reason> {
-        self.fitting.fit(field, &*expression.evaluate(inputs)?)
+        let mut fitted = self.fitting.fit(field, &*expression.evaluate(inputs)?)?;
+        if let (true, Some(text)) = (self.append.contains(&field), fitted.value.send.as_str()) {
+            fitted.value.send = append::marked(text).into();
+        }
+        Ok(fitted)
     }
 
     fn desired(

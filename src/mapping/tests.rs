@@ -257,7 +257,7 @@ fn every_rule_is_part_of_the_revision() {
     assert_eq!(base, mapping(&sample()).revision("odoo 1"));
     assert_eq!(base.len(), 16);
     let mut seen = BTreeSet::from([base]);
-    let changes: [fn(&mut MappingSpec); 8] = [
+    let changes: [fn(&mut MappingSpec); 9] = [
         |spec| spec.user_data = Some("'x-' ~ id".into()),
         |spec| spec.only_if = None,
         |spec| spec.block_if = None,
@@ -268,6 +268,9 @@ fn every_rule_is_part_of_the_revision() {
         |spec| spec.country = None,
         |spec| spec.phone_format = PhoneFormat::E164,
         |spec| spec.too_long = TooLong::Park,
+        |spec| {
+            spec.append.insert("Comment".into());
+        },
     ];
     for change in changes {
         let mut spec = sample();

@@ -9,7 +9,7 @@ use super::parse::compile_told;
 use crate::domain::result_words;
 use crate::domain::{
     BlockFacts, BlocksTold, CallFacts, CampaignId, HistoryFacts, Problem, Reason, ReasonCode, Record,
-    RecordId, RouteName, Timestamp,
+    RecordId, RouteName, Timestamp, Told,
 };
 use chrono_tz::Tz;
 use minijinja::Value as Settings;
@@ -173,6 +173,15 @@ impl Telling {
         self.names("agent") || self.names("last_agent")
     }
 
+    /// Whether what is told needs the CRM's word for the result.
+    pub fn needs_word(&self, told: Told) -> bool {
+        let (expressions, name) = match told {
+            Told::Activity => (&self.activity, "outcome"),
+            Told::Fields => (&self.fields, "last_outcome"),
+        };
+        expressions.values().any(|expression| names_it(expression, name))
+    }
+
     fn names(&self, name: &str) -> bool {
         self.activity.values().chain(self.fields.values()).any(|expression| names_it(expression, name))
     }
@@ -191,7 +200,7 @@ impl Telling {
             return Err(ReasonCode::CallUnderWay.into());
         }
         let mut names = self.of_call(call, "");
-        if self.activity.values().any(|expression| names_it(expression, "outcome")) {
+        if self.needs_word(Told::Activity) {
             names.insert("outcome".to_owned(), self.outcome(Some(call))?);
         }
         names.extend(self.next_try(call.next_try));
@@ -224,7 +233,7 @@ impl Telling {
         };
         let with_result = history.last_with_result.as_ref();
         names.extend(result_of(with_result, "last_"));
-        if self.fields.values().any(|expression| names_it(expression, "last_outcome")) {
+        if self.needs_word(Told::Fields) {
             names.insert("last_outcome".to_owned(), self.outcome(with_result)?);
         }
         for (name, count) in

@@ -1,6 +1,8 @@
 //! Which fields differ from what both sides last agreed on, and what an answer makes of the base.
 
-use crate::domain::{Base, Contact, Desired, FieldKind, FieldName, Pair, Taken, Values};
+use crate::domain::{
+    Base, Contact, Desired, DesiredValue, FieldKind, FieldName, Pair, Taken, Values, append,
+};
 use serde_json::Value;
 
 /// A field whose CRM side moved since the sides last agreed.
@@ -42,15 +44,27 @@ fn moved<'a>(desired: &'a Desired, base: &'a Base) -> impl Iterator<Item = Field
     desired.iter().filter_map(|(field, value)| {
         let agreed = base.get(field);
         let same = match agreed {
-            Some(pair) => pair.crm == value.crm,
+            Some(pair) => is_unmoved(*field, &pair.crm, &value.crm),
             None => value.send.is_null(),
         };
-        (!same).then(|| FieldChange {
-            field: *field,
-            before: agreed.map_or(Value::Null, |pair| pair.dialler.clone()),
-            send: value.send.clone(),
-        })
+        let before = agreed.map_or(Value::Null, |pair| pair.dialler.clone());
+        (!same).then(|| FieldChange { field: *field, send: into(&before, &value.send), before })
     })
+}
+
+/// What is sent for a wish: of a text of which the CRM has a part only, that part within what stands there.
+fn into(held: &Value, wish: &Value) -> Value {
+    let parts = append::is_part(wish) || (wish.is_null() && append::part_of(held).is_some());
+    if parts { append::put(held, wish) } else { wish.clone() }
+}
+
+/// Whether the CRM's value is the one it had; a number is one however it is written.
+pub(super) fn is_unmoved(field: FieldName, agreed: &Value, now: &Value) -> bool {
+    let same_number = match field.spec().kind {
+        FieldKind::Number => number(agreed).is_some() && number(agreed) == number(now),
+        FieldKind::Text(_) | FieldKind::LongText | FieldKind::Phone | FieldKind::DateTime => false,
+    };
+    agreed == now || same_number
 }
 
 /// What an import sends: every field it takes that has a value.
@@ -98,10 +112,16 @@ pub fn pairs_after_update(desired: &Desired, sent: &Values, answered: &Contact) 
     sent.iter()
         .filter_map(|(field, send)| {
             // Only what was desired when it was sent: a newer wish must stay different from the base.
-            let value = desired.get(field).filter(|value| value.send == *send)?;
+            let value = desired.get(field).filter(|value| is_sent(value, send))?;
             Some((*field, Pair { crm: value.crm.clone(), dialler: answered_value(answered, *field, send) }))
         })
         .collect()
+}
+
+/// Whether what was sent is this wish: a part of a text goes within what stands around it.
+fn is_sent(wish: &DesiredValue, sent: &Value) -> bool {
+    let part = append::is_part(&wish.send).then(|| append::part_of(sent)).flatten();
+    wish.send == *sent || part.is_some_and(|part| wish.send.as_str() == Some(part))
 }
 
 /// What the dialler answered for a field; an answer without the field is taken to hold what was sent,
@@ -114,6 +134,9 @@ fn answered_value(answered: &Contact, field: FieldName, sent: &Value) -> Value {
 pub fn says_the_same(field: FieldName, dialler: &Value, send: &Value) -> bool {
     if dialler == send || (is_empty(dialler) && is_empty(send)) {
         return true;
+    }
+    if append::is_part(send) {
+        return append::part_of(dialler) == send.as_str();
     }
     match field.spec().kind {
         FieldKind::Phone => digits(dialler) == digits(send),

@@ -1,7 +1,7 @@
 //! The merge of one two-way field: what both sides last agreed on, what each has now, and what decides where both were
 //! changed. Pure and total.
 
-use super::diff::{FieldChange, changed_fields, says_the_same};
+use super::diff::{FieldChange, changed_fields, is_unmoved, says_the_same};
 use crate::domain::{
     Base, ConflictRule, Desired, DesiredValue, Edit, Edits, FieldKind, FieldName, Kept, LinkView, Pair, Take,
     Taken,
@@ -40,7 +40,9 @@ pub struct Sides<'a> {
 pub fn merge(sides: Sides<'_>) -> Merged {
     let Sides { field, base, crm, edit } = sides;
     let (crm_moved, dialler_moved) = match base {
-        Some(pair) => (pair.crm != crm.crm, !says_the_same(field, &edit.dialler, &pair.dialler)),
+        Some(pair) => {
+            (!is_unmoved(field, &pair.crm, &crm.crm), !says_the_same(field, &edit.dialler, &pair.dialler))
+        }
         None => (!crm.is_empty(), !is_empty(&edit.dialler)),
     };
     let alike = says_the_same(field, &edit.dialler, &crm.send);

@@ -86,11 +86,11 @@ pub enum ResultsVerb {
     },
     /// Every result code ever seen, and the CRM's word for it.
     Codes {
-        /// The route whose campaign and words are meant.
+        /// The route whose campaign and words are meant; without it, the results of all campaigns there ever were.
         #[arg(long)]
-        route: String,
+        route: Option<String>,
         /// Print the table for the config, with what is mapped already.
-        #[arg(long)]
+        #[arg(long, requires = "route")]
         init: bool,
         /// For programs.
         #[command(flatten)]

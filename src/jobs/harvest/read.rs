@@ -5,7 +5,7 @@ use super::history::{ready, result_code};
 use super::sight::seen;
 use super::{HarvestContext, HarvestReport, JobError};
 use crate::dialler::{BatchQuery, ContactWithHistory};
-use crate::domain::{CampaignId, Contact, ContactId, HistoryRow, RunId, Seq, Timestamp};
+use crate::domain::{CallResult, CampaignId, Contact, ContactId, HistoryRow, RunId, Seq, Timestamp};
 use crate::ledger::{Absence, ContactSeen, DueContact, HistoryRead, ReadContext, Share};
 use crate::remote::CallClass;
 use futures_util::{StreamExt as _, stream};
@@ -298,6 +298,19 @@ impl Pass<'_> {
         let stored = self.ctx.ledger.history_store(reads, context).await?;
         // Now and not at the harvest's end: that may be long after, and the locks go out beside it.
         tally.opt_outs += self.ctx.ledger.opt_outs_take(self.ctx.reading(), Some(self.run)).await?;
+        for (campaign, result) in stored.results_new {
+            let words = &self.ctx.settings.words;
+            if words.iter().any(|words| words.lacks(campaign, &result)) {
+                let CallResult { code, name, export_key } = result;
+                tracing::warn!(
+                    campaign = campaign.0,
+                    code,
+                    name,
+                    export_key,
+                    "a result came for the first time that no word is given for: `dialbridge results codes` shows all"
+                );
+            }
+        }
         tally.calls_new += stored.calls_new;
         tally.calls_changed += stored.calls_changed;
         tally.not_adding_up += stored.not_adding_up;

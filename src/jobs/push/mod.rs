@@ -33,7 +33,7 @@ use super::harvest::ToE164;
 use super::identity::Sides;
 use crate::dialler::{DiallerRead, DiallerWrite, ImportMode};
 use crate::domain::policy::{Job, ReadBefore};
-use crate::domain::{CampaignId, OperationId, Policy, RecordId, RouteName, RunId, TwoWay};
+use crate::domain::{Appended, CampaignId, OperationId, Policy, RecordId, RouteName, RunId, TwoWay};
 use crate::env::Env;
 use crate::ledger::{Counts, Ledger, RunEnd, RunStart};
 use crate::runtime::Scope;
@@ -73,6 +73,8 @@ pub struct PushRoute {
     pub daily: Vec<DailyLimit>,
     /// Its fields that both sides may change.
     pub two_way: TwoWay,
+    /// Its fields of which the CRM has a part only: a contact is always read before one is changed.
+    pub append: Appended,
     /// Whether a contact is read for them right before an update.
     pub read_before: ReadBefore,
 }

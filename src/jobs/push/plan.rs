@@ -112,6 +112,10 @@ pub fn judge_cleared(
     let (mut emptied_one, mut kept_a_text) = (false, false);
     for field in sent.keys() {
         let Some(value) = wished(field) else { continue };
+        // The CRM's part went, and what agents wrote stays.
+        if sent.get(field).and_then(Value::as_str).is_some_and(|text| !text.is_empty()) {
+            continue;
+        }
         let stays = match answered.fields.get(field.as_str()) {
             None | Some(Value::Null) => false,
             Some(Value::String(text)) => !text.is_empty(),

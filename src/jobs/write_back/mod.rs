@@ -17,15 +17,15 @@ pub use ends::{Fate, TellKind, fate_of};
 use super::JobError;
 use crate::crm::{CrmWrite, Safe};
 use crate::domain::policy::Job;
-use crate::domain::{Counts, LinkId, RouteName, RunId};
+use crate::domain::{CallResult, Counts, LinkId, ReasonCode, RouteName, RunId, WriteBackId};
 use crate::env::Env;
-use crate::ledger::{Ledger, RunEnd, RunStart, ToTell};
+use crate::ledger::{HeldRow, Ledger, RunEnd, RunStart, ToTell};
 use crate::mapping::Telling;
 use chrono::TimeDelta;
 use futures_util::stream::{self, StreamExt as _};
-use std::collections::{BTreeMap, VecDeque};
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// Rows that are read at once.
@@ -69,7 +69,7 @@ pub struct TellLimits {
     pub retry: Vec<Duration>,
     /// How long what is in doubt is left alone, at least.
     pub settle_after: Duration,
-    /// Writes of one record's fields within an hour; more is a loop.
+    /// Writes of one record's fields within an hour, or of what a field had before within a day; more is a loop.
     pub max_own_changes: i64,
 }
 
@@ -105,19 +105,35 @@ pub async fn write_back(
     let ledger = &context.ledger;
     let rules = context.telling.revision().to_owned();
     let quiet = TimeDelta::from_std(context.quiet()).unwrap_or(TimeDelta::hours(1));
-    ledger.write_back_release(context.route.clone(), rules, context.env.now() + quiet).await?;
+    let held = ledger.write_back_held(context.route.clone(), rules.clone()).await?;
+    let again = held.iter().filter(|row| may_go(&context.telling, row)).map(|row| row.id).collect();
+    ledger.write_back_release(context.route.clone(), rules, again, context.env.now() + quiet).await?;
     let doubtful = ledger.write_back_doubtful(context.route.clone(), PAGE).await?;
     if doubtful.is_empty() && ledger.write_back_take(context.route.clone(), 1).await?.is_empty() {
         return Ok(None);
     }
     let start = RunStart { job: Job::WriteBack, route: Some(context.route.clone()), campaign: None, cause };
     let run = ledger.run_start(start).await?;
-    let pass = Pass { context, run, ending: AtomicBool::new(false) };
+    let pass = Pass { context, run, ending: AtomicBool::new(false), apart: Mutex::default() };
     let mut counts = Counts::default();
     let told = pass.all(doubtful, &mut counts).await;
     let end = told.as_ref().map_or_else(|error| RunEnd::Failed(error.to_string()), |()| RunEnd::Done);
     ledger.run_finish(run, end, counts).await?;
     told.map(|()| Some(WriteBackReport { run, counts }))
+}
+
+/// Whether what another mapping held may be told by this one. What has no word now either is not even taken: it would count
+/// for the brake, and nothing would come of it.
+fn may_go(telling: &Telling, row: &HeldRow) -> bool {
+    match row.code {
+        ReasonCode::UnmappedResult => row.result.as_ref().is_none_or(|result| {
+            let CallResult { code, name, export_key } = result;
+            !telling.needs_word(row.told)
+                || telling.word_for(row.campaign, *code, export_key.as_deref(), name.as_deref()).is_some()
+        }),
+        ReasonCode::NotAsked => telling.has_activity(),
+        _ => true,
+    }
 }
 
 /// One run under way.
@@ -126,6 +142,8 @@ struct Pass<'a> {
     run: RunId,
     /// Nothing new is begun.
     ending: AtomicBool,
+    /// Rows of which the CRM rejected several things at once: these go one by one, so that it says which it means.
+    apart: Mutex<BTreeSet<WriteBackId>>,
 }
 
 impl Pass<'_> {

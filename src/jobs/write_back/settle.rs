@@ -17,7 +17,7 @@ impl Pass<'_> {
         let now = self.context.env.now();
         let kind = kind_of(&row);
         let by = self.context.crm.contract().activities;
-        if row.tries >= TRIES && self.context.ledger.write_back_others_succeed(row.id).await? {
+        if row.doubts >= TRIES && self.context.ledger.write_back_others_succeed(row.id).await? {
             // Under a key it can be told again without a look; what only a look-up tells of cannot.
             let code = match (kind, by) {
                 (TellKind::Create, Some(Safe::Find { .. } | Safe::No) | None) => ReasonCode::InDoubt,
@@ -25,8 +25,8 @@ impl Pass<'_> {
                     ReasonCode::NoUsableAnswer
                 }
             };
-            let problem = format!("{} requests in a row had no usable answer: look there", row.tries);
-            let reason = Reason::new(code).with("times", row.tries).with("problem", problem);
+            let problem = format!("{} requests in a row had no usable answer: look there", row.doubts);
+            let reason = Reason::new(code).with("times", row.doubts).with("problem", problem);
             return self.settled(&row, TellEnd::Parked(reason), None, 0).await;
         }
         let end = match (kind, by) {
@@ -60,7 +60,7 @@ impl Pass<'_> {
         let now = self.context.env.now();
         match self.context.crm.find_activity(&row.record, &self.key(call)).await {
             // Of several creates it may be an earlier one, with earlier values: these are written once more.
-            Ok(Some(activity)) if row.tries > 1 && self.context.crm.contract().changes_activities => {
+            Ok(Some(activity)) if row.doubts > 1 && self.context.crm.contract().changes_activities => {
                 self.context.ledger.write_back_found(row.id, activity.0).await?;
                 self.settled(&row, TellEnd::Again(now), None, 1).await
             }

@@ -4,14 +4,16 @@ use super::carry::Carry;
 use super::ends::{Fate, TellKind, Waits, after_look_up, fate_of, outcome};
 use super::{JobError, Pass};
 use crate::crm::{CrmValues, Safe, WriteContract};
-use crate::domain::{ActivityId, CallFacts, CallKey, HistoryFacts, HistoryId, Reason, ReasonCode, Timestamp};
+use crate::domain::{
+    ActivityId, CallFacts, CallKey, HistoryFacts, HistoryId, Reason, ReasonCode, Timestamp, WriteBackId,
+};
 use crate::env::crash;
 use crate::ledger::{CarriedEdit, Leaving, TellEnd, TellFacts, ToTell, Tried};
 use crate::remote::CallError;
-use chrono::TimeDelta;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
+use std::sync::PoisonError;
 use std::time::Duration;
 
 /// How one row ended, and whether the run ends with it.
@@ -24,6 +26,15 @@ impl Told {
     fn just(fate: Fate) -> Self {
         Self { fate, ends_run: None }
     }
+}
+
+/// Whether a row that was told has more to tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Then {
+    /// It has: what did not go along is looked at next.
+    Again,
+    /// It rests.
+    Rests,
 }
 
 /// What is to be sent for a row.
@@ -41,8 +52,19 @@ impl Pass<'_> {
             Carry::Edits(carried) => carried,
             Carry::Ended(told) => return Ok(told),
         };
-        let wish = self.wish(&row).await?;
-        let (values, leaving) = match self.with_edits(&row, wish, &carried).await? {
+        let (carried, wish) = match carried.split_first() {
+            Some((first, _)) if self.goes_apart(row.id) => {
+                let first = vec![first.clone()];
+                let wish = self.by_themselves(&row, &first, Then::Again).await?;
+                (first, wish)
+            }
+            Some(_) | None => {
+                let wish = self.wish(&row).await?;
+                let wish = self.with_edits(&row, wish, &carried).await?;
+                (carried, wish)
+            }
+        };
+        let (values, leaving) = match wish {
             Wish::Send(values, leaving) => (values, leaving),
             Wish::End(fate, end) => {
                 let stored = ledger.write_back_end(row.id, row.wanted, self.run, end, None).await?;
@@ -67,7 +89,7 @@ impl Pass<'_> {
                 ledger.write_back_end(row.id, row.wanted, self.run, end, Some(tried)).await?;
                 return Ok(Told::just(Fate::Done));
             }
-            Err(error) => self.failed(&row, kind, error, carried).await?,
+            Err(error) => self.failed(&row, kind, error, carried, values.len()).await?,
         };
         Ok(told)
     }
@@ -77,19 +99,33 @@ impl Pass<'_> {
         if carried.is_empty() {
             return Ok(wish);
         }
-        let (mut values, digest, then_again) = match wish {
-            Wish::Send(values, leaving) => (values, leaving.digest, leaving.then_again),
-            Wish::End(fate, _) => {
-                if let Some(reason) = self.may_be_sent(row, self.context.crm.contract()).await? {
-                    return Ok(Wish::End(Fate::Parked, TellEnd::Parked(reason)));
-                }
-                (CrmValues::new(), row.digest.clone().unwrap_or_default(), fate != Fate::Unchanged)
+        match wish {
+            Wish::Send(mut values, of_calls) => {
+                values.extend(carried.iter().map(|edit| (edit.name.clone(), edit.value.crm.clone())));
+                let then = if of_calls.then_again { Then::Again } else { Then::Rests };
+                Ok(leaving(values, of_calls.digest, then, carried))
             }
-        };
-        values.extend(carried.iter().map(|edit| (edit.name.clone(), edit.value.crm.clone())));
-        let names: BTreeMap<&str, &str> =
-            carried.iter().map(|edit| (edit.field.as_str(), edit.name.as_str())).collect();
-        Ok(leaving(values, digest, then_again, &names))
+            Wish::End(Fate::Unchanged, _) => self.by_themselves(row, carried, Then::Rests).await,
+            Wish::End(_, _) => self.by_themselves(row, carried, Then::Again).await,
+        }
+    }
+
+    /// What the dialler's side changed, without what follows from calls.
+    async fn by_themselves(
+        &self,
+        row: &ToTell,
+        carried: &[CarriedEdit],
+        then: Then,
+    ) -> Result<Wish, JobError> {
+        if let Some(reason) = self.may_be_sent(row, self.context.crm.contract()).await? {
+            return Ok(Wish::End(Fate::Parked, TellEnd::Parked(reason)));
+        }
+        let values = carried.iter().map(|edit| (edit.name.clone(), edit.value.crm.clone())).collect();
+        Ok(leaving(values, row.digest.clone().unwrap_or_default(), then, carried))
+    }
+
+    fn goes_apart(&self, row: WriteBackId) -> bool {
+        self.apart.lock().unwrap_or_else(PoisonError::into_inner).contains(&row)
     }
 
     /// A ledger that was restored has forgotten what it told: the CRM is asked before anything is told anew.
@@ -140,11 +176,18 @@ impl Pass<'_> {
         kind: TellKind,
         error: CallError,
         carried: Vec<CarriedEdit>,
+        values: usize,
     ) -> Result<Told, JobError> {
         let waits = Waits { again: self.next_wait(row.tries), quiet: self.context.quiet() };
-        let (fate, mut end, ends_run) = fate_of(kind, &error.kind, waits, self.context.env.now());
+        let (mut fate, mut end, ends_run) = fate_of(kind, &error.kind, waits, self.context.env.now());
         if let (TellEnd::Parked(reason), false) = (&end, carried.is_empty()) {
-            self.refuse(row, carried, reason.clone()).await?;
+            if values > 1 {
+                // Nobody knows which of them it means.
+                self.apart.lock().unwrap_or_else(PoisonError::into_inner).insert(row.id);
+                fate = Fate::Refused;
+            } else {
+                self.refuse(row, carried, reason.clone()).await?;
+            }
             end = TellEnd::Again(self.context.env.now());
         }
         let tried = Tried { outcome: outcome(&error.kind), detail: error.detail.clone() };
@@ -177,7 +220,7 @@ impl Pass<'_> {
             TellFacts::History(history) => return self.wish_for_record(row, history).await,
         };
         match values {
-            Ok(values) => self.if_new(row, values, None, false).await,
+            Ok(values) => self.if_new(row, values, None, Then::Rests).await,
             Err(reason) => Ok(self.not_told(reason)),
         }
     }
@@ -195,10 +238,10 @@ impl Pass<'_> {
         match telling.record_fields(&row.record, &self.all_named(history).await) {
             Ok(mut values) => {
                 values.extend(no);
-                self.if_new(row, values, since, false).await
+                self.if_new(row, values, since, Then::Rests).await
             }
             Err(reason) if no.is_empty() => Ok(self.not_told(reason)),
-            Err(reason) => match self.if_new(row, no, since, true).await? {
+            Err(reason) => match self.if_new(row, no, since, Then::Again).await? {
                 Wish::End(Fate::Unchanged, _) => Ok(self.not_told(reason)),
                 wish => Ok(wish),
             },
@@ -211,14 +254,14 @@ impl Pass<'_> {
         row: &ToTell,
         values: CrmValues,
         no: Option<Timestamp>,
-        then_again: bool,
+        then: Then,
     ) -> Result<Wish, JobError> {
         let digest = digest(&values, no);
         if row.digest.as_deref() == Some(&digest) || values.is_empty() {
             return Ok(Wish::End(Fate::Unchanged, TellEnd::Unchanged));
         }
         Ok(match self.may_be_sent(row, self.context.crm.contract()).await? {
-            None => leaving(values, digest, then_again, &BTreeMap::new()),
+            None => leaving(values, digest, then, &[]),
             Some(reason) => Wish::End(Fate::Parked, TellEnd::Parked(reason)),
         })
     }
@@ -256,8 +299,7 @@ impl Pass<'_> {
             TellKind::Create => Ok(None),
             TellKind::Change => Ok((!contract.changes_activities).then(|| ReasonCode::ActivityFixed.into())),
             TellKind::Fields => {
-                let since = self.context.env.now() - TimeDelta::hours(1);
-                let times = self.context.ledger.write_back_written_since(row.id, since).await?;
+                let times = self.context.ledger.write_back_own_changes(row.id).await?;
                 let most = self.context.limits.max_own_changes;
                 Ok((times >= most).then(|| Reason::new(ReasonCode::WriteLoop).with("times", times)))
             }
@@ -304,9 +346,11 @@ pub(super) fn kind_of(row: &ToTell) -> TellKind {
     }
 }
 
-fn leaving(values: CrmValues, digest: Vec<u8>, then_again: bool, carrying: &BTreeMap<&str, &str>) -> Wish {
-    let (told, carrying) = (json!(values).to_string(), json!(carrying).to_string());
-    let leaving = Leaving { digest, values: told, carrying, then_again };
+fn leaving(values: CrmValues, digest: Vec<u8>, then: Then, carried: &[CarriedEdit]) -> Wish {
+    let names: BTreeMap<&str, &str> =
+        carried.iter().map(|edit| (edit.field.as_str(), edit.name.as_str())).collect();
+    let (told, carrying) = (json!(values).to_string(), json!(names).to_string());
+    let leaving = Leaving { digest, values: told, carrying, then_again: then == Then::Again };
     Wish::Send(values, leaving)
 }
 

@@ -101,8 +101,12 @@ async fn who_is_held_out_is_locked_at_once_where_no_pull_decides_any_more() {
         let scene = scene().await;
         called(&scene, 0).await;
         let other = on_another_route(&scene, code).await;
-        let rules =
-            HoldRules { words: ResultWords::new(["SALE"]), unmapped: UnmappedAbort::Hold, cool_off: None };
+        let rules = HoldRules {
+            words: ResultWords::new(["SALE"]),
+            unmapped: UnmappedAbort::Hold,
+            cool_off: None,
+            zone: chrono_tz::Tz::UTC,
+        };
         let rules = BTreeMap::from([(scene.route.clone(), rules)]);
         scene.ledger.hold_rules_set(rules).await.expect("stored");
         let asked = scene.operations(other).await;

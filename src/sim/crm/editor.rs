@@ -165,9 +165,16 @@ impl Editor {
         self.0.store().unwritable.insert(id, text.to_owned());
     }
 
+    /// Lets every write to this field of the record be rejected with this text.
+    pub fn reject_field(&self, id: u64, field: &str, text: &str) {
+        self.0.store().unwritable_fields.insert((id, field.to_owned()), text.to_owned());
+    }
+
     /// Lets them be taken again.
     pub fn accept_writes(&self, id: u64) {
-        self.0.store().unwritable.remove(&id);
+        let mut store = self.0.store();
+        store.unwritable.remove(&id);
+        store.unwritable_fields.retain(|(record, _), _| *record != id);
     }
 
     /// Deletes an activity for good.

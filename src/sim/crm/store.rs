@@ -103,6 +103,8 @@ pub(super) struct Store {
     pub activities: Activities,
     /// Records that take no write, and what whoever tries is told.
     pub unwritable: BTreeMap<u64, String>,
+    /// Fields of records, likewise.
+    pub unwritable_fields: BTreeMap<(u64, String), String>,
 }
 
 /// When a state becomes visible.

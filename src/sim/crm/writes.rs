@@ -210,6 +210,10 @@ async fn change_record(
     if let Some(own) = OWN.iter().find(|own| fields.contains_key(**own)) {
         return rejected(&crm, &format!("{own} cannot be written"));
     }
+    let refused = |field: &String| crm.store().unwritable_fields.get(&(record, field.clone())).cloned();
+    if let Some(text) = fields.keys().find_map(refused) {
+        return rejected(&crm, &text);
+    }
     crm.editor().write(record, fields, request);
     Json(json!({ "id": record })).into_response()
 }

@@ -15,6 +15,7 @@ mod identity;
 mod journal;
 mod judge;
 mod judge_told;
+mod kill_close;
 mod kill_commits;
 mod kill_points;
 mod kill_random;

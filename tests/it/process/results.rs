@@ -61,6 +61,7 @@ async fn a_day_of_results_is_told_and_what_is_missing_is_named() {
     let day = house.run(&["results", "--day", "today", "--missing"]).await.expect(0);
     assert!(day.out.contains("leads: 6 calls = "), "{}", day.said());
     house.run(&["results", "codes", "--route", "leads"]).await.expect(0).says("NOT MAPPED");
+    house.run(&["results", "codes"]).await.expect(0).says("NOT MAPPED");
     house.run(&["status"]).await.expect(0).says("results codes --route leads --init");
     house.run(&["results", "--day", "never"]).await.expect(2).says("today, yesterday or a date");
 

@@ -206,6 +206,7 @@ pub async fn house_with(config: DiallerConfig, seed: u64) -> House {
         max_decision_age: Duration::from_secs(15 * 60),
         daily: Vec::new(),
         two_way: std::collections::BTreeMap::new(),
+        append: std::collections::BTreeSet::new(),
         read_before: dialbridge::domain::policy::ReadBefore::Never,
     };
     let ctx = PushContext {

@@ -4,6 +4,7 @@
 //! and CRM noted themselves.
 
 mod answers;
+mod appended;
 mod bad_days;
 mod believed;
 mod beside;

@@ -95,6 +95,11 @@ async fn is_who_stayed_behind_called_to_an_end_still_listened_to_and_moved_once_
     assert!(world.dialler.portal().edit(old, "City", "Bonn"));
     world.live(minutes(90)).await;
     assert_eq!(world.editor().field(id, "city"), Some(json!("Bonn")), "{}", world.story().await);
+    let told = world.told(id).await;
+    assert!(
+        told.contains("Last result: result code 5382, 2026-03-02") && told.contains(", by agent 3 ("),
+        "{told}"
+    );
     let act = ContactAct::Reset;
     world.must(Command::Contact { contact: ContactId(old), act, reason: "asked us".to_owned() }).await;
     world.live(minutes(60)).await;

@@ -1,6 +1,7 @@
 //! What becomes of a field that both sides may change: an agent's edit, a clerk's, both, and everything that can go wrong
 //! between?
 
+use super::write_back::plan;
 use crate::support::world::{Setup, World, minutes, seconds};
 use dialbridge::control::{Command, End};
 use dialbridge::domain::{LinkId, Take};
@@ -256,6 +257,33 @@ async fn does_an_edit_that_the_crm_rejects_wait_for_a_person_and_the_record_go_o
     world.live(minutes(3)).await;
     assert_eq!(in_crm(&world, id, "city"), json!("Bonn"), "{}", world.story().await);
     assert_silent(&world).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn does_only_what_the_crm_rejects_by_itself_wait_for_a_person() {
+    let more = format!("{}\n[route.leads.result_fields]\ncalls = \"calls\"\n", setup("crm").more);
+    let world = World::new(Setup { more: Box::leak(more.into_boxed_str()), ..setup("crm") }).await;
+    let id = world.record("Ada");
+    world.sync_all().await;
+    assert!(world.dialler.call(world.contact(id).id, plan(Some(("NO_INTEREST", seconds(1))))));
+    world.editor().reject_field(id, "email", "that is no address");
+    agent(&world, id, "City", "Bonn");
+    agent(&world, id, "Email", "ada at home");
+    world.live(minutes(30)).await;
+    let waits: Vec<_> = conflicts(&world).await.into_iter().map(|one| (one.field, one.state)).collect();
+    assert_eq!(waits.len(), 1, "{waits:?}\n{}", world.story().await);
+    assert_eq!(in_crm(&world, id, "city"), json!("Bonn"), "the other edit is told");
+    assert_eq!(in_crm(&world, id, "calls"), json!(1), "and so is what follows from the call");
+    let tried = world.crm_writes();
+    // Now it is the call's own field that is not taken: no agent's edit is blamed for it.
+    world.editor().accept_writes(id);
+    world.editor().reject_field(id, "calls", "not a number");
+    assert!(world.dialler.call(world.contact(id).id, plan(Some(("NO_INTEREST", seconds(1))))));
+    agent(&world, id, "City", "Kiel");
+    world.live(minutes(30)).await;
+    assert_eq!(in_crm(&world, id, "city"), json!("Kiel"), "{}", world.story().await);
+    assert_eq!(conflicts(&world).await.len(), 1);
+    assert!(world.crm_writes() <= tried + 3, "together, the edit alone, the rest alone");
 }
 
 #[tokio::test(start_paused = true)]

@@ -12,7 +12,7 @@ pub async fn every_call_is_told_once(life: &Life, wrong: &mut Vec<String>) {
         life.world.settings.routes.values().find(|route| route.name.as_str() == "leads").expect("a route");
     let Some(told) = &route.write_back else { return };
     let ledger = life.world.ledger();
-    let open = ledger.results_untold(None, None, 10_000).await.expect("a list");
+    let open = ledger.results_untold(None, 10_000).await.expect("a list");
     let is = |row: &Untold, code| row.reason.as_ref().is_some_and(|reason| reason.code == code);
     // What came in this very hour may still be on its way.
     let soon = life.world.now() + TimeDelta::hours(1);

@@ -1,0 +1,189 @@
+//! What cannot be told yet, and when it waits again.
+
+use super::sql::{call_at, get_named, time};
+use super::{Ledger, LedgerError};
+use crate::domain::{CallResult, CampaignId, ReasonCode, RouteName, Timestamp, Told, WriteBackId};
+
+/// A row that another mapping held.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeldRow {
+    /// Its number.
+    pub id: WriteBackId,
+    /// What it tells.
+    pub told: Told,
+    /// Why it was held.
+    pub code: ReasonCode,
+    /// The campaign of the call that it would tell the result of.
+    pub campaign: Option<CampaignId>,
+    /// That result; of fields, the newest.
+    pub result: Option<CallResult>,
+}
+
+impl Ledger {
+    /// What of the route another mapping than this one held.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub async fn write_back_held(
+        &self,
+        route: RouteName,
+        rules: String,
+    ) -> Result<Vec<HeldRow>, LedgerError> {
+        self.read("write_back_held", move |connection| {
+            connection
+                .prepare_cached(concat!(
+                    "SELECT w.id, w.kind, w.code, c.campaign_id, c.result_code, t.name, t.export_key
+                     FROM write_backs w JOIN links l ON l.id = w.link_id
+                     LEFT JOIN calls c ON c.history_id = coalesce(w.history_id, (
+                        SELECT k.history_id FROM calls k
+                        WHERE k.link_id = w.link_id AND k.test IS NOT 1 AND k.result_code IS NOT NULL
+                        ORDER BY ",
+                    call_at!("k"),
+                    " DESC, k.history_id DESC LIMIT 1))
+                     LEFT JOIN result_codes t ON t.campaign_id = c.campaign_id AND t.code = c.result_code
+                     WHERE w.state = 'held' AND +l.route = ?1 AND w.rules IS NOT ?2"
+                ))?
+                .query_map((&route.0, &rules), |row| {
+                    let code: Option<i64> = row.get("result_code")?;
+                    let (name, export_key) = (row.get("name")?, row.get("export_key")?);
+                    Ok(HeldRow {
+                        id: WriteBackId(row.get("id")?),
+                        told: get_named(row, "kind", Told::parse)?,
+                        code: get_named(row, "code", ReasonCode::parse)?,
+                        campaign: row.get::<_, Option<i64>>("campaign_id")?.map(CampaignId),
+                        result: code.map(|code| CallResult { code, name, export_key }),
+                    })
+                })?
+                .collect()
+        })
+        .await
+    }
+
+    /// At the beginning of a run: `again`, which another mapping held and this one can tell, and what waited for a call's
+    /// end that will not come any more, wait from now on, as news: who approved what waited before has not approved these.
+    /// What else was held is held by these rules from now on. Nothing of the route is under way then, so what is said to be
+    /// (its end could not be stored) may have happened, and is asked about at `ask_at`.
+    ///
+    /// # Errors
+    /// The ledger cannot be written.
+    pub async fn write_back_release(
+        &self,
+        route: RouteName,
+        rules: String,
+        again: Vec<WriteBackId>,
+        ask_at: Timestamp,
+    ) -> Result<usize, LedgerError> {
+        let now = time(self.env.now());
+        let again = serde_json::Value::from_iter(again.iter().map(|row| row.0)).to_string();
+        self.write("write_back_release", move |tx| {
+            tx.prepare_cached(
+                "UPDATE write_backs SET state = 'uncertain', due_at = ?2, changed_at = ?3
+                 WHERE state = 'sending' AND (SELECT route FROM links l WHERE l.id = +link_id) = ?1",
+            )?
+            .execute((&route.0, time(ask_at), &now))?;
+            let released = tx
+                .prepare_cached(
+                    "UPDATE write_backs SET state = 'waiting', code = NULL, params = '{}', due_at = ?2, waits_since = ?2,
+                            changed_at = ?2
+                     WHERE state = 'held' AND (SELECT route FROM links l WHERE l.id = +link_id) = ?1
+                       AND (id IN (SELECT value FROM json_each(?3))
+                            OR code IN (?4, ?5) AND (SELECT open FROM calls k WHERE k.history_id = write_backs.history_id) = 0)",
+                )?
+                .execute((
+                    &route.0,
+                    &now,
+                    &again,
+                    ReasonCode::CallUnderWay.as_str(),
+                    ReasonCode::ResultAwaited.as_str(),
+                ))?;
+            tx.prepare_cached(
+                "UPDATE write_backs SET rules = ?2 WHERE state = 'held' AND rules IS NOT ?2
+                    AND (SELECT route FROM links l WHERE l.id = +link_id) = ?1",
+            )?
+            .execute((&route.0, &rules))?;
+            Ok(released)
+        })
+        .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Activities, Shapes};
+    use crate::domain::{HistoryId, RunId};
+    use crate::ledger::testing::{Scene, scene};
+    use crate::ledger::{Leaving, Said, TellEnd};
+
+    /// Two calls held by rules of before, for the want of a word.
+    async fn held() -> Scene {
+        let scene = scene().await;
+        scene
+            .ledger
+            .write_back_set(scene.route.clone(), Shapes::Activities, Activities::Change)
+            .await
+            .expect("a beginning");
+        let link = scene.link("1", Some(11), &[]).await;
+        scene.call(link, 51, "result_code = 1").await;
+        scene.call(link, 52, "result_code = 2").await;
+        let now = scene.ledger.env.now();
+        let want = scene.ledger.write("test_want", move |tx| {
+            [51, 52].into_iter().try_for_each(|call| super::super::write_back::want(tx, HistoryId(call), now))
+        });
+        want.await.expect("wanted");
+        scene.put("UPDATE write_backs SET state = 'held', code = 'unmapped_result', rules = 'before'").await;
+        scene
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_another_mapping_held_is_news_when_it_can_be_told_and_stays_held_where_it_cannot() {
+        let scene = held().await;
+        scene.wait(1).await;
+        let said = Said { who: "ada".to_owned(), text: "meant".to_owned() };
+        scene.ledger.results_approve(scene.route.clone(), said).await.expect("approved");
+        scene.wait(1).await;
+        let rows = scene.ledger.write_back_held(scene.route.clone(), "now".to_owned()).await.expect("rows");
+        let codes: Vec<Option<i64>> =
+            rows.iter().map(|row| row.result.as_ref().map(|result| result.code)).collect();
+        assert_eq!(codes, [Some(1), Some(2)]);
+        let (route, ask_at) = (scene.route.clone(), scene.ledger.env.now());
+        let released =
+            scene.ledger.write_back_release(route, "now".to_owned(), vec![rows[1].id], ask_at).await;
+        assert_eq!(released.expect("released"), 1);
+        let backlog = scene.ledger.write_back_waiting(scene.route.clone()).await.expect("a backlog");
+        assert_eq!((backlog.due, backlog.unapproved), (1, 1), "nobody approved it");
+        let rows = scene.ledger.write_back_held(scene.route.clone(), "now".to_owned()).await.expect("rows");
+        assert_eq!(rows, [], "not asked again before the config changes");
+        assert_eq!(scene.says("SELECT state FROM write_backs ORDER BY id").await, ["held", "waiting"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_what_may_have_happened_counts_as_a_doubt() {
+        let scene = held().await;
+        scene.put("UPDATE write_backs SET state = 'waiting', code = NULL").await;
+        let row = WriteBackId(1);
+        let at = scene.ledger.env.now();
+        let ends = [
+            TellEnd::Again(at),
+            TellEnd::Again(at),
+            TellEnd::Uncertain(at),
+            TellEnd::Again(at),
+            TellEnd::Again(at),
+        ];
+        let mut doubts = Vec::new();
+        for end in ends {
+            let leaving = Leaving {
+                digest: vec![1],
+                values: "{}".to_owned(),
+                carrying: "{}".to_owned(),
+                then_again: false,
+            };
+            // After the doubt, what is sent next is the answer of the question about it.
+            let begun = scene.ledger.write_back_begin(row, 1, leaving).await.expect("begun");
+            assert_eq!(begun, doubts.len() != 3);
+            scene.ledger.write_back_end(row, 1, RunId(1), end, None).await.expect("ended");
+            doubts.push(scene.says("SELECT doubts FROM write_backs WHERE id = 1").await.remove(0));
+        }
+        assert_eq!(doubts, ["0", "0", "1", "1", "1"]);
+    }
+}
