@@ -59,6 +59,7 @@ const VERBS: &[(&str, &str, &str)] = &[
     ("results retry", "dialbridge results retry --route leads --reason \"the field is there now\"", PLAIN),
     ("results remap", "dialbridge results remap --code CALLBACK --plan", PLAIN),
     ("results release", "dialbridge results release 9918 --reason \"he may be called again\"", PLAIN),
+    ("results reopen", "dialbridge results reopen 9918 --reason \"asked to be called again\"", PLAIN),
     ("results discard", "dialbridge results discard 17 --reason \"entered by hand\"", PLAIN),
     ("backfill", "dialbridge backfill --route leads --from 2026-11-01 --to 2026-11-07 --plan", PLAIN),
     ("conflicts list", "dialbridge conflicts list --route leads", PLAIN),

@@ -14,10 +14,10 @@ async fn careless_two_way_fields_are_named_whole() {
     let two_way = "[route.leads.two_way]\n";
     let wrong = with(
         &format!(
-            "{two_way}Adress = \"crm\"\nCompany = \"newest\"\nTag = \"ask\"\nService = \"ask\"\nAmount = \"crm\"\nFollowUpUsersUID = \"crm\"\nEmail = \"ask\"\n\
+            "{two_way}Adress = \"crm\"\nCompany = \"newest\"\nTag = \"ask\"\nService = \"ask\"\ndtBeginDate = \"crm\"\nFollowUpUsersUID = \"crm\"\nEmail = \"ask\"\n\
              [route.leads.owners]\nEmail = \"crm\"\nWebsite = \"dialler\"\nPostalCode = \"agents\"\n"
         ),
-        "Company = \"street\"\nTag = \"street | trim\"\nAmount = \"score\"\n",
+        "Company = \"street\"\nTag = \"street | trim\"\ndtBeginDate = \"street\"\n",
     );
     std::fs::write(house.config(), wrong).expect("written");
     let ran = house.run(&["check", "--offline"]).await.expect(2);
@@ -26,7 +26,7 @@ async fn careless_two_way_fields_are_named_whole() {
         "nobody knows which is newer",
         "Tag is mapped by more than the name of a field",
         "Service is not mapped",
-        "Amount: a number or a time",
+        "dtBeginDate: a time, and nothing says in which form",
         "FollowUpUsersUID: the dialler takes it at import only",
         "two-way fields without write_back",
         "Email is a two-way field too",
