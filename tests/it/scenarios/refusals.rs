@@ -133,7 +133,8 @@ async fn does_the_longest_wish_that_is_honoured_hold_for_everything_that_waits()
         world.live(minutes(after - before)).await;
         assert_eq!(world.value(known, "City"), json!("Bonn"), "{more}\n{}", world.story().await);
 
-        let rule = world.dialler.faults().add(Rule::new(busy()).path("/dialler/contact").times(1));
+        let rule =
+            world.dialler.faults().add(Rule::new(busy()).path_end("/dialler/contacts/update").times(1));
         world.editor().edit(new, json!({ "city": "Kiel" }));
         world.live(minutes(before)).await;
         assert_eq!(world.dialler.faults().fired(rule), 1);
