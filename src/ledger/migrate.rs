@@ -56,6 +56,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0062_removal_brake.sql"),
     include_str!("../../migrations/0063_overseen.sql"),
     include_str!("../../migrations/0065_samples.sql"),
+    include_str!("../../migrations/0066_objections_told.sql"),
     include_str!("../../migrations/0069_fewer_indexes.sql"),
 ];
 

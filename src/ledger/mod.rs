@@ -208,4 +208,4 @@ pub use waves::{WaveDecided, WaveRow, WaveWord};
 pub use words::Said;
 pub use write_back_end::{TellEnd, Tried};
 pub use write_back_held::HeldRow;
-pub use write_back_take::{Backlog, Leaving, TellFacts, ToTell};
+pub use write_back_take::{Backlog, Leaving, TellFacts, Tells, ToTell};

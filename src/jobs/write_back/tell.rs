@@ -8,7 +8,7 @@ use crate::domain::{
     ActivityId, CallFacts, CallKey, HistoryFacts, HistoryId, Reason, ReasonCode, Timestamp, WriteBackId,
 };
 use crate::env::crash;
-use crate::ledger::{CarriedEdit, Leaving, TellEnd, TellFacts, ToTell, Tried};
+use crate::ledger::{CarriedEdit, Leaving, TellEnd, TellFacts, Tells, ToTell, Tried};
 use crate::remote::CallError;
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -23,7 +23,7 @@ pub(super) struct Told {
 }
 
 impl Told {
-    fn just(fate: Fate) -> Self {
+    pub(super) fn just(fate: Fate) -> Self {
         Self { fate, ends_run: None }
     }
 }
@@ -75,23 +75,34 @@ impl Pass<'_> {
         if let Some(told) = self.known_already(&row).await? {
             return Ok(told);
         }
+        self.go(&row, &values, leaving, carried).await
+    }
+
+    /// The request and its end.
+    pub(super) async fn go(
+        &self,
+        row: &ToTell,
+        values: &CrmValues,
+        leaving: Leaving,
+        carried: Vec<CarriedEdit>,
+    ) -> Result<Told, JobError> {
+        let ledger = &self.context.ledger;
         if !ledger.write_back_begin(row.id, row.wanted, leaving).await? {
             return Ok(Told::just(Fate::PutBack));
         }
         crash::point("after_write_back_begin");
-        let kind = kind_of(&row);
-        let sent = self.send(&row, &values).await;
+        let kind = kind_of(row);
+        let sent = self.send(row, values).await;
         crash::point("after_write_back_answer");
-        let told = match sent {
+        match sent {
             Ok(activity) => {
                 let end = TellEnd::Done { activity: activity.map(|activity| activity.0), carried };
                 let tried = Tried { outcome: "done", detail: String::new() };
                 ledger.write_back_end(row.id, row.wanted, self.run, end, Some(tried)).await?;
-                return Ok(Told::just(Fate::Done));
+                Ok(Told::just(Fate::Done))
             }
-            Err(error) => self.failed(&row, kind, error, carried, values.len()).await?,
-        };
-        Ok(told)
+            Err(error) => self.failed(row, kind, error, carried, values.len()).await,
+        }
     }
 
     /// What the dialler's side changed goes with what follows from calls; where that cannot be told now, by itself.
@@ -217,51 +228,22 @@ impl Pass<'_> {
                 }
                 telling.activity(&row.record, &self.named(call).await)
             }
-            TellFacts::History(history) => return self.wish_for_record(row, history).await,
+            TellFacts::History(history) => telling.record_fields(&row.record, &self.all_named(history).await),
         };
         match values {
-            Ok(values) => self.if_new(row, values, None, Then::Rests).await,
+            Ok(values) => self.if_new(row, values).await,
             Err(reason) => Ok(self.not_told(reason)),
         }
     }
 
-    /// What follows from its calls, and what somebody's no says. The no waits for nothing: where the calls cannot be told
-    /// now, it goes alone.
-    async fn wish_for_record(&self, row: &ToTell, history: &HistoryFacts) -> Result<Wish, JobError> {
-        let telling = &self.context.telling;
-        let no = match telling.block_fields(&row.record, history.blocked.as_ref()) {
-            Ok(no) => no,
-            Err(reason) => return Ok(self.not_told(reason)),
-        };
-        // A second no is told also where a person has taken the first one back over there.
-        let since = history.blocked.as_ref().filter(|_| !no.is_empty()).map(|blocked| blocked.since);
-        match telling.record_fields(&row.record, &self.all_named(history).await) {
-            Ok(mut values) => {
-                values.extend(no);
-                self.if_new(row, values, since, Then::Rests).await
-            }
-            Err(reason) if no.is_empty() => Ok(self.not_told(reason)),
-            Err(reason) => match self.if_new(row, no, since, Then::Again).await? {
-                Wish::End(Fate::Unchanged, _) => Ok(self.not_told(reason)),
-                wish => Ok(wish),
-            },
-        }
-    }
-
     /// Sends the values, unless the CRM was told just these.
-    async fn if_new(
-        &self,
-        row: &ToTell,
-        values: CrmValues,
-        no: Option<Timestamp>,
-        then: Then,
-    ) -> Result<Wish, JobError> {
-        let digest = digest(&values, no);
+    async fn if_new(&self, row: &ToTell, values: CrmValues) -> Result<Wish, JobError> {
+        let digest = digest(&values, None);
         if row.digest.as_deref() == Some(&digest) || values.is_empty() {
             return Ok(Wish::End(Fate::Unchanged, TellEnd::Unchanged));
         }
         Ok(match self.may_be_sent(row, self.context.crm.contract()).await? {
-            None => leaving(values, digest, then, &[]),
+            None => leaving(values, digest, Then::Rests, &[]),
             Some(reason) => Wish::End(Fate::Parked, TellEnd::Parked(reason)),
         })
     }
@@ -273,7 +255,7 @@ impl Pass<'_> {
         }
     }
 
-    async fn all_named(&self, history: &HistoryFacts) -> HistoryFacts {
+    pub(super) async fn all_named(&self, history: &HistoryFacts) -> HistoryFacts {
         let mut history = history.clone();
         for call in [&mut history.last, &mut history.last_with_result].into_iter().flatten() {
             *call = self.named(call).await;
@@ -331,7 +313,7 @@ impl Pass<'_> {
 }
 
 /// Whether the call, or the record's newest, has lost its texts and numbers: they must not be emptied in the CRM, too.
-fn is_erased(facts: &TellFacts) -> bool {
+pub(super) fn is_erased(facts: &TellFacts) -> bool {
     match facts {
         TellFacts::Call(call) => call.erased,
         TellFacts::History(history) => history.last.as_ref().is_some_and(|last| last.erased),
@@ -350,12 +332,13 @@ fn leaving(values: CrmValues, digest: Vec<u8>, then: Then, carried: &[CarriedEdi
     let names: BTreeMap<&str, &str> =
         carried.iter().map(|edit| (edit.field.as_str(), edit.name.as_str())).collect();
     let (told, carrying) = (json!(values).to_string(), json!(names).to_string());
-    let leaving = Leaving { digest, values: told, carrying, then_again: then == Then::Again };
+    let leaving =
+        Leaving { tells: Tells::TheRest, digest, values: told, carrying, then_again: then == Then::Again };
     Wish::Send(values, leaving)
 }
 
 /// What is told, as one number: a revision of the call that says the same costs no request.
-fn digest(values: &CrmValues, no: Option<Timestamp>) -> Vec<u8> {
+pub(super) fn digest(values: &CrmValues, no: Option<Timestamp>) -> Vec<u8> {
     let mut hash = Sha256::new();
     for (name, value) in values {
         hash.update(name.as_bytes());
