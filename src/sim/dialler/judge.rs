@@ -69,6 +69,8 @@ pub enum What {
         number: String,
         /// A test call.
         test: bool,
+        /// When the agent was offered it.
+        offered: Timestamp,
     },
     /// It called in.
     CalledIn {
@@ -136,6 +138,17 @@ impl Journal<Deed> {
             .into_iter()
             .filter_map(|happened| match happened.effect.what {
                 What::Dialled { number, .. } => Some((happened.at, happened.effect.contact, number)),
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// The same with when the contact was offered to who dialled it: offered, dialled, which contact.
+    pub fn offers(&self) -> Vec<(Timestamp, Timestamp, i64)> {
+        self.effects()
+            .into_iter()
+            .filter_map(|happened| match happened.effect.what {
+                What::Dialled { offered, .. } => Some((offered, happened.at, happened.effect.contact)),
                 _ => None,
             })
             .collect()

@@ -8,6 +8,7 @@ use crate::support::world::{CAMPAIGN, OTHER, key};
 use chrono::TimeDelta;
 use dialbridge::domain::{ReasonCode, Timestamp};
 use dialbridge::ledger::{CallFilter, LeftOut, Listing, ParkedItem};
+use dialbridge::sim::dialler::config::LockInPreview;
 use dialbridge::sim::dialler::{Actor, What};
 use dialbridge::sim::journal::{Answered, Asked};
 use serde_json::{Value, json};
@@ -142,7 +143,12 @@ impl Past {
                 did.entry(request).or_default().push(deed.what);
             }
         }
-        let dials = journal.dials().into_iter().map(|(at, contact, _)| (at, contact)).collect();
+        // Where nobody can take a contact back from an agent who looks at it, the offer is the last moment for a lock.
+        let dials_on =
+            life.world.dialler.read(|state| state.config.lock_in_preview) == LockInPreview::DialsOn;
+        let offers = journal.offers().into_iter();
+        let dials =
+            offers.map(|(offered, at, contact)| (if dials_on { offered } else { at }, contact)).collect();
         Self { requests, writes, keys, did, results, recorded, rows, gone, made, dials }
     }
 

@@ -7,9 +7,10 @@ use dialbridge::control::{Command, ContactAct, Parked, ResultsWord};
 use dialbridge::domain::{ContactId, Timestamp};
 use dialbridge::remote::Side;
 use dialbridge::sim::dialler::config::{
-    BatchUnknown, ListBuild, NotFound, PhoneForm, Release, UserDataMatch, UserDataScope,
+    BatchUnknown, BeforeResult, ListBuild, LockInPreview, NotFound, PhoneForm, Release, UserDataMatch,
+    UserDataScope,
 };
-use dialbridge::sim::dialler::{AgentsConfig, DiallerConfig};
+use dialbridge::sim::dialler::{AgentsConfig, DiallerConfig, Span};
 use dialbridge::sim::faults::{Action, Effect, RetryAfter, Rule};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -44,7 +45,11 @@ impl Life {
         }
         life.world.dialler.start_agents(AgentsConfig {
             agents: 3,
-            retry: dialbridge::sim::dialler::Span::seconds(300, 1_800),
+            preview: Span::seconds(0, 90),
+            comments: 0.4,
+            retry: Span::seconds(300, 1_800),
+            corrections: 0.1,
+            correction_delay: Span::seconds(600, 7_200),
             ..AgentsConfig::default()
         });
         life.world.live(minutes(5)).await;
@@ -393,6 +398,8 @@ fn setup(seed: u64, leaving: Leaving, rng: &mut fastrand::Rng) -> Setup {
         not_found: one(rng, &[NotFound::Json404, NotFound::EmptyList]),
         phones: one(rng, &[PhoneForm::AsSent, PhoneForm::StripPlus]),
         list_build: one(rng, &[ListBuild::Snapshot, ListBuild::Walking]),
+        before_result: one(rng, &[BeforeResult::Waits, BeforeResult::Offered]),
+        lock_in_preview: one(rng, &[LockInPreview::Withdraws, LockInPreview::DialsOn]),
         ..DiallerConfig::default()
     };
     let setup = Setup {
