@@ -201,7 +201,7 @@ impl State {
             return;
         }
         let Some(contact) = self.pick(at, &settings) else { return self.agent_goes_on(at, agent, None) };
-        let plan = self.draw_plan(agent, &settings);
+        let plan = self.draw_plan(agent, contact, &settings);
         if settings.preview.to.is_zero() {
             let end = self.dial(at, at, contact, plan);
             return self.agent_goes_on(at, agent, end);
@@ -226,7 +226,7 @@ impl State {
         self.engine.push(free, Event::AgentFree(agent));
     }
 
-    fn draw_plan(&mut self, agent: usize, settings: &AgentsConfig) -> CallPlan {
+    fn draw_plan(&mut self, agent: usize, contact: i64, settings: &AgentsConfig) -> CallPlan {
         let users: Vec<i64> = self.users.iter().map(|user| user.id).collect();
         let rng = &mut self.rng;
         let outcome = weighted(rng, &settings.outcomes).copied().unwrap_or(Outcome::NoAnswer);
@@ -246,7 +246,7 @@ impl State {
             test: rng.f64() < settings.test_calls,
             // Drawn only where agents write at all, so that a seed's life without it stays what it was.
             comment: (settings.comments > 0.0 && rng.f64() < settings.comments)
-                .then(|| format!("Note {}", rng.u32(..))),
+                .then(|| format!("Note {} on {contact}", rng.u32(..))),
         }
     }
 

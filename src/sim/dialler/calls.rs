@@ -220,9 +220,10 @@ impl State {
     /// The agent writes into the contact's free text.
     pub(super) fn agent_writes(&mut self, at: Timestamp, id: i64, text: String) {
         let Some(place) = super::fields::place("Comment") else { return };
-        self.edit(by(Actor::Agent, at), id, |contact| {
-            if contact.set(place, text.into()) { vec!["Comment"] } else { Vec::new() }
-        });
+        self.alter(id, |contact| contact.set(place, text.clone().into()));
+        if let Some(contact) = self.contact(id) {
+            self.note(by(Actor::Agent, at), contact, What::Commented { text });
+        }
     }
 
     /// The contact calls in: a row comes, but no field moves, unless the campaign closes its callers.

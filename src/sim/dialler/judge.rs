@@ -72,6 +72,11 @@ pub enum What {
         /// When the agent was offered it.
         offered: Timestamp,
     },
+    /// An agent wrote into its free text during a call.
+    Commented {
+        /// What.
+        text: String,
+    },
     /// It called in.
     CalledIn {
         /// Its number.
@@ -199,6 +204,7 @@ impl Journal<Deed> {
                 | What::Locked { .. }
                 | What::Reset { .. }
                 | What::Deleted
+                | What::Commented { .. }
                 | What::CalledIn { .. }
                 | What::RowAppeared { .. }
                 | What::ResultRecorded { .. } => {}
