@@ -317,7 +317,10 @@ fn deadline(life: &Life, past: &Past, objection: &Objection, contact: i64, key: 
 fn readable(life: &Life, past: &Past, objection: &Objection, after: Timestamp) -> Option<Timestamp> {
     let kinds: &[&str] = match objection.door {
         Door::Hand | Door::Record => return Some(objection.at.max(after)),
-        Door::Result { contact, until } => return past.history_read(contact, after, until),
+        Door::Result { contact, until } => {
+            let read = past.history_read(contact, after, until);
+            return read.min(past.listed(life, contact, after, until)).or(read);
+        }
         Door::Field => &["list", "search", "feed"],
         Door::Blacklist => &["blacklisted", "by_numbers"],
     };

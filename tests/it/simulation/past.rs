@@ -82,6 +82,30 @@ impl Past {
         Self { requests, writes, keys, did, results, recorded, rows, gone, made, comments, reads, dials }
     }
 
+    /// When a list first showed the result that a contact got at an instant, where lists show results.
+    pub fn listed(
+        &self,
+        life: &Life,
+        contact: i64,
+        after: Timestamp,
+        until: Option<Timestamp>,
+    ) -> Option<Timestamp> {
+        let (shown, campaign) = life.world.dialler.read(|state| {
+            (state.config.result_in_list, state.contact(contact).map(|contact| contact.campaign.to_string()))
+        });
+        // Another result takes its place.
+        let next = self.recorded.get(&contact)?.iter().map(|(at, ..)| *at).find(|at| *at > after);
+        let until = until.into_iter().chain(next).min();
+        let lists = self.requests.iter().filter(|asked| {
+            shown
+                && asked.kind.name == "list"
+                && asked.at >= after
+                && done(asked)
+                && asked.param("diallerCampaignsID") == campaign.as_deref()
+        });
+        lists.filter_map(answered_at).find(|at| until.is_none_or(|until| *at < until))
+    }
+
     /// The reads of a contact's history.
     pub fn reads_of(&self, contact: i64) -> impl Iterator<Item = &Asked> {
         self.reads.get(&contact).into_iter().flatten().map(|place| &self.requests[*place])

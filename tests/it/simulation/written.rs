@@ -111,10 +111,13 @@ fn nothing_is_written_as_it_is(life: &Life, writes: &[&Asked], wrong: &mut Vec<S
         };
         let Some(place) = writes.iter().position(|write| write.seq == request) else { continue };
         let write = writes[place];
-        let before = writes[..place].iter().rfind(|before| before.path == write.path);
+        // The last write that said the same of it: what somebody's no says goes by itself.
+        let said = fields_of(write);
+        let before =
+            writes[..place].iter().rfind(|before| before.path == write.path && fields_of(before) == said);
         let known = before.is_none_or(|before| done(before) && !died_between(life, before.at, write.at));
         // Of a no that a clerk has written down as well, the other is told all the same.
-        let told_both = fields_of(write).contains_key("do_not_call")
+        let told_both = said.contains_key("do_not_call")
             && life.truth.objections.iter().any(|no| no.record == record && no.door == Door::Field);
         if known && !told_both {
             wrong.push(format!(
