@@ -59,6 +59,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0066_objections_told.sql"),
     include_str!("../../migrations/0069_fewer_indexes.sql"),
     include_str!("../../migrations/0067_held_absences.sql"),
+    include_str!("../../migrations/0068_locked_by_scope.sql"),
 ];
 
 /// Behind this one the rows of the trail that are there already get their places in the chain.
