@@ -104,6 +104,7 @@ pub(super) fn route(
             per_run: *raw.max_deleted_per_run,
             per_day: *raw.max_deleted_per_day,
             percent: *raw.max_deleted_percent,
+            locked_by_scope: *raw.max_locked_by_scope,
         },
         country,
         beside: Beside::parse(&raw.beside.value)?,

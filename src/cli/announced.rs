@@ -16,7 +16,8 @@ pub(super) fn scope(change: &ScopeChange) -> Concern {
     Concern {
         weight: Weight::Person,
         what: format!(
-            "a change of scope: by the new conditions of route {} {} contacts are not eligible any more and are locked",
+            "a change of scope: by the new conditions of route {} {} contacts are not eligible any more and are locked, but for \
+             those that wait for approval (`dialbridge plan list`)",
             change.route, change.contacts
         ),
         since: Some(change.since),

@@ -187,9 +187,12 @@ fn wave_in_words(wave: &WavePlan, zone: Zone) -> String {
 /// What a wave's approval does.
 const fn approved(what: WaveWhat) -> &'static str {
     match what {
-        WaveWhat::New | WaveWhat::Changed | WaveWhat::Removed | WaveWhat::RemovedByScope | WaveWhat::Told => {
-            "lets it go"
-        }
+        WaveWhat::New
+        | WaveWhat::Changed
+        | WaveWhat::Removed
+        | WaveWhat::RemovedByScope
+        | WaveWhat::LockedByScope
+        | WaveWhat::Told => "lets it go",
         WaveWhat::Missing => {
             "has each looked for once more; who is not found then leaves, as [route.NAME.leave] says"
         }
@@ -202,6 +205,7 @@ const fn rejected(what: WaveWhat) -> &'static str {
         WaveWhat::New | WaveWhat::Changed | WaveWhat::Removed | WaveWhat::RemovedByScope => {
             "puts it aside until its records change"
         }
+        WaveWhat::LockedByScope => "leaves them callable until their records change",
         WaveWhat::Told => "leaves it untold; a call is told when there is something newer of it",
         WaveWhat::Missing => "leaves them as they are until the next full pass",
     }

@@ -213,6 +213,8 @@ sections! {
         max_deleted_per_run: u32, Default, Kind::Integer(0, 10_000_000);
         /// More within a day need approval.
         max_deleted_per_day: u32, Default, Kind::Integer(0, 10_000_000);
+        /// More contacts that only a changed condition locks need approval.
+        max_locked_by_scope: u32, Default, Kind::Integer(0, 10_000_000);
         /// More in a hundred of the route's contacts need approval.
         max_deleted_percent: u32, Default, Kind::Integer(0, 100);
         /// What happens to a value that does not fit its field.

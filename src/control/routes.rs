@@ -152,7 +152,11 @@ impl Control {
     /// Whoever carries out what was approved.
     fn wake_for(&self, decided: &WaveDecided) {
         let runners = match decided.what {
-            WaveWhat::New | WaveWhat::Changed | WaveWhat::Removed | WaveWhat::RemovedByScope => {
+            WaveWhat::New
+            | WaveWhat::Changed
+            | WaveWhat::Removed
+            | WaveWhat::RemovedByScope
+            | WaveWhat::LockedByScope => {
                 return self.wake_push();
             }
             WaveWhat::Told => &self.runners.write_backs,
@@ -186,7 +190,11 @@ fn wave_in_words(wave: i64, word: WaveWord, decided: &WaveDecided) -> String {
     let waiting = decided.waiting;
     match (decided.what, word) {
         (
-            WaveWhat::New | WaveWhat::Changed | WaveWhat::Removed | WaveWhat::RemovedByScope,
+            WaveWhat::New
+            | WaveWhat::Changed
+            | WaveWhat::Removed
+            | WaveWhat::RemovedByScope
+            | WaveWhat::LockedByScope,
             WaveWord::Approve,
         ) => {
             format!("wave {wave} is approved: {waiting} operations go out")
@@ -196,6 +204,9 @@ fn wave_in_words(wave: i64, word: WaveWord, decided: &WaveDecided) -> String {
             WaveWord::Reject,
         ) => {
             format!("wave {wave} is rejected: {waiting} operations are put aside until their records change")
+        }
+        (WaveWhat::LockedByScope, WaveWord::Reject) => {
+            format!("wave {wave} is rejected: {waiting} contacts stay callable until their records change")
         }
         (WaveWhat::Told, WaveWord::Approve) => {
             format!("wave {wave} is approved: the CRM is told of {waiting} calls and records")

@@ -1,6 +1,6 @@
 //! How much may be taken from a route's contacts, or be missing from a CRM's answers, before a person is asked.
 
-/// How many contacts may be deleted or reset because their records left.
+/// How many contacts may be deleted, reset or locked because their records left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RemovalLimits {
     /// In one run, or one full pass.
@@ -9,6 +9,8 @@ pub struct RemovalLimits {
     pub per_day: u32,
     /// In a hundred of the route's contacts, in one run.
     pub percent: u32,
+    /// Locked in one full pass, where only the route's condition became another one.
+    pub locked_by_scope: u32,
 }
 
 /// How many known records a complete walk may fail to name: it names everybody, so that more are no deletions but a right

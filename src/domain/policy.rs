@@ -111,6 +111,8 @@ named_enum! {
         Removed = "removed",
         /// The same, where only the route's condition became another one.
         RemovedByScope = "removed_by_scope",
+        /// Locks, where only the route's condition became another one.
+        LockedByScope = "locked_by_scope",
         /// Calls and fields that the CRM is to be told of.
         Told = "told",
         /// Known records that the CRM does not name any more.

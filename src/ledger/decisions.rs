@@ -3,7 +3,7 @@
 
 use super::answer::{BaseChange, store_base};
 use super::sql::{self, json, time};
-use super::{blocks_told, edits, edits_end, held_again, results_due, sent_numbers, waves, write_back};
+use super::{blocks_told, edits, edits_end, held_again, lane, results_due, sent_numbers, waves, write_back};
 use crate::domain::{
     Base, CampaignId, ContactId, Decision, Deletion, Desired, FieldName, Intent, LinkId, OperationKind,
     Reason, ReasonCode, RecordId, RouteName, RunId, Timestamp, UserData, Verdict, Wish,
@@ -263,6 +263,9 @@ pub(super) fn insert_operation(
     not_before: Option<Timestamp>,
 ) -> rusqlite::Result<i64> {
     let wave = waves::join(tx, cause, link, intent)?;
+    if intent.kind == OperationKind::Lock && wave.is_none() {
+        lane::release_held(tx, link)?;
+    }
     tx.prepare_cached(
         "INSERT INTO operations (link_id, generation, kind, state, code, params, cause, run_id, decided_at, created_at,
                                  not_before, wave_id)

@@ -113,7 +113,10 @@ fn lock(tx: &Transaction<'_>, act: &Act) -> rusqlite::Result<Acted> {
         .query_row([link.0], |row| row.get(0))
         .optional()?;
     let id = match waiting {
-        Some(id) => OperationId(id),
+        Some(id) => {
+            lane::release_held(tx, link)?;
+            OperationId(id)
+        }
         None => lane::lock_anyway(tx, link, &reason_of(&block), &act.cause())?,
     };
     Ok((HandAct::Queued(id), Some(epoch)))

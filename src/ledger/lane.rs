@@ -38,6 +38,7 @@ pub(super) fn lock(
     cause: &Cause,
 ) -> rusqlite::Result<Option<OperationId>> {
     cancel_callable(tx, link, reason, &time(cause.at))?;
+    release_held(tx, link)?;
     let (has_contact, was_locked): (bool, bool) = tx
         .prepare_cached(
             "SELECT contact_id IS NOT NULL AND vanished_at IS NULL, locked_at IS NOT NULL AND wish = 'locked'
@@ -70,6 +71,16 @@ pub(super) fn lock(
         return Ok(None);
     }
     lock_anyway(tx, link, reason, cause).map(Some)
+}
+
+/// A lock that waits for a person, because it rests on a changed condition, goes at once when there is another cause for it.
+pub(super) fn release_held(tx: &Transaction<'_>, link: LinkId) -> rusqlite::Result<()> {
+    tx.prepare_cached(
+        "UPDATE operations SET wave_id = NULL
+         WHERE link_id = ?1 AND kind = 'lock' AND state = 'waiting' AND wave_id IS NOT NULL",
+    )?
+    .execute([link.0])?;
+    Ok(())
 }
 
 /// Queues a lock without asking whether one is needed.

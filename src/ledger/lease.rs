@@ -95,10 +95,13 @@ const QUEUE: &str = concat!(
     " ORDER BY o.not_before, o.id LIMIT :limit"
 );
 
-/// Locks go whatever the route's state and whatever else is in flight. One whose contact is not known yet
+/// Locks go whatever the route's state and whatever else is in flight; only those that rest on a changed condition, and are
+/// too many, wait for a person. One whose contact is not known yet
 /// waits for the import that may be making it.
 const LOCKS: &str = "SELECT o.id, o.not_before FROM operations o JOIN links l ON l.id = o.link_id
-     WHERE o.kind = 'lock' AND o.state IN ('waiting', 'uncertain') AND NOT EXISTS (SELECT 1 FROM freezes f WHERE f.ended_at IS NULL AND f.even_locks
+     WHERE o.kind = 'lock' AND o.state IN ('waiting', 'uncertain')
+       AND NOT EXISTS (SELECT 1 FROM waves w WHERE w.id = o.wave_id AND w.state = 'held')
+       AND NOT EXISTS (SELECT 1 FROM freezes f WHERE f.ended_at IS NULL AND f.even_locks
               AND (f.until IS NULL OR f.until > :now))
        AND ((o.state = 'waiting' AND o.not_before <= :now)
             OR (o.state = 'uncertain' AND o.settle_at <= :now AND l.wish = 'locked'))

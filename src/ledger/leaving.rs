@@ -29,9 +29,9 @@ impl Ledger {
         self.write("route_leaving_set", move |tx| {
             tx.prepare_cached(
                 "UPDATE routes SET max_deleted_per_run = ?2, leaves_by_block = ?3, max_deleted_per_day = ?4,
-                        max_deleted_percent = ?5
-                 WHERE route = ?1 AND (max_deleted_per_run, leaves_by_block, max_deleted_per_day, max_deleted_percent)
-                    IS NOT (?2, ?3, ?4, ?5)",
+                        max_deleted_percent = ?5, max_locked_by_scope = ?6
+                 WHERE route = ?1 AND (max_deleted_per_run, leaves_by_block, max_deleted_per_day, max_deleted_percent,
+                    max_locked_by_scope) IS NOT (?2, ?3, ?4, ?5, ?6)",
             )?
             .execute((
                 route.0,
@@ -39,6 +39,7 @@ impl Ledger {
                 by_block == ByBlock::LocksAndMore,
                 most.per_day,
                 most.percent,
+                most.locked_by_scope,
             ))?;
             Ok(())
         })

@@ -58,6 +58,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0065_samples.sql"),
     include_str!("../../migrations/0066_objections_told.sql"),
     include_str!("../../migrations/0067_held_absences.sql"),
+    include_str!("../../migrations/0068_locked_by_scope.sql"),
     include_str!("../../migrations/0069_fewer_indexes.sql"),
 ];
 

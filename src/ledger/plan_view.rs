@@ -173,7 +173,11 @@ fn records(connection: &Connection, wave: &WaveRow) -> rusqlite::Result<Vec<Wave
     match wave.what {
         WaveWhat::Told => held_waves::untold(connection, &wave.route),
         WaveWhat::Missing => held_waves::absent(connection, wave.id),
-        WaveWhat::New | WaveWhat::Changed | WaveWhat::Removed | WaveWhat::RemovedByScope => Ok(Vec::new()),
+        WaveWhat::New
+        | WaveWhat::Changed
+        | WaveWhat::Removed
+        | WaveWhat::RemovedByScope
+        | WaveWhat::LockedByScope => Ok(Vec::new()),
     }
 }
 

@@ -105,7 +105,8 @@ fn go_on(tx: &Transaction<'_>, limit: usize, run: RunId, now: Timestamp) -> rusq
     let others: bool = tx
         .prepare_cached(
             "SELECT EXISTS (SELECT 1 FROM operations WHERE kind = 'lock' AND state = 'waiting'
-                            AND (not_before <= ?1 OR code = 'standing_lock'))",
+                            AND (not_before <= ?1 OR code = 'standing_lock')
+                            AND NOT EXISTS (SELECT 1 FROM waves w WHERE w.id = wave_id AND w.state = 'held'))",
         )?
         .query_row([time(now)], |row| row.get(0))?;
     if others {

@@ -57,7 +57,7 @@ const WAITING: &str = "
                 WHEN o.kind <> 'lock' AND o.cause NOT LIKE 'person:%' AND r.state IN ('dry', 'paused') THEN r.state
                 WHEN o.kind <> 'lock' AND o.cause NOT LIKE 'person:%' AND r.state = 'pilot' AND NOT EXISTS
                      (SELECT 1 FROM pilots p WHERE p.route = l.route AND p.record_id = l.record_id) THEN 'pilot'
-                WHEN o.cause NOT LIKE 'person:%' AND w.state = 'held' AND r.state IS NOT 'pilot' THEN 'approval'
+                WHEN o.cause NOT LIKE 'person:%' AND w.state = 'held' AND (r.state IS NOT 'pilot' OR o.kind = 'lock') THEN 'approval'
                 WHEN o.not_before > :now THEN 'later'
                 WHEN EXISTS (SELECT 1 FROM operations b WHERE b.link_id = o.link_id AND b.id <> o.id
                              AND b.state IN ('sending', 'uncertain')) THEN 'turn'

@@ -1,11 +1,11 @@
-//! Waves: what one run, or one full pass, wants to add or to change on a route (what no operation makes: `held_waves`). Past the route's limit a
-//! wave is held: nothing more of it is sent until a person approves it. Locks belong to no wave; what is taken from contacts
-//! (deletions, and resets of who leaves) is held sooner: by the run, by the day, and by the route's size.
+//! Waves: what one run, or one full pass, wants to add or to change on a route (what no operation makes: `held_waves`). Past the
+//! route's limit a wave is held: nothing more of it is sent until a person approves it. A lock belongs to one only where it rests
+//! on nothing but a changed condition; what is taken from contacts (deletions, and resets of who leaves) is held sooner: by the
+//! run, by the day, and by the route's size.
 
 use super::decisions::Cause;
 use super::sql::{get_named, get_time, get_time_opt, time};
-use super::words::Said;
-use super::{Ledger, LedgerError, held_waves, results_words};
+use super::{Ledger, LedgerError, held_waves};
 use crate::domain::policy::{WaveKind, WaveState, WaveWhat};
 use crate::domain::{Intent, LinkId, OperationKind, ReasonCode, RouteName, Timestamp};
 use chrono::TimeDelta;
@@ -16,6 +16,8 @@ use serde::Serialize;
 const REMOVALS: &str = "delete ";
 /// That of removals which rest on a changed condition: they wait for a person from the first on.
 const BY_SCOPE: &str = "delete scope ";
+/// The source of a wave of locks which rest on a changed condition.
+const LOCKS_BY_SCOPE: &str = "lock scope ";
 /// So few removals are no wave, in however small a route they are.
 const FEW: i64 = 20;
 /// Removals of so long count against the limit of a day.
@@ -72,31 +74,12 @@ fn what_of(source: &str, kind: WaveKind) -> WaveWhat {
         _ => {}
     }
     match kind {
+        _ if source.starts_with(LOCKS_BY_SCOPE) => WaveWhat::LockedByScope,
         _ if source.starts_with(BY_SCOPE) => WaveWhat::RemovedByScope,
         _ if source.starts_with(REMOVALS) => WaveWhat::Removed,
         WaveKind::New => WaveWhat::New,
         WaveKind::Changed => WaveWhat::Changed,
     }
-}
-
-/// What a person says of a wave that is held.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum WaveWord {
-    /// It is sent.
-    Approve,
-    /// What of it waits is put aside until the records change.
-    Reject,
-}
-
-/// What a word on a wave concerned.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct WaveDecided {
-    /// Its route.
-    pub route: RouteName,
-    /// What it is made of.
-    pub what: WaveWhat,
-    /// How many operations, rows or records waited.
-    pub waiting: i64,
 }
 
 impl Ledger {
@@ -106,53 +89,6 @@ impl Ledger {
     /// The ledger cannot be read.
     pub async fn waves_list(&self, route: Option<RouteName>, all: bool) -> Result<Vec<WaveRow>, LedgerError> {
         self.read("waves_list", move |connection| rows(connection, route.as_ref(), all)).await
-    }
-
-    /// Decides about a held wave; `None`: none of this number is.
-    ///
-    /// # Errors
-    /// The ledger cannot be written.
-    pub async fn wave_decide(
-        &self,
-        wave: i64,
-        word: WaveWord,
-        who: String,
-        text: String,
-    ) -> Result<Option<WaveDecided>, LedgerError> {
-        let at = self.env.now();
-        self.write("wave_decide", move |tx| {
-            let Some(held) = rows(tx, None, false)?.into_iter().find(|row| row.id == wave) else {
-                return Ok(None);
-            };
-            let now = time(at);
-            let state = match word {
-                WaveWord::Approve => WaveState::Approved,
-                WaveWord::Reject => WaveState::Rejected,
-            };
-            tx.execute(
-                "UPDATE waves SET state = ?2, decided_at = ?3, who = ?4, text = ?5 WHERE id = ?1",
-                (wave, state.as_str(), &now, &who, &text),
-            )?;
-            let said = Said { who, text };
-            match (held.what, word) {
-                (WaveWhat::Told, WaveWord::Approve) => {
-                    results_words::approve(tx, &now, &held.route, &said)?;
-                }
-                (WaveWhat::Told, WaveWord::Reject) => held_waves::leave_untold(tx, &now, &held.route, &said)?,
-                (WaveWhat::Missing, WaveWord::Approve) => held_waves::look_again(tx, &now, wave)?,
-                (WaveWhat::Missing, WaveWord::Reject) => held_waves::leave_missing(tx, &now, wave)?,
-                (_, WaveWord::Approve) => {}
-                (_, WaveWord::Reject) => {
-                    tx.execute(
-                        "UPDATE operations SET state = 'cancelled', outcome = ?2, finished_at = ?3
-                         WHERE wave_id = ?1 AND state = 'waiting'",
-                        (wave, ReasonCode::Discarded.as_str(), &now),
-                    )?;
-                }
-            }
-            Ok(Some(WaveDecided { route: held.route, what: held.what, waiting: held.waiting }))
-        })
-        .await
     }
 }
 
@@ -199,6 +135,9 @@ pub(super) fn join(
     link: LinkId,
     intent: &Intent,
 ) -> rusqlite::Result<Option<i64>> {
+    if intent.kind == OperationKind::Lock {
+        return join_lock(tx, cause, link, intent);
+    }
     let (Some(run), Some(what)) = (cause.run, What::of(intent.kind)) else { return Ok(None) };
     // What waits for a person does not slip out by being decided once more.
     if let Some(wave) = inherited(tx, cause, link, what)? {
@@ -227,6 +166,46 @@ pub(super) fn join(
         What::Removed => (format!("{REMOVALS}{source}"), Bound::OfRemovals(most)),
     };
     counted(tx, cause, &Wave { route, source, kind: what.kind(), bound }).map(Some)
+}
+
+/// The wave of a lock: only one that rests on nothing but a changed condition has any. Whoever said no, left the condition
+/// by a change of his own, is gone, or of whom nobody can tell whether he may be called, is locked at once (promise 9); so is
+/// whose lock was on its way already.
+fn join_lock(
+    tx: &Transaction<'_>,
+    cause: &Cause,
+    link: LinkId,
+    intent: &Intent,
+) -> rusqlite::Result<Option<i64>> {
+    let Some(run) = cause.run.filter(|_| intent.reason.code == ReasonCode::NotEligible) else {
+        return Ok(None);
+    };
+    let found: Option<(String, Option<i64>, Option<i64>)> = tx
+        .prepare_cached(
+            "SELECT r.route, r.max_locked_by_scope, (SELECT pass_id FROM runs WHERE id = ?2)
+             FROM links l JOIN routes r ON r.route = l.route WHERE l.id = ?1",
+        )?
+        .query_row((link.0, run.0), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+        .optional()?;
+    let Some((route, Some(most), Some(pass))) = found else { return Ok(None) };
+    if !rests_on_scope(tx, Some(pass), intent)? {
+        return Ok(None);
+    }
+    let before: Option<(Option<i64>, bool)> = tx
+        .prepare_cached(
+            "SELECT o.wave_id, w.state IS 'held' FROM operations o LEFT JOIN waves w ON w.id = o.wave_id
+             WHERE o.link_id = ?1 AND o.kind = 'lock' AND o.state = 'superseded' AND o.finished_at = ?2
+             ORDER BY o.generation DESC, o.id DESC LIMIT 1",
+        )?
+        .query_row((link.0, time(cause.at)), |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    match before {
+        Some((wave, held)) => Ok(wave.filter(|_| held)),
+        None => {
+            let (source, bound) = (format!("{LOCKS_BY_SCOPE}pass:{pass}"), Bound::Fixed(most));
+            counted(tx, cause, &Wave { route, source, kind: WaveKind::Changed, bound }).map(Some)
+        }
+    }
 }
 
 /// Whether the record leaves because the route's condition, and not the record, became another one.
@@ -327,7 +306,11 @@ pub(super) fn held(connection: &Connection, route: &RouteName) -> rusqlite::Resu
     rows(connection, Some(route), false)
 }
 
-fn rows(connection: &Connection, route: Option<&RouteName>, all: bool) -> rusqlite::Result<Vec<WaveRow>> {
+pub(super) fn rows(
+    connection: &Connection,
+    route: Option<&RouteName>,
+    all: bool,
+) -> rusqlite::Result<Vec<WaveRow>> {
     connection
         .prepare_cached(
             "SELECT w.*, (SELECT count(*) FROM operations o WHERE o.wave_id = w.id AND o.state = 'waiting')
@@ -372,11 +355,11 @@ mod tests {
     use crate::domain::policy::{Job, PassReason};
     use crate::domain::{Reason, RunId};
     use crate::ledger::testing::{Scene, scene};
-    use crate::ledger::{ByBlock, RunStart};
+    use crate::ledger::{ByBlock, RunStart, WaveWord};
 
     async fn limited(per_day: u32) -> (Scene, LinkId) {
         let scene = scene().await;
-        let most = RemovalLimits { per_run: 100, per_day, percent: 10 };
+        let most = RemovalLimits { per_run: 100, per_day, percent: 10, locked_by_scope: 2 };
         scene.ledger.route_leaving_set(scene.route.clone(), most, ByBlock::Locks).await.expect("limits");
         let link = scene.link("1", Some(90), &[]).await;
         (scene, link)

@@ -128,6 +128,46 @@ async fn is_nothing_concluded_from_a_walk_that_lacks_many_or_names_nobody() {
     assert_eq!(world.ledger().waves_list(None, false).await.expect("waves"), []);
 }
 
+/// Another condition than the one by which they came to be there.
+async fn narrow(world: &mut World, condition: &str, keys: &str) {
+    let narrower = CONDITIONS.replace("and active", condition);
+    let route_keys: &'static str = format!("{narrower}{keys}").leak();
+    world.configure(&Setup { route_keys, ..Setup::default() }).await;
+    world.live(minutes(10)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn do_many_whom_only_a_changed_condition_would_lock_wait_and_whoever_objects_does_not() {
+    let (mut world, ids) = with("", 8).await;
+    ids[..5].iter().for_each(|id| world.editor().edit(*id, json!({ "stage": "old" })));
+    world.sync_all().await;
+    world.advance(minutes(20)).await;
+    world.sync_all().await;
+    narrow(&mut world, "and active and stage == 'new'", "max_locked_by_scope = 3").await;
+    let wave = held(&world).await.wave;
+    assert_eq!((wave.what, wave.waiting, wave.bound), (WaveWhat::LockedByScope, 5, 3));
+    assert_eq!(locked(&world, &ids), 0, "{}", world.story().await);
+    // One says no, one is taken out by a change of his own.
+    world.editor().edit(ids[0], json!({ "do_not_call": true }));
+    world.editor().edit(ids[1], json!({ "phone": null }));
+    later(&world).await;
+    assert_eq!((locked(&world, &ids[..2]), locked(&world, &ids)), (2, 2), "{}", world.story().await);
+    decide(&world, wave.id, WaveOrder::Reject).await;
+    // Not by the round of the night either.
+    world.advance(Duration::from_secs(86_400)).await;
+    later(&world).await;
+    assert_eq!(locked(&world, &ids), 2, "{}", world.story().await);
+    narrow(&mut world, "and active and stage != 'old'", "max_locked_by_scope = 2").await;
+    let wave = held(&world).await.wave;
+    assert_eq!((wave.what, wave.waiting, locked(&world, &ids)), (WaveWhat::LockedByScope, 3, 2));
+    world.advance(Duration::from_secs(86_400)).await;
+    later(&world).await;
+    assert_eq!(locked(&world, &ids), 2, "nobody is, before somebody says so");
+    decide(&world, wave.id, WaveOrder::Approve).await;
+    later(&world).await;
+    assert_eq!(locked(&world, &ids), 5, "{}", world.story().await);
+}
+
 /// The one wave that stands.
 async fn held(world: &World) -> WavePlan {
     let waves = world.ledger().waves_list(None, false).await.expect("waves");

@@ -1,0 +1,106 @@
+//! What a person says of a wave that is held, carried out in one transaction.
+
+use super::sql::time;
+use super::waves::rows;
+use super::words::Said;
+use super::{Ledger, LedgerError, held_waves, results_words};
+use crate::domain::policy::{WaveState, WaveWhat};
+use crate::domain::{ReasonCode, RouteName};
+use rusqlite::Transaction;
+
+/// What a person says of a wave that is held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WaveWord {
+    /// It is sent.
+    Approve,
+    /// What of it waits is put aside until the records change.
+    Reject,
+}
+
+/// What a word on a wave concerned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WaveDecided {
+    /// Its route.
+    pub route: RouteName,
+    /// What it is made of.
+    pub what: WaveWhat,
+    /// How many operations, rows or records waited.
+    pub waiting: i64,
+}
+
+impl Ledger {
+    /// Decides about a held wave; `None`: none of this number is.
+    ///
+    /// # Errors
+    /// The ledger cannot be written.
+    pub async fn wave_decide(
+        &self,
+        wave: i64,
+        word: WaveWord,
+        who: String,
+        text: String,
+    ) -> Result<Option<WaveDecided>, LedgerError> {
+        let at = self.env.now();
+        self.write("wave_decide", move |tx| {
+            let Some(held) = rows(tx, None, false)?.into_iter().find(|row| row.id == wave) else {
+                return Ok(None);
+            };
+            let now = time(at);
+            let state = match word {
+                WaveWord::Approve => WaveState::Approved,
+                WaveWord::Reject => WaveState::Rejected,
+            };
+            tx.execute(
+                "UPDATE waves SET state = ?2, decided_at = ?3, who = ?4, text = ?5 WHERE id = ?1",
+                (wave, state.as_str(), &now, &who, &text),
+            )?;
+            let said = Said { who, text };
+            match (held.what, word) {
+                (WaveWhat::Told, WaveWord::Approve) => {
+                    results_words::approve(tx, &now, &held.route, &said)?;
+                }
+                (WaveWhat::Told, WaveWord::Reject) => held_waves::leave_untold(tx, &now, &held.route, &said)?,
+                (WaveWhat::Missing, WaveWord::Approve) => held_waves::look_again(tx, &now, wave)?,
+                (WaveWhat::Missing, WaveWord::Reject) => held_waves::leave_missing(tx, &now, wave)?,
+                (
+                    WaveWhat::New
+                    | WaveWhat::Changed
+                    | WaveWhat::Removed
+                    | WaveWhat::RemovedByScope
+                    | WaveWhat::LockedByScope,
+                    WaveWord::Approve,
+                ) => {}
+                (WaveWhat::LockedByScope, WaveWord::Reject) => {
+                    left_callable(tx, wave)?;
+                    cancel(tx, &now, wave)?;
+                }
+                (
+                    WaveWhat::New | WaveWhat::Changed | WaveWhat::Removed | WaveWhat::RemovedByScope,
+                    WaveWord::Reject,
+                ) => cancel(tx, &now, wave)?,
+            }
+            Ok(Some(WaveDecided { route: held.route, what: held.what, waiting: held.waiting }))
+        })
+        .await
+    }
+}
+
+fn cancel(tx: &Transaction<'_>, now: &str, wave: i64) -> rusqlite::Result<()> {
+    tx.execute(
+        "UPDATE operations SET state = 'cancelled', outcome = ?2, finished_at = ?3
+         WHERE wave_id = ?1 AND state = 'waiting'",
+        (wave, ReasonCode::Discarded.as_str(), now),
+    )?;
+    Ok(())
+}
+
+/// A lock is a standing wish: whom a person leaves callable must not be locked by the next night's round.
+fn left_callable(tx: &Transaction<'_>, wave: i64) -> rusqlite::Result<()> {
+    tx.execute(
+        "UPDATE links SET wish = 'callable', wish_code = ?2, wish_params = '{}'
+         WHERE wish = 'locked' AND lock_state = 'open' AND wish_code = ?3
+           AND id IN (SELECT link_id FROM operations WHERE wave_id = ?1 AND state = 'waiting')",
+        (wave, ReasonCode::Discarded.as_str(), ReasonCode::NotEligible.as_str()),
+    )?;
+    Ok(())
+}
