@@ -279,6 +279,8 @@ sections! {
         country: String, Optional, Kind::Text;
         /// What happens to contacts of others that bear a blocked number.
         foreign: String, Default, Kind::Choice(FOREIGN);
+        /// Client = its block lists, read at the start and whenever they change.
+        files: BTreeMap<String, Setting<String>>, Optional, Kind::Paths;
     }
 
     /// `[ledger]`.

@@ -56,6 +56,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0062_removal_brake.sql"),
     include_str!("../../migrations/0063_overseen.sql"),
     include_str!("../../migrations/0065_samples.sql"),
+    include_str!("../../migrations/0070_block_files.sql"),
 ];
 
 /// Behind this one the rows of the trail that are there already get their places in the chain.

@@ -21,6 +21,7 @@ mod expression;
 mod filters;
 pub mod fit;
 mod joints;
+pub mod number_list;
 pub mod numbers;
 pub mod parse;
 mod path;

@@ -9,6 +9,7 @@ mod bad_days;
 mod believed;
 mod beside;
 mod beside_calls;
+mod block_files;
 mod blocks;
 mod blocks_told;
 mod brake;
