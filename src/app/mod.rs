@@ -23,6 +23,7 @@ mod closing;
 mod harvesting;
 mod identity;
 mod logging;
+mod reading;
 mod scratch;
 mod service;
 mod unread;

@@ -187,7 +187,7 @@ pub use plan_view::{
     AsideGroup, PlanExample, PlanField, PlanFieldCount, PlanGroup, PlanPart, PlanView, WavePlan,
 };
 pub use pull::{Basis, BlockWord, KnownRecord, PageStore, PulledRecord};
-pub use results::{Results, ResultsBalance, Untold, UntoldCount};
+pub use results::{Results, ResultsBalance, Untold, UntoldCount, UntoldGroup};
 pub use results_codes::CodeSeen;
 pub use results_missing::MissingCall;
 pub use route_state::{Changed, NewState, Pilot, StateChange, StateNow};

@@ -99,6 +99,18 @@ impl Ledger {
         .await
     }
 
+    /// What waits, whether or not the route acts and the row is due: for a dry run.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub async fn write_back_shown(&self, route: RouteName, limit: u32) -> Result<Vec<ToTell>, LedgerError> {
+        self.read("write_back_shown", move |connection| {
+            let rows = found(connection, &shown(), named_params! { ":route": route.0, ":limit": limit })?;
+            rows.into_iter().map(|row| with_facts(connection, row)).collect()
+        })
+        .await
+    }
+
     /// What is in doubt and was left alone for long enough.
     ///
     /// # Errors
@@ -193,6 +205,13 @@ fn select(which: &str) -> String {
     )
 }
 
+fn shown() -> String {
+    format!(
+        "SELECT {COLUMNS} FROM write_backs w CROSS JOIN links l ON l.id = w.link_id CROSS JOIN routes r ON r.route = l.route
+         WHERE w.state = 'waiting' AND +l.route = :route ORDER BY w.kind = 'fields', w.history_id, w.id LIMIT :limit"
+    )
+}
+
 fn rows(
     connection: &Connection,
     which: &str,
@@ -200,10 +219,18 @@ fn rows(
     now: &str,
     limit: u32,
 ) -> rusqlite::Result<Vec<(Told, ToTell)>> {
-    let sql = select(which);
+    let params = named_params! { ":route": route.0, ":now": now, ":limit": limit };
+    found(connection, &select(which), params)
+}
+
+fn found(
+    connection: &Connection,
+    sql: &str,
+    params: &[(&str, &dyn rusqlite::ToSql)],
+) -> rusqlite::Result<Vec<(Told, ToTell)>> {
     connection
-        .prepare_cached(&sql)?
-        .query_map(named_params! { ":route": route.0, ":now": now, ":limit": limit }, |row| {
+        .prepare_cached(sql)?
+        .query_map(params, |row| {
             let empty = HistoryFacts {
                 calls: 0,
                 attempts: 0,

@@ -154,6 +154,17 @@ fn every_room_imports_only_what_the_table_allows() {
 }
 
 #[test]
+fn who_only_looks_is_handed_reading_halves() {
+    for path in ["src/app/plan.rs", "src/app/reconcile.rs", "src/jobs/write_back/shown.rs"] {
+        let (_, text) =
+            sources().into_iter().find(|(found, _)| found == Path::new(path)).expect("where it was");
+        for half in ["CrmWrite", "DiallerWrite", "Connector", "sides("] {
+            assert!(code_lines(&text).all(|(_, line)| !line.contains(half)), "{path} names {half}");
+        }
+    }
+}
+
+#[test]
 fn every_third_party_has_one_owner() {
     let mut broken = Vec::new();
     for (path, text) in sources() {

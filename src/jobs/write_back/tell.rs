@@ -2,7 +2,8 @@
 
 use super::carry::Carry;
 use super::ends::{Fate, TellKind, Waits, after_look_up, fate_of, outcome};
-use super::{JobError, Pass};
+use super::values::{RecordValues, digest, is_erased, is_known, of_call, of_record};
+use super::{JobError, Pass, all_named, named};
 use crate::crm::{CrmValues, Safe, WriteContract};
 use crate::domain::{
     ActivityId, CallFacts, CallKey, HistoryFacts, HistoryId, Reason, ReasonCode, Timestamp, WriteBackId,
@@ -11,7 +12,6 @@ use crate::env::crash;
 use crate::ledger::{CarriedEdit, Leaving, TellEnd, TellFacts, ToTell, Tried};
 use crate::remote::CallError;
 use serde_json::json;
-use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::sync::PoisonError;
 use std::time::Duration;
@@ -206,16 +206,10 @@ impl Pass<'_> {
             return Ok(Wish::End(Fate::Unchanged, TellEnd::Unchanged));
         }
         let telling = &self.context.telling;
-        let contract = self.context.crm.contract();
         let values = match &row.facts {
             TellFacts::Call(call) => {
-                if call.open && !contract.changes_activities && row.activity.is_none() {
-                    return Ok(self.held(ReasonCode::ResultAwaited.into()));
-                }
-                if !telling.has_activity() {
-                    return Ok(self.held(ReasonCode::NotAsked.into()));
-                }
-                telling.activity(&row.record, &self.named(call).await)
+                let activities = self.context.crm.contract().once_there();
+                of_call(telling, activities, row, &self.named(call).await)
             }
             TellFacts::History(history) => return self.wish_for_record(row, history).await,
         };
@@ -225,26 +219,16 @@ impl Pass<'_> {
         }
     }
 
-    /// What follows from its calls, and what somebody's no says. The no waits for nothing: where the calls cannot be told
-    /// now, it goes alone.
     async fn wish_for_record(&self, row: &ToTell, history: &HistoryFacts) -> Result<Wish, JobError> {
-        let telling = &self.context.telling;
-        let no = match telling.block_fields(&row.record, history.blocked.as_ref()) {
-            Ok(no) => no,
+        let found = match of_record(&self.context.telling, row, &self.all_named(history).await) {
+            Ok(found) => found,
             Err(reason) => return Ok(self.not_told(reason)),
         };
-        // A second no is told also where a person has taken the first one back over there.
-        let since = history.blocked.as_ref().filter(|_| !no.is_empty()).map(|blocked| blocked.since);
-        match telling.record_fields(&row.record, &self.all_named(history).await) {
-            Ok(mut values) => {
-                values.extend(no);
-                self.if_new(row, values, since, Then::Rests).await
-            }
-            Err(reason) if no.is_empty() => Ok(self.not_told(reason)),
-            Err(reason) => match self.if_new(row, no, since, Then::Again).await? {
-                Wish::End(Fate::Unchanged, _) => Ok(self.not_told(reason)),
-                wish => Ok(wish),
-            },
+        let RecordValues { values, no, left_out } = found;
+        let Some(reason) = left_out else { return self.if_new(row, values, no, Then::Rests).await };
+        match self.if_new(row, values, no, Then::Again).await? {
+            Wish::End(Fate::Unchanged, _) => Ok(self.not_told(reason)),
+            wish => Ok(wish),
         }
     }
 
@@ -257,7 +241,7 @@ impl Pass<'_> {
         then: Then,
     ) -> Result<Wish, JobError> {
         let digest = digest(&values, no);
-        if row.digest.as_deref() == Some(&digest) || values.is_empty() {
+        if is_known(row, &values, &digest) {
             return Ok(Wish::End(Fate::Unchanged, TellEnd::Unchanged));
         }
         Ok(match self.may_be_sent(row, self.context.crm.contract()).await? {
@@ -267,23 +251,19 @@ impl Pass<'_> {
     }
 
     async fn named(&self, call: &CallFacts) -> CallFacts {
-        match &self.context.agents {
-            Some(agents) if self.context.telling.uses_agent() => agents.named(call).await,
-            Some(_) | None => call.clone(),
-        }
+        named(&self.context.telling, self.context.agents.as_deref(), call).await
     }
 
     async fn all_named(&self, history: &HistoryFacts) -> HistoryFacts {
-        let mut history = history.clone();
-        for call in [&mut history.last, &mut history.last_with_result].into_iter().flatten() {
-            *call = self.named(call).await;
-        }
-        history
+        all_named(&self.context.telling, self.context.agents.as_deref(), history).await
     }
 
     fn not_told(&self, reason: Reason) -> Wish {
         match reason.code {
-            ReasonCode::UnmappedResult | ReasonCode::CallUnderWay => self.held(reason),
+            ReasonCode::UnmappedResult
+            | ReasonCode::CallUnderWay
+            | ReasonCode::ResultAwaited
+            | ReasonCode::NotAsked => self.held(reason),
             _ => Wish::End(Fate::Parked, TellEnd::Parked(reason)),
         }
     }
@@ -330,14 +310,6 @@ impl Pass<'_> {
     }
 }
 
-/// Whether the call, or the record's newest, has lost its texts and numbers: they must not be emptied in the CRM, too.
-fn is_erased(facts: &TellFacts) -> bool {
-    match facts {
-        TellFacts::Call(call) => call.erased,
-        TellFacts::History(history) => history.last.as_ref().is_some_and(|last| last.erased),
-    }
-}
-
 pub(super) fn kind_of(row: &ToTell) -> TellKind {
     match (row.call, &row.activity) {
         (Some(_), None) => TellKind::Create,
@@ -352,19 +324,4 @@ fn leaving(values: CrmValues, digest: Vec<u8>, then: Then, carried: &[CarriedEdi
     let (told, carrying) = (json!(values).to_string(), json!(names).to_string());
     let leaving = Leaving { digest, values: told, carrying, then_again: then == Then::Again };
     Wish::Send(values, leaving)
-}
-
-/// What is told, as one number: a revision of the call that says the same costs no request.
-fn digest(values: &CrmValues, no: Option<Timestamp>) -> Vec<u8> {
-    let mut hash = Sha256::new();
-    for (name, value) in values {
-        hash.update(name.as_bytes());
-        hash.update([0]);
-        hash.update(value.to_string().as_bytes());
-        hash.update([0]);
-    }
-    if let Some(since) = no {
-        hash.update(since.to_rfc3339().as_bytes());
-    }
-    hash.finalize().to_vec()
 }
