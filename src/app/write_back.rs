@@ -134,6 +134,7 @@ pub(super) async fn register(
     let once_there = once_there.unwrap_or(Activities::Change);
     ledger.write_back_set(route.id.clone(), shapes, once_there).await?;
     ledger.blocks_told_set(route.id.clone(), settings.telling.blocks_told()).await?;
+    ledger.status_told_set(route.id.clone(), settings.telling.status_told()).await?;
     Ok(())
 }
 

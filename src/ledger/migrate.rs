@@ -57,6 +57,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0063_overseen.sql"),
     include_str!("../../migrations/0065_samples.sql"),
     include_str!("../../migrations/0070_block_files.sql"),
+    include_str!("../../migrations/0071_status_told.sql"),
 ];
 
 /// Behind this one the rows of the trail that are there already get their places in the chain.

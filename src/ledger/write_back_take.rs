@@ -3,7 +3,7 @@
 use super::acts::{anything, route_acts};
 use super::inputs::link_view;
 use super::sql::{get_named, get_time_opt, time};
-use super::{Ledger, LedgerError, blocks_told, edits};
+use super::{Ledger, LedgerError, blocks_told, edits, status_told};
 use crate::domain::{
     CallFacts, CallResult, CampaignId, ContactId, HistoryFacts, HistoryId, LinkId, LinkView, RecordId,
     RouteName, Timestamp, Told, WriteBackId,
@@ -240,6 +240,7 @@ fn found(
                 next_try: None,
                 last_with_result: None,
                 blocked: None,
+                standing: None,
             };
             let to_tell = ToTell {
                 id: WriteBackId(row.get("id")?),
@@ -331,6 +332,7 @@ fn history(connection: &Connection, link: LinkId) -> rusqlite::Result<HistoryFac
         .query_row([link.0], |row| get_time_opt(row, "next_try"))?;
     let (last, last_with_result) = (newest(false)?, newest(true)?);
     let blocked = blocks_told::facts(connection, link)?;
+    let standing = status_told::facts(connection, link)?;
     connection
         .prepare_cached(
             "SELECT count(*) AS calls, count(*) FILTER (WHERE outbound = 1) AS attempts,
@@ -349,6 +351,7 @@ fn history(connection: &Connection, link: LinkId) -> rusqlite::Result<HistoryFac
                 last,
                 last_with_result,
                 blocked,
+                standing,
             })
         })
 }

@@ -123,7 +123,7 @@ pub async fn write_back(
     told.map(|()| Some(WriteBackReport { run, counts }))
 }
 
-/// Lets go what another mapping held and this one can tell.
+/// Lets go what another mapping held and this one can tell, and enters whose standing in the dialler moved.
 async fn release(
     ledger: &Ledger,
     telling: &Telling,
@@ -134,6 +134,7 @@ async fn release(
     let held = ledger.write_back_held(route.clone(), rules.clone()).await?;
     let again = held.iter().filter(|row| may_go(telling, row)).map(|row| row.id).collect();
     ledger.write_back_release(route.clone(), rules, again, quiet).await?;
+    ledger.status_take(route.clone()).await?;
     Ok(())
 }
 

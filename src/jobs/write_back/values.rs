@@ -32,16 +32,17 @@ pub(super) fn of_call(
     telling.activity(&row.record, call)
 }
 
-/// What follows from a record's calls, and what somebody's no says. The no waits for nothing: where the calls cannot be
-/// told now, it goes alone.
+/// What follows from a record's calls, what somebody's no says, and where the record stands. These two wait for nothing:
+/// where the calls cannot be told now, they go alone.
 pub(super) fn of_record(
     telling: &Telling,
     row: &ToTell,
     history: &HistoryFacts,
 ) -> Result<RecordValues, Reason> {
-    let said = telling.block_fields(&row.record, history.blocked.as_ref())?;
+    let mut said = telling.block_fields(&row.record, history.blocked.as_ref())?;
     // A second no is told also where a person has taken the first one back over there.
     let no = history.blocked.as_ref().filter(|_| !said.is_empty()).map(|blocked| blocked.since);
+    said.extend(telling.status_fields(&row.record, history.standing.as_ref())?);
     match telling.record_fields(&row.record, history) {
         Ok(mut values) => {
             values.extend(said);

@@ -58,6 +58,7 @@ mod resets;
 mod revision;
 mod sides;
 mod standing_locks;
+mod status_told;
 mod stops;
 mod sweep_budget;
 mod swept_ids;
