@@ -5,9 +5,11 @@ ALTER TABLE routes ADD COLUMN status_told TEXT NOT NULL DEFAULT 'kept' CHECK (st
 CREATE TABLE status_due (
     link_id INTEGER PRIMARY KEY REFERENCES links (id) ON DELETE CASCADE
 ) STRICT;
-CREATE TRIGGER links_status_moved AFTER UPDATE OF contact_id, wish, wish_code, wish_params, vanished_at ON links
+CREATE TRIGGER links_status_moved AFTER UPDATE OF contact_id, wish, wish_code, wish_params, vanished_at, base ON links
 WHEN (OLD.contact_id IS NOT NEW.contact_id OR OLD.wish IS NOT NEW.wish OR OLD.wish_code IS NOT NEW.wish_code
-      OR OLD.wish_params IS NOT NEW.wish_params OR OLD.vanished_at IS NOT NEW.vanished_at)
+      OR OLD.wish_params IS NOT NEW.wish_params OR OLD.vanished_at IS NOT NEW.vanished_at
+      -- Another number may stand where the marked one stood.
+      OR OLD.base IS NOT NEW.base AND EXISTS (SELECT 1 FROM invalid_numbers i WHERE i.link_id = NEW.id))
      AND EXISTS (SELECT 1 FROM routes r WHERE r.route = NEW.route AND r.status_told = 'told')
 BEGIN
     INSERT OR IGNORE INTO status_due (link_id) VALUES (NEW.id);

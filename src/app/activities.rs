@@ -6,7 +6,7 @@ use super::routes::RoutePart;
 use crate::check::Settings;
 use crate::dialler::ImportMode;
 use crate::dialler::jtel::JtelClient;
-use crate::domain::{CampaignId, RecordId, RouteName, RunId, Timestamp};
+use crate::domain::{RecordId, RouteName, RunId, Timestamp};
 use crate::env::Env;
 use crate::jobs::JobError;
 use crate::jobs::campaigns::WantedCampaign;
@@ -179,17 +179,7 @@ impl PushActivity {
         Ok(Ended { run: Some(report.run), text, parked_new: parked_new > 0 })
     }
 
-    async fn pinned(&self) -> Result<BTreeMap<RouteName, Option<CampaignId>>, JobError> {
-        let rows = self.ledger.routes_list().await?;
-        Ok(rows
-            .into_iter()
-            .filter(|row| self.routes.contains_key(&row.route))
-            .map(|row| (row.route, row.campaign))
-            .collect())
-    }
-
     async fn context(&self, scope: Scope) -> Result<PushContext, JobError> {
-        let pinned = self.pinned().await?;
         // Without the flags an overwriting import unlocks; push then never imports over a contact that exists.
         let flag = self.dialler.takes_import_flags().then_some(false);
         let routes = self
@@ -197,7 +187,6 @@ impl PushActivity {
             .iter()
             .map(|(name, part)| {
                 let route = PushRoute {
-                    campaign: pinned.get(name).copied().flatten(),
                     policy: part.pull.route.policy.clone(),
                     import_mode: ImportMode { overwrite: true, reset: flag, unlock: flag },
                     max_decision_age: part.settings.max_decision_age,

@@ -50,11 +50,13 @@ pub async fn pin_campaigns(
             Finding::Fine(_) => go_on(ledger, &want.route).await?,
             Finding::Changed(pinned, refused) => {
                 let there = ledger.route_stands_there(want.route.clone()).await?;
+                let waits = Reason { code: ReasonCode::CampaignWaits, ..refused.clone() };
                 match may_change(want.change, there, refused) {
-                    Ok(()) => {
-                        ledger.route_pin_campaign(want.route.clone(), pinned).await?;
+                    // An import may have left since the ledger was asked.
+                    Ok(()) if ledger.route_repin_campaign(want.route.clone(), pinned).await? => {
                         go_on(ledger, &want.route).await?;
                     }
+                    Ok(()) => stops::stop(ledger, &want.route, waits).await?,
                     Err(reason) => stops::stop(ledger, &want.route, reason).await?,
                 }
             }

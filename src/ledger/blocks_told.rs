@@ -7,7 +7,7 @@ use super::block_reach::links_under;
 use super::gate::numbers_of_contact;
 use super::inputs::{block_row, blocks_in_force};
 use super::sql::get_named;
-use super::write_back::want_fields;
+use super::write_back::want_objection;
 use super::{Ledger, LedgerError};
 use crate::domain::{
     Block, BlockFacts, BlockSubject, BlocksTold, ContactId, LinkId, RecordId, RecordKey, RouteName, Timestamp,
@@ -69,7 +69,7 @@ pub(super) fn want(
         .query_row([link.0], |row| get_named(row, "blocks_told", BlocksTold::parse))
         .optional()?;
     match told {
-        Some(BlocksTold::Told) => want_fields(tx, link, now),
+        Some(BlocksTold::Told) => want_objection(tx, link, now),
         Some(BlocksTold::Kept) | None => Ok(()),
     }
 }
@@ -77,7 +77,7 @@ pub(super) fn want(
 /// A record was decided with something against it: it may be there since before the link, or since before this number.
 pub(super) fn want_again(tx: &Transaction<'_>, link: LinkId, now: Timestamp) -> rusqlite::Result<()> {
     match facts(tx, link)? {
-        Some(_) => want_fields(tx, link, now),
+        Some(_) => want_objection(tx, link, now),
         None => Ok(()),
     }
 }

@@ -19,6 +19,13 @@ pub struct CallRow {
     pub times: CallTimes,
 }
 
+impl CallRow {
+    /// The campaign in which the call was made, where the row says it.
+    pub(super) fn campaign(&self) -> Option<CampaignId> {
+        self.fields.get("DiallerCampaignsID").and_then(Value::as_i64).map(CampaignId)
+    }
+}
+
 /// A result code as the batch read explains it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ResultCode {
@@ -174,7 +181,7 @@ fn insert_call(
     now: Timestamp,
 ) -> rusqlite::Result<()> {
     let facts = Facts::of(&row.fields);
-    let campaign = row.fields.get("DiallerCampaignsID").and_then(Value::as_i64).unwrap_or(context.campaign.0);
+    let campaign = row.campaign().unwrap_or(context.campaign).0;
     tx.prepare_cached(
         "INSERT INTO calls (history_id, contact_id, link_id, campaign_id, hash, row, started_text, outbound, test,
                             number, result_code, result_type, open, first_seen_at, changed_at, run_id)

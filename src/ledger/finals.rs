@@ -35,6 +35,13 @@ const OTHERS: &str = "FROM routes o
      WHERE c.campaign_id = (SELECT w.campaign_id FROM routes w WHERE w.route = :route)
        AND (c.link_id IS NULL OR EXISTS (SELECT 1 FROM links l WHERE l.id = c.link_id AND l.client = :client))";
 
+/// Whether anybody who bears the number was ever called, somebody else than the link: most were not.
+const BEARER_CALLED: &str =
+    "SELECT EXISTS (SELECT 1 FROM link_numbers b CROSS JOIN calls c ON c.link_id = b.link_id
+                        WHERE b.number = ?1 AND b.link_id IS NOT ?2)
+         OR EXISTS (SELECT 1 FROM contact_numbers b CROSS JOIN calls c ON c.contact_id = b.contact_id
+                    WHERE b.number = ?1 AND c.link_id IS NOT ?2)";
+
 /// Whoever is decided anew once a call says another thing.
 const WAITING: &str = "FROM calls c CROSS JOIN records x
         ON json_extract(x.params, '$.call') = CAST(c.history_id AS TEXT)
@@ -89,6 +96,9 @@ fn of_others(
     whom: &Whom<'_>,
     link: Option<LinkId>,
 ) -> rusqlite::Result<Option<HistoryId>> {
+    if !others_called(connection, whom, link)? {
+        return Ok(None);
+    }
     let mut newest: BTreeMap<(Option<i64>, Option<i64>), LastResult> = BTreeMap::new();
     let mut statement = connection.prepare_cached(&format!(
         "SELECT c.history_id, {SAYS}, c.link_id, iif(c.link_id IS NULL, c.contact_id, NULL) AS contact
@@ -113,6 +123,28 @@ fn of_others(
         LastResult::None | LastResult::Open => None,
     });
     Ok(final_ones.max())
+}
+
+/// Whether there is any call to be looked at: the whole question makes temporary tables also where there is none, and is
+/// asked of everybody who is imported.
+fn others_called(connection: &Connection, whom: &Whom<'_>, link: Option<LinkId>) -> rusqlite::Result<bool> {
+    let link = link.map_or(-1, |link| link.0);
+    let record = connection
+        .prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM routes o CROSS JOIN links l ON l.route = o.route AND l.record_id = ?1
+                                CROSS JOIN calls c ON c.link_id = l.id WHERE l.id <> ?2)",
+        )?
+        .query_row((&whom.key.id.0, link), |row| row.get(0))?;
+    if record {
+        return Ok(true);
+    }
+    let mut bearer = connection.prepare_cached(BEARER_CALLED)?;
+    for number in whom.numbers {
+        if bearer.query_row((number, link), |row| row.get(0))? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 fn said(row: &rusqlite::Row<'_>) -> rusqlite::Result<LastResult> {
@@ -303,5 +335,7 @@ mod tests {
         assert!(!plan.contains("SCAN c") && !plan.contains("SCAN l") && !plan.contains("SCAN b"), "{plan}");
         let plan = scene.plan_of(&format!("SELECT 1 {WAITING} AND c.history_id = ?1")).await.join("\n");
         assert!(plan.contains("records_final"), "{plan}");
+        let plan = scene.plan_of(BEARER_CALLED).await.join("\n");
+        assert!(!plan.contains("SCAN c") && !plan.contains("SCAN b"), "{plan}");
     }
 }

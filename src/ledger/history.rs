@@ -8,6 +8,8 @@ use super::sql::{get_time, get_time_opt, time};
 use super::{Ledger, LedgerError, results_codes, standing};
 use crate::domain::{CallResult, CampaignId, ContactId, RunId, Seq, Timestamp};
 use rusqlite::{OptionalExtension as _, Transaction};
+use serde_json::Value;
+use std::collections::BTreeSet;
 
 /// What one read of a contact's history brought.
 #[derive(Debug, Clone, PartialEq)]
@@ -115,7 +117,9 @@ fn store_read(
         store_seen(tx, seen, read.seq, &context.rules, now)?;
     }
     if let Some(code) = &read.result {
-        learn_code(tx, context.campaign, code, now)?;
+        for campaign in campaigns_of(code.code, &read.rows, context.campaign) {
+            learn_code(tx, campaign, code, now)?;
+        }
     }
     let link: Option<i64> = tx
         .prepare_cached(
@@ -139,6 +143,17 @@ fn store_read(
         stored.not_adding_up += 1;
     }
     note_read(tx, read, context, now)
+}
+
+/// Whose code a contact's result is: that of the campaigns whose calls bear it. A contact that was moved keeps the result
+/// that it brought along, and `known_here` does not have its number.
+fn campaigns_of(code: i64, rows: &[CallRow], known_here: CampaignId) -> BTreeSet<CampaignId> {
+    let bears = |row: &&CallRow| {
+        row.fields.get("DiallerCampaignsResultCodesID").and_then(Value::as_i64) == Some(code)
+    };
+    let theirs: BTreeSet<CampaignId> =
+        rows.iter().filter(bears).map(|row| row.campaign().unwrap_or(known_here)).collect();
+    if theirs.is_empty() { [known_here].into() } else { theirs }
 }
 
 /// As long as a call has no result or no end, its contact is looked at by the ladder, up to seven days.

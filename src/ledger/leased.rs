@@ -31,7 +31,8 @@ pub struct Leased {
     pub client: String,
     /// The join key.
     pub user_data: Option<UserData>,
-    /// The campaign its link was made for.
+    /// The campaign that its route has at this moment, into which an import goes; without one, that of its link. Read with
+    /// the lease: what a run read at its beginning may be another one's by now.
     pub campaign: Option<CampaignId>,
     /// The fields to send: for imports and updates.
     pub values: Values,
@@ -82,8 +83,9 @@ pub(super) fn read_in_doubt(
 pub(super) fn read(tx: &Transaction<'_>, id: OperationId, now: Timestamp) -> rusqlite::Result<Leased> {
     let mut statement = tx.prepare_cached(
         "SELECT o.link_id, o.kind, o.code, o.params, o.body, o.attempts, o.decided_at, o.cause, o.given, o.before, o.clearing,
-                l.route, o.wave_id IS NOT NULL AS in_wave, l.record_id, l.client, l.user_data, l.campaign_id
-         FROM operations o JOIN links l ON l.id = o.link_id WHERE o.id = ?1",
+                l.route, o.wave_id IS NOT NULL AS in_wave, l.record_id, l.client, l.user_data,
+                coalesce(r.campaign_id, l.campaign_id) AS campaign_id
+         FROM operations o JOIN links l ON l.id = o.link_id LEFT JOIN routes r ON r.route = l.route WHERE o.id = ?1",
     )?;
     let mut rows = statement.query([id.0])?;
     let row = rows.next()?.ok_or(rusqlite::Error::QueryReturnedNoRows)?;

@@ -188,6 +188,9 @@ pub(super) fn deleted(
 #[cfg(test)]
 mod tests {
     use super::StandsThere::{self, Contacts, InDoubt, Nobody};
+    use crate::domain::policy::Clearing;
+    use crate::domain::{CampaignId, PinnedCampaign, Values};
+    use crate::ledger::lease::{LeaseOrder, Plan, QueuePlace};
     use crate::ledger::testing::scene;
 
     #[tokio::test(start_paused = true)]
@@ -207,5 +210,34 @@ mod tests {
             let found = scene.ledger.route_stands_there(scene.route.clone()).await.expect("read");
             assert_eq!(found, expected, "{kind} {state}");
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_import_goes_into_the_campaign_of_its_moment_and_holds_the_next_one_off() {
+        let campaign = |id| PinnedCampaign { id: CampaignId(id), name: None };
+        let scene = scene().await;
+        let link = scene.link("1", None, &[]).await;
+        scene.operation(link, "import", "waiting").await;
+        let repin = |id| scene.ledger.route_repin_campaign(scene.route.clone(), campaign(id));
+        assert!(repin(8).await.expect("written"), "nothing is under way");
+        let at = super::time(scene.ledger.env.now());
+        let absent =
+            scene.ledger.write("test_absent", move |tx| tx.execute("UPDATE links SET absent_at = ?1", [at]));
+        absent.await.expect("written");
+        let order = LeaseOrder {
+            limit: 9,
+            after: QueuePlace::default(),
+            absent_since: scene.ledger.env.now(),
+            only: None,
+            clearing: Clearing::Never,
+            drips: Vec::new(),
+            today: None,
+            plan: |_, _, _, _| Plan::Send(Values::new()),
+        };
+        let leased = scene.ledger.operations_lease(order).await.expect("leased").leased;
+        assert_eq!(leased.iter().map(|one| one.campaign).collect::<Vec<_>>(), [Some(CampaignId(8))]);
+        assert!(!repin(9).await.expect("asked"), "an import is under way");
+        let row = scene.ledger.route_show(scene.route.clone()).await.expect("read").expect("a route");
+        assert_eq!(row.campaign, Some(CampaignId(8)));
     }
 }

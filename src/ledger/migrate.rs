@@ -56,6 +56,8 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0062_removal_brake.sql"),
     include_str!("../../migrations/0063_overseen.sql"),
     include_str!("../../migrations/0065_samples.sql"),
+    include_str!("../../migrations/0066_objections_told.sql"),
+    include_str!("../../migrations/0069_fewer_indexes.sql"),
     include_str!("../../migrations/0070_block_files.sql"),
     include_str!("../../migrations/0071_status_told.sql"),
     include_str!("../../migrations/0072_calls_to_erase.sql"),

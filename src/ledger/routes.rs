@@ -175,13 +175,26 @@ impl Ledger {
         campaign: PinnedCampaign,
     ) -> Result<(), LedgerError> {
         let now = self.env.now();
-        self.write("route_pin_campaign", move |tx| {
-            leaving::campaign_changes(tx, &route, campaign.id, now)?;
-            tx.execute(
-                "UPDATE routes SET campaign_id = ?2, campaign_name = ?3 WHERE route = ?1",
-                (route.0, campaign.id.0, campaign.name),
-            )?;
-            Ok(())
+        self.write("route_pin_campaign", move |tx| pin_in(tx, &route, &campaign, now)).await
+    }
+
+    /// The same in place of another one, unless an import is under way or in doubt: then nothing is pinned, and the answer is
+    /// `false`. Asked in the same transaction, because a lease may come between a question and a word.
+    ///
+    /// # Errors
+    /// The ledger cannot be written.
+    pub async fn route_repin_campaign(
+        &self,
+        route: RouteName,
+        campaign: PinnedCampaign,
+    ) -> Result<bool, LedgerError> {
+        let now = self.env.now();
+        self.write("route_repin_campaign", move |tx| {
+            let doubts: bool = tx.prepare_cached(leaving::DOUBTS)?.query_row([&route.0], |row| row.get(0))?;
+            if !doubts {
+                pin_in(tx, &route, &campaign, now)?;
+            }
+            Ok(!doubts)
         })
         .await
     }
@@ -331,6 +344,20 @@ fn take_blocks_along(tx: &Transaction<'_>, new: &RouteFacts, now: &str) -> rusql
         ":now": now,
     })?;
     block_store::epoch_raise(tx).map(Some)
+}
+
+fn pin_in(
+    tx: &Transaction<'_>,
+    route: &RouteName,
+    campaign: &PinnedCampaign,
+    now: Timestamp,
+) -> rusqlite::Result<()> {
+    leaving::campaign_changes(tx, route, campaign.id, now)?;
+    tx.execute(
+        "UPDATE routes SET campaign_id = ?2, campaign_name = ?3 WHERE route = ?1",
+        (&route.0, campaign.id.0, &campaign.name),
+    )?;
+    Ok(())
 }
 
 #[cfg(test)]

@@ -113,6 +113,18 @@ pub(super) fn want_fields(tx: &Transaction<'_>, link: LinkId, now: Timestamp) ->
     Ok(())
 }
 
+/// Somebody said no: that is told by itself, before and whatever else of the record waits, backs off or is held.
+pub(super) fn want_objection(tx: &Transaction<'_>, link: LinkId, now: Timestamp) -> rusqlite::Result<()> {
+    want_fields(tx, link, now)?;
+    tx.prepare_cached(
+        "UPDATE write_backs SET due_at = CASE WHEN state = 'waiting' AND objection IS NULL THEN ?2 ELSE due_at END,
+                objection = CASE WHEN objection IN ('under_way', 'again') THEN 'again' ELSE 'waits' END
+         WHERE link_id = ?1 AND kind = 'fields'",
+    )?
+    .execute((link.0, time(now)))?;
+    Ok(())
+}
+
 /// A record that was deleted is there again: its fields, which met nobody, are worked out anew.
 pub(super) fn record_is_back(
     tx: &Transaction<'_>,

@@ -185,7 +185,10 @@ fn store(
     match end {
         TellEnd::Done { activity, carried } => {
             tx.prepare_cached(
-                "UPDATE write_backs SET state = ?2, written = sent, digest = sending, sending_values = NULL, carrying = NULL,
+                "UPDATE write_backs SET state = ?2, written = sent, sending_values = NULL, carrying = NULL,
+                        digest = CASE WHEN objection IN ('under_way', 'again') THEN digest ELSE sending END,
+                        objection_told = CASE WHEN objection IN ('under_way', 'again') THEN sending ELSE objection_told END,
+                        objection = CASE objection WHEN 'under_way' THEN NULL WHEN 'again' THEN 'waits' ELSE objection END,
                         activity = coalesce(?3, activity), code = NULL, params = '{}', tries = 0, doubts = 0, due_at = ?4,
                         changed_at = ?4
                  WHERE id = ?1",
@@ -197,7 +200,7 @@ fn store(
         TellEnd::Unchanged => {
             tx.prepare_cached(
                 "UPDATE write_backs SET state = 'done', written = wanted, code = NULL, params = '{}', tries = 0, doubts = 0,
-                        sending_values = NULL, carrying = NULL, changed_at = ?2
+                        objection = NULL, sending_values = NULL, carrying = NULL, changed_at = ?2
                  WHERE id = ?1 AND state = 'waiting'",
             )?
             .execute((row.0, &at))?;
@@ -233,6 +236,7 @@ fn to(
     tx.prepare_cached(
         "UPDATE write_backs SET state = ?2, code = ?3, params = ?4, due_at = ?5, changed_at = ?6,
                 tries = tries + (state = 'uncertain' AND ?2 = 'uncertain'),
+                objection = CASE WHEN objection IN ('under_way', 'again') AND ?2 <> 'uncertain' THEN 'waits' ELSE objection END,
                 doubts = CASE WHEN state = 'sending' AND ?2 <> 'uncertain' THEN max(doubts - 1, 0)
                               ELSE doubts + (state = 'uncertain' AND ?2 = 'uncertain') END,
                 sending_values = CASE WHEN doubt THEN sending_values END, carrying = CASE WHEN doubt THEN carrying END

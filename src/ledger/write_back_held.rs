@@ -115,7 +115,7 @@ mod tests {
     use crate::domain::{Activities, Shapes};
     use crate::domain::{HistoryId, RunId};
     use crate::ledger::testing::{Scene, scene};
-    use crate::ledger::{Leaving, Said, TellEnd};
+    use crate::ledger::{Leaving, Said, TellEnd, Tells};
 
     /// Two calls held by rules of before, for the want of a word.
     async fn held() -> Scene {
@@ -175,6 +175,7 @@ mod tests {
         let mut doubts = Vec::new();
         for end in ends {
             let leaving = Leaving {
+                tells: Tells::TheRest,
                 digest: vec![1],
                 values: "{}".to_owned(),
                 carrying: "{}".to_owned(),

@@ -38,7 +38,7 @@ mod tests {
     use super::*;
     use crate::domain::{Activities, RunId, Shapes};
     use crate::ledger::testing::scene;
-    use crate::ledger::{Leaving, TellEnd, Tried};
+    use crate::ledger::{Leaving, TellEnd, Tells, Tried};
 
     #[tokio::test(start_paused = true)]
     async fn values_that_go_to_and_fro_four_times_an_hour_are_noticed_within_a_day() {
@@ -61,7 +61,13 @@ mod tests {
             // A counter that goes up beside it says nothing.
             let word = if round % 2 == 0 { "Bonn" } else { "BONN" };
             let values = format!("{{\"city\":\"{word}\",\"calls\":{round}}}");
-            let leaving = Leaving { digest: vec![1], values, carrying: "{}".to_owned(), then_again: false };
+            let leaving = Leaving {
+                tells: Tells::TheRest,
+                digest: vec![1],
+                values,
+                carrying: "{}".to_owned(),
+                then_again: false,
+            };
             assert!(scene.ledger.write_back_begin(row, wanted, leaving).await.expect("begun"));
             let end = TellEnd::Done { activity: None, carried: Vec::new() };
             let tried = Tried { outcome: "done", detail: String::new() };

@@ -1,14 +1,13 @@
 //! What a write-back has to do next, with everything the mapping needs; and the moment before it is sent.
 
 use super::acts::{anything, route_acts};
-use super::inputs::link_view;
-use super::sql::{get_named, get_time_opt, time};
-use super::{Ledger, LedgerError, blocks_told, edits, status_told};
+use super::sql::{get_named, time};
+use super::write_back_facts::with_facts;
+use super::{Ledger, LedgerError};
 use crate::domain::{
-    CallFacts, CallResult, CampaignId, ContactId, HistoryFacts, HistoryId, LinkId, LinkView, RecordId,
-    RouteName, Timestamp, Told, WriteBackId,
+    CallFacts, HistoryFacts, HistoryId, LinkId, LinkView, RecordId, RouteName, Told, WriteBackId,
 };
-use rusqlite::{Connection, OptionalExtension as _, named_params};
+use rusqlite::{Connection, named_params};
 
 /// The facts of one row, as they are now.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,6 +40,8 @@ pub struct ToTell {
     pub maybe_told: bool,
     /// Digest of the values last told.
     pub digest: Option<Vec<u8>>,
+    /// Digest of the objection last told.
+    pub objection_told: Option<Vec<u8>>,
     /// Requests since something last went well.
     pub tries: u32,
     /// Of these, and of the questions about them, how many had no usable answer: what was certainly not executed is none.
@@ -51,10 +52,21 @@ pub struct ToTell {
     pub edited: Option<Box<LinkView>>,
 }
 
+/// Which of a row's two tellings a request is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tells {
+    /// Somebody's no, by itself.
+    Objection,
+    /// What follows from calls, and what the dialler's side changed.
+    TheRest,
+}
+
 /// What leaves with one request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Leaving {
-    /// Digest of the values that follow from calls: the others are told once and never again.
+    /// What it tells.
+    pub tells: Tells,
+    /// Digest of the objection, or of the values that follow from calls: the others are told once and never again.
     pub digest: Vec<u8>,
     /// All values, as JSON.
     pub values: String,
@@ -73,18 +85,54 @@ pub struct Backlog {
     pub unapproved: i64,
 }
 
-const WAITING: &str = "WHERE w.state = 'waiting' AND +l.route = :route AND w.due_at <= :now
+/// Whatever else of the record waits or is in doubt: whole values of its fields do not mind.
+const OBJECTIONS: &str =
+    "WHERE w.state = 'waiting' AND w.objection IS NOT NULL AND +l.route = :route AND w.due_at <= :now";
+const WAITING: &str =
+    "WHERE w.state = 'waiting' AND w.objection IS NULL AND +l.route = :route AND w.due_at <= :now
                    AND NOT EXISTS (SELECT 1 FROM write_backs o WHERE o.link_id = w.link_id
                         AND (o.state IN ('sending', 'uncertain')
                              OR w.kind = 'fields' AND o.kind = 'activity' AND o.state = 'waiting'))";
 const DOUBTFUL: &str = "WHERE w.state = 'uncertain' AND +l.route = :route AND w.due_at <= :now";
 const COLUMNS: &str =
-    "w.id, w.kind, w.link_id, l.record_id, w.history_id, w.wanted, w.sent, w.activity, w.digest, w.tries, w.doubts,
+    "w.id, w.kind, w.link_id, l.record_id, w.history_id, w.wanted, w.sent, w.activity, w.digest, w.objection_told, w.tries, w.doubts,
     w.rules IS NOT 'by hand' AND coalesce((SELECT i.since > r.write_back_since AND coalesce(c.started_at, c.created_at, c.first_seen_at) < i.since
               FROM identity i, calls c WHERE c.history_id = w.history_id), 0) AS maybe_told";
 
 impl Ledger {
-    /// What waits and is due, oldest first; nothing of a record that has a request under way or in doubt, its fields
+    /// Objections that are to be told, oldest first. No brake holds them; what holds everything does.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub async fn write_back_objections(
+        &self,
+        route: RouteName,
+        limit: u32,
+    ) -> Result<Vec<ToTell>, LedgerError> {
+        let now = time(self.env.now());
+        self.read("write_back_objections", move |connection| {
+            let rows = rows(connection, OBJECTIONS, &route, &now, limit)?;
+            rows.into_iter().map(|row| with_facts(connection, row)).collect()
+        })
+        .await
+    }
+
+    /// The CRM knows this row's objection, or it was taken back: the rest of the row goes its way.
+    ///
+    /// # Errors
+    /// The ledger cannot be written.
+    pub async fn write_back_objection_known(&self, row: WriteBackId, wanted: i64) -> Result<(), LedgerError> {
+        self.write("write_back_objection_known", move |tx| {
+            tx.prepare_cached(
+                "UPDATE write_backs SET objection = NULL WHERE id = ?1 AND state = 'waiting' AND wanted = ?2",
+            )?
+            .execute((row.0, wanted))?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// What else waits and is due, oldest first; nothing of a record that has a request under way or in doubt, its fields
     /// only when no activity of it waits. Nothing while the route does not act, everything is frozen, or the ledger is not
     /// at home; in a pilot, what belongs to its records.
     ///
@@ -139,7 +187,7 @@ impl Ledger {
                 .prepare_cached(concat!(
                     "SELECT count(*), count(*) FILTER (WHERE w.waits_since > r.write_back_approved)
                      FROM write_backs w CROSS JOIN links l ON l.id = w.link_id CROSS JOIN routes r ON r.route = l.route
-                     WHERE w.state = 'waiting' AND w.due_at <= :now AND +l.route = :route AND ",
+                     WHERE w.state = 'waiting' AND w.objection IS NULL AND w.due_at <= :now AND +l.route = :route AND ",
                     route_acts!()
                 ))?
                 .query_row(named_params! { ":route": route.0, ":now": now }, |row| {
@@ -177,7 +225,7 @@ impl Ledger {
             let begun = tx
                 .prepare_cached(
                     "UPDATE write_backs SET state = 'sending', sent = ?2, sending = ?3, sending_values = ?5, sent_at = ?4,
-                            carrying = ?7, tries = tries + 1, doubts = doubts + 1, changed_at = ?4, wanted = wanted + ?6
+                            carrying = ?7, objection = CASE WHEN ?8 THEN 'under_way' ELSE objection END, tries = tries + 1, doubts = doubts + 1, changed_at = ?4, wanted = wanted + ?6
                      WHERE id = ?1 AND state = 'waiting' AND wanted = ?2",
                 )?
                 .execute((
@@ -188,6 +236,7 @@ impl Ledger {
                     leaving.values,
                     leaving.then_again,
                     leaving.carrying,
+                    leaving.tells == Tells::Objection,
                 ))?;
             Ok(begun == 1)
         })
@@ -252,6 +301,7 @@ fn found(
                 activity: row.get("activity")?,
                 maybe_told: row.get("maybe_told")?,
                 digest: row.get("digest")?,
+                objection_told: row.get("objection_told")?,
                 tries: row.get("tries")?,
                 doubts: row.get("doubts")?,
                 facts: TellFacts::History(Box::new(empty)),
@@ -262,100 +312,6 @@ fn found(
         .collect()
 }
 
-fn with_facts(connection: &Connection, (told, row): (Told, ToTell)) -> rusqlite::Result<ToTell> {
-    let facts = match (told, row.call) {
-        (Told::Activity, Some(call)) => TellFacts::Call(Box::new(one_call(connection, call)?)),
-        (Told::Activity | Told::Fields, _) => TellFacts::History(Box::new(history(connection, row.link)?)),
-    };
-    let edited = match told {
-        Told::Activity => None,
-        Told::Fields => edited(connection, row.link)?,
-    };
-    Ok(ToTell { facts, edited, ..row })
-}
-
-fn edited(connection: &Connection, link: LinkId) -> rusqlite::Result<Option<Box<LinkView>>> {
-    let edits = edits::to_tell(connection, link)?;
-    if edits.is_empty() {
-        return Ok(None);
-    }
-    Ok(Some(Box::new(LinkView { edits, ..link_view(connection, link)? })))
-}
-
-fn one_call(connection: &Connection, call: HistoryId) -> rusqlite::Result<CallFacts> {
-    connection
-        .prepare_cached(
-            "SELECT v.*, k.open AS still_open, k.erased_at IS NOT NULL AS erased, k.note, t.next_try,
-                    json_extract(k.row, '$.StatisticsPartAID') AS recording
-             FROM v_calls v JOIN calls k ON k.history_id = v.call
-             LEFT JOIN contacts t ON t.contact_id = k.contact_id WHERE v.call = ?1",
-        )?
-        .query_row([call.0], |row| {
-            let code: Option<i64> = row.get("result_code")?;
-            let (name, export_key) = (row.get("result")?, row.get("result_key")?);
-            Ok(CallFacts {
-                call: HistoryId(row.get("call")?),
-                contact: ContactId(row.get("contact")?),
-                campaign: row.get::<_, Option<i64>>("campaign")?.map(CampaignId),
-                started: get_time_opt(row, "started")?,
-                ended: get_time_opt(row, "ended")?,
-                number: row.get("number")?,
-                outbound: row.get::<_, Option<String>>("direction")?.map(|direction| direction == "out"),
-                answered: row.get("answered")?,
-                cause: row.get("cause_code")?,
-                recording: row.get("recording")?,
-                agent: row.get("agent")?,
-                agent_name: None,
-                note: row.get("note")?,
-                next_try: get_time_opt(row, "next_try")?,
-                result: code.map(|code| CallResult { code, name, export_key }),
-                open: row.get("still_open")?,
-                erased: row.get("erased")?,
-            })
-        })
-}
-
-/// Over all contacts the link ever had: their calls bear the link.
-fn history(connection: &Connection, link: LinkId) -> rusqlite::Result<HistoryFacts> {
-    let newest = |with_result: bool| -> rusqlite::Result<Option<CallFacts>> {
-        let call: Option<i64> = connection
-            .prepare_cached(
-                "SELECT history_id FROM calls WHERE link_id = ?1 AND test IS NOT 1 AND (NOT ?2 OR result_code IS NOT NULL)
-                 ORDER BY coalesce(started_at, created_at, first_seen_at) DESC, history_id DESC LIMIT 1",
-            )?
-            .query_row((link.0, with_result), |row| row.get(0))
-            .optional()?;
-        call.map(|call| one_call(connection, HistoryId(call))).transpose()
-    };
-    let next_try: Option<Timestamp> = connection
-        .prepare_cached("SELECT t.next_try FROM links l LEFT JOIN contacts t ON t.contact_id = l.contact_id WHERE l.id = ?1")?
-        .query_row([link.0], |row| get_time_opt(row, "next_try"))?;
-    let (last, last_with_result) = (newest(false)?, newest(true)?);
-    let blocked = blocks_told::facts(connection, link)?;
-    let standing = status_told::facts(connection, link)?;
-    connection
-        .prepare_cached(
-            "SELECT count(*) AS calls, count(*) FILTER (WHERE outbound = 1) AS attempts,
-                    count(*) FILTER (WHERE outbound = 1 AND json_extract(row, '$.dtCallConnect') IS NOT NULL) AS answered,
-                    min(started_at) AS first
-             FROM calls WHERE link_id = ?1 AND test IS NOT 1 AND started_text IS NOT NULL",
-        )?
-        .query_row([link.0], |row| {
-            let first_started: Option<Timestamp> = get_time_opt(row, "first")?;
-            Ok(HistoryFacts {
-                calls: row.get("calls")?,
-                attempts: row.get("attempts")?,
-                answered: row.get("answered")?,
-                first_started,
-                next_try,
-                last,
-                last_with_result,
-                blocked,
-                standing,
-            })
-        })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -364,7 +320,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_waits_is_found_without_a_look_at_all_that_was_told() {
         let scene = scene().await;
-        for which in [WAITING, DOUBTFUL] {
+        for which in [OBJECTIONS, WAITING, DOUBTFUL] {
             let plan = scene.plan_of(&select(which)).await;
             let first = plan.first().cloned().unwrap_or_default();
             assert!(first.contains("w USING INDEX write_backs_state (state=? AND due_at<?)"), "{plan:#?}");

@@ -1,6 +1,5 @@
 //! What an answer means for the link: the pair, the trail, what must follow.
 
-use super::PushContext;
 use super::plan::{as_wished, asks_gate, judge_cleared};
 use super::send::Answer;
 use crate::domain::policy::Clearing;
@@ -10,9 +9,9 @@ use crate::sync::{edited_base, follow_up_fields, pairs_after_import, pairs_after
 use serde_json::Value;
 
 /// What is stored of an answer, and what it shows of emptying fields.
-pub(super) fn done(context: &PushContext, leased: &Leased, answer: &Answer) -> (Done, Option<Clearing>) {
+pub(super) fn done(leased: &Leased, answer: &Answer) -> (Done, Option<Clearing>) {
     match (leased.kind, answer) {
-        (OperationKind::Import, Answer::Contact(contact)) => (imported(context, leased, contact), None),
+        (OperationKind::Import, Answer::Contact(contact)) => (imported(leased, contact), None),
         (OperationKind::Update, Answer::Contact(contact)) => {
             let (done, shown) = updated(leased, contact);
             (done, Some(shown))
@@ -22,9 +21,8 @@ pub(super) fn done(context: &PushContext, leased: &Leased, answer: &Answer) -> (
 }
 
 /// What an import's answer means: a contact that is ours from now on, and whether it was there before.
-pub(in crate::jobs) fn imported(context: &PushContext, leased: &Leased, contact: &Contact) -> Done {
-    let asked = leased.route.as_ref().and_then(|route| context.routes.get(route)?.campaign);
-    let elsewhere = contact.campaign.is_some() && contact.campaign != asked;
+pub(in crate::jobs) fn imported(leased: &Leased, contact: &Contact) -> Done {
+    let elsewhere = contact.campaign.is_some() && contact.campaign != leased.campaign;
     let overwritten = contact.tries() > 0 || contact.result_code().is_some() || elsewhere;
     let after = follow_up_fields(&leased.view.desired);
     let names: Vec<FieldName> = after.keys().copied().collect();

@@ -91,10 +91,8 @@ impl Work<'_> {
                     .into_iter()
                     .filter(|c| c.user_data.as_deref() == Some(user_data.as_str()))
                     .collect();
-                let route = lock.route.as_ref().and_then(|route| self.context.routes.get(route));
-                let campaign = route.and_then(|route| route.campaign).or(lock.campaign);
                 match exact.as_slice() {
-                    [one] if one.campaign.is_none() || one.campaign == campaign => {
+                    [one] if one.campaign.is_none() || one.campaign == lock.campaign => {
                         let own = (one.id, found_base(one, &lock.view.base));
                         ledger.lock_bearers(lock.id, Some(own), Vec::new()).await?;
                         Ok((Fate::PutBack, None))

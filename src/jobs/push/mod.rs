@@ -33,7 +33,7 @@ use super::harvest::ToE164;
 use super::identity::Sides;
 use crate::dialler::{DiallerRead, DiallerWrite, ImportMode};
 use crate::domain::policy::{Job, ReadBefore};
-use crate::domain::{Appended, CampaignId, OperationId, Policy, RecordId, RouteName, RunId, TwoWay};
+use crate::domain::{Appended, OperationId, Policy, RecordId, RouteName, RunId, TwoWay};
 use crate::env::Env;
 use crate::ledger::{Counts, Ledger, RunEnd, RunStart};
 use crate::runtime::Scope;
@@ -61,8 +61,6 @@ pub trait Refresher: Send + Sync {
 /// What a push knows of a route.
 #[derive(Debug, Clone)]
 pub struct PushRoute {
-    /// Its campaign, once pinned; without one nothing is imported.
-    pub campaign: Option<CampaignId>,
     /// The route's choices for decisions.
     pub policy: Policy,
     /// What its imports may do with a contact that is there; from the server's release.

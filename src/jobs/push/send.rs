@@ -72,7 +72,7 @@ impl Work<'_> {
         self.count(|counts| counts.requests += 1);
         match result {
             Ok(answer) => {
-                let (done, shown) = answered::done(self.context, &leased, &answer);
+                let (done, shown) = answered::done(&leased, &answer);
                 if let Some(shown) = shown {
                     ledger.clearing_learn(shown).await?;
                 }
@@ -215,7 +215,7 @@ fn call<'a>(
     match leased.kind {
         OperationKind::Import => {
             let route = context.routes.get(leased.route.as_ref()?)?;
-            let campaign = CampaignRef::Id(route.campaign?);
+            let campaign = CampaignRef::Id(leased.campaign?);
             let (user_data, permit) = (leased.user_data.as_ref()?, permit?);
             Some(Box::pin(async move {
                 let mode = route.import_mode;

@@ -43,12 +43,10 @@ pub(in crate::jobs) async fn whereabouts(
     let found = context.read.contacts_by_user_data(user_data, class).await?;
     let exact: Vec<Contact> =
         found.into_iter().filter(|c| c.user_data.as_deref() == Some(user_data.as_str())).collect();
-    let campaign =
-        leased.route.as_ref().and_then(|route| context.routes.get(route)?.campaign).or(leased.campaign);
     let ids = exact.iter().map(|contact| contact.id).collect();
     Ok(match exact.as_slice() {
         [] => Whereabouts::Gone,
-        [one] if one.campaign.is_none() || one.campaign == campaign => {
+        [one] if one.campaign.is_none() || one.campaign == leased.campaign => {
             Whereabouts::Moved(Box::new(one.clone()))
         }
         [one] => Whereabouts::Unclear(

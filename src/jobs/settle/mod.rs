@@ -9,9 +9,7 @@ use super::harvest::carries_result;
 use super::push::{PushContext, commanded, imported, look_up, quiet};
 use super::{JobError, glimpse};
 use crate::dialler::BatchQuery;
-use crate::domain::{
-    CampaignId, Contact, DiallerSide, OperationKind, Reason, ReasonCode, RecordId, RouteName, Wish,
-};
+use crate::domain::{Contact, DiallerSide, OperationKind, Reason, ReasonCode, RecordId, RouteName, Wish};
 use crate::ledger::{BaseChange, Done, Ending, GateAnswer, Leased, MeetItem, Meeting, Opens};
 use crate::remote::{CallClass, CallError};
 use crate::sync::{decide, made_base};
@@ -86,11 +84,6 @@ async fn send_again(context: &PushContext, operation: &Leased) -> Result<(), Job
     Ok(())
 }
 
-fn campaign(context: &PushContext, operation: &Leased) -> Option<CampaignId> {
-    let route = operation.route.as_ref().and_then(|route| context.routes.get(route));
-    route.and_then(|route| route.campaign).or(operation.campaign)
-}
-
 fn record(operation: &Leased) -> Option<(RouteName, RecordId)> {
     operation.route.clone().zip(operation.record.clone())
 }
@@ -105,7 +98,7 @@ async fn import(context: &PushContext, operation: &Leased) -> Result<i64, JobErr
     };
     let at = context.env.now();
     let later = at + quiet(LATER);
-    let campaign = campaign(context, operation);
+    let campaign = operation.campaign;
     let policy = context.routes.get(&route).map(|route| route.policy.clone());
     let (Some(policy), Some(_)) = (policy, campaign) else {
         // Without its campaign a contact that is found cannot be told from one elsewhere.
@@ -132,7 +125,7 @@ async fn import(context: &PushContext, operation: &Leased) -> Result<i64, JobErr
             note: Some(Reason::new(ReasonCode::Adopted).with("fields", "found after a doubt")),
             // What differs now may be an agent's edit as well.
             answers: Vec::new(),
-            ..imported(context, operation, contact)
+            ..imported(operation, contact)
         })),
         DiallerSide::Ambiguous { reason, .. } => Ending::Parked(reason.clone()),
         DiallerSide::Linked | DiallerSide::NotMet => return Ok(0),

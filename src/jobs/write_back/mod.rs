@@ -1,12 +1,14 @@
 //! Write-back: calls become activities of their records in the CRM, and fields of the records follow from them.
 //!
-//! The unit is the route. First what is in doubt is settled by the means that the connector declares; then what waits
-//! is told, one request at a time for each record, activities before fields. Values are worked out at the moment of
-//! sending, from all that the ledger knows by then (semantics 3).
+//! The unit is the route. First whoever said no is told of, whatever else waits or is held. Then what is in doubt is
+//! settled by the means that the connector declares; then what waits is told, one request at a time for each record,
+//! activities before fields. Values are worked out at the moment of sending, from all that the ledger knows by then
+//! (semantics 3).
 
 mod agents;
 mod carry;
 mod ends;
+mod objection;
 mod settle;
 mod shown;
 mod tell;
@@ -23,7 +25,7 @@ use crate::crm::{CrmWrite, Safe};
 use crate::domain::policy::Job;
 use crate::domain::{CallResult, Counts, LinkId, ReasonCode, RouteName, RunId, WriteBackId};
 use crate::env::Env;
-use crate::ledger::{HeldRow, Ledger, LedgerError, RunEnd, RunStart, ToTell};
+use crate::ledger::{HeldRow, Ledger, LedgerError, RunEnd, RunStart, Tells, ToTell};
 use crate::mapping::Telling;
 use chrono::TimeDelta;
 use futures_util::stream::{self, StreamExt as _};
@@ -110,7 +112,10 @@ pub async fn write_back(
     let quiet = TimeDelta::from_std(context.quiet()).unwrap_or(TimeDelta::hours(1));
     release(ledger, &context.telling, &context.route, quiet).await?;
     let doubtful = ledger.write_back_doubtful(context.route.clone(), PAGE).await?;
-    if doubtful.is_empty() && ledger.write_back_take(context.route.clone(), 1).await?.is_empty() {
+    let nothing = doubtful.is_empty()
+        && ledger.write_back_objections(context.route.clone(), 1).await?.is_empty()
+        && ledger.write_back_take(context.route.clone(), 1).await?.is_empty();
+    if nothing {
         return Ok(None);
     }
     let start = RunStart { job: Job::WriteBack, route: Some(context.route.clone()), campaign: None, cause };
@@ -164,6 +169,9 @@ struct Pass<'a> {
 
 impl Pass<'_> {
     async fn all(&self, doubtful: Vec<ToTell>, counts: &mut Counts) -> Result<(), JobError> {
+        let outcomes = self.context.ledger.write_back_rejections(self.context.route.clone(), LAST).await?;
+        let mut rejections = Rejections { last: outcomes.into() };
+        self.objections(counts, &mut rejections).await?;
         for row in doubtful {
             if self.context.env.shutdown().is_cancelled() {
                 return Err(JobError::ShuttingDown);
@@ -171,11 +179,10 @@ impl Pass<'_> {
             counts.requests += self.settle(row).await?;
         }
         self.not_too_many().await?;
-        let outcomes = self.context.ledger.write_back_rejections(self.context.route.clone(), LAST).await?;
-        let mut rejections = Rejections { last: outcomes.into() };
         self.not_rejected(&rejections)?;
         let mut last = None;
         loop {
+            self.objections(counts, &mut rejections).await?;
             let waiting = self.context.ledger.write_back_take(self.context.route.clone(), PAGE).await?;
             let first = waiting.first().map(|row| (row.id, row.wanted, row.tries, row.activity.is_some()));
             // Every telling moves its row; one that comes again as it was is a defect, and must not be told for ever.
@@ -183,7 +190,7 @@ impl Pass<'_> {
                 return Ok(());
             }
             last = first;
-            self.page(waiting, counts, &mut rejections).await?;
+            self.page(waiting, Tells::TheRest, counts, &mut rejections).await?;
         }
     }
 
@@ -205,6 +212,7 @@ impl Pass<'_> {
     async fn page(
         &self,
         rows: Vec<ToTell>,
+        tells: Tells,
         counts: &mut Counts,
         rejections: &mut Rejections,
     ) -> Result<(), JobError> {
@@ -213,7 +221,7 @@ impl Pass<'_> {
             by_record.entry(row.link).or_default().push(row);
         }
         let mut told = stream::iter(by_record.into_values())
-            .map(|rows| self.record(rows))
+            .map(|rows| self.record(rows, tells))
             .buffer_unordered(self.context.limits.in_flight.max(1));
         let mut first_error = None;
         // To the end also after an error: a request under way that nobody waits for would be one in doubt.
@@ -222,7 +230,11 @@ impl Pass<'_> {
                 fate.count(counts);
                 rejections.note(fate);
             }
-            if let Err(error) = result.and_then(|()| self.not_rejected(rejections)) {
+            let result = match tells {
+                Tells::Objection => result,
+                Tells::TheRest => result.and_then(|()| self.not_rejected(rejections)),
+            };
+            if let Err(error) = result {
                 self.ending.store(true, Ordering::Relaxed);
                 first_error.get_or_insert(error);
             }
@@ -246,7 +258,7 @@ impl Pass<'_> {
     }
 
     /// One record's rows, one after the other; none once the run is ending.
-    async fn record(&self, rows: Vec<ToTell>) -> (Vec<Fate>, Result<(), JobError>) {
+    async fn record(&self, rows: Vec<ToTell>, tells: Tells) -> (Vec<Fate>, Result<(), JobError>) {
         let mut fates = Vec::with_capacity(rows.len());
         for row in rows {
             if self.context.env.shutdown().is_cancelled() {
@@ -255,7 +267,11 @@ impl Pass<'_> {
             if self.ending.load(Ordering::Relaxed) {
                 break;
             }
-            match self.tell(row).await {
+            let told = match tells {
+                Tells::Objection => self.tell_objection(row).await,
+                Tells::TheRest => self.tell(row).await,
+            };
+            match told {
                 Ok(told) => {
                     fates.push(told.fate);
                     if let Some(error) = told.ends_run {

@@ -2,7 +2,7 @@
 //! a side: the values are worked out as at the moment of sending, and what both sides may change is merged with the
 //! record as it is.
 
-use super::values::{digest, is_erased, is_known, of_call, of_record};
+use super::values::{RecordValues, digest, is_erased, is_known, of_call, of_objection, of_record};
 use super::{Agents, TwoWayContext, all_named, named, release};
 use crate::crm::CrmValues;
 use crate::domain::{Activities, HistoryId, Reason, ReasonCode, RouteName};
@@ -68,25 +68,36 @@ impl ShowContext {
             return (CrmValues::new(), None);
         }
         let agents = self.agents.as_deref();
-        let worked_out = match &row.facts {
+        match &row.facts {
             TellFacts::Call(call) => {
                 let call = named(&self.telling, agents, call).await;
-                of_call(&self.telling, self.activities, row, &call).map(|values| (values, None, None))
+                match of_call(&self.telling, self.activities, row, &call) {
+                    Ok(values) if is_known(row, &values, &digest(&values, None)) => (CrmValues::new(), None),
+                    Ok(_) if row.activity.is_some() && self.activities == Activities::Fixed => {
+                        (CrmValues::new(), Some(ReasonCode::ActivityFixed.into()))
+                    }
+                    Ok(values) => (values, None),
+                    Err(reason) => (CrmValues::new(), Some(reason)),
+                }
             }
             TellFacts::History(history) => {
                 let history = all_named(&self.telling, agents, history).await;
-                of_record(&self.telling, row, &history).map(|found| (found.values, found.no, found.left_out))
+                let (no, wrong) = match of_objection(&self.telling, row, &history) {
+                    Ok(no) => (no.map(|(no, _)| no).unwrap_or_default(), None),
+                    Err(reason) => (CrmValues::new(), Some(reason)),
+                };
+                let (mut values, left_out) = match of_record(&self.telling, row, &history) {
+                    Ok(RecordValues { values, left_out })
+                        if is_known(row, &values, &digest(&values, None)) =>
+                    {
+                        (CrmValues::new(), left_out)
+                    }
+                    Ok(RecordValues { values, left_out }) => (values, left_out),
+                    Err(reason) => (CrmValues::new(), Some(reason)),
+                };
+                values.extend(no);
+                (values, wrong.or(left_out))
             }
-        };
-        match worked_out {
-            Ok((values, no, left_out)) if is_known(row, &values, &digest(&values, no)) => {
-                (CrmValues::new(), left_out)
-            }
-            Ok(_) if row.activity.is_some() && self.activities == Activities::Fixed => {
-                (CrmValues::new(), Some(ReasonCode::ActivityFixed.into()))
-            }
-            Ok((values, _, left_out)) => (values, left_out),
-            Err(reason) => (CrmValues::new(), Some(reason)),
         }
     }
 

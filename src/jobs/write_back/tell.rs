@@ -6,10 +6,10 @@ use super::values::{RecordValues, digest, is_erased, is_known, of_call, of_recor
 use super::{JobError, Pass, all_named, named};
 use crate::crm::{CrmValues, Safe, WriteContract};
 use crate::domain::{
-    ActivityId, CallFacts, CallKey, HistoryFacts, HistoryId, Reason, ReasonCode, Timestamp, WriteBackId,
+    ActivityId, CallFacts, CallKey, HistoryFacts, HistoryId, Reason, ReasonCode, WriteBackId,
 };
 use crate::env::crash;
-use crate::ledger::{CarriedEdit, Leaving, TellEnd, TellFacts, ToTell, Tried};
+use crate::ledger::{CarriedEdit, Leaving, TellEnd, TellFacts, Tells, ToTell, Tried};
 use crate::remote::CallError;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -23,7 +23,7 @@ pub(super) struct Told {
 }
 
 impl Told {
-    fn just(fate: Fate) -> Self {
+    pub(super) fn just(fate: Fate) -> Self {
         Self { fate, ends_run: None }
     }
 }
@@ -75,23 +75,34 @@ impl Pass<'_> {
         if let Some(told) = self.known_already(&row).await? {
             return Ok(told);
         }
+        self.go(&row, &values, leaving, carried).await
+    }
+
+    /// The request and its end.
+    pub(super) async fn go(
+        &self,
+        row: &ToTell,
+        values: &CrmValues,
+        leaving: Leaving,
+        carried: Vec<CarriedEdit>,
+    ) -> Result<Told, JobError> {
+        let ledger = &self.context.ledger;
         if !ledger.write_back_begin(row.id, row.wanted, leaving).await? {
             return Ok(Told::just(Fate::PutBack));
         }
         crash::point("after_write_back_begin");
-        let kind = kind_of(&row);
-        let sent = self.send(&row, &values).await;
+        let kind = kind_of(row);
+        let sent = self.send(row, values).await;
         crash::point("after_write_back_answer");
-        let told = match sent {
+        match sent {
             Ok(activity) => {
                 let end = TellEnd::Done { activity: activity.map(|activity| activity.0), carried };
                 let tried = Tried { outcome: "done", detail: String::new() };
                 ledger.write_back_end(row.id, row.wanted, self.run, end, Some(tried)).await?;
-                return Ok(Told::just(Fate::Done));
+                Ok(Told::just(Fate::Done))
             }
-            Err(error) => self.failed(&row, kind, error, carried, values.len()).await?,
-        };
-        Ok(told)
+            Err(error) => self.failed(row, kind, error, carried, values.len()).await,
+        }
     }
 
     /// What the dialler's side changed goes with what follows from calls; where that cannot be told now, by itself.
@@ -214,33 +225,28 @@ impl Pass<'_> {
             TellFacts::History(history) => return self.wish_for_record(row, history).await,
         };
         match values {
-            Ok(values) => self.if_new(row, values, None, Then::Rests).await,
+            Ok(values) => self.if_new(row, values, Then::Rests).await,
             Err(reason) => Ok(self.not_told(reason)),
         }
     }
 
+    /// Where the calls cannot be told now, where the record stands goes alone.
     async fn wish_for_record(&self, row: &ToTell, history: &HistoryFacts) -> Result<Wish, JobError> {
         let found = match of_record(&self.context.telling, row, &self.all_named(history).await) {
             Ok(found) => found,
             Err(reason) => return Ok(self.not_told(reason)),
         };
-        let RecordValues { values, no, left_out } = found;
-        let Some(reason) = left_out else { return self.if_new(row, values, no, Then::Rests).await };
-        match self.if_new(row, values, no, Then::Again).await? {
+        let RecordValues { values, left_out } = found;
+        let Some(reason) = left_out else { return self.if_new(row, values, Then::Rests).await };
+        match self.if_new(row, values, Then::Again).await? {
             Wish::End(Fate::Unchanged, _) => Ok(self.not_told(reason)),
             wish => Ok(wish),
         }
     }
 
     /// Sends the values, unless the CRM was told just these.
-    async fn if_new(
-        &self,
-        row: &ToTell,
-        values: CrmValues,
-        no: Option<Timestamp>,
-        then: Then,
-    ) -> Result<Wish, JobError> {
-        let digest = digest(&values, no);
+    async fn if_new(&self, row: &ToTell, values: CrmValues, then: Then) -> Result<Wish, JobError> {
+        let digest = digest(&values, None);
         if is_known(row, &values, &digest) {
             return Ok(Wish::End(Fate::Unchanged, TellEnd::Unchanged));
         }
@@ -254,7 +260,7 @@ impl Pass<'_> {
         named(&self.context.telling, self.context.agents.as_deref(), call).await
     }
 
-    async fn all_named(&self, history: &HistoryFacts) -> HistoryFacts {
+    pub(super) async fn all_named(&self, history: &HistoryFacts) -> HistoryFacts {
         all_named(&self.context.telling, self.context.agents.as_deref(), history).await
     }
 
@@ -322,6 +328,7 @@ fn leaving(values: CrmValues, digest: Vec<u8>, then: Then, carried: &[CarriedEdi
     let names: BTreeMap<&str, &str> =
         carried.iter().map(|edit| (edit.field.as_str(), edit.name.as_str())).collect();
     let (told, carrying) = (json!(values).to_string(), json!(names).to_string());
-    let leaving = Leaving { digest, values: told, carrying, then_again: then == Then::Again };
+    let leaving =
+        Leaving { tells: Tells::TheRest, digest, values: told, carrying, then_again: then == Then::Again };
     Wish::Send(values, leaving)
 }

@@ -6,12 +6,10 @@ use crate::ledger::{TellFacts, ToTell};
 use crate::mapping::Telling;
 use sha2::{Digest, Sha256};
 
-/// The values of a record's row.
+/// The values of a record's row, beside somebody's no, which goes by itself.
 pub(super) struct RecordValues {
     /// What goes now.
     pub values: CrmValues,
-    /// Since when a no stands that is among them.
-    pub no: Option<Timestamp>,
     /// Why what follows from the calls does not go along, where it does not.
     pub left_out: Option<Reason>,
 }
@@ -32,25 +30,36 @@ pub(super) fn of_call(
     telling.activity(&row.record, call)
 }
 
-/// What follows from a record's calls, what somebody's no says, and where the record stands. These two wait for nothing:
-/// where the calls cannot be told now, they go alone.
+/// What follows from a record's calls, and where it stands. That waits for nothing: where the calls cannot be told now, it
+/// goes alone.
 pub(super) fn of_record(
     telling: &Telling,
     row: &ToTell,
     history: &HistoryFacts,
 ) -> Result<RecordValues, Reason> {
-    let mut said = telling.block_fields(&row.record, history.blocked.as_ref())?;
-    // A second no is told also where a person has taken the first one back over there.
-    let no = history.blocked.as_ref().filter(|_| !said.is_empty()).map(|blocked| blocked.since);
-    said.extend(telling.status_fields(&row.record, history.standing.as_ref())?);
+    let standing = telling.status_fields(&row.record, history.standing.as_ref())?;
     match telling.record_fields(&row.record, history) {
         Ok(mut values) => {
-            values.extend(said);
-            Ok(RecordValues { values, no, left_out: None })
+            values.extend(standing);
+            Ok(RecordValues { values, left_out: None })
         }
-        Err(reason) if said.is_empty() => Err(reason),
-        Err(reason) => Ok(RecordValues { values: said, no, left_out: Some(reason) }),
+        Err(reason) if standing.is_empty() => Err(reason),
+        Err(reason) => Ok(RecordValues { values: standing, left_out: Some(reason) }),
     }
+}
+
+/// Somebody's no, unless the CRM was told just that. A second one is told also where a person has taken the first one back
+/// over there.
+pub(super) fn of_objection(
+    telling: &Telling,
+    row: &ToTell,
+    history: &HistoryFacts,
+) -> Result<Option<(CrmValues, Vec<u8>)>, Reason> {
+    let blocked = history.blocked.as_ref();
+    let no = telling.block_fields(&row.record, blocked)?;
+    let digest = digest(&no, blocked.map(|blocked| blocked.since));
+    let known = no.is_empty() || row.objection_told.as_ref() == Some(&digest);
+    Ok((!known).then_some((no, digest)))
 }
 
 /// Whether the CRM was told just these, or there is nothing to tell.

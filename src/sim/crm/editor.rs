@@ -103,7 +103,14 @@ impl Editor {
     /// Writes fields as a request did: its time moves as by any other edit.
     pub(super) fn write(&self, id: u64, fields: Map<String, Value>, request: u64) {
         let at = self.now();
-        self.change(id, at, Some(request), Effect::Edited(id), |version| version.fields.extend(fields));
+        let mut changes = false;
+        self.change(id, at, Some(request), Effect::Edited(id), |version| {
+            changes = fields.iter().any(|(name, value)| version.fields.get(name) != Some(value));
+            version.fields.extend(fields);
+        });
+        if !changes {
+            self.0.journal.effect(self.0.env.now(), Some(request), Effect::Unchanged(id));
+        }
     }
 
     /// Archives a record, or brings it back.

@@ -12,6 +12,8 @@ pub enum Effect {
     Created(u64),
     /// Fields were written (also without a difference: that moves the time too).
     Edited(u64),
+    /// A request wrote fields that had these values already; it is noted as edited beside this.
+    Unchanged(u64),
     /// Archived or brought back.
     Archived(u64, bool),
     /// Deleted for good.

@@ -1,14 +1,15 @@
 //! The agents: they take up callable contacts and dial, by seed; everything that is due later waits in
 //! a queue and happens when the simulator's clock has passed it.
 
-use super::calls::{CallPlan, Event, Outcome, delta};
+use super::calls::{CallPlan, Outcome, delta};
+use super::engine::Event;
 use super::fields::{BEGIN_PLACE, END_PLACE};
 use super::judge::Actor;
-use super::model::SimContact;
+use super::model::{SimContact, Work};
+use super::results::NewResult;
 use super::state::{Cause, State};
 use crate::domain::Timestamp;
 use chrono::Timelike;
-use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// A length of time drawn evenly between two bounds.
@@ -46,6 +47,8 @@ pub struct AgentsConfig {
     pub outcomes: Vec<(Outcome, f64)>,
     /// The results of answered calls, by export key.
     pub results: Vec<(String, f64)>,
+    /// From the offer to the dialling.
+    pub preview: Span,
     /// Ringing.
     pub ring: Span,
     /// Talking.
@@ -72,6 +75,8 @@ pub struct AgentsConfig {
     pub idle: Span,
     /// Share of test calls.
     pub test_calls: f64,
+    /// Share of answered calls in which the agent writes into the contact's free text.
+    pub comments: f64,
     /// Time between inbound calls; `None`: none.
     pub inbound: Option<Span>,
     /// Tries on all numbers after which the dialler gives up by itself.
@@ -101,6 +106,7 @@ impl Default for AgentsConfig {
                 (Outcome::BrokenOff, 0.3),
             ],
             results: results.map(|(key, weight)| (key.to_owned(), weight)).to_vec(),
+            preview: Span::seconds(0, 0),
             ring: Span::seconds(5, 30),
             talk: Span::seconds(20, 300),
             row_delay: Span::seconds(5, 60),
@@ -114,57 +120,10 @@ impl Default for AgentsConfig {
             wrap_up: Span::seconds(5, 20),
             idle: Span::seconds(20, 60),
             test_calls: 0.01,
+            comments: 0.0,
             inbound: Some(Span::seconds(600, 3_600)),
             max_tries: 5,
         }
-    }
-}
-
-/// What is due, and how the agents work.
-#[derive(Debug)]
-pub(super) struct Engine {
-    queue: BTreeMap<(Timestamp, u64), Event>,
-    next: u64,
-    settings: Option<AgentsConfig>,
-    /// Contacts with a `dtNextTry`; entries may be out of date.
-    pub(super) retries: BTreeSet<(Timestamp, i64)>,
-    /// Tries after which the dialler gives up.
-    pub(super) max_tries: u32,
-    // When nobody callable was found, and at which count of changes.
-    nobody: Option<(Timestamp, u64)>,
-    // Where a walk that found nobody goes on, and how many it has passed.
-    walked: Option<(i64, usize)>,
-}
-
-impl Default for Engine {
-    fn default() -> Self {
-        Self {
-            queue: BTreeMap::new(),
-            next: 0,
-            settings: None,
-            retries: BTreeSet::new(),
-            max_tries: AgentsConfig::default().max_tries,
-            nobody: None,
-            walked: None,
-        }
-    }
-}
-
-impl Engine {
-    pub(super) fn push(&mut self, at: Timestamp, event: Event) {
-        self.next += 1;
-        self.queue.insert((at, self.next), event);
-    }
-
-    /// When the next thing is due.
-    pub(super) fn next_due(&self) -> Option<Timestamp> {
-        self.queue.first_key_value().map(|((at, _), _)| *at)
-    }
-
-    fn take_due(&mut self, now: Timestamp) -> Option<(Timestamp, Event)> {
-        let entry = self.queue.first_entry().filter(|entry| entry.key().0 <= now)?;
-        let ((at, _), event) = entry.remove_entry();
-        Some((at, event))
     }
 }
 
@@ -190,11 +149,20 @@ impl State {
             match event {
                 Event::AgentFree(agent) => self.agent_free(at, agent),
                 Event::CallEnds(call) => self.call_ends(*call),
-                Event::RowComes(row, with_row) => self.row_comes(*row, with_row),
-                Event::ResultComes { contact, row, key, user } => {
+                Event::PreviewEnds { agent, contact, taking, offered, plan } => {
+                    let still = self.contact(contact).is_some_and(|c| c.work == Work::Offered(taking));
+                    let end = if still { self.dial(at, offered, contact, *plan) } else { None };
+                    if end.is_none() && still {
+                        self.alter(contact, |contact| contact.work = Work::Free);
+                    }
+                    self.agent_goes_on(at, agent, end);
+                }
+                Event::AgentWrites { contact, text } => self.agent_writes(at, contact, text),
+                Event::RowComes(row, with_row, call) => self.row_comes(*row, with_row, call),
+                Event::ResultComes(given) => {
                     let cause = Cause { actor: Actor::Agent, request: None, at };
-                    self.record_result(cause, contact, row, &key, user);
-                    self.correct_some_day(at, contact, row, &key);
+                    self.record_result(cause, &given);
+                    self.correct_some_day(at, given);
                 }
                 Event::Inbound => self.somebody_calls_in(at),
             }
@@ -220,7 +188,9 @@ impl State {
     /// No agent takes up another contact; calls under way end, and their rows and results come.
     pub(super) fn stop_agents(&mut self) {
         self.engine.settings = None;
-        self.engine.queue.retain(|_, event| !matches!(event, Event::AgentFree(_) | Event::Inbound));
+        for contact in self.engine.send_home() {
+            self.alter(contact, |contact| contact.work = Work::Free);
+        }
     }
 
     fn agent_free(&mut self, at: Timestamp, agent: usize) {
@@ -230,14 +200,25 @@ impl State {
         if settings.calls == Some(0) {
             return;
         }
-        let dialled = self.pick(at, &settings).and_then(|contact| {
-            let plan = self.draw_plan(agent, &settings);
-            self.dial(at, contact, plan)
-        });
-        let free = match dialled {
+        let Some(contact) = self.pick(at, &settings) else { return self.agent_goes_on(at, agent, None) };
+        let plan = self.draw_plan(agent, contact, &settings);
+        if settings.preview.to.is_zero() {
+            let end = self.dial(at, at, contact, plan);
+            return self.agent_goes_on(at, agent, end);
+        }
+        let taking = self.engine.take_up();
+        self.alter(contact, |contact| contact.work = Work::Offered(taking));
+        let dials_at = at + delta(settings.preview.draw(&mut self.rng));
+        let plan = Box::new(plan);
+        self.engine.push(dials_at, Event::PreviewEnds { agent, contact, taking, offered: at, plan });
+    }
+
+    /// When the agent looks for the next one: some time after the call's end, or a little later where there was none.
+    fn agent_goes_on(&mut self, at: Timestamp, agent: usize, call_ends: Option<Timestamp>) {
+        let Some(settings) = self.engine.settings.as_mut() else { return };
+        let free = match call_ends {
             Some(end) => {
-                let left = self.engine.settings.as_mut().and_then(|settings| settings.calls.as_mut());
-                left.into_iter().for_each(|left| *left -= 1);
+                settings.calls.iter_mut().for_each(|left| *left = left.saturating_sub(1));
                 end + delta(settings.wrap_up.draw(&mut self.rng))
             }
             None => at + delta(settings.idle.draw(&mut self.rng)).max(chrono::TimeDelta::seconds(1)),
@@ -245,7 +226,7 @@ impl State {
         self.engine.push(free, Event::AgentFree(agent));
     }
 
-    fn draw_plan(&mut self, agent: usize, settings: &AgentsConfig) -> CallPlan {
+    fn draw_plan(&mut self, agent: usize, contact: i64, settings: &AgentsConfig) -> CallPlan {
         let users: Vec<i64> = self.users.iter().map(|user| user.id).collect();
         let rng = &mut self.rng;
         let outcome = weighted(rng, &settings.outcomes).copied().unwrap_or(Outcome::NoAnswer);
@@ -263,14 +244,21 @@ impl State {
             retry: settings.retry.draw(rng),
             user: users.get(agent % users.len().max(1)).copied(),
             test: rng.f64() < settings.test_calls,
+            // Drawn only where agents write at all, so that a seed's life without it stays what it was.
+            comment: (settings.comments > 0.0 && rng.f64() < settings.comments)
+                .then(|| format!("Note {} on {contact}", rng.u32(..))),
         }
     }
 
     /// Whether the dialler would offer the contact now.
     pub fn is_callable(&self, contact: &SimContact, at: Timestamp) -> bool {
         let local = at.with_timezone(&self.config.time_zone).naive_local();
-        !contact.locked
-            && !contact.in_work
+        let free = match contact.work {
+            Work::Free => true,
+            Work::Offered(_) | Work::InCall(_) => false,
+            Work::AwaitsResult { again, .. } => again.is_some_and(|again| again <= at),
+        };
+        free && !contact.locked
             && !contact.is_final()
             && contact.dialling.next_try.is_none_or(|due| due <= at)
             && contact.date(BEGIN_PLACE).is_none_or(|begin| begin <= local)
@@ -329,15 +317,15 @@ impl State {
         found
     }
 
-    fn correct_some_day(&mut self, at: Timestamp, contact: i64, row: i64, key: &str) {
+    fn correct_some_day(&mut self, at: Timestamp, given: NewResult) {
         let Some(settings) = self.engine.settings.clone() else { return };
         if self.rng.f64() >= settings.corrections {
             return;
         }
-        if let Some(other) = weighted(&mut self.rng, &settings.results).filter(|other| *other != key) {
+        if let Some(other) = weighted(&mut self.rng, &settings.results).filter(|other| **other != given.key) {
             let when = at + delta(settings.correction_delay.draw(&mut self.rng));
-            let event = Event::ResultComes { contact, row, key: other.clone(), user: None };
-            self.engine.push(when, event);
+            let corrected = NewResult { key: other.clone(), user: None, call: None, ..given };
+            self.engine.push(when, Event::ResultComes(corrected));
         }
     }
 

@@ -1,8 +1,11 @@
 //! One call through its life: it is dialled, it ends and moves the contact's fields, its history row
 //! comes seconds later, its result minutes to days after the row.
 
+use super::config::BeforeResult;
+use super::engine::{Call, Event, WithRow};
 use super::judge::{Actor, What};
-use super::model::{CallLeg, ResultType, SimContact, SimRow};
+use super::model::{CallLeg, SimContact, SimRow, Work};
+use super::results::NewResult;
 use super::state::{Cause, State};
 use crate::domain::Timestamp;
 use chrono::TimeDelta;
@@ -46,6 +49,8 @@ pub struct CallPlan {
     pub user: Option<i64>,
     /// A test call: a row, but no field moves.
     pub test: bool,
+    /// What the agent writes into the contact's `Comment` in the middle of the talk. Only for answered calls.
+    pub comment: Option<String>,
 }
 
 impl CallPlan {
@@ -62,6 +67,7 @@ impl CallPlan {
             retry: Duration::from_secs(2 * 3600),
             user: Some(3),
             test: false,
+            comment: None,
         }
     }
 
@@ -71,46 +77,6 @@ impl CallPlan {
         self.result = Some((export_key.to_owned(), after_row));
         self
     }
-}
-
-/// A call that is under way.
-#[derive(Debug, Clone)]
-pub(super) struct Call {
-    contact: i64,
-    slot: usize,
-    number: String,
-    start: Timestamp,
-    connect: Option<Timestamp>,
-    end: Timestamp,
-    plan: CallPlan,
-}
-
-/// What the row of a call brings with it.
-#[derive(Debug, Clone)]
-pub(super) enum WithRow {
-    /// Nothing: the contact is free again.
-    Nothing,
-    /// An agent's result, so long after the row.
-    Later(String, Duration),
-    /// A result that the dialler records by itself, on a row of its own without a call.
-    Automatic(&'static str),
-    /// A result on the row itself.
-    OnRow(&'static str),
-}
-
-/// What is due at some instant.
-#[derive(Debug, Clone)]
-pub(super) enum Event {
-    /// An agent looks for the next contact.
-    AgentFree(usize),
-    /// A call ends.
-    CallEnds(Box<Call>),
-    /// A row appears.
-    RowComes(Box<SimRow>, WithRow),
-    /// A result is recorded or corrected.
-    ResultComes { contact: i64, row: i64, key: String, user: Option<i64> },
-    /// Somebody calls in.
-    Inbound,
 }
 
 pub(super) fn delta(duration: Duration) -> TimeDelta {
@@ -130,18 +96,35 @@ impl State {
             .min_by_key(|slot| contact.dialling.tries[*slot])
     }
 
-    /// Dials a contact now, whether or not it could be offered; false when it has no number there.
-    pub(super) fn dial(&mut self, at: Timestamp, id: i64, plan: CallPlan) -> Option<Timestamp> {
+    /// Dials a contact now, whether or not it could be offered; when the call ends, `None` when it has no number there.
+    pub(super) fn dial(
+        &mut self,
+        at: Timestamp,
+        offered: Timestamp,
+        id: i64,
+        plan: CallPlan,
+    ) -> Option<Timestamp> {
+        let number_of_call = self.engine.take_up();
         let contact = self.contact(id)?;
+        let campaign = contact.campaign;
         let slot = plan.slot.or_else(|| Self::slot_to_dial(contact))?;
         let number = contact.number(slot)?.to_owned();
         let rung = at + delta(plan.ring);
         let connected = matches!(plan.outcome, Outcome::Answered | Outcome::Mailbox);
         let connect = connected.then_some(rung);
         let end = if connected { rung + delta(plan.talk) } else { rung };
-        self.note(by(Actor::Agent, at), contact, What::Dialled { number: number.clone(), test: plan.test });
-        self.alter(id, |contact| contact.in_work = true);
-        let call = Call { contact: id, slot, number, start: at, connect, end, plan };
+        self.note(
+            by(Actor::Agent, at),
+            contact,
+            What::Dialled { number: number.clone(), test: plan.test, offered },
+        );
+        self.alter(id, |contact| contact.work = Work::InCall(number_of_call));
+        if let (Outcome::Answered, Some(connect), Some(text)) = (plan.outcome, connect, &plan.comment) {
+            let event = Event::AgentWrites { contact: id, text: text.clone() };
+            self.engine.push(connect + delta(plan.talk / 2), event);
+        }
+        let call =
+            Call { id: number_of_call, contact: id, campaign, slot, number, start: at, connect, end, plan };
         self.engine.push(end, Event::CallEnds(Box::new(call)));
         Some(end)
     }
@@ -150,9 +133,15 @@ impl State {
         let Call { contact: id, slot, ref plan, end, .. } = call;
         let moves = !plan.test && plan.outcome != Outcome::BrokenOff;
         let max_tries = self.engine.max_tries;
+        let again = end + delta(plan.retry);
+        let again = (self.config.before_result == BeforeResult::Offered).then_some(again);
         let with_row = self.alter(id, |contact| {
+            // Who was called again meanwhile is in that call.
+            let mine = contact.work == Work::InCall(call.id);
+            if mine {
+                contact.work = Work::Free;
+            }
             if !moves {
-                contact.in_work = false;
                 return WithRow::Nothing;
             }
             note_try(contact, slot, plan.outcome, end + delta(plan.retry));
@@ -163,10 +152,14 @@ impl State {
                 _ if contact.dialling.tries_in_all() >= max_tries => WithRow::Automatic("MAX_TRIES"),
                 _ => WithRow::Nothing,
             };
-            // Nobody else takes it up before its result is known.
-            contact.in_work = !matches!(with_row, WithRow::Nothing);
-            if contact.in_work {
-                contact.dialling.next_try = None;
+            let again = match with_row {
+                WithRow::Nothing => return with_row,
+                WithRow::Later(..) => again,
+                WithRow::Automatic(_) | WithRow::OnRow(_) => None,
+            };
+            contact.dialling.next_try = None;
+            if mine {
+                contact.work = Work::AwaitsResult { call: call.id, again };
             }
             with_row
         });
@@ -174,7 +167,14 @@ impl State {
         self.remember_retry(id);
         let leg = self.leg(&call);
         let row_at = end + delta(plan.row_delay);
-        self.row_to_come(row_at, id, Some(leg), plan.user, with_row);
+        let Some(known) = self.contact(id) else { return };
+        let row = SimRow {
+            campaign: call.campaign,
+            call: Some(leg),
+            user: plan.user,
+            ..SimRow::empty(known, row_at)
+        };
+        self.engine.push(row_at, Event::RowComes(Box::new(row), with_row, Some(call.id)));
     }
 
     fn leg(&mut self, call: &Call) -> CallLeg {
@@ -196,93 +196,33 @@ impl State {
         }
     }
 
-    fn row_to_come(
-        &mut self,
-        at: Timestamp,
-        contact: i64,
-        call: Option<CallLeg>,
-        user: Option<i64>,
-        with_row: WithRow,
-    ) {
-        let Some(known) = self.contact(contact) else { return };
-        let row = SimRow { call, user, ..SimRow::empty(known, at) };
-        self.engine.push(at, Event::RowComes(Box::new(row), with_row));
-    }
-
-    pub(super) fn row_comes(&mut self, row: SimRow, with_row: WithRow) {
-        let (contact, at, user) = (row.contact, row.created, row.user);
+    pub(super) fn row_comes(&mut self, row: SimRow, with_row: WithRow, call: Option<u64>) {
+        let (contact, campaign, at, user) = (row.contact, row.campaign, row.created, row.user);
         let template = SimRow { call: None, user: None, ..row.clone() };
-        let Some(id) = self.file_row(by(Actor::System, at), row) else { return };
+        let by_system = by(Actor::System, at);
+        let Some(id) = self.file_row(by_system, row) else { return };
+        let given =
+            |row, key: &str, user| NewResult { contact, row, campaign, key: key.to_owned(), user, call };
         match with_row {
             WithRow::Nothing => {}
             WithRow::Later(key, after) => {
-                let event = Event::ResultComes { contact, row: id, key, user };
-                self.engine.push(at + delta(after), event);
+                self.engine.push(at + delta(after), Event::ResultComes(given(id, &key, user)));
             }
             WithRow::Automatic(key) => {
-                if let Some(own) = self.file_row(by(Actor::System, at), template) {
-                    self.record_result(by(Actor::System, at), contact, own, key, None);
+                if let Some(own) = self.file_row(by_system, template) {
+                    self.record_result(by_system, &given(own, key, None));
                 }
             }
-            WithRow::OnRow(key) => self.record_result(by(Actor::System, at), contact, id, key, None),
+            WithRow::OnRow(key) => self.record_result(by_system, &given(id, key, None)),
         }
     }
 
-    /// Records (or corrects) a result on a row and on its contact.
-    pub(super) fn record_result(
-        &mut self,
-        cause: Cause,
-        contact: i64,
-        row: i64,
-        key: &str,
-        user: Option<i64>,
-    ) {
-        let campaign = self.contact(contact).map(|contact| contact.campaign);
-        let code = campaign.and_then(|id| self.campaigns.get(&id)?.result_by_key(key));
-        let Some((code, kind)) = code.map(|code| (code.id, code.kind)) else { return };
-        // A reset may have taken the row; the contact gets its result all the same.
-        let known = self.row_mut(contact, row);
-        let corrected = known.as_ref().is_some_and(|row| row.result.is_some());
-        if let Some(row) = known {
-            row.result = Some(code);
-            row.result_type = Some(kind);
-        }
-        let uid =
-            user.and_then(|id| self.users.iter().find(|user| user.id == id)).map(|user| user.uid.clone());
-        let due = match kind {
-            ResultType::Done | ResultType::Aborted => None,
-            ResultType::Delay => Some(cause.at + TimeDelta::minutes(60)),
-            ResultType::Appointment => Some(cause.at + TimeDelta::days(1)),
-        };
-        let zone = self.config.time_zone;
-        self.alter(contact, |contact| {
-            contact.in_work = false;
-            contact.dialling.result = Some(code);
-            contact.dialling.result_type = Some(kind);
-            contact.dialling.next_try = due;
-            if let (ResultType::Appointment, Some(due)) = (kind, due) {
-                let local = due.with_timezone(&zone).format("%Y-%m-%dT%H:%M:%S").to_string();
-                for (field, value) in [("FollowUpDateTime", Some(local)), ("FollowUpUsersUID", uid)] {
-                    if let Some(place) = super::fields::place(field) {
-                        contact.set(place, value.into());
-                    }
-                }
-            }
-        });
-        self.remember_retry(contact);
-        if let Some(known) = self.contact(contact) {
-            self.note(cause, known, What::ResultRecorded { row, key: key.to_owned(), corrected });
-        }
-    }
-
-    /// Records a result on a row of its own without a call, where the campaign has such a code.
-    pub(super) fn record_result_alone(&mut self, cause: Cause, contact: i64, key: &str) {
-        let Some(known) = self.contact(contact).cloned() else { return };
-        let coded = self.campaigns.get(&known.campaign).and_then(|campaign| campaign.result_by_key(key));
-        if coded.is_some()
-            && let Some(row) = self.file_row(cause, SimRow::empty(&known, cause.at))
-        {
-            self.record_result(cause, contact, row, key, None);
+    /// The agent writes into the contact's free text.
+    pub(super) fn agent_writes(&mut self, at: Timestamp, id: i64, text: String) {
+        let Some(place) = super::fields::place("Comment") else { return };
+        self.alter(id, |contact| contact.set(place, text.clone().into()));
+        if let Some(contact) = self.contact(id) {
+            self.note(by(Actor::Agent, at), contact, What::Commented { text });
         }
     }
 
@@ -312,13 +252,22 @@ impl State {
             end: Some(end),
         };
         let with_row = if closes { WithRow::OnRow("INCOMING") } else { WithRow::Nothing };
-        self.row_to_come(end + delta(row_delay), id, Some(leg), Some(3), with_row);
+        let row_at = end + delta(row_delay);
+        let Some(known) = self.contact(id) else { return false };
+        let row = SimRow { call: Some(leg), user: Some(3), ..SimRow::empty(known, row_at) };
+        self.engine.push(row_at, Event::RowComes(Box::new(row), with_row, None));
         true
     }
 
-    /// Puts a contact with a `dtNextTry` among those that agents take up first.
-    fn remember_retry(&mut self, id: i64) {
-        if let Some(at) = self.contact(id).and_then(|contact| contact.dialling.next_try) {
+    /// Puts a contact with a `dtNextTry` (or one that is offered again before its result) among those that agents take
+    /// up first.
+    pub(super) fn remember_retry(&mut self, id: i64) {
+        let Some(contact) = self.contact(id) else { return };
+        let again = match contact.work {
+            Work::AwaitsResult { again, .. } => again,
+            Work::Free | Work::Offered(_) | Work::InCall(_) => None,
+        };
+        if let Some(at) = contact.dialling.next_try.or(again) {
             self.engine.retries.insert((at, id));
         }
     }

@@ -156,6 +156,25 @@ pub enum TimeForm {
     Utc,
 }
 
+/// Whether a contact is offered again before the result of its last call has come (facts 4: the row comes after the
+/// call, nothing is said of the time until its result).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BeforeResult {
+    /// It is kept back until then. A reset ends that too: "as if it was just imported".
+    Waits,
+    /// It is offered again after the usual time between tries, so that several results are outstanding.
+    Offered,
+}
+
+/// What a lock does to a contact that an agent was offered and has not dialled yet (facts 6: unknown).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LockInPreview {
+    /// It is taken away from the agent.
+    Withdraws,
+    /// The agent dials it.
+    DialsOn,
+}
+
 /// How a long list is built while the contacts change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ListBuild {
@@ -229,6 +248,10 @@ pub struct DiallerConfig {
     pub reset_unlocks: bool,
     /// Whether a reset keeps the history rows.
     pub history_survives_reset: bool,
+    /// What becomes of a contact between its call and the result.
+    pub before_result: BeforeResult,
+    /// What a lock does to a contact that was offered.
+    pub lock_in_preview: LockInPreview,
     /// How long lists are built.
     pub list_build: ListBuild,
     /// `DiallerResultCodesTypesID` of done, aborted, delayed, appointment (facts 4: no table found; the
@@ -269,6 +292,8 @@ impl Default for DiallerConfig {
             foreign_fields: ForeignFields::Ignore,
             reset_unlocks: true,
             history_survives_reset: true,
+            before_result: BeforeResult::Waits,
+            lock_in_preview: LockInPreview::DialsOn,
             list_build: ListBuild::Snapshot,
             result_type_ids: [1, 2, 3, 4],
         }

@@ -2,7 +2,7 @@
 
 use super::config::{DiallerConfig, TimeForm};
 use super::fields::{GIVEN, Kind, place};
-use super::model::{ResultType, SimCampaign, SimContact, SimRow, SimUser};
+use super::model::{ResultCode, ResultType, SimCampaign, SimContact, SimRow, SimUser};
 use crate::domain::Timestamp;
 use chrono::{NaiveDateTime, TimeZone};
 use serde_json::{Value, json};
@@ -247,12 +247,12 @@ pub fn row(row: &SimRow, config: &DiallerConfig) -> Value {
 /// What the batch read adds to a contact: its result, decoded, and its history with the call record.
 pub fn batch_extra(
     contact: &SimContact,
-    campaign: Option<&SimCampaign>,
+    result: Option<&ResultCode>,
     rows: &[SimRow],
     language: i64,
     config: &DiallerConfig,
 ) -> String {
-    let decoded = contact.dialling.result.and_then(|id| campaign?.result(id)).map(|code| {
+    let decoded = result.map(|code| {
         let [german, english] = &code.content;
         json!({
             "ID": code.id,

@@ -69,6 +69,13 @@ pub enum What {
         number: String,
         /// A test call.
         test: bool,
+        /// When the agent was offered it.
+        offered: Timestamp,
+    },
+    /// An agent wrote into its free text during a call.
+    Commented {
+        /// What.
+        text: String,
     },
     /// It called in.
     CalledIn {
@@ -141,6 +148,17 @@ impl Journal<Deed> {
             .collect()
     }
 
+    /// The same with when the contact was offered to who dialled it: offered, dialled, which contact.
+    pub fn offers(&self) -> Vec<(Timestamp, Timestamp, i64)> {
+        self.effects()
+            .into_iter()
+            .filter_map(|happened| match happened.effect.what {
+                What::Dialled { offered, .. } => Some((offered, happened.at, happened.effect.contact)),
+                _ => None,
+            })
+            .collect()
+    }
+
     /// The dials of a number, compared by its digits.
     pub fn dials_of_number(&self, number: &str) -> Vec<Timestamp> {
         let digits = |text: &str| text.chars().filter(char::is_ascii_digit).collect::<String>();
@@ -186,6 +204,7 @@ impl Journal<Deed> {
                 | What::Locked { .. }
                 | What::Reset { .. }
                 | What::Deleted
+                | What::Commented { .. }
                 | What::CalledIn { .. }
                 | What::RowAppeared { .. }
                 | What::ResultRecorded { .. } => {}

@@ -9,6 +9,7 @@ pub mod agents;
 pub mod calls;
 mod commands;
 pub mod config;
+mod engine;
 pub mod fields;
 pub mod input;
 pub mod json;
@@ -16,6 +17,7 @@ pub mod judge;
 mod list;
 pub mod model;
 pub mod portal;
+mod results;
 mod routes;
 pub mod state;
 
@@ -26,7 +28,7 @@ pub use agents::{AgentsConfig, Span};
 pub use calls::{CallPlan, Outcome};
 pub use config::DiallerConfig;
 pub use judge::{Actor, Deed, What};
-pub use model::{SimCampaign, SimContact, SimRow, SimUser};
+pub use model::{SimCampaign, SimContact, SimRow, SimUser, Work};
 pub use portal::PortalUser;
 pub use routes::classify;
 pub use state::{Cause, State};
@@ -162,7 +164,7 @@ impl DiallerSim {
 
     /// An agent dials this contact now, even one that would not be offered; false without a number.
     pub fn call(&self, contact: i64, plan: CallPlan) -> bool {
-        self.with(|state, now| state.dial(now, contact, plan).is_some())
+        self.with(|state, now| state.dial(now, now, contact, plan).is_some())
     }
 
     /// The contact calls in now, talks a minute, and its row comes so long after.

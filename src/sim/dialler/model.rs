@@ -35,6 +35,25 @@ impl Dialling {
     }
 }
 
+/// What agents are doing with a contact. Each time it is taken up has a number of its own, so that what comes late of
+/// one call is not taken for what comes of the next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Work {
+    /// Nothing.
+    Free,
+    /// An agent looks at it and has not dialled yet.
+    Offered(u64),
+    /// A call is under way.
+    InCall(u64),
+    /// The call is over, its result has not come.
+    AwaitsResult {
+        /// Of which call.
+        call: u64,
+        /// From when it is offered again all the same; no field shows it. `None`: not before the result.
+        again: Option<Timestamp>,
+    },
+}
+
 /// A contact. Cheap to copy on write: lists hold the version of their moment.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SimContact {
@@ -50,8 +69,8 @@ pub struct SimContact {
     pub given: Vec<(u8, Value)>,
     /// The lock that no answer shows.
     pub locked: bool,
-    /// Whether an agent is at it: in a call, or before its result.
-    pub in_work: bool,
+    /// What agents are doing with it.
+    pub work: Work,
     /// When it was made.
     pub imported: Timestamp,
     /// When it was last reset (or made).

@@ -5,6 +5,7 @@ use super::config::{Clearing, DiallerConfig, LongText, UserDataScope};
 use super::fields::{GIVEN, Kind, Meaning, place, read};
 use super::judge::Actor;
 use super::model::SimContact;
+use super::results::NewResult;
 use super::state::{Cause, State};
 use serde_json::Value;
 
@@ -88,13 +89,13 @@ impl PortalUser {
     /// campaign has no such code.
     pub fn correct_result(&self, contact: i64, row: i64, export_key: &str) -> bool {
         self.act(|state, cause| {
-            let known = state.row_mut(contact, row).is_some();
-            let campaign = state.contact(contact).map(|contact| contact.campaign);
-            let coded = campaign.and_then(|id| state.campaigns.get(&id)?.result_by_key(export_key)).is_some();
-            if known && coded {
-                state.record_result(cause, contact, row, export_key, None);
-            }
-            known && coded
+            let campaign = state.row_mut(contact, row).map(|row| row.campaign);
+            let coded = |id| state.campaigns.get(&id)?.result_by_key(export_key);
+            let Some(campaign) = campaign.filter(|id| coded(*id).is_some()) else { return false };
+            let key = export_key.to_owned();
+            let given = NewResult { contact, row, campaign, key, user: None, call: None };
+            state.record_result(cause, &given);
+            true
         })
     }
 

@@ -211,8 +211,8 @@ async fn batch(
         let shown = memory.config.batch_shows.unwrap_or(usize::MAX);
         let contacts = contacts.filter_map(|id| memory.contact(id)).take(shown);
         Ok(json_body(json::small(contacts, |out, one: &Arc<SimContact>| {
-            let campaign = memory.campaigns.get(&one.campaign);
-            let extra = json::batch_extra(one, campaign, memory.rows(one.id), language, &memory.config);
+            let result = one.dialling.result.and_then(|id| memory.result_code(id));
+            let extra = json::batch_extra(one, result, memory.rows(one.id), language, &memory.config);
             json::contact(out, one, &memory.config, &extra);
         })))
     })

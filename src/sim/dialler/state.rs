@@ -1,10 +1,10 @@
 //! The simulated dialler's memory and the elementary things that can happen to it, each noted in the
 //! journal.
 
-use super::agents::Engine;
-use super::config::{DiallerConfig, FirstFound, UserDataMatch};
+use super::config::{DiallerConfig, FirstFound, LockInPreview, UserDataMatch};
+use super::engine::Engine;
 use super::judge::{Actor, Deed, What};
-use super::model::{Dialling, SimCampaign, SimContact, SimRow, SimUser};
+use super::model::{Dialling, SimCampaign, SimContact, SimRow, SimUser, Work};
 use crate::domain::Timestamp;
 use crate::sim::journal::Journal;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -202,7 +202,7 @@ impl State {
             user_data: None,
             given: Vec::new(),
             locked: false,
-            in_work: false,
+            work: Work::Free,
             imported: cause.at,
             reset: cause.at,
             dialling: Dialling::default(),
@@ -264,9 +264,14 @@ impl State {
 
     /// Locks or unlocks; false when there is no such contact.
     pub fn set_lock(&mut self, cause: Cause, id: i64, locked: bool) -> bool {
-        let Some(was) = self.alter(id, |contact| std::mem::replace(&mut contact.locked, locked)) else {
-            return false;
-        };
+        let withdraws = locked && self.config.lock_in_preview == LockInPreview::Withdraws;
+        let was = self.alter(id, |contact| {
+            if withdraws && matches!(contact.work, Work::Offered(_)) {
+                contact.work = Work::Free;
+            }
+            std::mem::replace(&mut contact.locked, locked)
+        });
+        let Some(was) = was else { return false };
         if let Some(contact) = self.contacts.get(&id) {
             self.note(cause, contact, if locked { What::Locked { was } } else { What::Unlocked { was } });
         }
@@ -286,6 +291,10 @@ impl State {
     pub(super) fn clear_dialling(&mut self, cause: Cause, id: i64) -> bool {
         let tries = self.alter(id, |contact| {
             contact.reset = cause.at;
+            // As if it was just imported; but whoever talks with it goes on talking.
+            if matches!(contact.work, Work::AwaitsResult { .. }) {
+                contact.work = Work::Free;
+            }
             for field in ["FollowUpUsersUID", "FollowUpDateTime"] {
                 if let Some(place) = super::fields::place(field) {
                     contact.set(place, serde_json::Value::Null);

@@ -200,7 +200,6 @@ pub async fn house_with(config: DiallerConfig, seed: u64) -> House {
         asked: AtomicUsize::new(0),
     });
     let push_route = PushRoute {
-        campaign: Some(CampaignId(CAMPAIGN)),
         policy: policy(),
         import_mode: ImportMode { overwrite: true, reset: None, unlock: None },
         max_decision_age: Duration::from_secs(15 * 60),

@@ -1,10 +1,10 @@
 //! Does the CRM learn of everybody who said no elsewhere, whoever heard it, and of nobody else?
 
-use super::write_back::{field, plan, states};
+use super::write_back::{self, field, plan, states};
 use crate::support::world::{Setup, World, minutes, seconds};
 use chrono::TimeDelta;
-use dialbridge::control::Command;
-use dialbridge::domain::BlockSubject;
+use dialbridge::control::{Command, ResultsWord};
+use dialbridge::domain::{BlockSubject, RouteName};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
@@ -108,4 +108,37 @@ async fn is_a_record_told_that_comes_to_have_a_number_of_somebody_who_said_no() 
     assert!(world.locked(bert));
     assert_eq!(field(&world, bert, "do_not_call"), true, "{}", world.story().await);
     world.assert_at_rest().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn is_a_no_told_past_every_brake_and_past_what_its_record_waits_for() {
+    let keys: &'static str =
+        Box::leak(format!("{}\nmax_write_back_per_run = 5", write_back::KEYS).into_boxed_str());
+    let more = format!("{}[route.leads.block_fields]\ndo_not_call = \"true\"\n", write_back::TOLD);
+    let more = Box::leak(more.into_boxed_str());
+    let world = World::new(Setup { route_keys: keys, more, ..write_back::setup("sim-id") }).await;
+    let ids: Vec<u64> = (0..21).map(|n| world.record(&format!("P {n}"))).collect();
+    world.sync_all().await;
+    for id in &ids {
+        assert!(world.dialler.call(world.contact(*id).id, plan(Some(("NO_INTEREST", seconds(1))))));
+    }
+    world.advance(minutes(5)).await;
+    world.harvest().await.expect("a harvest");
+    // Too many calls wait: not the no, though its record is among them.
+    block(&world, ids[0], None).await;
+    let _held = world.write_back().await;
+    assert_eq!(field(&world, ids[0], "do_not_call"), true, "{}", world.story().await);
+    assert_eq!((world.crm.activities().len(), world.crm_writes()), (0, 1), "and nothing else");
+    // The CRM says no to most: not to this one.
+    ids[..20].iter().for_each(|id| world.editor().reject_writes(*id, "a field is missing"));
+    let approve = ResultsWord::Approve { route: RouteName::from("leads") };
+    world.must(Command::Results { word: approve, reason: "meant".to_owned() }).await;
+    let said = world.write_back().await.expect_err("most are rejected");
+    assert!(said.contains("rejects most"), "{said}");
+    block(&world, ids[20], None).await;
+    let _braked = world.write_back().await;
+    assert_eq!(field(&world, ids[20], "do_not_call"), true, "{}", world.story().await);
+    let writes = world.crm_writes();
+    let _braked = world.write_back().await;
+    assert_eq!(world.crm_writes(), writes, "it is told once, and the brake holds the rest");
 }

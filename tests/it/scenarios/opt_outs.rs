@@ -110,6 +110,28 @@ async fn is_a_no_in_a_call_for_one_client_none_to_another() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn is_a_no_heard_of_a_contact_that_was_moved_before_its_result_came() {
+    let world = World::new(Setup { more: WINBACK, ..heard() }).await;
+    let (ada, bert) = (world.record("Ada"), world.record("Bert"));
+    world.sync_all().await;
+    let contact = world.contact(ada).id;
+    says(&world, contact, "DO_NOT_CALL");
+    world.advance(seconds(100)).await;
+    assert_eq!(world.dialler.history(contact)[0].result, None, "the row is there, its result is not");
+    assert!(world.dialler.portal().move_to(contact, OTHER));
+    until_just_before_a_harvest(&world).await;
+    world.live(minutes(11)).await;
+    assert_eq!(
+        world.dialler.history(contact)[0].result,
+        Some(5383),
+        "a result of the campaign it was called in"
+    );
+    assert!(world.locked(ada), "{}", world.told(ada).await);
+    assert!(world.dialler.contacts_with(&format!("winback-{ada}"))[0].locked);
+    assert!(!world.locked(bert));
+}
+
+#[tokio::test(start_paused = true)]
 async fn is_nobody_brought_in_anew_who_said_no() {
     let world = World::new(heard()).await;
     let ada = world.record("Ada");

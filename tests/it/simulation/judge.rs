@@ -1,15 +1,19 @@
 //! Whether the promises held: by the simulators' journals and by what the simulation did on purpose.
 
+use super::doors::{hear, holds_are_what_was_said};
 use super::leaving::{Leaving, calls_of_the_deleted_are_known, marks_are_where_they_belong};
 use super::life::Life;
+use super::past::{Past, answered_at, clear, done, in_doubt};
+use super::setup::Comment;
 use super::told::every_call_is_told_once;
 use super::truth::{Door, Objection};
+use super::written::{crm_story, only_what_is_ours_is_written};
 use crate::support::world::{CAMPAIGN, OTHER, key};
 use chrono::TimeDelta;
-use dialbridge::domain::{ReasonCode, Timestamp};
-use dialbridge::ledger::{CallFilter, LeftOut, Listing, ParkedItem};
-use dialbridge::sim::dialler::{Actor, What};
-use dialbridge::sim::journal::{Answered, Asked};
+use dialbridge::domain::Timestamp;
+use dialbridge::ledger::CallFilter;
+use dialbridge::sim::dialler::{Actor, SimContact, SimRow, What};
+use dialbridge::sim::journal::Asked;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::AddAssign;
@@ -27,6 +31,12 @@ pub struct Seen {
     pub edits_told: u64,
     /// Contacts that we deleted.
     pub deleted: u64,
+    /// Objections that a result of a call was.
+    pub said_in_calls: u64,
+    /// Who was held out of another route in the end.
+    pub held_out: u64,
+    /// Free texts of agents that the CRM was told of.
+    pub comments_told: u64,
 }
 
 impl AddAssign for Seen {
@@ -39,13 +49,18 @@ impl AddAssign for Seen {
         self.deaths += other.deaths;
         self.edits_told += other.edits_told;
         self.deleted += other.deleted;
+        self.said_in_calls += other.said_in_calls;
+        self.held_out += other.held_out;
+        self.comments_told += other.comments_told;
     }
 }
 
 /// All verdicts; panics with the story where one fails.
-pub async fn judge(life: &Life) -> Seen {
+pub async fn judge(life: &mut Life) -> Seen {
     let mut wrong = Vec::new();
     let past = Past::of(life);
+    hear(life, &past);
+    let life = &*life;
     nobody_is_made_twice(life, &past, &mut wrong);
     doubt_is_asked_about(&past, &mut wrong);
     nothing_is_written_that_nobody_said(life, &past, &mut wrong);
@@ -56,7 +71,8 @@ pub async fn judge(life: &Life) -> Seen {
     let calls = every_call_is_known(life, &past, &mut wrong).await;
     calls_of_the_deleted_are_known(life, &past, &mut wrong).await;
     nothing_is_left_open(life, &mut wrong).await;
-    every_call_is_told_once(life, &mut wrong).await;
+    every_call_is_told_once(life, &past, &mut wrong).await;
+    only_what_is_ours_is_written(life, &past, &mut wrong);
     let mark = life.world.mark();
     life.world.sync_all().await;
     let written = life.world.writes_since(mark);
@@ -69,8 +85,11 @@ pub async fn judge(life: &Life) -> Seen {
     wrong.extend(checked.into_iter().flat_map(|checked| checked.wrong));
     if !wrong.is_empty() {
         let story = life.world.story().await;
-        panic!("{}\n{story}\n{:#?}\n{}", wrong.join("\n"), life.truth, wrong.join("\n"));
+        let told = crm_story(life);
+        panic!("{}\n{story}\n{told}\n{:#?}\n{}", wrong.join("\n"), life.truth, wrong.join("\n"));
     }
+    let by_result = |objection: &&Objection| matches!(objection.door, Door::Result { .. });
+    let said_in_calls = life.truth.objections.iter().filter(by_result).count();
     Seen {
         in_doubt: past.writes.iter().filter(|asked| in_doubt(asked)).count() as u64,
         objections: life.truth.objections.len() as u64,
@@ -78,110 +97,19 @@ pub async fn judge(life: &Life) -> Seen {
         locks_judged,
         calls,
         deaths: life.truth.deaths.len() as u64,
-        edits_told: edits_told(life),
+        edits_told: told(life, "city"),
+        comments_told: told(life, "comment"),
+        said_in_calls: said_in_calls as u64,
+        held_out: life.held_out().await.len() as u64,
         deleted: past.gone.values().filter(|(_, actor)| *actor == Actor::Client).count() as u64,
     }
 }
 
-fn edits_told(life: &Life) -> u64 {
+/// How often the CRM was told of a field's value.
+fn told(life: &Life, field: &str) -> u64 {
     let requests = life.world.crm.journal.requests();
-    let told = requests.iter().filter(|asked| asked.kind.write && asked.json().get("city").is_some());
-    told.count() as u64
-}
-
-/// The dialler's journal, read once.
-pub struct Past {
-    requests: Vec<Asked>,
-    writes: Vec<Asked>,
-    /// The key of every contact that ever was.
-    pub keys: BTreeMap<i64, String>,
-    /// What each request did.
-    did: BTreeMap<u64, Vec<What>>,
-    /// When each row's result was last recorded.
-    results: BTreeMap<i64, Timestamp>,
-    /// All that was recorded of contacts: when, on which row, which result.
-    pub recorded: BTreeMap<i64, Vec<(Timestamp, i64, String)>>,
-    /// When each contact's rows appeared.
-    pub rows: BTreeMap<i64, Vec<(Timestamp, i64)>>,
-    /// When contacts were deleted, and by whom.
-    pub gone: BTreeMap<i64, (Timestamp, Actor)>,
-    /// When each contact came to exist, and by which request.
-    made: BTreeMap<i64, (Timestamp, Option<u64>, Actor)>,
-    dials: Vec<(Timestamp, i64)>,
-}
-
-impl Past {
-    fn of(life: &Life) -> Self {
-        let journal = life.world.dialler.journal();
-        let requests = journal.requests();
-        let writes = requests.iter().filter(|asked| asked.kind.write).cloned().collect();
-        let (mut keys, mut did, mut made) = (BTreeMap::new(), BTreeMap::<_, Vec<_>>::new(), BTreeMap::new());
-        let mut results = BTreeMap::new();
-        let (mut recorded, mut rows, mut gone) =
-            (BTreeMap::<_, Vec<_>>::new(), BTreeMap::<_, Vec<_>>::new(), BTreeMap::new());
-        for happened in journal.effects() {
-            let deed = happened.effect;
-            match &deed.what {
-                What::Deleted => drop(gone.insert(deed.contact, (happened.at, deed.actor))),
-                What::RowAppeared { row } => rows.entry(deed.contact).or_default().push((happened.at, *row)),
-                What::ResultRecorded { row, key, .. } => {
-                    recorded.entry(deed.contact).or_default().push((happened.at, *row, key.clone()));
-                }
-                _ => {}
-            }
-            if let Some(key) = deed.user_data {
-                keys.insert(deed.contact, key.to_string());
-            }
-            if matches!(deed.what, What::Created { .. }) {
-                made.insert(deed.contact, (happened.at, happened.request, deed.actor));
-            }
-            if let What::ResultRecorded { row, .. } = deed.what {
-                results.insert(row, happened.at);
-            }
-            if let Some(request) = happened.request {
-                did.entry(request).or_default().push(deed.what);
-            }
-        }
-        let dials = journal.dials().into_iter().map(|(at, contact, _)| (at, contact)).collect();
-        Self { requests, writes, keys, did, results, recorded, rows, gone, made, dials }
-    }
-
-    fn asked(&self, seq: u64) -> Option<&Asked> {
-        let at = self.requests.binary_search_by_key(&seq, |asked| asked.seq).ok()?;
-        Some(&self.requests[at])
-    }
-}
-
-/// Whether an answer says what was done.
-fn clear(answered: &Answered) -> bool {
-    let late = answered.fault.as_deref().is_some_and(|fault| fault.starts_with("Latency"));
-    answered.status.is_some_and(|status| status < 500) && (answered.fault.is_none() || late)
-}
-
-/// Whether it was answered in time as done, or with what was asked for.
-fn done(asked: &Asked) -> bool {
-    let good =
-        |answered: &Answered| answered.status == Some(200) && clear(answered) && !late(asked, answered);
-    asked.answered.as_ref().is_some_and(good)
-}
-
-/// Whether a write's sender could not know what became of it: no answer in time, or none to be trusted.
-fn in_doubt(asked: &Asked) -> bool {
-    match &asked.answered {
-        None => true,
-        Some(answered) => !clear(answered) && !refused(answered) || late(asked, answered),
-    }
-}
-
-/// Answered as not carried out: 429, and 503 with Retry-After (the table of outcomes).
-fn refused(answered: &Answered) -> bool {
-    let retry_after = answered.fault.as_deref().is_some_and(|fault| !fault.contains("Absent"));
-    answered.status == Some(429) || (answered.status == Some(503) && retry_after)
-}
-
-/// Answered after our time-out (30 s by default).
-fn late(asked: &Asked, answered: &Answered) -> bool {
-    answered.at - asked.at > TimeDelta::seconds(29)
+    let names = |body: &Value| body.get(field).or_else(|| body.get("fields")?.get(field)).is_some();
+    requests.iter().filter(|asked| asked.kind.write && names(&asked.json())).count() as u64
 }
 
 /// What a write is about: a key for imports, a contact's number else.
@@ -272,7 +200,7 @@ fn plain(field: &str, value: &Value) -> Value {
     }
 }
 
-fn record_of(key: &str) -> Option<(&str, u64)> {
+pub fn record_of(key: &str) -> Option<(&str, u64)> {
     let (route, id) = key.split_once('-')?;
     Some((route, id.parse().ok()?))
 }
@@ -312,7 +240,9 @@ fn nothing_is_said_twice(life: &Life, past: &Past, wrong: &mut Vec<String>) {
             // An agent may have changed it meanwhile, and a clerk back.
             let edited = field == "City"
                 && body["ID"].as_i64().is_some_and(|id| life.truth.portal_wrote.contains_key(&(id, "City")));
-            if said == *value && done(first) && !died && !(edited && life.two_way_city()) {
+            // What agents write into the free text stands around our part of it.
+            let told = said == *value && done(first) && !died && field != "Comment";
+            if told && !(edited && life.two_way_city()) {
                 wrong.push(format!(
                     "{field} {value} of {} was sent at {} and {}",
                     target(update),
@@ -350,16 +280,16 @@ fn nobody_is_called_who_said_no(life: &Life, past: &Past, wrong: &mut Vec<String
 /// When the no must hold at the latest; `None` where it cannot be said.
 fn deadline(life: &Life, past: &Past, objection: &Objection, contact: i64, key: &str) -> Option<Timestamp> {
     let renumbered = life.truth.renumbered.contains(&objection.record);
-    if renumbered && objection.door != Door::Field {
+    if renumbered && objection.door.is_the_number() {
         return None;
     }
     let minute = TimeDelta::seconds(60);
-    let mut deadline = readable(life, objection, objection.at)? + minute;
+    let mut deadline = readable(life, past, objection, objection.at)? + minute;
     loop {
         let before = deadline;
         // What a killed process had read is read again.
         for death in life.truth.deaths.iter().filter(|death| objection.at <= **death && **death <= before) {
-            deadline = deadline.max(readable(life, objection, *death)? + minute);
+            deadline = deadline.max(readable(life, past, objection, *death)? + minute);
         }
         // A contact is locked by its number, so the number must be known.
         deadline = deadline.max(known(past, contact, key)? + minute);
@@ -384,16 +314,16 @@ fn deadline(life: &Life, past: &Past, objection: &Objection, contact: i64, key: 
 }
 
 /// When the no could be read first at or after an instant.
-fn readable(life: &Life, objection: &Objection, after: Timestamp) -> Option<Timestamp> {
+fn readable(life: &Life, past: &Past, objection: &Objection, after: Timestamp) -> Option<Timestamp> {
     let kinds: &[&str] = match objection.door {
-        Door::Hand => return Some(objection.at.max(after)),
+        Door::Hand | Door::Record => return Some(objection.at.max(after)),
+        Door::Result { contact, until } => return past.history_read(contact, after, until),
         Door::Field => &["list", "search", "feed"],
         Door::Blacklist => &["blacklisted", "by_numbers"],
     };
-    let answered = |asked: &Asked| asked.answered.as_ref().map(|answered| answered.at);
     let requests = life.world.crm.journal.requests();
     let mut lists = requests.iter().filter(|asked| kinds.contains(&asked.kind.name) && asked.at >= after);
-    let listed = answered(lists.find(|asked| done(asked))?)?;
+    let listed = answered_at(lists.find(|asked| done(asked))?)?;
     if objection.door != Door::Blacklist {
         return Some(listed);
     }
@@ -401,7 +331,7 @@ fn readable(life: &Life, objection: &Objection, after: Timestamp) -> Option<Time
     let id = objection.record.to_string();
     let named = |asked: &&Asked| asked.param("ids").is_some_and(|ids| ids.split(',').any(|one| one == id));
     let mut reads = requests.iter().filter(|asked| asked.at >= listed).filter(named).peekable();
-    if reads.peek().is_none() { Some(listed) } else { answered(reads.find(|asked| done(asked))?) }
+    if reads.peek().is_none() { Some(listed) } else { answered_at(reads.find(|asked| done(asked))?) }
 }
 
 /// When we could know a contact's number: from the answer of what made it, or from a read after it.
@@ -428,10 +358,9 @@ async fn everybody_is_where_they_belong(life: &Life, past: &Past, wrong: &mut Ve
     let conflicts = life.world.ledger().conflicts_list(None, 10_000).await.expect("a list");
     let asked: BTreeSet<String> = conflicts.into_iter().map(|conflict| conflict.record).collect();
     // Whose last call on one route means nothing to anybody is held out of the other.
-    let skipped = life.world.ledger().left_out_list(LeftOut::Skipped, None, Listing::All, 10_000).await;
-    let held = |item: &ParkedItem| item.reason.code == ReasonCode::HeldOut;
     let held_out: BTreeSet<(Option<String>, Option<String>)> =
-        skipped.expect("a list").into_iter().filter(held).map(|item| (item.route, item.record)).collect();
+        life.held_out().await.into_iter().map(|item| (item.route, item.record)).collect();
+    holds_are_what_was_said(life, past, &held_out, wrong);
     let editor = life.world.editor();
     // Only the batch read says which results are final; without it every one may be.
     let batches = life.world.dialler.journal().requests_of("batch");
@@ -447,7 +376,8 @@ async fn everybody_is_where_they_belong(life: &Life, past: &Past, wrong: &mut Ve
             let found = life.world.dialler.contacts_with(&key);
             let touched = life.truth.portal_keys.contains(&key)
                 || found.iter().any(|contact| life.truth.portal_touched.contains(&contact.id));
-            if touched || !certain || (route == "winback" && !winback(life)) {
+            let unclear = !certain || life.truth.unclear.contains(&id);
+            if touched || unclear || (route == "winback" && !winback(life)) {
                 continue;
             }
             let open = found.iter().filter(|contact| !contact.locked).count();
@@ -458,9 +388,9 @@ async fn everybody_is_where_they_belong(life: &Life, past: &Past, wrong: &mut Ve
             if !eligible {
                 continue;
             }
-            let final_result = found
-                .iter()
-                .any(|contact| contact.is_final() || (!told && contact.dialling.result.is_some()));
+            let final_result = found.iter().any(|contact| {
+                called_to_an_end(life, contact) || (!told && contact.dialling.result.is_some())
+            });
             if held_out.contains(&(Some(route.to_owned()), Some(id.to_string()))) {
                 continue;
             }
@@ -482,6 +412,15 @@ async fn everybody_is_where_they_belong(life: &Life, past: &Past, wrong: &mut Ve
     }
 }
 
+/// Whether its result is final, or its newest call's is: where results overlap, the last that was recorded may be an
+/// older call's.
+fn called_to_an_end(life: &Life, contact: &SimContact) -> bool {
+    let rows = life.world.dialler.history(contact.id);
+    let began = |row: &&SimRow| (row.call.as_ref().map_or(row.created, |call| call.start), row.id);
+    let newest = rows.iter().filter(|row| row.result.is_some()).max_by_key(began);
+    contact.is_final() || newest.and_then(|row| row.result_type).is_some_and(|kind| kind.is_final())
+}
+
 fn winback(life: &Life) -> bool {
     life.world.settings.routes.len() > 1
 }
@@ -489,16 +428,17 @@ fn winback(life: &Life) -> bool {
 fn fields_agree(
     life: &Life,
     id: u64,
-    contact: &dialbridge::sim::dialler::SimContact,
+    contact: &SimContact,
     asked: &BTreeSet<String>,
     wrong: &mut Vec<String>,
 ) {
-    for (field, crm) in FIELDS {
+    let free_text = (life.ways.comment == Comment::TwoWay).then_some(&("Comment", "comment"));
+    for (field, crm) in FIELDS.iter().chain(free_text) {
         let said = life.world.editor().field(id, crm).unwrap_or_default();
         let has = plain(field, &contact.get(field));
         let portal = life.truth.portal_wrote.get(&(contact.id, *field)).map_or(&[][..], Vec::as_slice);
         // What both sides may change is the same on both, or a person is asked.
-        let two_way = *field == "City" && life.two_way_city();
+        let two_way = (*field == "City" && life.two_way_city()) || *field == "Comment";
         let may_differ = if two_way { asked.contains(&id.to_string()) } else { portal.contains(&has) };
         if has != plain(field, &said) && !may_differ {
             wrong.push(format!("{} {field}: {has}, in the CRM {said}", key(id)));

@@ -1,7 +1,7 @@
 //! Lives in which records leave by the route's word: what it says, and whether it was done.
 
-use super::judge::Past;
 use super::life::Life;
+use super::past::Past;
 use crate::support::world::key;
 use chrono::TimeDelta;
 use dialbridge::domain::Timestamp;
@@ -85,6 +85,7 @@ pub fn marks_are_where_they_belong(life: &Life, wrong: &mut Vec<String>) {
         let expected = match (objects, editor.active(id), &blocked) {
             // A number that was changed before the no was read is not the one that is blocked.
             (true, _, _) if life.truth.renumbered.contains(&id) => continue,
+            _ if life.truth.unclear.contains(&id) => continue,
             (true, _, None) => continue,
             (true, _, Some(mark)) => mark.clone(),
             (false, true, _) => json!(null),

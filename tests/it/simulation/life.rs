@@ -1,15 +1,14 @@
 //! What people do and what goes wrong, drawn by the seed.
 
 use super::leaving::Leaving;
+use super::setup::{Comment, Ways, setup};
 use super::truth::{Door, Objection, Truth};
-use crate::support::world::{CAMPAIGN, OTHER, Setup, WINBACK, World, key, minutes, seconds};
-use dialbridge::control::{Command, ContactAct, Parked, ResultsWord};
-use dialbridge::domain::{ContactId, Timestamp};
+use crate::support::world::{CAMPAIGN, OTHER, World, key, minutes, seconds};
+use dialbridge::control::{Command, ContactAct, End, Parked, ResultsWord};
+use dialbridge::domain::{BlockSubject, ContactId, HistoryId, ReasonCode, RecordId, RecordKey, Timestamp};
+use dialbridge::ledger::{LeftOut, Listing, ParkedItem};
 use dialbridge::remote::Side;
-use dialbridge::sim::dialler::config::{
-    BatchUnknown, ListBuild, NotFound, PhoneForm, Release, UserDataMatch, UserDataScope,
-};
-use dialbridge::sim::dialler::{AgentsConfig, DiallerConfig};
+use dialbridge::sim::dialler::{AgentsConfig, Span};
 use dialbridge::sim::faults::{Action, Effect, RetryAfter, Rule};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -25,6 +24,8 @@ pub struct Life {
     pub truth: Truth,
     /// What the route says of records that leave.
     pub leaving: Leaving,
+    /// What the routes say beside that.
+    pub ways: Ways,
     rng: fastrand::Rng,
     named: u64,
     /// Until when a fault delays effects: of the dialler, of the CRM.
@@ -36,15 +37,20 @@ impl Life {
     pub async fn new(seed: u64) -> Self {
         let mut rng = fastrand::Rng::with_seed(seed);
         let leaving = Leaving::of(seed);
-        let world = World::new(setup(seed, leaving, &mut rng)).await;
+        let (setup, ways) = setup(seed, leaving, &mut rng);
+        let world = World::new(setup).await;
         let delayed_until = [world.now(); 2];
-        let mut life = Self { world, truth: Truth::default(), leaving, rng, named: 0, delayed_until };
+        let mut life = Self { world, truth: Truth::default(), leaving, ways, rng, named: 0, delayed_until };
         for _ in 0..RECORDS {
             life.create();
         }
         life.world.dialler.start_agents(AgentsConfig {
             agents: 3,
-            retry: dialbridge::sim::dialler::Span::seconds(300, 1_800),
+            preview: Span::seconds(0, 90),
+            comments: 0.4,
+            retry: Span::seconds(300, 1_800),
+            corrections: 0.1,
+            correction_delay: Span::seconds(600, 7_200),
             ..AgentsConfig::default()
         });
         life.world.live(minutes(5)).await;
@@ -55,6 +61,7 @@ impl Life {
     pub async fn happen(&mut self) {
         for deed in 0..DEEDS {
             if deed == DEEDS / 2 && self.leaving == Leaving::Moves {
+                self.truth.starts.push(self.world.now());
                 self.world.configure_campaign(OTHER).await;
             }
             self.deed().await;
@@ -95,23 +102,27 @@ impl Life {
             57..63 => self.portal(),
             63..88 => self.fault(),
             88..90 => self.reset().await,
-            90..94 => self.crm_fault(),
+            90..93 => self.crm_fault(),
+            93 => self.release().await,
             94 => {
                 self.named += 1;
                 self.world.change_token(&format!("sim-token-{}", self.named));
             }
             95..98 => {
+                self.truth.starts.push(self.world.now());
                 self.world.crash().await;
                 self.truth.deaths.push(self.world.now());
             }
-            _ => self.world.restart().await,
+            _ => {
+                self.truth.starts.push(self.world.now());
+                self.world.restart().await;
+            }
         }
     }
 
     /// Whether what is changed in the dialler's city is to reach the CRM.
     pub fn two_way_city(&self) -> bool {
-        let mut routes = self.world.settings.routes.values();
-        routes.any(|route| route.name.as_str() == "leads" && !route.two_way.is_empty())
+        self.ways.tells.is_some()
     }
 
     fn create(&mut self) {
@@ -139,7 +150,10 @@ impl Life {
     fn edit(&mut self) {
         let id = self.any();
         self.named += 1;
-        match self.rng.u32(0..5) {
+        match self.rng.u32(0..6) {
+            5 if self.ways.comment != Comment::Unmapped => {
+                self.write(id, "comment", json!(format!("Remark {}", self.named)));
+            }
             0 => self.write(id, "name", json!(format!("Renamed {}", self.named))),
             1 => self.write(id, "city", json!(format!("Town {}", self.named))),
             2 => self.write(id, "email", json!(format!("n{}@example.com", self.named))),
@@ -170,15 +184,22 @@ impl Life {
     async fn object(&mut self) {
         let id = self.any();
         let number = self.world.number(id);
-        let door = match self.rng.u32(0..3) {
+        let door = match self.rng.u32(0..4) {
             0 => Door::Field,
             1 => Door::Blacklist,
+            2 => Door::Record,
             _ => Door::Hand,
         };
         match door {
             Door::Field => self.world.editor().edit(id, json!({ "do_not_call": true })),
             Door::Blacklist => self.world.editor().blacklist(&number, true),
             Door::Hand => self.world.block_number(&number).await,
+            Door::Record => {
+                let id = RecordId(id.to_string());
+                let key = RecordKey { crm: "sales".to_owned(), object: "contacts".to_owned(), id };
+                self.world.block(BlockSubject::Record(key)).await;
+            }
+            Door::Result { .. } => unreachable!("agents hear that"),
         }
         self.truth.objections.push(Objection { record: id, number, at: self.world.now(), door });
     }
@@ -207,7 +228,9 @@ impl Life {
                 false
             }
             2 => {
-                portal.edit(contact.id, "Comment", format!("rang {}", self.named));
+                let text = json!(format!("rang {}", self.named));
+                portal.edit(contact.id, "Comment", text.clone());
+                self.truth.portal_wrote.entry((contact.id, "Comment")).or_default().push(text);
                 false
             }
             3 => portal.lock(contact.id),
@@ -241,9 +264,32 @@ impl Life {
         let Some(contact) = self.world.contacts(id).first().map(|contact| ContactId(contact.id)) else {
             return;
         };
+        self.truth.reset_by_hand.insert(id);
         let act = ContactAct::Reset;
         let _whatever =
             self.world.command(Command::Contact { contact, act, reason: "asked".to_owned() }).await;
+    }
+
+    /// Somebody says that a call's result is to keep nobody out of another route any more.
+    async fn release(&mut self) {
+        let calls: Vec<i64> = self.held_out().await.iter().filter_map(held_by).collect();
+        if calls.is_empty() {
+            return;
+        }
+        let call = calls[self.rng.usize(..calls.len())];
+        let word = ResultsWord::Release { call: HistoryId(call) };
+        let (end, _) = self.world.command(Command::Results { word, reason: "asked".to_owned() }).await;
+        if end == End::Done {
+            self.truth.released.insert(call);
+        }
+    }
+
+    /// Who is held out of a route because of a call on another one, by our ledger.
+    pub async fn held_out(&self) -> Vec<ParkedItem> {
+        let skipped = self.world.ledger().left_out_list(LeftOut::Skipped, None, Listing::All, 10_000).await;
+        let held =
+            |item: &ParkedItem| matches!(item.reason.code, ReasonCode::HeldOut | ReasonCode::CoolingOff);
+        skipped.expect("a list").into_iter().filter(held).collect()
     }
 
     /// A fault of the dialler for a while: everywhere but on locks.
@@ -331,6 +377,11 @@ impl Life {
     }
 }
 
+/// The call because of which somebody is held out.
+fn held_by(item: &ParkedItem) -> Option<i64> {
+    item.reason.params.get("call")?.parse().ok()
+}
+
 fn delays(action: &Action) -> bool {
     match action {
         Action::Latency { .. } => true,
@@ -339,78 +390,4 @@ fn delays(action: &Action) -> bool {
         }
         _ => false,
     }
-}
-
-const AUDIT: &str = "\n[harvest]\naudit_active = \"1h\"\naudit_rest = \"1h\"\n";
-/// What the calls of route `leads` become, where the connector can write.
-const TOLD: &str = r#"
-[route.leads.activity]
-subject = "'call ' ~ call ~ ': ' ~ outcome"
-[route.leads.results]
-SALE        = "won"
-NO_INTEREST = "declined"
-DO_NOT_CALL = "never"
-CALL_LATER  = "again"
-APPOINTMENT = "appointment"
-MAX_TRIES   = "not reached"
-NO_NUMBER   = "no number"
-INCOMING    = "called us"
-"#;
-const KEYS: &str = "only_if = \"phone and active\"\nblock_if = \"phone_blacklisted or do_not_call\"";
-
-/// Where the connector can write, both sides may change the city, by one rule or another.
-const RULES: [&str; 3] = ["crm", "dialler", "ask"];
-
-/// Tables with and without a second route; without telling, and with it under each rule.
-static TABLES: std::sync::LazyLock<[[String; 4]; 2]> = std::sync::LazyLock::new(|| {
-    let two_way = RULES.map(|rule| format!("[route.leads.two_way]\nCity = \"{rule}\"\n"));
-    ["", WINBACK].map(|more| {
-        let told = |two_way: &String| format!("{TOLD}{two_way}{more}{AUDIT}");
-        [format!("{more}{AUDIT}"), told(&two_way[0]), told(&two_way[1]), told(&two_way[2])]
-    })
-});
-fn one<T: Copy>(rng: &mut fastrand::Rng, of: &[T]) -> T {
-    of[rng.usize(..of.len())]
-}
-
-fn setup(seed: u64, leaving: Leaving, rng: &mut fastrand::Rng) -> Setup {
-    let release = one(rng, &[Release::Before3_39, Release::From3_39]);
-    let dialler = DiallerConfig {
-        release,
-        batch_read: rng.bool(),
-        batch_unknown: one(rng, &[BatchUnknown::Drop, BatchUnknown::Fail]),
-        userdata_match: one(
-            rng,
-            &[
-                UserDataMatch::Exact,
-                UserDataMatch::CaseInsensitive,
-                UserDataMatch::CaseInsensitiveTrimmed,
-                UserDataMatch::Like,
-            ],
-        ),
-        userdata_scope: one(rng, &[UserDataScope::Campaign, UserDataScope::Tenant]),
-        result_in_list: rng.bool(),
-        not_found: one(rng, &[NotFound::Json404, NotFound::EmptyList]),
-        phones: one(rng, &[PhoneForm::AsSent, PhoneForm::StripPlus]),
-        list_build: one(rng, &[ListBuild::Snapshot, ListBuild::Walking]),
-        ..DiallerConfig::default()
-    };
-    let setup = Setup {
-        seed,
-        connector: one(rng, &["sim-id", "sim-offset", "sim-cursor", "sim-page", "sim-next", "sim-link"]),
-        dialler,
-        dialler_keys: match (release, rng.bool()) {
-            (Release::From3_39, true) => "release = \"3.39\"",
-            _ => "",
-        },
-        ..Setup::default()
-    };
-    // Two routes are not on one campaign: where the first moves into the second's, there is no second.
-    let two = rng.bool() && leaving != Leaving::Moves;
-    let rule = 1 + rng.usize(..RULES.len());
-    let tells = if setup.connector == "sim-next" { 0 } else { rule };
-    let more = format!("{}{}", leaving.tables(), TABLES[usize::from(two)][tells]);
-    let told = if tells > 0 { "\nwrite_back = \"*/2 * * * *\"" } else { "" };
-    let keys = format!("{KEYS}{told}{}", leaving.keys());
-    Setup { more: more.leak(), route_keys: keys.leak(), ..setup }
 }

@@ -4,11 +4,15 @@
 //! A few seeds in the ordinary run; `DIALBRIDGE_SEEDS=200` for many, `DIALBRIDGE_SEED=N` for where they begin.
 //! A seed that fails once fails always.
 
+mod doors;
 mod judge;
 mod leaving;
 mod life;
+mod past;
+mod setup;
 mod told;
 mod truth;
+mod written;
 
 use judge::Seen;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -24,7 +28,7 @@ fn play(seed: u64) -> Seen {
         let mut life = life::Life::new(seed).await;
         life.happen().await;
         life.calm_down().await;
-        judge::judge(&life).await
+        judge::judge(&mut life).await
     })
 }
 
@@ -72,5 +76,8 @@ fn do_the_promises_hold_whatever_happens() {
     assert!(seen.edits_told >= told, "no agent's edit reached the CRM: this has tested nothing");
     assert!(seen.objections > 0, "nobody objected: this has tested nothing");
     assert!(seen.deleted >= told, "no contact of a record that left was deleted: this has tested nothing");
+    assert!(seen.said_in_calls >= told, "nobody said no in a call: this has tested nothing");
+    assert!(seen.held_out >= told, "nobody was held out of another route: this has tested nothing");
+    assert!(seen.comments_told >= told, "no agent's free text reached the CRM: this has tested nothing");
     assert!(seen.dials >= count, "nobody was called: this has tested nothing");
 }

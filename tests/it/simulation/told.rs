@@ -1,13 +1,14 @@
 //! Whether the CRM learned of every call, once: judged by its own activities.
 
 use super::life::Life;
+use super::past::Past;
 use chrono::TimeDelta;
 use dialbridge::domain::ReasonCode;
 use dialbridge::ledger::{CallFilter, Untold};
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// Every call of route `leads` is one activity with its last result; where the CRM has no key for it, one at the most.
-pub async fn every_call_is_told_once(life: &Life, wrong: &mut Vec<String>) {
+pub async fn every_call_is_told_once(life: &Life, past: &Past, wrong: &mut Vec<String>) {
     let route =
         life.world.settings.routes.values().find(|route| route.name.as_str() == "leads").expect("a route");
     let Some(told) = &route.write_back else { return };
@@ -23,6 +24,7 @@ pub async fn every_call_is_told_once(life: &Life, wrong: &mut Vec<String>) {
             wrong.push(format!("not told: {}", json!(row)));
         }
     }
+    fields_follow(life, past, &open, wrong);
     let activities = life.world.crm.activities();
     let subjects: Vec<&str> =
         activities.iter().filter_map(|activity| activity.fields.get("subject")?.as_str()).collect();
@@ -42,6 +44,29 @@ pub async fn every_call_is_told_once(life: &Life, wrong: &mut Vec<String>) {
             other => {
                 wrong.push(format!("call {}: {other:?}, expected {expected:?}, waits {waits}", call.call))
             }
+        }
+    }
+}
+
+/// The record says how many calls there were, where nothing of it waits.
+fn fields_follow(life: &Life, past: &Past, open: &[Untold], wrong: &mut Vec<String>) {
+    if !life.ways.result_fields {
+        return;
+    }
+    for id in life.world.editor().ids() {
+        let key = format!("leads-{id}");
+        let mut gone = past.gone.keys().filter(|contact| past.keys.get(contact) == Some(&key));
+        let waits = open.iter().any(|row| row.record == id.to_string());
+        if waits || gone.next().is_some() || life.truth.portal_keys.contains(&key) {
+            continue;
+        }
+        let contacts = life.world.dialler.contacts_with(&key);
+        let rows = contacts.iter().flat_map(|contact| life.world.dialler.history(contact.id));
+        let calls = rows.filter(|row| row.call.as_ref().is_some_and(|call| !call.test)).count();
+        let said =
+            life.world.editor().field(id, "calls").and_then(|said: Value| said.as_u64()).unwrap_or_default();
+        if said != calls as u64 {
+            wrong.push(format!("record {id} says {said} calls, there were {calls}"));
         }
     }
 }

@@ -14,6 +14,20 @@ pub enum Door {
     Blacklist,
     /// An operator's `block add` with the number.
     Hand,
+    /// An operator's `block add` with the record.
+    Record,
+    /// A result of a call with this contact, which stood until it was corrected.
+    Result { contact: i64, until: Option<Timestamp> },
+}
+
+impl Door {
+    /// Whether it is the number that is blocked, of whichever record.
+    pub fn is_the_number(self) -> bool {
+        match self {
+            Self::Blacklist | Self::Hand => true,
+            Self::Field | Self::Record | Self::Result { .. } => false,
+        }
+    }
 }
 
 /// Somebody who must not be called any more.
@@ -33,6 +47,8 @@ pub struct Truth {
     pub objections: Vec<Objection>,
     /// When the program was killed.
     pub deaths: Vec<Timestamp>,
+    /// When the program began anew.
+    pub starts: Vec<Timestamp>,
     /// Fields that a portal user wrote, with what: the CRM's next change wins, else this stays.
     pub portal_wrote: BTreeMap<(i64, &'static str), Vec<Value>>,
     /// Contacts that a portal user locked, unlocked, deleted, moved or doubled: how callable they are is
@@ -40,6 +56,12 @@ pub struct Truth {
     pub portal_touched: BTreeSet<i64>,
     /// UserData of which a portal user deleted or doubled a contact.
     pub portal_keys: BTreeSet<String>,
+    /// Records of which it cannot be told whether their no could be read before it was corrected.
+    pub unclear: BTreeSet<u64>,
+    /// Calls that a person said keep nobody out of other routes.
+    pub released: BTreeSet<i64>,
+    /// Records whose contact a person wanted to begin anew.
+    pub reset_by_hand: BTreeSet<u64>,
     /// Records whose number changed: old and new numbers may both be blocked.
     pub renumbered: BTreeSet<u64>,
 }

@@ -340,10 +340,15 @@ impl World {
 
     /// Blocks a number by hand and waits for what follows at once.
     pub async fn block_number(&self, number: &str) {
+        self.block(BlockSubject::Number(number.to_owned())).await;
+    }
+
+    /// Blocks somebody by hand and waits for what follows at once.
+    pub async fn block(&self, subject: BlockSubject) {
         let (end, said) = self
             .command(Command::BlockAdd {
                 client: "default".to_owned(),
-                subjects: vec![BlockSubject::Number(number.to_owned())],
+                subjects: vec![subject],
                 reason: "said no".to_owned(),
                 source: "operator".to_owned(),
                 until: None,

@@ -2,6 +2,7 @@
 
 mod agents;
 mod api;
+mod offers;
 mod switches;
 mod writes;
 

@@ -1,0 +1,113 @@
+//! What is said in calls: the no that blocks somebody for good, and results that keep people out of another route.
+
+use super::judge::record_of;
+use super::life::Life;
+use super::past::{Past, answered_at, done};
+use super::truth::{Door, Objection};
+use chrono::TimeDelta;
+use dialbridge::domain::Timestamp;
+use dialbridge::sim::dialler::SimRow;
+use std::collections::BTreeSet;
+
+/// The result by which somebody says no for good.
+const NO: &str = "DO_NOT_CALL";
+
+impl Past {
+    /// When a contact's history was first read after an instant: by an answer that left before `until`.
+    pub fn history_read(
+        &self,
+        contact: i64,
+        after: Timestamp,
+        until: Option<Timestamp>,
+    ) -> Option<Timestamp> {
+        let reads = self.reads_of(contact).filter(|asked| asked.at >= after && done(asked));
+        reads.filter_map(answered_at).find(|at| until.is_none_or(|until| *at < until))
+    }
+
+    /// Whether it is open what a read of a contact's history showed of what stood from `after` to `until`.
+    fn perhaps_read(&self, contact: i64, after: Timestamp, until: Option<Timestamp>) -> bool {
+        self.reads_of(contact).any(|asked| {
+            until.is_none_or(|until| asked.at < until) && answered_at(asked).is_none_or(|at| at >= after)
+        })
+    }
+}
+
+/// Notes as objections the results that said no and could be read, and whoever's cannot be judged.
+pub fn hear(life: &mut Life, past: &Past) {
+    if !life.ways.hears {
+        return;
+    }
+    // What was read in the last moment need not have been acted on.
+    let lately = life.world.now() - TimeDelta::minutes(3);
+    for (contact, recorded) in &past.recorded {
+        let Some((_, record)) = past.keys.get(contact).and_then(|key| record_of(key)) else { continue };
+        for (place, (at, row, _)) in recorded.iter().enumerate().filter(|(_, (.., result))| result == NO) {
+            let corrected = recorded[place + 1..].iter().find(|(_, of, _)| of == row);
+            let until = corrected.map(|(at, ..)| *at);
+            let said = Door::Result { contact: *contact, until };
+            match past.history_read(*contact, *at, until) {
+                Some(read) if read < lately => {
+                    let number = life.world.number(record);
+                    life.truth.objections.push(Objection { record, number, at: *at, door: said });
+                }
+                Some(_) => drop(life.truth.unclear.insert(record)),
+                None if past.perhaps_read(*contact, *at, until) => {
+                    life.truth.unclear.insert(record);
+                }
+                None => {}
+            }
+        }
+    }
+}
+
+/// Who is held out of the other route was called on `leads`; and who was called to such an end there is held out of it.
+pub fn holds_are_what_was_said(
+    life: &Life,
+    past: &Past,
+    held: &BTreeSet<(Option<String>, Option<String>)>,
+    wrong: &mut Vec<String>,
+) {
+    for (route, record) in held {
+        let (route, record) = (route.as_deref().unwrap_or_default(), record.as_deref().unwrap_or_default());
+        let of_leads = format!("leads-{record}");
+        let mut theirs = past.keys.iter().filter(|(_, key)| **key == of_leads).map(|(contact, _)| contact);
+        let called = theirs.any(|contact| past.recorded.contains_key(contact));
+        if route != "winback" || !called {
+            wrong.push(format!("record {record} is held out of {route} by no call of the other route"));
+        }
+    }
+    if life.world.settings.routes.len() < 2 {
+        return;
+    }
+    for id in life.world.editor().ids() {
+        if let Some(row) = holding_row(life, past, id) {
+            let contacts = life.world.dialler.contacts_with(&format!("winback-{id}"));
+            if contacts.iter().any(|contact| !contact.locked) {
+                wrong.push(format!("record {id} can be called on winback after call {row} on leads"));
+            }
+        }
+    }
+}
+
+/// The call on `leads` that keeps a record out of the other route, where that is sure.
+fn holding_row(life: &Life, past: &Past, id: u64) -> Option<i64> {
+    let key = format!("leads-{id}");
+    let truth = &life.truth;
+    let touched = truth.portal_keys.contains(&key) || truth.reset_by_hand.contains(&id);
+    // Only the batch read says what is an abort, and a contact that is gone took its rows along.
+    let batch = life.world.dialler.read(|state| state.config.batch_read);
+    let gone = past.gone.keys().any(|contact| past.keys.get(contact) == Some(&key));
+    if touched || gone || !batch {
+        return None;
+    }
+    let contacts = life.world.dialler.contacts_with(&key);
+    let rows: Vec<SimRow> =
+        contacts.iter().flat_map(|contact| life.world.dialler.history(contact.id)).collect();
+    let began = |row: &SimRow| (row.call.as_ref().map_or(row.created, |call| call.start), row.id);
+    let newest = rows.iter().filter(|row| row.result.is_some()).max_by_key(|row| began(row))?;
+    let (at, _, result) = past.recorded.values().flatten().rfind(|(_, row, _)| *row == newest.id)?;
+    let abort = matches!(result.as_str(), "NO_INTEREST" | NO | "MAX_TRIES" | "NO_NUMBER");
+    let holds = (life.ways.cool_off && abort) || (life.ways.unmapped && result == "NO_INTEREST");
+    let settled = *at < life.world.now() - TimeDelta::hours(2);
+    (holds && settled && !truth.released.contains(&newest.id)).then_some(newest.id)
+}
