@@ -3,7 +3,7 @@
 use super::zone::Zone;
 use crate::domain::Timestamp;
 use crate::domain::identity::Difference;
-use crate::domain::policy::{RouteState, WaveKind};
+use crate::domain::policy::{RouteState, WaveKind, WaveWhat};
 use crate::ledger::{
     CompanionTrouble, DayFull, FailingJob, FreezeRow, LastLook, Look, OpenCount, OverwrittenCount,
     ParkedCount, RouteRow, WaveRow,
@@ -193,13 +193,15 @@ pub fn wave_in_words(wave: &WaveRow) -> String {
              locked"
         );
     }
-    let (what, limit) = match wave.kind {
-        _ if wave.removes() => (
+    let (what, limit) = match wave.what {
+        WaveWhat::Removed | WaveWhat::RemovedByScope => (
             "deletions and resets",
             "max_deleted_per_run, or what max_deleted_per_day and max_deleted_percent leave of it",
         ),
-        WaveKind::New => ("new contacts", "max_new_per_run"),
-        WaveKind::Changed => ("changes", "max_changed_per_run"),
+        WaveWhat::New => ("new contacts", "max_new_per_run"),
+        WaveWhat::Changed => ("changes", "max_changed_per_run"),
+        WaveWhat::Told => ("calls and records to be told to the CRM", "max_write_back_per_run"),
+        WaveWhat::Missing => ("records not named by the CRM any more", "max_missing, max_missing_percent"),
     };
     format!("{waiting} {what} of route {route}, more than {} at once ({limit})", wave.bound)
 }

@@ -9,8 +9,8 @@ use crate::app::known::{self, Usage};
 use crate::app::{self, Settings};
 use crate::control::{Command, End, WaveOrder};
 use crate::domain::OperationKind;
-use crate::domain::policy::RouteState;
-use crate::ledger::{PlanExample, PlanPart, PlanView, WavePlan, WaveRow};
+use crate::domain::policy::{RouteState, WaveWhat};
+use crate::ledger::{PlanExample, PlanPart, PlanView, WavePlan, WaveRecord, WaveRow};
 use serde_json::Value;
 use std::fmt::Write as _;
 use std::path::Path;
@@ -63,7 +63,7 @@ fn listed(wave: &WaveRow, zone: Zone) -> Vec<String> {
     vec![
         wave.id.to_string(),
         wave.route.to_string(),
-        wave.kind.to_string(),
+        wave.what.to_string().replace('_', " "),
         wave.waiting.to_string(),
         wave.operations.to_string(),
         wave.bound.to_string(),
@@ -160,7 +160,7 @@ fn acts(view: &PlanView, zone: Zone) -> String {
 }
 
 fn wave_in_words(wave: &WavePlan, zone: Zone) -> String {
-    let WavePlan { wave, part, route_state } = wave;
+    let WavePlan { wave, part, route_state, records } = wave;
     let id = wave.id;
     let next = match route_state {
         Some(RouteState::Dry) => format!(
@@ -168,18 +168,61 @@ fn wave_in_words(wave: &WavePlan, zone: Zone) -> String {
             wave.route
         ),
         Some(RouteState::On | RouteState::Pilot | RouteState::Paused) | None => format!(
-            "-> `dialbridge plan approve {id} --reason TEXT` lets it go; `dialbridge plan reject {id} --reason TEXT` puts it \
-             aside until its records change"
+            "-> `dialbridge plan approve {id} --reason TEXT` {}; `dialbridge plan reject {id} --reason TEXT` {}",
+            approved(wave.what),
+            rejected(wave.what)
         ),
     };
     format!(
-        "Wave {id} needs approval: {what}, from {source}, since {since}\n{counts}{examples}{next}\n",
+        "Wave {id} needs approval: {what}, from {source}, since {since}\n{counts}{examples}{records}{next}\n",
         what = concerns::wave_in_words(wave),
-        source = wave.source.replace(':', " "),
+        source = wave.source.replace([':', '_'], " "),
+        records = named(records),
         since = zone.at(wave.since),
         counts = counts(part),
         examples = examples(part),
     )
+}
+
+/// What a wave's approval does.
+const fn approved(what: WaveWhat) -> &'static str {
+    match what {
+        WaveWhat::New | WaveWhat::Changed | WaveWhat::Removed | WaveWhat::RemovedByScope | WaveWhat::Told => {
+            "lets it go"
+        }
+        WaveWhat::Missing => {
+            "has each looked for once more; who is not found then leaves, as [route.NAME.leave] says"
+        }
+    }
+}
+
+/// What its rejection does.
+const fn rejected(what: WaveWhat) -> &'static str {
+    match what {
+        WaveWhat::New | WaveWhat::Changed | WaveWhat::Removed | WaveWhat::RemovedByScope => {
+            "puts it aside until its records change"
+        }
+        WaveWhat::Told => "leaves it untold; a call is told when there is something newer of it",
+        WaveWhat::Missing => "leaves them as they are until the next full pass",
+    }
+}
+
+/// So many are named in words; `--json` names all.
+const NAMED: usize = 200;
+
+fn named(records: &[WaveRecord]) -> String {
+    let mut text = String::new();
+    for WaveRecord { record, contact, call, since: _ } in records.iter().take(NAMED) {
+        let record = record.as_ref().map_or_else(|| "no record".to_owned(), |id| format!("record {id}"));
+        let call = call.map(|call| format!(", call {call}"));
+        let contact = contact.map(|contact| format!(", contact {contact}"));
+        let _infallible =
+            writeln!(text, "  {record}{}{}", contact.unwrap_or_default(), call.unwrap_or_default());
+    }
+    if let Some(more) = records.len().checked_sub(NAMED).filter(|more| *more > 0) {
+        let _infallible = writeln!(text, "  and {more} more, which `--json` names");
+    }
+    text
 }
 
 fn counts(part: &PlanPart) -> String {

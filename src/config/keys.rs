@@ -193,7 +193,7 @@ sections! {
         day_start: String, Default, Kind::Text;
         /// How often everything is read again without being asked.
         full_pass: Duration, Default, Kind::Duration(HOUR, 31 * DAY);
-        /// More known records that a full pass does not name stop the route.
+        /// More known records that a full pass does not name wait for a person.
         max_missing: u32, Default, Kind::Integer(1, 10_000_000);
         /// The same in a hundred of those that are known.
         max_missing_percent: u32, Default, Kind::Integer(1, 100);

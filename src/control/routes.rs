@@ -2,8 +2,10 @@
 
 use super::{Answer, Control, End, RouteWord, WaveOrder};
 use crate::domain::RouteName;
-use crate::domain::policy::{Beside, PassReason, RouteState};
-use crate::ledger::{Changed, FreezeOrder, LedgerError, NewState, Said, StateChange, Unlinked, WaveWord};
+use crate::domain::policy::{Beside, PassReason, RouteState, WaveWhat};
+use crate::ledger::{
+    Changed, FreezeOrder, LedgerError, NewState, Said, StateChange, Unlinked, WaveDecided, WaveWord,
+};
 use crate::runtime::Ask;
 use serde_json::json;
 
@@ -135,23 +137,30 @@ impl Control {
             WaveOrder::Approve => WaveWord::Approve,
             WaveOrder::Reject => WaveWord::Reject,
         };
-        let Some(waiting) = self.ledger.wave_decide(wave, word, who, reason).await? else {
+        let Some(decided) = self.ledger.wave_decide(wave, word, who, reason).await? else {
             answer.error(format!("no wave {wave} needs approval; `dialbridge plan list` shows what does"));
             return Ok(End::Failed);
         };
-        answer.text(match word {
-            WaveWord::Approve => format!("wave {wave} is approved: {waiting} operations go out"),
-            WaveWord::Reject => {
-                format!(
-                    "wave {wave} is rejected: {waiting} operations are put aside until their records change"
-                )
-            }
-        });
-        answer.data(json!({ "wave": wave, "waiting": waiting }));
+        answer.text(wave_in_words(wave, word, &decided));
+        answer.data(json!({ "wave": wave, "waiting": decided.waiting }));
         if word == WaveWord::Approve {
-            self.wake_push();
+            self.wake_for(&decided);
         }
         Ok(End::Done)
+    }
+
+    /// Whoever carries out what was approved.
+    fn wake_for(&self, decided: &WaveDecided) {
+        let runners = match decided.what {
+            WaveWhat::New | WaveWhat::Changed | WaveWhat::Removed | WaveWhat::RemovedByScope => {
+                return self.wake_push();
+            }
+            WaveWhat::Told => &self.runners.write_backs,
+            WaveWhat::Missing => &self.runners.pulls,
+        };
+        if let Some(runner) = runners.get(&decided.route).filter(|_| !self.alone) {
+            runner.activate("hand");
+        }
     }
 
     /// Begins a walk over the route's whole object.
@@ -170,6 +179,40 @@ impl Control {
             }
         }
         Ok(())
+    }
+}
+
+fn wave_in_words(wave: i64, word: WaveWord, decided: &WaveDecided) -> String {
+    let waiting = decided.waiting;
+    match (decided.what, word) {
+        (
+            WaveWhat::New | WaveWhat::Changed | WaveWhat::Removed | WaveWhat::RemovedByScope,
+            WaveWord::Approve,
+        ) => {
+            format!("wave {wave} is approved: {waiting} operations go out")
+        }
+        (
+            WaveWhat::New | WaveWhat::Changed | WaveWhat::Removed | WaveWhat::RemovedByScope,
+            WaveWord::Reject,
+        ) => {
+            format!("wave {wave} is rejected: {waiting} operations are put aside until their records change")
+        }
+        (WaveWhat::Told, WaveWord::Approve) => {
+            format!("wave {wave} is approved: the CRM is told of {waiting} calls and records")
+        }
+        (WaveWhat::Told, WaveWord::Reject) => {
+            format!(
+                "wave {wave} is rejected: {waiting} calls and records are not told, until there is something newer"
+            )
+        }
+        (WaveWhat::Missing, WaveWord::Approve) => format!(
+            "wave {wave} is approved: {waiting} records are looked for once more, and leave if they are not found"
+        ),
+        (WaveWhat::Missing, WaveWord::Reject) => {
+            format!(
+                "wave {wave} is rejected: {waiting} records stay as they are until the next full pass misses them"
+            )
+        }
     }
 }
 

@@ -25,6 +25,13 @@ impl MissingLimits {
     /// Fewer are never many.
     pub const FEW: usize = 20;
 
+    /// So many of the known ones are not too many yet.
+    pub fn most_of(self, known: usize) -> i64 {
+        let fewer = (known * self.percent as usize).div_ceil(100).saturating_sub(1);
+        let most = fewer.min(self.most as usize).max(Self::FEW - 1);
+        i64::try_from(most).unwrap_or(i64::MAX)
+    }
+
     /// Whether so many of the known ones are too many.
     pub fn are_many(self, missing: usize, known: usize) -> bool {
         let share = missing * 100 >= known * self.percent as usize;
@@ -43,6 +50,7 @@ mod tests {
             [(19, 20, false), (20, 200, true), (20, 201, false), (500, 100_000, false), (501, 100_000, true)]
         {
             assert_eq!(limits.are_many(missing, known), many, "{missing} of {known}");
+            assert_eq!(missing as i64 > limits.most_of(known), many, "{missing} of {known}");
         }
     }
 }

@@ -101,6 +101,24 @@ named_enum! {
 }
 
 named_enum! {
+    /// What a person decides about, wave by wave.
+    WaveWhat {
+        /// Contacts that do not exist yet.
+        New = "new",
+        /// Updates of contacts, and unlocks.
+        Changed = "changed",
+        /// Deletions and resets of contacts whose records left.
+        Removed = "removed",
+        /// The same, where only the route's condition became another one.
+        RemovedByScope = "removed_by_scope",
+        /// Calls and fields that the CRM is to be told of.
+        Told = "told",
+        /// Known records that the CRM does not name any more.
+        Missing = "missing",
+    }
+}
+
+named_enum! {
     /// Where a wave stands.
     WaveState {
         /// Within the limit.

@@ -19,7 +19,7 @@ const SECOND_LOOK: TimeDelta = TimeDelta::minutes(10);
 const COUNTED_FOR: TimeDelta = TimeDelta::days(1);
 
 impl Ledger {
-    /// Of these ids, the ones that were missed long enough ago for the second look.
+    /// Of these ids, the ones that were missed long enough ago for the second look, and that no wave holds.
     ///
     /// # Errors
     /// The ledger cannot be read.
@@ -32,7 +32,8 @@ impl Ledger {
         self.read("absences_due", move |connection| {
             let mut statement = connection.prepare_cached(
                 "SELECT EXISTS (SELECT 1 FROM record_absences
-                                WHERE route = ?1 AND record_id = ?2 AND asked_at <= ?3 AND gone_at IS NULL)",
+                                WHERE route = ?1 AND record_id = ?2 AND asked_at <= ?3 AND gone_at IS NULL
+                                  AND (wave_id IS NULL OR (SELECT state FROM waves w WHERE w.id = wave_id) <> 'held'))",
             )?;
             let mut due = Vec::new();
             for id in ids {
@@ -60,45 +61,24 @@ impl Ledger {
         .await
     }
 
-    /// How many known records of the route are missed, or were found gone within a day. A person who switches the
-    /// route has seen those until then: they count no more.
+    /// How many known records of the route answers by id did not name, or of which that found out within a day. A person who
+    /// switches the route has seen those until then: they count no more.
     ///
     /// # Errors
     /// The ledger cannot be read.
-    pub async fn absences_count(&self, route: RouteName) -> Result<Absences, LedgerError> {
+    pub async fn absences_by_id(&self, route: RouteName) -> Result<usize, LedgerError> {
         let since = time(self.env.now() - COUNTED_FOR);
-        self.read("absences_count", move |connection| {
-            connection
+        self.read("absences_by_id", move |connection| {
+            let count: i64 = connection
                 .prepare_cached(
-                    "SELECT count(*) FILTER (WHERE NOT a.by_pass), count(*) FILTER (WHERE a.by_pass),
-                            (SELECT count(*) FROM records k WHERE k.route = ?1 AND k.link_id IS NOT NULL)
-                     FROM record_absences a JOIN routes r ON r.route = a.route
-                     WHERE a.route = ?1 AND a.asked_at > r.state_since AND (a.gone_at IS NULL OR a.gone_at > ?2)",
+                    "SELECT count(*) FROM record_absences a JOIN routes r ON r.route = a.route
+                     WHERE a.route = ?1 AND NOT a.by_pass AND a.asked_at > r.state_since
+                       AND (a.gone_at IS NULL OR a.gone_at > ?2)",
                 )?
-                .query_row((route.0, since), |row| {
-                    let count = |at| row.get::<_, i64>(at).map(|n| usize::try_from(n).unwrap_or_default());
-                    Ok(Absences { by_id: count(0)?, by_pass: count(1)?, known: count(2)? })
-                })
+                .query_row((route.0, since), |row| row.get(0))?;
+            Ok(usize::try_from(count).unwrap_or_default())
         })
         .await
-    }
-}
-
-/// How many records are missed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Absences {
-    /// That answers by id did not name.
-    pub by_id: usize,
-    /// That a complete walk did not name.
-    pub by_pass: usize,
-    /// Of so many that are known to have, or to have had, a contact.
-    pub known: usize,
-}
-
-impl Absences {
-    /// All of them.
-    pub fn all(self) -> usize {
-        self.by_id + self.by_pass
     }
 }
 

@@ -5,7 +5,7 @@ use super::block_store::reason_of;
 use super::decisions::{Cause, insert_operation, next_generation};
 use super::hand_acts::delete_over;
 use super::holder::take_contact;
-use super::sql::{self, get_json, get_named, get_reason, json, time};
+use super::sql::{self, Columns, get_json, json, time};
 use super::trail::{self, BeforeFrom, FieldTrail};
 use super::{
     Ledger, LedgerError, answer_notes, by_hand_update, due, edits, gate, hints, lane, lease, leaving,
@@ -180,19 +180,20 @@ pub(super) fn end_in(
 
 fn open_row(tx: &Transaction<'_>, id: OperationId) -> rusqlite::Result<Option<Row>> {
     tx.prepare_cached(
-        "SELECT o.link_id, o.kind, o.code, o.params, o.cause, o.given IS NOT NULL AS given, l.wish, coalesce(o.contact_id, l.contact_id) AS contact
+        "SELECT o.link_id, o.kind, o.code, o.params, o.cause, l.wish, coalesce(o.contact_id, l.contact_id), o.given IS NOT NULL
          FROM operations o JOIN links l ON l.id = o.link_id
          WHERE o.id = ?1 AND o.state IN ('sending', 'uncertain')",
     )?
     .query_row([id.0], |row| {
+        let mut columns = Columns::of(row);
         Ok(Row {
-            link: LinkId(row.get("link_id")?),
-            kind: get_named(row, "kind", OperationKind::parse)?,
-            reason: get_reason(row, "code", "params")?.code,
-            cause: row.get("cause")?,
-            wish: get_named(row, "wish", Wish::parse)?,
-            contact: row.get::<_, Option<i64>>("contact")?.map(ContactId),
-            given: row.get("given")?,
+            link: LinkId(columns.next()?),
+            kind: columns.named(OperationKind::parse)?,
+            reason: columns.reason()?.code,
+            cause: columns.next()?,
+            wish: columns.named(Wish::parse)?,
+            contact: columns.next::<Option<i64>>()?.map(ContactId),
+            given: columns.next()?,
         })
     })
     .optional()

@@ -83,16 +83,16 @@ impl End {
     /// Reads it, once for all rows of an answer; the salts are SQLite's own chance, seeded by the system.
     pub(super) fn read(tx: &Connection, values: usize) -> rusqlite::Result<Self> {
         tx.prepare_cached(
-            "SELECT coalesce(last.id, 0) AS id, last.chain, randomblob(?1) AS salts
+            "SELECT coalesce(last.id, 0), last.chain, randomblob(?1)
              FROM (SELECT 1) LEFT JOIN (SELECT id, chain FROM changes ORDER BY id DESC LIMIT 1) AS last",
         )?
         .query_row([i64::try_from(values * SALT).unwrap_or(i64::MAX)], |row| {
-            let chain: Option<Digest> = row.get("chain")?;
+            let chain: Option<Digest> = row.get(1)?;
             // A last row without one was put there by somebody else: what follows does not hide that.
             Ok(Self {
-                id: row.get("id")?,
+                id: row.get(0)?,
                 chain: chain.unwrap_or(BEGINNING),
-                salts: row.get::<_, Option<Vec<u8>>>("salts")?.unwrap_or_default(),
+                salts: row.get::<_, Option<Vec<u8>>>(2)?.unwrap_or_default(),
             })
         })
     }

@@ -2,7 +2,7 @@
 //! nobody else can have moved the link.
 
 use super::held_out::{self, Whom};
-use super::sql::{get_json, get_named, get_reason, get_time, get_time_opt, time};
+use super::sql::{Columns, get_reason, get_time, get_time_opt, time};
 use super::{Ledger, LedgerError, edits, finals, gate};
 use crate::domain::{
     Block, BlockSubject, ContactId, Deletion, Lane, LastResult, LinkId, LinkView, LockState, Reason,
@@ -30,23 +30,24 @@ pub(super) fn link_view(connection: &Connection, link: LinkId) -> rusqlite::Resu
     let edits = edits::of_link(connection, link)?;
     connection
         .prepare_cached(
-            "SELECT l.contact_id, l.base, l.desired, l.wish, l.lock_state, l.vanished_at IS NOT NULL AS vanished,
-                    coalesce(r.kept, '[]') AS kept, coalesce(r.campaign_id <> l.campaign_id, 0) AS elsewhere
+            "SELECT l.contact_id, l.base, l.desired, l.wish, l.lock_state, l.vanished_at IS NOT NULL,
+                    coalesce(r.kept, '[]'), coalesce(r.campaign_id <> l.campaign_id, 0)
              FROM links l LEFT JOIN routes r ON r.route = l.route WHERE l.id = ?1",
         )?
         .query_row([link.0], |row| {
+            let mut columns = Columns::of(row);
             Ok(LinkView {
-                contact: row.get::<_, Option<i64>>("contact_id")?.map(ContactId),
-                base: get_json(row, "base")?,
-                desired: get_json(row, "desired")?,
-                wish: get_named(row, "wish", Wish::parse)?,
-                lock: get_named(row, "lock_state", LockState::parse)?,
-                vanished: row.get("vanished")?,
+                contact: columns.next::<Option<i64>>()?.map(ContactId),
+                base: columns.json()?,
+                desired: columns.json()?,
+                wish: columns.named(Wish::parse)?,
+                lock: columns.named(LockState::parse)?,
+                vanished: columns.next()?,
                 lane,
                 edits,
-                kept: get_json(row, "kept")?,
+                kept: columns.json()?,
                 deletion,
-                stands: if row.get("elsewhere")? { Stands::InTheOldCampaign } else { Stands::Here },
+                stands: if columns.next()? { Stands::InTheOldCampaign } else { Stands::Here },
             })
         })
 }

@@ -3,7 +3,7 @@
 use super::by_hand_update::Given;
 use super::halts::HaltMark;
 use super::inputs::link_view;
-use super::sql::{get_json, get_named, get_reason, get_time};
+use super::sql::Columns;
 use crate::domain::policy::Clearing;
 use crate::domain::{
     CampaignId, ContactId, LinkId, LinkView, OperationId, OperationKind, Reason, RecordId, RouteName,
@@ -82,14 +82,15 @@ pub(super) fn read_in_doubt(
 /// somebody else's.
 pub(super) fn read(tx: &Transaction<'_>, id: OperationId, now: Timestamp) -> rusqlite::Result<Leased> {
     let mut statement = tx.prepare_cached(
-        "SELECT o.link_id, o.kind, o.code, o.params, o.body, o.attempts, o.decided_at, o.cause, o.given, o.before, o.clearing,
-                l.route, o.wave_id IS NOT NULL AS in_wave, l.record_id, l.client, l.user_data,
-                coalesce(r.campaign_id, l.campaign_id) AS campaign_id
+        "SELECT o.link_id, o.clearing, o.body, l.user_data, o.kind, o.code, o.params, l.route, l.record_id, l.client,
+                coalesce(r.campaign_id, l.campaign_id), o.attempts, o.decided_at, o.wave_id IS NOT NULL, o.cause, o.given,
+                o.before
          FROM operations o JOIN links l ON l.id = o.link_id LEFT JOIN routes r ON r.route = l.route WHERE o.id = ?1",
     )?;
     let mut rows = statement.query([id.0])?;
     let row = rows.next()?.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
-    let link = LinkId(row.get("link_id")?);
+    let mut columns = Columns::of(row);
+    let link = LinkId(columns.next()?);
     let mut view = link_view(tx, link)?;
     let given = match row.get_ref("given")? {
         ValueRef::Null => None,
@@ -98,30 +99,27 @@ pub(super) fn read(tx: &Transaction<'_>, id: OperationId, now: Timestamp) -> rus
     if let Some(given) = &given {
         given.stands_in(&mut view);
     }
-    let clearing: Option<String> = row.get("clearing")?;
+    let clearing: Option<String> = columns.next()?;
     // Taken for empty, what is in doubt would count as done.
-    let values = match row.get::<_, Option<String>>("body")? {
-        Some(_) => get_json(row, "body")?,
-        None => Values::default(),
-    };
-    let user_data: Option<String> = row.get("user_data")?;
+    let values = columns.json_opt()?.unwrap_or_default();
+    let user_data: Option<String> = columns.next()?;
     Ok(Leased {
         id,
         link,
-        kind: get_named(row, "kind", OperationKind::parse)?,
-        reason: get_reason(row, "code", "params")?,
-        route: row.get::<_, Option<String>>("route")?.map(RouteName),
-        record: row.get::<_, Option<String>>("record_id")?.map(RecordId),
-        client: row.get("client")?,
+        kind: columns.named(OperationKind::parse)?,
+        reason: columns.reason()?,
+        route: columns.next::<Option<String>>()?.map(RouteName),
+        record: columns.next::<Option<String>>()?.map(RecordId),
+        client: columns.next()?,
         user_data: user_data.and_then(|text| UserData::parse(&text).ok()),
-        campaign: row.get::<_, Option<i64>>("campaign_id")?.map(CampaignId),
+        campaign: columns.next::<Option<i64>>()?.map(CampaignId),
         values,
         view,
-        attempts: row.get("attempts")?,
-        decided_at: get_time(row, "decided_at")?,
+        attempts: columns.next()?,
+        decided_at: columns.time()?,
         leased_at: now,
-        in_wave: row.get("in_wave")?,
-        by_hand: row.get::<_, String>("cause")?.starts_with("person:"),
+        in_wave: columns.next()?,
+        by_hand: columns.next::<String>()?.starts_with("person:"),
         given,
         own_clearing: clearing.as_deref().and_then(Clearing::parse),
         clearing: Clearing::Never,

@@ -58,6 +58,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0065_samples.sql"),
     include_str!("../../migrations/0066_objections_told.sql"),
     include_str!("../../migrations/0069_fewer_indexes.sql"),
+    include_str!("../../migrations/0067_held_absences.sql"),
     include_str!("../../migrations/0070_block_files.sql"),
     include_str!("../../migrations/0071_status_told.sql"),
     include_str!("../../migrations/0072_calls_to_erase.sql"),

@@ -4,9 +4,12 @@
 use super::lease::Planner;
 use super::plan_parts::{Scope, aside, part};
 use super::sql::time;
-use super::{FreezeRow, Ledger, LedgerError, RouteRow, WaveRow, freeze, routes, waves};
-use crate::domain::policy::RouteState;
+use super::{
+    FreezeRow, Ledger, LedgerError, RouteRow, WaveRecord, WaveRow, freeze, held_waves, routes, waves,
+};
+use crate::domain::policy::{RouteState, WaveWhat};
 use crate::domain::{FieldName, OperationKind, ReasonCode, RouteName};
+use rusqlite::Connection;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -38,6 +41,9 @@ pub struct WavePlan {
     /// What of it waits.
     #[serde(flatten)]
     pub part: PlanPart,
+    /// Where no operation makes it: which calls and records wait, all of them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub records: Vec<WaveRecord>,
 }
 
 /// Operations that wait, from three sides.
@@ -127,7 +133,8 @@ impl Ledger {
                 .into_iter()
                 .map(|wave| {
                     let route_state = state.as_ref().map(|row| row.state);
-                    Ok(WavePlan { part: look(Some(wave.id))?, wave, route_state })
+                    let records = records(connection, &wave)?;
+                    Ok(WavePlan { part: look(Some(wave.id))?, wave, route_state, records })
                 })
                 .collect::<rusqlite::Result<_>>()?;
             Ok(PlanView {
@@ -153,11 +160,20 @@ impl Ledger {
             let route_state = routes::known(connection, &wave.route)?.map(|row| row.state);
             Ok(WavePlan {
                 part: part(connection, &scope, planner, clearing)?,
+                records: records(connection, &wave)?,
                 wave: wave.clone(),
                 route_state,
             })
         })
         .await
+    }
+}
+
+fn records(connection: &Connection, wave: &WaveRow) -> rusqlite::Result<Vec<WaveRecord>> {
+    match wave.what {
+        WaveWhat::Told => held_waves::untold(connection, &wave.route),
+        WaveWhat::Missing => held_waves::absent(connection, wave.id),
+        WaveWhat::New | WaveWhat::Changed | WaveWhat::Removed | WaveWhat::RemovedByScope => Ok(Vec::new()),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::sql::time;
 use super::words::Said;
-use super::{Ledger, LedgerError};
+use super::{Ledger, LedgerError, held_waves};
 use crate::domain::{Reason, ReasonCode, RouteName, WriteBackId};
 use chrono::TimeDelta;
 use rusqlite::{OptionalExtension as _, Transaction};
@@ -15,18 +15,8 @@ impl Ledger {
     pub async fn results_approve(&self, route: RouteName, said: Said) -> Result<i64, LedgerError> {
         let now = time(self.env.now());
         self.write("results_approve", move |tx| {
-            let waiting: i64 = tx
-                .prepare_cached(
-                    "SELECT count(*) FROM write_backs w JOIN links l ON l.id = w.link_id JOIN routes r ON r.route = l.route
-                     WHERE l.route = ?1 AND w.state = 'waiting' AND w.waits_since > r.write_back_approved",
-                )?
-                .query_row([&route.0], |row| row.get(0))?;
-            tx.prepare_cached(
-                "UPDATE routes SET write_back_approved = ?2 WHERE route = ?1",
-            )?
-            .execute((&route.0, &now))?;
-            keep(tx, &now, "approve", &route, None, &said)?;
-            Ok(waiting)
+            held_waves::told_approved(tx, &now, &route, &said)?;
+            approve(tx, &now, &route, &said)
         })
         .await
     }
@@ -93,6 +83,25 @@ impl Ledger {
         })
         .await
     }
+}
+
+/// What waits to be told by then may go.
+pub(super) fn approve(
+    tx: &Transaction<'_>,
+    now: &str,
+    route: &RouteName,
+    said: &Said,
+) -> rusqlite::Result<i64> {
+    let waiting: i64 = tx
+        .prepare_cached(
+            "SELECT count(*) FROM write_backs w JOIN links l ON l.id = w.link_id JOIN routes r ON r.route = l.route
+             WHERE l.route = ?1 AND w.state = 'waiting' AND w.waits_since > r.write_back_approved",
+        )?
+        .query_row([&route.0], |row| row.get(0))?;
+    tx.prepare_cached("UPDATE routes SET write_back_approved = ?2 WHERE route = ?1")?
+        .execute((&route.0, now))?;
+    keep(tx, now, "approve", route, None, said)?;
+    Ok(waiting)
 }
 
 pub(super) fn keep(

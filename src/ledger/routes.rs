@@ -1,6 +1,6 @@
 //! A route's facts in the ledger: its state, its campaign once pinned, why it was stopped, its cursor.
 
-use super::sql::{get_named, get_reason_opt, get_time, get_time_opt, time};
+use super::sql::{Columns, time};
 use super::{Ledger, LedgerError, block_store, leaving};
 use crate::domain::policy::RouteState;
 use crate::domain::{CampaignId, PinnedCampaign, Reason, RouteName, RunId, Timestamp};
@@ -93,9 +93,11 @@ impl RouteRow {
     }
 }
 
-const SELECT: &str = "SELECT r.*, c.position, c.moved_at,
-            (SELECT count(*) FROM waves w WHERE w.route = r.route AND w.state = 'held') AS waves_held,
-            (SELECT min(x.since) FROM differences x WHERE x.ended_at IS NULL) AS differs_since
+const SELECT: &str = "SELECT r.route, r.client, r.crm, r.object, r.campaign_id, r.campaign_name, r.state, r.state_since, r.state_who, r.state_text,
+            r.state_until, r.state_after, r.pilot_until, r.harvest_paused,
+            (SELECT count(*) FROM waves w WHERE w.route = r.route AND w.state = 'held'),
+            r.stopped, r.stopped_params, r.stopped_since, c.position, c.moved_at, r.revision, r.decided_on, r.write_back_since,
+            (SELECT min(x.since) FROM differences x WHERE x.ended_at IS NULL)
      FROM routes r LEFT JOIN cursors c ON c.route = r.route";
 
 impl Ledger {
@@ -277,8 +279,9 @@ pub(super) fn known(connection: &Connection, route: &RouteName) -> rusqlite::Res
 }
 
 fn route_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<RouteRow> {
-    let mut route = stored_row(row)?;
-    if let Some(since) = get_time_opt(row, "differs_since")? {
+    let mut columns = Columns::of(row);
+    let mut route = stored_row(&mut columns)?;
+    if let Some(since) = columns.time_opt()? {
         // Its own state is what it goes back to; a pause of its own stays one.
         if route.state != RouteState::Paused {
             route.state_after = Some(route.state);
@@ -292,30 +295,30 @@ fn route_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<RouteRow> {
     Ok(route)
 }
 
-fn stored_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<RouteRow> {
+fn stored_row(columns: &mut Columns<'_, '_>) -> rusqlite::Result<RouteRow> {
     Ok(RouteRow {
-        route: RouteName(row.get("route")?),
-        client: row.get("client")?,
-        crm: row.get("crm")?,
-        object: row.get("object")?,
-        campaign: row.get::<_, Option<i64>>("campaign_id")?.map(CampaignId),
-        campaign_name: row.get("campaign_name")?,
-        state: get_named(row, "state", RouteState::parse)?,
-        state_since: get_time(row, "state_since")?,
-        state_who: row.get("state_who")?,
-        state_text: row.get("state_text")?,
-        state_until: get_time_opt(row, "state_until")?,
-        state_after: row.get::<_, Option<String>>("state_after")?.and_then(|text| RouteState::parse(&text)),
-        pilot_until: get_time_opt(row, "pilot_until")?,
-        harvest_paused: row.get("harvest_paused")?,
-        waves_held: row.get("waves_held")?,
-        stopped: get_reason_opt(row, "stopped", "stopped_params")?,
-        stopped_since: get_time_opt(row, "stopped_since")?,
-        cursor: get_time_opt(row, "position")?,
-        cursor_moved_at: get_time_opt(row, "moved_at")?,
-        revision: row.get("revision")?,
-        decided_on: row.get("decided_on")?,
-        write_back_since: get_time_opt(row, "write_back_since")?,
+        route: RouteName(columns.next()?),
+        client: columns.next()?,
+        crm: columns.next()?,
+        object: columns.next()?,
+        campaign: columns.next::<Option<i64>>()?.map(CampaignId),
+        campaign_name: columns.next()?,
+        state: columns.named(RouteState::parse)?,
+        state_since: columns.time()?,
+        state_who: columns.next()?,
+        state_text: columns.next()?,
+        state_until: columns.time_opt()?,
+        state_after: columns.next::<Option<String>>()?.and_then(|text| RouteState::parse(&text)),
+        pilot_until: columns.time_opt()?,
+        harvest_paused: columns.next()?,
+        waves_held: columns.next()?,
+        stopped: columns.reason_opt()?,
+        stopped_since: columns.time_opt()?,
+        cursor: columns.time_opt()?,
+        cursor_moved_at: columns.time_opt()?,
+        revision: columns.next()?,
+        decided_on: columns.next()?,
+        write_back_since: columns.time_opt()?,
     })
 }
 

@@ -1,11 +1,12 @@
-//! Waves: what one run, or one full pass, wants to add or to change on a route. Past the route's limit a
+//! Waves: what one run, or one full pass, wants to add or to change on a route (what no operation makes: `held_waves`). Past the route's limit a
 //! wave is held: nothing more of it is sent until a person approves it. Locks belong to no wave; what is taken from contacts
 //! (deletions, and resets of who leaves) is held sooner: by the run, by the day, and by the route's size.
 
 use super::decisions::Cause;
 use super::sql::{get_named, get_time, get_time_opt, time};
-use super::{Ledger, LedgerError};
-use crate::domain::policy::{WaveKind, WaveState};
+use super::words::Said;
+use super::{Ledger, LedgerError, held_waves, results_words};
+use crate::domain::policy::{WaveKind, WaveState, WaveWhat};
 use crate::domain::{Intent, LinkId, OperationKind, ReasonCode, RouteName, Timestamp};
 use chrono::TimeDelta;
 use rusqlite::{Connection, OptionalExtension as _, Transaction};
@@ -27,11 +28,13 @@ pub struct WaveRow {
     pub id: i64,
     /// The route.
     pub route: RouteName,
-    /// `run:ID` or `pass:ID`.
+    /// `run:ID`, `pass:ID`, or what no run brought.
     pub source: String,
+    /// What it is made of.
+    pub what: WaveWhat,
     /// Additions or changes.
     pub kind: WaveKind,
-    /// How many operations it brought.
+    /// How many operations it brought, or rows and records when it was last measured.
     pub operations: i64,
     /// How many of them wait now.
     pub waiting: i64,
@@ -52,12 +55,27 @@ pub struct WaveRow {
 impl WaveRow {
     /// Whether it wants to delete or to reset contacts of records that left.
     pub fn removes(&self) -> bool {
-        self.source.starts_with(REMOVALS)
+        matches!(self.what, WaveWhat::Removed | WaveWhat::RemovedByScope)
     }
 
     /// Whether it wants to because the route's condition changed, and not the records.
     pub fn removes_by_scope(&self) -> bool {
-        self.source.starts_with(BY_SCOPE)
+        self.what == WaveWhat::RemovedByScope
+    }
+}
+
+fn what_of(source: &str, kind: WaveKind) -> WaveWhat {
+    // A second one of the same source bears a number.
+    match source.split('#').next().unwrap_or_default() {
+        held_waves::TOLD => return WaveWhat::Told,
+        held_waves::MISSING => return WaveWhat::Missing,
+        _ => {}
+    }
+    match kind {
+        _ if source.starts_with(BY_SCOPE) => WaveWhat::RemovedByScope,
+        _ if source.starts_with(REMOVALS) => WaveWhat::Removed,
+        WaveKind::New => WaveWhat::New,
+        WaveKind::Changed => WaveWhat::Changed,
     }
 }
 
@@ -70,8 +88,16 @@ pub enum WaveWord {
     Reject,
 }
 
-/// How many records and links a word on a wave concerned; `None`: no wave of this number is held.
-pub type WaveDecided = Option<i64>;
+/// What a word on a wave concerned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WaveDecided {
+    /// Its route.
+    pub route: RouteName,
+    /// What it is made of.
+    pub what: WaveWhat,
+    /// How many operations, rows or records waited.
+    pub waiting: i64,
+}
 
 impl Ledger {
     /// Waves that wait for a person, oldest first; with `all`, every one that was ever held.
@@ -82,7 +108,7 @@ impl Ledger {
         self.read("waves_list", move |connection| rows(connection, route.as_ref(), all)).await
     }
 
-    /// Decides about a held wave.
+    /// Decides about a held wave; `None`: none of this number is.
     ///
     /// # Errors
     /// The ledger cannot be written.
@@ -92,33 +118,39 @@ impl Ledger {
         word: WaveWord,
         who: String,
         text: String,
-    ) -> Result<WaveDecided, LedgerError> {
-        let now = time(self.env.now());
+    ) -> Result<Option<WaveDecided>, LedgerError> {
+        let at = self.env.now();
         self.write("wave_decide", move |tx| {
+            let Some(held) = rows(tx, None, false)?.into_iter().find(|row| row.id == wave) else {
+                return Ok(None);
+            };
+            let now = time(at);
             let state = match word {
                 WaveWord::Approve => WaveState::Approved,
                 WaveWord::Reject => WaveState::Rejected,
             };
-            let held = tx.execute(
-                "UPDATE waves SET state = ?2, decided_at = ?3, who = ?4, text = ?5 WHERE id = ?1 AND state = 'held'",
-                (wave, state.as_str(), &now, who, text),
+            tx.execute(
+                "UPDATE waves SET state = ?2, decided_at = ?3, who = ?4, text = ?5 WHERE id = ?1",
+                (wave, state.as_str(), &now, &who, &text),
             )?;
-            if held == 0 {
-                return Ok(None);
+            let said = Said { who, text };
+            match (held.what, word) {
+                (WaveWhat::Told, WaveWord::Approve) => {
+                    results_words::approve(tx, &now, &held.route, &said)?;
+                }
+                (WaveWhat::Told, WaveWord::Reject) => held_waves::leave_untold(tx, &now, &held.route, &said)?,
+                (WaveWhat::Missing, WaveWord::Approve) => held_waves::look_again(tx, &now, wave)?,
+                (WaveWhat::Missing, WaveWord::Reject) => held_waves::leave_missing(tx, &now, wave)?,
+                (_, WaveWord::Approve) => {}
+                (_, WaveWord::Reject) => {
+                    tx.execute(
+                        "UPDATE operations SET state = 'cancelled', outcome = ?2, finished_at = ?3
+                         WHERE wave_id = ?1 AND state = 'waiting'",
+                        (wave, ReasonCode::Discarded.as_str(), &now),
+                    )?;
+                }
             }
-            let waiting: i64 = tx.query_row(
-                "SELECT count(*) FROM operations WHERE wave_id = ?1 AND state = 'waiting'",
-                [wave],
-                |row| row.get(0),
-            )?;
-            if word == WaveWord::Reject {
-                tx.execute(
-                    "UPDATE operations SET state = 'cancelled', outcome = ?2, finished_at = ?3
-                     WHERE wave_id = ?1 AND state = 'waiting'",
-                    (wave, ReasonCode::Discarded.as_str(), &now),
-                )?;
-            }
-            Ok(Some(waiting))
+            Ok(Some(WaveDecided { route: held.route, what: held.what, waiting: held.waiting }))
         })
         .await
     }
@@ -298,7 +330,14 @@ pub(super) fn held(connection: &Connection, route: &RouteName) -> rusqlite::Resu
 fn rows(connection: &Connection, route: Option<&RouteName>, all: bool) -> rusqlite::Result<Vec<WaveRow>> {
     connection
         .prepare_cached(
-            "SELECT w.*, (SELECT count(*) FROM operations o WHERE o.wave_id = w.id AND o.state = 'waiting') AS waiting
+            "SELECT w.*, (SELECT count(*) FROM operations o WHERE o.wave_id = w.id AND o.state = 'waiting')
+                    + (SELECT count(*) FROM record_absences a WHERE a.wave_id = w.id AND a.gone_at IS NULL)
+                    + CASE WHEN w.state = 'held' AND w.source LIKE 'write_back%' THEN
+                          (SELECT count(*) FROM write_backs t CROSS JOIN links l ON l.id = t.link_id
+                               CROSS JOIN routes r ON r.route = l.route
+                           WHERE t.state = 'waiting' AND t.objection IS NULL AND l.route = w.route
+                             AND t.waits_since > r.write_back_approved)
+                      ELSE 0 END AS waiting
              FROM waves w
              WHERE (w.state = 'held' OR ?2 AND w.state <> 'open') AND (?1 IS NULL OR w.route = ?1)
              ORDER BY w.id",
@@ -308,11 +347,13 @@ fn rows(connection: &Connection, route: Option<&RouteName>, all: bool) -> rusqli
 }
 
 fn wave_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<WaveRow> {
+    let (source, kind): (String, _) = (row.get("source")?, get_named(row, "kind", WaveKind::parse)?);
     Ok(WaveRow {
         id: row.get("id")?,
         route: RouteName(row.get("route")?),
-        source: row.get("source")?,
-        kind: get_named(row, "kind", WaveKind::parse)?,
+        what: what_of(&source, kind),
+        source,
+        kind,
         operations: row.get("operations")?,
         waiting: row.get("waiting")?,
         bound: row.get("bound")?,

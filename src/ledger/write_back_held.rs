@@ -115,7 +115,7 @@ mod tests {
     use crate::domain::{Activities, Shapes};
     use crate::domain::{HistoryId, RunId};
     use crate::ledger::testing::{Scene, scene};
-    use crate::ledger::{Leaving, Said, TellEnd, Tells};
+    use crate::ledger::{Brake, Leaving, Said, TellEnd, Tells};
 
     /// Two calls held by rules of before, for the want of a word.
     async fn held() -> Scene {
@@ -152,8 +152,8 @@ mod tests {
         let released =
             scene.ledger.write_back_release(route, "now".to_owned(), rows, TimeDelta::zero()).await;
         assert_eq!(released.expect("released"), 1);
-        let backlog = scene.ledger.write_back_waiting(scene.route.clone()).await.expect("a backlog");
-        assert_eq!((backlog.due, backlog.unapproved), (1, 1), "nobody approved it");
+        let brake = scene.ledger.write_back_brake(scene.route.clone(), 0).await.expect("a brake");
+        assert!(matches!(brake, Brake::Holds { count: 1, .. }), "nobody approved it: {brake:?}");
         let rows = scene.ledger.write_back_held(scene.route.clone(), "now".to_owned()).await.expect("rows");
         assert_eq!(rows, [], "not asked again before the config changes");
         assert_eq!(scene.says("SELECT state FROM write_backs ORDER BY id").await, ["held", "waiting"]);

@@ -76,23 +76,29 @@ pub struct Leaving {
     pub then_again: bool,
 }
 
-/// How many rows wait that a person has not approved.
+/// What of it is to be told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Backlog {
-    /// Rows that could go now.
-    pub due: i64,
-    /// Of these, not approved.
-    pub unapproved: i64,
+pub enum Approval {
+    /// All that waits.
+    NotNeeded,
+    /// What a person approved: the brake holds the rest.
+    Needed,
 }
 
 /// Whatever else of the record waits or is in doubt: whole values of its fields do not mind.
 const OBJECTIONS: &str =
     "WHERE w.state = 'waiting' AND w.objection IS NOT NULL AND +l.route = :route AND w.due_at <= :now";
-const WAITING: &str =
-    "WHERE w.state = 'waiting' AND w.objection IS NULL AND +l.route = :route AND w.due_at <= :now
+/// Nothing of a record that has a request under way or in doubt, its fields only when no activity of it waits.
+macro_rules! waiting {
+    () => {
+        "WHERE w.state = 'waiting' AND w.objection IS NULL AND +l.route = :route AND w.due_at <= :now
                    AND NOT EXISTS (SELECT 1 FROM write_backs o WHERE o.link_id = w.link_id
                         AND (o.state IN ('sending', 'uncertain')
-                             OR w.kind = 'fields' AND o.kind = 'activity' AND o.state = 'waiting'))";
+                             OR w.kind = 'fields' AND o.kind = 'activity' AND o.state = 'waiting'))"
+    };
+}
+const WAITING: &str = waiting!();
+const APPROVED: &str = concat!(waiting!(), " AND w.waits_since <= r.write_back_approved");
 const DOUBTFUL: &str = "WHERE w.state = 'uncertain' AND +l.route = :route AND w.due_at <= :now";
 const COLUMNS: &str =
     "w.id, w.kind, w.link_id, l.record_id, w.history_id, w.wanted, w.sent, w.activity, w.digest, w.objection_told, w.tries, w.doubts,
@@ -138,10 +144,19 @@ impl Ledger {
     ///
     /// # Errors
     /// The ledger cannot be read.
-    pub async fn write_back_take(&self, route: RouteName, limit: u32) -> Result<Vec<ToTell>, LedgerError> {
+    pub async fn write_back_take(
+        &self,
+        route: RouteName,
+        approval: Approval,
+        limit: u32,
+    ) -> Result<Vec<ToTell>, LedgerError> {
         let now = time(self.env.now());
         self.read("write_back_take", move |connection| {
-            let rows = rows(connection, WAITING, &route, &now, limit)?;
+            let which = match approval {
+                Approval::NotNeeded => WAITING,
+                Approval::Needed => APPROVED,
+            };
+            let rows = rows(connection, which, &route, &now, limit)?;
             rows.into_iter().map(|row| with_facts(connection, row)).collect()
         })
         .await
@@ -172,27 +187,6 @@ impl Ledger {
         self.read("write_back_doubtful", move |connection| {
             let rows = rows(connection, DOUBTFUL, &route, &now, limit)?;
             rows.into_iter().map(|row| with_facts(connection, row)).collect()
-        })
-        .await
-    }
-
-    /// How many could go now, and how many of these nobody approved.
-    ///
-    /// # Errors
-    /// The ledger cannot be read.
-    pub async fn write_back_waiting(&self, route: RouteName) -> Result<Backlog, LedgerError> {
-        let now = time(self.env.now());
-        self.read("write_back_waiting", move |connection| {
-            connection
-                .prepare_cached(concat!(
-                    "SELECT count(*), count(*) FILTER (WHERE w.waits_since > r.write_back_approved)
-                     FROM write_backs w CROSS JOIN links l ON l.id = w.link_id CROSS JOIN routes r ON r.route = l.route
-                     WHERE w.state = 'waiting' AND w.objection IS NULL AND w.due_at <= :now AND +l.route = :route AND ",
-                    route_acts!()
-                ))?
-                .query_row(named_params! { ":route": route.0, ":now": now }, |row| {
-                    Ok(Backlog { due: row.get(0)?, unapproved: row.get(1)? })
-                })
         })
         .await
     }
@@ -242,6 +236,18 @@ impl Ledger {
         })
         .await
     }
+}
+
+/// How many could go now that nobody approved.
+pub(super) fn unapproved(connection: &Connection, route: &RouteName, now: &str) -> rusqlite::Result<i64> {
+    connection
+        .prepare_cached(concat!(
+            "SELECT count(*) FILTER (WHERE w.waits_since > r.write_back_approved)
+             FROM write_backs w CROSS JOIN links l ON l.id = w.link_id CROSS JOIN routes r ON r.route = l.route
+             WHERE w.state = 'waiting' AND w.objection IS NULL AND w.due_at <= :now AND +l.route = :route AND ",
+            route_acts!()
+        ))?
+        .query_row(named_params! { ":route": route.0, ":now": now }, |row| row.get(0))
 }
 
 /// By state and time first: of a million told calls none is looked at.
@@ -320,7 +326,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_waits_is_found_without_a_look_at_all_that_was_told() {
         let scene = scene().await;
-        for which in [OBJECTIONS, WAITING, DOUBTFUL] {
+        for which in [OBJECTIONS, WAITING, APPROVED, DOUBTFUL] {
             let plan = scene.plan_of(&select(which)).await;
             let first = plan.first().cloned().unwrap_or_default();
             assert!(first.contains("w USING INDEX write_backs_state (state=? AND due_at<?)"), "{plan:#?}");

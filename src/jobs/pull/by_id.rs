@@ -6,7 +6,7 @@ use crate::crm::Page;
 use crate::domain::limits::MissingLimits;
 use crate::domain::{RecordId, Timestamp};
 use crate::jobs::JobError;
-use crate::ledger::Hint;
+use crate::ledger::{Brake, Hint};
 use crate::remote::CallErrorKind;
 use std::collections::BTreeMap;
 
@@ -88,6 +88,7 @@ impl Work<'_> {
             return Ok(Vec::new());
         }
         self.judge_missing().await?;
+        self.hold_missing().await?;
         let (ledger, route) = (self.context.ledger.clone(), self.context.route.route.clone());
         let due = ledger.absences_due(route, missing).await?;
         let mut decided = Vec::new();
@@ -114,16 +115,28 @@ impl Work<'_> {
         Ok(decided)
     }
 
-    /// Whether so many known records are not named in answers that these answers are in doubt.
+    /// Whether answers by id do not name so many known records that they are in doubt: this is how the route reads, so it
+    /// stops.
     async fn judge_missing(&mut self) -> Result<(), JobError> {
-        let route = &self.context.route;
-        let missing = self.context.ledger.absences_count(route.route.clone()).await?;
+        let missing = self.context.ledger.absences_by_id(self.context.route.route.clone()).await?;
         let stays = self.missing.is_some();
-        let by_id = missing.by_id;
-        let many_by_id =
-            by_id >= MissingLimits::FEW && (stays || by_id * 10 >= (by_id + self.found_by_id) * 3);
-        let many = many_by_id || route.missing.are_many(missing.by_pass, missing.known);
-        self.missing = many.then_some(missing.all());
+        let many =
+            missing >= MissingLimits::FEW && (stays || missing * 10 >= (missing + self.found_by_id) * 3);
+        self.missing = many.then_some(missing);
+        Ok(())
+    }
+
+    /// Whom complete walks did not name, if they are too many, waits for a person: nobody else does.
+    pub(super) async fn hold_missing(&self) -> Result<(), JobError> {
+        let route = &self.context.route;
+        match self.context.ledger.absences_hold(route.route.clone(), route.missing).await? {
+            Brake::Holds { wave, count, new: true } => tracing::warn!(
+                route = %route.route,
+                "{count} known records are not named by the CRM any more: nothing is concluded from it before somebody says \
+                 so; `dialbridge plan show --wave {wave}` names them"
+            ),
+            Brake::Holds { new: false, .. } | Brake::Off => {}
+        }
         Ok(())
     }
 

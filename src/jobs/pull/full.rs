@@ -130,6 +130,7 @@ impl Work<'_> {
             ));
         }
         if end.asked > 0 {
+            self.hold_missing().await?;
             told.push(format!("{} known records were not named: they are asked for one by one", end.asked));
         }
         if told.is_empty() {

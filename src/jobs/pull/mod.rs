@@ -153,7 +153,7 @@ impl<'a> Work<'a> {
         ledger.route_pull_begins(route.clone(), context.route.revision.clone(), run).await?;
         let stopped = ledger.route_show(route.clone()).await?.and_then(|row| row.stopped);
         let in_doubt = stopped.is_some_and(|stop| stop.code == ReasonCode::RecordsMissing);
-        let missing = if in_doubt { Some(ledger.absences_count(route.clone()).await?.all()) } else { None };
+        let missing = if in_doubt { Some(ledger.absences_by_id(route.clone()).await?) } else { None };
         Ok(Self {
             context,
             run,

@@ -25,7 +25,7 @@ use crate::crm::{CrmWrite, Safe};
 use crate::domain::policy::Job;
 use crate::domain::{CallResult, Counts, LinkId, ReasonCode, RouteName, RunId, WriteBackId};
 use crate::env::Env;
-use crate::ledger::{HeldRow, Ledger, LedgerError, RunEnd, RunStart, Tells, ToTell};
+use crate::ledger::{Approval, Brake, HeldRow, Ledger, LedgerError, RunEnd, RunStart, Tells, ToTell};
 use crate::mapping::Telling;
 use chrono::TimeDelta;
 use futures_util::stream::{self, StreamExt as _};
@@ -90,6 +90,27 @@ impl WriteBackContext {
     }
 }
 
+impl WriteBackContext {
+    /// Writes into the CRM have the brake of additions and changes (users 5, 10): past it what nobody approved is a wave
+    /// that waits, and the rest goes on. With what is to be said of it.
+    async fn approval(&self) -> Result<(Approval, Option<String>), JobError> {
+        let most = self.limits.max_per_run;
+        let Brake::Holds { wave, count, new } =
+            self.ledger.write_back_brake(self.route.clone(), most).await?
+        else {
+            return Ok((Approval::NotNeeded, None));
+        };
+        let remark = format!(
+            "{count} calls and records wait to be told to the CRM, more than max_write_back_per_run = {most}: `dialbridge \
+             plan show --wave {wave}` names them, `plan approve` lets them go"
+        );
+        if new {
+            tracing::warn!(route = %self.route, "{remark}");
+        }
+        Ok((Approval::Needed, Some(remark)))
+    }
+}
+
 /// What a write-back did.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WriteBackReport {
@@ -111,10 +132,11 @@ pub async fn write_back(
     let ledger = &context.ledger;
     let quiet = TimeDelta::from_std(context.quiet()).unwrap_or(TimeDelta::hours(1));
     release(ledger, &context.telling, &context.route, quiet).await?;
+    let (approval, _) = context.approval().await?;
     let doubtful = ledger.write_back_doubtful(context.route.clone(), PAGE).await?;
     let nothing = doubtful.is_empty()
         && ledger.write_back_objections(context.route.clone(), 1).await?.is_empty()
-        && ledger.write_back_take(context.route.clone(), 1).await?.is_empty();
+        && ledger.write_back_take(context.route.clone(), approval, 1).await?.is_empty();
     if nothing {
         return Ok(None);
     }
@@ -178,12 +200,16 @@ impl Pass<'_> {
             }
             counts.requests += self.settle(row).await?;
         }
-        self.not_too_many().await?;
+        let (approval, remark) = self.context.approval().await?;
+        if let Some(remark) = remark {
+            self.context.ledger.run_remark(self.run, remark).await?;
+        }
         self.not_rejected(&rejections)?;
         let mut last = None;
         loop {
             self.objections(counts, &mut rejections).await?;
-            let waiting = self.context.ledger.write_back_take(self.context.route.clone(), PAGE).await?;
+            let route = self.context.route.clone();
+            let waiting = self.context.ledger.write_back_take(route, approval, PAGE).await?;
             let first = waiting.first().map(|row| (row.id, row.wanted, row.tries, row.activity.is_some()));
             // Every telling moves its row; one that comes again as it was is a defect, and must not be told for ever.
             if first.is_none() || first == last {
@@ -192,21 +218,6 @@ impl Pass<'_> {
             last = first;
             self.page(waiting, Tells::TheRest, counts, &mut rejections).await?;
         }
-    }
-
-    /// Writes into the CRM have the brake of additions and changes (users 5, 10).
-    async fn not_too_many(&self) -> Result<(), JobError> {
-        let backlog = self.context.ledger.write_back_waiting(self.context.route.clone()).await?;
-        let most = self.context.limits.max_per_run;
-        if backlog.unapproved <= most {
-            return Ok(());
-        }
-        let route = &self.context.route;
-        Err(JobError::Stopped(format!(
-            "{} calls and records wait to be told to the CRM, more than max_write_back_per_run = {most}: nothing is told \
-             before `dialbridge results approve --route {route} --reason TEXT` lets it go",
-            backlog.unapproved
-        )))
     }
 
     async fn page(

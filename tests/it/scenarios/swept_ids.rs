@@ -1,9 +1,11 @@
 //! Is a record found that was deleted for good, and is a walk that shows too little believed?
 
 use crate::support::world::{Setup, World, minutes};
-use dialbridge::control::{Command, End, RouteWord};
+use dialbridge::control::{Command, WaveOrder};
 use dialbridge::domain::RouteName;
-use dialbridge::domain::policy::Job;
+use dialbridge::domain::policy::{Job, WaveWhat};
+use dialbridge::jobs::push::plan::plan;
+use dialbridge::ledger::WavePlan;
 use dialbridge::sim::faults::{Action, Rule};
 use serde_json::json;
 use std::time::Duration;
@@ -97,19 +99,45 @@ async fn is_nothing_concluded_from_a_walk_that_lacks_many_or_names_nobody() {
     for _ in 0..3 {
         later(&world).await;
     }
-    let stopped = world.stopped().await.expect("the route must stop");
-    assert!(stopped.contains("30 known records"), "{stopped}");
     assert_eq!(locked(&world, &ids), 0, "{}", world.story().await);
+    let held = held(&world).await;
+    assert_eq!((held.wave.what, held.wave.waiting, held.records.len()), (WaveWhat::Missing, 30, 30));
+    // Everything else goes on.
     world.editor().edit(ids[35], json!({ "do_not_call": true }));
+    world.editor().edit(ids[36], json!({ "city": "Bonn" }));
     later(&world).await;
-    assert!(world.locked(ids[35]), "objections are heard all the same");
-    let on = Command::Route { route: "leads".into(), word: RouteWord::On, reason: "cleared out".to_owned() };
-    assert_eq!(world.command(on).await.0, End::Done);
+    assert!(world.locked(ids[35]), "{}", world.story().await);
+    assert_eq!((world.stopped().await, world.value(ids[36], "City")), (None, json!("Bonn")));
+    // Nobody believes it: it is as it was, until the next walk says the same.
+    decide(&world, held.wave.id, WaveOrder::Reject).await;
+    for _ in 0..2 {
+        later(&world).await;
+    }
+    assert_eq!(
+        (locked(&world, &ids), world.ledger().waves_list(None, false).await.expect("waves").len()),
+        (1, 0)
+    );
+    full(&world).await;
+    let again = self::held(&world).await;
+    assert!(again.wave.id != held.wave.id && again.records.len() == 30, "{:?}", again.wave);
+    decide(&world, again.wave.id, WaveOrder::Approve).await;
     for _ in 0..3 {
         later(&world).await;
     }
     assert_eq!(locked(&world, &ids), 31, "{}", world.story().await);
-    assert_eq!(world.stopped().await, None);
+    assert_eq!(world.ledger().waves_list(None, false).await.expect("waves"), []);
+}
+
+/// The one wave that stands.
+async fn held(world: &World) -> WavePlan {
+    let waves = world.ledger().waves_list(None, false).await.expect("waves");
+    let [wave] = &waves[..] else { panic!("one wave: {waves:?}\n{}", world.story().await) };
+    world.ledger().plan_of_wave(wave.clone(), plan).await.expect("a plan")
+}
+
+async fn decide(world: &World, wave: i64, word: WaveOrder) {
+    world.must(Command::Wave { wave, word, reason: "looked into it".to_owned() }).await;
+    world.idle().await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -217,7 +217,7 @@ impl Life {
         let Some(contact) = self.world.contacts(id).first().cloned() else { return };
         let portal = self.world.dialler.portal();
         self.named += 1;
-        let touched = match self.rng.u32(0..6) {
+        let touched = match self.rng.u32(0..8) {
             0 | 1 => {
                 let city = json!(format!("Portal {}", self.named));
                 portal.edit(contact.id, "City", city.clone());
@@ -234,6 +234,8 @@ impl Life {
                 false
             }
             3 => portal.lock(contact.id),
+            // Its results come all the same, in the campaign of their rows.
+            5 | 6 => portal.move_to(contact.id, OTHER),
             4 => {
                 // A CSV that overwrites, and so unlocks; or, without overwriting, doubles.
                 let overwrite = self.rng.bool();

@@ -1,0 +1,335 @@
+//! Waves that no operation makes: what the CRM would be told, and known records that it does not name any more. Too many at
+//! once wait for a person's word, while the route goes on with everything else.
+
+use super::sql::{get_time, time};
+use super::words::Said;
+use super::write_back_take::unapproved;
+use super::{Ledger, LedgerError, results_words};
+use crate::domain::limits::MissingLimits;
+use crate::domain::{ContactId, HistoryId, ReasonCode, RecordId, RouteName, Timestamp};
+use chrono::TimeDelta;
+use rusqlite::{Connection, OptionalExtension as _, Transaction, named_params};
+use serde::Serialize;
+
+/// The source of a wave of tellings.
+pub(super) const TOLD: &str = "write_back";
+/// The source of a wave of missing records.
+pub(super) const MISSING: &str = "missing";
+/// So long a record that was found gone counts for "many at once".
+const COUNTED_FOR: TimeDelta = TimeDelta::days(1);
+
+/// Whether a brake holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Brake {
+    /// It does not.
+    Off,
+    /// It does: what waits is this wave.
+    Holds {
+        /// Its number.
+        wave: i64,
+        /// How many it holds.
+        count: i64,
+        /// Whether it has just begun to.
+        new: bool,
+    },
+}
+
+/// What is measured of a route.
+#[derive(Clone, Copy)]
+struct Measured {
+    count: i64,
+    bound: i64,
+    many: bool,
+}
+
+/// A record, or a call of one, that such a wave holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct WaveRecord {
+    /// The record.
+    pub record: Option<RecordId>,
+    /// Its contact.
+    pub contact: Option<ContactId>,
+    /// The call that would be told; none where the record's fields would be, or where it is missing.
+    pub call: Option<HistoryId>,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+impl Ledger {
+    /// Whether more waits to be told to the CRM than may go without a person's word. Where it no longer does, because less
+    /// waits or the limit is another one, what waits goes by itself.
+    ///
+    /// # Errors
+    /// The ledger cannot be used.
+    pub async fn write_back_brake(&self, route: RouteName, most: i64) -> Result<Brake, LedgerError> {
+        let at = self.env.now();
+        let known = route.clone();
+        let quiet = self.read("write_back_brake_asked", move |connection| {
+            let many = to_tell(connection, &known, most, at)?.many;
+            Ok(!many && standing(connection, &known, TOLD)?.is_none())
+        });
+        if quiet.await? {
+            return Ok(Brake::Off);
+        }
+        self.write("write_back_brake", move |tx| {
+            let measured = to_tell(tx, &route, most, at)?;
+            stand(tx, &route, TOLD, measured, at)
+        })
+        .await
+    }
+
+    /// Whether complete walks fail to name so many known records that nothing is concluded from it before a person has seen
+    /// whom. Where it is no longer so many, because they are there again, the others are looked for as usual.
+    ///
+    /// # Errors
+    /// The ledger cannot be used.
+    pub async fn absences_hold(&self, route: RouteName, limits: MissingLimits) -> Result<Brake, LedgerError> {
+        let at = self.env.now();
+        let known = route.clone();
+        let quiet = self.read("absences_hold_asked", move |connection| {
+            let many = missing(connection, &known, limits, at)?.many;
+            Ok(!many && standing(connection, &known, MISSING)?.is_none())
+        });
+        if quiet.await? {
+            return Ok(Brake::Off);
+        }
+        self.write("absences_hold", move |tx| {
+            let measured = missing(tx, &route, limits, at)?;
+            let brake = stand(tx, &route, MISSING, measured, at)?;
+            match brake {
+                Brake::Holds { wave, .. } => tx.execute(
+                    "UPDATE record_absences SET wave_id = ?2
+                     WHERE route = ?1 AND by_pass = 1 AND gone_at IS NULL AND wave_id IS NULL",
+                    (&route.0, wave),
+                )?,
+                Brake::Off => tx.execute(
+                    "UPDATE record_absences SET wave_id = NULL
+                     WHERE route = ?1 AND wave_id IN (
+                         SELECT id FROM waves WHERE route = ?1 AND state = 'open' AND source LIKE 'missing%')",
+                    [&route.0],
+                )?,
+            };
+            Ok(brake)
+        })
+        .await
+    }
+}
+
+fn to_tell(
+    connection: &Connection,
+    route: &RouteName,
+    most: i64,
+    now: Timestamp,
+) -> rusqlite::Result<Measured> {
+    let count = unapproved(connection, route, &time(now))?;
+    Ok(Measured { count, bound: most, many: count > most })
+}
+
+/// Known records that complete walks did not name. Those found gone within a day count as well, unless a person let them go.
+fn missing(
+    connection: &Connection,
+    route: &RouteName,
+    limits: MissingLimits,
+    now: Timestamp,
+) -> rusqlite::Result<Measured> {
+    connection
+        .prepare_cached(
+            "SELECT count(*), count(*) FILTER (WHERE a.gone_at IS NULL),
+                    (SELECT count(*) FROM records k WHERE k.route = :route AND k.link_id IS NOT NULL)
+             FROM record_absences a LEFT JOIN waves w ON w.id = a.wave_id
+             WHERE a.route = :route AND a.by_pass = 1 AND w.state IS NOT 'approved'
+               AND (a.gone_at IS NULL OR a.gone_at > :since)",
+        )?
+        .query_row(named_params! { ":route": route.0, ":since": time(now - COUNTED_FOR) }, |row| {
+            let count = |at| row.get::<_, i64>(at).map(|n| usize::try_from(n).unwrap_or_default());
+            let (missing, known) = (count(0)?, count(2)?);
+            let many = limits.are_many(missing, known);
+            Ok(Measured { count: row.get(1)?, bound: limits.most_of(known), many })
+        })
+}
+
+/// The wave of this source that no person has decided about and that holds.
+fn standing(connection: &Connection, route: &RouteName, source: &str) -> rusqlite::Result<Option<i64>> {
+    connection
+        .prepare_cached(
+            "SELECT id FROM waves WHERE route = ?1 AND state = 'held' AND (source = ?2 OR source LIKE ?2 || '#%')",
+        )?
+        .query_row((&route.0, source), |row| row.get(0))
+        .optional()
+}
+
+/// The wave stands, with its measure; or it is over by itself.
+fn stand(
+    tx: &Transaction<'_>,
+    route: &RouteName,
+    source: &str,
+    measured: Measured,
+    now: Timestamp,
+) -> rusqlite::Result<Brake> {
+    let Measured { count, bound, many } = measured;
+    let held = standing(tx, route, source)?;
+    match (held, many) {
+        (None, false) => Ok(Brake::Off),
+        (Some(wave), false) => {
+            tx.execute("UPDATE waves SET state = 'open', operations = ?2 WHERE id = ?1", (wave, count))?;
+            Ok(Brake::Off)
+        }
+        (Some(wave), true) => {
+            tx.execute("UPDATE waves SET operations = ?2, bound = ?3 WHERE id = ?1", (wave, count, bound))?;
+            Ok(Brake::Holds { wave, count, new: false })
+        }
+        (None, true) => {
+            let wave = tx.query_row(
+                "INSERT INTO waves (route, source, kind, operations, bound, since, state)
+                 SELECT ?1, CASE count(*) WHEN 0 THEN ?2 ELSE ?2 || '#' || (count(*) + 1) END, 'changed', ?3, ?4, ?5, 'held'
+                 FROM waves WHERE route = ?1 AND (source = ?2 OR source LIKE ?2 || '#%')
+                 RETURNING id",
+                (&route.0, source, count, bound, time(now)),
+                |row| row.get(0),
+            )?;
+            Ok(Brake::Holds { wave, count, new: true })
+        }
+    }
+}
+
+/// Whoever says so of what waits has decided about its wave as well.
+pub(super) fn told_approved(
+    tx: &Transaction<'_>,
+    now: &str,
+    route: &RouteName,
+    said: &Said,
+) -> rusqlite::Result<()> {
+    let Some(wave) = standing(tx, route, TOLD)? else { return Ok(()) };
+    tx.execute(
+        "UPDATE waves SET state = 'approved', decided_at = ?2, who = ?3, text = ?4 WHERE id = ?1",
+        (wave, now, &said.who, &said.text),
+    )?;
+    Ok(())
+}
+
+/// A person does not want it told: each row rests until there is something newer to tell.
+pub(super) fn leave_untold(
+    tx: &Transaction<'_>,
+    now: &str,
+    route: &RouteName,
+    said: &Said,
+) -> rusqlite::Result<()> {
+    tx.prepare_cached(
+        "UPDATE write_backs SET state = 'never', code = ?2, params = '{}', changed_at = ?3
+         WHERE state = 'waiting' AND objection IS NULL AND EXISTS (
+             SELECT 1 FROM links l JOIN routes r ON r.route = l.route
+             WHERE l.id = +link_id AND l.route = ?1 AND write_backs.waits_since > r.write_back_approved)",
+    )?
+    .execute((&route.0, ReasonCode::Discarded.as_str(), now))?;
+    results_words::keep(tx, now, "discard", route, None, said)
+}
+
+/// A person says that they may well be gone: each is looked for once more, by itself, and leaves where it is not there.
+pub(super) fn look_again(tx: &Transaction<'_>, now: &str, wave: i64) -> rusqlite::Result<()> {
+    tx.prepare_cached(
+        "UPDATE hints SET not_before = ?2
+         WHERE source = 'absent' AND taken_at IS NULL AND not_before > ?2
+           AND (route, record_id) IN (SELECT route, record_id FROM record_absences WHERE wave_id = ?1)",
+    )?
+    .execute((wave, now))?;
+    Ok(())
+}
+
+/// A person does not believe it: nobody is asked for before the next complete walk fails to name them.
+pub(super) fn leave_missing(tx: &Transaction<'_>, now: &str, wave: i64) -> rusqlite::Result<()> {
+    tx.prepare_cached(
+        "UPDATE hints SET taken_at = ?2
+         WHERE source = 'absent' AND taken_at IS NULL
+           AND (route, record_id) IN (SELECT route, record_id FROM record_absences WHERE wave_id = ?1)",
+    )?
+    .execute((wave, now))?;
+    tx.prepare_cached("DELETE FROM record_absences WHERE wave_id = ?1 AND gone_at IS NULL")?
+        .execute([wave])?;
+    Ok(())
+}
+
+/// What a wave of tellings holds, activities first.
+pub(super) fn untold(connection: &Connection, route: &RouteName) -> rusqlite::Result<Vec<WaveRecord>> {
+    connection
+        .prepare_cached(
+            "SELECT l.record_id, l.contact_id, t.history_id, t.waits_since AS since
+             FROM write_backs t CROSS JOIN links l ON l.id = t.link_id CROSS JOIN routes r ON r.route = l.route
+             WHERE t.state = 'waiting' AND t.objection IS NULL AND l.route = ?1
+               AND t.waits_since > r.write_back_approved
+             ORDER BY t.history_id IS NULL, t.history_id, t.id",
+        )?
+        .query_map([&route.0], record)?
+        .collect()
+}
+
+/// Whom a wave of missing records holds.
+pub(super) fn absent(connection: &Connection, wave: i64) -> rusqlite::Result<Vec<WaveRecord>> {
+    connection
+        .prepare_cached(
+            "SELECT a.record_id, l.contact_id, NULL AS history_id, a.asked_at AS since FROM record_absences a
+             LEFT JOIN links l ON l.route = a.route AND l.record_id = a.record_id
+             WHERE a.wave_id = ?1 AND a.gone_at IS NULL ORDER BY a.asked_at, a.record_id",
+        )?
+        .query_map([wave], record)?
+        .collect()
+}
+
+fn record(row: &rusqlite::Row<'_>) -> rusqlite::Result<WaveRecord> {
+    Ok(WaveRecord {
+        record: row.get::<_, Option<String>>("record_id")?.map(RecordId),
+        contact: row.get::<_, Option<i64>>("contact_id")?.map(ContactId),
+        call: row.get::<_, Option<i64>>("history_id")?.map(HistoryId),
+        since: get_time(row, "since")?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::write_back::{want_fields, want_objection};
+    use super::*;
+    use crate::domain::{Activities, LinkId, Shapes};
+    use crate::ledger::WaveWord;
+    use crate::ledger::testing::{Scene, scene};
+
+    async fn wanted(scene: &Scene, links: &[LinkId]) {
+        let (now, links) = (scene.ledger.env.now(), links.to_vec());
+        let write = scene.ledger.write("test_want", move |tx| {
+            links.iter().try_for_each(|link| want_fields(tx, *link, now))?;
+            want_objection(tx, links[0], now)
+        });
+        write.await.expect("wanted");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_not_to_be_told_rests_and_a_higher_limit_lets_a_wave_go() {
+        let scene = scene().await;
+        let route = || scene.route.clone();
+        let set = scene.ledger.write_back_set(route(), Shapes::Fields, Activities::Change);
+        set.await.expect("a beginning");
+        let mut links = Vec::new();
+        for id in ["1", "2", "3"] {
+            links.push(scene.link(id, None, &[]).await);
+        }
+        wanted(&scene, &links).await;
+        // The no of the first one belongs to no wave.
+        let held = scene.ledger.write_back_brake(route(), 1).await.expect("a brake");
+        let Brake::Holds { wave, count: 2, new: true } = held else { panic!("{held:?}") };
+        let decided =
+            scene.ledger.wave_decide(wave, WaveWord::Reject, "ada".to_owned(), "not these".to_owned());
+        assert_eq!(decided.await.expect("decided").map(|decided| decided.waiting), Some(2));
+        let states = "SELECT state FROM write_backs ORDER BY id";
+        assert_eq!(scene.says(states).await, ["waiting", "never", "never"]);
+        assert_eq!(scene.ledger.write_back_brake(route(), 1).await.expect("a brake"), Brake::Off);
+        scene.wait(1).await;
+        wanted(&scene, &links[1..]).await;
+        wanted(&scene, &links).await;
+        scene.put("UPDATE write_backs SET objection = NULL").await;
+        let again = scene.ledger.write_back_brake(route(), 1).await.expect("a brake");
+        assert!(
+            matches!(again, Brake::Holds { wave: next, count: 3, new: true } if next != wave),
+            "{again:?}"
+        );
+        assert_eq!(scene.ledger.write_back_brake(route(), 3).await.expect("a brake"), Brake::Off);
+        assert_eq!(scene.ledger.waves_list(None, false).await.expect("waves"), []);
+    }
+}
