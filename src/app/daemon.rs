@@ -2,7 +2,7 @@
 
 use super::parts::{self, Parts, RealTransports, Transports};
 use super::service::Service;
-use super::{LoadedSettings, closing, identity, logging, reconcile, upkeep};
+use super::{LoadedSettings, block_files, closing, identity, logging, reconcile, upkeep};
 use crate::check::Settings;
 use crate::control::{End, Socket};
 use crate::domain::{Problem, Timestamp};
@@ -206,6 +206,7 @@ impl Daemon {
             let (ledger, env) = (parts.ledger.clone(), parts.env.clone());
             parts.tracker.spawn(push_when_due(ledger, env, parts.push_due.clone(), push.clone()));
         }
+        parts.tracker.spawn(block_files::keep(parts.block_files.clone(), parts.env.clone()));
         parts.tracker.spawn(identity::keep(parts.ledger.clone(), parts.env.clone()));
         match first {
             FirstRuns::AtOnce => {

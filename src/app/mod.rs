@@ -1,5 +1,6 @@
 //! Composition: one file per program, and what they share. Nothing is decided here.
 
+pub mod block_files;
 pub mod check;
 pub mod contacts;
 pub mod daemon;
@@ -22,6 +23,7 @@ mod closing;
 mod harvesting;
 mod identity;
 mod logging;
+mod reading;
 mod scratch;
 mod service;
 mod unread;

@@ -2,6 +2,7 @@
 
 use super::Problems;
 use super::activities::{Common, DayActivity, PullActivity, PushActivity};
+use super::block_files;
 use super::closing::ClosingActivity;
 use super::harvesting::{HarvestActivity, harvest_units, hear_opt_outs, set_hold_rules, to_e164};
 use super::routes::{self, RoutePart};
@@ -14,6 +15,7 @@ use crate::dialler::CampaignRef;
 use crate::dialler::jtel::{self, JtelClient, JtelConfig};
 use crate::domain::{CampaignId, Problem, RouteName, Timestamp};
 use crate::env::Env;
+use crate::jobs::block_files::BlockFiles;
 use crate::jobs::campaigns::WantedCampaign;
 use crate::jobs::glimpse::Glimpser;
 use crate::jobs::write_back::Agents;
@@ -65,6 +67,8 @@ pub struct Parts {
     pub look: Activator,
     /// The close of the days that are over, each night.
     pub closing: Activator,
+    /// The block lists of the config.
+    pub block_files: Arc<BlockFiles>,
     /// Every task that must end before the ledger closes.
     pub tracker: TaskTracker,
     /// When push has something to do next, as its last run saw it.
@@ -245,6 +249,9 @@ pub async fn build_on(
     let watched = super::identity::watched(&settings);
     let routes = routes::begin(&ledger, &settings, &env, &sides, &watched).await?;
     hear_opt_outs(&ledger, &settings).await?;
+    // Before anything is sent: who was put on a list while the program was down must not be called.
+    let block_files = Arc::new(block_files::of(&settings, &ledger, &env));
+    block_files.look().await?;
     set_hold_rules(&ledger, &settings).await?;
     let tracker = TaskTracker::new();
     let (next_due, push_due) = watch::channel(None);
@@ -293,6 +300,7 @@ pub async fn build_on(
         upkeep,
         look,
         closing,
+        block_files,
         tracker,
         push_due,
         clients: sides.clients,

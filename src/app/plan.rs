@@ -1,11 +1,11 @@
 //! `plan`: what would be done; nothing is done. `plan show` tells what waits by the ledger as it is; `plan` alone reads the
 //! CRM besides, and decides on a copy of the ledger that is thrown away.
 
-use super::harvesting::set_hold_rules;
-use super::parts::{RealTransports, Sides, sides};
+use super::harvesting::{hear_opt_outs, set_hold_rules};
+use super::reading::{Reading, reading};
 use super::routes::{pull_route, register};
 use super::scratch::with_scratch;
-use super::unread;
+use super::{block_files, unread, write_back};
 use crate::check::{RouteSettings, Settings};
 use crate::domain::RouteName;
 use crate::env::Env;
@@ -13,7 +13,9 @@ use crate::jobs::JobError;
 use crate::jobs::identity::Sides as Unwatched;
 use crate::jobs::pull::{PullContext, pull};
 use crate::jobs::push::plan::plan;
-use crate::ledger::{Counts, Ledger, PlanView, Untold, WavePlan};
+pub use crate::jobs::write_back::WouldTell;
+use crate::jobs::write_back::would_tell;
+use crate::ledger::{Counts, Ledger, PlanView, Untold, UntoldGroup, WavePlan};
 use anyhow::Context as _;
 use serde::Serialize;
 use std::path::PathBuf;
@@ -29,7 +31,11 @@ pub struct DryRun {
     /// What would be sent to the dialler, what is decided already included.
     #[serde(flatten)]
     pub view: PlanView,
-    /// What the CRM would be told of calls, as far as they were harvested.
+    /// How much the CRM is to be told of calls, as far as they were harvested: all of it.
+    pub untold_counts: Vec<UntoldGroup>,
+    /// The first of it, value by value.
+    pub told: Vec<WouldTell>,
+    /// Row by row, the oldest first.
     pub untold: Vec<Untold>,
 }
 
@@ -63,6 +69,8 @@ impl Pulled {
 
 /// So many calls are named.
 const UNTOLD: u32 = 10_000;
+/// Of so many it is said what would be written.
+const TOLD: u32 = 20;
 
 /// A dry run of everything: the CRM is read as by a pull (with a full pass, where one is due), and decided about on a copy
 /// of the ledger. It holds no half of anything that writes to a side.
@@ -80,37 +88,61 @@ async fn on_a_copy(
     scratch: PathBuf,
     env: Env,
 ) -> anyhow::Result<Vec<DryRun>> {
-    let sides = sides(settings, &env, &RealTransports, None)?;
+    let reading = reading(settings, &env)?;
     let copy = Ledger::try_out(&settings.ledger.path, &scratch, env.clone()).await?;
-    set_hold_rules(&copy, settings).await?;
+    begin(&copy, &env, &reading, settings).await?;
     let mut runs = Vec::new();
     for wanted in settings.routes.values().filter(|one| route.is_none_or(|route| *route == one.id)) {
-        runs.push(of_route(&copy, &env, &sides, settings, wanted).await?);
+        runs.push(of_route(&copy, &env, &reading, settings, wanted).await?);
     }
     Ok(runs)
 }
 
+/// What a start with this config would do to the ledger, done to the copy: who said no by a word that is new, or stands on a
+/// list, is blocked there, too.
+async fn begin(copy: &Ledger, env: &Env, reading: &Reading, settings: &Settings) -> anyhow::Result<()> {
+    for wanted in settings.routes.values() {
+        let side = reading.routes.get(&wanted.id).context(NOT_BUILT)?;
+        register(copy, wanted, &pull_route(wanted, side.crm.contract(), &side.version)).await?;
+        write_back::register(copy, wanted, side.once_there).await?;
+    }
+    hear_opt_outs(copy, settings).await?;
+    set_hold_rules(copy, settings).await?;
+    block_files::of(&Arc::new(settings.clone()), copy, env).look().await?;
+    Ok(())
+}
+
+const NOT_BUILT: &str = "the route's CRM could not be built";
+
 async fn of_route(
     copy: &Ledger,
     env: &Env,
-    sides: &Sides,
+    reading: &Reading,
     settings: &Settings,
     wanted: &RouteSettings,
 ) -> anyhow::Result<DryRun> {
-    let crm = sides.crms.get(&wanted.id).context("the route's CRM could not be built")?;
-    let known = pull_route(wanted, sides).context("the route's CRM could not be built")?;
-    register(copy, wanted, &known).await?;
-    copy.owners_set(wanted.id.clone(), wanted.two_way.clone(), wanted.kept.clone()).await?;
+    let side = reading.routes.get(&wanted.id).context(NOT_BUILT)?;
+    let known = pull_route(wanted, side.crm.contract(), &side.version);
     // Looking changes nothing, whoever answers.
-    let (ledger, sides) = (copy.clone(), Unwatched::default());
-    let context = PullContext { ledger, env: env.clone(), crm: crm.clone(), route: Arc::new(known), sides };
+    let (ledger, sides, crm) = (copy.clone(), Unwatched::default(), side.crm.clone());
+    let context = PullContext { ledger, env: env.clone(), crm, route: Arc::new(known), sides };
     let (pulled, not_read) = match pulled(&context).await {
         Ok(pulled) => (Some(pulled), None),
         Err(error) => (None, Some(unread::in_words(&error, settings, wanted))),
     };
-    let view = copy.plan_view(wanted.id.clone(), plan).await?;
-    let untold = copy.results_untold(Some(wanted.id.clone()), UNTOLD).await?;
-    Ok(DryRun { pulled, not_read, view, untold })
+    let told = match write_back::shown(copy, env, wanted, side, &reading.dialler) {
+        Some(shown) => would_tell(&shown, TOLD).await?,
+        None => Vec::new(),
+    };
+    let route = wanted.id.clone();
+    Ok(DryRun {
+        pulled,
+        not_read,
+        view: copy.plan_view(route.clone(), plan).await?,
+        untold_counts: copy.results_untold_counts(route.clone()).await?,
+        told,
+        untold: copy.results_untold(Some(route), UNTOLD).await?,
+    })
 }
 
 /// Pulls until no full pass is under way.

@@ -1,7 +1,7 @@
 //! `reconcile`: both sides and the ledger are read, and nothing is written anywhere.
 
 use super::activities::Common;
-use super::parts::{RealTransports, sides};
+use super::reading::reading;
 use super::routes::{RoutePart, pull_route};
 use super::unread::in_words;
 use crate::check::{RouteSettings, Settings};
@@ -24,14 +24,13 @@ use tokio_util::task::TaskTracker;
 /// A side or the ledger cannot be read.
 pub async fn run(settings: &Settings, route: Option<&RouteName>) -> anyhow::Result<Vec<Reconciled>> {
     let env = Env::real();
-    let sides = sides(settings, &env, &RealTransports, None)?;
+    let reading = reading(settings, &env)?;
     let ledger = super::open_reading(settings).await?;
     let mut all = Vec::new();
     for wanted in settings.routes.values().filter(|one| route.is_none_or(|route| *route == one.id)) {
-        let (Some(route), Some(crm)) = (pull_route(wanted, &sides), sides.crms.get(&wanted.id)) else {
-            continue;
-        };
-        let (crm, dialler) = (crm.clone(), sides.dialler.clone());
+        let Some(side) = reading.routes.get(&wanted.id) else { continue };
+        let route = pull_route(wanted, side.crm.contract(), &side.version);
+        let (crm, dialler) = (side.crm.clone(), reading.dialler.clone());
         let looker =
             Looker { env: env.clone(), crm, dialler, route: Arc::new(route), theirs: theirs(wanted) };
         let found = look(&looker, &ledger.reconcile_book().await?).await;

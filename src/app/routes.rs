@@ -3,7 +3,7 @@
 use super::parts::Sides;
 use super::write_back;
 use crate::check::{RouteSettings, Settings};
-use crate::crm::{CrmRead as _, CrmWrite};
+use crate::crm::{CrmRead as _, CrmWrite, ReadContract};
 use crate::domain::leave::Leave;
 use crate::domain::policy::RouteState;
 use crate::domain::{Policy, RouteName};
@@ -36,10 +36,11 @@ pub(super) async fn begin(
     let mut routes = BTreeMap::new();
     for route in settings.routes.values() {
         let Some(connector) = sides.crms.get(&route.id) else { continue };
-        let Some(pull_route) = pull_route(route, sides) else { continue };
+        let version = sides.versions.get(&route.id).map_or("", String::as_str);
+        let pull_route = pull_route(route, connector.contract(), version);
         register(ledger, route, &pull_route).await?;
         let told = connector.writer().map(|writer| Arc::new(writer) as Arc<dyn CrmWrite>);
-        write_back::register(ledger, route, told.as_ref().map(|told| told.contract())).await?;
+        write_back::register(ledger, route, told.as_ref().map(|told| told.contract().once_there())).await?;
         let pull = PullContext {
             ledger: ledger.clone(),
             env: env.clone(),
@@ -71,15 +72,13 @@ pub(super) async fn register(
     ledger.route_leaving_set(route.id.clone(), route.max_deleted, by_block).await
 }
 
-/// What a pull of a route knows of it; `None`: its connector could not be built.
-pub(super) fn pull_route(route: &RouteSettings, sides: &Sides) -> Option<PullRoute> {
-    let connector = sides.crms.get(&route.id)?;
-    let version = sides.versions.get(&route.id).map_or("", String::as_str);
-    Some(PullRoute {
+/// What a pull of a route knows of it, whose records are read as in this version.
+pub(super) fn pull_route(route: &RouteSettings, read: &ReadContract, version: &str) -> PullRoute {
+    PullRoute {
         route: route.id.clone(),
         client: route.client.clone(),
         crm: route.crm.clone(),
-        object: connector.contract().object.clone(),
+        object: read.object.clone(),
         policy: Policy {
             adopt_conflict: route.adopt_conflict,
             vanished: route.vanished,
@@ -93,5 +92,5 @@ pub(super) fn pull_route(route: &RouteSettings, sides: &Sides) -> Option<PullRou
         missing: route.missing,
         mapping: route.mapping.clone(),
         revision: route.mapping.revision(version),
-    })
+    }
 }

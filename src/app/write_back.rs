@@ -1,13 +1,14 @@
 //! The write-back of one route as an activity of a runner.
 
 use super::activities::{Common, Ended, outcome};
+use super::reading::ReadingSide;
 use super::routes::RoutePart;
 use crate::check::{AgentsTold, RouteSettings, Settings};
-use crate::crm::WriteContract;
+use crate::dialler::DiallerRead;
 use crate::domain::{Activities, Counts, RouteName, Shapes};
 use crate::env::Env;
 use crate::jobs::JobError;
-use crate::jobs::write_back::{TellLimits, TwoWayContext, WriteBackContext, write_back};
+use crate::jobs::write_back::{Agents, ShowContext, TellLimits, TwoWayContext, WriteBackContext, write_back};
 use crate::ledger::{Ledger, LedgerError};
 use crate::runtime::{Activator, Activity, Ask, Outcome, RunLog};
 use chrono::TimeDelta;
@@ -76,6 +77,29 @@ fn settle_after(request_timeout: Duration) -> Duration {
     (2 * request_timeout).max(Duration::from_secs(60))
 }
 
+/// What a dry run of the route's write-back works with, on a copy of the ledger.
+pub(super) fn shown(
+    copy: &Ledger,
+    env: &Env,
+    route: &RouteSettings,
+    side: &ReadingSide,
+    dialler: &Arc<dyn DiallerRead>,
+) -> Option<ShowContext> {
+    let settings = route.write_back.as_ref()?;
+    Some(ShowContext {
+        ledger: copy.clone(),
+        route: route.id.clone(),
+        telling: settings.telling.clone(),
+        agents: match settings.agents {
+            AgentsTold::ByName => Some(Arc::new(Agents::new(dialler.clone(), env.clone()))),
+            AgentsTold::ByNumber => None,
+        },
+        two_way: (!route.two_way.is_empty())
+            .then(|| TwoWayContext { crm: side.crm.clone(), mapping: route.mapping.clone() }),
+        activities: side.once_there?,
+    })
+}
+
 /// What was under way at the last end may have happened; called once, before anything is told.
 ///
 /// # Errors
@@ -98,7 +122,7 @@ pub(super) async fn begin(ledger: &Ledger, settings: &Settings, env: &Env) -> Re
 pub(super) async fn register(
     ledger: &Ledger,
     route: &RouteSettings,
-    told: Option<&WriteContract>,
+    once_there: Option<Activities>,
 ) -> Result<(), LedgerError> {
     ledger.owners_set(route.id.clone(), route.two_way.clone(), route.kept.clone()).await?;
     let Some(settings) = &route.write_back else { return Ok(()) };
@@ -107,12 +131,10 @@ pub(super) async fn register(
         (true, false) => Shapes::Activities,
         (false, _) => Shapes::Fields,
     };
-    let activities = match told {
-        Some(contract) if !contract.changes_activities => Activities::Fixed,
-        Some(_) | None => Activities::Change,
-    };
-    ledger.write_back_set(route.id.clone(), shapes, activities).await?;
+    let once_there = once_there.unwrap_or(Activities::Change);
+    ledger.write_back_set(route.id.clone(), shapes, once_there).await?;
     ledger.blocks_told_set(route.id.clone(), settings.telling.blocks_told()).await?;
+    ledger.status_told_set(route.id.clone(), settings.telling.status_told()).await?;
     Ok(())
 }
 

@@ -3,6 +3,7 @@
 //! Each room is asked for its own `parse`: this one knows only what joins them (names that must
 //! exist, templates that must differ) and adds to every problem the file and line it came from.
 
+mod block_lists;
 mod connector;
 mod finding;
 mod leaving;

@@ -1,5 +1,6 @@
 //! The offline half of `check`: from the raw config to [`Settings`], touching nothing but local files.
 
+use super::block_lists;
 use super::notes::Notes;
 use super::overlap;
 use super::reach;
@@ -75,6 +76,7 @@ fn settings(raw: &RawConfig, validators: &Validators<'_>, notes: &mut Notes<'_>)
     overlap::check(&routes, notes);
     traps::check(&crms, &routes, notes);
     let blocks_country = reach::country("blocks.country", raw.blocks.country.as_ref(), notes);
+    let block_files = block_lists::files(raw, notes);
     let ledger = LedgerSettings {
         path: reach::path(raw.ledger.path.as_ref()?),
         keep_bodies: *raw.ledger.keep_bodies,
@@ -87,6 +89,7 @@ fn settings(raw: &RawConfig, validators: &Validators<'_>, notes: &mut Notes<'_>)
     let dialler = dialler?;
     Some(Settings {
         blocks_country: blocks_country.or_else(|| dialler.country.clone()),
+        block_files,
         foreign: Foreign::parse(&raw.blocks.foreign.value)?,
         dialler,
         crms,

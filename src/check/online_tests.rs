@@ -110,6 +110,8 @@ impl DiallerRead for Dialler {
 struct Crm {
     contract: ReadContract,
     records: Vec<(&'static str, Value)>,
+    /// What it says was deleted, if it has such a list.
+    deleted: Option<Result<BTreeSet<RecordId>, CallErrorKind>>,
 }
 
 #[async_trait::async_trait]
@@ -139,6 +141,10 @@ impl CrmRead for Crm {
 
     async fn count(&self) -> Result<Option<u64>, CallError> {
         Ok(Some(48_000))
+    }
+
+    async fn deleted_since(&self, _: Timestamp) -> Result<Option<BTreeSet<RecordId>>, CallError> {
+        self.deleted.clone().transpose().map_err(|kind| error(Side::Crm, kind))
     }
 }
 
@@ -177,7 +183,7 @@ fn crm_of(records: Vec<(&'static str, Value)>) -> Crm {
         flags: Vec::new(),
         apart: Vec::new(),
     };
-    Crm { contract, records }
+    Crm { contract, records, deleted: None }
 }
 
 fn settings(folder: &tempfile::TempDir, campaign: &str) -> Settings {
@@ -315,6 +321,21 @@ async fn a_dialler_that_refuses_the_token_does_not_hide_the_crm() {
     let findings = ask("551", &shut, &crm(good_record())).await;
     says(&findings, Level::Error, "Put a valid token into the file that dialler.token_file names");
     says(&findings, Level::Ok, "48000 records");
+}
+
+#[tokio::test]
+async fn the_list_of_deleted_records_is_asked_for_where_there_is_one() {
+    let list = |deleted| Crm { deleted, ..crm(good_record()) };
+    let told = |findings: &[Finding]| {
+        let of_it = |finding: &&Finding| finding.text.contains("list of deleted records");
+        findings.iter().find(of_it).map(|finding| finding.level)
+    };
+    assert_eq!(told(&ask("551", &dialler(), &list(None)).await), None);
+    let findings = ask("551", &dialler(), &list(Some(Ok(BTreeSet::new())))).await;
+    assert_eq!(told(&findings), Some(Level::Ok));
+    let findings = ask("551", &dialler(), &list(Some(Err(CallErrorKind::WrongUrl)))).await;
+    assert_eq!(told(&findings), Some(Level::Error));
+    says(&findings, Level::Error, "Correct crm.sales.base_url");
 }
 
 #[tokio::test]

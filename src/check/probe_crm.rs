@@ -1,12 +1,13 @@
 //! Asks a route's CRM: does it answer, how many records are there, does the mapping fit real ones.
 
-use super::finding::{Finding, Level};
+use super::finding::{Finding, Level, remedy_of};
 use super::settings::RouteSettings;
 use crate::crm::{CrmRead, Page, Right};
 use crate::domain::{Reason, Record, suggest};
 use crate::env::Env;
 use crate::mapping::Condition;
 use crate::remote::CallError;
+use chrono::TimeDelta;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What a route's CRM showed.
@@ -45,6 +46,7 @@ pub(super) async fn probe(route: &RouteSettings, crm: &dyn CrmRead, env: &Env) -
         findings.push(Finding::new(Level::Note, &about, text));
     }
     findings.extend(rights(route, crm, &about).await);
+    findings.extend(deletions(crm, &about, env).await);
     let unknown = companions(&about, crm, &mut page, &mut findings).await;
     findings.extend(judge_page(route, &name, &page, &unknown, env));
     let key = |record: &Record| route.mapping.template().render(&record.id).ok();
@@ -60,6 +62,7 @@ async fn rights(route: &RouteSettings, crm: &dyn CrmRead, about: &str) -> Vec<Fi
     let (apart, plain): (Vec<&str>, Vec<&str>) = telling
         .fields()
         .chain(telling.block_names())
+        .chain(telling.status_names())
         .partition(|name| contract.apart.iter().any(|apart| apart == name));
     let fields = !plain.is_empty() || !route.two_way.is_empty();
     let mut asked = Vec::new();
@@ -75,6 +78,24 @@ async fn rights(route: &RouteSettings, crm: &dyn CrmRead, about: &str) -> Vec<Fi
         findings.push(judge_right(crm.may_write(right).await, &in_words, about));
     }
     findings
+}
+
+/// The list of what was deleted, where the connector names one: asked for the last hour, which changes nothing there.
+async fn deletions(crm: &dyn CrmRead, about: &str, env: &Env) -> Option<Finding> {
+    match crm.deleted_since(env.now() - TimeDelta::hours(1)).await {
+        Ok(None) => None,
+        Ok(Some(ids)) => {
+            let text = format!("its list of deleted records can be read: {} in the last hour", ids.len());
+            Some(Finding::new(Level::Ok, about, text))
+        }
+        Err(error) => {
+            let text = format!(
+                "its list of deleted records ([read.deleted] of the connector) cannot be read: {error}"
+            );
+            let remedy = format!("{} Until then every pull ends there.", remedy_of(about, &error));
+            Some(Finding::new(Level::Error, about, text).remedy(remedy))
+        }
+    }
 }
 
 fn judge_right(answer: Result<Option<bool>, CallError>, in_words: &str, about: &str) -> Finding {

@@ -148,6 +148,11 @@ pub(super) fn path(setting: &Setting<String>) -> PathBuf {
     beside(&setting.place.file, &setting.value)
 }
 
+/// The same of a setting that holds a path a line.
+pub(super) fn each_path(setting: &Setting<String>) -> Vec<PathBuf> {
+    setting.value.lines().map(|path| beside(&setting.place.file, path)).collect()
+}
+
 fn beside(file: &str, path: &str) -> PathBuf {
     Path::new(file).parent().unwrap_or(Path::new("")).join(path)
 }

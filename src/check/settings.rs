@@ -36,6 +36,8 @@ pub struct Settings {
     pub blocks_country: Option<String>,
     /// What happens to contacts of others that bear a blocked number.
     pub foreign: Foreign,
+    /// Block lists, each with the client within which it blocks.
+    pub block_files: Vec<(String, PathBuf)>,
     /// The ledger.
     pub ledger: LedgerSettings,
     /// Logging.

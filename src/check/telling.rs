@@ -25,6 +25,7 @@ pub(super) fn telling(
         activity: texts(raw.activity.as_ref()),
         fields: texts(raw.result_fields.as_ref()),
         blocks: texts(raw.block_fields.as_ref()),
+        status: texts(raw.status_fields.as_ref()),
         results: texts(raw.results.as_ref()),
     };
     // Judged also where nothing is told yet: a mistake would show on the day it is switched on.
@@ -42,11 +43,11 @@ pub(super) fn telling(
         notes.problem(Problem::new(key("write_back"), why, expected));
     }
     let two_way = raw.two_way.as_ref().is_some_and(|table| !table.value.is_empty());
-    let tables = [&spec.activity, &spec.fields, &spec.blocks];
+    let tables = [&spec.activity, &spec.fields, &spec.blocks, &spec.status];
     if tables.iter().all(|table| table.is_empty()) && !two_way {
         let expected = format!(
-            "[route.{name}.activity], [route.{name}.result_fields], [route.{name}.block_fields] or [route.{name}.two_way] \
-             with what the CRM is told"
+            "[route.{name}.activity], [route.{name}.result_fields], [route.{name}.block_fields], \
+             [route.{name}.status_fields] or [route.{name}.two_way] with what the CRM is told"
         );
         notes.problem(Problem::new(key("write_back"), "nothing to tell the CRM", expected));
         return None;
@@ -70,6 +71,7 @@ fn unused(spec: &TellingSpec) -> Option<&'static str> {
         ("activity", &spec.activity),
         ("result_fields", &spec.fields),
         ("block_fields", &spec.blocks),
+        ("status_fields", &spec.status),
         ("results", &spec.results),
     ];
     tables.into_iter().find(|(_, table)| !table.is_empty()).map(|(name, _)| name)

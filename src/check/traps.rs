@@ -26,10 +26,12 @@ pub(super) fn check(
         let Some(told) = &route.write_back else { continue };
         let connector = &crm.connector;
         let blocks = told.telling.block_names().all(|name| connector.takes_field(name));
+        let status = told.telling.status_names().all(|name| connector.takes_field(name));
         for (table, wanted, there, request) in [
             ("activity", told.telling.has_activity(), connector.takes_activities(), "[activity.create]"),
             ("result_fields", told.telling.has_fields(), connector.takes_fields(), "[record.change]"),
             ("block_fields", !blocks, blocks, "[record.change]"),
+            ("status_fields", !status, status, "[record.change]"),
             ("two_way", !route.two_way.is_empty(), connector.takes_fields(), "[record.change]"),
         ] {
             if wanted && !there {
@@ -50,13 +52,14 @@ fn one_writer_for_each_field(routes: &BTreeMap<RouteName, RouteSettings>, notes:
     for route in routes.values() {
         let Some(told) = &route.write_back else { continue };
         let two_way = route.two_way.keys().filter_map(|field| route.mapping.plain_name(*field));
-        for field in told.telling.fields().chain(two_way) {
+        for field in told.telling.fields().chain(told.telling.status_names()).chain(two_way) {
             let place = (route.crm.as_str(), route.object.as_deref(), field);
             let Some(other) = writers.insert(place, &route.name) else { continue };
             let given = format!("{field}, which route {other} writes too");
-            let follows = told.telling.fields().any(|name| name == field);
-            let key = if follows {
+            let key = if told.telling.fields().any(|name| name == field) {
                 format!("route.{}.result_fields.{field}", route.name)
+            } else if told.telling.status_names().any(|name| name == field) {
+                format!("route.{}.status_fields.{field}", route.name)
             } else {
                 format!("route.{}.two_way", route.name)
             };

@@ -1,11 +1,11 @@
 //! `block`: who must not be called.
 
 use super::args::{BlockListArgs, BlockVerb, WhomArgs};
-use super::block_file::{self, BadLine};
 use super::output::Output;
 use super::send;
 use super::table::table;
 use super::zone::Zone;
+use crate::app::block_files::{self, BadLine};
 use crate::app::{self, Settings, known};
 use crate::control::{Command, End};
 use crate::domain::{BlockSubject, RecordId, RecordKey, Timestamp};
@@ -53,7 +53,7 @@ async fn import(
     reason: String,
     client: String,
 ) -> anyhow::Result<End> {
-    let read = block_file::read(&file, |number| app::number_to_e164(settings, number))?;
+    let read = block_files::read(settings, &file)?;
     for BadLine { line, what } in &read.bad {
         eprintln!("{}:{line}: {what}", file.display());
     }

@@ -2,7 +2,7 @@
 
 mod announced;
 mod args;
-mod block_file;
+mod block_file_concerns;
 mod blocks;
 mod check;
 mod closing_words;

@@ -3,11 +3,11 @@
 use super::output::Output;
 use super::plan::in_words;
 use super::zone::Zone;
-use crate::app::plan::DryRun;
+use crate::app::plan::{DryRun, WouldTell};
 use crate::app::{self, known};
 use crate::control::End;
-use crate::ledger::Untold;
-use std::collections::BTreeMap;
+use crate::domain::HistoryId;
+use crate::ledger::UntoldGroup;
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -50,28 +50,44 @@ fn told(run: &DryRun, zone: Zone) -> String {
         ),
     };
     text.push_str(&in_words(&run.view, zone));
-    text.push_str(&untold(&run.untold));
+    text.push_str(&untold(run));
     text
 }
 
 /// What the CRM would be told.
-fn untold(rows: &[Untold]) -> String {
-    if rows.is_empty() {
+fn untold(run: &DryRun) -> String {
+    if run.untold_counts.is_empty() {
         return "The CRM would be told of no call.\n".to_owned();
     }
-    let mut counts: BTreeMap<(&str, &str), usize> = BTreeMap::new();
-    for row in rows {
-        *counts.entry((&row.kind, &row.state)).or_default() += 1;
-    }
     let mut text = "The CRM is to be told:\n".to_owned();
-    for ((kind, state), count) in counts {
+    for UntoldGroup { kind, state, count } in &run.untold_counts {
         let what = if kind == "activity" { "calls" } else { "records whose fields follow from their calls" };
         let _infallible = writeln!(text, "  {count} {what}, {state}");
     }
-    for row in rows.iter().take(EXAMPLES) {
-        let call = row.call.map_or_else(|| "its fields".to_owned(), |call| format!("call {call}"));
+    for told in run.told.iter().take(EXAMPLES) {
+        text.push_str(&example(told));
+    }
+    let stuck = run.untold.iter().filter(|row| row.state != "waiting");
+    for row in stuck.take(EXAMPLES) {
         let why = row.reason.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default();
-        let _infallible = writeln!(text, "  record {}: {call}, {}{why}", row.record, row.state);
+        let _infallible = writeln!(text, "  record {}: {}, {}{why}", row.record, of(row.call), row.state);
+    }
+    text
+}
+
+fn of(call: Option<HistoryId>) -> String {
+    call.map_or_else(|| "its fields".to_owned(), |call| format!("call {call}"))
+}
+
+/// One request, value by value.
+fn example(told: &WouldTell) -> String {
+    let mut text = format!("  record {}: {}\n", told.record, of(told.call));
+    for (name, value) in &told.values {
+        let _infallible = writeln!(text, "    {name} = {value}");
+    }
+    if let Some(reason) = &told.reason {
+        let what = if told.values.is_empty() { "nothing" } else { "nothing else" };
+        let _infallible = writeln!(text, "    {what} now: {reason}");
     }
     text
 }

@@ -21,7 +21,7 @@ struct Mapped<'a> {
     word: Option<String>,
 }
 
-/// `results codes`: of one route's campaign, or all that were ever seen.
+/// `results codes`: of the campaigns of one route's calls, or all that were ever seen.
 pub(super) async fn run(
     config: &Path,
     route: Option<&str>,
@@ -34,16 +34,13 @@ pub(super) async fn run(
     let rows = ledger.routes_list().await?;
     let campaign_of =
         |route: &RouteSettings| rows.iter().find(|row| row.route == route.id).and_then(|row| row.campaign);
-    let campaign = match route {
-        None => None,
-        Some(route) => Some(campaign_of(route).ok_or_else(|| {
-            anyhow::anyhow!(
-                "the campaign of route {} is not known yet: `dialbridge sync harvest` asks for it",
-                route.name
-            )
-        })?),
-    };
-    let seen = ledger.results_codes(campaign).await?;
+    let seen = ledger.results_codes(route.map(|route| route.id.clone())).await?;
+    if let Some(route) = route.filter(|route| seen.is_empty() && campaign_of(route).is_none()) {
+        anyhow::bail!(
+            "the campaign of route {} is not known yet: `dialbridge sync harvest` asks for it",
+            route.name
+        );
+    }
     if let (Some(route), true) = (route, init) {
         let word = |code: &CodeSeen| word_of(route, code);
         super::output::print_line(table_for_config(&route.name, &seen, &word).trim_end());

@@ -1,6 +1,7 @@
 //! `status` and `route list`: is it well, what is to be done, then the details.
 
 use super::announced::{self, SCOPE_TOLD_FOR, WAVE_FROM, WAVE_OF};
+use super::block_file_concerns;
 use super::closing_words;
 use super::concerns::{
     Concern, Facts, OVERWRITTEN_DAYS, THAW, Weight, companion, concerns, day_full, frozen, frozen_in_words,
@@ -20,8 +21,8 @@ use crate::control::{self, Command, End, Line};
 use crate::domain::{RouteName, Timestamp};
 use crate::env::Env;
 use crate::ledger::{
-    ConflictCount, DayFull, FailingJob, FreezeRow, HarvestShown, LastLook, Ledger, LeftOut, LockRound, Look,
-    OpenCount, ParkedCount, RouteRow, Unlinked, UntoldCount, WaveRow,
+    BlockFileRow, ConflictCount, DayFull, FailingJob, FreezeRow, HarvestShown, LastLook, Ledger, LeftOut,
+    LockRound, Look, OpenCount, ParkedCount, RouteRow, Unlinked, UntoldCount, WaveRow,
 };
 use chrono::TimeDelta;
 use serde::Serialize;
@@ -109,6 +110,9 @@ async fn look(settings: &Settings, ledger: &Ledger, now: Timestamp) -> anyhow::R
     concerns.extend(waves.iter().filter(|held| !dry(held)).map(wave));
     concerns.extend(ledger.scope_changes(SCOPE_TOLD_FOR).await?.iter().map(announced::scope));
     concerns.extend(ledger.block_waves(WAVE_OF, WAVE_FROM).await?.iter().map(announced::blocks));
+    let lists = ledger.block_files().await?;
+    let named = |row: &&BlockFileRow| app::block_files::is_named(settings, &row.client, &row.path);
+    concerns.extend(lists.iter().filter(named).flat_map(block_file_concerns::of));
     let days_full = app::limits::days_full(settings, ledger, now).await?;
     concerns.extend(days_full.iter().map(day_full));
     let met = ledger.overwritten_counts(TimeDelta::days(OVERWRITTEN_DAYS)).await?;

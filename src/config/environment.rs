@@ -71,7 +71,7 @@ fn setting(variable: &str, text: &str, tables: &[String]) -> Result<(String, Raw
         Some(value) => Ok((format!("{dotted}.{}", spec.name), value)),
         None => {
             let given = match spec.kind {
-                Kind::Texts | Kind::Words | Kind::TextList | Kind::Durations(..) => {
+                Kind::Texts | Kind::Words | Kind::Paths | Kind::TextList | Kind::Durations(..) => {
                     "a list or table".to_owned()
                 }
                 _ => spec.shown(&RawValue::Text(text.to_owned())),

@@ -245,6 +245,8 @@ sections! {
         result_fields: BTreeMap<String, Setting<String>>, Optional, Kind::Texts;
         /// Field of the record in the CRM = expression over what blocks it.
         block_fields: BTreeMap<String, Setting<String>>, Optional, Kind::Texts;
+        /// Field of the record in the CRM = expression over where it stands in the dialler.
+        status_fields: BTreeMap<String, Setting<String>>, Optional, Kind::Texts;
         /// Whether a contact is read right before its fields are changed.
         read_before_update: bool, Default, Kind::Bool;
         /// Mapped field = whose it is once its contact is there.
@@ -281,6 +283,8 @@ sections! {
         country: String, Optional, Kind::Text;
         /// What happens to contacts of others that bear a blocked number.
         foreign: String, Default, Kind::Choice(FOREIGN);
+        /// Client = its block lists, read at the start and whenever they change.
+        files: BTreeMap<String, Setting<String>>, Optional, Kind::Paths;
     }
 
     /// `[ledger]`.

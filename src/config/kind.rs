@@ -46,6 +46,8 @@ pub enum Kind {
     Texts,
     /// The same, each a word or a list of words (read as one text, with commas).
     Words,
+    /// The same, each a path or a list of paths (read as one text, a path a line).
+    Paths,
     /// For how long people are left alone after a final result.
     CoolOff,
 }
@@ -169,7 +171,7 @@ impl Kind {
                 list.iter().all(|item| matches!(item, RawValue::Text(text) if !text.trim().is_empty()))
             }
             (Self::NameOrNumber, RawValue::Integer(number)) => *number > 0,
-            (Self::Texts | Self::Words, RawValue::Texts(_)) => true,
+            (Self::Texts | Self::Words | Self::Paths, RawValue::Texts(_)) => true,
             (Self::CoolOff, RawValue::Text(text)) => text.parse::<CoolOff>().is_ok(),
             _ => false,
         }
@@ -177,7 +179,7 @@ impl Kind {
 
     /// Whether it is a table whose names are the user's.
     pub(super) fn is_table(self) -> bool {
-        matches!(self, Self::Texts | Self::Words)
+        matches!(self, Self::Texts | Self::Words | Self::Paths)
     }
 
     /// What would be right.
@@ -204,6 +206,7 @@ impl Kind {
             Self::NameOrNumber => "a name in quotes, or a number above 0".into(),
             Self::Texts => "a table of texts (Name = \"expression\")".into(),
             Self::Words => "a table of words, or of lists of words (name = [\"one\", \"another\"])".into(),
+            Self::Paths => "a table of paths, or of lists of paths (name = [\"/one\", \"/another\"])".into(),
             Self::CoolOff => COOL_OFF_EXPECTED.into(),
         }
     }
@@ -224,7 +227,7 @@ impl Kind {
                 Ok(number) => RawValue::Integer(number),
                 Err(_) => RawValue::Text(text.to_owned()),
             },
-            Self::Durations(..) | Self::TextList | Self::Texts | Self::Words => return None,
+            Self::Durations(..) | Self::TextList | Self::Texts | Self::Words | Self::Paths => return None,
         };
         self.accepts(&value).then_some(value)
     }

@@ -39,7 +39,8 @@ fn problems(files: &[(&str, &str)], environment: &[(&str, &str)]) -> Vec<String>
 /// Whether a table's keys are the administrator's own.
 fn holds_texts(section: &str) -> bool {
     let tables = [".headers", ".results", ".activity", "_fields", ".two_way", ".owners", ".leave", ".mark"];
-    tables.iter().any(|table| section.ends_with(table)) || section == "dialler.paths"
+    tables.iter().any(|table| section.ends_with(table))
+        || ["dialler.paths", "blocks.files"].contains(&section)
 }
 
 #[test]

@@ -176,7 +176,9 @@ impl Walk<'_> {
 
     fn value(&mut self, spec: &KeySpec, dotted: String, value: &Spanned<DeValue<'_>>) {
         let read = match (spec.kind, value.get_ref()) {
-            (Kind::Texts | Kind::Words, DeValue::Table(table)) => self.texts(spec.kind, &dotted, table),
+            (Kind::Texts | Kind::Words | Kind::Paths, DeValue::Table(table)) => {
+                self.texts(spec.kind, &dotted, table)
+            }
             (Kind::CoolOff, DeValue::Table(table)) => {
                 cool_off::in_one_text(table).map_or_else(|| raw(value.get_ref()), RawValue::Text)
             }
@@ -198,7 +200,8 @@ impl Walk<'_> {
         for (key, value) in table {
             let name = key.get_ref().to_string();
             let read = match raw(value.get_ref()) {
-                RawValue::List(list) if kind == Kind::Words => joined(list),
+                RawValue::List(list) if kind == Kind::Words => joined(list, ", "),
+                RawValue::List(list) if kind == Kind::Paths => joined(list, "\n"),
                 read => read,
             };
             match read {
@@ -207,6 +210,7 @@ impl Walk<'_> {
                 }
                 other => {
                     let expected = match kind {
+                        Kind::Paths => "a path in quotes, or a list of paths",
                         Kind::Words => "a word in quotes, or a list of words",
                         _ => "a text in quotes",
                     };
@@ -246,7 +250,7 @@ pub(super) fn did_you_mean(problem: Problem, near: Option<&str>) -> Problem {
 }
 
 /// A list of words as one text; anything else stays what it is.
-fn joined(list: Vec<RawValue>) -> RawValue {
+fn joined(list: Vec<RawValue>, between: &str) -> RawValue {
     let words: Option<Vec<&str>> = list
         .iter()
         .map(|item| match item {
@@ -255,7 +259,7 @@ fn joined(list: Vec<RawValue>) -> RawValue {
         })
         .collect();
     match words {
-        Some(words) if !words.is_empty() => RawValue::Text(words.join(", ")),
+        Some(words) if !words.is_empty() => RawValue::Text(words.join(between)),
         _ => RawValue::List(list),
     }
 }

@@ -3,7 +3,7 @@
 //! A call becomes an activity of its record; results become fields of the record itself. Every request leaves in the
 //! class write-back.
 
-use crate::domain::{ActivityId, CallKey, RecordId};
+use crate::domain::{Activities, ActivityId, CallKey, RecordId};
 use crate::remote::CallError;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -37,6 +37,13 @@ pub struct WriteContract {
     pub finds_activities: bool,
     /// Whether fields of a record can be written.
     pub changes_records: bool,
+}
+
+impl WriteContract {
+    /// What becomes of an activity once it is there.
+    pub fn once_there(&self) -> Activities {
+        if self.changes_activities { Activities::Change } else { Activities::Fixed }
+    }
 }
 
 /// Writing into the CRM.

@@ -48,7 +48,8 @@ pub use record::{BadRecord, Record};
 pub use suggest::suggest;
 pub use two_way::{Appended, ConflictRule, ConflictWord, Edit, Edits, Kept, Owner, Take, TwoWay};
 pub use write_back::{
-    Activities, BlockFacts, BlocksTold, CallFacts, CallResult, HistoryFacts, Shapes, Told, WriteBackId,
+    Activities, BlockFacts, BlocksTold, CallFacts, CallResult, HistoryFacts, InDialler, InvalidNumber,
+    Shapes, StandingFacts, Told, WriteBackId,
 };
 
 /// An instant in UTC. The ledger stores microseconds.

@@ -119,6 +119,8 @@ pub struct HistoryFacts {
     pub last_with_result: Option<CallFacts>,
     /// What the CRM does not know itself and stands against the record for good.
     pub blocked: Option<BlockFacts>,
+    /// Where the record stands in the dialler, on routes that tell it.
+    pub standing: Option<StandingFacts>,
 }
 
 impl HistoryFacts {
@@ -150,5 +152,55 @@ named_enum! {
         Told = "told",
         /// Blocks stay with us.
         Kept = "kept",
+    }
+}
+
+named_enum! {
+    /// Where a record stands in the dialler, as far as we know.
+    InDialler {
+        /// It has no contact.
+        Absent = "absent",
+        /// It may be called.
+        Callable = "callable",
+        /// Its contact is locked, or is being locked.
+        Locked = "locked",
+        /// Somebody else deleted its contact.
+        Gone = "gone",
+    }
+}
+
+/// A number that the dialler marked as invalid.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InvalidNumber {
+    /// In E.164, where it can be read.
+    pub number: String,
+    /// When the mark was first seen.
+    pub since: Timestamp,
+    /// The last cause code of its slot.
+    pub cause: Option<i64>,
+}
+
+/// Where a record stands in the dialler.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StandingFacts {
+    /// Where.
+    pub place: InDialler,
+    /// Why it is not called, in words.
+    pub reason: Option<String>,
+    /// Since when its contact is there.
+    pub since: Option<Timestamp>,
+    /// When the dialler means to call it again.
+    pub next_try: Option<Timestamp>,
+    /// The numbers in the six slots.
+    pub numbers: Vec<Option<String>>,
+    /// All numbers that the dialler ever marked as invalid for this record.
+    pub invalid: Vec<InvalidNumber>,
+}
+
+impl StandingFacts {
+    /// Whether the number that stands in this slot (from 1) is one that the dialler marked as invalid.
+    pub fn is_invalid(&self, slot: usize) -> bool {
+        let number = slot.checked_sub(1).and_then(|at| self.numbers.get(at)).and_then(Option::as_ref);
+        number.is_some_and(|number| self.invalid.iter().any(|invalid| invalid.number == *number))
     }
 }

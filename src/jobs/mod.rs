@@ -1,6 +1,7 @@
 //! The jobs: pull, push, settle, harvest. Each takes no input but the state of the ledger and of the two
 //! sides, so that timer, hint, hand and restart are one path (promise 6).
 
+pub mod block_files;
 pub mod campaigns;
 pub mod glimpse;
 pub mod harvest;

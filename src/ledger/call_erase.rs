@@ -43,12 +43,13 @@ impl Ledger {
     pub async fn calls_erase(&self, keep: TimeDelta) -> Result<usize, LedgerError> {
         let now = self.env.now();
         let before = time(now.checked_sub_signed(keep).unwrap_or_default());
-        let (mut from, mut erased) = (0, 0);
+        let (mut from, mut erased) = ((String::new(), 0), 0);
         loop {
             let until = before.clone();
-            let ids = self.read("calls_old", move |connection| old(connection, from, &until)).await?;
-            let Some(last) = ids.last().copied() else { return Ok(erased) };
+            let found = self.read("calls_old", move |connection| old(connection, &from, &until)).await?;
+            let Some(last) = found.last().cloned() else { return Ok(erased) };
             from = last;
+            let ids: Vec<i64> = found.into_iter().map(|(_, id)| id).collect();
             let until = before.clone();
             erased += self.write("calls_erase", move |tx| erase(tx, &ids, &until, now)).await?;
         }
@@ -60,13 +61,24 @@ const OLD: &str = "c.erased_at IS NULL AND c.open = 0 AND c.changed_at <= ?2
      AND NOT EXISTS (SELECT 1 FROM write_backs w WHERE w.history_id = c.history_id
                      AND w.state NOT IN ('done', 'never', 'gone'))";
 
-/// The next ones from a place on, in their order: a table of millions is walked once.
-fn old(connection: &Connection, from: i64, before: &str) -> rusqlite::Result<Vec<i64>> {
+/// By the index over what is not erased yet: what is old enough, and nothing else, from a place on.
+const NEXT: &str = "SELECT c.changed_at, c.history_id FROM calls c
+     WHERE c.erased_at IS NULL AND c.open = 0 AND c.changed_at <= ?2
+       AND (c.changed_at, c.history_id) > (?1, ?3)
+       AND NOT EXISTS (SELECT 1 FROM results_due d WHERE d.history_id = c.history_id)
+       AND NOT EXISTS (SELECT 1 FROM write_backs w WHERE w.history_id = c.history_id
+                       AND w.state NOT IN ('done', 'never', 'gone'))
+     ORDER BY c.changed_at, c.history_id LIMIT ?4";
+
+/// The next ones, each with the place where it stands.
+fn old(
+    connection: &Connection,
+    (since, id): &(String, i64),
+    before: &str,
+) -> rusqlite::Result<Vec<(String, i64)>> {
     connection
-        .prepare_cached(&format!(
-            "SELECT c.history_id FROM calls c WHERE c.history_id > ?1 AND {OLD} ORDER BY c.history_id LIMIT ?3"
-        ))?
-        .query_map((from, before, CHUNK), |row| row.get(0))?
+        .prepare_cached(NEXT)?
+        .query_map((since, before, id, CHUNK), |row| Ok((row.get(0)?, row.get(1)?)))?
         .collect()
 }
 
@@ -172,6 +184,17 @@ mod tests {
             (Some("4930111"), Some(4), 2)
         );
         assert_eq!(scene.ledger.calls_erase(KEEP).await.expect("erased"), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_old_is_found_without_a_walk_over_all_calls() {
+        let plan = scene().await.plan_of(NEXT).await;
+        let first = plan.first().cloned().unwrap_or_default();
+        assert!(
+            first.contains("SEARCH c USING") && first.contains("calls_to_erase (changed_at"),
+            "{plan:#?}"
+        );
+        assert!(!plan.iter().any(|step| step.contains("TEMP B-TREE")), "{plan:#?}");
     }
 
     #[tokio::test(start_paused = true)]

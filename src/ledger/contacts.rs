@@ -4,7 +4,10 @@ use super::bearers::{self, Bearer, key_moved};
 use super::decisions::Cause;
 use super::due::{self, HarvestRules};
 use super::sql::{get_json, time};
-use super::{Ledger, LedgerError, block_store, call_notes, foreign, gate, hints, lane, standing};
+use super::status_told::InvalidSlot;
+use super::{
+    Ledger, LedgerError, block_store, call_notes, foreign, gate, hints, lane, standing, status_told,
+};
 use crate::domain::{Base, CampaignId, ContactId, FoldedUserData, LinkId, Seq, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, Transaction, named_params};
 use serde::Serialize;
@@ -31,6 +34,8 @@ pub struct ContactSeen {
     pub likely_at: Option<Timestamp>,
     /// When the dialler means to call it again.
     pub next_try: Option<Timestamp>,
+    /// The slots that the dialler marks as invalid.
+    pub invalid: Vec<InvalidSlot>,
     /// Its Comment, where that is kept and the answer carries it.
     pub comment: Option<String>,
 }
@@ -311,6 +316,7 @@ pub(super) fn store_seen(
     if let Some(comment) = &seen.comment {
         call_notes::comment_seen(tx, seen.id, comment, seq, now)?;
     }
+    status_told::marks_seen(tx, seen.id, &seen.invalid, now)?;
     came_back(tx, seen.id, now)?;
     standing::compare(tx, before.as_ref(), seen, now)?;
     bearers::tell(tx, old.as_ref(), seen, folded.as_ref())?;
@@ -394,6 +400,7 @@ mod tests {
             result: Some(None),
             likely_at: None,
             next_try: None,
+            invalid: Vec::new(),
             comment: None,
         }
     }

@@ -3,7 +3,7 @@
 
 use super::held_out::Whom;
 use super::sql::{call_at, json, time};
-use super::words::Said;
+use super::words::{self, OfResult, Said};
 use super::{Ledger, LedgerError};
 use crate::domain::{CampaignId, HistoryId, LastResult, LinkId, RouteName, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, Transaction, named_params};
@@ -194,15 +194,8 @@ impl Ledger {
     ) -> Result<Option<BTreeMap<RouteName, i64>>, LedgerError> {
         let now = self.env.now();
         self.write("final_reopen", move |tx| {
-            let released = tx
-                .prepare_cached(
-                    "INSERT INTO finals_released (history_id, code, at, who, text)
-                     SELECT history_id, result_code, ?2, ?3, ?4 FROM calls
-                     WHERE history_id = ?1 AND result_code IS NOT NULL
-                     ON CONFLICT DO UPDATE SET at = excluded.at, who = excluded.who, text = excluded.text",
-                )?
-                .execute((call.0, time(now), &said.who, &said.text))?;
-            if released == 0 { Ok(None) } else { hint_the_person(tx, call, now).map(Some) }
+            let kept = words::keep_of_result(tx, now, call, OfResult::KeepsNobody, &said)?;
+            if kept { hint_the_person(tx, call, now).map(Some) } else { Ok(None) }
         })
         .await
     }

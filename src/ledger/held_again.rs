@@ -3,7 +3,7 @@
 use super::decisions::Cause;
 use super::held_out::{against_link, last_outcome};
 use super::sql::{get_json, json, time};
-use super::words::Said;
+use super::words::{self, OfResult, Said};
 use super::{Ledger, LedgerError, finals, lane, leaving};
 use crate::domain::hold::{HoldRules, HoldWord, Outcome, ResultType};
 use crate::domain::{CampaignId, HistoryId, LinkId, RouteName, Timestamp};
@@ -192,15 +192,8 @@ impl Ledger {
     ) -> Result<Option<BTreeMap<RouteName, i64>>, LedgerError> {
         let now = self.env.now();
         self.write("hold_release", move |tx| {
-            let released = tx
-                .prepare_cached(
-                    "INSERT INTO holds_released (history_id, code, at, who, text)
-                     SELECT history_id, result_code, ?2, ?3, ?4 FROM calls
-                     WHERE history_id = ?1 AND result_code IS NOT NULL
-                     ON CONFLICT DO UPDATE SET at = excluded.at, who = excluded.who, text = excluded.text",
-                )?
-                .execute((call.0, time(now), &said.who, &said.text))?;
-            if released == 0 {
+            let kept = words::keep_of_result(tx, now, call, OfResult::HoldsNobody, &said)?;
+            if !kept {
                 return Ok(None);
             }
             let held = held_by(tx, call)?;

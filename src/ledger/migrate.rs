@@ -60,6 +60,9 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0067_held_absences.sql"),
     include_str!("../../migrations/0068_locked_by_scope.sql"),
     include_str!("../../migrations/0069_fewer_indexes.sql"),
+    include_str!("../../migrations/0070_block_files.sql"),
+    include_str!("../../migrations/0071_status_told.sql"),
+    include_str!("../../migrations/0072_calls_to_erase.sql"),
 ];
 
 /// Behind this one the rows of the trail that are there already get their places in the chain.

@@ -84,6 +84,17 @@ pub struct Untold {
     pub last_answer: Option<String>,
 }
 
+/// What the CRM does not have yet, counted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct UntoldGroup {
+    /// `activity` or `fields`.
+    pub kind: String,
+    /// `waiting`, `sending`, `uncertain`, `held` or `parked`.
+    pub state: String,
+    /// How many rows, all of them.
+    pub count: i64,
+}
+
 /// Write-backs that need somebody, counted by why.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct UntoldCount {
@@ -162,6 +173,26 @@ impl Ledger {
                         })
                     },
                 )?
+                .collect()
+        })
+        .await
+    }
+
+    /// The same, counted: also where there are more than anybody lists.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub async fn results_untold_counts(&self, route: RouteName) -> Result<Vec<UntoldGroup>, LedgerError> {
+        self.read("results_untold_counts", move |connection| {
+            connection
+                .prepare_cached(
+                    "SELECT w.kind, w.state, count(*) AS count FROM write_backs w CROSS JOIN links l ON l.id = w.link_id
+                     WHERE w.state IN ('waiting', 'sending', 'uncertain', 'held', 'parked') AND +l.route = ?1
+                     GROUP BY w.kind, w.state ORDER BY w.kind, w.state",
+                )?
+                .query_map([route.0], |row| {
+                    Ok(UntoldGroup { kind: row.get("kind")?, state: row.get("state")?, count: row.get("count")? })
+                })?
                 .collect()
         })
         .await

@@ -2,7 +2,7 @@
 
 use super::sql::get_time_opt;
 use super::{Ledger, LedgerError};
-use crate::domain::{CallResult, CampaignId, HistoryId, Timestamp};
+use crate::domain::{CallResult, CampaignId, HistoryId, RouteName, Timestamp};
 use rusqlite::{OptionalExtension as _, Transaction};
 use serde::Serialize;
 
@@ -73,15 +73,20 @@ impl Ledger {
         .await
     }
 
-    /// Every result code ever seen, with how often; of a route's campaign, or of all.
+    /// Every result code ever seen, with how often; of the campaigns in which a route's calls were, the present one
+    /// included, or of all.
     ///
     /// # Errors
     /// The ledger cannot be read.
-    pub async fn results_codes(&self, campaign: Option<CampaignId>) -> Result<Vec<CodeSeen>, LedgerError> {
+    pub async fn results_codes(&self, route: Option<RouteName>) -> Result<Vec<CodeSeen>, LedgerError> {
         self.read("results_codes", move |connection| {
             connection
                 .prepare_cached(
-                    "WITH seen AS (
+                    "WITH meant AS (
+                        SELECT campaign_id AS id FROM routes WHERE route = ?1
+                        UNION
+                        SELECT c.campaign_id FROM links l JOIN calls c ON c.link_id = l.id WHERE l.route = ?1),
+                     seen AS (
                         SELECT campaign_id, result_code AS code, count(*) AS calls,
                                min(coalesce(started_at, created_at, first_seen_at)) AS first,
                                max(coalesce(started_at, created_at, first_seen_at)) AS last
@@ -89,15 +94,15 @@ impl Ledger {
                      SELECT s.campaign_id, s.code, t.name, t.export_key, t.done, t.aborted, t.delay, t.appointment, s.calls,
                             s.first, s.last
                      FROM seen s LEFT JOIN result_codes t ON t.campaign_id = s.campaign_id AND t.code = s.code
-                     WHERE ?1 IS NULL OR s.campaign_id = ?1
+                     WHERE ?1 IS NULL OR s.campaign_id IN (SELECT id FROM meant)
                      UNION ALL
                      SELECT t.campaign_id, t.code, t.name, t.export_key, t.done, t.aborted, t.delay, t.appointment, 0,
                             NULL, NULL
-                     FROM result_codes t WHERE (?1 IS NULL OR t.campaign_id = ?1)
+                     FROM result_codes t WHERE (?1 IS NULL OR t.campaign_id IN (SELECT id FROM meant))
                        AND NOT EXISTS (SELECT 1 FROM seen s WHERE s.campaign_id = t.campaign_id AND s.code = t.code)
                      ORDER BY 1, 9 DESC, 2",
                 )?
-                .query_map([campaign.map(|campaign| campaign.0)], |row| {
+                .query_map([route.map(|route| route.0)], |row| {
                     Ok(CodeSeen {
                         campaign: row.get::<_, Option<i64>>("campaign_id")?.map(CampaignId),
                         code: row.get("code")?,
@@ -141,5 +146,21 @@ mod tests {
         }
         let plan = scene.plan_of(CODES_OF).await.join("\n");
         assert!(!plan.contains("SCAN c") && plan.contains("calls_result"), "{plan}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_route_is_shown_the_results_of_its_earlier_campaigns_too_and_of_no_others() {
+        let scene = scene().await;
+        let link = scene.link("1", Some(11), &[]).await;
+        scene.call(link, 1, "result_code = 9").await;
+        scene.call(link, 2, "result_code = 3, campaign_id = 6").await;
+        scene.call(link, 3, "result_code = 5, campaign_id = 8, link_id = NULL").await;
+        let ledger = &scene.ledger;
+        let codes = |route: Option<RouteName>| async move {
+            let seen = ledger.results_codes(route).await.expect("codes");
+            seen.into_iter().map(|code| (code.campaign.map(|id| id.0), code.code)).collect::<Vec<_>>()
+        };
+        assert_eq!(codes(Some(scene.route.clone())).await, [(Some(6), 3), (Some(7), 9)]);
+        assert_eq!(codes(None).await.len(), 3);
     }
 }

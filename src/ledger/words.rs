@@ -1,7 +1,7 @@
 //! What people said by hand, and why: of routes, records and operations. Append-only, and told in the person's story.
 
 use super::sql::time;
-use crate::domain::{RecordId, RouteName, Timestamp};
+use crate::domain::{HistoryId, RecordId, RouteName, Timestamp};
 use rusqlite::{Transaction, named_params};
 
 /// Who said something, and why.
@@ -46,4 +46,37 @@ pub(super) fn keep(
         ":who": said.who, ":text": said.text,
     })?;
     Ok(())
+}
+
+/// What a person says of a call's result.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum OfResult {
+    /// It keeps nobody from being called again.
+    KeepsNobody,
+    /// It holds nobody out of other routes.
+    HoldsNobody,
+}
+
+/// Keeps what a person says of a call's result, the last word in place of an older one. `false`: there is no such call, or it
+/// has no result.
+pub(super) fn keep_of_result(
+    tx: &Transaction<'_>,
+    at: Timestamp,
+    call: HistoryId,
+    word: OfResult,
+    said: &Said,
+) -> rusqlite::Result<bool> {
+    let table = match word {
+        OfResult::KeepsNobody => "finals_released",
+        OfResult::HoldsNobody => "holds_released",
+    };
+    let kept = tx
+        .prepare_cached(&format!(
+            "INSERT INTO {table} (history_id, code, at, who, text)
+             SELECT history_id, result_code, ?2, ?3, ?4 FROM calls
+             WHERE history_id = ?1 AND result_code IS NOT NULL
+             ON CONFLICT DO UPDATE SET at = excluded.at, who = excluded.who, text = excluded.text"
+        ))?
+        .execute((call.0, time(at), &said.who, &said.text))?;
+    Ok(kept > 0)
 }

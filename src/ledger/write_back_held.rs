@@ -2,7 +2,8 @@
 
 use super::sql::{call_at, get_named, time};
 use super::{Ledger, LedgerError};
-use crate::domain::{CallResult, CampaignId, ReasonCode, RouteName, Timestamp, Told, WriteBackId};
+use crate::domain::{CallResult, CampaignId, ReasonCode, RouteName, Told, WriteBackId};
+use chrono::TimeDelta;
 
 /// A row that another mapping held.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,7 +63,7 @@ impl Ledger {
     /// At the beginning of a run: `again`, which another mapping held and this one can tell, and what waited for a call's
     /// end that will not come any more, wait from now on, as news: who approved what waited before has not approved these.
     /// What else was held is held by these rules from now on. Nothing of the route is under way then, so what is said to be
-    /// (its end could not be stored) may have happened, and is asked about at `ask_at`.
+    /// (its end could not be stored) may have happened, and is asked about after the quiet time.
     ///
     /// # Errors
     /// The ledger cannot be written.
@@ -71,8 +72,9 @@ impl Ledger {
         route: RouteName,
         rules: String,
         again: Vec<WriteBackId>,
-        ask_at: Timestamp,
+        quiet: TimeDelta,
     ) -> Result<usize, LedgerError> {
+        let ask_at = self.env.now() + quiet;
         let now = time(self.env.now());
         let again = serde_json::Value::from_iter(again.iter().map(|row| row.0)).to_string();
         self.write("write_back_release", move |tx| {
@@ -146,9 +148,9 @@ mod tests {
         let codes: Vec<Option<i64>> =
             rows.iter().map(|row| row.result.as_ref().map(|result| result.code)).collect();
         assert_eq!(codes, [Some(1), Some(2)]);
-        let (route, ask_at) = (scene.route.clone(), scene.ledger.env.now());
+        let (route, rows) = (scene.route.clone(), vec![rows[1].id]);
         let released =
-            scene.ledger.write_back_release(route, "now".to_owned(), vec![rows[1].id], ask_at).await;
+            scene.ledger.write_back_release(route, "now".to_owned(), rows, TimeDelta::zero()).await;
         assert_eq!(released.expect("released"), 1);
         let brake = scene.ledger.write_back_brake(scene.route.clone(), 0).await.expect("a brake");
         assert!(matches!(brake, Brake::Holds { count: 1, .. }), "nobody approved it: {brake:?}");

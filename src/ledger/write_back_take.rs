@@ -1,14 +1,13 @@
 //! What a write-back has to do next, with everything the mapping needs; and the moment before it is sent.
 
 use super::acts::{anything, route_acts};
-use super::inputs::link_view;
-use super::sql::{get_named, get_time_opt, time};
-use super::{Ledger, LedgerError, blocks_told, edits};
+use super::sql::{get_named, time};
+use super::write_back_facts::with_facts;
+use super::{Ledger, LedgerError};
 use crate::domain::{
-    CallFacts, CallResult, CampaignId, ContactId, HistoryFacts, HistoryId, LinkId, LinkView, RecordId,
-    RouteName, Timestamp, Told, WriteBackId,
+    CallFacts, HistoryFacts, HistoryId, LinkId, LinkView, RecordId, RouteName, Told, WriteBackId,
 };
-use rusqlite::{Connection, OptionalExtension as _, named_params};
+use rusqlite::{Connection, named_params};
 
 /// The facts of one row, as they are now.
 #[derive(Debug, Clone, PartialEq)]
@@ -163,6 +162,18 @@ impl Ledger {
         .await
     }
 
+    /// What waits, whether or not the route acts and the row is due: for a dry run.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub async fn write_back_shown(&self, route: RouteName, limit: u32) -> Result<Vec<ToTell>, LedgerError> {
+        self.read("write_back_shown", move |connection| {
+            let rows = found(connection, &shown(), named_params! { ":route": route.0, ":limit": limit })?;
+            rows.into_iter().map(|row| with_facts(connection, row)).collect()
+        })
+        .await
+    }
+
     /// What is in doubt and was left alone for long enough.
     ///
     /// # Errors
@@ -249,6 +260,13 @@ fn select(which: &str) -> String {
     )
 }
 
+fn shown() -> String {
+    format!(
+        "SELECT {COLUMNS} FROM write_backs w CROSS JOIN links l ON l.id = w.link_id CROSS JOIN routes r ON r.route = l.route
+         WHERE w.state = 'waiting' AND +l.route = :route ORDER BY w.kind = 'fields', w.history_id, w.id LIMIT :limit"
+    )
+}
+
 fn rows(
     connection: &Connection,
     which: &str,
@@ -256,10 +274,18 @@ fn rows(
     now: &str,
     limit: u32,
 ) -> rusqlite::Result<Vec<(Told, ToTell)>> {
-    let sql = select(which);
+    let params = named_params! { ":route": route.0, ":now": now, ":limit": limit };
+    found(connection, &select(which), params)
+}
+
+fn found(
+    connection: &Connection,
+    sql: &str,
+    params: &[(&str, &dyn rusqlite::ToSql)],
+) -> rusqlite::Result<Vec<(Told, ToTell)>> {
     connection
-        .prepare_cached(&sql)?
-        .query_map(named_params! { ":route": route.0, ":now": now, ":limit": limit }, |row| {
+        .prepare_cached(sql)?
+        .query_map(params, |row| {
             let empty = HistoryFacts {
                 calls: 0,
                 attempts: 0,
@@ -269,6 +295,7 @@ fn rows(
                 next_try: None,
                 last_with_result: None,
                 blocked: None,
+                standing: None,
             };
             let to_tell = ToTell {
                 id: WriteBackId(row.get("id")?),
@@ -289,98 +316,6 @@ fn rows(
             Ok((get_named(row, "kind", Told::parse)?, to_tell))
         })?
         .collect()
-}
-
-fn with_facts(connection: &Connection, (told, row): (Told, ToTell)) -> rusqlite::Result<ToTell> {
-    let facts = match (told, row.call) {
-        (Told::Activity, Some(call)) => TellFacts::Call(Box::new(one_call(connection, call)?)),
-        (Told::Activity | Told::Fields, _) => TellFacts::History(Box::new(history(connection, row.link)?)),
-    };
-    let edited = match told {
-        Told::Activity => None,
-        Told::Fields => edited(connection, row.link)?,
-    };
-    Ok(ToTell { facts, edited, ..row })
-}
-
-fn edited(connection: &Connection, link: LinkId) -> rusqlite::Result<Option<Box<LinkView>>> {
-    let edits = edits::to_tell(connection, link)?;
-    if edits.is_empty() {
-        return Ok(None);
-    }
-    Ok(Some(Box::new(LinkView { edits, ..link_view(connection, link)? })))
-}
-
-fn one_call(connection: &Connection, call: HistoryId) -> rusqlite::Result<CallFacts> {
-    connection
-        .prepare_cached(
-            "SELECT v.*, k.open AS still_open, k.erased_at IS NOT NULL AS erased, k.note, t.next_try,
-                    json_extract(k.row, '$.StatisticsPartAID') AS recording
-             FROM v_calls v JOIN calls k ON k.history_id = v.call
-             LEFT JOIN contacts t ON t.contact_id = k.contact_id WHERE v.call = ?1",
-        )?
-        .query_row([call.0], |row| {
-            let code: Option<i64> = row.get("result_code")?;
-            let (name, export_key) = (row.get("result")?, row.get("result_key")?);
-            Ok(CallFacts {
-                call: HistoryId(row.get("call")?),
-                contact: ContactId(row.get("contact")?),
-                campaign: row.get::<_, Option<i64>>("campaign")?.map(CampaignId),
-                started: get_time_opt(row, "started")?,
-                ended: get_time_opt(row, "ended")?,
-                number: row.get("number")?,
-                outbound: row.get::<_, Option<String>>("direction")?.map(|direction| direction == "out"),
-                answered: row.get("answered")?,
-                cause: row.get("cause_code")?,
-                recording: row.get("recording")?,
-                agent: row.get("agent")?,
-                agent_name: None,
-                note: row.get("note")?,
-                next_try: get_time_opt(row, "next_try")?,
-                result: code.map(|code| CallResult { code, name, export_key }),
-                open: row.get("still_open")?,
-                erased: row.get("erased")?,
-            })
-        })
-}
-
-/// Over all contacts the link ever had: their calls bear the link.
-fn history(connection: &Connection, link: LinkId) -> rusqlite::Result<HistoryFacts> {
-    let newest = |with_result: bool| -> rusqlite::Result<Option<CallFacts>> {
-        let call: Option<i64> = connection
-            .prepare_cached(
-                "SELECT history_id FROM calls WHERE link_id = ?1 AND test IS NOT 1 AND (NOT ?2 OR result_code IS NOT NULL)
-                 ORDER BY coalesce(started_at, created_at, first_seen_at) DESC, history_id DESC LIMIT 1",
-            )?
-            .query_row((link.0, with_result), |row| row.get(0))
-            .optional()?;
-        call.map(|call| one_call(connection, HistoryId(call))).transpose()
-    };
-    let next_try: Option<Timestamp> = connection
-        .prepare_cached("SELECT t.next_try FROM links l LEFT JOIN contacts t ON t.contact_id = l.contact_id WHERE l.id = ?1")?
-        .query_row([link.0], |row| get_time_opt(row, "next_try"))?;
-    let (last, last_with_result) = (newest(false)?, newest(true)?);
-    let blocked = blocks_told::facts(connection, link)?;
-    connection
-        .prepare_cached(
-            "SELECT count(*) AS calls, count(*) FILTER (WHERE outbound = 1) AS attempts,
-                    count(*) FILTER (WHERE outbound = 1 AND json_extract(row, '$.dtCallConnect') IS NOT NULL) AS answered,
-                    min(started_at) AS first
-             FROM calls WHERE link_id = ?1 AND test IS NOT 1 AND started_text IS NOT NULL",
-        )?
-        .query_row([link.0], |row| {
-            let first_started: Option<Timestamp> = get_time_opt(row, "first")?;
-            Ok(HistoryFacts {
-                calls: row.get("calls")?,
-                attempts: row.get("attempts")?,
-                answered: row.get("answered")?,
-                first_started,
-                next_try,
-                last,
-                last_with_result,
-                blocked,
-            })
-        })
 }
 
 #[cfg(test)]

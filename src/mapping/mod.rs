@@ -21,6 +21,7 @@ mod expression;
 mod filters;
 pub mod fit;
 mod joints;
+pub mod number_list;
 pub mod numbers;
 pub mod parse;
 mod path;
@@ -29,6 +30,7 @@ pub mod template;
 mod text;
 mod token;
 mod told;
+mod told_names;
 mod tree;
 
 pub use fit::TooLong;
@@ -36,7 +38,8 @@ pub use numbers::{PhoneFormat, dialler_number_to_e164, e164};
 pub use parse::MappingSpec;
 pub use record::{Condition, Explained, Mapped};
 pub use template::Template;
-pub use told::{BLOCK_NAMES, CALL_NAMES, HISTORY_NAMES, Telling, TellingSpec};
+pub use told::{Telling, TellingSpec};
+pub use told_names::{BLOCK_NAMES, CALL_NAMES, HISTORY_NAMES, STATUS_NAMES};
 
 use crate::domain::{Appended, FieldName, Problem, Record, RouteName};
 use expression::Expression;

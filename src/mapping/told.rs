@@ -6,71 +6,17 @@
 use super::expression::{Expression, Inputs};
 use super::filters::Options;
 use super::parse::compile_told;
+use super::told_names::{BLOCK_NAMES, CALL_NAMES, HISTORY_NAMES, STATUS_NAMES};
 use crate::domain::result_words;
 use crate::domain::{
     BlockFacts, BlocksTold, CallFacts, CampaignId, HistoryFacts, Problem, Reason, ReasonCode, Record,
-    RecordId, RouteName, Timestamp, Told,
+    RecordId, RouteName, StandingFacts, Timestamp, Told,
 };
 use chrono_tz::Tz;
 use minijinja::Value as Settings;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
-
-/// What expressions over one call may name, beside `id`, the record's.
-pub const CALL_NAMES: &[&str] = &[
-    "agent",
-    "answered",
-    "by_system",
-    "call",
-    "campaign",
-    "cause",
-    "contact",
-    "direction",
-    "ended",
-    "ended_local",
-    "kind",
-    "next_try",
-    "next_try_local",
-    "note",
-    "number",
-    "outcome",
-    "recording",
-    "result",
-    "result_code",
-    "result_key",
-    "seconds",
-    "started",
-    "started_local",
-];
-
-/// What expressions over a record's calls may name, beside `id`: the newest call's values under `last_`, and sums.
-pub const HISTORY_NAMES: &[&str] = &[
-    "answered",
-    "attempts",
-    "calls",
-    "first_started",
-    "first_started_local",
-    "last_agent",
-    "last_answered",
-    "last_direction",
-    "last_ended",
-    "last_ended_local",
-    "last_note",
-    "last_number",
-    "last_outcome",
-    "last_result",
-    "last_result_code",
-    "last_result_key",
-    "last_seconds",
-    "last_started",
-    "last_started_local",
-    "next_try",
-    "next_try_local",
-];
-
-/// What expressions over a block may name, beside `id`.
-pub const BLOCK_NAMES: &[&str] = &["numbers", "reason", "since", "since_local", "source", "who"];
 
 /// What a route says about its calls in the CRM.
 #[derive(Debug, Clone)]
@@ -85,6 +31,8 @@ pub struct TellingSpec {
     pub fields: BTreeMap<String, String>,
     /// A field of the record to an expression over what blocks it.
     pub blocks: BTreeMap<String, String>,
+    /// A field of the record to an expression over where it stands in the dialler.
+    pub status: BTreeMap<String, String>,
     /// A result, by export key, by name or as `CAMPAIGN/CODE`, to the CRM's word for it.
     pub results: BTreeMap<String, String>,
 }
@@ -97,6 +45,7 @@ pub struct Telling {
     activity: BTreeMap<String, Expression>,
     fields: BTreeMap<String, Expression>,
     blocks: BTreeMap<String, Expression>,
+    status: BTreeMap<String, Expression>,
     results: BTreeMap<String, String>,
     options: Settings,
     revision: String,
@@ -123,6 +72,7 @@ impl Telling {
         let activity = compile("activity", &spec.activity, CALL_NAMES);
         let fields = compile("result_fields", &spec.fields, HISTORY_NAMES);
         let blocks = compile("block_fields", &spec.blocks, BLOCK_NAMES);
+        let status = compile("status_fields", &spec.status, STATUS_NAMES);
         if !problems.is_empty() {
             return Err(problems);
         }
@@ -132,6 +82,7 @@ impl Telling {
             activity,
             fields,
             blocks,
+            status,
             results: spec.results.clone(),
             options: Settings::from_object(options),
             revision: revision(spec),
@@ -156,6 +107,16 @@ impl Telling {
     /// The record's fields that are written once somebody must not be called.
     pub fn block_names(&self) -> impl Iterator<Item = &str> {
         self.blocks.keys().map(String::as_str)
+    }
+
+    /// The record's fields that say where it stands in the dialler.
+    pub fn status_names(&self) -> impl Iterator<Item = &str> {
+        self.status.keys().map(String::as_str)
+    }
+
+    /// Whether the CRM is told where records stand in the dialler.
+    pub fn status_told(&self) -> BlocksTold {
+        if self.status.is_empty() { BlocksTold::Kept } else { BlocksTold::Told }
     }
 
     /// Whether the CRM is told who must not be called.
@@ -223,8 +184,8 @@ impl Telling {
         record: &RecordId,
         history: &HistoryFacts,
     ) -> Result<BTreeMap<String, Value>, Reason> {
-        if history.blocked.is_some() && !history.is_any() {
-            // The row is there for the block's sake: of calls there is nothing to say.
+        if (history.blocked.is_some() || history.standing.is_some()) && !history.is_any() {
+            // The row is there for another thing's sake: of calls there is nothing to say.
             return Ok(BTreeMap::new());
         }
         let mut names = match &history.last {
@@ -267,6 +228,29 @@ impl Telling {
         ];
         let names = names.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
         self.evaluate(&self.blocks, record, names)
+    }
+
+    /// Where a record stands in the dialler, in the CRM's fields.
+    ///
+    /// # Errors
+    /// An expression fails.
+    pub fn status_fields(
+        &self,
+        record: &RecordId,
+        standing: Option<&StandingFacts>,
+    ) -> Result<BTreeMap<String, Value>, Reason> {
+        let Some(standing) = standing else { return Ok(BTreeMap::new()) };
+        let invalid: Vec<&str> = standing.invalid.iter().map(|one| one.number.as_str()).collect();
+        let mut names = Map::from_iter([
+            ("status".to_owned(), Value::from(standing.place.as_str())),
+            ("reason".to_owned(), standing.reason.clone().map_or(Value::Null, Value::from)),
+            ("since".to_owned(), utc(standing.since)),
+            ("since_local".to_owned(), self.local(standing.since)),
+            ("invalid_numbers".to_owned(), invalid.into()),
+        ]);
+        names.extend(self.next_try(standing.next_try));
+        names.extend((1..=6).map(|slot| (format!("number{slot}_invalid"), standing.is_invalid(slot).into())));
+        self.evaluate(&self.status, record, names)
     }
 
     /// The CRM's word for a result; `None` where nobody mapped it. The place goes before the key, the key before the
@@ -340,7 +324,7 @@ impl Telling {
         record: &RecordId,
         mut names: Map<String, Value>,
     ) -> Result<BTreeMap<String, Value>, Reason> {
-        for name in CALL_NAMES.iter().chain(HISTORY_NAMES) {
+        for name in CALL_NAMES.iter().chain(HISTORY_NAMES).chain(STATUS_NAMES) {
             names.entry(*name).or_insert(Value::Null);
         }
         let record = Record { id: record.clone(), modified: None, deleted: false, fields: names };
@@ -391,6 +375,7 @@ fn utc(at: Option<Timestamp>) -> Value {
 }
 
 fn revision(spec: &TellingSpec) -> String {
-    let text = format!("{:?}", (spec.zone.name(), &spec.activity, &spec.fields, &spec.blocks, &spec.results));
+    let tables = (&spec.activity, &spec.fields, &spec.blocks, &spec.status, &spec.results);
+    let text = format!("{:?}", (spec.zone.name(), tables));
     Sha256::digest(text).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }

@@ -1,6 +1,7 @@
 //! What is the CRM told of a call, and what is it never told?
 
-use super::told::{CALL_NAMES, Telling, TellingSpec};
+use super::told::{Telling, TellingSpec};
+use super::told_names::CALL_NAMES;
 use crate::domain::{
     BlockFacts, CallFacts, CallResult, CampaignId, ContactId, HistoryFacts, HistoryId, Reason, ReasonCode,
     RecordId, RouteName, Timestamp,
@@ -45,6 +46,7 @@ fn spec(activity: &[(&str, &str)], fields: &[(&str, &str)], results: &[(&str, &s
         pairs.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect()
     };
     TellingSpec {
+        status: BTreeMap::new(),
         route: RouteName::from("leads"),
         zone: Tz::Europe__Berlin,
         activity: table(activity),
@@ -157,6 +159,7 @@ fn fields_follow_from_the_newest_call_and_the_newest_result() {
         last: Some(newest),
         last_with_result: Some(call()),
         blocked: None,
+        standing: None,
     };
     let fields = telling.record_fields(&RecordId::from("42"), &history).expect("fields");
     let expected = json!({

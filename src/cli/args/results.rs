@@ -86,7 +86,7 @@ pub enum ResultsVerb {
     },
     /// Every result code ever seen, and the CRM's word for it.
     Codes {
-        /// The route whose campaign and words are meant; without it, the results of all campaigns there ever were.
+        /// The route whose campaigns (earlier ones too) and words are meant; without it, the results of all campaigns there ever were.
         #[arg(long)]
         route: Option<String>,
         /// Print the table for the config, with what is mapped already.

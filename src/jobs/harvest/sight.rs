@@ -3,8 +3,9 @@
 
 use super::budget::{likely_at, next_try};
 use super::{HarvestContext, Notes};
+use crate::domain::field::PHONE_SLOTS;
 use crate::domain::{CampaignId, Contact};
-use crate::ledger::ContactSeen;
+use crate::ledger::{ContactSeen, InvalidSlot};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
@@ -72,6 +73,7 @@ pub(super) fn seen(ctx: &HarvestContext, contact: &Contact, campaign: Option<Cam
         result: carries_result(contact).then(|| contact.result_code()),
         likely_at: likely_at(ctx, contact),
         next_try: next_try(ctx, contact),
+        invalid: invalid(ctx, contact),
         comment: match ctx.settings.notes {
             Notes::Left => None,
             Notes::Kept => {
@@ -79,6 +81,18 @@ pub(super) fn seen(ctx: &HarvestContext, contact: &Contact, campaign: Option<Cam
             }
         },
     }
+}
+
+/// The slots that the dialler marks as invalid, with the numbers in them.
+fn invalid(ctx: &HarvestContext, contact: &Contact) -> Vec<InvalidSlot> {
+    let marked = |slot: &usize| *contact.get(&format!("bPhoneNumber{slot}Invalid")) == Value::Bool(true);
+    let of = |slot: usize| {
+        let text =
+            contact.get(&format!("PhoneNumber{slot}")).as_str().filter(|text| !text.trim().is_empty())?;
+        let cause = contact.get(&format!("nPhoneNumber{slot}LastCause")).as_i64();
+        Some(InvalidSlot { slot, number: (ctx.to_e164)(text).unwrap_or_else(|| text.to_owned()), cause })
+    };
+    (1..=PHONE_SLOTS.len()).filter(marked).filter_map(of).collect()
 }
 
 /// Whether the answer shows the current result code at all, be it empty.

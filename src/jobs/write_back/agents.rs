@@ -1,8 +1,9 @@
 //! Names of agents, for routes that ask for them: the dialler's list of users, kept for a day.
 
 use crate::dialler::DiallerRead;
-use crate::domain::{CallFacts, Timestamp};
+use crate::domain::{CallFacts, HistoryFacts, Timestamp};
 use crate::env::Env;
+use crate::mapping::Telling;
 use chrono::TimeDelta;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -35,7 +36,7 @@ impl Agents {
     }
 
     /// The call with its agent's name; where that cannot be had, the number stays.
-    pub(super) async fn named(&self, call: &CallFacts) -> CallFacts {
+    async fn named(&self, call: &CallFacts) -> CallFacts {
         let agent_name = match call.agent {
             Some(agent) => self.name(agent).await,
             None => None,
@@ -62,4 +63,25 @@ impl Agents {
         }
         known.names.get(&agent).cloned()
     }
+}
+
+/// The call as it is told: with its agent's name, where the route tells names.
+pub(super) async fn named(telling: &Telling, agents: Option<&Agents>, call: &CallFacts) -> CallFacts {
+    match agents {
+        Some(agents) if telling.uses_agent() => agents.named(call).await,
+        Some(_) | None => call.clone(),
+    }
+}
+
+/// The same of all calls of a record that are told.
+pub(super) async fn all_named(
+    telling: &Telling,
+    agents: Option<&Agents>,
+    history: &HistoryFacts,
+) -> HistoryFacts {
+    let mut history = history.clone();
+    for call in [&mut history.last, &mut history.last_with_result].into_iter().flatten() {
+        *call = named(telling, agents, call).await;
+    }
+    history
 }

@@ -30,7 +30,7 @@ pub(super) enum Carry {
 }
 
 impl TwoWayContext {
-    async fn read(&self, record: &RecordId) -> Result<Option<Record>, CallError> {
+    pub(super) async fn read(&self, record: &RecordId) -> Result<Option<Record>, CallError> {
         match self.crm.fetch(std::slice::from_ref(record)).await {
             Ok(page) => Ok(page.records.into_iter().flatten().find(|found| found.id == *record)),
             // Where ids are read one by one a CRM may say so in this way.
@@ -40,7 +40,7 @@ impl TwoWayContext {
     }
 
     /// Field by field: told to the CRM, or ended otherwise.
-    fn merge(&self, link: &LinkView, record: &Record) -> (Vec<CarriedEdit>, Vec<EditEnd>) {
+    pub(super) fn merge(&self, link: &LinkView, record: &Record) -> (Vec<CarriedEdit>, Vec<EditEnd>) {
         let (mut carried, mut ends) = (Vec::new(), Vec::new());
         for (field, edit) in &link.edits {
             let Some(name) = self.mapping.plain_name(*field) else { continue };

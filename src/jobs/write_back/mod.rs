@@ -1,26 +1,31 @@
 //! Write-back: calls become activities of their records in the CRM, and fields of the records follow from them.
 //!
-//! The unit is the route. First whoever said no is told of, whatever else waits or is held. Then what is in doubt is settled by the means that the connector declares; then what waits
-//! is told, one request at a time for each record, activities before fields. Values are worked out at the moment of
-//! sending, from all that the ledger knows by then (semantics 3).
+//! The unit is the route. First whoever said no is told of, whatever else waits or is held. Then what is in doubt is
+//! settled by the means that the connector declares; then what waits is told, one request at a time for each record,
+//! activities before fields. Values are worked out at the moment of sending, from all that the ledger knows by then
+//! (semantics 3).
 
 mod agents;
 mod carry;
 mod ends;
 mod objection;
 mod settle;
+mod shown;
 mod tell;
+mod values;
 
 pub use agents::Agents;
+use agents::{all_named, named};
 pub use carry::TwoWayContext;
 pub use ends::{Fate, TellKind, fate_of};
+pub use shown::{ShowContext, WouldTell, would_tell};
 
 use super::JobError;
 use crate::crm::{CrmWrite, Safe};
 use crate::domain::policy::Job;
 use crate::domain::{CallResult, Counts, LinkId, ReasonCode, RouteName, RunId, WriteBackId};
 use crate::env::Env;
-use crate::ledger::{Approval, Brake, HeldRow, Ledger, RunEnd, RunStart, Tells, ToTell};
+use crate::ledger::{Approval, Brake, HeldRow, Ledger, LedgerError, RunEnd, RunStart, Tells, ToTell};
 use crate::mapping::Telling;
 use chrono::TimeDelta;
 use futures_util::stream::{self, StreamExt as _};
@@ -125,11 +130,8 @@ pub async fn write_back(
     cause: &'static str,
 ) -> Result<Option<WriteBackReport>, JobError> {
     let ledger = &context.ledger;
-    let rules = context.telling.revision().to_owned();
     let quiet = TimeDelta::from_std(context.quiet()).unwrap_or(TimeDelta::hours(1));
-    let held = ledger.write_back_held(context.route.clone(), rules.clone()).await?;
-    let again = held.iter().filter(|row| may_go(&context.telling, row)).map(|row| row.id).collect();
-    ledger.write_back_release(context.route.clone(), rules, again, context.env.now() + quiet).await?;
+    release(ledger, &context.telling, &context.route, quiet).await?;
     let (approval, _) = context.approval().await?;
     let doubtful = ledger.write_back_doubtful(context.route.clone(), PAGE).await?;
     let nothing = doubtful.is_empty()
@@ -146,6 +148,21 @@ pub async fn write_back(
     let end = told.as_ref().map_or_else(|error| RunEnd::Failed(error.to_string()), |()| RunEnd::Done);
     ledger.run_finish(run, end, counts).await?;
     told.map(|()| Some(WriteBackReport { run, counts }))
+}
+
+/// Lets go what another mapping held and this one can tell, and enters whose standing in the dialler moved.
+async fn release(
+    ledger: &Ledger,
+    telling: &Telling,
+    route: &RouteName,
+    quiet: TimeDelta,
+) -> Result<(), LedgerError> {
+    let rules = telling.revision().to_owned();
+    let held = ledger.write_back_held(route.clone(), rules.clone()).await?;
+    let again = held.iter().filter(|row| may_go(telling, row)).map(|row| row.id).collect();
+    ledger.write_back_release(route.clone(), rules, again, quiet).await?;
+    ledger.status_take(route.clone()).await?;
+    Ok(())
 }
 
 /// Whether what another mapping held may be told by this one. What has no word now either is not even taken: it would count

@@ -5,7 +5,8 @@
 //! that the CRM rejects, a result without a word or a record that cannot be read would take the no along with them.
 
 use super::ends::Fate;
-use super::tell::{Told, digest, is_erased};
+use super::tell::Told;
+use super::values::{RecordValues, digest, is_erased, is_known, of_objection, of_record};
 use super::{JobError, PAGE, Pass, Rejections};
 use crate::domain::{Counts, HistoryFacts};
 use crate::ledger::{Leaving, TellEnd, TellFacts, Tells, ToTell};
@@ -45,17 +46,12 @@ impl Pass<'_> {
         let TellFacts::History(history) = &row.facts else {
             return self.objection_known(&row, Rest::Waits).await;
         };
-        let blocked = history.blocked.as_ref();
-        let no = match self.context.telling.block_fields(&row.record, blocked) {
-            Ok(no) => no,
+        let told = match of_objection(&self.context.telling, &row, history) {
+            Ok(told) => told,
             Err(reason) => return self.end_unsent(&row, Fate::Parked, TellEnd::Parked(reason)).await,
         };
-        // A second no is told also where a person has taken the first one back over there.
-        let digest = digest(&no, blocked.map(|blocked| blocked.since));
         let rest = self.rest(&row, history).await;
-        if no.is_empty() || row.objection_told.as_ref() == Some(&digest) {
-            return self.objection_known(&row, rest).await;
-        }
+        let Some((no, digest)) = told else { return self.objection_known(&row, rest).await };
         let leaving = Leaving {
             tells: Tells::Objection,
             digest,
@@ -73,8 +69,10 @@ impl Pass<'_> {
         if is_erased(&row.facts) {
             return Rest::Known;
         }
-        match self.context.telling.record_fields(&row.record, &self.all_named(history).await) {
-            Ok(values) if values.is_empty() || row.digest == Some(digest(&values, None)) => Rest::Known,
+        match of_record(&self.context.telling, row, &self.all_named(history).await) {
+            Ok(RecordValues { values, left_out: None }) if is_known(row, &values, &digest(&values, None)) => {
+                Rest::Known
+            }
             Ok(_) | Err(_) => Rest::Waits,
         }
     }

@@ -2,16 +2,16 @@
 
 use super::carry::Carry;
 use super::ends::{Fate, TellKind, Waits, after_look_up, fate_of, outcome};
-use super::{JobError, Pass};
+use super::values::{RecordValues, digest, is_erased, is_known, of_call, of_record};
+use super::{JobError, Pass, all_named, named};
 use crate::crm::{CrmValues, Safe, WriteContract};
 use crate::domain::{
-    ActivityId, CallFacts, CallKey, HistoryFacts, HistoryId, Reason, ReasonCode, Timestamp, WriteBackId,
+    ActivityId, CallFacts, CallKey, HistoryFacts, HistoryId, Reason, ReasonCode, WriteBackId,
 };
 use crate::env::crash;
 use crate::ledger::{CarriedEdit, Leaving, TellEnd, TellFacts, Tells, ToTell, Tried};
 use crate::remote::CallError;
 use serde_json::json;
-use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::sync::PoisonError;
 use std::time::Duration;
@@ -217,55 +217,59 @@ impl Pass<'_> {
             return Ok(Wish::End(Fate::Unchanged, TellEnd::Unchanged));
         }
         let telling = &self.context.telling;
-        let contract = self.context.crm.contract();
         let values = match &row.facts {
             TellFacts::Call(call) => {
-                if call.open && !contract.changes_activities && row.activity.is_none() {
-                    return Ok(self.held(ReasonCode::ResultAwaited.into()));
-                }
-                if !telling.has_activity() {
-                    return Ok(self.held(ReasonCode::NotAsked.into()));
-                }
-                telling.activity(&row.record, &self.named(call).await)
+                let activities = self.context.crm.contract().once_there();
+                of_call(telling, activities, row, &self.named(call).await)
             }
-            TellFacts::History(history) => telling.record_fields(&row.record, &self.all_named(history).await),
+            TellFacts::History(history) => return self.wish_for_record(row, history).await,
         };
         match values {
-            Ok(values) => self.if_new(row, values).await,
+            Ok(values) => self.if_new(row, values, Then::Rests).await,
             Err(reason) => Ok(self.not_told(reason)),
         }
     }
 
+    /// Where the calls cannot be told now, where the record stands goes alone.
+    async fn wish_for_record(&self, row: &ToTell, history: &HistoryFacts) -> Result<Wish, JobError> {
+        let found = match of_record(&self.context.telling, row, &self.all_named(history).await) {
+            Ok(found) => found,
+            Err(reason) => return Ok(self.not_told(reason)),
+        };
+        let RecordValues { values, left_out } = found;
+        let Some(reason) = left_out else { return self.if_new(row, values, Then::Rests).await };
+        match self.if_new(row, values, Then::Again).await? {
+            Wish::End(Fate::Unchanged, _) => Ok(self.not_told(reason)),
+            wish => Ok(wish),
+        }
+    }
+
     /// Sends the values, unless the CRM was told just these.
-    async fn if_new(&self, row: &ToTell, values: CrmValues) -> Result<Wish, JobError> {
+    async fn if_new(&self, row: &ToTell, values: CrmValues, then: Then) -> Result<Wish, JobError> {
         let digest = digest(&values, None);
-        if row.digest.as_deref() == Some(&digest) || values.is_empty() {
+        if is_known(row, &values, &digest) {
             return Ok(Wish::End(Fate::Unchanged, TellEnd::Unchanged));
         }
         Ok(match self.may_be_sent(row, self.context.crm.contract()).await? {
-            None => leaving(values, digest, Then::Rests, &[]),
+            None => leaving(values, digest, then, &[]),
             Some(reason) => Wish::End(Fate::Parked, TellEnd::Parked(reason)),
         })
     }
 
     async fn named(&self, call: &CallFacts) -> CallFacts {
-        match &self.context.agents {
-            Some(agents) if self.context.telling.uses_agent() => agents.named(call).await,
-            Some(_) | None => call.clone(),
-        }
+        named(&self.context.telling, self.context.agents.as_deref(), call).await
     }
 
     pub(super) async fn all_named(&self, history: &HistoryFacts) -> HistoryFacts {
-        let mut history = history.clone();
-        for call in [&mut history.last, &mut history.last_with_result].into_iter().flatten() {
-            *call = self.named(call).await;
-        }
-        history
+        all_named(&self.context.telling, self.context.agents.as_deref(), history).await
     }
 
     fn not_told(&self, reason: Reason) -> Wish {
         match reason.code {
-            ReasonCode::UnmappedResult | ReasonCode::CallUnderWay => self.held(reason),
+            ReasonCode::UnmappedResult
+            | ReasonCode::CallUnderWay
+            | ReasonCode::ResultAwaited
+            | ReasonCode::NotAsked => self.held(reason),
             _ => Wish::End(Fate::Parked, TellEnd::Parked(reason)),
         }
     }
@@ -312,14 +316,6 @@ impl Pass<'_> {
     }
 }
 
-/// Whether the call, or the record's newest, has lost its texts and numbers: they must not be emptied in the CRM, too.
-pub(super) fn is_erased(facts: &TellFacts) -> bool {
-    match facts {
-        TellFacts::Call(call) => call.erased,
-        TellFacts::History(history) => history.last.as_ref().is_some_and(|last| last.erased),
-    }
-}
-
 pub(super) fn kind_of(row: &ToTell) -> TellKind {
     match (row.call, &row.activity) {
         (Some(_), None) => TellKind::Create,
@@ -335,19 +331,4 @@ fn leaving(values: CrmValues, digest: Vec<u8>, then: Then, carried: &[CarriedEdi
     let leaving =
         Leaving { tells: Tells::TheRest, digest, values: told, carrying, then_again: then == Then::Again };
     Wish::Send(values, leaving)
-}
-
-/// What is told, as one number: a revision of the call that says the same costs no request.
-pub(super) fn digest(values: &CrmValues, no: Option<Timestamp>) -> Vec<u8> {
-    let mut hash = Sha256::new();
-    for (name, value) in values {
-        hash.update(name.as_bytes());
-        hash.update([0]);
-        hash.update(value.to_string().as_bytes());
-        hash.update([0]);
-    }
-    if let Some(since) = no {
-        hash.update(since.to_rfc3339().as_bytes());
-    }
-    hash.finalize().to_vec()
 }

@@ -53,12 +53,29 @@ async fn a_dry_run_tells_changes_field_by_field_locks_and_calls_and_changes_noth
     house.crm.editor().archive(3, true);
     let before = marks(&house).await;
     let plan = house.run(&["plan", "--route", "leads"]).await.expect(0);
-    for told in ["City: ", "-> \"Bonn\"", "lock", " calls, waiting", "Nothing was changed"] {
+    let value = "subject = \"Call: ";
+    for told in ["City: ", "-> \"Bonn\"", "lock", " calls, waiting", value, "Nothing was changed"] {
         assert!(plan.out.contains(told), "{told} is not told: {}", plan.said());
     }
     let json = house.run(&["plan", "--json"]).await.expect(0).json().remove(0);
     assert_eq!((&json["pulled"]["read"], &json["pulled"]["queued"]), (&json!(2), &json!(1)), "{json}");
     assert!(json["untold"].as_array().is_some_and(|calls| !calls.is_empty()), "{json}");
+    assert_eq!(json["untold_counts"][0]["state"], "waiting", "{json}");
+    // A result that is to be a no from now on, and a list that is new, are heard on the copy.
+    let list = house.crm.editor().field(6, "phone").expect("a number");
+    std::fs::write(house.path("no.csv"), list.as_str().expect("text")).expect("written");
+    let word = "opt_out_results = [\"SALE\"]\nwrite_back";
+    for (other, locked) in [
+        (config.replacen("write_back", word, 1), 3),
+        (format!("{config}\n[blocks.files]\ndefault = \"no.csv\"\n"), 1),
+    ] {
+        std::fs::write(house.config(), &other).expect("written");
+        let plan = house.run(&["plan", "--json"]).await.expect(0).json().remove(0);
+        let groups = plan["groups"].as_array().expect("groups");
+        let locks = groups.iter().find(|group| group["code"] == "blocked").expect("somebody is blocked");
+        assert_eq!((&locks["kind"], &locks["count"]), (&json!("lock"), &json!(locked)), "{plan}");
+    }
+    std::fs::write(house.config(), &config).expect("written");
     // What a changed mapping would do is the question before it is put in place.
     let other = config.replacen("= \"name\"", "= \"name ~ ' (CRM)'\"", 1);
     assert_ne!(other, config);

@@ -1,14 +1,11 @@
-//! A file of numbers to be blocked: one a line, or CSV with a column of numbers.
-
-use anyhow::Context as _;
-use std::path::Path;
+//! A list of numbers to be blocked: one a line, or CSV with a column of numbers.
 
 /// Headings under which the numbers stand.
 const HEADINGS: [&str; 6] = ["number", "phone", "telefon", "nummer", "telefonnummer", "rufnummer"];
 
-/// What a file held.
+/// What a list held.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Numbers {
+pub struct NumberList {
     /// Its numbers in E.164, each once.
     pub numbers: Vec<String>,
     /// Every line that names nobody.
@@ -20,23 +17,14 @@ pub struct Numbers {
 pub struct BadLine {
     /// Its number in the file, from 1.
     pub line: u64,
-    /// What is wrong with it.
+    /// What is wrong with it; holds what stands there, so it is not for logs.
     pub what: String,
 }
 
-/// Reads the file.
-///
-/// # Errors
-/// The file cannot be read at all.
-pub fn read(file: &Path, to_e164: impl Fn(&str) -> Option<String>) -> anyhow::Result<Numbers> {
-    let bytes = std::fs::read(file).with_context(|| format!("{} cannot be read", file.display()))?;
-    Ok(parse(&bytes, to_e164))
-}
-
 /// Line by line: a quote that is never closed would swallow the rest of the file, and everybody in it.
-fn parse(bytes: &[u8], to_e164: impl Fn(&str) -> Option<String>) -> Numbers {
+pub fn read(bytes: &[u8], to_e164: impl Fn(&str) -> Option<String>) -> NumberList {
     let delimiter = delimiter(bytes);
-    let mut found = Numbers::default();
+    let mut found = NumberList::default();
     let mut column = None;
     for (line, row) in (1..).zip(bytes.split(|byte| *byte == b'\n')) {
         let row = cells(row, delimiter);
@@ -94,7 +82,7 @@ mod tests {
     use super::*;
 
     fn numbers(bytes: &[u8]) -> (Vec<String>, Vec<u64>) {
-        let found = parse(bytes, |cell| cell.starts_with('+').then(|| cell.to_owned()));
+        let found = read(bytes, |cell| cell.starts_with('+').then(|| cell.to_owned()));
         (found.numbers, found.bad.into_iter().map(|bad| bad.line).collect())
     }
 

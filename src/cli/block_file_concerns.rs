@@ -1,0 +1,72 @@
+//! What block lists leave for a person to do. Pure: the facts are arguments.
+
+use super::concerns::{Concern, Weight};
+use crate::ledger::BlockFileRow;
+
+/// What there is to say of one list of the config.
+pub(super) fn of(row: &BlockFileRow) -> Vec<Concern> {
+    let BlockFileRow { client, path, read_at, numbers, bad, bad_lines, failing_since, error, .. } = row;
+    let mut found = Vec::new();
+    if let Some(error) = error {
+        let before = match read_at {
+            Some(_) => format!("the {numbers} numbers that it held before stay blocked, and nobody new is"),
+            None => "nobody is blocked by it".to_owned(),
+        };
+        found.push(Concern {
+            weight: Weight::Trouble,
+            what: format!("the block list {path} of client {client} cannot be read: {error}; {before}"),
+            since: *failing_since,
+            remedy: "put it there, readable for the daemon's user, or take it out of [blocks.files]; it is looked at \
+                     every ten seconds"
+                .to_owned(),
+        });
+    }
+    if *bad > 0 {
+        let mut lines: Vec<String> = bad_lines.iter().map(u64::to_string).collect();
+        if usize::try_from(*bad).is_ok_and(|bad| bad > lines.len()) {
+            lines.push("...".to_owned());
+        }
+        let lines = lines.join(", ");
+        found.push(Concern {
+            weight: Weight::Person,
+            what: format!(
+                "{bad} lines of the block list {path} of client {client} name no valid number and are NOT blocked: line \
+                 {lines}"
+            ),
+            since: *read_at,
+            remedy: "correct them (numbers with their country, +49 ...); the file is read again by itself".to_owned(),
+        });
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_says_what_is_wrong_with_it_and_what_still_holds() {
+        let at = "2030-01-07T09:00:00Z".parse().ok();
+        let good = BlockFileRow {
+            client: "house".to_owned(),
+            path: "no.csv".to_owned(),
+            digest: None,
+            read_at: at,
+            numbers: 7,
+            bad: 0,
+            bad_lines: Vec::new(),
+            failing_since: None,
+            error: None,
+        };
+        assert_eq!(of(&good), Vec::new());
+        let bad = BlockFileRow { bad: 3, bad_lines: vec![2, 5], ..good.clone() };
+        assert!(of(&bad)[0].what.contains("3 lines of the block list no.csv"), "{:?}", of(&bad));
+        assert!(of(&bad)[0].what.ends_with("line 2, 5, ..."), "{:?}", of(&bad));
+        let gone = BlockFileRow { error: Some("No such file".to_owned()), failing_since: at, ..good };
+        assert!(
+            of(&gone)[0].what.contains("the 7 numbers that it held before stay blocked"),
+            "{:?}",
+            of(&gone)
+        );
+    }
+}

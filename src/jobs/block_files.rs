@@ -1,0 +1,186 @@
+//! Block lists in files: read at the start and whenever they change. An objection only ever tightens: a line that went away
+//! lifts nothing, and a file that cannot be read leaves standing what was read of it before.
+
+use crate::domain::{Block, BlockSubject, Reason, ReasonCode};
+use crate::env::Env;
+use crate::ledger::{BlockFileTaken, Ledger, LedgerError, ToE164};
+use crate::mapping::number_list::{self, NumberList};
+use sha2::{Digest as _, Sha256};
+use std::collections::HashMap;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// A file that changed must rest for so long: half a line may be a shorter number, and nobody unblocks that one.
+const REST: Duration = Duration::from_secs(2);
+/// Numbers blocked in one transaction: the locks of others must not wait for a long list.
+const CHUNK: usize = 200;
+/// So many bad lines are named; all are counted.
+const NAMED: usize = 20;
+/// Longer than any list of numbers; a disk image given by mistake must not fill the memory.
+const MOST_BYTES: u64 = 256 << 20;
+
+/// A list of the config.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct BlockFile {
+    /// Within which client it blocks.
+    pub client: String,
+    /// The file.
+    pub path: PathBuf,
+}
+
+/// How a list's numbers are read.
+pub struct Reading {
+    /// A number as people write it, in E.164.
+    pub to_e164: Box<ToE164>,
+    /// By what they are read: the same text read otherwise is another list.
+    pub country: String,
+}
+
+/// The lists, and how each looked when it was read last.
+pub struct BlockFiles {
+    files: Vec<BlockFile>,
+    reading: Arc<Reading>,
+    ledger: Ledger,
+    env: Env,
+    seen: Mutex<HashMap<BlockFile, Stamp>>,
+}
+
+/// What changes when somebody writes a file, or puts another in its place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Stamp {
+    inode: (u64, u64),
+    length: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
+
+impl BlockFiles {
+    /// The lists of a config; nothing is read yet.
+    pub fn new(files: Vec<BlockFile>, reading: Reading, ledger: Ledger, env: Env) -> Self {
+        Self { files, reading: Arc::new(reading), ledger, env, seen: Mutex::default() }
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.files.is_empty()
+    }
+
+    /// Looks at every list, and takes those that changed since the last look.
+    ///
+    /// # Errors
+    /// The ledger cannot be read or written. What is wrong with a file is told, and no error.
+    pub async fn look(&self) -> Result<(), LedgerError> {
+        for file in &self.files {
+            if let Err(unread) = self.look_at(file).await? {
+                self.seen().remove(file);
+                let path = file.path.display().to_string();
+                if self.ledger.block_file_failed(&file.client, &path, &unread).await? {
+                    tracing::warn!(path, client = file.client, "the block list cannot be read: {unread}");
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn look_at(&self, file: &BlockFile) -> Result<Result<(), String>, LedgerError> {
+        let stamp = match stamp(&file.path) {
+            Ok(stamp) => stamp,
+            Err(unread) => return Ok(Err(unread)),
+        };
+        if self.seen().get(file) == Some(&stamp) {
+            return Ok(Ok(()));
+        }
+        let text = match read(&file.path).await {
+            Ok(text) => text,
+            Err(unread) => return Ok(Err(unread)),
+        };
+        let digest = self.digest(&text);
+        let known = self.ledger.block_file(&file.client, &file.path.display().to_string()).await?;
+        if !known.is_some_and(|known| known.error.is_none() && known.digest.as_ref() == Some(&digest)) {
+            self.env.sleep(REST).await;
+            // Somebody is writing it: the next look is soon.
+            if self::stamp(&file.path).ok() != Some(stamp) {
+                return Ok(Ok(()));
+            }
+            self.take(file, text, digest).await?;
+        }
+        self.seen().insert(file.clone(), stamp);
+        Ok(Ok(()))
+    }
+
+    async fn take(&self, file: &BlockFile, text: Vec<u8>, digest: Vec<u8>) -> Result<(), LedgerError> {
+        let reading = self.reading.clone();
+        let list = tokio::task::spawn_blocking(move || number_list::read(&text, &*reading.to_e164)).await;
+        // A panic in there is a mistake of ours; the list is tried again.
+        let NumberList { numbers, bad } = list.map_err(|_| LedgerError::Closed)?;
+        let path = file.path.display().to_string();
+        let source = format!("file:{path}");
+        let (count, mut new, mut locked) = (numbers.len(), 0, 0);
+        for chunk in numbers.chunks(CHUNK) {
+            let missing = self.ledger.numbers_not_blocked(&file.client, &source, chunk.to_vec()).await?;
+            if missing.is_empty() {
+                continue;
+            }
+            let added = self.ledger.blocks_import(&file.client, self.blocks(missing, &path, &source)).await?;
+            new += added.iter().filter(|added| added.new).count();
+            locked += added.iter().map(|added| added.links_locked).sum::<usize>();
+        }
+        let client = file.client.clone();
+        tracing::info!(path, client, numbers = count, new, contacts_locked = locked, "block list read");
+        // Their numbers only: what stands in a line may be somebody's telephone.
+        let bad_lines: Vec<u64> = bad.iter().map(|bad| bad.line).take(NAMED).collect();
+        if !bad.is_empty() {
+            tracing::warn!(path, lines = ?bad_lines, bad = bad.len(), "lines of the block list name no valid number: NOT blocked");
+        }
+        let taken = BlockFileTaken { client, path, digest, numbers: count, bad: bad.len(), bad_lines };
+        self.ledger.block_file_taken(taken).await
+    }
+
+    fn blocks(&self, numbers: Vec<String>, path: &str, source: &str) -> Vec<Block> {
+        let block = |number| Block {
+            subject: BlockSubject::Number(number),
+            reason: Reason::new(ReasonCode::BlockedByHand).with("text", format!("listed in {path}")),
+            source: source.to_owned(),
+            since: self.env.now(),
+            until: None,
+            who: None,
+        };
+        numbers.into_iter().map(block).collect()
+    }
+
+    fn digest(&self, text: &[u8]) -> Vec<u8> {
+        let mut digest = Sha256::new();
+        digest.update(self.reading.country.as_bytes());
+        digest.update([0]);
+        digest.update(text);
+        digest.finalize().to_vec()
+    }
+
+    fn seen(&self) -> std::sync::MutexGuard<'_, HashMap<BlockFile, Stamp>> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn stamp(path: &Path) -> Result<Stamp, String> {
+    let found = std::fs::metadata(path).map_err(|error| error.to_string())?;
+    if !found.is_file() {
+        return Err("it is no file".to_owned());
+    }
+    if found.len() > MOST_BYTES {
+        return Err(format!("it has more than {} MiB: that is no list of numbers", MOST_BYTES >> 20));
+    }
+    Ok(Stamp {
+        inode: (found.dev(), found.ino()),
+        length: found.len(),
+        modified: (found.mtime(), found.mtime_nsec()),
+        changed: (found.ctime(), found.ctime_nsec()),
+    })
+}
+
+async fn read(path: &Path) -> Result<Vec<u8>, String> {
+    let path = path.to_owned();
+    let read = tokio::task::spawn_blocking(move || std::fs::read(path)).await;
+    read.map_err(|error| error.to_string())?.map_err(|error| error.to_string())
+}

@@ -1,0 +1,91 @@
+//! What a row's values are, by what the ledger knows now. Pure: sending and showing take them from here.
+
+use crate::crm::CrmValues;
+use crate::domain::{Activities, CallFacts, HistoryFacts, Reason, ReasonCode, Timestamp};
+use crate::ledger::{TellFacts, ToTell};
+use crate::mapping::Telling;
+use sha2::{Digest, Sha256};
+
+/// The values of a record's row, beside somebody's no, which goes by itself.
+pub(super) struct RecordValues {
+    /// What goes now.
+    pub values: CrmValues,
+    /// Why what follows from the calls does not go along, where it does not.
+    pub left_out: Option<Reason>,
+}
+
+/// A call's activity.
+pub(super) fn of_call(
+    telling: &Telling,
+    activities: Activities,
+    row: &ToTell,
+    call: &CallFacts,
+) -> Result<CrmValues, Reason> {
+    if call.open && activities == Activities::Fixed && row.activity.is_none() {
+        return Err(ReasonCode::ResultAwaited.into());
+    }
+    if !telling.has_activity() {
+        return Err(ReasonCode::NotAsked.into());
+    }
+    telling.activity(&row.record, call)
+}
+
+/// What follows from a record's calls, and where it stands. That waits for nothing: where the calls cannot be told now, it
+/// goes alone.
+pub(super) fn of_record(
+    telling: &Telling,
+    row: &ToTell,
+    history: &HistoryFacts,
+) -> Result<RecordValues, Reason> {
+    let standing = telling.status_fields(&row.record, history.standing.as_ref())?;
+    match telling.record_fields(&row.record, history) {
+        Ok(mut values) => {
+            values.extend(standing);
+            Ok(RecordValues { values, left_out: None })
+        }
+        Err(reason) if standing.is_empty() => Err(reason),
+        Err(reason) => Ok(RecordValues { values: standing, left_out: Some(reason) }),
+    }
+}
+
+/// Somebody's no, unless the CRM was told just that. A second one is told also where a person has taken the first one back
+/// over there.
+pub(super) fn of_objection(
+    telling: &Telling,
+    row: &ToTell,
+    history: &HistoryFacts,
+) -> Result<Option<(CrmValues, Vec<u8>)>, Reason> {
+    let blocked = history.blocked.as_ref();
+    let no = telling.block_fields(&row.record, blocked)?;
+    let digest = digest(&no, blocked.map(|blocked| blocked.since));
+    let known = no.is_empty() || row.objection_told.as_ref() == Some(&digest);
+    Ok((!known).then_some((no, digest)))
+}
+
+/// Whether the CRM was told just these, or there is nothing to tell.
+pub(super) fn is_known(row: &ToTell, values: &CrmValues, digest: &[u8]) -> bool {
+    values.is_empty() || row.digest.as_deref() == Some(digest)
+}
+
+/// Whether the call, or the record's newest, has lost its texts and numbers: they must not be emptied in the CRM, too.
+pub(super) fn is_erased(facts: &TellFacts) -> bool {
+    match facts {
+        TellFacts::Call(call) => call.erased,
+        TellFacts::History(history) => history.last.as_ref().is_some_and(|last| last.erased),
+    }
+}
+
+/// What is told, as one number: a revision of the call that says the same costs no request.
+pub(super) fn digest(values: &CrmValues, no: Option<Timestamp>) -> Vec<u8> {
+    let mut hash = Sha256::new();
+    for (name, value) in values {
+        hash.update(name.as_bytes());
+        hash.update([0]);
+        hash.update(value.to_string().as_bytes());
+        hash.update([0]);
+    }
+    if let Some(since) = no {
+        hash.update(since.to_rfc3339().as_bytes());
+    }
+    hash.finalize().to_vec()
+}

@@ -1,0 +1,205 @@
+//! Block lists that the config names: what was last read of each, so that only what changed is read again.
+
+use super::sql::{get_time_opt, time};
+use super::{Ledger, LedgerError};
+use crate::domain::Timestamp;
+use rusqlite::OptionalExtension as _;
+use serde::Serialize;
+
+/// What is known of a list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct BlockFileRow {
+    /// Within which client it blocks.
+    pub client: String,
+    /// The file.
+    pub path: String,
+    /// The digest of the text that was taken last.
+    #[serde(skip)]
+    pub digest: Option<Vec<u8>>,
+    /// When that was.
+    pub read_at: Option<Timestamp>,
+    /// Numbers in it.
+    pub numbers: i64,
+    /// Lines in it that name nobody.
+    pub bad: i64,
+    /// The first of them, by their number in the file.
+    pub bad_lines: Vec<u64>,
+    /// Since when it cannot be read.
+    pub failing_since: Option<Timestamp>,
+    /// Why not.
+    pub error: Option<String>,
+}
+
+/// What was taken of a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BlockFileTaken {
+    /// Within which client it blocks.
+    pub client: String,
+    /// The file.
+    pub path: String,
+    /// The digest of its text.
+    pub digest: Vec<u8>,
+    /// Numbers in it.
+    pub numbers: usize,
+    /// Lines that name nobody.
+    pub bad: usize,
+    /// The first of them.
+    pub bad_lines: Vec<u64>,
+}
+
+impl Ledger {
+    /// Those of these numbers that this source does not block yet.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub async fn numbers_not_blocked(
+        &self,
+        client: &str,
+        source: &str,
+        numbers: Vec<String>,
+    ) -> Result<Vec<String>, LedgerError> {
+        let (client, source) = (client.to_owned(), source.to_owned());
+        self.read("numbers_not_blocked", move |connection| {
+            let mut standing = connection.prepare_cached(
+                "SELECT 1 FROM blocks
+                 WHERE number = ?1 AND client = ?2 AND source = ?3 AND kind = 'number' AND lifted_at IS NULL",
+            )?;
+            let mut missing = Vec::new();
+            for number in numbers {
+                if !standing.exists((&number, &client, &source))? {
+                    missing.push(number);
+                }
+            }
+            Ok(missing)
+        })
+        .await
+    }
+
+    /// All lists that were ever named.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub async fn block_files(&self) -> Result<Vec<BlockFileRow>, LedgerError> {
+        self.read("block_files", |connection| {
+            connection
+                .prepare_cached("SELECT * FROM block_files ORDER BY client, path")?
+                .query_map([], file_row)?
+                .collect()
+        })
+        .await
+    }
+
+    /// What is known of one.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub async fn block_file(&self, client: &str, path: &str) -> Result<Option<BlockFileRow>, LedgerError> {
+        let (client, path) = (client.to_owned(), path.to_owned());
+        self.read("block_file", move |connection| {
+            connection
+                .prepare_cached("SELECT * FROM block_files WHERE client = ?1 AND path = ?2")?
+                .query_row((client, path), file_row)
+                .optional()
+        })
+        .await
+    }
+
+    /// A list was taken whole: its numbers are blocked.
+    ///
+    /// # Errors
+    /// The ledger cannot be written.
+    pub async fn block_file_taken(&self, taken: BlockFileTaken) -> Result<(), LedgerError> {
+        let now = time(self.env.now());
+        let count = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+        self.write("block_file_taken", move |tx| {
+            tx.execute(
+                "INSERT OR REPLACE INTO block_files (client, path, digest, read_at, numbers, bad, bad_lines)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                (
+                    taken.client,
+                    taken.path,
+                    taken.digest,
+                    now,
+                    count(taken.numbers),
+                    count(taken.bad),
+                    serde_json::Value::from(taken.bad_lines).to_string(),
+                ),
+            )
+            .map(|_| ())
+        })
+        .await
+    }
+
+    /// A list cannot be read; what was taken of it before stands. Whether that is news.
+    ///
+    /// # Errors
+    /// The ledger cannot be written.
+    pub async fn block_file_failed(
+        &self,
+        client: &str,
+        path: &str,
+        error: &str,
+    ) -> Result<bool, LedgerError> {
+        let now = time(self.env.now());
+        let (client, path, error) = (client.to_owned(), path.to_owned(), error.to_owned());
+        self.write("block_file_failed", move |tx| {
+            let changed = tx.execute(
+                "INSERT INTO block_files (client, path, failing_since, error) VALUES (?1, ?2, ?3, ?4)
+                 ON CONFLICT DO UPDATE SET failing_since = coalesce(failing_since, ?3), error = ?4
+                 WHERE error IS NOT ?4",
+                (client, path, now, error),
+            )?;
+            Ok(changed > 0)
+        })
+        .await
+    }
+}
+
+fn file_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<BlockFileRow> {
+    let lines: String = row.get("bad_lines")?;
+    Ok(BlockFileRow {
+        client: row.get("client")?,
+        path: row.get("path")?,
+        digest: row.get("digest")?,
+        read_at: get_time_opt(row, "read_at")?,
+        numbers: row.get("numbers")?,
+        bad: row.get("bad")?,
+        bad_lines: serde_json::from_str(&lines).unwrap_or_default(),
+        failing_since: get_time_opt(row, "failing_since")?,
+        error: row.get("error")?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::scene;
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_list_that_cannot_be_read_keeps_what_was_read_of_it_and_its_first_failure() {
+        let scene = scene().await;
+        let ledger = &scene.ledger;
+        let taken = BlockFileTaken {
+            client: "house".to_owned(),
+            path: "no.csv".to_owned(),
+            digest: vec![1],
+            numbers: 2,
+            bad: 1,
+            bad_lines: vec![3],
+        };
+        ledger.block_file_taken(taken.clone()).await.expect("stored");
+        assert!(ledger.block_file_failed("house", "no.csv", "gone").await.expect("stored"));
+        let first = ledger.block_file("house", "no.csv").await.expect("read").expect("known");
+        scene.wait(1).await;
+        assert!(
+            !ledger.block_file_failed("house", "no.csv", "gone").await.expect("stored"),
+            "that is no news"
+        );
+        assert!(ledger.block_file_failed("house", "no.csv", "closed").await.expect("stored"));
+        let row = ledger.block_file("house", "no.csv").await.expect("read").expect("known");
+        assert_eq!((row.numbers, &row.bad_lines, &row.digest), (2, &vec![3], &Some(vec![1])));
+        assert_eq!((row.failing_since, row.error.as_deref()), (first.failing_since, Some("closed")));
+        ledger.block_file_taken(taken).await.expect("stored");
+        assert_eq!(ledger.block_files().await.expect("read")[0].error, None);
+    }
+}

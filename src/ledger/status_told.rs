@@ -1,0 +1,246 @@
+//! Where a record stands in the dialler, as the CRM is told of it: whose standing moved, and what it is now.
+//!
+//! What moves it is noted by triggers (`status_due`): a dozen places change a link, and none of them may forget it.
+
+use super::sql::{get_time, get_time_opt, time};
+use super::write_back::want_fields;
+use super::{Ledger, LedgerError};
+use crate::domain::{
+    BlocksTold, ContactId, InDialler, InvalidNumber, LinkId, Reason, RouteName, StandingFacts, Timestamp,
+    e164_as_sent, field::PHONE_SLOTS,
+};
+use rusqlite::{Connection, OptionalExtension as _, Transaction};
+
+/// So many are taken in one transaction.
+const CHUNK: u32 = 500;
+
+/// A number in a slot that the dialler marks as invalid.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InvalidSlot {
+    /// Its place, from 1.
+    pub slot: usize,
+    /// The number in it, in E.164 where it can be read.
+    pub number: String,
+    /// Its last cause code.
+    pub cause: Option<i64>,
+}
+
+impl Ledger {
+    /// Whether a route tells where its records stand. Where it begins to, it tells of all.
+    ///
+    /// # Errors
+    /// The ledger cannot be written.
+    pub async fn status_told_set(&self, route: RouteName, told: BlocksTold) -> Result<(), LedgerError> {
+        self.write("status_told_set", move |tx| {
+            let changed = tx
+                .prepare_cached("UPDATE routes SET status_told = ?2 WHERE route = ?1 AND status_told <> ?2")?
+                .execute((&route.0, told.as_str()))?;
+            match told {
+                BlocksTold::Told if changed > 0 => tx
+                    .prepare_cached("INSERT OR IGNORE INTO status_due SELECT id FROM links WHERE route = ?1")?
+                    .execute([&route.0])
+                    .map(|_| ()),
+                BlocksTold::Told | BlocksTold::Kept => Ok(()),
+            }
+        })
+        .await
+    }
+
+    /// Whose standing moved has its fields worked out anew. Answers how many.
+    ///
+    /// # Errors
+    /// The ledger cannot be written.
+    pub async fn status_take(&self, route: RouteName) -> Result<usize, LedgerError> {
+        let now = self.env.now();
+        let mut taken = 0;
+        loop {
+            let wanted = route.clone();
+            let due = self.read("status_due", move |connection| due(connection, &wanted)).await?;
+            if due.is_empty() {
+                return Ok(taken);
+            }
+            taken += due.len();
+            self.write("status_take", move |tx| {
+                due.iter().try_for_each(|link| {
+                    tx.prepare_cached("DELETE FROM status_due WHERE link_id = ?1")?.execute([link.0])?;
+                    want_fields(tx, *link, now)
+                })
+            })
+            .await?;
+        }
+    }
+}
+
+fn due(connection: &Connection, route: &RouteName) -> rusqlite::Result<Vec<LinkId>> {
+    connection
+        .prepare_cached(
+            "SELECT d.link_id FROM status_due d CROSS JOIN links l ON l.id = d.link_id WHERE +l.route = ?1 LIMIT ?2",
+        )?
+        .query_map((&route.0, CHUNK), |row| row.get(0).map(LinkId))?
+        .collect()
+}
+
+/// The slots of a contact that are marked now. A mark that is new is the present number's.
+pub(super) fn marks_seen(
+    tx: &Transaction<'_>,
+    contact: ContactId,
+    marked: &[InvalidSlot],
+    now: Timestamp,
+) -> rusqlite::Result<()> {
+    let before: String = tx
+        .prepare_cached("SELECT invalid FROM contacts WHERE contact_id = ?1")?
+        .query_row([contact.0], |row| row.get(0))?;
+    let slots: Vec<usize> = marked.iter().map(|mark| mark.slot).collect();
+    let present = serde_json::Value::from(slots).to_string();
+    if before == present {
+        return Ok(());
+    }
+    tx.prepare_cached("UPDATE contacts SET invalid = ?2 WHERE contact_id = ?1")?
+        .execute((contact.0, present))?;
+    let before: Vec<usize> = serde_json::from_str(&before).unwrap_or_default();
+    let link: Option<i64> = tx
+        .prepare_cached("SELECT id FROM links WHERE contact_id = ?1 AND route IS NOT NULL")?
+        .query_row([contact.0], |row| row.get(0))
+        .optional()?;
+    let Some(link) = link else { return Ok(()) };
+    for mark in marked.iter().filter(|mark| !before.contains(&mark.slot)) {
+        tx.prepare_cached(
+            "INSERT OR IGNORE INTO invalid_numbers (link_id, number, at, cause) VALUES (?1, ?2, ?3, ?4)",
+        )?
+        .execute((link, &mark.number, time(now), mark.cause))?;
+    }
+    tx.prepare_cached(
+        "INSERT OR IGNORE INTO status_due (link_id) SELECT l.id FROM links l JOIN routes r ON r.route = l.route
+         WHERE l.id = ?1 AND r.status_told = 'told'",
+    )?
+    .execute([link])?;
+    Ok(())
+}
+
+/// Where a link's record stands; `None`: its route does not tell.
+pub(super) fn facts(connection: &Connection, link: LinkId) -> rusqlite::Result<Option<StandingFacts>> {
+    let standing = connection
+        .prepare_cached(
+            "SELECT l.contact_id, l.wish, l.wish_code, l.wish_params, l.vanished_at, l.base, t.next_try,
+                    (SELECT max(c.since) FROM link_contacts c WHERE c.link_id = l.id AND c.contact_id = l.contact_id) AS since
+             FROM links l JOIN routes r ON r.route = l.route LEFT JOIN contacts t ON t.contact_id = l.contact_id
+             WHERE l.id = ?1 AND r.status_told = 'told'",
+        )?
+        .query_row([link.0], |row| {
+            let contact: Option<i64> = row.get("contact_id")?;
+            let vanished: Option<Timestamp> = get_time_opt(row, "vanished_at")?;
+            let wish: String = row.get("wish")?;
+            let place = match (contact, vanished) {
+                (None, _) => InDialler::Absent,
+                (Some(_), Some(_)) => InDialler::Gone,
+                (Some(_), None) if wish == "locked" => InDialler::Locked,
+                (Some(_), None) => InDialler::Callable,
+            };
+            let (code, params): (String, String) = (row.get("wish_code")?, row.get("wish_params")?);
+            let base: String = row.get("base")?;
+            Ok(StandingFacts {
+                place,
+                reason: Reason::from_stored(&code, &params).filter(|_| wish != "callable").map(|why| why.to_string()),
+                since: get_time_opt(row, "since")?,
+                next_try: get_time_opt(row, "next_try")?,
+                numbers: numbers(&base),
+                invalid: Vec::new(),
+            })
+        })
+        .optional()?;
+    let Some(standing) = standing else { return Ok(None) };
+    let invalid = connection
+        .prepare_cached(
+            "SELECT number, at, cause FROM invalid_numbers WHERE link_id = ?1 ORDER BY at, number",
+        )?
+        .query_map([link.0], |row| {
+            Ok(InvalidNumber {
+                number: row.get("number")?,
+                since: get_time(row, "at")?,
+                cause: row.get("cause")?,
+            })
+        })?
+        .collect::<Result<_, _>>()?;
+    Ok(Some(StandingFacts { invalid, ..standing }))
+}
+
+/// The numbers in the six slots as the dialler last answered them.
+fn numbers(base: &str) -> Vec<Option<String>> {
+    let base: serde_json::Value = serde_json::from_str(base).unwrap_or_default();
+    let number = |slot: &&str| {
+        let text = base.get(*slot)?.get("dialler")?.as_str()?;
+        Some(e164_as_sent(text).unwrap_or_else(|| text.to_owned()))
+    };
+    PHONE_SLOTS.iter().map(number).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::scene;
+    use super::*;
+
+    fn mark(slot: usize, number: &str) -> InvalidSlot {
+        InvalidSlot { slot, number: number.to_owned(), cause: Some(1) }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_mark_is_the_numbers_that_it_came_with_and_not_the_next_ones_in_its_slot() {
+        let scene = scene().await;
+        let link = scene.link("1", Some(11), &[]).await;
+        scene
+            .put("UPDATE links SET base = '{\"PhoneNumber1\":{\"crm\":\"x\",\"dialler\":\"4930111\"}}'")
+            .await;
+        scene.put("INSERT INTO contacts (contact_id, seen_seq, seen_at) VALUES (11, 1, '')").await;
+        scene.ledger.status_told_set(scene.route.clone(), BlocksTold::Told).await.expect("set");
+        let now = scene.ledger.env.now();
+        let seen = |marks: Vec<InvalidSlot>| {
+            scene.ledger.write("test_seen", move |tx| marks_seen(tx, ContactId(11), &marks, now))
+        };
+        let told = || async {
+            let read = scene.ledger.read("test_facts", move |connection| facts(connection, link));
+            let facts = read.await.expect("read").expect("told");
+            let invalid: Vec<String> = facts.invalid.iter().map(|one| one.number.clone()).collect();
+            (invalid, facts.is_invalid(1))
+        };
+        assert_eq!(told().await, (vec![], false));
+        seen(vec![mark(1, "+4930111")]).await.expect("stored");
+        assert_eq!(told().await, (vec!["+4930111".to_owned()], true));
+        // Corrected in the CRM: the dialler keeps the slot's mark.
+        scene
+            .put("UPDATE links SET base = '{\"PhoneNumber1\":{\"crm\":\"x\",\"dialler\":\"4930222\"}}'")
+            .await;
+        seen(vec![mark(1, "+4930222")]).await.expect("stored");
+        assert_eq!(told().await, (vec!["+4930111".to_owned()], false));
+        // A reset takes the mark away, and the next one is the new number's.
+        seen(vec![]).await.expect("stored");
+        seen(vec![mark(1, "+4930222")]).await.expect("stored");
+        assert_eq!(told().await, (vec!["+4930111".to_owned(), "+4930222".to_owned()], true));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whatever_moves_a_records_standing_makes_it_due_on_routes_that_tell_it() {
+        let scene = scene().await;
+        let link = scene.link("1", None, &[]).await;
+        let due = "SELECT CAST(count(*) AS TEXT) FROM status_due";
+        scene.put("UPDATE links SET contact_id = 11").await;
+        assert_eq!(scene.says(due).await, ["0"], "the route does not tell");
+        scene.ledger.status_told_set(scene.route.clone(), BlocksTold::Told).await.expect("set");
+        assert_eq!(scene.says(due).await, ["1"], "all that stand are told of at the beginning");
+        let begun = scene.ledger.write_back_set(
+            scene.route.clone(),
+            crate::domain::Shapes::Fields,
+            crate::domain::Activities::Change,
+        );
+        begun.await.expect("begun");
+        assert_eq!(scene.ledger.status_take(scene.route.clone()).await.expect("taken"), 1);
+        assert_eq!(scene.says(due).await, ["0"]);
+        scene.put("UPDATE links SET desired = '{}', sent_seq = 9").await;
+        assert_eq!(scene.says(due).await, ["0"], "that is nobody's business");
+        scene.put("UPDATE links SET wish = 'locked', wish_code = 'not_eligible'").await;
+        assert_eq!(scene.ledger.status_take(scene.route.clone()).await.expect("taken"), 1);
+        let facts = scene.ledger.read("test_facts", move |connection| facts(connection, link)).await;
+        let facts = facts.expect("read").expect("told");
+        assert_eq!(facts.place, InDialler::Locked);
+        assert_eq!(facts.reason.as_deref(), Some("not eligible: only_if is false"));
+    }
+}

@@ -1,0 +1,68 @@
+//! What do block lists in files do, which the config names?
+
+use crate::support::world::{Setup, World, seconds};
+use dialbridge::control::{Command, End};
+use dialbridge::domain::BlockSubject;
+use std::path::PathBuf;
+
+async fn status(world: &World) -> String {
+    dialbridge::cli::status_told(&world.settings, world.ledger(), world.now()).await.expect("a status")
+}
+
+/// As a clerk saves the file: from then on it is looked at, and what it locks is sent.
+async fn saved(world: &World, file: &PathBuf, text: &str) {
+    std::fs::write(file, text).expect("written");
+    world.parts().block_files.look().await.expect("a look");
+    world.push().await.expect("a push");
+}
+
+#[tokio::test(start_paused = true)]
+async fn is_whoever_stands_in_a_block_file_locked_and_freed_only_by_a_person() {
+    let setup = Setup { more: "[blocks.files]\ndefault = [\"missing.csv\", \"no.csv\"]", ..Setup::default() };
+    let mut world = World::new(setup).await;
+    let (ada, bert, carl) = (world.record("Ada"), world.record("Bert"), world.record("Carl"));
+    world.sync_all().await;
+    let said = status(&world).await;
+    assert!(
+        said.contains("no.csv of client default cannot be read") && said.contains("nobody is blocked by it"),
+        "{said}"
+    );
+
+    // Written while the program is down: nobody is called before it is heeded.
+    let (number, list) = (world.number(ada), std::sync::Mutex::new(PathBuf::new()));
+    world
+        .restart_after(|folder| {
+            *list.lock().expect("a lock") = folder.join("no.csv");
+            std::fs::write(folder.join("no.csv"), format!("name;phone\nA;{number}\nX;12\n"))
+                .expect("written");
+        })
+        .await;
+    let list = list.into_inner().expect("a path");
+    world.push().await.expect("a push");
+    assert!(world.locked(ada) && !world.locked(bert));
+    let said = status(&world).await;
+    assert!(said.contains("1 lines of the block list") && said.contains("NOT blocked: line 3"), "{said}");
+    assert!(said.contains("missing.csv of client default cannot be read"), "one list harms no other: {said}");
+
+    // Read again when it changes; a line that went away frees nobody, nor does the file's end.
+    let mark = world.mark();
+    saved(&world, &list, &format!("{}\n", world.number(bert))).await;
+    assert!(world.locked(ada) && world.locked(bert) && !world.locked(carl));
+    assert_eq!(world.writes(mark).len(), 1, "nobody else is touched");
+    assert!(!status(&world).await.contains("NOT blocked"));
+    std::fs::remove_file(&list).expect("removed");
+    world.parts().block_files.look().await.expect("a look");
+    let said = status(&world).await;
+    assert!(said.contains("the 1 numbers that it held before stay blocked"), "{said}");
+
+    // A person does, and what the file no longer holds stays free, also when it is read again.
+    let subject = BlockSubject::Number(world.number(ada));
+    let reason = "changed her mind".to_owned();
+    let (end, said) =
+        world.command(Command::BlockRemove { client: "default".to_owned(), subject, reason }).await;
+    assert_eq!(end, End::Done, "{said}");
+    world.advance(seconds(61)).await;
+    world.sync_all().await;
+    saved(&world, &list, &format!("{}\n{}\n", world.number(bert), world.number(carl))).await;
+    assert!(!world.locked(ada) && world.locked(bert) && world.locked(carl));
+}

@@ -1,0 +1,42 @@
+//! Does the CRM learn where its records stand in the dialler, once for each change, and which numbers are invalid?
+
+use super::write_back::field;
+use crate::support::world::{Setup, World, minutes, seconds};
+use dialbridge::sim::dialler::{CallPlan, Outcome};
+use serde_json::{Value, json};
+
+const KEYS: &str = "only_if = \"phone and active\"\nblock_if = \"do_not_call\"\nwrite_back = \"* * * * *\"";
+const TOLD: &str = "[route.leads.status_fields]\nstanding = \"status ~ (': ' ~ reason if reason else '')\"\n\
+                    phone_invalid = \"number1_invalid\"\nin_since = \"since\"\n\
+                    [route.leads.result_fields]\ncalls = \"calls\"\n";
+
+#[tokio::test(start_paused = true)]
+async fn is_the_crm_told_where_a_record_stands_and_which_number_is_invalid() {
+    let world = World::new(Setup { route_keys: KEYS, more: TOLD, ..Setup::default() }).await;
+    let (ada, bert) = (world.record("Ada"), world.record("Bert"));
+    world.sync_all().await;
+    world.live(minutes(2)).await;
+    let of = |id| ["standing", "phone_invalid", "calls"].map(|name| field(&world, id, name));
+    // Of calls nothing is said: there was none.
+    assert_eq!(of(ada), [json!("callable"), json!(false), Value::Null], "{}", world.story().await);
+    assert!(field(&world, ada, "in_since").is_string());
+    // Our own writes come back as changed records, and cost nothing.
+    let (mark, written) = (world.mark(), world.editor().modified(ada));
+    world.live(minutes(5)).await;
+    assert_eq!((world.writes(mark), world.editor().modified(ada)), (vec![], written));
+
+    world.editor().edit(ada, json!({ "do_not_call": true }));
+    let mut dead = CallPlan::new(Outcome::InvalidNumber);
+    (dead.ring, dead.talk, dead.row_delay) = (seconds(1), seconds(0), seconds(1));
+    assert!(world.dialler.call(world.contact(bert).id, dead));
+    world.live(minutes(20)).await;
+    let [standing, ..] = of(ada);
+    assert!(standing.as_str().is_some_and(|text| text.starts_with("locked: ")), "{standing}");
+    assert_eq!(of(bert)[1..], [json!(true), json!(1)], "{}", world.story().await);
+
+    // Sales corrects the number: the dialler keeps the slot's mark, and it says nothing about the new one.
+    world.editor().edit(bert, json!({ "phone": "030 2312 9999" }));
+    world.live(minutes(20)).await;
+    assert_eq!(of(bert)[1], json!(false), "{}", world.story().await);
+    world.assert_at_rest().await;
+}
