@@ -3,7 +3,15 @@
 
 use super::sql::{self, time};
 use crate::domain::{FieldName, LinkId, OperationId, Reason, Timestamp};
-use rusqlite::{OptionalExtension as _, Transaction};
+use rusqlite::Transaction;
+
+/// A note that stands.
+struct Standing {
+    id: i64,
+    field: String,
+    code: String,
+    params: String,
+}
 
 /// Keeps what is noted of the fields that were answered now; `None`: as sent.
 pub(super) fn keep(
@@ -13,15 +21,19 @@ pub(super) fn keep(
     operation: OperationId,
     answers: &[(FieldName, Option<Reason>)],
 ) -> rusqlite::Result<()> {
+    // Asked once for all fields: nearly always there is none, and every import answers five.
+    let standing: Vec<Standing> = tx
+        .prepare_cached(
+            "SELECT id, field, code, params FROM answer_notes WHERE link_id = ?1 AND ended_at IS NULL",
+        )?
+        .query_map([link.0], |row| {
+            Ok(Standing { id: row.get(0)?, field: row.get(1)?, code: row.get(2)?, params: row.get(3)? })
+        })?
+        .collect::<rusqlite::Result<_>>()?;
     for (field, reason) in answers {
-        let stands: Option<(i64, String, String)> = tx
-            .prepare_cached(
-                "SELECT id, code, params FROM answer_notes WHERE link_id = ?1 AND field = ?2 AND ended_at IS NULL",
-            )?
-            .query_row((link.0, field.as_str()), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
-            .optional()?;
+        let stands = standing.iter().find(|note| note.field == field.as_str());
         let noted = reason.as_ref().map(|reason| (sql::code(reason), reason.params_json()));
-        if let Some((id, code, params)) = &stands {
+        if let Some(Standing { id, code, params, field: _ }) = stands {
             if noted.as_ref().is_some_and(|(new, with)| new == code && with == params) {
                 continue;
             }

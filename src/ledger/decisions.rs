@@ -164,18 +164,24 @@ pub(super) fn join_contact(
     how: &str,
 ) -> rusqlite::Result<()> {
     let now = time(at);
-    tx.prepare_cached(
-        "UPDATE link_contacts SET until = ?3 WHERE link_id = ?1 AND contact_id <> ?2 AND until IS NULL",
-    )?
-    .execute((link.0, contact.0, &now))?;
+    // Most links had nobody before, and nobody was called: one question for both.
+    let (had, called): (bool, bool) = tx
+        .prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM link_contacts WHERE link_id = ?2 AND contact_id <> ?1 AND until IS NULL),
+                    EXISTS (SELECT 1 FROM calls WHERE contact_id = ?1 OR link_id = ?2)",
+        )?
+        .query_row((contact.0, link.0), |row| Ok((row.get(0)?, row.get(1)?)))?;
+    if had {
+        tx.prepare_cached(
+            "UPDATE link_contacts SET until = ?3 WHERE link_id = ?1 AND contact_id <> ?2 AND until IS NULL",
+        )?
+        .execute((link.0, contact.0, &now))?;
+    }
     tx.prepare_cached(
         "INSERT INTO link_contacts (link_id, contact_id, since, how) VALUES (?1, ?2, ?3, ?4)
          ON CONFLICT (contact_id, link_id) DO UPDATE SET until = NULL",
     )?
     .execute((link.0, contact.0, &now, how))?;
-    let called: bool = tx
-        .prepare_cached("SELECT EXISTS (SELECT 1 FROM calls WHERE contact_id = ?1 OR link_id = ?2)")?
-        .query_row((contact.0, link.0), |row| row.get(0))?;
     if !called {
         return Ok(());
     }

@@ -33,17 +33,18 @@ pub(super) fn free_contact(
     link: LinkId,
     contact: ContactId,
 ) -> rusqlite::Result<Option<Reason>> {
-    // Whether we locked it was said of the contact that the link had.
-    tx.prepare_cached(
-        "UPDATE links SET lock_state = 'open', locked_at = NULL WHERE id = ?1 AND contact_id IS NOT ?2
-            AND (lock_state <> 'open' OR locked_at IS NOT NULL)",
-    )?
-    .execute((link.0, contact.0))?;
-    let holder: Option<(i64, bool)> = tx
-        .prepare_cached("SELECT id, route IS NULL FROM links WHERE contact_id = ?1 AND id <> ?2")?
-        .query_row((contact.0, link.0), |row| Ok((row.get(0)?, row.get(1)?)))
-        .optional()?;
-    let Some((holder, bare)) = holder else { return Ok(None) };
+    let (locked, holder, bare): (bool, Option<i64>, bool) = tx
+        .prepare_cached(
+            "SELECT l.contact_id IS NOT ?1 AND (l.lock_state <> 'open' OR l.locked_at IS NOT NULL), h.id, h.route IS NULL
+             FROM links l LEFT JOIN links h ON h.contact_id = ?1 AND h.id <> l.id WHERE l.id = ?2",
+        )?
+        .query_row((contact.0, link.0), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    if locked {
+        // Whether we locked it was said of the contact that the link had.
+        tx.prepare_cached("UPDATE links SET lock_state = 'open', locked_at = NULL WHERE id = ?1")?
+            .execute([link.0])?;
+    }
+    let Some(holder) = holder else { return Ok(None) };
     if !bare {
         tx.prepare_cached("UPDATE links SET contact_id = NULL WHERE id = ?1")?.execute([holder])?;
         return Ok(None);

@@ -71,9 +71,9 @@ pub struct LeaseBatch {
 }
 
 /// Lanes whose turn it is. A lane's oldest waiting operation goes first, and none while one is in flight
-/// or uncertain. A person's reset, unlock, deletion or update overtakes older wishes of ours, which may be held; one that
-/// was only let go by a person does not, because its body would take theirs along. A person's own operation passes a route that does not act and a limit; nothing passes a freeze
-/// or a wrong token.
+/// or uncertain. A person's reset, unlock, deletion or update overtakes older wishes of ours, which may be held, a lock only
+/// where it is; one that was only let go by a person does not, because its body would take theirs along. A person's own
+/// operation passes a route that does not act and a limit; nothing passes a freeze or a wrong token.
 const QUEUE: &str = concat!(
     "SELECT o.id, o.not_before FROM operations o
      JOIN links l ON l.id = o.link_id LEFT JOIN routes r ON r.route = l.route
@@ -89,15 +89,16 @@ const QUEUE: &str = concat!(
                    OR (b.state = 'waiting' AND (b.generation, b.id) < (o.generation, o.id)
                        AND NOT (o.cause LIKE 'person:%' AND (o.kind NOT IN ('import', 'update') OR o.given IS NOT NULL)
                                 AND b.cause NOT LIKE 'person:%'
-                                AND b.kind IN ('import', 'update', 'unlock')))))
+                                AND (b.kind IN ('import', 'update', 'unlock')
+                                     OR b.kind = 'lock' AND EXISTS (SELECT 1 FROM waves w WHERE w.id = b.wave_id
+                                                                    AND w.state = 'held'))))))
        AND ",
     acts!(),
     " ORDER BY o.not_before, o.id LIMIT :limit"
 );
 
 /// Locks go whatever the route's state and whatever else is in flight; only those that rest on a changed condition, and are
-/// too many, wait for a person. One whose contact is not known yet
-/// waits for the import that may be making it.
+/// too many, wait for a person. One whose contact is not known yet waits for the import that may be making it.
 const LOCKS: &str = "SELECT o.id, o.not_before FROM operations o JOIN links l ON l.id = o.link_id
      WHERE o.kind = 'lock' AND o.state IN ('waiting', 'uncertain')
        AND NOT EXISTS (SELECT 1 FROM waves w WHERE w.id = o.wave_id AND w.state = 'held')
@@ -291,6 +292,42 @@ mod tests {
             let walks =
                 |step: &&String| step.starts_with("SCAN") && !few.iter().any(|few| step.starts_with(few));
             assert_eq!(steps.iter().find(walks), None, "{sql}\n{steps:#?}");
+        }
+    }
+
+    /// A lock goes before whatever a person asks for; one that itself waits for a person's word holds up nothing.
+    #[tokio::test(start_paused = true)]
+    async fn only_a_lock_that_goes_at_once_goes_before_a_persons_reset() {
+        for (wave, leased) in [("approved", 0), ("held", 1)] {
+            let scene = scene().await;
+            let link = scene.link("1", Some(11), &[]).await;
+            let lock = scene.operation(link, "lock", "waiting").await;
+            let reset = scene.operation(link, "reset", "waiting").await;
+            let write = scene.ledger.write("test_wave", move |tx| {
+                tx.execute(
+                    "INSERT INTO waves (id, route, source, kind, bound, since, state, decided_at)
+                     VALUES (1, 'leads', 'pass:1', 'changed', 1, '2030', ?1, iif(?1 = 'held', NULL, '2030'))",
+                    [wave],
+                )?;
+                tx.execute("UPDATE operations SET wave_id = 1 WHERE id = ?1", [lock])?;
+                tx.execute(
+                    "UPDATE operations SET cause = 'person:op', code = 'by_hand' WHERE id = ?1",
+                    [reset],
+                )
+            });
+            write.await.expect("written");
+            let order = LeaseOrder {
+                limit: 9,
+                after: QueuePlace::default(),
+                absent_since: scene.ledger.env.now(),
+                only: None,
+                clearing: crate::domain::policy::Clearing::Never,
+                drips: Vec::new(),
+                today: None,
+                plan: |_, _, _, _| Plan::Send(crate::domain::Values::new()),
+            };
+            let batch = scene.ledger.operations_lease(order).await.expect("leased");
+            assert_eq!(batch.leased.len(), leased, "{wave}");
         }
     }
 

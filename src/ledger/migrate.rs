@@ -1,9 +1,9 @@
-//! Brings a ledger to this program's schema: append-only SQL files, one transaction each.
+//! Brings a ledger to this program's schema: append-only SQL files, one transaction each, for a new ledger one for all.
 //!
 //! Own code: the known helpers cannot be linked beside this rusqlite (both claim `links = "sqlite3"`).
 
 use super::chain;
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 /// "dlbr": tells a ledger from any other SQLite file.
 pub(super) const APPLICATION_ID: i64 = 0x646c_6272;
@@ -78,20 +78,31 @@ pub(super) fn found(connection: &Connection) -> rusqlite::Result<i64> {
     connection.pragma_query_value(None, "user_version", |row| row.get(0))
 }
 
-/// Applies what is missing. Interrupted, it goes on with the next file at the next start.
+/// Applies what is missing. A ledger that is there goes on with the next file where it was interrupted; a new one comes into
+/// being as a whole, because sixty commits are sixty waits for the disk.
 pub(super) fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
-    let from = found(connection)?;
-    for (index, sql) in MIGRATIONS.iter().enumerate().skip(usize::try_from(from).unwrap_or(0)) {
+    let from = usize::try_from(found(connection)?).unwrap_or(0);
+    let mut missing = MIGRATIONS.iter().enumerate().skip(from);
+    if from == 0 {
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        transaction.execute_batch(sql)?;
-        if *sql == TRAIL_CHAIN {
-            chain::enter_old(&transaction)?;
-        }
-        transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
-        transaction.pragma_update(None, "user_version", index as i64 + 1)?;
+        missing.try_for_each(|(index, sql)| apply(&transaction, index, sql))?;
+        return transaction.commit();
+    }
+    for (index, sql) in missing {
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        apply(&transaction, index, sql)?;
         transaction.commit()?;
     }
     Ok(())
+}
+
+fn apply(transaction: &Transaction<'_>, index: usize, sql: &str) -> rusqlite::Result<()> {
+    transaction.execute_batch(sql)?;
+    if sql == TRAIL_CHAIN {
+        chain::enter_old(transaction)?;
+    }
+    transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+    transaction.pragma_update(None, "user_version", index as i64 + 1)
 }
 
 #[cfg(test)]
