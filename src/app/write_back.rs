@@ -5,7 +5,7 @@ use super::reading::ReadingSide;
 use super::routes::RoutePart;
 use crate::check::{AgentsTold, RouteSettings, Settings};
 use crate::dialler::DiallerRead;
-use crate::domain::{Activities, Counts, RouteName, Shapes};
+use crate::domain::{Activities, BlocksTold, Counts, RouteName, Shapes};
 use crate::env::Env;
 use crate::jobs::JobError;
 use crate::jobs::write_back::{Agents, ShowContext, TellLimits, TwoWayContext, WriteBackContext, write_back};
@@ -125,7 +125,10 @@ pub(super) async fn register(
     once_there: Option<Activities>,
 ) -> Result<(), LedgerError> {
     ledger.owners_set(route.id.clone(), route.two_way.clone(), route.kept.clone()).await?;
-    let Some(settings) = &route.write_back else { return Ok(()) };
+    let Some(settings) = &route.write_back else {
+        // Nobody would take what is noted for a route that tells nothing any more.
+        return ledger.status_told_set(route.id.clone(), BlocksTold::Kept).await;
+    };
     let shapes = match (settings.telling.has_activity(), settings.telling.has_fields()) {
         (true, true) => Shapes::Both,
         (true, false) => Shapes::Activities,

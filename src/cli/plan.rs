@@ -163,11 +163,11 @@ fn wave_in_words(wave: &WavePlan, zone: Zone) -> String {
     let WavePlan { wave, part, route_state, records } = wave;
     let id = wave.id;
     let next = match route_state {
-        Some(RouteState::Dry) => format!(
+        Some(RouteState::Dry) if !wave.what.counts_dry() => format!(
             "-> first `dialbridge route on {} --reason TEXT`: it is decided anew then, and needs approval as it is then",
             wave.route
         ),
-        Some(RouteState::On | RouteState::Pilot | RouteState::Paused) | None => format!(
+        Some(RouteState::On | RouteState::Pilot | RouteState::Paused | RouteState::Dry) | None => format!(
             "-> `dialbridge plan approve {id} --reason TEXT` {}; `dialbridge plan reject {id} --reason TEXT` {}",
             approved(wave.what),
             rejected(wave.what)

@@ -106,7 +106,9 @@ async fn look(settings: &Settings, ledger: &Ledger, now: Timestamp) -> anyhow::R
     concerns.splice(0..0, companions.iter().map(companion));
     let waves = ledger.waves_list(None, false).await?;
     // What a dry route decided is decided anew before it is sent: there is nothing to approve yet.
-    let dry = |held: &&WaveRow| facts.routes.iter().any(|row| row.route == held.route && row.is_dry());
+    let dry = |held: &&WaveRow| {
+        !held.what.counts_dry() && facts.routes.iter().any(|row| row.route == held.route && row.is_dry())
+    };
     concerns.extend(waves.iter().filter(|held| !dry(held)).map(wave));
     concerns.extend(ledger.scope_changes(SCOPE_TOLD_FOR).await?.iter().map(announced::scope));
     concerns.extend(ledger.block_waves(WAVE_OF, WAVE_FROM).await?.iter().map(announced::blocks));

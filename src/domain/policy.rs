@@ -100,6 +100,16 @@ named_enum! {
     }
 }
 
+impl WaveWhat {
+    /// Whether it means something on a route that is dry, too: its locks go, and its CRM is read.
+    pub const fn counts_dry(self) -> bool {
+        match self {
+            Self::LockedByScope | Self::Missing => true,
+            Self::New | Self::Changed | Self::Removed | Self::RemovedByScope | Self::Told => false,
+        }
+    }
+}
+
 named_enum! {
     /// What a person decides about, wave by wave.
     WaveWhat {

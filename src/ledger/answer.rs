@@ -286,6 +286,7 @@ fn lock_held(tx: &Transaction<'_>, row: &Row, reason: &Reason, now: Timestamp) -
     let cause = Cause { at: now, decided_at: now, text: "gate".to_owned(), run: None };
     tx.prepare_cached("UPDATE links SET wish = 'locked', wish_code = ?2, wish_params = ?3 WHERE id = ?1")?
         .execute((row.link.0, sql::code(reason), reason.params_json()))?;
+    lane::release_held(tx, row.link)?;
     lane::lock_unless_waiting(tx, row.link, reason, &cause)?;
     hints::link_in(tx, now, row.link, "met a locked contact")
 }

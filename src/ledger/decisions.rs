@@ -89,7 +89,14 @@ pub(super) fn store(
 fn wish_reason(decision: &Decision) -> Reason {
     match &decision.verdict {
         Verdict::Skipped(reason) | Verdict::Blocked(reason) | Verdict::Parked(reason) => reason.clone(),
-        Verdict::Unchanged | Verdict::Queued | Verdict::Adopted => ReasonCode::NewRecord.into(),
+        Verdict::Unchanged | Verdict::Queued | Verdict::Adopted => {
+            // Eligible, and all the same not let be called: because of a final result.
+            let stays = decision.notes.iter().find(|note| note.code == ReasonCode::FinalResult);
+            match decision.wish {
+                Wish::Locked => stays.cloned().unwrap_or_else(|| ReasonCode::NewRecord.into()),
+                Wish::None | Wish::Callable => ReasonCode::NewRecord.into(),
+            }
+        }
     }
 }
 

@@ -73,11 +73,12 @@ pub(super) fn lock(
     lock_anyway(tx, link, reason, cause).map(Some)
 }
 
-/// A lock that waits for a person, because it rests on a changed condition, goes at once when there is another cause for it.
+/// A lock that waits for a person, because it rests on a changed condition, goes at once when there is another cause for it; so
+/// does one that was under way, or in doubt, when the others of its wave came to wait, and may have to be sent once more.
 pub(super) fn release_held(tx: &Transaction<'_>, link: LinkId) -> rusqlite::Result<()> {
     tx.prepare_cached(
         "UPDATE operations SET wave_id = NULL
-         WHERE link_id = ?1 AND kind = 'lock' AND state = 'waiting' AND wave_id IS NOT NULL",
+         WHERE link_id = ?1 AND kind = 'lock' AND state IN ('waiting', 'sending', 'uncertain') AND wave_id IS NOT NULL",
     )?
     .execute([link.0])?;
     Ok(())

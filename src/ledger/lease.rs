@@ -101,7 +101,7 @@ const QUEUE: &str = concat!(
 /// too many, wait for a person. One whose contact is not known yet waits for the import that may be making it.
 const LOCKS: &str = "SELECT o.id, o.not_before FROM operations o JOIN links l ON l.id = o.link_id
      WHERE o.kind = 'lock' AND o.state IN ('waiting', 'uncertain')
-       AND NOT EXISTS (SELECT 1 FROM waves w WHERE w.id = o.wave_id AND w.state = 'held')
+       AND (o.state <> 'waiting' OR NOT EXISTS (SELECT 1 FROM waves w WHERE w.id = o.wave_id AND w.state = 'held'))
        AND NOT EXISTS (SELECT 1 FROM freezes f WHERE f.ended_at IS NULL AND f.even_locks
               AND (f.until IS NULL OR f.until > :now))
        AND ((o.state = 'waiting' AND o.not_before <= :now)
@@ -258,7 +258,8 @@ pub(super) fn begin(
 
 #[cfg(test)]
 mod tests {
-    use super::super::{attempts, leaving, meet_due, prune, retention, runs, settle, trail_erase};
+    use super::super::decisions::Cause;
+    use super::super::{attempts, lane, leaving, meet_due, prune, retention, runs, settle, trail_erase};
     use super::*;
     use crate::ledger::testing::scene;
 
@@ -328,6 +329,38 @@ mod tests {
             };
             let batch = scene.ledger.operations_lease(order).await.expect("leased");
             assert_eq!(batch.leased.len(), leased, "{wave}");
+        }
+    }
+
+    /// What waits for a person is a lock that certainly was not sent, and that has no other cause.
+    #[tokio::test(start_paused = true)]
+    async fn a_lock_in_doubt_or_with_another_cause_goes_though_its_wave_is_held() {
+        for (state, objects, leased) in
+            [("waiting", false, 0), ("uncertain", false, 1), ("sending", true, 1), ("waiting", true, 1)]
+        {
+            let scene = scene().await;
+            let link = scene.link("1", Some(11), &[]).await;
+            let lock = scene.operation(link, "lock", state).await;
+            let now = scene.ledger.env.now();
+            let write = scene.ledger.write("test_wave", move |tx| {
+                tx.execute(
+                    "INSERT INTO waves (id, route, source, kind, bound, since, state)
+                     VALUES (1, 'leads', 'lock scope pass:1', 'changed', 1, '2030', 'held')",
+                    [],
+                )?;
+                tx.execute("UPDATE operations SET wave_id = 1 WHERE id = ?1", [lock])?;
+                tx.execute("UPDATE links SET wish = 'locked'", [])?;
+                if objects {
+                    let cause = Cause { at: now, decided_at: now, text: "person:op".to_owned(), run: None };
+                    lane::lock(tx, link, &crate::domain::ReasonCode::BlockedByHand.into(), &cause)?;
+                }
+                // The dialler had no time for it: it certainly was not sent.
+                tx.execute("UPDATE operations SET state = 'waiting' WHERE state = 'sending'", [])
+            });
+            write.await.expect("written");
+            scene.wait(1).await;
+            let sent = scene.ledger.locks_lease(9, 9).await.expect("leased");
+            assert_eq!(sent.len(), leased, "{state}, objects: {objects}");
         }
     }
 

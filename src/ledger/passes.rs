@@ -56,7 +56,8 @@ impl Ledger {
         Ok(end.as_deref().and_then(super::sql::parse_time))
     }
 
-    /// Begins a pass; one that is under way is replaced.
+    /// Begins a pass; one that is under way is replaced. What a changed condition locks, deletes or resets waits for a person also
+    /// where somebody asks for everything once more before that pass came to its end: it stays the pass of that change.
     ///
     /// # Errors
     /// The ledger cannot be written.
@@ -145,6 +146,12 @@ fn begin(
     revision: &str,
     why: PassReason,
 ) -> rusqlite::Result<PassRow> {
+    let of_a_change: bool = tx
+        .prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM full_passes WHERE route = ?1 AND state = 'open' AND revision = ?2 AND why = ?3)",
+        )?
+        .query_row((&route.0, revision, PassReason::Revision.as_str()), |row| row.get(0))?;
+    let why = if of_a_change { PassReason::Revision } else { why };
     tx.prepare_cached(
         "DELETE FROM pass_seen WHERE pass_id IN (SELECT id FROM full_passes WHERE route = ?1 AND state = 'open')",
     )?

@@ -117,12 +117,25 @@ pub(super) fn marks_seen(
     Ok(())
 }
 
+/// The locks of a wave may go: whoever they are for stands somewhere else from now on, though their links wish what they did.
+pub(super) fn of_wave(tx: &Transaction<'_>, wave: i64) -> rusqlite::Result<()> {
+    tx.prepare_cached(
+        "INSERT OR IGNORE INTO status_due (link_id)
+         SELECT o.link_id FROM operations o JOIN links l ON l.id = o.link_id JOIN routes r ON r.route = l.route
+         WHERE o.wave_id = ?1 AND o.state = 'waiting' AND r.status_told = 'told'",
+    )?
+    .execute([wave])?;
+    Ok(())
+}
+
 /// Where a link's record stands; `None`: its route does not tell.
 pub(super) fn facts(connection: &Connection, link: LinkId) -> rusqlite::Result<Option<StandingFacts>> {
     let standing = connection
         .prepare_cached(
             "SELECT l.contact_id, l.wish, l.wish_code, l.wish_params, l.vanished_at, l.base, t.next_try,
-                    (SELECT max(c.since) FROM link_contacts c WHERE c.link_id = l.id AND c.contact_id = l.contact_id) AS since
+                    (SELECT max(c.since) FROM link_contacts c WHERE c.link_id = l.id AND c.contact_id = l.contact_id) AS since,
+                    EXISTS (SELECT 1 FROM operations o JOIN waves w ON w.id = o.wave_id WHERE o.link_id = l.id
+                            AND o.kind = 'lock' AND o.state = 'waiting' AND w.state = 'held') AS held
              FROM links l JOIN routes r ON r.route = l.route LEFT JOIN contacts t ON t.contact_id = l.contact_id
              WHERE l.id = ?1 AND r.status_told = 'told'",
         )?
@@ -133,14 +146,17 @@ pub(super) fn facts(connection: &Connection, link: LinkId) -> rusqlite::Result<O
             let place = match (contact, vanished) {
                 (None, _) => InDialler::Absent,
                 (Some(_), Some(_)) => InDialler::Gone,
-                (Some(_), None) if wish == "locked" => InDialler::Locked,
+                // A lock that waits for a person keeps nobody from being called.
+                (Some(_), None) if wish == "locked" && !row.get::<_, bool>("held")? => InDialler::Locked,
                 (Some(_), None) => InDialler::Callable,
             };
             let (code, params): (String, String) = (row.get("wish_code")?, row.get("wish_params")?);
             let base: String = row.get("base")?;
             Ok(StandingFacts {
                 place,
-                reason: Reason::from_stored(&code, &params).filter(|_| wish != "callable").map(|why| why.to_string()),
+                reason: Reason::from_stored(&code, &params)
+                    .filter(|_| wish != "callable" && place != InDialler::Callable)
+                    .map(|why| why.to_string()),
                 since: get_time_opt(row, "since")?,
                 next_try: get_time_opt(row, "next_try")?,
                 numbers: numbers(&base),
@@ -176,6 +192,7 @@ fn numbers(base: &str) -> Vec<Option<String>> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::WaveWord;
     use super::super::testing::scene;
     use super::*;
 
@@ -242,5 +259,44 @@ mod tests {
         let facts = facts.expect("read").expect("told");
         assert_eq!(facts.place, InDialler::Locked);
         assert_eq!(facts.reason.as_deref(), Some("not eligible: only_if is false"));
+
+        // A lock that waits for a person locks nobody; once they let it go the CRM is told.
+        scene
+            .put(
+                "INSERT INTO waves (id, route, source, kind, bound, since, state)
+                 VALUES (1, 'leads', 'lock scope pass:1', 'changed', 1, '2030-01-07T09:00:00.000000Z', 'held')",
+            )
+            .await;
+        scene.operation(link, "lock", "waiting").await;
+        scene.put("UPDATE operations SET wave_id = 1").await;
+        let place = async || {
+            let now = scene.ledger.read("test_facts", move |connection| super::facts(connection, link)).await;
+            now.expect("read").map(|facts| (facts.place, facts.reason.is_some()))
+        };
+        assert_eq!(place().await, Some((InDialler::Callable, false)));
+        let said = scene.ledger.wave_decide(1, WaveWord::Approve, "anna".to_owned(), "meant".to_owned());
+        assert!(said.await.expect("decided").is_some());
+        assert_eq!(scene.says(due).await, ["1"]);
+        assert_eq!(place().await, Some((InDialler::Locked, true)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_contact_that_is_seen_twice_before_the_crm_is_told_is_stored_both_times() {
+        let scene = scene().await;
+        scene.link("1", Some(11), &[]).await;
+        scene.ledger.status_told_set(scene.route.clone(), BlocksTold::Told).await.expect("set");
+        // As a sweep stores what it sees: an upsert, whose answer to a conflict would count for the triggers, too.
+        for _ in 0..2 {
+            for next_try in ["2030-01-07T10:00:00.000000Z", "2030-01-07T11:00:00.000000Z"] {
+                let seen = scene.ledger.write("test_seen", move |tx| {
+                    tx.execute(
+                        "INSERT INTO contacts (contact_id, seen_seq, seen_at, next_try) VALUES (11, 1, '', ?1)
+                         ON CONFLICT (contact_id) DO UPDATE SET next_try = excluded.next_try",
+                        [next_try],
+                    )
+                });
+                assert_eq!(seen.await.expect("stored"), 1);
+            }
+        }
     }
 }

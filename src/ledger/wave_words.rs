@@ -1,11 +1,12 @@
 //! What a person says of a wave that is held, carried out in one transaction.
 
+use super::hand_acts::delete_over;
 use super::sql::time;
 use super::waves::rows;
 use super::words::Said;
-use super::{Ledger, LedgerError, held_waves, results_words};
+use super::{Ledger, LedgerError, held_waves, results_words, status_told};
 use crate::domain::policy::{WaveState, WaveWhat};
-use crate::domain::{ReasonCode, RouteName};
+use crate::domain::{LinkId, ReasonCode, RouteName, Timestamp};
 use rusqlite::Transaction;
 
 /// What a person says of a wave that is held.
@@ -63,15 +64,12 @@ impl Ledger {
                 (WaveWhat::Missing, WaveWord::Approve) => held_waves::look_again(tx, &now, wave)?,
                 (WaveWhat::Missing, WaveWord::Reject) => held_waves::leave_missing(tx, &now, wave)?,
                 (
-                    WaveWhat::New
-                    | WaveWhat::Changed
-                    | WaveWhat::Removed
-                    | WaveWhat::RemovedByScope
-                    | WaveWhat::LockedByScope,
+                    WaveWhat::New | WaveWhat::Changed | WaveWhat::Removed | WaveWhat::RemovedByScope,
                     WaveWord::Approve,
                 ) => {}
+                (WaveWhat::LockedByScope, WaveWord::Approve) => status_told::of_wave(tx, wave)?,
                 (WaveWhat::LockedByScope, WaveWord::Reject) => {
-                    left_callable(tx, wave)?;
+                    left_callable(tx, wave, at)?;
                     cancel(tx, &now, wave)?;
                 }
                 (
@@ -94,13 +92,33 @@ fn cancel(tx: &Transaction<'_>, now: &str, wave: i64) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// A lock is a standing wish: whom a person leaves callable must not be locked by the next night's round.
-fn left_callable(tx: &Transaction<'_>, wave: i64) -> rusqlite::Result<()> {
-    tx.execute(
-        "UPDATE links SET wish = 'callable', wish_code = ?2, wish_params = '{}'
-         WHERE wish = 'locked' AND lock_state = 'open' AND wish_code = ?3
-           AND id IN (SELECT link_id FROM operations WHERE wave_id = ?1 AND state = 'waiting')",
-        (wave, ReasonCode::Discarded.as_str(), ReasonCode::NotEligible.as_str()),
-    )?;
+/// A lock is a standing wish: whom a person leaves callable must not be locked by the next night's round, and is not deleted, set
+/// back or marked by what the same decision wished beside the lock.
+fn left_callable(tx: &Transaction<'_>, wave: i64, now: Timestamp) -> rusqlite::Result<()> {
+    let left: Vec<LinkId> = tx
+        .prepare(
+            "SELECT id FROM links WHERE wish = 'locked' AND lock_state = 'open' AND wish_code = ?2
+               AND id IN (SELECT link_id FROM operations WHERE wave_id = ?1 AND state = 'waiting')",
+        )?
+        .query_map((wave, ReasonCode::NotEligible.as_str()), |row| row.get(0).map(LinkId))?
+        .collect::<rusqlite::Result<_>>()?;
+    for link in left {
+        tx.prepare_cached(
+            "UPDATE links SET wish = 'callable', wish_code = ?2, wish_params = '{}' WHERE id = ?1",
+        )?
+        .execute((link.0, ReasonCode::Discarded.as_str()))?;
+        tx.prepare_cached(
+            "UPDATE operations SET state = 'cancelled', outcome = ?2, finished_at = ?3
+             WHERE link_id = ?1 AND state = 'waiting' AND kind IN ('delete', 'reset', 'update') AND code = ?4
+               AND cause NOT LIKE 'person:%'",
+        )?
+        .execute((
+            link.0,
+            ReasonCode::Discarded.as_str(),
+            time(now),
+            ReasonCode::NotEligible.as_str(),
+        ))?;
+        delete_over(tx, link, "a person left its contact callable", now)?;
+    }
     Ok(())
 }

@@ -414,6 +414,21 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn what_a_changed_condition_locks_waits_also_when_everything_is_asked_for_once_more() {
+        let (scene, link) = limited(500).await;
+        let begin =
+            |revision: &str, why| scene.ledger.pass_begin(scene.route.clone(), revision.to_owned(), why);
+        begin("2", PassReason::Revision).await.expect("a pass");
+        let by_hand = begin("2", PassReason::ByHand).await.expect("a pass in its place");
+        let of_pass = run(&scene, Some(by_hand.id)).await;
+        let lock = (OperationKind::Lock, ReasonCode::NotEligible);
+        assert_eq!(join_times(&scene, 3, (of_pass, link), lock).await.state, WaveState::Held);
+        // Its change is over with its end.
+        scene.ledger.pass_move(by_hand.id, None, Vec::new()).await.expect("its end");
+        assert_eq!(begin("2", PassReason::ByHand).await.expect("a pass").why, PassReason::ByHand);
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn removals_are_held_by_the_run_by_the_routes_size_and_by_the_day() {
         let (scene, link) = limited(30).await;
         let reset = (OperationKind::Reset, ReasonCode::NotEligible);

@@ -47,6 +47,7 @@ struct Standing {
     state: String,
     sent: Option<i64>,
     wanted: i64,
+    then_again: bool,
     values: Map<String, Value>,
     route: String,
 }
@@ -155,7 +156,7 @@ impl Ledger {
 
 fn standing(tx: &Transaction<'_>, row: WriteBackId) -> rusqlite::Result<Option<Standing>> {
     tx.prepare_cached(
-        "SELECT w.link_id, w.state, w.sent, w.wanted, coalesce(w.sending_values, '{}') AS sending_values, l.route
+        "SELECT w.link_id, w.state, w.sent, w.wanted, w.then_again, coalesce(w.sending_values, '{}') AS sending_values, l.route
          FROM write_backs w JOIN links l ON l.id = w.link_id WHERE w.id = ?1",
     )?
     .query_row([row.0], |row| {
@@ -164,6 +165,7 @@ fn standing(tx: &Transaction<'_>, row: WriteBackId) -> rusqlite::Result<Option<S
             state: row.get("state")?,
             sent: row.get("sent")?,
             wanted: row.get("wanted")?,
+            then_again: row.get("then_again")?,
             values: get_json(row, "sending_values")?,
             route: row.get("route")?,
         })
@@ -190,10 +192,11 @@ fn store(
                         objection_told = CASE WHEN objection IN ('under_way', 'again') THEN sending ELSE objection_told END,
                         objection = CASE objection WHEN 'under_way' THEN NULL WHEN 'again' THEN 'waits' ELSE objection END,
                         activity = coalesce(?3, activity), code = NULL, params = '{}', tries = 0, doubts = 0, due_at = ?4,
-                        changed_at = ?4
+                        changed_at = ?4,
+                        wanted = wanted + then_again, then_again = 0
                  WHERE id = ?1",
             )?
-            .execute((row.0, settled("done"), activity, &at))?;
+            .execute((row.0, if standing.then_again { "waiting" } else { settled("done") }, activity, &at))?;
             edits_end::carried(tx, LinkId(standing.link), carried, now)?;
             enter_trail(tx, row, run, standing, carried, now)
         }

@@ -189,4 +189,26 @@ mod tests {
         }
         assert_eq!(doubts, ["0", "0", "1", "1", "1"]);
     }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_looked_at_again_once_it_arrived_rests_where_it_is_rejected() {
+        for (end, state) in [
+            (TellEnd::Parked(ReasonCode::Rejected.into()), "parked 1"),
+            (TellEnd::Done { activity: None, carried: Vec::new() }, "waiting 2"),
+        ] {
+            let scene = held().await;
+            scene.put("UPDATE write_backs SET state = 'waiting', code = NULL").await;
+            let leaving = Leaving {
+                tells: Tells::TheRest,
+                digest: vec![1],
+                values: "{}".to_owned(),
+                carrying: "{}".to_owned(),
+                then_again: true,
+            };
+            assert!(scene.ledger.write_back_begin(WriteBackId(1), 1, leaving).await.expect("begun"));
+            scene.ledger.write_back_end(WriteBackId(1), 1, RunId(1), end, None).await.expect("ended");
+            let stands = scene.says("SELECT state || ' ' || wanted FROM write_backs WHERE id = 1").await;
+            assert_eq!(stands, [state]);
+        }
+    }
 }

@@ -13,7 +13,7 @@ const TOLD: &str = "[route.leads.status_fields]\nstanding = \"status ~ (': ' ~ r
 #[tokio::test(start_paused = true)]
 async fn is_the_crm_told_where_a_record_stands_and_which_number_is_invalid() {
     let world = World::new(Setup { route_keys: KEYS, more: TOLD, ..Setup::default() }).await;
-    let (ada, bert) = (world.record("Ada"), world.record("Bert"));
+    let (ada, bert, carl) = (world.record("Ada"), world.record("Bert"), world.record("Carl"));
     world.sync_all().await;
     world.live(minutes(2)).await;
     let of = |id| ["standing", "phone_invalid", "calls"].map(|name| field(&world, id, name));
@@ -29,14 +29,26 @@ async fn is_the_crm_told_where_a_record_stands_and_which_number_is_invalid() {
     let mut dead = CallPlan::new(Outcome::InvalidNumber);
     (dead.ring, dead.talk, dead.row_delay) = (seconds(1), seconds(0), seconds(1));
     assert!(world.dialler.call(world.contact(bert).id, dead));
-    world.live(minutes(20)).await;
+    let declines = CallPlan::new(Outcome::Answered).result("NO_INTEREST", seconds(30));
+    assert!(world.dialler.call(world.contact(carl).id, declines));
+    world.live(minutes(10)).await;
+    world.editor().archive(carl, true);
+    world.live(minutes(10)).await;
     let [standing, ..] = of(ada);
     assert!(standing.as_str().is_some_and(|text| text.starts_with("locked: ")), "{standing}");
     assert_eq!(of(bert)[1..], [json!(true), json!(1)], "{}", world.story().await);
 
     // Sales corrects the number: the dialler keeps the slot's mark, and it says nothing about the new one.
     world.editor().edit(bert, json!({ "phone": "030 2312 9999" }));
+    // Carl is eligible again, and stays locked for another reason.
+    world.editor().archive(carl, false);
     world.live(minutes(20)).await;
+    let [standing, ..] = of(carl);
+    assert!(
+        standing.as_str().is_some_and(|text| text.starts_with("locked: its last result is final")),
+        "{standing} {}",
+        world.told(carl).await
+    );
     assert_eq!(of(bert)[1], json!(false), "{}", world.story().await);
     world.assert_at_rest().await;
 }

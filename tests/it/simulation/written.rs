@@ -111,10 +111,13 @@ fn nothing_is_written_as_it_is(life: &Life, writes: &[&Asked], wrong: &mut Vec<S
         };
         let Some(place) = writes.iter().position(|write| write.seq == request) else { continue };
         let write = writes[place];
-        // The last write that said the same of it: what somebody's no says goes by itself.
+        // The last write that said the same of it, perhaps beside more: what somebody's no says goes by itself, and of what is in
+        // doubt only the part is sent again that nobody can read back.
         let said = fields_of(write);
-        let before =
-            writes[..place].iter().rfind(|before| before.path == write.path && fields_of(before) == said);
+        let before = writes[..place].iter().rfind(|before| {
+            let all = fields_of(before);
+            before.path == write.path && said.iter().all(|(name, value)| all.get(name) == Some(value))
+        });
         let known = before.is_none_or(|before| done(before) && !died_between(life, before.at, write.at));
         // Of a no that a clerk has written down as well, the other is told all the same.
         let told_both = said.contains_key("do_not_call")
