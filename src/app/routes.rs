@@ -91,6 +91,7 @@ pub(super) fn pull_route(route: &RouteSettings, read: &ReadContract, version: &s
         full_pass: route.full_pass,
         missing: route.missing,
         mapping: route.mapping.clone(),
+        rules: route.mapping.rules_text(version),
         revision: route.mapping.revision(version),
     }
 }

@@ -78,6 +78,7 @@ pub async fn run(
             full_pass: wanted.full_pass,
             missing: wanted.missing,
             mapping: wanted.mapping.clone(),
+            rules: String::new(),
             revision: String::new(),
         }),
         // Looking changes nothing, whoever answers.

@@ -201,7 +201,7 @@ pub fn wave_in_words(wave: &WaveRow) -> String {
         WaveWhat::New => ("new contacts", "max_new_per_run"),
         WaveWhat::Changed => ("changes", "max_changed_per_run"),
         WaveWhat::LockedByScope => (
-            "contacts, which only the changed condition would lock and which may be called meanwhile,",
+            "contacts, which only the changed condition or mapping would lock and which may be called meanwhile,",
             "max_locked_by_scope",
         ),
         WaveWhat::Told => ("calls and records to be told to the CRM", "max_write_back_per_run"),

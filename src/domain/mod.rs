@@ -21,6 +21,7 @@ pub mod problem;
 pub mod reason;
 pub mod record;
 pub mod result_words;
+pub mod scope;
 pub mod suggest;
 pub mod two_way;
 pub mod write_back;

@@ -236,6 +236,25 @@ impl Reason {
         Self::new(ReasonCode::FinalResult).with("call", call)
     }
 
+    /// Not eligible; with the name of consent in `only_if` that keeps the record out, if one does.
+    pub fn not_eligible(says_no: Option<&str>) -> Self {
+        let reason = Self::new(ReasonCode::NotEligible);
+        match says_no {
+            Some(name) => reason.with("name", name),
+            None => reason,
+        }
+    }
+
+    /// Whether a record is out for what the route's rules make of it, so that others could have made that alone. Not for
+    /// what may be a no, and not where nobody can tell whether it may be called.
+    pub fn rests_on_rules(&self) -> bool {
+        match self.code {
+            ReasonCode::NotEligible => !self.params.contains_key("name"),
+            ReasonCode::NoName | ReasonCode::NoPhone => true,
+            _ => false,
+        }
+    }
+
     /// The same without what may be personal: a number, a person's words, a value in an error. Names of fields, ids and
     /// counts stay.
     #[must_use]

@@ -8,6 +8,7 @@ use super::pull::PageStore;
 use super::record_store::cause;
 use super::sql::time;
 use super::{Ledger, LedgerError, bearers};
+use crate::domain::scope::Doing;
 use crate::domain::{CrmSide, DecisionInput, DiallerSide, ReasonCode, RecordId, RouteName, Timestamp};
 use chrono::TimeDelta;
 use rusqlite::{OptionalExtension as _, Transaction};
@@ -156,7 +157,7 @@ pub(super) fn store_gone(
         held_out: held_out::against_link(tx, link, now)?.as_ref(),
         policy: &page.policy,
     });
-    decisions::store(tx, &cause(page, now), Some(link), None, &decision, None)?;
+    decisions::store(tx, &cause(page, now), Some(link), None, &decision, None, Doing::Record)?;
     set_gone(tx, now, page, id)?;
     if decision.meet { bearers::ask(tx, &page.route, id) } else { Ok(()) }
 }

@@ -4,6 +4,7 @@
 use super::answer::{BaseChange, store_base};
 use super::sql::{self, json, time};
 use super::{blocks_told, edits, edits_end, held_again, lane, results_due, sent_numbers, waves, write_back};
+use crate::domain::scope::Doing;
 use crate::domain::{
     Base, CampaignId, ContactId, Decision, Deletion, Desired, FieldName, Intent, LinkId, OperationKind,
     Reason, ReasonCode, RecordId, RouteName, RunId, Timestamp, UserData, Verdict, Wish,
@@ -39,7 +40,7 @@ pub struct LinkOwner {
 }
 
 /// Stores what was decided about one record's link. `None`: there is no link and none is needed. `numbers`: what
-/// the record maps to now, where that is known.
+/// the record maps to now, where that is known. `doing`: whose it is that the record is out, if it is.
 pub(super) fn store(
     tx: &Transaction<'_>,
     cause: &Cause,
@@ -47,6 +48,7 @@ pub(super) fn store(
     owner: Option<&LinkOwner>,
     decision: &Decision,
     numbers: Option<&[String]>,
+    doing: Doing,
 ) -> rusqlite::Result<Option<LinkId>> {
     let needed = !decision.intents.is_empty() || decision.adopted.is_some();
     let link = match (link, owner) {
@@ -70,7 +72,8 @@ pub(super) fn store(
     }
     supersede(tx, cause, link, decision)?;
     for intent in &decision.intents {
-        insert_operation(tx, cause, link, generation, intent, None)?;
+        let wave = waves::join(tx, cause, link, intent, doing)?;
+        insert_in_wave(tx, cause, link, generation, intent, None, wave)?;
     }
     if let Some(numbers) = numbers {
         set_numbers(tx, link, numbers)?;
@@ -275,7 +278,19 @@ pub(super) fn insert_operation(
     intent: &Intent,
     not_before: Option<Timestamp>,
 ) -> rusqlite::Result<i64> {
-    let wave = waves::join(tx, cause, link, intent)?;
+    let wave = waves::join(tx, cause, link, intent, Doing::Record)?;
+    insert_in_wave(tx, cause, link, generation, intent, not_before, wave)
+}
+
+fn insert_in_wave(
+    tx: &Transaction<'_>,
+    cause: &Cause,
+    link: LinkId,
+    generation: i64,
+    intent: &Intent,
+    not_before: Option<Timestamp>,
+    wave: Option<i64>,
+) -> rusqlite::Result<i64> {
     if intent.kind == OperationKind::Lock && wave.is_none() {
         lane::release_held(tx, link)?;
     }

@@ -8,6 +8,7 @@ use super::inputs::link_view;
 use super::meet_due::MeetItem;
 use super::sql::{self, get_reason, get_reason_opt, get_time_opt, time};
 use super::{Ledger, LedgerError, finals, found, held_out, lane};
+use crate::domain::scope::Doing;
 use crate::domain::{
     ContactId, CrmSide, Decision, DecisionInput, Desired, DiallerSide, LinkId, Policy, Reason, ReasonCode,
     RecordKey, RunId, Timestamp, Verdict, Wish,
@@ -120,7 +121,7 @@ pub(super) fn store(
         user_data: meeting.item.user_data.clone(),
         campaign: meeting.item.campaign,
     };
-    let stored = decisions::store(tx, &cause, link, Some(&owner), &decision, None)?;
+    let stored = decisions::store(tx, &cause, link, Some(&owner), &decision, None, Doing::Record)?;
     let taken = waited - count_imports(tx, link)?;
     match &decision.verdict {
         Verdict::Parked(_) => counts.imports_parked += taken,

@@ -101,6 +101,7 @@ mod route_state;
 mod routes;
 mod runs;
 mod samples;
+mod scope;
 mod sent_numbers;
 mod settle;
 mod sides;

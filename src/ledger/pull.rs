@@ -5,6 +5,7 @@ use super::block_store::epoch_read;
 use super::record_store::store_record;
 use super::sql::{self, get_reason_opt, get_time_opt, time};
 use super::{Counts, Ledger, LedgerError};
+use crate::domain::scope::Before;
 use crate::domain::{
     CrmSide, Decision, DecisionInput, Policy, Reason, RecordId, RouteName, RunId, Timestamp, UserData,
 };
@@ -43,6 +44,8 @@ pub struct PulledRecord {
     pub kept: Option<String>,
     /// Where all this comes from.
     pub basis: Basis,
+    /// What the rules before the present ones make of it, where it is out by these.
+    pub before: Before,
     /// Said once, beside the verdict: texts that were cut, single numbers that were not usable.
     pub notes: Vec<Reason>,
 }

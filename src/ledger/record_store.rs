@@ -10,6 +10,7 @@ use super::hints;
 use super::inputs;
 use super::notes;
 use super::pull::{Basis, BlockWord, PageStore, PulledRecord};
+use super::scope;
 use super::source_blocks;
 use super::sql::{self, time};
 use super::write_back;
@@ -68,6 +69,7 @@ pub(super) fn store_record(
         held_out: held_out.as_ref(),
         policy: &page.policy,
     });
+    let doing = scope::doing(tx, page, record, link.as_ref().map(|(id, _)| *id))?;
     let campaign = pinned_campaign(tx, &page.route)?;
     let owner = user_data.as_ref().ok().map(|user_data| LinkOwner {
         client: page.client.clone(),
@@ -83,6 +85,7 @@ pub(super) fn store_record(
         owner.as_ref(),
         &decision,
         Some(&numbers),
+        doing,
     )?;
     // Who has a link was about to be called once: asked again, whatever was found before.
     let ask = decision.meet && (stored.is_some() || !asked) && user_data.is_ok();

@@ -220,27 +220,6 @@ impl Ledger {
         .await
     }
 
-    /// Notes under which revision a run pulls.
-    ///
-    /// # Errors
-    /// The ledger cannot be written.
-    pub async fn route_pull_begins(
-        &self,
-        route: RouteName,
-        revision: String,
-        run: RunId,
-    ) -> Result<(), LedgerError> {
-        self.write("route_pull_begins", move |tx| {
-            tx.execute(
-                "UPDATE routes SET pulling_revision = ?2, pulling_run = ?3
-                 WHERE route = ?1 AND pulling_revision IS NOT ?2",
-                (route.0, revision, run.0),
-            )?;
-            Ok(())
-        })
-        .await
-    }
-
     /// Notes that a pull under this revision came to its end.
     ///
     /// # Errors

@@ -97,7 +97,7 @@ fn cancel(tx: &Transaction<'_>, now: &str, wave: i64) -> rusqlite::Result<()> {
 fn left_callable(tx: &Transaction<'_>, wave: i64, now: Timestamp) -> rusqlite::Result<()> {
     let left: Vec<LinkId> = tx
         .prepare(
-            "SELECT id FROM links WHERE wish = 'locked' AND lock_state = 'open' AND wish_code = ?2
+            "SELECT id FROM links WHERE wish = 'locked' AND lock_state = 'open' AND wish_code IN (?2, 'no_phone', 'no_name')
                AND id IN (SELECT link_id FROM operations WHERE wave_id = ?1 AND state = 'waiting')",
         )?
         .query_map((wave, ReasonCode::NotEligible.as_str()), |row| row.get(0).map(LinkId))?

@@ -1,13 +1,14 @@
 //! Waves: what one run, or one full pass, wants to add or to change on a route (what no operation makes: `held_waves`). Past the
 //! route's limit a wave is held: nothing more of it is sent until a person approves it. A lock belongs to one only where it rests
-//! on nothing but a changed condition; what is taken from contacts (deletions, and resets of who leaves) is held sooner: by the
+//! on nothing but a changed condition or mapping; what is taken from contacts (deletions, and resets of who leaves) is held sooner: by the
 //! run, by the day, and by the route's size.
 
 use super::decisions::Cause;
 use super::sql::{get_named, get_time, get_time_opt, time};
 use super::{Ledger, LedgerError, held_waves};
 use crate::domain::policy::{WaveKind, WaveState, WaveWhat};
-use crate::domain::{Intent, LinkId, OperationKind, ReasonCode, RouteName, Timestamp};
+use crate::domain::scope::Doing;
+use crate::domain::{Intent, LinkId, OperationKind, RouteName, Timestamp};
 use chrono::TimeDelta;
 use rusqlite::{Connection, OptionalExtension as _, Transaction};
 use serde::Serialize;
@@ -16,7 +17,7 @@ use serde::Serialize;
 const REMOVALS: &str = "delete ";
 /// That of removals which rest on a changed condition: they wait for a person from the first on.
 const BY_SCOPE: &str = "delete scope ";
-/// The source of a wave of locks which rest on a changed condition.
+/// The source of a wave of locks which rest on a changed condition or mapping.
 const LOCKS_BY_SCOPE: &str = "lock scope ";
 /// So few removals are no wave, in however small a route they are.
 const FEW: i64 = 20;
@@ -134,9 +135,10 @@ pub(super) fn join(
     cause: &Cause,
     link: LinkId,
     intent: &Intent,
+    doing: Doing,
 ) -> rusqlite::Result<Option<i64>> {
     if intent.kind == OperationKind::Lock {
-        return join_lock(tx, cause, link, intent);
+        return join_lock(tx, cause, link, doing);
     }
     let (Some(run), Some(what)) = (cause.run, What::of(intent.kind)) else { return Ok(None) };
     // What waits for a person does not slip out by being decided once more.
@@ -144,9 +146,9 @@ pub(super) fn join(
         return Ok(Some(wave));
     }
     // Whom a full pass did not find is asked for singly, in many small runs: all of them are that pass's wave.
-    let found: Option<(String, Option<i64>, Option<i64>)> = tx
+    let found: Option<(String, i64, Option<i64>, Option<i64>)> = tx
         .prepare_cached(
-            "SELECT r.route, CASE ?2 WHEN 'new' THEN r.max_new_per_run WHEN 'removed' THEN r.max_deleted_per_run
+            "SELECT r.route, coalesce(r.pulling_run, 0), CASE ?2 WHEN 'new' THEN r.max_new_per_run WHEN 'removed' THEN r.max_deleted_per_run
                            ELSE r.max_changed_per_run END,
                     coalesce((SELECT pass_id FROM runs WHERE id = ?3),
                         CASE WHEN ?2 = 'removed' AND EXISTS (SELECT 1 FROM record_absences a WHERE a.route = l.route
@@ -154,43 +156,40 @@ pub(super) fn join(
                              THEN (SELECT max(f.id) FROM full_passes f WHERE f.route = l.route AND f.state = 'done') END)
              FROM links l JOIN routes r ON r.route = l.route WHERE l.id = ?1",
         )?
-        .query_row((link.0, what.as_str(), run.0), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+        .query_row((link.0, what.as_str(), run.0), |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+        })
         .optional()?;
-    let Some((route, Some(most), pass)) = found else { return Ok(None) };
+    let Some((route, change, Some(most), pass)) = found else { return Ok(None) };
     let source = pass.map_or_else(|| format!("run:{run}"), |pass| format!("pass:{pass}"));
     let (source, bound) = match what {
         What::New | What::Changed => (source, Bound::Fixed(most)),
-        What::Removed if rests_on_scope(tx, pass, intent)? => {
-            (format!("{BY_SCOPE}{source}"), Bound::Fixed(0))
-        }
+        What::Removed if doing == Doing::Rules => (format!("{BY_SCOPE}change:{change}"), Bound::Fixed(0)),
         What::Removed => (format!("{REMOVALS}{source}"), Bound::OfRemovals(most)),
     };
     counted(tx, cause, &Wave { route, source, kind: what.kind(), bound }).map(Some)
 }
 
-/// The wave of a lock: only one that rests on nothing but a changed condition has any. Whoever said no, left the condition
-/// by a change of his own, is gone, or of whom nobody can tell whether he may be called, is locked at once (promise 9); so is
-/// whose lock was on its way already.
+/// The wave of a lock: only one that rests on nothing but changed rules has any, that of this change, whichever run reads the
+/// record. Whoever said no, left by a change of his own, is gone, or of whom nobody can tell whether he may be called, is locked
+/// at once (promise 9); so is whose lock was on its way already.
 fn join_lock(
     tx: &Transaction<'_>,
     cause: &Cause,
     link: LinkId,
-    intent: &Intent,
+    doing: Doing,
 ) -> rusqlite::Result<Option<i64>> {
-    let Some(run) = cause.run.filter(|_| intent.reason.code == ReasonCode::NotEligible) else {
-        return Ok(None);
-    };
-    let found: Option<(String, Option<i64>, Option<i64>)> = tx
-        .prepare_cached(
-            "SELECT r.route, r.max_locked_by_scope, (SELECT pass_id FROM runs WHERE id = ?2)
-             FROM links l JOIN routes r ON r.route = l.route WHERE l.id = ?1",
-        )?
-        .query_row((link.0, run.0), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
-        .optional()?;
-    let Some((route, Some(most), Some(pass))) = found else { return Ok(None) };
-    if !rests_on_scope(tx, Some(pass), intent)? {
+    if doing == Doing::Record || cause.run.is_none() {
         return Ok(None);
     }
+    let found: Option<(String, Option<i64>, i64)> = tx
+        .prepare_cached(
+            "SELECT r.route, r.max_locked_by_scope, coalesce(r.pulling_run, 0)
+             FROM links l JOIN routes r ON r.route = l.route WHERE l.id = ?1",
+        )?
+        .query_row([link.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+        .optional()?;
+    let Some((route, Some(most), change)) = found else { return Ok(None) };
     let before: Option<(Option<i64>, bool)> = tx
         .prepare_cached(
             "SELECT o.wave_id, w.state IS 'held' FROM operations o LEFT JOIN waves w ON w.id = o.wave_id
@@ -202,17 +201,10 @@ fn join_lock(
     match before {
         Some((wave, held)) => Ok(wave.filter(|_| held)),
         None => {
-            let (source, bound) = (format!("{LOCKS_BY_SCOPE}pass:{pass}"), Bound::Fixed(most));
+            let (source, bound) = (format!("{LOCKS_BY_SCOPE}change:{change}"), Bound::Fixed(most));
             counted(tx, cause, &Wave { route, source, kind: WaveKind::Changed, bound }).map(Some)
         }
     }
-}
-
-/// Whether the record leaves because the route's condition, and not the record, became another one.
-fn rests_on_scope(tx: &Transaction<'_>, pass: Option<i64>, intent: &Intent) -> rusqlite::Result<bool> {
-    let Some(pass) = pass.filter(|_| intent.reason.code == ReasonCode::NotEligible) else { return Ok(false) };
-    tx.prepare_cached("SELECT why = 'revision' FROM full_passes WHERE id = ?1")?
-        .query_row([pass], |row| row.get(0))
 }
 
 /// What an operation is counted under.
@@ -353,7 +345,7 @@ mod tests {
     use super::*;
     use crate::domain::limits::RemovalLimits;
     use crate::domain::policy::{Job, PassReason};
-    use crate::domain::{Reason, RunId};
+    use crate::domain::{Reason, ReasonCode, RunId};
     use crate::ledger::testing::{Scene, scene};
     use crate::ledger::{ByBlock, RunStart, WaveWord};
 
@@ -381,6 +373,7 @@ mod tests {
         times: usize,
         (run, link): (RunId, LinkId),
         (kind, code): (OperationKind, ReasonCode),
+        doing: Doing,
     ) -> WaveRow {
         let now = scene.ledger.env.now();
         let joined = scene.ledger.write("test_join", move |tx| {
@@ -388,7 +381,7 @@ mod tests {
             let intent = Intent { kind, reason: Reason::new(code) };
             let mut wave = None;
             for _ in 0..times {
-                wave = join(tx, &cause, link, &intent)?;
+                wave = join(tx, &cause, link, &intent, doing)?;
             }
             tx.query_row("SELECT *, 0 AS waiting FROM waves WHERE id = ?1", [wave], wave_row)
         });
@@ -401,13 +394,20 @@ mod tests {
         let pass = scene.ledger.pass_begin(scene.route.clone(), "2".to_owned(), PassReason::Revision).await;
         let of_pass = run(&scene, Some(pass.expect("a pass").id)).await;
         let alone = run(&scene, None).await;
-        for (run, kind, code, state, by_scope) in [
-            (of_pass, OperationKind::Reset, ReasonCode::NotEligible, WaveState::Held, true),
-            (of_pass, OperationKind::Delete, ReasonCode::NotEligible, WaveState::Held, true),
-            (of_pass, OperationKind::Delete, ReasonCode::RecordDeleted, WaveState::Open, false),
-            (alone, OperationKind::Delete, ReasonCode::NotEligible, WaveState::Open, false),
+        for (run, kind, code, doing, state, by_scope) in [
+            (of_pass, OperationKind::Reset, ReasonCode::NotEligible, Doing::Rules, WaveState::Held, true),
+            (alone, OperationKind::Delete, ReasonCode::NotEligible, Doing::Rules, WaveState::Held, true),
+            (
+                of_pass,
+                OperationKind::Delete,
+                ReasonCode::RecordDeleted,
+                Doing::Record,
+                WaveState::Open,
+                false,
+            ),
+            (of_pass, OperationKind::Delete, ReasonCode::NotEligible, Doing::Record, WaveState::Open, false),
         ] {
-            let wave = join_times(&scene, 1, (run, link), (kind, code)).await;
+            let wave = join_times(&scene, 1, (run, link), (kind, code), doing).await;
             assert!(wave.removes(), "{wave:?}");
             assert_eq!((wave.state, wave.removes_by_scope()), (state, by_scope), "{kind:?} {code:?}");
         }
@@ -422,7 +422,11 @@ mod tests {
         let by_hand = begin("2", PassReason::ByHand).await.expect("a pass in its place");
         let of_pass = run(&scene, Some(by_hand.id)).await;
         let lock = (OperationKind::Lock, ReasonCode::NotEligible);
-        assert_eq!(join_times(&scene, 3, (of_pass, link), lock).await.state, WaveState::Held);
+        let alone = run(&scene, None).await;
+        for (run, times, state) in [(of_pass, 2, WaveState::Open), (alone, 1, WaveState::Held)] {
+            // Whichever run reads them.
+            assert_eq!(join_times(&scene, times, (run, link), lock, Doing::Rules).await.state, state);
+        }
         // Its change is over with its end.
         scene.ledger.pass_move(by_hand.id, None, Vec::new()).await.expect("its end");
         assert_eq!(begin("2", PassReason::ByHand).await.expect("a pass").why, PassReason::ByHand);
@@ -434,20 +438,26 @@ mod tests {
         let reset = (OperationKind::Reset, ReasonCode::NotEligible);
         let delete = (OperationKind::Delete, ReasonCode::RecordDeleted);
         let first = run(&scene, None).await;
-        let wave = join_times(&scene, 20, (first, link), reset).await;
+        let wave = join_times(&scene, 20, (first, link), reset, Doing::Record).await;
         assert_eq!((wave.state, wave.bound), (WaveState::Open, 20), "a tenth of few is no wave");
-        assert_eq!(join_times(&scene, 1, (first, link), delete).await.state, WaveState::Held);
+        assert_eq!(join_times(&scene, 1, (first, link), delete, Doing::Record).await.state, WaveState::Held);
         let said =
             scene.ledger.wave_decide(wave.id, WaveWord::Approve, "anna".to_owned(), "meant".to_owned());
         assert!(said.await.expect("decided").is_some());
         let second = run(&scene, None).await;
-        assert_eq!(join_times(&scene, 20, (second, link), delete).await.state, WaveState::Open);
+        assert_eq!(
+            join_times(&scene, 20, (second, link), delete, Doing::Record).await.state,
+            WaveState::Open
+        );
         let third = run(&scene, None).await;
-        let wave = join_times(&scene, 11, (third, link), delete).await;
+        let wave = join_times(&scene, 11, (third, link), delete, Doing::Record).await;
         assert_eq!((wave.state, wave.bound), (WaveState::Held, 10), "many small runs are one day");
         scene.wait(25).await;
         let next_day = run(&scene, None).await;
-        assert_eq!(join_times(&scene, 20, (next_day, link), delete).await.state, WaveState::Open);
+        assert_eq!(
+            join_times(&scene, 20, (next_day, link), delete, Doing::Record).await.state,
+            WaveState::Open
+        );
     }
 
     #[tokio::test(start_paused = true)]
@@ -468,7 +478,7 @@ mod tests {
         let mut waves = Vec::new();
         for _ in 0..2 {
             let run = run(&scene, None).await;
-            waves.push(join_times(&scene, 1, (run, link), gone).await);
+            waves.push(join_times(&scene, 1, (run, link), gone, Doing::Record).await);
         }
         assert_eq!((waves[0].id, waves[1].operations), (waves[1].id, 2), "{waves:?}");
         assert_eq!(waves[0].source, format!("delete pass:{pass}"));

@@ -14,8 +14,10 @@
 mod analyse;
 mod back;
 mod bare;
+mod before;
 mod builtins;
 mod compared;
+mod consent;
 mod dates;
 mod expression;
 mod filters;
@@ -33,6 +35,7 @@ mod told;
 mod told_names;
 mod tree;
 
+pub use before::RulesBefore;
 pub use fit::TooLong;
 pub use numbers::{PhoneFormat, dialler_number_to_e164, e164};
 pub use parse::MappingSpec;
@@ -56,12 +59,15 @@ const RULES_VERSION: u32 = 1;
 pub struct Mapping {
     template: Template,
     only_if: Option<Expression>,
+    /// The parts of it that speak of consent.
+    consent: Vec<Expression>,
     block_if: Option<Expression>,
     fields: BTreeMap<FieldName, Expression>,
     fitting: fit::Fitting,
     append: Appended,
     options: minijinja::Value,
     rules: String,
+    kept_rules: serde_json::Value,
     names: Vec<String>,
 }
 
@@ -76,7 +82,7 @@ impl Mapping {
 
     /// What is allowed but looks wrong: a name that looks like consent in `only_if` (semantics 7).
     pub fn warnings(&self, route: &RouteName) -> Vec<Problem> {
-        parse::warnings(route, self.only_if.as_ref())
+        consent::warnings(route, self.only_if.as_ref())
     }
 
     /// The template of the join key.

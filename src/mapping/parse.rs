@@ -6,7 +6,7 @@ use super::filters::{FILTERS, Options};
 use super::fit::{Fitting, TooLong};
 use super::numbers::{Country, PhoneFormat};
 use super::template::Template;
-use super::{Mapping, dates};
+use super::{Mapping, before, consent, dates};
 use crate::domain::field::PHONE_SLOTS;
 use crate::domain::{FieldKind, FieldName, Problem, RouteName, suggest};
 use minijinja::Value;
@@ -55,33 +55,6 @@ impl MappingSpec {
     }
 }
 
-/// Words in a name that speak of consent or of a ban on calling, without signs and in lower case.
-const CONSENT_WORDS: &[&str] = &[
-    "consent",
-    "optout",
-    "optedout",
-    "optin",
-    "donotcall",
-    "donotphone",
-    "donotcontact",
-    "dnc",
-    "nocall",
-    "blacklist",
-    "blocklist",
-    "blocked",
-    "suppress",
-    "unsubscribe",
-    "robinson",
-    "gdpr",
-    "dsgvo",
-    "einwilligung",
-    "werbesperre",
-    "sperrvermerk",
-    "gesperrt",
-    "widerspruch",
-    "widerruf",
-];
-
 struct Parser {
     prefix: String,
     options: Options,
@@ -105,6 +78,8 @@ pub fn parse(spec: &MappingSpec) -> Result<Mapping, Vec<Problem>> {
     parser.completeness(&spec.fields);
     match template {
         Some(template) if parser.problems.is_empty() => Ok(Mapping {
+            consent: only_if.as_ref().map_or_else(Vec::new, |only_if| consent::parts(only_if, &options)),
+            kept_rules: before::kept(spec),
             only_if,
             block_if,
             fields,
@@ -288,27 +263,4 @@ pub fn compile_told(
         Some((expression, _)) if parser.problems.is_empty() => Ok(expression),
         Some(_) | None => Err(parser.problems),
     }
-}
-
-/// What is allowed but looks wrong.
-pub fn warnings(route: &RouteName, only_if: Option<&Expression>) -> Vec<Problem> {
-    let mut names: Vec<String> =
-        only_if.into_iter().flat_map(|expression| expression.paths.iter().map(ToString::to_string)).collect();
-    names.retain(|name| {
-        let plain: String = name.to_lowercase().chars().filter(|c| c.is_alphanumeric()).collect();
-        CONSENT_WORDS.iter().any(|word| plain.contains(word))
-    });
-    names.iter().map(|name| consent_warning(route, name)).collect()
-}
-
-fn consent_warning(route: &RouteName, name: &str) -> Problem {
-    Problem::new(
-        format!("route.{route}.only_if"),
-        format!("{name} looks like consent or a ban on calling"),
-        "block_if for what forbids calling a person",
-    )
-    .remedy(
-        "only_if holds for this route only and its return unlocks by itself; block_if blocks the record and \
-         its numbers in all routes until a person lifts it.",
-    )
 }

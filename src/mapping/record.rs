@@ -1,9 +1,9 @@
 //! One record through a mapping: its key, whether it is blocked and eligible, what its contact is to hold.
 
-use super::Mapping;
 use super::expression::{Expression, Inputs};
 use super::fit::Fitted;
 use super::text;
+use super::{Mapping, consent};
 use crate::domain::{
     CrmSide, Desired, DesiredValue, FieldName, Reason, ReasonCode, Record, UserData, append,
 };
@@ -36,6 +36,8 @@ pub struct Mapped {
     pub block: Condition,
     /// `only_if`: eligible now.
     pub eligible: Condition,
+    /// The name of consent in `only_if` that keeps it out, if one does: it may be a no.
+    pub says_no: Option<String>,
     /// What the contact is to hold; `None` where the record is not eligible or that cannot be told. A
     /// blocked record's fields are worked out too: its block may be lifted while nothing else changes.
     pub fields: Option<Result<Desired, Reason>>,
@@ -58,7 +60,7 @@ impl Mapped {
             return CrmSide::Gone(ReasonCode::RecordDeleted.into());
         }
         match (&self.eligible, &self.block, &self.user_data, &self.fields) {
-            (Condition::False, _, _, _) => CrmSide::Ineligible(ReasonCode::NotEligible.into()),
+            (Condition::False, _, _, _) => CrmSide::Ineligible(Reason::not_eligible(self.says_no.as_deref())),
             (Condition::Broken(reason), _, _, _) | (_, Condition::Broken(reason), _, _) => {
                 CrmSide::Uncallable(reason.clone())
             }
@@ -100,7 +102,11 @@ impl Mapping {
         let (mut cuts, mut notes) = (Vec::new(), Vec::new());
         let fields = matches!(eligible, Condition::True | Condition::NotAsked)
             .then(|| self.desired(&inputs, slots, &mut cuts, &mut notes));
-        Mapped { user_data, block, eligible, fields, numbers, cuts, notes }
+        let says_no = match eligible {
+            Condition::False => consent::says_no(&self.consent, &inputs),
+            Condition::True | Condition::Broken(_) | Condition::NotAsked => None,
+        };
+        Mapped { user_data, block, eligible, says_no, fields, numbers, cuts, notes }
     }
 
     /// The contact's name as the record gives it, whether or not it is eligible.
@@ -115,6 +121,11 @@ impl Mapping {
     pub fn conditions_on(&self, record: &Record, day: NaiveDate) -> (Condition, Condition) {
         let inputs = Inputs { record, today: day, options: &self.options };
         (condition(self.block_if.as_ref(), &inputs), condition(self.only_if.as_ref(), &inputs))
+    }
+
+    /// The name of consent in `only_if` that keeps it out on a day, if one does.
+    pub fn says_no_on(&self, record: &Record, day: NaiveDate) -> Option<String> {
+        consent::says_no(&self.consent, &Inputs { record, today: day, options: &self.options })
     }
 
     fn slots(&self, inputs: &Inputs<'_>) -> Slots {

@@ -6,6 +6,7 @@
 use super::store::{Batch, add, page_store};
 use super::{PullContext, Work};
 use crate::domain::policy::{PassReason, Unblock};
+use crate::domain::scope::Before;
 use crate::domain::{CrmSide, Reason, ReasonCode, Record, RecordId, UserData};
 use crate::jobs::JobError;
 use crate::ledger::{Basis, BlockWord, Counts, KeptRecord, PulledRecord, Standing};
@@ -129,12 +130,20 @@ impl Work<'_> {
                 }
                 // Decided from what the ledger knows, without asking anybody.
                 Today::Blocked => (BlockWord::Set, CrmSide::Ineligible(ReasonCode::NotEligible.into())),
-                Today::Lapsed => (BlockWord::Unknown, CrmSide::Ineligible(ReasonCode::NotEligible.into())),
+                Today::Lapsed => {
+                    let says_no = self.context.route.mapping.says_no_on(&record, today);
+                    let reason = Reason::not_eligible(says_no.as_deref());
+                    (BlockWord::Unknown, CrmSide::Ineligible(reason))
+                }
                 // What another mapping kept may lack a name that this one asks for: it will be read.
                 Today::Untold(_) if !same_revision => continue,
                 Today::Untold(reason) => (BlockWord::Unknown, CrmSide::Uncallable(reason)),
             };
-            day.stored.push(from_kept(kept, block, side));
+            let before = match &side {
+                CrmSide::Ineligible(reason) if reason.rests_on_rules() => self.before_on(&record, today),
+                _ => Before::Untold,
+            };
+            day.stored.push(from_kept(kept, block, side, before));
         }
         day
     }
@@ -171,7 +180,7 @@ fn as_record(kept: &KeptRecord) -> Record {
     Record { id: kept.id.clone(), modified: kept.modified, deleted: false, fields: kept.values.clone() }
 }
 
-fn from_kept(kept: KeptRecord, block: BlockWord, crm: CrmSide) -> PulledRecord {
+fn from_kept(kept: KeptRecord, block: BlockWord, crm: CrmSide, before: Before) -> PulledRecord {
     let key = kept.user_data.unwrap_or_default();
     PulledRecord {
         id: kept.id,
@@ -184,6 +193,7 @@ fn from_kept(kept: KeptRecord, block: BlockWord, crm: CrmSide) -> PulledRecord {
         crm,
         kept: Some(serde_json::Value::Object(kept.values).to_string()),
         basis: Basis::Kept,
+        before,
         notes: Vec::new(),
     }
 }

@@ -1,6 +1,7 @@
 //! What the mapping makes of one record: the same for a page, a hint, a refresh and `try`.
 
 use super::PullRoute;
+use crate::domain::scope::Before;
 use crate::domain::{CrmSide, Reason, Record, RecordId, Timestamp};
 use crate::ledger::{Basis, BlockWord, PulledRecord};
 use crate::mapping::Condition;
@@ -28,6 +29,7 @@ pub fn examine(route: &PullRoute, record: &Record, hash: Vec<u8>, now: Timestamp
         crm,
         kept: kept(route, record),
         basis: Basis::Read,
+        before: Before::Untold,
         notes,
     }
 }
@@ -45,6 +47,7 @@ pub(super) fn unreadable(route: &PullRoute, id: &RecordId, reason: Reason) -> Pu
         crm: CrmSide::Uncallable(reason),
         kept: None,
         basis: Basis::Unreadable,
+        before: Before::Untold,
         notes: Vec::new(),
     }
 }

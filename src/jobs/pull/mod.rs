@@ -15,6 +15,7 @@ mod full;
 mod hints;
 mod pages;
 mod refresh;
+mod scope;
 mod store;
 
 use super::identity::{self, Sides};
@@ -59,6 +60,8 @@ pub struct PullRoute {
     pub full_pass: Duration,
     /// How many known records it may fail to name before its answers are in doubt.
     pub missing: MissingLimits,
+    /// The rules by which its records are judged, as text.
+    pub rules: String,
     /// Mapping, conditions, connector: a change of any of them makes every record "changed".
     pub revision: String,
 }
@@ -143,6 +146,8 @@ struct Work<'a> {
     seniority: pages::Seniority,
     /// The brake has struck: from here on only objections are heard, and the run fails.
     struck: Option<brake::Strike>,
+    /// The rules before the present ones, where they can be told.
+    before: scope::Earlier,
 }
 
 impl<'a> Work<'a> {
@@ -150,7 +155,8 @@ impl<'a> Work<'a> {
         let (ledger, route) = (&context.ledger, &context.route.route);
         let start = RunStart { job: Job::Pull, route: Some(route.clone()), campaign: None, cause };
         let run = ledger.run_start(start).await?;
-        ledger.route_pull_begins(route.clone(), context.route.revision.clone(), run).await?;
+        let (revision, rules) = (context.route.revision.clone(), context.route.rules.clone());
+        let before = ledger.route_pull_begins(route.clone(), revision, rules, run).await?;
         let stopped = ledger.route_show(route.clone()).await?.and_then(|row| row.stopped);
         let in_doubt = stopped.is_some_and(|stop| stop.code == ReasonCode::RecordsMissing);
         let missing = if in_doubt { Some(ledger.absences_by_id(route.clone()).await?) } else { None };
@@ -163,6 +169,7 @@ impl<'a> Work<'a> {
             missing,
             seniority: pages::Seniority::default(),
             struck: None,
+            before: scope::Earlier::new(before),
         })
     }
 

@@ -77,7 +77,9 @@ impl Work<'_> {
             .changed
             .iter()
             .map(|changed| match changed {
-                Changed::Record(record, hash) => examine(route, record, hash.clone(), now),
+                Changed::Record(record, hash) => {
+                    self.judged(record, examine(route, record, hash.clone(), now))
+                }
                 Changed::Unreadable(id, reason) => unreadable(route, id, reason.clone()),
             })
             .collect();

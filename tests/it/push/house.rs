@@ -4,6 +4,7 @@ use dialbridge::app::in_process::InProcess;
 use dialbridge::dialler::ImportMode;
 use dialbridge::dialler::jtel::{JtelClient, JtelConfig};
 use dialbridge::domain::policy::{AdoptConflict, CampaignChange, RouteState, Vanished};
+use dialbridge::domain::scope::Before;
 use dialbridge::domain::{
     Block, BlockSubject, CampaignId, CrmSide, Desired, DesiredValue, FieldName, PinnedCampaign, Policy,
     Reason, ReasonCode, RecordId, RouteName, Timestamp, UserData,
@@ -132,6 +133,7 @@ impl Crm {
             crm: crm.clone(),
             kept: None,
             basis: Basis::Read,
+            before: Before::Untold,
             notes: Vec::new(),
         }
     }

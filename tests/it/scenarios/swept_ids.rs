@@ -147,9 +147,10 @@ async fn do_many_whom_only_a_changed_condition_would_lock_wait_and_whoever_objec
     let wave = held(&world).await.wave;
     assert_eq!((wave.what, wave.waiting, wave.bound), (WaveWhat::LockedByScope, 5, 3));
     assert_eq!(locked(&world, &ids), 0, "{}", world.story().await);
-    // One says no, one is taken out by a change of his own.
+    // One says no, one is taken out by a change of his own, and of one something else changes.
     world.editor().edit(ids[0], json!({ "do_not_call": true }));
     world.editor().edit(ids[1], json!({ "phone": null }));
+    world.editor().edit(ids[2], json!({ "city": "Bonn" }));
     later(&world).await;
     assert_eq!((locked(&world, &ids[..2]), locked(&world, &ids)), (2, 2), "{}", world.story().await);
     decide(&world, wave.id, WaveOrder::Reject).await;
@@ -166,6 +167,35 @@ async fn do_many_whom_only_a_changed_condition_would_lock_wait_and_whoever_objec
     decide(&world, wave.id, WaveOrder::Approve).await;
     later(&world).await;
     assert_eq!(locked(&world, &ids), 5, "{}", world.story().await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn do_those_wait_whom_a_changed_mapping_would_lock_and_not_who_says_no_in_only_if() {
+    let keys = "max_locked_by_scope = 3\n";
+    let (mut world, ids) = with(keys, 6).await;
+    let route_keys: &'static str = format!("{CONDITIONS}{keys}").leak();
+    let fields = "Name = \"name\"\nPhoneNumber1 = \"email | phone('DE')\"";
+    world.configure(&Setup { route_keys, fields, ..Setup::default() }).await;
+    // He is out by a change of his own, whoever reads him first.
+    world.editor().edit(ids[0], json!({ "phone": null }));
+    world.live(minutes(10)).await;
+    let wave = held(&world).await.wave;
+    assert_eq!((wave.what, wave.waiting, locked(&world, &ids)), (WaveWhat::LockedByScope, 5, 1));
+    assert!(world.locked(ids[0]), "{}", world.story().await);
+    // It was a mistake: nobody waits any more. But of what looks like a no there is no wave.
+    let unwanted = &["do_not_call == 'x'", "phone and active and not do_not_call"];
+    let [never, condition] = unwanted;
+    let route_keys: &'static str =
+        format!("only_if = \"{condition}\"\nblock_if = \"{never}\"\nmax_new_per_run = 5000\n{keys}").leak();
+    ids[1..6].iter().for_each(|id| world.editor().edit(*id, json!({ "do_not_call": true })));
+    world.configure(&Setup { route_keys, ..Setup::default() }).await;
+    world.live(minutes(10)).await;
+    assert_eq!(locked(&world, &ids), 6, "{}", world.story().await);
+    assert_eq!(held_waiting(&world).await, 0);
+}
+
+async fn held_waiting(world: &World) -> i64 {
+    world.ledger().waves_list(None, false).await.expect("waves").iter().map(|wave| wave.waiting).sum()
 }
 
 /// The one wave that stands.
