@@ -64,6 +64,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0071_status_told.sql"),
     include_str!("../../migrations/0072_calls_to_erase.sql"),
     include_str!("../../migrations/0073_told_once.sql"),
+    include_str!("../../migrations/0077_objection_waves.sql"),
 ];
 
 /// Behind this one the rows of the trail that are there already get their places in the chain.

@@ -70,6 +70,7 @@ fn what_of(source: &str, kind: WaveKind) -> WaveWhat {
     // A second one of the same source bears a number.
     match source.split('#').next().unwrap_or_default() {
         held_waves::TOLD => return WaveWhat::Told,
+        held_waves::LISTED => return WaveWhat::Listed,
         held_waves::MISSING => return WaveWhat::Missing,
         _ => {}
     }
@@ -320,6 +321,10 @@ pub(super) fn rows(
                                CROSS JOIN routes r ON r.route = l.route
                            WHERE t.state = 'waiting' AND t.objection IS NULL AND l.route = w.route
                              AND t.waits_since > r.write_back_approved)
+                      ELSE 0 END
+                    + CASE WHEN w.state = 'held' AND w.source LIKE 'listed%' THEN
+                          (SELECT count(*) FROM listed_objections o CROSS JOIN links l ON l.id = o.link_id
+                           WHERE o.state = 'waits' AND +l.route = w.route)
                       ELSE 0 END AS waiting
              FROM waves w
              WHERE (w.state = 'held' OR ?2 AND w.state <> 'open') AND (?1 IS NULL OR w.route = ?1)
