@@ -7,8 +7,8 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// Nothing is asked of it for so long before its idle memory is read.
-const IDLE: Duration = Duration::from_secs(5);
+/// Nothing is asked of it for so long before its idle memory is read: what it does by itself at its start is over then.
+const IDLE: Duration = Duration::from_secs(15);
 
 /// What was measured.
 pub struct Figures {
@@ -25,7 +25,9 @@ pub fn measure(contacts: u32) -> anyhow::Result<Figures> {
     let sides = Sides::start(0, contacts)?;
     let folder = Path::new(sides.folder());
     // The first start makes the ledger; only every later one is a start of the service.
-    Daemon::start(folder)?.1.end()?;
+    let (_, first) = Daemon::start(folder)?;
+    harvest(folder)?;
+    first.end()?;
     let (ready, daemon) = Daemon::start(folder)?;
     #[expect(
         clippy::disallowed_methods,
@@ -33,11 +35,16 @@ pub fn measure(contacts: u32) -> anyhow::Result<Figures> {
     )]
     std::thread::sleep(IDLE);
     let idle = daemon.memory("VmRSS:")?;
-    let harvest = verb(folder, &["sync", "harvest"]).stdout(Stdio::null()).status()?;
-    ensure!(harvest.success(), "the harvest ended with {harvest}");
+    harvest(folder)?;
     let swept = daemon.memory("VmHWM:")?;
     daemon.end()?;
     Ok(Figures { ready, idle, swept })
+}
+
+fn harvest(folder: &Path) -> anyhow::Result<()> {
+    let harvest = verb(folder, &["sync", "harvest"]).stdout(Stdio::null()).status()?;
+    ensure!(harvest.success(), "the harvest ended with {harvest}");
+    Ok(())
 }
 
 struct Daemon(Child);
@@ -100,6 +107,8 @@ impl Drop for Daemon {
 
 fn verb(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_dialbridge"));
+    // As the unit says it.
+    command.env("MALLOC_ARENA_MAX", "2");
     command.args(arguments).arg("--config").arg(folder.join("dialbridge.toml"));
     command
 }

@@ -130,6 +130,10 @@ async fn of_route(
         Ok(pulled) => (Some(pulled), None),
         Err(error) => (None, Some(unread::in_words(&error, settings, wanted))),
     };
+    if let Some(telling) = &wanted.write_back {
+        // What a list would tell is shown as told, or as a wave, like at a run.
+        copy.listed_take(wanted.id.clone(), telling.max_per_run.into()).await?;
+    }
     let told = match write_back::shown(copy, env, wanted, side, &reading.dialler) {
         Some(shown) => would_tell(&shown, TOLD).await?,
         None => Vec::new(),

@@ -8,6 +8,8 @@ use chrono::TimeDelta;
 pub(super) const SCOPE_TOLD_FOR: TimeDelta = TimeDelta::days(7);
 /// Blocks within that time are one wave ...
 pub(super) const WAVE_OF: TimeDelta = TimeDelta::hours(1);
+/// ... that is told of for so long, unless a person has seen it ...
+pub(super) const WAVE_TOLD_FOR: TimeDelta = TimeDelta::days(7);
 /// ... if they are so many.
 pub(super) const WAVE_FROM: i64 = 50;
 
@@ -35,8 +37,13 @@ pub(super) fn blocks(wave: &BlockWave) -> Concern {
         weight: Weight::Person,
         what: format!("{} blocks came from {} within an hour, and hold", wave.blocks, wave.source),
         since: Some(wave.since),
-        remedy: "nothing, if that is meant: locks do not wait; else mend the source, then `dialbridge block list` and \
-                 `block remove`"
-            .to_owned(),
+        remedy: format!(
+            "if that is meant, `dialbridge block seen --source {source} --reason TEXT` (else it is said for {} days); locks do not \
+             wait. If not, mend the source, then `dialbridge block remove --source {source} --since {since} --plan` shows what \
+             taking it back does",
+            WAVE_TOLD_FOR.num_days(),
+            source = wave.source,
+            since = wave.since.format("%Y-%m-%dT%H:%M:%SZ"),
+        ),
     }
 }

@@ -1,6 +1,7 @@
 //! `block`: who must not be called.
 
-use super::args::{BlockListArgs, BlockVerb, WhomArgs};
+use super::args::{BlockListArgs, BlockVerb, RemoveArgs, WhomArgs};
+use super::blocks_lift;
 use super::output::Output;
 use super::send;
 use super::table::table;
@@ -28,21 +29,32 @@ pub async fn run(config: &Path, verb: BlockVerb) -> anyhow::Result<End> {
             let command = Command::BlockAdd { client, subjects, reason, source, until };
             send::send(config, command, Output::new(false)).await
         }
-        BlockVerb::Remove { whom, reason } => {
-            let client = match (&whom.client, &whom.route) {
-                // Also a client that has left the config: its blocks still stand, and may be lifted.
-                (Some(client), _) => client.clone(),
-                (None, Some(route)) => known::route(&settings, route)?.client.clone(),
-                (None, None) => known::client(&settings, None)?,
-            };
-            let command = Command::BlockRemove { client, subject: subject(&settings, &whom).await?, reason };
-            send::send(config, command, Output::new(false)).await
+        BlockVerb::Remove(remove) => self::remove(config, &settings, remove).await,
+        BlockVerb::Seen { source, reason } => {
+            send::send(config, Command::BlocksSeen { source, reason }, Output::new(false)).await
         }
         BlockVerb::Import { file, reason, client } => {
             let client = known::client(&settings, client.as_deref())?;
             import(config, &settings, file, reason, client).await
         }
     }
+}
+
+async fn remove(config: &Path, settings: &Settings, remove: RemoveArgs) -> anyhow::Result<End> {
+    let client = match (&remove.client, &remove.route) {
+        // Also a client that has left the config: its blocks still stand, and may be lifted.
+        (Some(client), _) => client.clone(),
+        (None, Some(route)) => known::route(settings, route)?.client.clone(),
+        (None, None) => known::client(settings, None)?,
+    };
+    if let Some(span) = blocks_lift::span(settings, &remove)? {
+        return blocks_lift::run(config, settings, client, span, remove).await;
+    }
+    let reason = remove.reason.unwrap_or_default();
+    let whom =
+        WhomArgs { number: remove.number, record: remove.record, route: remove.route, client: remove.client };
+    let command = Command::BlockRemove { client, subject: subject(settings, &whom).await?, reason };
+    send::send(config, command, Output::new(false)).await
 }
 
 /// Blocks every number of the file. A line that is none costs that line only: who can be blocked, is.

@@ -4,6 +4,7 @@ mod announced;
 mod args;
 mod block_file_concerns;
 mod blocks;
+mod blocks_lift;
 mod check;
 mod closing_words;
 mod concerns;

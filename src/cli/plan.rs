@@ -192,7 +192,8 @@ const fn approved(what: WaveWhat) -> &'static str {
         | WaveWhat::Removed
         | WaveWhat::RemovedByScope
         | WaveWhat::LockedByScope
-        | WaveWhat::Told => "lets it go",
+        | WaveWhat::Told
+        | WaveWhat::Listed => "lets it go",
         WaveWhat::Missing => {
             "has each looked for once more; who is not found then leaves, as [route.NAME.leave] says"
         }
@@ -207,6 +208,7 @@ const fn rejected(what: WaveWhat) -> &'static str {
         }
         WaveWhat::LockedByScope => "leaves them callable until their records change",
         WaveWhat::Told => "leaves it untold; a call is told when there is something newer of it",
+        WaveWhat::Listed => "leaves the CRM untold; the contacts stay locked",
         WaveWhat::Missing => "leaves them as they are until the next full pass",
     }
 }

@@ -1,6 +1,6 @@
 //! `status` and `route list`: is it well, what is to be done, then the details.
 
-use super::announced::{self, SCOPE_TOLD_FOR, WAVE_FROM, WAVE_OF};
+use super::announced::{self, SCOPE_TOLD_FOR, WAVE_FROM, WAVE_OF, WAVE_TOLD_FOR};
 use super::block_file_concerns;
 use super::closing_words;
 use super::concerns::{
@@ -111,7 +111,8 @@ async fn look(settings: &Settings, ledger: &Ledger, now: Timestamp) -> anyhow::R
     };
     concerns.extend(waves.iter().filter(|held| !dry(held)).map(wave));
     concerns.extend(ledger.scope_changes(SCOPE_TOLD_FOR).await?.iter().map(announced::scope));
-    concerns.extend(ledger.block_waves(WAVE_OF, WAVE_FROM).await?.iter().map(announced::blocks));
+    concerns
+        .extend(ledger.block_waves(WAVE_OF, WAVE_FROM, WAVE_TOLD_FOR).await?.iter().map(announced::blocks));
     let lists = ledger.block_files().await?;
     let named = |row: &&BlockFileRow| app::block_files::is_named(settings, &row.client, &row.path);
     concerns.extend(lists.iter().filter(named).flat_map(block_file_concerns::of));

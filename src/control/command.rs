@@ -1,7 +1,9 @@
 //! Every command that changes something, as a value: what the socket carries and a person can give.
 
 use crate::domain::policy::Job;
-use crate::domain::{BlockSubject, ContactId, HistoryId, RecordId, RouteName, Take, Timestamp, WriteBackId};
+use crate::domain::{
+    BlockSpan, BlockSubject, ContactId, HistoryId, RecordId, RouteName, Take, Timestamp, WriteBackId,
+};
 use crate::ledger::Pilot;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -78,6 +80,22 @@ pub enum Command {
         client: String,
         /// What is no longer blocked.
         subject: BlockSubject,
+        /// Why.
+        reason: String,
+    },
+    /// Lift all blocks that one source wrote in a time.
+    BlocksRemove {
+        /// The client.
+        client: String,
+        /// Which.
+        span: BlockSpan,
+        /// Why.
+        reason: String,
+    },
+    /// A wave of blocks is meant.
+    BlocksSeen {
+        /// Whose.
+        source: String,
         /// Why.
         reason: String,
     },

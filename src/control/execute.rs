@@ -1,14 +1,14 @@
 //! Carries commands out: through the ledger and the runners, never past them.
 
 use super::{Answer, Command, End, Parked};
+use crate::domain::RouteName;
 use crate::domain::policy::Beside;
-use crate::domain::{Block, BlockSubject, Reason, ReasonCode, RouteName, Timestamp};
 use crate::env::Env;
 use crate::jobs::glimpse::Glimpser;
 use crate::jobs::identity::Sides;
 use crate::jobs::reconcile::Looker;
 use crate::ledger::{FreezeOrder, Ledger, LedgerError, Said};
-use crate::runtime::{Activator, Ask, Outcome};
+use crate::runtime::{Activator, Outcome};
 use serde_json::json;
 use std::collections::BTreeMap;
 
@@ -97,6 +97,12 @@ impl Control {
             Command::BlockRemove { client, subject, reason } => {
                 self.block_remove(client, subject, who, reason, answer).await
             }
+            Command::BlocksRemove { client, span, reason } => {
+                self.blocks_remove(client, span, Said { who, text: reason }, answer).await
+            }
+            Command::BlocksSeen { source, reason } => {
+                self.blocks_seen(source, Said { who, text: reason }, answer).await
+            }
             Command::Retry { what, reason } => self.retry(what, Said { who, text: reason }, answer).await,
             Command::Discard { what, reason } => self.discard(what, Said { who, text: reason }, answer).await,
             Command::Contact { contact, act, reason } => {
@@ -125,80 +131,6 @@ impl Control {
     pub(super) fn unknown_route(&self, route: &RouteName) -> String {
         let names: Vec<&str> = self.runners.pulls.keys().map(RouteName::as_str).collect();
         format!("there is no route {route}; the config has {}", names.join(", "))
-    }
-
-    #[expect(clippy::too_many_arguments, reason = "the command's own fields")]
-    async fn block_add(
-        &self,
-        client: String,
-        subjects: Vec<BlockSubject>,
-        reason: String,
-        source: String,
-        until: Option<Timestamp>,
-        who: String,
-        answer: &Answer,
-    ) -> Result<End, LedgerError> {
-        let now = self.env.now();
-        let blocks = subjects
-            .into_iter()
-            .map(|subject| Block {
-                subject,
-                reason: Reason::new(ReasonCode::BlockedByHand).with("text", &reason),
-                source: source.clone(),
-                since: now,
-                until,
-                who: Some(who.clone()),
-            })
-            .collect();
-        let added = self.ledger.blocks_import(&client, blocks).await?;
-        answer.text(format!(
-            "{} blocks stand now, {} of them new; {} contacts are being locked",
-            added.len(),
-            added.iter().filter(|added| added.new).count(),
-            added.iter().map(|added| added.links_locked).sum::<usize>()
-        ));
-        answer.data(json!({
-            "blocks": added.len(),
-            "new": added.iter().filter(|added| added.new).count(),
-            "contacts_locked": added.iter().map(|added| added.links_locked).sum::<usize>(),
-        }));
-        let left_alone = self.ledger.foreign_left_alone().await?;
-        if left_alone > 0 {
-            answer.text(format!(
-                "{left_alone} contacts of others bear a blocked number and are left alone ([blocks] foreign = \"report\"); \
-                 the ledger's view v_blocked_foreign lists them"
-            ));
-        }
-        if self.alone
-            && added.iter().any(|added| added.links_locked > 0)
-            && let Some(runner) = &self.runners.push
-        {
-            // Whoever said no must not wait for the next run.
-            return self.run(runner, Ask::by_hand(), answer).await;
-        }
-        self.wake_push();
-        Ok(End::Done)
-    }
-
-    async fn block_remove(
-        &self,
-        client: String,
-        subject: BlockSubject,
-        who: String,
-        reason: String,
-        answer: &Answer,
-    ) -> Result<End, LedgerError> {
-        let lifted = self.ledger.block_remove(&client, subject, &who, &reason).await?;
-        if lifted == 0 {
-            answer.error("there is no such block; `dialbridge block list` shows what stands");
-            return Ok(End::Failed);
-        }
-        answer.text(format!(
-            "{lifted} blocks lifted; the next pull decides about the record anew and unlocks its contact, unless something \
-             else stands against it"
-        ));
-        answer.data(json!({ "lifted": lifted }));
-        Ok(End::Done)
     }
 
     async fn retry(&self, what: Parked, said: Said, answer: &Answer) -> Result<End, LedgerError> {

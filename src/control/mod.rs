@@ -1,6 +1,7 @@
 //! Every command a person can give: one room, called by the socket, the command line and, later, the console.
 
 mod answer;
+mod blocks;
 mod by_hand;
 mod command;
 mod conflicts;

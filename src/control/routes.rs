@@ -159,7 +159,7 @@ impl Control {
             | WaveWhat::LockedByScope => {
                 return self.wake_push();
             }
-            WaveWhat::Told => &self.runners.write_backs,
+            WaveWhat::Told | WaveWhat::Listed => &self.runners.write_backs,
             WaveWhat::Missing => &self.runners.pulls,
         };
         if let Some(runner) = runners.get(&decided.route).filter(|_| !self.alone) {
@@ -214,6 +214,15 @@ fn wave_in_words(wave: i64, word: WaveWord, decided: &WaveDecided) -> String {
         (WaveWhat::Told, WaveWord::Reject) => {
             format!(
                 "wave {wave} is rejected: {waiting} calls and records are not told, until there is something newer"
+            )
+        }
+        (WaveWhat::Listed, WaveWord::Approve) => {
+            format!("wave {wave} is approved: the CRM is told of {waiting} records that a list names")
+        }
+        (WaveWhat::Listed, WaveWord::Reject) => {
+            format!(
+                "wave {wave} is rejected: the CRM is not told of {waiting} records that a list names; their contacts stay locked. \
+                 Was the list the wrong one, `dialbridge block remove --source ... --since ... --plan` shows what taking it back does"
             )
         }
         (WaveWhat::Missing, WaveWord::Approve) => format!(

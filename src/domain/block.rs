@@ -60,3 +60,21 @@ pub struct Block {
     /// The person, where one did it.
     pub who: Option<String>,
 }
+
+/// The blocks that one source wrote in a time: a list that was the wrong one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BlockSpan {
+    /// Which source.
+    pub source: String,
+    /// From then on.
+    pub since: Timestamp,
+    /// Until just before then.
+    pub until: Timestamp,
+}
+
+impl BlockSpan {
+    /// Whether the block is one of them.
+    pub fn covers(&self, block: &Block) -> bool {
+        block.source == self.source && self.since <= block.since && block.since < self.until
+    }
+}

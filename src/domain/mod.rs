@@ -26,7 +26,7 @@ pub mod suggest;
 pub mod two_way;
 pub mod write_back;
 
-pub use block::{Block, BlockSubject, RecordKey};
+pub use block::{Block, BlockSpan, BlockSubject, RecordKey};
 pub use contact::{Contact, HistoryRow, e164_as_sent};
 pub use counts::Counts;
 pub use decision::{

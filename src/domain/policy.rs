@@ -105,7 +105,9 @@ impl WaveWhat {
     pub const fn counts_dry(self) -> bool {
         match self {
             Self::LockedByScope | Self::Missing => true,
-            Self::New | Self::Changed | Self::Removed | Self::RemovedByScope | Self::Told => false,
+            Self::New | Self::Changed | Self::Removed | Self::RemovedByScope | Self::Told | Self::Listed => {
+                false
+            }
         }
     }
 }
@@ -125,6 +127,8 @@ named_enum! {
         LockedByScope = "locked_by_scope",
         /// Calls and fields that the CRM is to be told of.
         Told = "told",
+        /// Objections of a list in a file that the CRM is to be told of.
+        Listed = "listed",
         /// Known records that the CRM does not name any more.
         Missing = "missing",
     }

@@ -2,6 +2,7 @@
 //! in numbers (users 5).
 
 use super::sql::{get_time, time};
+use super::words::Said;
 use super::{Ledger, LedgerError};
 use crate::domain::{RouteName, Timestamp};
 use chrono::TimeDelta;
@@ -65,20 +66,31 @@ impl Ledger {
         .await
     }
 
-    /// Sources that brought at least so many blocks within this time.
+    /// Sources that brought at least so many blocks within this time, unless a person has seen them, they are lifted, or it is
+    /// over for longer than `told_for`. Of each the greatest wave.
     ///
     /// # Errors
     /// The ledger cannot be read.
-    pub async fn block_waves(&self, within: TimeDelta, least: i64) -> Result<Vec<BlockWave>, LedgerError> {
-        let since = time(self.env.now() - within);
+    pub async fn block_waves(
+        &self,
+        within: TimeDelta,
+        least: i64,
+        told_for: TimeDelta,
+    ) -> Result<Vec<BlockWave>, LedgerError> {
+        let since = time(self.env.now() - told_for);
+        let within = within.num_seconds();
         self.read("block_waves", move |connection| {
             connection
                 .prepare_cached(
-                    "SELECT source, count(*) AS blocks, min(since) AS since FROM blocks
-                     WHERE id > (SELECT coalesce(max(id), 0) FROM blocks) - ?3 AND since > ?1
-                     GROUP BY source HAVING count(*) >= ?2 ORDER BY source",
+                    "SELECT source, max(together) AS blocks, first AS since FROM (
+                         SELECT source, count(*) OVER hour AS together, min(since) OVER hour AS first FROM (
+                             SELECT source, since, CAST(strftime('%s', since) AS INTEGER) AS at FROM blocks b
+                             WHERE id > (SELECT coalesce(max(id), 0) FROM blocks) - ?3 AND since > ?1 AND lifted_at IS NULL
+                               AND since > coalesce((SELECT max(w.at) FROM block_wave_words w WHERE w.source = b.source), ''))
+                         WINDOW hour AS (PARTITION BY source ORDER BY at RANGE BETWEEN ?4 PRECEDING AND CURRENT ROW))
+                     GROUP BY source HAVING max(together) >= ?2 ORDER BY source",
                 )?
-                .query_map((since, least, LOOKED_THROUGH), |row| {
+                .query_map((since, least, LOOKED_THROUGH, within), |row| {
                     Ok(BlockWave {
                         source: row.get("source")?,
                         blocks: row.get("blocks")?,
@@ -89,16 +101,35 @@ impl Ledger {
         })
         .await
     }
+
+    /// A person has seen what this source blocked until now, and means it. `false`: it blocked nobody.
+    ///
+    /// # Errors
+    /// The ledger cannot be written.
+    pub async fn block_wave_seen(&self, source: &str, said: Said) -> Result<bool, LedgerError> {
+        let now = time(self.env.now());
+        let source = source.to_owned();
+        self.write("block_wave_seen", move |tx| {
+            let stored = tx.execute(
+                "INSERT INTO block_wave_words (at, source, who, text)
+                 SELECT ?1, ?2, ?3, ?4 WHERE EXISTS (SELECT 1 FROM blocks WHERE source = ?2)",
+                (now, source, said.who, said.text),
+            )?;
+            Ok(stored > 0)
+        })
+        .await
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use crate::domain::{Block, BlockSubject, Reason, ReasonCode};
+    use crate::ledger::Said;
     use crate::ledger::testing::scene;
     use chrono::TimeDelta;
 
     #[tokio::test(start_paused = true)]
-    async fn many_blocks_of_one_source_within_an_hour_are_a_wave() {
+    async fn many_blocks_of_one_source_within_an_hour_are_a_wave_until_a_person_has_seen_it() {
         let scene = scene().await;
         for (source, count) in [("file:list.csv", 5), ("operator", 4)] {
             let since = scene.ledger.env.now();
@@ -112,11 +143,21 @@ mod tests {
             });
             scene.ledger.blocks_import("house", blocks.collect()).await.expect("blocked");
         }
-        let waves = || scene.ledger.block_waves(TimeDelta::hours(1), 5);
-        let found: Vec<(String, i64)> =
-            waves().await.expect("waves").into_iter().map(|wave| (wave.source, wave.blocks)).collect();
-        assert_eq!(found, [("file:list.csv".to_owned(), 5)]);
-        scene.wait(2).await;
-        assert_eq!(waves().await.expect("waves"), [], "it is told while it is news");
+        let waves = || scene.ledger.block_waves(TimeDelta::hours(1), 5, TimeDelta::days(7));
+        let found = async || -> Vec<(String, i64)> {
+            waves().await.expect("waves").into_iter().map(|wave| (wave.source, wave.blocks)).collect()
+        };
+        let of_list = [("file:list.csv".to_owned(), 5)];
+        assert_eq!(found().await, of_list);
+        // Once is no wave with what comes a day later, and no person has seen it yet.
+        scene.wait(30).await;
+        scene.put("UPDATE blocks SET since = '2030-01-08T14:00:00.000000Z' WHERE id = 1").await;
+        assert_eq!(found().await, []);
+        scene.put("UPDATE blocks SET since = (SELECT since FROM blocks WHERE id = 2) WHERE id = 1").await;
+        assert_eq!(found().await, of_list, "nobody has seen it");
+        let said = || Said { who: "ada".to_owned(), text: "the list of November".to_owned() };
+        assert!(!scene.ledger.block_wave_seen("file:other.csv", said()).await.expect("stored"));
+        assert!(scene.ledger.block_wave_seen("file:list.csv", said()).await.expect("stored"));
+        assert_eq!(found().await, []);
     }
 }

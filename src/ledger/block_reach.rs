@@ -3,7 +3,7 @@
 
 use super::{foreign, sql};
 use crate::domain::{BlockSubject, LinkId, Reason, RecordId, RecordKey, Timestamp};
-use rusqlite::{ToSql, Transaction};
+use rusqlite::{Connection, ToSql, Transaction};
 
 /// Links by a number: what their record maps to, what we sent, and what a sweep saw their contact to have. A lane
 /// without a record belongs to whoever has a route into its campaign.
@@ -41,9 +41,13 @@ pub(super) fn links_under(
     Ok(links)
 }
 
-fn links_of(tx: &Transaction<'_>, client: &str, subject: &BlockSubject) -> rusqlite::Result<Vec<LinkId>> {
+pub(super) fn links_of(
+    connection: &Connection,
+    client: &str,
+    subject: &BlockSubject,
+) -> rusqlite::Result<Vec<LinkId>> {
     let found = |sql: &str, params: &[&dyn ToSql]| {
-        tx.prepare_cached(sql)?.query_map(params, |row| row.get(0).map(LinkId))?.collect()
+        connection.prepare_cached(sql)?.query_map(params, |row| row.get(0).map(LinkId))?.collect()
     };
     match subject {
         BlockSubject::Record(key) => {
@@ -101,12 +105,12 @@ pub(super) fn mark_records(
 }
 
 /// A few routes first, then their record.
-const RECORDS_OF_KEY: &str =
+pub(super) const RECORDS_OF_KEY: &str =
     "SELECT d.route, d.record_id FROM routes r CROSS JOIN records d ON d.route = r.route
      WHERE r.client = ?1 AND d.record_id = ?2 AND r.crm = ?3 AND r.object = ?4";
 
 /// The second condition says nothing new, but that the index may be used.
-const BLOCKED_WITHOUT_LINK: &str =
+pub(super) const BLOCKED_WITHOUT_LINK: &str =
     "SELECT d.route, d.record_id FROM records d JOIN routes r ON r.route = d.route
      WHERE d.state = 'blocked' AND d.state <> 'linked' AND d.link_id IS NULL AND r.client = ?1
        AND json_extract(d.params, '$.subject') = ?2";

@@ -4,7 +4,7 @@ use super::block_reach::{decide_anew, links_under, mark_records};
 use super::blocks::BlockAdded;
 use super::decisions::Cause;
 use super::sql::{self, time};
-use super::{blocks_told, lane, leaving};
+use super::{blocks_told, lane, leaving, listed};
 use crate::domain::{Block, BlockSubject, Reason, ReasonCode, RunId, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, Transaction, named_params};
 
@@ -58,6 +58,7 @@ pub(super) fn lift_in(
         })?;
     if lifted > 0 {
         decide_anew(tx, client, subject, now)?;
+        listed::taken_back(tx, client, subject)?;
     }
     Ok(lifted)
 }

@@ -8,7 +8,7 @@ use super::gate::numbers_of_contact;
 use super::inputs::{block_row, blocks_in_force};
 use super::sql::get_named;
 use super::write_back::want_objection;
-use super::{Ledger, LedgerError};
+use super::{Ledger, LedgerError, listed};
 use crate::domain::{
     Block, BlockFacts, BlockSubject, BlocksTold, ContactId, LinkId, RecordId, RecordKey, RouteName, Timestamp,
 };
@@ -69,16 +69,22 @@ pub(super) fn want(
         .query_row([link.0], |row| get_named(row, "blocks_told", BlocksTold::parse))
         .optional()?;
     match told {
-        Some(BlocksTold::Told) => want_objection(tx, link, now),
+        Some(BlocksTold::Told) if listed::is_listed(block) => listed::want(tx, link, now),
+        Some(BlocksTold::Told) => {
+            listed::forget(tx, link)?;
+            want_objection(tx, link, now)
+        }
         Some(BlocksTold::Kept) | None => Ok(()),
     }
 }
 
 /// A record was decided with something against it: it may be there since before the link, or since before this number.
 pub(super) fn want_again(tx: &Transaction<'_>, link: LinkId, now: Timestamp) -> rusqlite::Result<()> {
-    match facts(tx, link)? {
-        Some(_) => want_objection(tx, link, now),
+    match standing(tx, link)? {
         None => Ok(()),
+        Some((blocks, _)) if blocks.is_empty() => Ok(()),
+        Some((blocks, _)) if blocks.iter().all(listed::is_listed) => listed::want_again(tx, link, now),
+        Some(_) => want_objection(tx, link, now),
     }
 }
 
@@ -89,6 +95,11 @@ fn is_told(block: &Block) -> bool {
 
 /// What stands against a link's record, and was not said in the CRM.
 pub(super) fn facts(connection: &Connection, link: LinkId) -> rusqlite::Result<Option<BlockFacts>> {
+    Ok(standing(connection, link)?.and_then(|(blocks, numbers)| summed_up(blocks, numbers)))
+}
+
+/// The blocks of which the CRM is told, with all numbers that are known of the link; `None`: its route tells of none.
+fn standing(connection: &Connection, link: LinkId) -> rusqlite::Result<Option<(Vec<Block>, Vec<String>)>> {
     let found: Option<(String, RecordKey, Option<i64>)> = connection
         .prepare_cached(
             "SELECT l.client, r.crm, r.object, l.record_id, l.contact_id
@@ -110,7 +121,7 @@ pub(super) fn facts(connection: &Connection, link: LinkId) -> rusqlite::Result<O
     // Those with an end are left out, so it makes no difference when this is asked.
     let mut standing = blocks_in_force(connection, &client, Some(&key), &numbers, "")?;
     standing.retain(is_told);
-    Ok(summed_up(standing, numbers))
+    Ok(Some((standing, numbers)))
 }
 
 fn summed_up(standing: Vec<Block>, mut numbers: Vec<String>) -> Option<BlockFacts> {

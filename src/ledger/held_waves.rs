@@ -13,6 +13,8 @@ use serde::Serialize;
 
 /// The source of a wave of tellings.
 pub(super) const TOLD: &str = "write_back";
+/// The source of a wave of tellings that rest on a list.
+pub(super) const LISTED: &str = "listed";
 /// The source of a wave of missing records.
 pub(super) const MISSING: &str = "missing";
 /// So long a record that was found gone counts for "many at once".
@@ -36,10 +38,10 @@ pub enum Brake {
 
 /// What is measured of a route.
 #[derive(Clone, Copy)]
-struct Measured {
-    count: i64,
-    bound: i64,
-    many: bool,
+pub(super) struct Measured {
+    pub(super) count: i64,
+    pub(super) bound: i64,
+    pub(super) many: bool,
 }
 
 /// A record, or a call of one, that such a wave holds.
@@ -149,17 +151,21 @@ fn missing(
 }
 
 /// The wave of this source that no person has decided about and that holds.
-fn standing(connection: &Connection, route: &RouteName, source: &str) -> rusqlite::Result<Option<i64>> {
+pub(super) fn standing(
+    connection: &Connection,
+    route: &RouteName,
+    source: &str,
+) -> rusqlite::Result<Option<i64>> {
     connection
         .prepare_cached(
-            "SELECT id FROM waves WHERE route = ?1 AND state = 'held' AND (source = ?2 OR source LIKE ?2 || '#%')",
+            "SELECT id FROM waves WHERE route = ?1 AND state = 'held' AND (source = ?2 OR source BETWEEN ?2 || '#' AND ?2 || '#~')",
         )?
         .query_row((&route.0, source), |row| row.get(0))
         .optional()
 }
 
 /// The wave stands, with its measure; or it is over by itself.
-fn stand(
+pub(super) fn stand(
     tx: &Transaction<'_>,
     route: &RouteName,
     source: &str,
@@ -182,7 +188,7 @@ fn stand(
             let wave = tx.query_row(
                 "INSERT INTO waves (route, source, kind, operations, bound, since, state)
                  SELECT ?1, CASE count(*) WHEN 0 THEN ?2 ELSE ?2 || '#' || (count(*) + 1) END, 'changed', ?3, ?4, ?5, 'held'
-                 FROM waves WHERE route = ?1 AND (source = ?2 OR source LIKE ?2 || '#%')
+                 FROM waves WHERE route = ?1 AND (source = ?2 OR source BETWEEN ?2 || '#' AND ?2 || '#~')
                  RETURNING id",
                 (&route.0, source, count, bound, time(now)),
                 |row| row.get(0),
@@ -257,6 +263,18 @@ pub(super) fn untold(connection: &Connection, route: &RouteName) -> rusqlite::Re
              WHERE t.state = 'waiting' AND t.objection IS NULL AND l.route = ?1
                AND t.waits_since > r.write_back_approved
              ORDER BY t.history_id IS NULL, t.history_id, t.id",
+        )?
+        .query_map([&route.0], record)?
+        .collect()
+}
+
+/// Whom a list names, and of whom the CRM is not told before a person says so.
+pub(super) fn listed(connection: &Connection, route: &RouteName) -> rusqlite::Result<Vec<WaveRecord>> {
+    connection
+        .prepare_cached(
+            "SELECT l.record_id, l.contact_id, NULL AS history_id, o.at AS since
+             FROM listed_objections o CROSS JOIN links l ON l.id = o.link_id
+             WHERE o.state = 'waits' AND +l.route = ?1 ORDER BY o.link_id",
         )?
         .query_map([&route.0], record)?
         .collect()

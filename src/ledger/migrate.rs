@@ -65,6 +65,8 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0072_calls_to_erase.sql"),
     include_str!("../../migrations/0073_told_once.sql"),
     include_str!("../../migrations/0074_rules_before.sql"),
+    include_str!("../../migrations/0075_objection_waves.sql"),
+    include_str!("../../migrations/0076_hints_of_record.sql"),
 ];
 
 /// Behind this one the rows of the trail that are there already get their places in the chain.

@@ -172,6 +172,7 @@ impl Ledger {
 fn records(connection: &Connection, wave: &WaveRow) -> rusqlite::Result<Vec<WaveRecord>> {
     match wave.what {
         WaveWhat::Told => held_waves::untold(connection, &wave.route),
+        WaveWhat::Listed => held_waves::listed(connection, &wave.route),
         WaveWhat::Missing => held_waves::absent(connection, wave.id),
         WaveWhat::New
         | WaveWhat::Changed

@@ -4,7 +4,7 @@ use super::hand_acts::delete_over;
 use super::sql::time;
 use super::waves::rows;
 use super::words::Said;
-use super::{Ledger, LedgerError, held_waves, results_words, status_told};
+use super::{Ledger, LedgerError, held_waves, listed, results_words, status_told};
 use crate::domain::policy::{WaveState, WaveWhat};
 use crate::domain::{LinkId, ReasonCode, RouteName, Timestamp};
 use rusqlite::Transaction;
@@ -61,6 +61,8 @@ impl Ledger {
                     results_words::approve(tx, &now, &held.route, &said)?;
                 }
                 (WaveWhat::Told, WaveWord::Reject) => held_waves::leave_untold(tx, &now, &held.route, &said)?,
+                (WaveWhat::Listed, WaveWord::Approve) => listed::approved(tx, &held.route, at)?,
+                (WaveWhat::Listed, WaveWord::Reject) => listed::rejected(tx, &held.route, &now)?,
                 (WaveWhat::Missing, WaveWord::Approve) => held_waves::look_again(tx, &now, wave)?,
                 (WaveWhat::Missing, WaveWord::Reject) => held_waves::leave_missing(tx, &now, wave)?,
                 (

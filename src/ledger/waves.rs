@@ -71,6 +71,7 @@ fn what_of(source: &str, kind: WaveKind) -> WaveWhat {
     // A second one of the same source bears a number.
     match source.split('#').next().unwrap_or_default() {
         held_waves::TOLD => return WaveWhat::Told,
+        held_waves::LISTED => return WaveWhat::Listed,
         held_waves::MISSING => return WaveWhat::Missing,
         _ => {}
     }
@@ -245,12 +246,14 @@ impl Bound {
 
 /// The number of the wave that is still open or held; where the last one of this source was decided about, a new
 /// one: a person's word holds for what was there when it was given.
+///
+/// The number behind a source is asked for as a span: `LIKE` would walk all waves of the route for each operation.
 fn counted(tx: &Transaction<'_>, cause: &Cause, wave: &Wave) -> rusqlite::Result<i64> {
     let grown: Option<i64> = tx
         .prepare_cached(
             "UPDATE waves SET operations = operations + 1,
                     state = CASE WHEN operations + 1 > bound THEN 'held' ELSE state END
-             WHERE route = ?1 AND kind = ?3 AND state IN ('open', 'held') AND (source = ?2 OR source LIKE ?2 || '#%')
+             WHERE route = ?1 AND kind = ?3 AND state IN ('open', 'held') AND (source = ?2 OR source BETWEEN ?2 || '#' AND ?2 || '#~')
              RETURNING id",
         )?
         .query_row((&wave.route, &wave.source, wave.kind.as_str()), |row| row.get(0))
@@ -263,7 +266,7 @@ fn counted(tx: &Transaction<'_>, cause: &Cause, wave: &Wave) -> rusqlite::Result
         "INSERT INTO waves (route, source, kind, operations, bound, since, state)
          SELECT ?1, CASE count(*) WHEN 0 THEN ?2 ELSE ?2 || '#' || (count(*) + 1) END, ?3, 1, ?4, ?5,
                 CASE WHEN 1 > ?4 THEN 'held' ELSE 'open' END
-         FROM waves WHERE route = ?1 AND kind = ?3 AND (source = ?2 OR source LIKE ?2 || '#%')
+         FROM waves WHERE route = ?1 AND kind = ?3 AND (source = ?2 OR source BETWEEN ?2 || '#' AND ?2 || '#~')
          RETURNING id",
     )?
     .query_row((&wave.route, &wave.source, wave.kind.as_str(), bound, time(cause.at)), |row| row.get(0))
@@ -312,6 +315,10 @@ pub(super) fn rows(
                                CROSS JOIN routes r ON r.route = l.route
                            WHERE t.state = 'waiting' AND t.objection IS NULL AND l.route = w.route
                              AND t.waits_since > r.write_back_approved)
+                      ELSE 0 END
+                    + CASE WHEN w.state = 'held' AND w.source LIKE 'listed%' THEN
+                          (SELECT count(*) FROM listed_objections o CROSS JOIN links l ON l.id = o.link_id
+                           WHERE o.state = 'waits' AND +l.route = w.route)
                       ELSE 0 END AS waiting
              FROM waves w
              WHERE (w.state = 'held' OR ?2 AND w.state <> 'open') AND (?1 IS NULL OR w.route = ?1)

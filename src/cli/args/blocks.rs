@@ -21,11 +21,13 @@ pub enum BlockVerb {
     },
     /// What stands.
     List(BlockListArgs),
-    /// Lift a block.
-    Remove {
-        /// Whose.
-        #[command(flatten)]
-        whom: WhomArgs,
+    /// Lift a block, or all that one source wrote in a time (a wrong list).
+    Remove(RemoveArgs),
+    /// Say that a wave of blocks from one source is meant: `status` tells of it no more.
+    Seen {
+        /// As `status` and `block list` name it.
+        #[arg(long)]
+        source: String,
         /// Why.
         #[arg(long)]
         reason: String,
@@ -57,6 +59,42 @@ pub struct BlockListArgs {
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub limit: u32,
     /// For programs.
+    #[command(flatten)]
+    pub json: Json,
+}
+
+/// Which blocks are lifted.
+#[derive(Debug, Args)]
+#[group(skip)]
+pub struct RemoveArgs {
+    /// A number in any usual form.
+    #[arg(long, required_unless_present_any = ["record", "source"], conflicts_with_all = ["record", "source"])]
+    pub number: Option<String>,
+    /// A record's id, with --route.
+    #[arg(long, requires = "route", conflicts_with = "source")]
+    pub record: Option<String>,
+    /// The route by which the record, or the client, is known.
+    #[arg(long)]
+    pub route: Option<String>,
+    /// The client within which the blocks hold: the route's, or the only one of the config, if not given.
+    #[arg(long)]
+    pub client: Option<String>,
+    /// All that this source wrote (as `block list` names it: `file:FILE`, `operator`, `result:ROUTE`), with --since.
+    #[arg(long, requires = "since")]
+    pub source: Option<String>,
+    /// From then on (`2027-01-31` or an instant).
+    #[arg(long, requires = "source")]
+    pub since: Option<String>,
+    /// Until just before then; until now if not given.
+    #[arg(long, requires = "source")]
+    pub until: Option<String>,
+    /// Lift nothing: show what would be lifted, how much of it stays blocked by another source, and who could be called again.
+    #[arg(long, requires = "source")]
+    pub plan: bool,
+    /// Why.
+    #[arg(long, required_unless_present = "plan")]
+    pub reason: Option<String>,
+    /// For programs: the plan with everybody it concerns.
     #[command(flatten)]
     pub json: Json,
 }

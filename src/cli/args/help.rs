@@ -99,6 +99,11 @@ const VERBS: &[(&str, &str, &str)] = &[
         PLAIN,
     ),
     (
+        "block seen",
+        "dialbridge block seen --source file:/etc/dialbridge/robinson.csv --reason \"the list of November\"",
+        PLAIN,
+    ),
+    (
         "block import",
         "dialbridge block import objections.csv --reason \"list of 3 November\"",
         "0 all lines are blocked, 1 failed or some lines could not be read, 2 usage or config",

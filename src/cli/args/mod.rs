@@ -7,7 +7,7 @@ pub mod help;
 mod ledger;
 mod results;
 
-pub use blocks::{BlockListArgs, BlockVerb, WhomArgs};
+pub use blocks::{BlockListArgs, BlockVerb, RemoveArgs, WhomArgs};
 pub use conflicts::{ConflictsVerb, SideName};
 pub use contacts::{ActArgs, ContactsVerb, WhichArgs};
 pub use ledger::{LedgerVerb, ListArgs, ParkedArgs};

@@ -91,6 +91,21 @@ impl WriteBackContext {
 }
 
 impl WriteBackContext {
+    /// What lists in files would tell the CRM has the same brake, by the day: a wrong file must not mark everybody there.
+    async fn listed(&self) -> Result<(), JobError> {
+        let most = self.limits.max_per_run;
+        if let Brake::Holds { wave, count, new: true } =
+            self.ledger.listed_take(self.route.clone(), most).await?
+        {
+            tracing::warn!(
+                route = %self.route,
+                "the CRM is not told yet of {count} records that a list in a file names, more than max_write_back_per_run = {most} \
+                 in a day: `dialbridge plan show --wave {wave}` names them, `plan approve` lets them go; their contacts are locked"
+            );
+        }
+        Ok(())
+    }
+
     /// Writes into the CRM have the brake of additions and changes (users 5, 10): past it what nobody approved is a wave
     /// that waits, and the rest goes on. With what is to be said of it.
     async fn approval(&self) -> Result<(Approval, Option<String>), JobError> {
@@ -132,6 +147,7 @@ pub async fn write_back(
     let ledger = &context.ledger;
     let quiet = TimeDelta::from_std(context.quiet()).unwrap_or(TimeDelta::hours(1));
     release(ledger, &context.telling, &context.route, quiet).await?;
+    context.listed().await?;
     let (approval, _) = context.approval().await?;
     let doubtful = ledger.write_back_doubtful(context.route.clone(), PAGE).await?;
     let nothing = doubtful.is_empty()

@@ -1,0 +1,122 @@
+//! Who must not be called: blocked, let go one by one or by the source and the time of a wrong list.
+
+use super::{Answer, Control, End};
+use crate::domain::{Block, BlockSpan, BlockSubject, Reason, ReasonCode, Timestamp};
+use crate::ledger::{LedgerError, Said};
+use crate::runtime::Ask;
+use serde_json::json;
+
+impl Control {
+    #[expect(clippy::too_many_arguments, reason = "the command's own fields")]
+    pub(super) async fn block_add(
+        &self,
+        client: String,
+        subjects: Vec<BlockSubject>,
+        reason: String,
+        source: String,
+        until: Option<Timestamp>,
+        who: String,
+        answer: &Answer,
+    ) -> Result<End, LedgerError> {
+        let now = self.env.now();
+        let blocks = subjects
+            .into_iter()
+            .map(|subject| Block {
+                subject,
+                reason: Reason::new(ReasonCode::BlockedByHand).with("text", &reason),
+                source: source.clone(),
+                since: now,
+                until,
+                who: Some(who.clone()),
+            })
+            .collect();
+        let added = self.ledger.blocks_import(&client, blocks).await?;
+        answer.text(format!(
+            "{} blocks stand now, {} of them new; {} contacts are being locked",
+            added.len(),
+            added.iter().filter(|added| added.new).count(),
+            added.iter().map(|added| added.links_locked).sum::<usize>()
+        ));
+        answer.data(json!({
+            "blocks": added.len(),
+            "new": added.iter().filter(|added| added.new).count(),
+            "contacts_locked": added.iter().map(|added| added.links_locked).sum::<usize>(),
+        }));
+        let left_alone = self.ledger.foreign_left_alone().await?;
+        if left_alone > 0 {
+            answer.text(format!(
+                "{left_alone} contacts of others bear a blocked number and are left alone ([blocks] foreign = \"report\"); \
+                 the ledger's view v_blocked_foreign lists them"
+            ));
+        }
+        if self.alone
+            && added.iter().any(|added| added.links_locked > 0)
+            && let Some(runner) = &self.runners.push
+        {
+            // Whoever said no must not wait for the next run.
+            return self.run(runner, Ask::by_hand(), answer).await;
+        }
+        self.wake_push();
+        Ok(End::Done)
+    }
+
+    pub(super) async fn block_remove(
+        &self,
+        client: String,
+        subject: BlockSubject,
+        who: String,
+        reason: String,
+        answer: &Answer,
+    ) -> Result<End, LedgerError> {
+        let lifted = self.ledger.block_remove(&client, subject, &who, &reason).await?;
+        if lifted == 0 {
+            answer.error("there is no such block; `dialbridge block list` shows what stands");
+            return Ok(End::Failed);
+        }
+        answer.text(format!(
+            "{lifted} blocks lifted; the next pull decides about the record anew and unlocks its contact, unless something \
+             else stands against it"
+        ));
+        answer.data(json!({ "lifted": lifted }));
+        Ok(End::Done)
+    }
+
+    pub(super) async fn blocks_remove(
+        &self,
+        client: String,
+        span: BlockSpan,
+        said: Said,
+        answer: &Answer,
+    ) -> Result<End, LedgerError> {
+        let source = span.source.clone();
+        let lifted = self.ledger.blocks_lift(&client, span, said).await?;
+        if lifted == 0 {
+            answer.error(format!(
+                "{source} wrote no block that stands, in this time and for client {client}; `dialbridge block list` shows sources and times"
+            ));
+            return Ok(End::Failed);
+        }
+        answer.text(format!(
+            "{lifted} blocks of {source} lifted; the next pull decides about the records anew and unlocks their contacts, unless \
+             something else stands against them"
+        ));
+        answer.data(json!({ "lifted": lifted }));
+        self.wake_pulls();
+        self.wake_push();
+        Ok(End::Done)
+    }
+
+    pub(super) async fn blocks_seen(
+        &self,
+        source: String,
+        said: Said,
+        answer: &Answer,
+    ) -> Result<End, LedgerError> {
+        if !self.ledger.block_wave_seen(&source, said).await? {
+            answer.error(format!("{source} wrote no block; `dialbridge block list` shows the sources"));
+            return Ok(End::Failed);
+        }
+        answer.text(format!("`status` tells no more of what {source} blocked until now; the blocks stand"));
+        Ok(End::Done)
+    }
+}
