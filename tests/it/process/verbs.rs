@@ -183,6 +183,7 @@ async fn every_reading_verb_answers_programs_beside_a_daemon() {
         &["results", "--day", "today"],
         &["results", "codes", "--route", "leads"],
         &["block", "list"],
+        &["block", "remove", "--source", "operator", "--since", "2026-01-01", "--plan"],
         &["contacts", "list"],
         &["contacts", "get", "leads-1"],
         &["contacts", "history", "leads-1"],
