@@ -5,6 +5,7 @@ use super::block_store::reason_of;
 use super::decisions::{Cause, insert_operation, next_generation};
 use super::hand_acts::delete_over;
 use super::holder::take_contact;
+use super::link_after::LinkAfter;
 use super::sql::{self, Columns, get_json, json, time};
 use super::trail::{self, BeforeFrom, FieldTrail};
 use super::{
@@ -134,9 +135,10 @@ pub(super) fn end_in(
     answered: Seq,
 ) -> rusqlite::Result<Ended> {
     let Some(row) = open_row(tx, id)? else { return Ok(Ended::default()) };
+    let mut link = LinkAfter::default();
     let (state, outcome): (&str, Option<&Reason>) = match ending {
         Ending::Done(done) => {
-            apply(tx, id, &row, done, now)?;
+            link = apply(tx, id, &row, done, now)?;
             ("done", done.note.as_ref())
         }
         Ending::Uncertain { settle_at, reason } => {
@@ -173,7 +175,7 @@ pub(super) fn end_in(
         ":id": id.0, ":state": state, ":now": time(now), ":code": outcome.map(sql::code),
         ":params": outcome.map_or_else(|| "{}".to_owned(), Reason::params_json), ":seq": answered.0,
     })?;
-    link_answered(tx, &row, ending, answered)?;
+    link.store(tx, row.link, answered)?;
     sent_numbers::refresh_after(tx, row.link, row.kind)?;
     ask_again(tx, id, &row, ending, now)
 }
@@ -205,30 +207,28 @@ fn apply(
     row: &Row,
     done: &Done,
     now: Timestamp,
-) -> rusqlite::Result<()> {
+) -> rusqlite::Result<LinkAfter> {
     let held = match done.contact {
         Some(contact) => take_contact(tx, row.link, contact, "imported", now)?,
         None => None,
     };
-    // What is sent counts anew once the operation has ended, below.
-    set_base(tx, row.link, &done.base)?;
-    let lock = match row.kind {
-        OperationKind::Lock => Some(("locked", Some(time(now)))),
-        OperationKind::Unlock => Some(("open", None)),
-        // An import found after a doubt may have been found, and locked, before it was settled; one that met a
-        // contact which was locked by itself may or may not have unlocked it.
-        OperationKind::Import if done.contact.is_some() && held.is_none() => Some(("open", None)),
-        OperationKind::Import => None,
-        OperationKind::Update | OperationKind::Reset | OperationKind::Delete => None,
+    let after = LinkAfter {
+        base: new_base(tx, row.link, &done.base)?,
+        lock: match row.kind {
+            OperationKind::Lock => Some(("locked", Some(time(now)))),
+            OperationKind::Unlock => Some(("open", None)),
+            // An import found after a doubt may have been found, and locked, before it was settled; one that met a
+            // contact which was locked by itself may or may not have unlocked it.
+            OperationKind::Import if done.contact.is_some() && held.is_none() => Some(("open", None)),
+            OperationKind::Import => None,
+            OperationKind::Update | OperationKind::Reset | OperationKind::Delete => None,
+        },
+        complete: match row.kind {
+            OperationKind::Import | OperationKind::Update if !row.given => Some(done.follow_up.is_none()),
+            OperationKind::Import | OperationKind::Update | OperationKind::Lock => None,
+            OperationKind::Unlock | OperationKind::Reset | OperationKind::Delete => None,
+        },
     };
-    if let Some((state, at)) = lock {
-        // A row of a link is long: it is not written where nothing changes.
-        tx.prepare_cached(
-            "UPDATE links SET lock_state = ?2, locked_at = ?3
-             WHERE id = ?1 AND (lock_state <> ?2 OR locked_at IS NOT ?3)",
-        )?
-        .execute((row.link.0, state, at))?;
-    }
     if row.kind == OperationKind::Delete && row.reason != ReasonCode::ByHand {
         leaving::deleted(tx, row.link, row.reason, row.wish, now)?;
     } else if row.kind == OperationKind::Delete {
@@ -258,26 +258,13 @@ fn apply(
     match row.kind {
         OperationKind::Import | OperationKind::Unlock | OperationKind::Reset => {
             let reset = row.kind == OperationKind::Reset;
-            match done.contact.or(row.contact) {
-                Some(contact) => due::enter_ours(tx, contact, now, reset),
-                None => Ok(()),
+            if let Some(contact) = done.contact.or(row.contact) {
+                due::enter_ours(tx, contact, now, reset)?;
             }
         }
-        OperationKind::Update | OperationKind::Lock | OperationKind::Delete => Ok(()),
+        OperationKind::Update | OperationKind::Lock | OperationKind::Delete => {}
     }
-}
-
-/// When its link was last answered, and whether what the record wishes is all there.
-fn link_answered(tx: &Transaction<'_>, row: &Row, ending: &Ending, answered: Seq) -> rusqlite::Result<()> {
-    let complete = match (row.kind, ending) {
-        (OperationKind::Import | OperationKind::Update, Ending::Done(done)) if !row.given => {
-            Some(done.follow_up.is_none())
-        }
-        _ => None,
-    };
-    tx.prepare_cached("UPDATE links SET answered_seq = ?2, complete = coalesce(?3, complete) WHERE id = ?1")?
-        .execute((row.link.0, answered.0, complete))?;
-    Ok(())
+    Ok(after)
 }
 
 /// The import met a contact that was held locked by itself: it may just have been unlocked, so it is locked again,
@@ -293,13 +280,16 @@ fn lock_held(tx: &Transaction<'_>, row: &Row, reason: &Reason, now: Timestamp) -
 
 /// Stores what both sides agree on, and which numbers count by that.
 pub(super) fn store_base(tx: &Transaction<'_>, link: LinkId, change: &BaseChange) -> rusqlite::Result<()> {
-    set_base(tx, link, change)?;
+    if let Some(base) = new_base(tx, link, change)? {
+        tx.prepare_cached("UPDATE links SET base = ?2 WHERE id = ?1")?.execute((link.0, base))?;
+    }
     sent_numbers::refresh(tx, link)
 }
 
-fn set_base(tx: &Transaction<'_>, link: LinkId, change: &BaseChange) -> rusqlite::Result<()> {
+/// What a link's base becomes, as it is stored; edits of what both sides agree on now are none any more.
+fn new_base(tx: &Transaction<'_>, link: LinkId, change: &BaseChange) -> rusqlite::Result<Option<String>> {
     let base = match change {
-        BaseChange::Keep => return Ok(()),
+        BaseChange::Keep => return Ok(None),
         BaseChange::Replace(base) => {
             edits::all_agreed(tx, link)?;
             base.clone()
@@ -313,8 +303,7 @@ fn set_base(tx: &Transaction<'_>, link: LinkId, change: &BaseChange) -> rusqlite
             base
         }
     };
-    tx.prepare_cached("UPDATE links SET base = ?2 WHERE id = ?1")?.execute((link.0, json(&base)?))?;
-    Ok(())
+    json(&base).map(Some)
 }
 
 fn queue(

@@ -8,7 +8,7 @@ use super::glimpse::Glimpse;
 use super::inputs::{blocks_in_force, contact_blocks, contacts_of, number_blocks_of_anyone};
 use super::sql::time;
 use super::{Ledger, LedgerError, block_store};
-use crate::domain::{Block, CampaignId, ContactId, LinkId, Permit, RecordId, RecordKey};
+use crate::domain::{Block, CampaignId, ContactId, LinkId, Permit, RecordId, RecordKey, Timestamp};
 use rusqlite::Connection;
 
 /// What the gate says.
@@ -37,31 +37,8 @@ impl Ledger {
     /// # Errors
     /// The ledger cannot be read; then nothing is sent.
     pub async fn gate_ask(&self, link: LinkId, opens: Opens) -> Result<GateAnswer, LedgerError> {
-        let now = time(self.env.now());
-        let (epoch, block) = self
-            .read("gate_ask", move |connection| {
-                // First the epoch: a change of the list between the two reads makes the permit old, not wrong.
-                let epoch = block_store::epoch_read(connection)?;
-                Ok((epoch, shut(connection, link, opens, &now)?))
-            })
-            .await?;
-        Ok(answer(epoch, block))
-    }
-
-    /// The same for a batch, in one read; the answers stand in the same order.
-    ///
-    /// # Errors
-    /// The ledger cannot be read; then nothing is sent.
-    pub async fn gate_ask_many(&self, links: Vec<(LinkId, Opens)>) -> Result<Vec<GateAnswer>, LedgerError> {
-        let now = time(self.env.now());
-        let (epoch, blocks) = self
-            .read("gate_ask_many", move |connection| {
-                let epoch = block_store::epoch_read(connection)?;
-                let blocks = links.iter().map(|(link, opens)| shut(connection, *link, *opens, &now));
-                Ok((epoch, blocks.collect::<rusqlite::Result<Vec<_>>>()?))
-            })
-            .await?;
-        Ok(blocks.into_iter().map(|block| answer(epoch, block)).collect())
+        let now = self.env.now();
+        self.read("gate_ask", move |connection| ask(connection, link, opens, now)).await
     }
 
     /// The same for a contact that a person looks at, linked or not, with the numbers it was seen to have.
@@ -89,6 +66,18 @@ impl Ledger {
         let (ledger, epoch) = (self.clone(), permit.epoch());
         move || epoch >= ledger.blocks_epoch()
     }
+}
+
+/// The same inside a transaction.
+pub(super) fn ask(
+    connection: &Connection,
+    link: LinkId,
+    opens: Opens,
+    now: Timestamp,
+) -> rusqlite::Result<GateAnswer> {
+    // First the epoch: a change of the list between the two reads makes the permit old, not wrong.
+    let epoch = block_store::epoch_read(connection)?;
+    Ok(answer(epoch, shut(connection, link, opens, &time(now))?))
 }
 
 #[expect(clippy::disallowed_methods, reason = "the one place that grants permits")]

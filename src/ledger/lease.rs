@@ -3,6 +3,7 @@
 
 use super::acts::{acts, day};
 use super::drip::{Drip, Today};
+use super::gate::{GateAnswer, Opens};
 use super::lease_one::lease_one;
 use super::leased::{Leased, read};
 use super::route_state::choose_pilots;
@@ -45,21 +46,36 @@ pub struct LeaseOrder {
     pub today: Option<Today>,
     /// Computes what is sent.
     pub plan: Planner,
+    /// What the gate is asked before it leaves; `None`: it makes nobody callable.
+    pub question: GateQuestion,
 }
 
 /// Computes what of an operation is sent, for an update by hand from what it was given: handed in, because the ledger
 /// holds no policy.
 pub type Planner = fn(OperationKind, Option<&Values>, &LinkView, Clearing) -> Plan;
 
+/// What the gate is asked of an operation whose body is computed.
+pub type GateQuestion = fn(&Leased) -> Option<Opens>;
+
+/// An operation on its way out, and what the gate said of it at its lease, where it is asked. Asked in the lease's own
+/// transaction: a reader of its own had to read anew, for each batch, what the lease has at hand.
+#[derive(Debug)]
+pub struct Going {
+    /// The operation.
+    pub leased: Leased,
+    /// The answer; `None`: the gate is not asked.
+    pub gate: Option<GateAnswer>,
+}
+
 /// A place in the queue; a pass goes through it once, so that what cannot be sent now is looked at once.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct QueuePlace(Option<(String, i64)>);
 
 /// What was leased.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub struct LeaseBatch {
     /// To be sent.
-    pub leased: Vec<Leased>,
+    pub going: Vec<Going>,
     /// Taken, and nothing was left to send.
     pub refused: i64,
     /// Taken, and replaced by another kind, no longer wished or overtaken by a final result.
@@ -150,7 +166,7 @@ impl Ledger {
             for (id, _) in found {
                 lease_one(tx, OperationId(id), now, sent.0, &order, &mut today, &mut batch)?;
             }
-            batch.leased.iter_mut().for_each(|leased| leased.halts = halts);
+            batch.going.iter_mut().for_each(|going| going.leased.halts = halts);
             batch.today = Some(today);
             Ok(batch)
         })
@@ -317,18 +333,8 @@ mod tests {
                 )
             });
             write.await.expect("written");
-            let order = LeaseOrder {
-                limit: 9,
-                after: QueuePlace::default(),
-                absent_since: scene.ledger.env.now(),
-                only: None,
-                clearing: crate::domain::policy::Clearing::Never,
-                drips: Vec::new(),
-                today: None,
-                plan: |_, _, _, _| Plan::Send(crate::domain::Values::new()),
-            };
-            let batch = scene.ledger.operations_lease(order).await.expect("leased");
-            assert_eq!(batch.leased.len(), leased, "{wave}");
+            let batch = scene.lease().await;
+            assert_eq!(batch.going.len(), leased, "{wave}");
         }
     }
 

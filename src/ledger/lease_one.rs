@@ -4,11 +4,11 @@ use super::by_hand_update::mapped;
 use super::decisions::{Cause, insert_operation, next_generation};
 use super::drip::Today;
 use super::hand_acts::delete_over;
-use super::lease::{LeaseBatch, LeaseOrder, Plan, begin};
+use super::lease::{Going, LeaseBatch, LeaseOrder, Plan, begin};
 use super::leased::{Leased, read};
 use super::overtaken::{self, Standing};
-use super::sent_numbers;
 use super::sql::{json, time};
+use super::{gate, sent_numbers};
 use crate::domain::{Intent, LinkId, OperationId, OperationKind, Reason, ReasonCode, Timestamp, Values};
 use rusqlite::Transaction;
 
@@ -46,7 +46,9 @@ pub(super) fn lease_one(
             begin(tx, &operation, sent, Some(&body))?;
             sent_numbers::leaving(tx, operation.link, &operation.values)?;
             today.take(&operation);
-            batch.leased.push(operation);
+            let gate = (order.question)(&operation);
+            let gate = gate.map(|opens| gate::ask(tx, operation.link, opens, now)).transpose()?;
+            batch.going.push(Going { leased: operation, gate });
         }
         Plan::NothingLeft => {
             nothing_left(tx, &operation, now)?;

@@ -129,9 +129,7 @@ pub(super) fn read(tx: &Transaction<'_>, id: OperationId, now: Timestamp) -> rus
 
 #[cfg(test)]
 mod tests {
-    use crate::domain::policy::Clearing;
-    use crate::domain::{ContactId, OperationId, Values};
-    use crate::ledger::lease::{LeaseOrder, Plan, QueuePlace};
+    use crate::domain::{ContactId, OperationId};
     use crate::ledger::testing::scene;
 
     #[tokio::test(start_paused = true)]
@@ -147,18 +145,9 @@ mod tests {
             });
             write.await.expect("written");
             scene.wait(1).await;
-            let order = LeaseOrder {
-                limit: 9,
-                after: QueuePlace::default(),
-                absent_since: scene.ledger.env.now(),
-                only: None,
-                clearing: Clearing::Never,
-                drips: Vec::new(),
-                today: None,
-                plan: |_, _, _, _| Plan::Send(Values::new()),
-            };
             let asked = scene.ledger.settle_due(9).await.expect("settled");
-            let mut sent = scene.ledger.operations_lease(order).await.expect("leased").leased;
+            let going = scene.lease().await.going;
+            let mut sent: Vec<_> = going.into_iter().map(|one| one.leased).collect();
             sent.extend(scene.ledger.locks_lease(9, 9).await.expect("leased"));
             let asked: Vec<_> = asked.iter().map(|one| one.view.contact).collect();
             let sent: Vec<_> = sent.iter().map(|one| one.view.contact).collect();

@@ -189,9 +189,7 @@ pub(super) fn deleted(
 #[cfg(test)]
 mod tests {
     use super::StandsThere::{self, Contacts, InDoubt, Nobody};
-    use crate::domain::policy::Clearing;
-    use crate::domain::{CampaignId, PinnedCampaign, Values};
-    use crate::ledger::lease::{LeaseOrder, Plan, QueuePlace};
+    use crate::domain::{CampaignId, PinnedCampaign};
     use crate::ledger::testing::scene;
 
     #[tokio::test(start_paused = true)]
@@ -225,18 +223,8 @@ mod tests {
         let absent =
             scene.ledger.write("test_absent", move |tx| tx.execute("UPDATE links SET absent_at = ?1", [at]));
         absent.await.expect("written");
-        let order = LeaseOrder {
-            limit: 9,
-            after: QueuePlace::default(),
-            absent_since: scene.ledger.env.now(),
-            only: None,
-            clearing: Clearing::Never,
-            drips: Vec::new(),
-            today: None,
-            plan: |_, _, _, _| Plan::Send(Values::new()),
-        };
-        let leased = scene.ledger.operations_lease(order).await.expect("leased").leased;
-        assert_eq!(leased.iter().map(|one| one.campaign).collect::<Vec<_>>(), [Some(CampaignId(8))]);
+        let going = scene.lease().await.going;
+        assert_eq!(going.iter().map(|one| one.leased.campaign).collect::<Vec<_>>(), [Some(CampaignId(8))]);
         assert!(!repin(9).await.expect("asked"), "an import is under way");
         let row = scene.ledger.route_show(scene.route.clone()).await.expect("read").expect("a route");
         assert_eq!(row.campaign, Some(CampaignId(8)));

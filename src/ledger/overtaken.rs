@@ -65,10 +65,8 @@ fn give_up(
 
 #[cfg(test)]
 mod tests {
-    use crate::domain::policy::Clearing;
-    use crate::domain::{LinkId, Values};
+    use crate::domain::LinkId;
     use crate::ledger::testing::{Scene, scene};
-    use crate::ledger::{LeaseBatch, LeaseOrder, Plan, QueuePlace};
 
     /// A call whose result is of a type (`done`), or of none that is known.
     async fn call(scene: &Scene, link: LinkId, code: i64, done: Option<i64>) {
@@ -127,23 +125,9 @@ mod tests {
                 )
             });
             absent.await.expect("asked for");
-            lease(&scene).await;
+            scene.lease().await;
             assert_eq!(scene.operations(link).await, [("import".to_owned(), state.to_owned())], "{number}");
         }
-    }
-
-    async fn lease(scene: &Scene) -> LeaseBatch {
-        let order = LeaseOrder {
-            limit: 10,
-            after: QueuePlace::default(),
-            absent_since: "2030-01-01T00:00:00Z".parse().expect("an instant"),
-            only: None,
-            clearing: Clearing::Never,
-            drips: Vec::new(),
-            today: None,
-            plan: |_, _, _, _| Plan::Send(Values::new()),
-        };
-        scene.ledger.operations_lease(order).await.expect("a lease")
     }
 
     #[tokio::test(start_paused = true)]
@@ -161,7 +145,7 @@ mod tests {
                 )
             });
             absent.await.expect("asked for");
-            lease(&scene).await;
+            scene.lease().await;
             assert_eq!(scene.operations(link).await, [("import".to_owned(), state.to_owned())], "{number}");
         }
     }
@@ -183,9 +167,9 @@ mod tests {
                 )
             });
             absent.await.expect("asked for");
-            let batch = lease(&scene).await;
+            let batch = scene.lease().await;
             assert_eq!(scene.operations(link).await, [("import".to_owned(), state.to_owned())], "{done:?}");
-            assert_eq!((batch.leased.len() as i64) + batch.superseded, 1, "each is counted once");
+            assert_eq!((batch.going.len() as i64) + batch.superseded, 1, "each is counted once");
             let read = scene.ledger.read("test_link", move |connection| {
                 connection.query_row(
                     "SELECT l.wish, (SELECT count(*) FROM hints) FROM links l WHERE l.id = ?1",

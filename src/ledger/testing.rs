@@ -1,8 +1,8 @@
 //! A ledger in a temporary folder with one route, for the tests of this room.
 
-use super::{Ledger, RouteFacts};
-use crate::domain::policy::RouteState;
-use crate::domain::{LinkId, RouteName, Timestamp};
+use super::{LeaseBatch, LeaseOrder, Ledger, Plan, QueuePlace, RouteFacts};
+use crate::domain::policy::{Clearing, RouteState};
+use crate::domain::{LinkId, RouteName, Timestamp, Values};
 use crate::env::Env;
 use std::os::unix::fs::FileExt as _;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -84,6 +84,22 @@ impl Scene {
             })
             .await
             .expect("an operation")
+    }
+
+    /// Leases what may go, without fields, the gate unasked.
+    pub(super) async fn lease(&self) -> LeaseBatch {
+        let order = LeaseOrder {
+            limit: 10,
+            after: QueuePlace::default(),
+            absent_since: "2030-01-01T00:00:00Z".parse().expect("an instant"),
+            only: None,
+            clearing: Clearing::Never,
+            drips: Vec::new(),
+            today: None,
+            plan: |_, _, _, _| Plan::Send(Values::new()),
+            question: |_| None,
+        };
+        self.ledger.operations_lease(order).await.expect("a lease")
     }
 
     /// Kind and state of a link's operations in the order of their generations.

@@ -6,11 +6,11 @@ use super::storing::Storing;
 use super::{DailyLimit, PushRoute, Work, plan, quiet};
 use crate::domain::{RecordId, RouteName};
 use crate::jobs::JobError;
-use crate::ledger::{Drip, GateAnswer, LeaseOrder, Leased, QueuePlace, Today};
+use crate::ledger::{Drip, Going, LeaseOrder, QueuePlace, Today};
 use crate::runtime::Scope;
 use futures_util::StreamExt as _;
 use futures_util::future::{BoxFuture, OptionFuture};
-use futures_util::stream::{FuturesOrdered, FuturesUnordered};
+use futures_util::stream::FuturesUnordered;
 use std::collections::{BTreeMap, VecDeque};
 
 /// So many times what may be in flight is leased at most (semantics, "Outcomes of a write").
@@ -31,13 +31,11 @@ pub(super) struct Pass {
 /// What a lease brought.
 struct Batch {
     taken: i64,
-    leased: Vec<Leased>,
+    going: Vec<Going>,
     next: Option<QueuePlace>,
     today: Option<Today>,
 }
 
-/// An operation that may go, and what the gate said of it.
-type Ready = (Leased, GateAnswer);
 /// Something under way.
 type Under<'a, T> = BoxFuture<'a, Result<T, JobError>>;
 
@@ -47,10 +45,7 @@ struct Flow<'a> {
     place: Option<QueuePlace>,
     today: Option<Today>,
     leasing: OptionFuture<Under<'a, Batch>>,
-    asking: FuturesOrdered<Under<'a, Vec<Ready>>>,
-    /// So many the gate is being asked about.
-    asked_about: usize,
-    ready: VecDeque<Ready>,
+    ready: VecDeque<Going>,
     running: FuturesUnordered<Under<'a, Sent>>,
     storing: &'a Storing,
     pass: Pass,
@@ -64,8 +59,6 @@ impl<'a> Flow<'a> {
             place: Some(QueuePlace::default()),
             today: None,
             leasing: None.into(),
-            asking: FuturesOrdered::new(),
-            asked_about: 0,
             ready: VecDeque::new(),
             running: FuturesUnordered::new(),
             storing,
@@ -81,16 +74,6 @@ impl<'a> Flow<'a> {
 
     fn stop(&mut self, why: Option<JobError>) {
         self.stop = self.stop.take().or(why);
-    }
-
-    fn asked(&mut self, asked: Result<Vec<Ready>, JobError>) {
-        match asked {
-            Ok(asked) => {
-                self.asked_about -= asked.len();
-                self.ready.extend(asked);
-            }
-            Err(error) => self.stop(Some(error)),
-        }
     }
 
     /// Whether there is nothing more to begin; asked where nothing is under way.
@@ -109,8 +92,7 @@ impl Work<'_> {
             // In a fixed order, so that a seed of the simulation stays one history.
             tokio::select! {
                 biased;
-                Some(batch) = &mut flow.leasing => self.leased(&mut flow, batch),
-                Some(asked) = flow.asking.next() => flow.asked(asked),
+                Some(batch) = &mut flow.leasing => Self::leased(&mut flow, batch),
                 Some(sent) = flow.running.next() => match sent {
                     Ok(sent) => {
                         let failed = self.account(sent, &mut flow.pass).await;
@@ -125,7 +107,7 @@ impl Work<'_> {
                 }
             }
         }
-        let unsent: Vec<_> = flow.ready.iter().map(|(leased, _)| leased.id).collect();
+        let unsent: Vec<_> = flow.ready.iter().map(|going| going.leased.id).collect();
         self.count(|counts| counts.put_back += unsent.len() as i64);
         self.context.ledger.operations_put_back(unsent, None).await?;
         flow.stop.map_or(Ok(flow.pass), Err)
@@ -140,7 +122,7 @@ impl Work<'_> {
             return;
         }
         let most = self.context.limits.max_in_flight.max(1);
-        let leased = flow.asked_about + flow.ready.len() + flow.in_flight();
+        let leased = flow.ready.len() + flow.in_flight();
         let room = (LEASED * most).saturating_sub(leased);
         // While a lease is under way it has the place. A lease costs a commit: never for one or two.
         if room >= most.div_ceil(2)
@@ -151,7 +133,7 @@ impl Work<'_> {
         }
         while flow.in_flight() < most
             && flow.running.len() <= STORING * most
-            && let Some((leased, gate)) = flow.ready.pop_front()
+            && let Some(Going { leased, gate }) = flow.ready.pop_front()
         {
             flow.running.push(Box::pin(self.send(leased, gate, flow.storing)));
         }
@@ -168,36 +150,29 @@ impl Work<'_> {
             drips: self.drips(),
             today,
             plan: plan::plan,
+            question: plan::question,
         };
         let batch = ledger.operations_lease(order).await?;
         crate::env::crash::point("after_lease");
-        let taken = batch.leased.len() as i64 + batch.refused + batch.superseded;
+        let taken = batch.going.len() as i64 + batch.refused + batch.superseded;
         self.count(|counts| {
             counts.taken += taken;
             counts.refused += batch.refused;
             counts.superseded += batch.superseded;
         });
-        Ok(Batch { taken, leased: batch.leased, next: batch.next, today: batch.today })
+        Ok(Batch { taken, going: batch.going, next: batch.next, today: batch.today })
     }
 
-    fn leased<'a>(&'a self, flow: &mut Flow<'a>, batch: Result<Batch, JobError>) {
+    fn leased(flow: &mut Flow<'_>, batch: Result<Batch, JobError>) {
         flow.leasing = None.into();
         match batch {
             Ok(batch) => {
                 flow.pass.taken += batch.taken;
                 (flow.place, flow.today) = (batch.next, batch.today);
-                flow.asked_about += batch.leased.len();
-                flow.asking.push_back(Box::pin(self.ask_gate(batch.leased)));
+                flow.ready.extend(batch.going);
             }
             Err(error) => flow.stop(Some(error)),
         }
-    }
-
-    /// The next lease does not wait for it.
-    async fn ask_gate(&self, leased: Vec<Leased>) -> Result<Vec<Ready>, JobError> {
-        let links = leased.iter().map(|leased| (leased.link, plan::opens(leased))).collect();
-        let answers = self.context.ledger.gate_ask_many(links).await?;
-        Ok(leased.into_iter().zip(answers).collect())
     }
 
     /// Counts what became of an operation; answers why the pass must stop, if it must.

@@ -75,8 +75,12 @@ pub fn asks_gate(kind: OperationKind, values: &Values) -> bool {
     kind.makes_callable() || values.keys().any(|field| field.is_phone())
 }
 
-/// What the gate is asked for.
-pub fn opens(leased: &Leased) -> Opens {
+/// What the gate is asked before it leaves, if it is asked.
+pub fn question(leased: &Leased) -> Option<Opens> {
+    asks_gate(leased.kind, &leased.values).then(|| opens(leased))
+}
+
+fn opens(leased: &Leased) -> Opens {
     match leased.kind {
         // The numbers of an update by hand are none of its record's.
         OperationKind::Update if leased.given.is_some() => Opens::Contact,

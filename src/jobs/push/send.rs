@@ -28,7 +28,7 @@ impl Work<'_> {
     pub(super) async fn send(
         &self,
         mut leased: Leased,
-        gate: GateAnswer,
+        gate: Option<GateAnswer>,
         storing: &Storing,
     ) -> Result<Sent, JobError> {
         let (id, route) = (leased.id, leased.route.clone());
@@ -45,14 +45,13 @@ impl Work<'_> {
         {
             return Ok(end(fate, stop));
         }
-        if plan::asks_gate(leased.kind, &leased.values) {
-            match self.ask(&leased, gate).await? {
-                GateAnswer::Open(open) => permit = Some(open),
-                GateAnswer::Shut(block) => {
-                    let reason = Reason::new(ReasonCode::GateShut).with("subject", block.subject.spoken());
-                    ledger.operation_end(leased.id, Ending::Cancelled(reason)).await?;
-                    return Ok(end(Fate::Refused, None));
-                }
+        match self.ask(&leased, gate).await? {
+            None => {}
+            Some(GateAnswer::Open(open)) => permit = Some(open),
+            Some(GateAnswer::Shut(block)) => {
+                let reason = Reason::new(ReasonCode::GateShut).with("subject", block.subject.spoken());
+                ledger.operation_end(leased.id, Ending::Cancelled(reason)).await?;
+                return Ok(end(Fate::Refused, None));
             }
         }
         if let Some((fate, stop)) = self.note_before(&mut leased).await? {
@@ -187,16 +186,19 @@ impl Work<'_> {
 
     /// The gate right before sending: the answer given at the lease holds only while the block list is the
     /// same.
-    async fn ask(&self, leased: &Leased, mut answer: GateAnswer) -> Result<GateAnswer, JobError> {
+    async fn ask(
+        &self,
+        leased: &Leased,
+        mut answer: Option<GateAnswer>,
+    ) -> Result<Option<GateAnswer>, JobError> {
         let ledger = &self.context.ledger;
-        loop {
-            match &answer {
-                GateAnswer::Open(permit) if !ledger.gate_is_current(permit) => {
-                    answer = ledger.gate_ask(leased.link, plan::opens(leased)).await?;
-                }
-                GateAnswer::Open(_) | GateAnswer::Shut(_) => return Ok(answer),
-            }
+        while let Some(GateAnswer::Open(permit)) = &answer
+            && !ledger.gate_is_current(permit)
+            && let Some(opens) = plan::question(leased)
+        {
+            answer = Some(ledger.gate_ask(leased.link, opens).await?);
         }
+        Ok(answer)
     }
 }
 
