@@ -148,6 +148,18 @@ pub struct Policy {
     pub leaving: Arc<Leaving>,
 }
 
+impl Policy {
+    /// For a route that left the config: nothing that somebody may have written is written over, nobody is deleted.
+    pub fn careful() -> Self {
+        Self {
+            adopt_conflict: AdoptConflict::KeepDialler,
+            vanished: Vanished::Mark,
+            campaign_change: CampaignChange::Keep,
+            leaving: Arc::default(),
+        }
+    }
+}
+
 /// Everything a decision rests on.
 #[derive(Debug, Clone, Copy)]
 pub struct DecisionInput<'a> {

@@ -54,6 +54,27 @@ pub(super) fn comment_seen(
 /// its end was a short time before it, and the dialler counts no try whose row is not there yet. After a day it goes to the
 /// newest call there is; one that has none is dropped.
 pub(super) fn attach(tx: &Transaction<'_>, contact: ContactId, now: Timestamp) -> rusqlite::Result<()> {
+    give(tx, contact, Patience::ADay, now)
+}
+
+/// The contact is gone: its note goes to the newest call there is, because no other will come.
+pub(super) fn attach_last(tx: &Transaction<'_>, contact: ContactId, now: Timestamp) -> rusqlite::Result<()> {
+    give(tx, contact, Patience::None, now)
+}
+
+/// How long a note waits for the call that it is about.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Patience {
+    ADay,
+    None,
+}
+
+fn give(
+    tx: &Transaction<'_>,
+    contact: ContactId,
+    patience: Patience,
+    now: Timestamp,
+) -> rusqlite::Result<()> {
     let waiting: Option<(String, Option<Timestamp>)> = tx
         .prepare_cached("SELECT note, noted_at FROM contacts WHERE contact_id = ?1 AND note IS NOT NULL")?
         .query_row([contact.0], |row| Ok((row.get("note")?, get_time_opt(row, "noted_at")?)))
@@ -81,7 +102,7 @@ pub(super) fn attach(tx: &Transaction<'_>, contact: ContactId, now: Timestamp) -
         )
         .optional()?;
     let sure = newest.is_some_and(|(_, near)| near) && !one_more_is_due(tx, contact)?;
-    if !sure && now - noted_at < ABOUT {
+    if !sure && patience == Patience::ADay && now - noted_at < ABOUT {
         return Ok(());
     }
     let call = newest.map(|(call, _)| call);
@@ -96,7 +117,7 @@ pub(super) fn attach(tx: &Transaction<'_>, contact: ContactId, now: Timestamp) -
 }
 
 /// Whether the dialler counts more tries, since our last reset, than there are rows.
-fn one_more_is_due(tx: &Transaction<'_>, contact: ContactId) -> rusqlite::Result<bool> {
+pub(super) fn one_more_is_due(tx: &Transaction<'_>, contact: ContactId) -> rusqlite::Result<bool> {
     let more: Option<bool> = tx
         .prepare_cached(concat!(
             "SELECT c.tries > (SELECT count(*) FROM calls k

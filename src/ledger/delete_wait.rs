@@ -1,7 +1,7 @@
 //! How long a delete waits: until its contact's calls have come to rest and the ledger has them (semantics 20).
 
-use super::sql::{get_time_opt, parse_time, time};
-use super::{Ledger, LedgerError, due};
+use super::sql::{get_time, get_time_opt, parse_time, time};
+use super::{Ledger, LedgerError, call_notes, due};
 use crate::domain::{ContactId, OperationId, Timestamp};
 use chrono::TimeDelta;
 use rusqlite::{OptionalExtension as _, Transaction};
@@ -21,10 +21,13 @@ const NEXT_LOOK: TimeDelta = TimeDelta::minutes(5);
 /// A result that has not come by then is not waited for: calls that nobody answered have none.
 const RESULT_COMES: TimeDelta = TimeDelta::hours(1);
 
+/// A call lasts no longer: whoever has fewer rows than tries for so long has lost one, which closing the day tells of.
+const CALL_LASTS: TimeDelta = TimeDelta::hours(4);
+
 impl Ledger {
     /// Notes how the contact's history looks before it is deleted. It may go once it has looked alike for `settle`,
     /// and a harvest of its campaign, if we read that one, has stored what is seen; not while a call of a moment ago has no
-    /// result yet, nor while the dialler means to call. `at_rest`: no call is under way.
+    /// result yet, or no row though the dialler counts it, nor while the dialler means to call. `at_rest`: no call is under way.
     ///
     /// # Errors
     /// The ledger cannot be written; nothing is deleted then.
@@ -83,9 +86,23 @@ fn awaited(
         .query_row([contact.0], |row| get_time_opt(row, "next_try"))
         .optional()?
         .flatten();
-    let result = call.map(|seen| seen + RESULT_COMES);
+    let result = call.map(|seen| seen + RESULT_COMES).max(untold(tx, contact, now)?);
     let tried = next_try.filter(|due| *due <= now + settle).map(|due| due + settle);
     Ok(result.max(tried).filter(|until| *until > now))
+}
+
+/// Until when a call is to be expected that the dialler counts and has no row of: one that lasts longer than any history
+/// needs to settle has none yet.
+fn untold(tx: &Transaction<'_>, contact: ContactId, now: Timestamp) -> rusqlite::Result<Option<Timestamp>> {
+    if !call_notes::one_more_is_due(tx, contact)? {
+        return Ok(None);
+    }
+    // The harvest keeps since when the two disagree; before its first read nobody knows.
+    let since: Option<Timestamp> = tx
+        .prepare_cached("SELECT since FROM harvest_due WHERE contact_id = ?1 AND reason = 'sum'")?
+        .query_row([contact.0], |row| get_time(row, "since"))
+        .optional()?;
+    Ok(Some(since.map_or(now + NEXT_LOOK, |since| since + CALL_LASTS)))
 }
 
 /// Whether its history was asked for by a harvest since then; a contact that no harvest reads counts as read. One of ours that
@@ -221,12 +238,17 @@ mod tests {
         const NO_RESULT: &str = "INSERT INTO calls (history_id, contact_id, campaign_id, hash, row, open, first_seen_at,
                                                     changed_at, run_id)
              VALUES (1, 90, 7, x'', '{}', 1, '2030-01-07T09:00:00.000000Z', '2030-01-07T09:00:00.000000Z', 1)";
+        const COUNTED: &str = "UPDATE contacts SET tries = 1;
+             INSERT INTO harvest_due (contact_id, reason, at, since)
+             VALUES (90, 'sum', '2030-01-07T09:02:00.000000Z', '2030-01-07T09:00:00.000000Z')";
         for (more, expected) in [
             ("SELECT 1", 15),
             (NO_RESULT, 60),
             ("UPDATE contacts SET next_try = '2030-01-07T09:20:00.000000Z'", 35),
             ("UPDATE contacts SET next_try = '2030-01-09T09:20:00.000000Z'", 15),
             ("UPDATE contacts SET next_try = '2030-01-02T09:20:00.000000Z'", 15),
+            // It is being called, and the row comes with the call's end; one that never comes is waited for as long as a call may last.
+            (COUNTED, 240),
         ] {
             let (scene, delete) = deleting(more).await;
             assert_eq!(minutes(&scene, delete).await, expected, "{more}");

@@ -113,9 +113,19 @@ const QUEUE: &str = concat!(
     " ORDER BY o.not_before, o.id LIMIT :limit"
 );
 
+/// Whether the contact of a lock `o`, whose link is `l`, can be known: an import under way, or in doubt, may be making it.
+macro_rules! contact_knowable {
+    () => {
+        "(l.contact_id IS NOT NULL OR NOT EXISTS (SELECT 1 FROM operations b WHERE b.link_id = o.link_id
+              AND b.kind = 'import' AND b.state IN ('sending', 'uncertain')))"
+    };
+}
+pub(super) use contact_knowable;
+
 /// Locks go whatever the route's state and whatever else is in flight; only those that rest on a changed condition, and are
 /// too many, wait for a person. One whose contact is not known yet waits for the import that may be making it.
-const LOCKS: &str = "SELECT o.id, o.not_before FROM operations o JOIN links l ON l.id = o.link_id
+const LOCKS: &str = concat!(
+    "SELECT o.id, o.not_before FROM operations o JOIN links l ON l.id = o.link_id
      WHERE o.kind = 'lock' AND o.state IN ('waiting', 'uncertain')
        AND (o.state <> 'waiting' OR NOT EXISTS (SELECT 1 FROM waves w WHERE w.id = o.wave_id AND w.state = 'held'))
        AND NOT EXISTS (SELECT 1 FROM freezes f WHERE f.ended_at IS NULL AND f.even_locks
@@ -124,10 +134,10 @@ const LOCKS: &str = "SELECT o.id, o.not_before FROM operations o JOIN links l ON
             OR (o.state = 'uncertain' AND o.settle_at <= :now AND l.wish = 'locked'))
        AND NOT EXISTS (SELECT 1 FROM operations b WHERE b.link_id = o.link_id AND b.kind = 'lock'
               AND b.id <> o.id AND (b.state = 'sending' OR b.id < o.id AND b.state IN ('waiting', 'uncertain')))
-       AND (l.contact_id IS NOT NULL) = :known
-       AND (l.contact_id IS NOT NULL OR NOT EXISTS (SELECT 1 FROM operations b WHERE b.link_id = o.link_id
-              AND b.kind = 'import' AND b.state IN ('sending', 'uncertain')))
-     ORDER BY o.not_before, o.id LIMIT :limit";
+       AND (l.contact_id IS NOT NULL) = :known AND ",
+    contact_knowable!(),
+    " ORDER BY o.not_before, o.id LIMIT :limit"
+);
 
 impl Ledger {
     /// Leases what may be sent now, locks excepted. Committed before this returns.

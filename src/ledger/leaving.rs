@@ -1,9 +1,9 @@
 //! Contacts of records that left: what the ledger must know of the route's choice, and the end of a deletion.
 
 use super::sql::time;
-use super::{Ledger, LedgerError, finals, hints};
+use super::{Ledger, LedgerError, finals, hints, sweeps};
 use crate::domain::limits::RemovalLimits;
-use crate::domain::{CampaignId, LastResult, LinkId, ReasonCode, RouteName, Timestamp, Wish};
+use crate::domain::{CampaignId, ContactId, LastResult, LinkId, ReasonCode, RouteName, Timestamp, Wish};
 use rusqlite::{OptionalExtension as _, Transaction};
 
 /// Whether a block brings more than a lock.
@@ -156,21 +156,22 @@ pub(super) fn deleted(
     now: Timestamp,
 ) -> rusqlite::Result<()> {
     let at = time(now);
-    // No list will name it again, and that is no question.
-    tx.prepare_cached(
-        "UPDATE contacts SET gone_at = ?2, audit_at = NULL
-         WHERE contact_id = (SELECT contact_id FROM links WHERE id = ?1) AND gone_at IS NULL",
-    )?
-    .execute((link.0, &at))?;
-    tx.prepare_cached(
-        "DELETE FROM harvest_due WHERE contact_id = (SELECT contact_id FROM links WHERE id = ?1)",
-    )?
-    .execute([link.0])?;
-    tx.prepare_cached(
-        "UPDATE link_contacts SET until = ?2
-         WHERE link_id = ?1 AND until IS NULL AND contact_id = (SELECT contact_id FROM links WHERE id = ?1)",
-    )?
-    .execute((link.0, &at))?;
+    let contact: Option<i64> = tx
+        .prepare_cached("SELECT contact_id FROM links WHERE id = ?1")?
+        .query_row([link.0], |row| row.get(0))?;
+    if let Some(contact) = contact {
+        // No list will name it again, and that is no question.
+        tx.prepare_cached(
+            "UPDATE contacts SET gone_at = ?2, audit_at = NULL WHERE contact_id = ?1 AND gone_at IS NULL",
+        )?
+        .execute((contact, &at))?;
+        tx.prepare_cached("DELETE FROM harvest_due WHERE contact_id = ?1")?.execute([contact])?;
+        sweeps::calls_end(tx, ContactId(contact), now)?;
+        tx.prepare_cached(
+            "UPDATE link_contacts SET until = ?3 WHERE link_id = ?1 AND until IS NULL AND contact_id = ?2",
+        )?
+        .execute((link.0, contact, &at))?;
+    }
     tx.prepare_cached(
         "UPDATE links SET contact_id = NULL, vanished_at = NULL, absent_at = NULL, base = '{}', complete = 0,
                 campaign_id = coalesce((SELECT r.campaign_id FROM routes r WHERE r.route = links.route), campaign_id),
@@ -189,7 +190,7 @@ pub(super) fn deleted(
 #[cfg(test)]
 mod tests {
     use super::StandsThere::{self, Contacts, InDoubt, Nobody};
-    use crate::domain::{CampaignId, PinnedCampaign};
+    use crate::domain::{CampaignId, PinnedCampaign, ReasonCode, Wish};
     use crate::ledger::testing::scene;
 
     #[tokio::test(start_paused = true)]
@@ -228,5 +229,26 @@ mod tests {
         assert!(!repin(9).await.expect("asked"), "an import is under way");
         let row = scene.ledger.route_show(scene.route.clone()).await.expect("read").expect("a route");
         assert_eq!(row.campaign, Some(CampaignId(8)));
+    }
+    #[tokio::test(start_paused = true)]
+    async fn the_calls_of_whoever_is_deleted_wait_for_nothing_any_more_and_have_their_note() {
+        let scene = scene().await;
+        let link = scene.link("1", Some(11), &[]).await;
+        let now = scene.ledger.env.now();
+        let left = scene.ledger.write("test_deleted", move |tx| {
+            tx.execute_batch(
+                "INSERT INTO contacts (contact_id, campaign_id, tries, seen_seq, seen_at, note, noted_at)
+                 VALUES (11, 7, 1, 1, '2030-01-07T08:00:00.000000Z', 'call again', '2030-01-07T08:30:00.000000Z');
+                 INSERT INTO calls (history_id, contact_id, link_id, campaign_id, hash, row, open, outbound, started_at,
+                                    started_text, first_seen_at, changed_at, run_id)
+                 SELECT 1, 11, id, 7, x'', '{}', 1, 1, '2030-01-07T08:00:00.000000Z', '2030-01-07 09:00:00',
+                        '2030-01-07T08:00:00.000000Z', '2030-01-07T08:00:00.000000Z', 1 FROM links;",
+            )?;
+            super::deleted(tx, link, ReasonCode::RecordGone, Wish::None, now)?;
+            tx.query_row("SELECT open, note FROM calls", [], |row| {
+                Ok((row.get::<_, i64>(0)?, row.get::<_, Option<String>>(1)?))
+            })
+        });
+        assert_eq!(left.await.expect("deleted"), (0, Some("call again".to_owned())));
     }
 }

@@ -186,7 +186,7 @@ pub use leaving::{ByBlock, StandsThere};
 pub use left_out::{LeftOut, Listing};
 pub use lock_shown::LockShown;
 pub use meet::{Decide, MeetCounts, Meeting};
-pub use meet_due::{MeetItem, MeetSince};
+pub use meet_due::{MeetItem, MeetSince, MeetWhose};
 pub use open::{Ledger, LedgerLock};
 pub use opt_outs::{CallReading, ToE164};
 pub use overwritten::OverwrittenCount;

@@ -35,7 +35,8 @@ fn enter_where(tx: &Transaction<'_>, which: &str, params: &[&dyn ToSql]) -> rusq
 }
 
 impl Ledger {
-    /// The words of the config's routes by which a result is a no. A route that is not named has none. Where a list
+    /// The words of the config's routes by which a result is a no, maybe none. A route that left the config keeps its last
+    /// ones: its contacts may be called still, and who says no there is not asked which routes there are. Where a list
     /// changed, results of earlier calls that are on it now are looked at too; nothing is lifted.
     ///
     /// # Errors
@@ -44,20 +45,19 @@ impl Ledger {
         &self,
         words: BTreeMap<RouteName, ResultWords>,
     ) -> Result<(), LedgerError> {
-        let words: BTreeMap<RouteName, ResultWords> =
-            words.into_iter().filter(|(_, words)| !words.is_empty()).collect();
-        if self.read("opt_out_words", words_of).await? == words {
+        let before = self.read("opt_out_words", words_of).await?;
+        let moved = |(route, list): &(RouteName, ResultWords)| {
+            before.get(route).map_or(!list.is_empty(), |had| had != list)
+        };
+        let moved: Vec<_> = words.into_iter().filter(moved).collect();
+        if moved.is_empty() {
             return Ok(());
         }
         self.write("opt_out_words_set", move |tx| {
-            let before = words_of(tx)?;
-            for route in before.keys().filter(|route| !words.contains_key(*route)) {
-                tx.execute("UPDATE routes SET opt_out_results = NULL WHERE route = ?1", [&route.0])?;
-            }
-            for (route, list) in words.iter().filter(|(route, list)| before.get(*route) != Some(*list)) {
-                let json = serde_json::Value::from_iter(list.iter()).to_string();
+            for (route, list) in moved {
+                let json = (!list.is_empty()).then(|| serde_json::Value::from_iter(list.iter()).to_string());
                 tx.execute("UPDATE routes SET opt_out_results = ?2 WHERE route = ?1", (&route.0, json))?;
-                enter_named(tx, list)?;
+                enter_named(tx, &list)?;
             }
             Ok(())
         })

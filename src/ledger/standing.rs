@@ -3,6 +3,7 @@
 
 use super::contacts::ContactSeen;
 use super::decisions::Cause;
+use super::lease::contact_knowable;
 use super::sql::{get_time, get_time_opt, time};
 use super::{Ledger, LedgerError, lane};
 use crate::domain::{ContactId, LinkId, Reason, ReasonCode, RunId, Timestamp};
@@ -101,13 +102,17 @@ fn go_on(tx: &Transaction<'_>, limit: usize, run: RunId, now: Timestamp) -> rusq
     let (round, began, after): (i64, String, i64) = tx
         .prepare_cached("SELECT id, began_at, after_link FROM lock_rounds WHERE finished_at IS NULL")?
         .query_row([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
-    // A new lock comes first, and where no lock gets through (a freeze, a dialler that is down) these do not pile up.
+    // A new lock comes first, and where no lock gets through (a freeze, a dialler that is down) these do not pile up. One that
+    // waits for an import in doubt may wait for long, and holds up nobody.
     let others: bool = tx
-        .prepare_cached(
-            "SELECT EXISTS (SELECT 1 FROM operations WHERE kind = 'lock' AND state = 'waiting'
-                            AND (not_before <= ?1 OR code = 'standing_lock')
-                            AND NOT EXISTS (SELECT 1 FROM waves w WHERE w.id = wave_id AND w.state = 'held'))",
-        )?
+        .prepare_cached(concat!(
+            "SELECT EXISTS (SELECT 1 FROM operations o JOIN links l ON l.id = o.link_id
+                            WHERE o.kind = 'lock' AND o.state = 'waiting'
+                            AND (o.not_before <= ?1 OR o.code = 'standing_lock')
+                            AND NOT EXISTS (SELECT 1 FROM waves w WHERE w.id = o.wave_id AND w.state = 'held') AND ",
+            contact_knowable!(),
+            ")"
+        ))?
         .query_row([time(now)], |row| row.get(0))?;
     if others {
         return Ok(0);
@@ -260,4 +265,30 @@ fn foreign_hand(
         lane::lock_unless_waiting(tx, LinkId(link), &reason, &cause)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::testing::scene;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lock_behind_an_import_in_doubt_stops_nobody_elses_standing_lock() {
+        for (state, queued) in [("uncertain", true), ("done", false)] {
+            let scene = scene().await;
+            let in_doubt = scene.link("1", None, &[]).await;
+            scene.operation(in_doubt, "import", state).await;
+            scene.operation(in_doubt, "lock", "waiting").await;
+            let other = scene.link("2", Some(11), &[]).await;
+            let locked = scene.ledger.write("test_locked", |tx| {
+                tx.execute("UPDATE links SET wish = 'locked', locked_at = '2030-01-06T09:00:00.000000Z'", [])
+            });
+            locked.await.expect("written");
+            scene.wait(1).await;
+            scene.ledger.lock_round_begin(scene.ledger.env.now()).await.expect("begun");
+            scene.ledger.lock_round_go_on(9, RunId(1)).await.expect("a stretch");
+            let locks = scene.operations(other).await;
+            assert_eq!(!locks.is_empty(), queued, "an import that is {state}: {locks:?}");
+        }
+    }
 }

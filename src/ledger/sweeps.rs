@@ -6,7 +6,7 @@ use super::contacts::{ContactSeen, WRITTEN_SINCE, store_seen};
 use super::due::{self, HarvestRules};
 use super::sql::{get_time_opt, json, time};
 use super::trail::{self, Added, BeforeFrom, By};
-use super::{Ledger, LedgerError};
+use super::{Ledger, LedgerError, call_notes};
 use crate::domain::{CampaignId, ContactId, FoldedUserData, LinkId, RunId, Seq, Timestamp};
 use rusqlite::{OptionalExtension as _, Transaction, named_params};
 use serde::Serialize;
@@ -336,14 +336,20 @@ fn ask_again(tx: &Transaction<'_>, id: ContactId, at: Timestamp, now: Timestamp)
 
 /// Somebody deleted it. Its calls stay; a link of ours says so, and what becomes of it is the route's choice
 /// (semantics 21).
+/// A contact is gone: nobody will tell the results of its calls any more, nor bring another call for a note of an agent's.
+pub(super) fn calls_end(tx: &Transaction<'_>, id: ContactId, now: Timestamp) -> rusqlite::Result<()> {
+    call_notes::attach_last(tx, id, now)?;
+    tx.prepare_cached("UPDATE calls SET open = 0, no_result_given = 1 WHERE contact_id = ?1 AND open = 1")?
+        .execute([id.0])?;
+    Ok(())
+}
+
 fn mark_gone(tx: &Transaction<'_>, id: ContactId, run: RunId, now: Timestamp) -> rusqlite::Result<()> {
     let at = time(now);
     tx.prepare_cached("UPDATE contacts SET gone_at = ?2, audit_at = NULL WHERE contact_id = ?1")?
         .execute((id.0, &at))?;
     tx.prepare_cached("DELETE FROM harvest_due WHERE contact_id = ?1")?.execute([id.0])?;
-    // Nobody will tell their results any more.
-    tx.prepare_cached("UPDATE calls SET open = 0, no_result_given = 1 WHERE contact_id = ?1 AND open = 1")?
-        .execute([id.0])?;
+    calls_end(tx, id, now)?;
     let links: Vec<i64> = tx
         .prepare_cached(
             "UPDATE links SET vanished_at = ?2 WHERE contact_id = ?1 AND vanished_at IS NULL RETURNING id",

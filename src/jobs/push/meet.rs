@@ -7,11 +7,10 @@ use crate::domain::{
     CampaignId, Contact, ContactId, DiallerSide, FoldedUserData, Reason, ReasonCode, Timestamp, UserData,
 };
 use crate::jobs::{JobError, glimpse};
-use crate::ledger::{MeetItem, MeetSince, Meeting};
+use crate::ledger::{MeetItem, MeetSince, MeetWhose, Meeting};
 use crate::remote::{CallClass, CallError};
 use crate::sync::decide;
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
 use std::time::Duration;
 
 /// So many keys are looked at at once.
@@ -33,13 +32,11 @@ impl Work<'_> {
             let since = self.context.env.now() - quiet(self.context.limits.index_age);
             let parked = self.context.env.now() - quiet(PARKED_AGAIN);
             let ages = MeetSince { absent: since, parked };
-            let due = self.context.ledger.meet_due(ages, self.only(), self.drips(), PAGE).await?;
-            let now = self.context.env.now();
-            let due: Vec<MeetItem> = due
-                .into_iter()
-                .filter(|item| self.context.routes.contains_key(&item.route))
-                .filter(|item| !self.context.resting.rests(&item.user_data.folded(), now))
-                .collect();
+            let whose = MeetWhose {
+                routes: self.context.routes.keys().cloned().collect(),
+                resting: self.context.resting.at_rest(self.context.env.now()),
+            };
+            let due = self.context.ledger.meet_due(ages, whose, self.only(), self.drips(), PAGE).await?;
             if due.is_empty() {
                 return Ok(());
             }
@@ -100,14 +97,7 @@ impl Work<'_> {
         doubles: Vec<ContactId>,
         at: Timestamp,
     ) -> Meeting {
-        let policy = self.context.routes.get(&item.route).map(|route| route.policy.clone());
-        // Keys of unknown routes are not asked for; the choice here is the careful one all the same.
-        let policy = policy.unwrap_or(crate::domain::Policy {
-            adopt_conflict: crate::domain::policy::AdoptConflict::KeepDialler,
-            vanished: crate::domain::policy::Vanished::Mark,
-            campaign_change: crate::domain::policy::CampaignChange::Keep,
-            leaving: Arc::default(),
-        });
+        let policy = self.context.policy_of(&item.route);
         let seen = glimpse::found(&dialler, &*self.context.to_e164);
         Meeting { item, dialler, seen, doubles, at, policy }
     }

@@ -151,6 +151,13 @@ pub struct PushContext {
     pub sides: Sides,
 }
 
+impl PushContext {
+    /// What to do with what is found under a key of a route.
+    pub(in crate::jobs) fn policy_of(&self, route: &RouteName) -> Policy {
+        self.routes.get(route).map_or_else(Policy::careful, |route| route.policy.clone())
+    }
+}
+
 impl std::fmt::Debug for PushContext {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("PushContext").field("routes", &self.routes).finish_non_exhaustive()

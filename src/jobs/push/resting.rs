@@ -15,17 +15,11 @@ impl Resting {
         self.keys().insert(key, until);
     }
 
-    /// Whether it is left alone now.
-    pub(super) fn rests(&self, key: &FoldedUserData, now: Timestamp) -> bool {
+    /// All that are left alone now.
+    pub(super) fn at_rest(&self, now: Timestamp) -> Vec<FoldedUserData> {
         let mut keys = self.keys();
-        match keys.get(key) {
-            Some(until) if *until > now => true,
-            Some(_) => {
-                keys.remove(key);
-                false
-            }
-            None => false,
-        }
+        keys.retain(|_, until| *until > now);
+        keys.keys().cloned().collect()
     }
 
     fn keys(&self) -> MutexGuard<'_, HashMap<FoldedUserData, Timestamp>> {

@@ -99,12 +99,13 @@ async fn import(context: &PushContext, operation: &Leased) -> Result<i64, JobErr
     let at = context.env.now();
     let later = at + quiet(LATER);
     let campaign = operation.campaign;
-    let policy = context.routes.get(&route).map(|route| route.policy.clone());
-    let (Some(policy), Some(_)) = (policy, campaign) else {
+    if campaign.is_none() {
         // Without its campaign a contact that is found cannot be told from one elsewhere.
         ledger.settle_postpone(operation.id, later).await?;
         return Ok(0);
-    };
+    }
+    // Its route may have left the config meanwhile: a lock may wait for the contact that was made.
+    let policy = context.policy_of(&route);
     let own = operation.view.contact.filter(|_| !operation.view.vanished);
     let (dialler, doubles) = look_up(context, user_data, campaign, own).await?;
     let ending = match &dialler {

@@ -1,6 +1,6 @@
 //! What happens when it is not known whether something arrived?
 
-use crate::support::world::{CAMPAIGN, Setup, World, key, minutes, seconds};
+use crate::support::world::{CAMPAIGN, Setup, WINBACK, World, key, minutes, seconds};
 use dialbridge::sim::dialler::DiallerConfig;
 use dialbridge::sim::dialler::config::{Release, UserDataMatch, UserDataScope};
 use dialbridge::sim::faults::{Action, Effect, RetryAfter, Rule};
@@ -144,6 +144,21 @@ async fn is_somebody_locked_who_says_no_while_the_import_is_in_doubt() {
         assert_eq!(world.dialler.journal().imports_of(&key(id)).len(), 1);
         world.assert_at_rest().await;
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn is_somebody_locked_who_says_no_though_the_route_of_the_import_in_doubt_left_the_config() {
+    let mut world = World::new(Setup { more: WINBACK, ..Setup::default() }).await;
+    let id = world.record("Ada");
+    world.pull().await.expect("a pull");
+    world.dialler.faults().add(Rule::new(Action::Reset(Effect::Done)).path("/import").times(2));
+    let _in_doubt = world.push().await;
+    let there = || world.dialler.contacts_with(&format!("winback-{id}"));
+    assert_eq!(there().len(), 1, "made, and nobody heard of it");
+    world.configure(&Setup::default()).await;
+    world.block_number(&world.number(id)).await;
+    world.settle_down().await;
+    assert!(there()[0].locked, "{}", world.story().await);
 }
 
 #[tokio::test(start_paused = true)]

@@ -132,6 +132,23 @@ async fn is_a_no_heard_of_a_contact_that_was_moved_before_its_result_came() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn is_a_no_heard_of_a_route_that_left_the_config() {
+    let words = "beside       = \"ignore\"\nopt_out_results = [\"DO_NOT_CALL\"]";
+    let more: &str = WINBACK.replace("beside       = \"ignore\"", words).leak();
+    let mut world = World::new(Setup { more, ..Setup::default() }).await;
+    let ada = world.record("Ada");
+    world.sync_all().await;
+    world.configure(&Setup::default()).await;
+    // Nobody locked who stands there, and people are called still.
+    let there = world.dialler.contacts_with(&format!("winback-{ada}"))[0].id;
+    says(&world, there, "DO_NOT_CALL");
+    world.advance(minutes(24 * 60)).await;
+    world.live(minutes(11)).await;
+    assert!(world.locked(ada), "{}", world.told(ada).await);
+    assert!(world.dialler.contact(there).expect("a contact").locked);
+}
+
+#[tokio::test(start_paused = true)]
 async fn is_nobody_brought_in_anew_who_said_no() {
     let world = World::new(heard()).await;
     let ada = world.record("Ada");
