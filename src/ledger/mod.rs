@@ -162,7 +162,7 @@ pub use drift::{Mend, Question, ReconcileLast, ToldCall};
 pub use drip::{DayFull, Drip, Today};
 pub use due::{AuditRules, DueContact, HarvestRules, Share};
 pub use edits::{EditSeen, EditWord, TwoWayLink};
-pub use edits_end::{CarriedEdit, EditEnd, EditFate};
+pub use edits_end::{CarriedEdit, EditEnd, EditFate, RecordKnown};
 pub use elsewhere::Elsewhere;
 pub use ends::LastEnd;
 pub use error::{LedgerError, OpenError};
