@@ -47,7 +47,8 @@ impl Ledger {
         .await
     }
 
-    /// The CRM says that these ids were deleted: whoever of them is known is asked for, and is gone when not found then.
+    /// The CRM says that these ids were deleted: whoever of them is known is asked for, and is gone when not found then. Of whom
+    /// a person did not believe that is not asked for again.
     ///
     /// # Errors
     /// The ledger cannot be written.
@@ -57,7 +58,15 @@ impl Ledger {
         }
         let now = self.env.now();
         self.write("deletions_heard", move |tx| {
-            ids.iter().try_for_each(|id| ask_by_pass(tx, now, &route, id))
+            let mut left = tx.prepare_cached(
+                "SELECT EXISTS (SELECT 1 FROM absences_left WHERE route = ?1 AND record_id = ?2)",
+            )?;
+            for id in &ids {
+                if !left.query_row((&route.0, &id.0), |row| row.get::<_, bool>(0))? {
+                    ask_by_pass(tx, now, &route, id)?;
+                }
+            }
+            Ok(())
         })
         .await
     }
@@ -132,6 +141,13 @@ pub(super) fn ask(
 pub(super) fn found(tx: &Transaction<'_>, route: &RouteName, id: &RecordId) -> rusqlite::Result<()> {
     tx.prepare_cached("DELETE FROM record_absences WHERE route = ?1 AND record_id = ?2")?
         .execute((&route.0, &id.0))?;
+    over(tx, route, id)
+}
+
+/// What a person said of its absence is over: it is known now whether it is there.
+fn over(tx: &Transaction<'_>, route: &RouteName, id: &RecordId) -> rusqlite::Result<()> {
+    tx.prepare_cached("DELETE FROM absences_left WHERE route = ?1 AND record_id = ?2")?
+        .execute((&route.0, &id.0))?;
     Ok(())
 }
 
@@ -144,6 +160,7 @@ pub(super) fn store_gone(
 ) -> rusqlite::Result<()> {
     tx.prepare_cached("UPDATE record_absences SET gone_at = ?3 WHERE route = ?1 AND record_id = ?2")?
         .execute((&page.route.0, &id.0, time(now)))?;
+    over(tx, &page.route, id)?;
     let Some((link, view)) = inputs::link_of_record(tx, &page.route, id)? else {
         return set_gone(tx, now, page, id);
     };
@@ -175,10 +192,11 @@ fn set_gone(tx: &Transaction<'_>, now: Timestamp, page: &PageStore, id: &RecordI
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::limits::MissingLimits;
     use crate::domain::policy::{AdoptConflict, CampaignChange, RouteState, Vanished};
     use crate::domain::{Decision, Deletion, Policy, RunId, Verdict, Wish};
-    use crate::ledger::RouteFacts;
-    use crate::ledger::testing::scene;
+    use crate::ledger::testing::{Scene, scene};
+    use crate::ledger::{Brake, RouteFacts, WaveWord};
 
     /// Left callable, unless it is held out.
     fn keep(input: &DecisionInput<'_>) -> Decision {
@@ -194,6 +212,40 @@ mod tests {
             lock_others: Vec::new(),
             notes: Vec::new(),
         }
+    }
+
+    const LIMITS: MissingLimits = MissingLimits { most: 500, percent: 10 };
+
+    /// Thirty records that the CRM says it deleted: a wave that is held.
+    async fn many_deleted() -> (Scene, Vec<RecordId>, i64) {
+        let scene = scene().await;
+        scene
+            .put(
+                "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 30)
+                 INSERT INTO records (route, record_id, hash, state, since, decided_at, run_id)
+                 SELECT 'leads', i, x'', 'linked', '', '', 1 FROM n",
+            )
+            .await;
+        let ids: Vec<RecordId> = (1..=30).map(|id| RecordId(id.to_string())).collect();
+        scene.ledger.deletions_heard(scene.route.clone(), ids.clone()).await.expect("heard");
+        let held = scene.ledger.absences_hold(scene.route.clone(), LIMITS).await.expect("a brake");
+        let Brake::Holds { wave, count: 30, new: true } = held else { panic!("{held:?}") };
+        (scene, ids, wave)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn of_whom_a_person_did_not_believe_that_he_is_gone_no_list_of_deletions_asks_again() {
+        let (scene, ids, wave) = many_deleted().await;
+        let heard = || scene.ledger.deletions_heard(scene.route.clone(), ids.clone());
+        let reject = scene.ledger.wave_decide(wave, WaveWord::Reject, "ada".to_owned(), "no".to_owned());
+        reject.await.expect("decided");
+        heard().await.expect("heard");
+        let asked = "SELECT count(*) FROM record_absences";
+        assert_eq!(scene.says(asked).await, ["0"], "the list still names them");
+        let (route, there) = (scene.route.clone(), ids[0].clone());
+        scene.ledger.write("test_found", move |tx| found(tx, &route, &there)).await.expect("found");
+        heard().await.expect("heard");
+        assert_eq!(scene.says("SELECT record_id FROM record_absences").await, ["1"], "it was there since");
     }
 
     #[tokio::test(start_paused = true)]

@@ -4,7 +4,8 @@ use super::sql::{code, get_json, json, time};
 use super::trail::{self, Added, BeforeFrom, By};
 use super::{Ledger, LedgerError, edits, hints, sent_numbers};
 use crate::domain::{
-    Base, Desired, DesiredValue, FieldName, LinkId, Pair, Reason, RecordId, RouteName, Timestamp, WriteBackId,
+    Base, Desired, DesiredValue, FieldName, LinkId, Pair, Reason, ReasonCode, RecordId, RouteName, Timestamp,
+    WriteBackId,
 };
 use rusqlite::{OptionalExtension as _, Transaction};
 use serde_json::Value;
@@ -138,6 +139,19 @@ fn store(tx: &Transaction<'_>, link: LinkId, end: &EditEnd, now: Timestamp) -> r
             open(tx, link, end, "refused", Some((&Value::Null, crm)), Some(reason), now)
         }
     }
+}
+
+/// A person does not want the CRM told of a record: of what agents changed by then neither. It stays known, with the value that the
+/// CRM last had, so that a word on it is said of that; another edit, or another value in the CRM, is looked at as usual.
+pub(super) fn put_aside(tx: &Transaction<'_>, link: LinkId, now: &str) -> rusqlite::Result<()> {
+    tx.prepare_cached(
+        "UPDATE edits SET state = 'refused', since = ?2, code = ?3, params = '{}', agreed = b.crm, crm = b.crm
+         FROM (SELECT f.field, coalesce(l.base -> ('$.' || f.field || '.crm'), 'null') AS crm
+               FROM links l JOIN edits f ON f.link_id = l.id WHERE l.id = ?1) b
+         WHERE link_id = ?1 AND edits.field = b.field AND state = 'seen'",
+    )?
+    .execute((link.0, now, ReasonCode::Discarded.as_str()))?;
+    Ok(())
 }
 
 fn stands(tx: &Transaction<'_>, link: LinkId, field: FieldName, dialler: &Value) -> rusqlite::Result<bool> {

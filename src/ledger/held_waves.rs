@@ -4,9 +4,9 @@
 use super::sql::{get_time, time};
 use super::words::Said;
 use super::write_back_take::unapproved;
-use super::{Ledger, LedgerError, results_words};
+use super::{Ledger, LedgerError, edits_end, results_words};
 use crate::domain::limits::MissingLimits;
-use crate::domain::{ContactId, HistoryId, ReasonCode, RecordId, RouteName, Timestamp};
+use crate::domain::{ContactId, HistoryId, LinkId, ReasonCode, RecordId, RouteName, Timestamp};
 use chrono::TimeDelta;
 use rusqlite::{Connection, OptionalExtension as _, Transaction, named_params};
 use serde::Serialize;
@@ -213,20 +213,29 @@ pub(super) fn told_approved(
     Ok(())
 }
 
-/// A person does not want it told: each row rests until there is something newer to tell.
+/// A person does not want it told: each row rests until there is something newer to tell, and what agents changed by then is
+/// told with nothing newer either.
 pub(super) fn leave_untold(
     tx: &Transaction<'_>,
     now: &str,
     route: &RouteName,
     said: &Said,
 ) -> rusqlite::Result<()> {
-    tx.prepare_cached(
-        "UPDATE write_backs SET state = 'never', code = ?2, params = '{}', changed_at = ?3
-         WHERE state = 'waiting' AND objection IS NULL AND EXISTS (
-             SELECT 1 FROM links l JOIN routes r ON r.route = l.route
-             WHERE l.id = +link_id AND l.route = ?1 AND write_backs.waits_since > r.write_back_approved)",
-    )?
-    .execute((&route.0, ReasonCode::Discarded.as_str(), now))?;
+    let left: Vec<(LinkId, bool)> = tx
+        .prepare_cached(
+            "UPDATE write_backs SET state = 'never', code = ?2, params = '{}', changed_at = ?3
+             WHERE state = 'waiting' AND objection IS NULL AND EXISTS (
+                 SELECT 1 FROM links l JOIN routes r ON r.route = l.route
+                 WHERE l.id = +link_id AND l.route = ?1 AND write_backs.waits_since > r.write_back_approved)
+             RETURNING link_id, kind = 'fields'",
+        )?
+        .query_map((&route.0, ReasonCode::Discarded.as_str(), now), |row| {
+            Ok((LinkId(row.get(0)?), row.get(1)?))
+        })?
+        .collect::<rusqlite::Result<_>>()?;
+    for (link, _) in left.into_iter().filter(|(_, of_fields)| *of_fields) {
+        edits_end::put_aside(tx, link, now)?;
+    }
     results_words::keep(tx, now, "discard", route, None, said)
 }
 
@@ -241,12 +250,18 @@ pub(super) fn look_again(tx: &Transaction<'_>, now: &str, wave: i64) -> rusqlite
     Ok(())
 }
 
-/// A person does not believe it: nobody is asked for before the next complete walk fails to name them.
+/// A person does not believe it: nobody is asked for before the next complete walk fails to name them, however long the CRM's
+/// list of deletions does.
 pub(super) fn leave_missing(tx: &Transaction<'_>, now: &str, wave: i64) -> rusqlite::Result<()> {
     tx.prepare_cached(
         "UPDATE hints SET taken_at = ?2
          WHERE source = 'absent' AND taken_at IS NULL
            AND (route, record_id) IN (SELECT route, record_id FROM record_absences WHERE wave_id = ?1)",
+    )?
+    .execute((wave, now))?;
+    tx.prepare_cached(
+        "INSERT OR REPLACE INTO absences_left (route, record_id, at)
+         SELECT route, record_id, ?2 FROM record_absences WHERE wave_id = ?1 AND gone_at IS NULL",
     )?
     .execute((wave, now))?;
     tx.prepare_cached("DELETE FROM record_absences WHERE wave_id = ?1 AND gone_at IS NULL")?
@@ -305,7 +320,7 @@ fn record(row: &rusqlite::Row<'_>) -> rusqlite::Result<WaveRecord> {
 mod tests {
     use super::super::write_back::{want_fields, want_objection};
     use super::*;
-    use crate::domain::{Activities, LinkId, Shapes};
+    use crate::domain::{Activities, Shapes};
     use crate::ledger::WaveWord;
     use crate::ledger::testing::{Scene, scene};
 

@@ -35,8 +35,8 @@ async fn is_who_was_deleted_locked_soon_and_who_was_merged_or_is_back_not_lost()
     world.assert_at_rest().await;
 }
 
-#[tokio::test(start_paused = true)]
-async fn do_many_deletions_at_once_wait_for_a_person_while_the_route_goes_on() {
+/// Thirty records, and the first 25 of them were just deleted.
+async fn many_deleted() -> (World, Vec<u64>) {
     let world = world("sim-next").await;
     let ids: Vec<u64> = (0..30).map(|n| world.record(&format!("Name {n}"))).collect();
     world.sync_all().await;
@@ -45,6 +45,12 @@ async fn do_many_deletions_at_once_wait_for_a_person_while_the_route_goes_on() {
     for id in &ids[..25] {
         world.editor().delete(*id);
     }
+    (world, ids)
+}
+
+#[tokio::test(start_paused = true)]
+async fn do_many_deletions_at_once_wait_for_a_person_while_the_route_goes_on() {
+    let (world, ids) = many_deleted().await;
     world.editor().edit(ids[29], json!({ "city": "Bonn" }));
     world.live(minutes(17)).await;
     let waves = world.ledger().waves_list(None, false).await.expect("waves");

@@ -3,7 +3,7 @@
 
 use super::write_back::plan;
 use crate::support::world::{Setup, World, minutes, seconds};
-use dialbridge::control::{Command, End};
+use dialbridge::control::{Command, End, WaveOrder};
 use dialbridge::domain::{LinkId, Take};
 use dialbridge::ledger::Conflict;
 use dialbridge::sim::faults::{Action, Effect, RetryAfter, Rule};
@@ -450,6 +450,40 @@ async fn is_an_edit_told_later_whose_record_was_not_named_or_could_not_be_mapped
         assert_eq!((world.crm_writes(), conflicts(&world).await), (1, vec![]), "{unmapped}");
         assert_silent(&world).await;
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn does_a_rejected_edit_stay_known_and_untold_while_a_later_result_is_told() {
+    let more = format!("{}\n[route.leads.result_fields]\ncalls = \"calls\"\n", setup("ask").more);
+    let keys = format!("{}\nmax_write_back_per_run = 1", setup("ask").route_keys);
+    let (more, route_keys) = (Box::leak(more.into_boxed_str()), Box::leak(keys.into_boxed_str()));
+    let world = World::new(Setup { more, route_keys, ..setup("ask") }).await;
+    let ids = ["Ada", "Berta"].map(|name| world.record(name));
+    world.sync_all().await;
+    for id in ids {
+        agent(&world, id, "City", "Bonn");
+    }
+    world.live(minutes(10)).await;
+    let waves = world.ledger().waves_list(None, false).await.expect("waves");
+    assert_eq!(waves.iter().map(|wave| wave.waiting).collect::<Vec<_>>(), [2], "{}", world.story().await);
+    let reject = Command::Wave { wave: waves[0].id, word: WaveOrder::Reject, reason: "not these".to_owned() };
+    world.must(reject).await;
+    let told = world.told(ids[0]).await;
+    assert!(told.contains("City is NOT TOLD to the CRM"), "{told}");
+    assert!(world.dialler.call(world.contact(ids[0]).id, plan(Some(("NO_INTEREST", seconds(1))))));
+    world.live(minutes(30)).await;
+    let crm = ["calls", "city"].map(|name| in_crm(&world, ids[0], name));
+    assert_eq!(crm, [json!(1), json!("Ulm")], "the result is told: {}", world.story().await);
+    assert_eq!(world.value(ids[0], "City"), json!("Bonn"), "and the agent's value stays where it is");
+    let left = conflicts(&world).await;
+    assert_eq!(left.len(), 2, "known, and a person may still let it go: {left:#?}");
+    let first = left.iter().find(|left| left.record == ids[0].to_string()).expect("the first one's");
+    let word =
+        Command::Conflict { conflict: first.conflict, take: Take::Dialler, reason: "after all".to_owned() };
+    world.must(word).await;
+    world.live(minutes(5)).await;
+    let crm = ids.map(|id| in_crm(&world, id, "city"));
+    assert_eq!(crm, [json!("Bonn"), json!("Ulm")], "{}", world.story().await);
 }
 
 #[tokio::test(start_paused = true)]
