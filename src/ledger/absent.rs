@@ -107,7 +107,8 @@ pub(super) fn ask_by_pass(
     Ok(())
 }
 
-/// A known record was not named in an answer: it is asked for again, not before the second look is due.
+/// A known record was not named in an answer: it is asked for again, not before the second look is due. Not while a wave
+/// holds it: then a person is asked, and who of the others is there again says when it is worth asking.
 pub(super) fn ask(
     tx: &Transaction<'_>,
     now: Timestamp,
@@ -131,9 +132,29 @@ pub(super) fn ask(
         "INSERT INTO hints (route, record_id, source, at, not_before)
          SELECT ?1, ?2, 'absent', ?3, ?4
          WHERE NOT EXISTS (SELECT 1 FROM hints WHERE route = ?1 AND record_id = ?2 AND source = 'absent'
-                           AND taken_at IS NULL AND not_before > ?3)",
+                           AND taken_at IS NULL AND not_before > ?3)
+           AND NOT EXISTS (SELECT 1 FROM record_absences a JOIN waves w ON w.id = a.wave_id
+                           WHERE a.route = ?1 AND a.record_id = ?2 AND w.state = 'held')",
     )?
     .execute((&route.0, &id.0, time(now), time(now + SECOND_LOOK)))?;
+    Ok(())
+}
+
+/// Whomever a wave holds is asked for once more, not before that time, unless that is to be done anyway.
+pub(super) fn ask_again(
+    tx: &Transaction<'_>,
+    now: Timestamp,
+    not_before: Timestamp,
+    wave: i64,
+) -> rusqlite::Result<()> {
+    tx.prepare_cached(
+        "INSERT INTO hints (route, record_id, source, at, not_before)
+         SELECT a.route, a.record_id, 'absent', ?2, ?3 FROM record_absences a
+         WHERE a.wave_id = ?1 AND a.gone_at IS NULL
+           AND NOT EXISTS (SELECT 1 FROM hints h WHERE h.route = a.route AND h.record_id = a.record_id
+                           AND h.source = 'absent' AND h.taken_at IS NULL)",
+    )?
+    .execute((wave, time(now), time(not_before)))?;
     Ok(())
 }
 
@@ -231,6 +252,46 @@ mod tests {
         let held = scene.ledger.absences_hold(scene.route.clone(), LIMITS).await.expect("a brake");
         let Brake::Holds { wave, count: 30, new: true } = held else { panic!("{held:?}") };
         (scene, ids, wave)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whom_a_wave_holds_is_asked_for_once_more_when_something_changed_and_not_before() {
+        let (scene, ids, wave) = many_deleted().await;
+        let route = || scene.route.clone();
+        let waiting = "SELECT count(*) FROM hints WHERE source = 'absent' AND taken_at IS NULL";
+        assert_eq!(scene.says(waiting).await, ["30"], "the look that every absence gets");
+        let look = async |named: &[RecordId]| {
+            scene.put("UPDATE hints SET taken_at = at").await;
+            let (route, now) = (scene.route.clone(), scene.ledger.env.now());
+            let (there, missing): (Vec<_>, Vec<_>) =
+                ids.clone().into_iter().partition(|id| named.contains(id));
+            let write = scene.ledger.write("test_look", move |tx| {
+                there.iter().try_for_each(|id| found(tx, &route, id))?;
+                missing.iter().try_for_each(|id| ask(tx, now, &route, id))
+            });
+            write.await.expect("looked");
+            scene.ledger.absences_hold(scene.route.clone(), LIMITS).await.expect("a brake")
+        };
+        for _ in 0..3 {
+            scene.wait(1).await;
+            assert_eq!(look(&[]).await, Brake::Holds { wave, count: 30, new: false });
+            scene.ledger.deletions_heard(route(), ids.clone()).await.expect("heard");
+            assert_eq!(scene.says(waiting).await, ["0"], "nothing changed: nobody is asked for");
+        }
+        assert_eq!(look(&ids[..2]).await, Brake::Holds { wave, count: 28, new: false });
+        assert_eq!(scene.says(waiting).await, ["28"], "two are there again: so may the others be");
+        // Where the wave is over by itself, everybody is looked for as usual.
+        assert_eq!(look(&ids[..15]).await, Brake::Off);
+        assert_eq!(scene.says(waiting).await, ["15"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whom_a_wave_held_is_looked_for_once_a_person_says_that_they_may_be_gone() {
+        let (scene, _, wave) = many_deleted().await;
+        scene.put("UPDATE hints SET taken_at = at").await;
+        let approve = scene.ledger.wave_decide(wave, WaveWord::Approve, "ada".to_owned(), "yes".to_owned());
+        approve.await.expect("decided");
+        assert_eq!(scene.ledger.hints_waiting(scene.route.clone(), 100).await.expect("hints").len(), 30);
     }
 
     #[tokio::test(start_paused = true)]

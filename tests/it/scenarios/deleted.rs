@@ -1,6 +1,7 @@
 //! Does who was deleted in the CRM leave soon where the CRM lists that, and nobody by its word alone?
 
 use crate::support::world::{Setup, World, minutes};
+use dialbridge::control::{Command, WaveOrder};
 use dialbridge::domain::policy::WaveWhat;
 use serde_json::json;
 
@@ -60,4 +61,13 @@ async fn do_many_deletions_at_once_wait_for_a_person_while_the_route_goes_on() {
     );
     assert!(ids.iter().all(|id| !world.locked(*id)), "{}", world.story().await);
     assert_eq!((world.stopped().await, world.value(ids[29], "City")), (None, json!("Bonn")));
+    // Nobody is asked for while nothing changed and nobody has said anything.
+    let asked = || world.crm.journal.requests().iter().filter(|asked| asked.kind.name == "by_ids").count();
+    let before = asked();
+    world.live(minutes(60)).await;
+    assert_eq!(asked(), before, "{}", world.story().await);
+    let word = WaveOrder::Approve;
+    world.must(Command::Wave { wave: waves[0].id, word, reason: "cleared out".to_owned() }).await;
+    world.live(minutes(5)).await;
+    assert_eq!(ids.iter().filter(|id| world.locked(**id)).count(), 25, "{}", world.story().await);
 }
