@@ -2,6 +2,7 @@
 //! once wait for a person's word, while the route goes on with everything else.
 
 use super::sql::{get_time, time};
+use super::waves::next_source;
 use super::words::Said;
 use super::write_back_take::unapproved;
 use super::{Ledger, LedgerError, absent, edits_end, results_words};
@@ -247,10 +248,14 @@ pub(super) fn stand(
         }
         (None, true) => {
             let wave = tx.query_row(
-                "INSERT INTO waves (route, source, kind, operations, bound, since, state)
-                 SELECT ?1, CASE count(*) WHEN 0 THEN ?2 ELSE ?2 || '#' || (count(*) + 1) END, 'changed', ?3, ?4, ?5, 'held'
+                concat!(
+                    "INSERT INTO waves (route, source, kind, operations, bound, since, state)
+                 SELECT ?1, ",
+                    next_source!(),
+                    ", 'changed', ?3, ?4, ?5, 'held'
                  FROM waves WHERE route = ?1 AND (source = ?2 OR source BETWEEN ?2 || '#' AND ?2 || '#~')
-                 RETURNING id",
+                 RETURNING id"
+                ),
                 (&route.0, source, count, bound, time(now)),
                 |row| row.get(0),
             )?;
