@@ -70,6 +70,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0079_edits_outlive.sql"),
     include_str!("../../migrations/0080_left_by_a_person.sql"),
     include_str!("../../migrations/0081_old_waves.sql"),
+    include_str!("../../migrations/0082_walks_and_words.sql"),
 ];
 
 /// Behind this one the rows of the trail that are there already get their places in the chain.

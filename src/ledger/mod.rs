@@ -220,4 +220,4 @@ pub use waves::WaveRow;
 pub use words::Said;
 pub use write_back_end::{TellEnd, Tried};
 pub use write_back_held::HeldRow;
-pub use write_back_take::{Approval, Leaving, TellFacts, Tells, ToTell};
+pub use write_back_take::{Approval, Leaving, Place, TellFacts, Tells, ToTell};
