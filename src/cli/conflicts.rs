@@ -9,7 +9,7 @@ use super::zone::Zone;
 use crate::app;
 use crate::app::known::{self, Usage};
 use crate::control::{Command, End};
-use crate::domain::Take;
+use crate::domain::{ReasonCode, Take};
 use crate::ledger::{Conflict, ConflictCount};
 use serde_json::Value;
 use std::path::Path;
@@ -94,6 +94,7 @@ fn show_text(row: &Conflict, zone: Zone) -> String {
 
 fn why(row: &Conflict) -> String {
     match &row.reason {
+        Some(reason) if reason.code == ReasonCode::Discarded => "a person did not want it told".to_owned(),
         Some(reason) => format!("the CRM does not take it: {reason}"),
         None if row.agreed == row.crm => {
             "an agent changed it, and it would destroy what the CRM has".to_owned()

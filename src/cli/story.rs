@@ -2,7 +2,7 @@
 
 use super::table::table;
 use super::zone::Zone;
-use crate::domain::{RouteName, Timestamp};
+use crate::domain::{ReasonCode, RouteName, Timestamp};
 use crate::ledger::{CallView, ContactStory, Event, LinkStory, LockShown, Person, Waiting, WaitsFor};
 
 /// Calls as a table.
@@ -204,7 +204,9 @@ fn tell(event: &Event, zone: Zone) -> Option<String> {
                 event.before.as_deref().unwrap_or("nothing"),
                 event.after.as_deref().unwrap_or("nothing"),
             );
-            format!("{} WAITS FOR A PERSON (conflict {}): {values}{why}", event.what, event.cause)
+            let put_aside = event.reason.as_ref().is_some_and(|reason| reason.code == ReasonCode::Discarded);
+            let stands = if put_aside { "is NOT TOLD to the CRM" } else { "WAITS FOR A PERSON" };
+            format!("{} {stands} (conflict {}): {values}{why}", event.what, event.cause)
         }
         "untold" => format!("{} is {} for the CRM{why}", event.what, event.state),
         "change" if event.state == "crm" => format!(

@@ -47,7 +47,7 @@ pub use problem::{Place, Problem};
 pub use reason::{Reason, ReasonCode};
 pub use record::{BadRecord, Record};
 pub use suggest::suggest;
-pub use two_way::{Appended, ConflictRule, ConflictWord, Edit, Edits, Kept, Owner, Take, TwoWay};
+pub use two_way::{Appended, ConflictRule, ConflictWord, Edit, Edits, Kept, Owner, SeenOn, Take, TwoWay};
 pub use write_back::{
     Activities, BlockFacts, BlocksTold, CallFacts, CallResult, HistoryFacts, InDialler, InvalidNumber,
     Shapes, StandingFacts, Told, WriteBackId,

@@ -77,6 +77,17 @@ pub struct Edit {
     pub rule: ConflictRule,
     /// What a person said of it.
     pub word: Option<ConflictWord>,
+    /// Which contact holds it.
+    pub on: SeenOn,
+}
+
+/// On which contact of its link an edit was seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SeenOn {
+    /// The present one.
+    Contact,
+    /// One that the link had before, and that is gone: the present one holds what both sides last agreed on.
+    ContactBefore,
 }
 
 /// The edits of one contact that both sides have not come to agree on yet.

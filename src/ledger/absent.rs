@@ -47,7 +47,8 @@ impl Ledger {
         .await
     }
 
-    /// The CRM says that these ids were deleted: whoever of them is known is asked for, and is gone when not found then.
+    /// The CRM says that these ids were deleted: whoever of them is known is asked for, and is gone when not found then. Of whom
+    /// a person did not believe that is not asked for again.
     ///
     /// # Errors
     /// The ledger cannot be written.
@@ -57,7 +58,15 @@ impl Ledger {
         }
         let now = self.env.now();
         self.write("deletions_heard", move |tx| {
-            ids.iter().try_for_each(|id| ask_by_pass(tx, now, &route, id))
+            let mut left = tx.prepare_cached(
+                "SELECT EXISTS (SELECT 1 FROM absences_left WHERE route = ?1 AND record_id = ?2)",
+            )?;
+            for id in &ids {
+                if !left.query_row((&route.0, &id.0), |row| row.get::<_, bool>(0))? {
+                    ask_by_pass(tx, now, &route, id)?;
+                }
+            }
+            Ok(())
         })
         .await
     }
@@ -98,7 +107,8 @@ pub(super) fn ask_by_pass(
     Ok(())
 }
 
-/// A known record was not named in an answer: it is asked for again, not before the second look is due.
+/// A known record was not named in an answer: it is asked for again, not before the second look is due. Not while a wave
+/// holds it: then a person is asked, and who of the others is there again says when it is worth asking.
 pub(super) fn ask(
     tx: &Transaction<'_>,
     now: Timestamp,
@@ -122,15 +132,42 @@ pub(super) fn ask(
         "INSERT INTO hints (route, record_id, source, at, not_before)
          SELECT ?1, ?2, 'absent', ?3, ?4
          WHERE NOT EXISTS (SELECT 1 FROM hints WHERE route = ?1 AND record_id = ?2 AND source = 'absent'
-                           AND taken_at IS NULL AND not_before > ?3)",
+                           AND taken_at IS NULL AND not_before > ?3)
+           AND NOT EXISTS (SELECT 1 FROM record_absences a JOIN waves w ON w.id = a.wave_id
+                           WHERE a.route = ?1 AND a.record_id = ?2 AND w.state = 'held')",
     )?
     .execute((&route.0, &id.0, time(now), time(now + SECOND_LOOK)))?;
+    Ok(())
+}
+
+/// Whomever a wave holds is asked for once more, not before that time, unless that is to be done anyway.
+pub(super) fn ask_again(
+    tx: &Transaction<'_>,
+    now: Timestamp,
+    not_before: Timestamp,
+    wave: i64,
+) -> rusqlite::Result<()> {
+    tx.prepare_cached(
+        "INSERT INTO hints (route, record_id, source, at, not_before)
+         SELECT a.route, a.record_id, 'absent', ?2, ?3 FROM record_absences a
+         WHERE a.wave_id = ?1 AND a.gone_at IS NULL
+           AND NOT EXISTS (SELECT 1 FROM hints h WHERE h.route = a.route AND h.record_id = a.record_id
+                           AND h.source = 'absent' AND h.taken_at IS NULL)",
+    )?
+    .execute((wave, time(now), time(not_before)))?;
     Ok(())
 }
 
 /// It is there: whatever was asked is answered.
 pub(super) fn found(tx: &Transaction<'_>, route: &RouteName, id: &RecordId) -> rusqlite::Result<()> {
     tx.prepare_cached("DELETE FROM record_absences WHERE route = ?1 AND record_id = ?2")?
+        .execute((&route.0, &id.0))?;
+    over(tx, route, id)
+}
+
+/// What a person said of its absence is over: it is known now whether it is there.
+fn over(tx: &Transaction<'_>, route: &RouteName, id: &RecordId) -> rusqlite::Result<()> {
+    tx.prepare_cached("DELETE FROM absences_left WHERE route = ?1 AND record_id = ?2")?
         .execute((&route.0, &id.0))?;
     Ok(())
 }
@@ -144,6 +181,7 @@ pub(super) fn store_gone(
 ) -> rusqlite::Result<()> {
     tx.prepare_cached("UPDATE record_absences SET gone_at = ?3 WHERE route = ?1 AND record_id = ?2")?
         .execute((&page.route.0, &id.0, time(now)))?;
+    over(tx, &page.route, id)?;
     let Some((link, view)) = inputs::link_of_record(tx, &page.route, id)? else {
         return set_gone(tx, now, page, id);
     };
@@ -175,10 +213,11 @@ fn set_gone(tx: &Transaction<'_>, now: Timestamp, page: &PageStore, id: &RecordI
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::limits::MissingLimits;
     use crate::domain::policy::{AdoptConflict, CampaignChange, RouteState, Vanished};
     use crate::domain::{Decision, Deletion, Policy, RunId, Verdict, Wish};
-    use crate::ledger::RouteFacts;
-    use crate::ledger::testing::scene;
+    use crate::ledger::testing::{Scene, scene};
+    use crate::ledger::{Brake, RouteFacts, WaveWord};
 
     /// Left callable, unless it is held out.
     fn keep(input: &DecisionInput<'_>) -> Decision {
@@ -194,6 +233,80 @@ mod tests {
             lock_others: Vec::new(),
             notes: Vec::new(),
         }
+    }
+
+    const LIMITS: MissingLimits = MissingLimits { most: 500, percent: 10 };
+
+    /// Thirty records that the CRM says it deleted: a wave that is held.
+    async fn many_deleted() -> (Scene, Vec<RecordId>, i64) {
+        let scene = scene().await;
+        scene
+            .put(
+                "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 30)
+                 INSERT INTO records (route, record_id, hash, state, since, decided_at, run_id)
+                 SELECT 'leads', i, x'', 'linked', '', '', 1 FROM n",
+            )
+            .await;
+        let ids: Vec<RecordId> = (1..=30).map(|id| RecordId(id.to_string())).collect();
+        scene.ledger.deletions_heard(scene.route.clone(), ids.clone()).await.expect("heard");
+        let held = scene.ledger.absences_hold(scene.route.clone(), LIMITS).await.expect("a brake");
+        let Brake::Holds { wave, count: 30, new: true } = held else { panic!("{held:?}") };
+        (scene, ids, wave)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whom_a_wave_holds_is_asked_for_once_more_when_something_changed_and_not_before() {
+        let (scene, ids, wave) = many_deleted().await;
+        let route = || scene.route.clone();
+        let waiting = "SELECT count(*) FROM hints WHERE source = 'absent' AND taken_at IS NULL";
+        assert_eq!(scene.says(waiting).await, ["30"], "the look that every absence gets");
+        let look = async |named: &[RecordId]| {
+            scene.put("UPDATE hints SET taken_at = at").await;
+            let (route, now) = (scene.route.clone(), scene.ledger.env.now());
+            let (there, missing): (Vec<_>, Vec<_>) =
+                ids.clone().into_iter().partition(|id| named.contains(id));
+            let write = scene.ledger.write("test_look", move |tx| {
+                there.iter().try_for_each(|id| found(tx, &route, id))?;
+                missing.iter().try_for_each(|id| ask(tx, now, &route, id))
+            });
+            write.await.expect("looked");
+            scene.ledger.absences_hold(scene.route.clone(), LIMITS).await.expect("a brake")
+        };
+        for _ in 0..3 {
+            scene.wait(1).await;
+            assert_eq!(look(&[]).await, Brake::Holds { wave, count: 30, new: false });
+            scene.ledger.deletions_heard(route(), ids.clone()).await.expect("heard");
+            assert_eq!(scene.says(waiting).await, ["0"], "nothing changed: nobody is asked for");
+        }
+        assert_eq!(look(&ids[..2]).await, Brake::Holds { wave, count: 28, new: false });
+        assert_eq!(scene.says(waiting).await, ["28"], "two are there again: so may the others be");
+        // Where the wave is over by itself, everybody is looked for as usual.
+        assert_eq!(look(&ids[..15]).await, Brake::Off);
+        assert_eq!(scene.says(waiting).await, ["15"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whom_a_wave_held_is_looked_for_once_a_person_says_that_they_may_be_gone() {
+        let (scene, _, wave) = many_deleted().await;
+        scene.put("UPDATE hints SET taken_at = at").await;
+        let approve = scene.ledger.wave_decide(wave, WaveWord::Approve, "ada".to_owned(), "yes".to_owned());
+        approve.await.expect("decided");
+        assert_eq!(scene.ledger.hints_waiting(scene.route.clone(), 100).await.expect("hints").len(), 30);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn of_whom_a_person_did_not_believe_that_he_is_gone_no_list_of_deletions_asks_again() {
+        let (scene, ids, wave) = many_deleted().await;
+        let heard = || scene.ledger.deletions_heard(scene.route.clone(), ids.clone());
+        let reject = scene.ledger.wave_decide(wave, WaveWord::Reject, "ada".to_owned(), "no".to_owned());
+        reject.await.expect("decided");
+        heard().await.expect("heard");
+        let asked = "SELECT count(*) FROM record_absences";
+        assert_eq!(scene.says(asked).await, ["0"], "the list still names them");
+        let (route, there) = (scene.route.clone(), ids[0].clone());
+        scene.ledger.write("test_found", move |tx| found(tx, &route, &there)).await.expect("found");
+        heard().await.expect("heard");
+        assert_eq!(scene.says("SELECT record_id FROM record_absences").await, ["1"], "it was there since");
     }
 
     #[tokio::test(start_paused = true)]

@@ -290,10 +290,7 @@ pub(super) fn store_base(tx: &Transaction<'_>, link: LinkId, change: &BaseChange
 fn new_base(tx: &Transaction<'_>, link: LinkId, change: &BaseChange) -> rusqlite::Result<Option<String>> {
     let base = match change {
         BaseChange::Keep => return Ok(None),
-        BaseChange::Replace(base) => {
-            edits::all_agreed(tx, link)?;
-            base.clone()
-        }
+        BaseChange::Replace(base) => edits::outlive_contact(tx, link, base)?,
         BaseChange::Merge(pairs) => {
             edits::agreed(tx, link, pairs.keys().copied())?;
             let mut base: Base = tx

@@ -22,7 +22,8 @@ pub struct Conflict {
     pub contact: Option<ContactId>,
     /// The dialler's field.
     pub field: String,
-    /// `conflict`: both sides changed it; `refused`: the CRM does not take the dialler's value.
+    /// `conflict`: both sides changed it; `refused`: the CRM does not take the dialler's value, or a person did not want it told
+    /// (the reason says which).
     pub state: String,
     /// What both sides last agreed on, as the CRM writes it.
     pub agreed: Option<Value>,
@@ -122,7 +123,7 @@ impl Ledger {
         .await
     }
 
-    /// How many wait, by route and state.
+    /// How many wait, by route and state; what a person put aside waits for nobody.
     ///
     /// # Errors
     /// The ledger cannot be read.
@@ -132,7 +133,7 @@ impl Ledger {
                 .prepare_cached(
                     "SELECT l.route, e.state, count(*) AS n, min(e.since) AS since
                      FROM edits e JOIN links l ON l.id = e.link_id
-                     WHERE e.state <> 'seen' AND l.route IS NOT NULL GROUP BY l.route, e.state ORDER BY l.route, e.state",
+                     WHERE e.state <> 'seen' AND e.code IS NOT 'discarded' AND l.route IS NOT NULL GROUP BY l.route, e.state ORDER BY l.route, e.state",
                 )?
                 .query_map([], |row| {
                     Ok(ConflictCount {

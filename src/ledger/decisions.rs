@@ -6,8 +6,8 @@ use super::sql::{self, json, time};
 use super::{blocks_told, edits, edits_end, held_again, lane, results_due, sent_numbers, waves, write_back};
 use crate::domain::scope::Doing;
 use crate::domain::{
-    Base, CampaignId, ContactId, Decision, Deletion, Desired, FieldName, Intent, LinkId, OperationKind,
-    Reason, ReasonCode, RecordId, RouteName, RunId, Timestamp, UserData, Verdict, Wish,
+    Base, CampaignId, ContactId, Decision, Deletion, Desired, Intent, LinkId, OperationKind, Reason,
+    ReasonCode, RecordId, RouteName, RunId, Timestamp, UserData, Verdict, Wish,
 };
 use rusqlite::{OptionalExtension as _, Transaction, named_params};
 
@@ -154,13 +154,13 @@ fn adopt(
     contact: ContactId,
     base: &Base,
 ) -> rusqlite::Result<()> {
+    let base = &edits::outlive_contact(tx, link, base)?;
     tx.prepare_cached(
         "UPDATE links SET contact_id = ?2, base = ?3, complete = 1, vanished_at = NULL, absent_at = NULL,
                 campaign_id = coalesce((SELECT r.campaign_id FROM routes r WHERE r.route = links.route), campaign_id)
          WHERE id = ?1",
     )?
     .execute((link.0, contact.0, json(base)?))?;
-    edits::agreed(tx, link, FieldName::all())?;
     sent_numbers::refresh(tx, link)?;
     join_contact(tx, cause.at, link, contact, "adopted")
 }

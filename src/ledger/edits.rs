@@ -5,7 +5,7 @@ use super::sql::{get_json, get_named, json, time};
 use super::{Ledger, LedgerError, hints, write_back};
 use crate::domain::{
     Base, ConflictRule, ConflictWord, ContactId, Desired, Edit, Edits, FieldName, Kept, LinkId, RouteName,
-    Seq, Take, Timestamp, TwoWay,
+    SeenOn, Seq, Take, Timestamp, TwoWay,
 };
 use rusqlite::{Connection, OptionalExtension as _, Transaction, named_params};
 use serde_json::Value;
@@ -150,13 +150,12 @@ impl Ledger {
 
 /// The edits of a link that both sides have not come to agree on.
 pub(super) fn of_link(connection: &Connection, link: LinkId) -> rusqlite::Result<Edits> {
-    read(connection, "SELECT field, dialler, rule, take, against FROM edits WHERE link_id = ?1", link)
+    read(connection, "SELECT field, dialler, rule, take, against, before FROM edits WHERE link_id = ?1", link)
 }
 
 /// Those of them that the CRM can be told of.
 pub(super) fn to_tell(connection: &Connection, link: LinkId) -> rusqlite::Result<Edits> {
-    let sql =
-        "SELECT field, dialler, rule, take, against FROM edits WHERE link_id = ?1 AND state <> 'refused'";
+    let sql = "SELECT field, dialler, rule, take, against, before FROM edits WHERE link_id = ?1 AND state <> 'refused'";
     read(connection, sql, link)
 }
 
@@ -172,7 +171,8 @@ fn read(connection: &Connection, sql: &str, link: LinkId) -> rusqlite::Result<Ed
             None => None,
         };
         let rule = get_named(row, "rule", ConflictRule::parse)?;
-        edits.insert(field, Edit { dialler: get_json(row, "dialler")?, rule, word });
+        let on = if row.get("before")? { SeenOn::ContactBefore } else { SeenOn::Contact };
+        edits.insert(field, Edit { dialler: get_json(row, "dialler")?, rule, word, on });
     }
     Ok(edits)
 }
@@ -216,7 +216,7 @@ fn enter(
                     state = CASE WHEN dialler = excluded.dialler THEN state ELSE 'seen' END,
                     since = CASE WHEN dialler = excluded.dialler THEN since END,
                     code = CASE WHEN dialler = excluded.dialler THEN code END,
-                    dialler = excluded.dialler",
+                    dialler = excluded.dialler, before = 0",
             )?
             .execute((link.0, field.as_str(), value.to_string(), rule.as_str(), time(now)))?
         }
@@ -237,10 +237,32 @@ fn may_be_judged(tx: &Transaction<'_>, seen: &EditSeen, began: Seq) -> rusqlite:
     Ok(base.is_some_and(|base| base.get(&seen.field).map(|pair| &pair.dialler) == seen.agreed.as_ref()))
 }
 
-/// Both sides agree on every field now: one statement for an import, and not one for each field there is.
-pub(super) fn all_agreed(tx: &Transaction<'_>, link: LinkId) -> rusqlite::Result<()> {
-    tx.prepare_cached("DELETE FROM edits WHERE link_id = ?1")?.execute([link.0])?;
-    Ok(())
+/// The link has a contact that holds these values in place of the one it had. What an agent changed in that one and the CRM
+/// was not told of is still to be told, and a conflict stays one: for these fields the sides last agreed on what they agreed
+/// on before. Answers the base with that.
+pub(super) fn outlive_contact(tx: &Transaction<'_>, link: LinkId, fresh: &Base) -> rusqlite::Result<Base> {
+    let mut base = fresh.clone();
+    let edits = of_link(tx, link)?;
+    if edits.is_empty() {
+        return Ok(base);
+    }
+    let agreed: Base = tx
+        .prepare_cached("SELECT base FROM links WHERE id = ?1")?
+        .query_row([link.0], |row| get_json(row, "base"))?;
+    let mut keep = tx.prepare_cached("UPDATE edits SET before = 1 WHERE link_id = ?1 AND field = ?2")?;
+    for (field, edit) in &edits {
+        match base.get_mut(field) {
+            Some(pair) if pair.dialler == edit.dialler => self::agreed(tx, link, std::iter::once(*field))?,
+            Some(pair) => {
+                pair.crm = agreed.get(field).map_or(Value::Null, |pair| pair.crm.clone());
+                keep.execute((link.0, field.as_str()))?;
+            }
+            None => {
+                keep.execute((link.0, field.as_str()))?;
+            }
+        }
+    }
+    Ok(base)
 }
 
 /// Both sides agree on these fields now.

@@ -3,7 +3,10 @@
 use super::sql::{code, get_json, json, time};
 use super::trail::{self, Added, BeforeFrom, By};
 use super::{Ledger, LedgerError, edits, hints, sent_numbers};
-use crate::domain::{Base, Desired, DesiredValue, FieldName, LinkId, Pair, Reason, Timestamp, WriteBackId};
+use crate::domain::{
+    Base, Desired, DesiredValue, FieldName, LinkId, Pair, Reason, ReasonCode, RecordId, RouteName, Timestamp,
+    WriteBackId,
+};
 use rusqlite::{OptionalExtension as _, Transaction};
 use serde_json::Value;
 
@@ -67,6 +70,47 @@ impl Ledger {
     }
 }
 
+/// What the ledger knows of a record that the CRM does not name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RecordKnown {
+    /// It is gone.
+    Gone,
+    /// Nothing is known yet: it is asked for.
+    AskedFor,
+}
+
+impl Ledger {
+    /// The CRM did not name a record right before it would have been told of edits: it is asked for by the next pull, once,
+    /// unless that found out already that it is gone.
+    ///
+    /// # Errors
+    /// The ledger cannot be written.
+    pub async fn edits_without_record(
+        &self,
+        route: RouteName,
+        record: RecordId,
+    ) -> Result<RecordKnown, LedgerError> {
+        let now = self.env.now();
+        self.write("edits_without_record", move |tx| {
+            let (gone, asked): (bool, bool) = tx
+                .prepare_cached(
+                    "SELECT EXISTS (SELECT 1 FROM records WHERE route = ?1 AND record_id = ?2
+                                        AND code IN ('record_deleted', 'record_gone')),
+                            EXISTS (SELECT 1 FROM hints WHERE route = ?1 AND record_id = ?2 AND taken_at IS NULL)",
+                )?
+                .query_row((&route.0, &record.0), |row| Ok((row.get(0)?, row.get(1)?)))?;
+            if gone {
+                return Ok(RecordKnown::Gone);
+            }
+            if !asked {
+                hints::add_in(tx, now, &route, &record, "write_back")?;
+            }
+            Ok(RecordKnown::AskedFor)
+        })
+        .await
+    }
+}
+
 fn store(tx: &Transaction<'_>, link: LinkId, end: &EditEnd, now: Timestamp) -> rusqlite::Result<()> {
     if !stands(tx, link, end.field, &end.dialler)? {
         return Ok(());
@@ -97,6 +141,19 @@ fn store(tx: &Transaction<'_>, link: LinkId, end: &EditEnd, now: Timestamp) -> r
     }
 }
 
+/// A person does not want the CRM told of a record: of what agents changed by then neither. It stays known, with the value that the
+/// CRM last had, so that a word on it is said of that; another edit, or another value in the CRM, is looked at as usual.
+pub(super) fn put_aside(tx: &Transaction<'_>, link: LinkId, now: &str) -> rusqlite::Result<()> {
+    tx.prepare_cached(
+        "UPDATE edits SET state = 'refused', since = ?2, code = ?3, params = '{}', agreed = b.crm, crm = b.crm
+         FROM (SELECT f.field, coalesce(l.base -> ('$.' || f.field || '.crm'), 'null') AS crm
+               FROM links l JOIN edits f ON f.link_id = l.id WHERE l.id = ?1) b
+         WHERE link_id = ?1 AND edits.field = b.field AND state = 'seen'",
+    )?
+    .execute((link.0, now, ReasonCode::Discarded.as_str()))?;
+    Ok(())
+}
+
 fn stands(tx: &Transaction<'_>, link: LinkId, field: FieldName, dialler: &Value) -> rusqlite::Result<bool> {
     tx.prepare_cached(
         "SELECT EXISTS (SELECT 1 FROM edits WHERE link_id = ?1 AND field = ?2 AND dialler = ?3)",
@@ -116,8 +173,8 @@ fn open(
     let (agreed, crm) = values.unzip();
     // Other values are another conflict, with a number of its own: a person's word is said of what was shown.
     tx.prepare_cached(
-        "REPLACE INTO edits (link_id, field, dialler, rule, seen_at, take, against)
-         SELECT link_id, field, dialler, rule, seen_at, take, against FROM edits
+        "REPLACE INTO edits (link_id, field, dialler, rule, seen_at, take, against, before)
+         SELECT link_id, field, dialler, rule, seen_at, take, against, before FROM edits
          WHERE link_id = ?1 AND field = ?2 AND crm IS NOT NULL AND crm IS NOT ?3",
     )?
     .execute((link.0, end.field.as_str(), crm.map(Value::to_string)))?;
@@ -193,12 +250,17 @@ fn agree(
     let (mut base, mut desired): (Base, Desired) = tx
         .prepare_cached("SELECT base, desired FROM links WHERE id = ?1")?
         .query_row([link.0], |row| Ok((get_json(row, "base")?, get_json(row, "desired")?)))?;
-    let mut delete =
-        tx.prepare_cached("DELETE FROM edits WHERE link_id = ?1 AND field = ?2 AND dialler = ?3")?;
+    let mut delete = tx.prepare_cached(
+        "DELETE FROM edits WHERE link_id = ?1 AND field = ?2 AND dialler = ?3 RETURNING before",
+    )?;
     for (field, dialler, value) in fields {
-        base.insert(*field, Pair { crm: value.crm.clone(), dialler: (*dialler).clone() });
+        let was_before: Option<bool> =
+            delete.query_row((link.0, field.as_str(), dialler.to_string()), |row| row.get(0)).optional()?;
+        // A contact that came after the edited one does not hold it: the record is decided anew, and an update brings it.
+        if was_before != Some(true) {
+            base.insert(*field, Pair { crm: value.crm.clone(), dialler: (*dialler).clone() });
+        }
         desired.insert(*field, (*value).clone());
-        delete.execute((link.0, field.as_str(), dialler.to_string()))?;
     }
     tx.prepare_cached("UPDATE links SET base = ?2, desired = ?3 WHERE id = ?1")?.execute((
         link.0,

@@ -23,7 +23,8 @@ pub enum LastEnd {
 
 impl Ledger {
     /// The last operations of a route that the dialler took or rejected, newest first, locks left out. What
-    /// was parked and waits again, or was replaced, counts no more.
+    /// was parked and waits again, or was replaced, counts no more; nor does a rejection whose words are erased by now, because
+    /// nobody can tell which others were for the same reason.
     ///
     /// # Errors
     /// The ledger cannot be read.
@@ -34,7 +35,7 @@ impl Ledger {
                     "SELECT o.id, o.state, o.outcome, o.outcome_params
                      FROM operations o JOIN links l ON l.id = o.link_id
                      WHERE o.state IN ('done', 'parked') AND o.kind <> 'lock' AND l.route = ?1
-                       AND (o.state = 'done' OR o.outcome = ?2)
+                       AND (o.state = 'done' OR o.outcome = ?2 AND json_extract(o.outcome_params, '$.text') IS NOT '(erased)')
                      ORDER BY o.finished_at DESC, o.id DESC LIMIT ?3",
                 )?
                 .query_map((&route.0, ReasonCode::Rejected.as_str(), most), |row| {

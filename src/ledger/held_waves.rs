@@ -2,11 +2,12 @@
 //! once wait for a person's word, while the route goes on with everything else.
 
 use super::sql::{get_time, time};
+use super::waves::next_source;
 use super::words::Said;
 use super::write_back_take::unapproved;
-use super::{Ledger, LedgerError, results_words};
+use super::{Ledger, LedgerError, absent, edits_end, results_words};
 use crate::domain::limits::MissingLimits;
-use crate::domain::{ContactId, HistoryId, ReasonCode, RecordId, RouteName, Timestamp};
+use crate::domain::{ContactId, HistoryId, LinkId, ReasonCode, RecordId, RouteName, Timestamp};
 use chrono::TimeDelta;
 use rusqlite::{Connection, OptionalExtension as _, Transaction, named_params};
 use serde::Serialize;
@@ -19,6 +20,8 @@ pub(super) const LISTED: &str = "listed";
 pub(super) const MISSING: &str = "missing";
 /// So long a record that was found gone counts for "many at once".
 const COUNTED_FOR: TimeDelta = TimeDelta::days(1);
+/// When some of a wave's records are there again, the others are asked for after so long.
+const LOOK_AGAIN: TimeDelta = TimeDelta::minutes(10);
 
 /// Whether a brake holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,33 +91,92 @@ impl Ledger {
     pub async fn absences_hold(&self, route: RouteName, limits: MissingLimits) -> Result<Brake, LedgerError> {
         let at = self.env.now();
         let known = route.clone();
-        let quiet = self.read("absences_hold_asked", move |connection| {
-            let many = missing(connection, &known, limits, at)?.many;
-            Ok(!many && standing(connection, &known, MISSING)?.is_none())
+        let as_before = self.read("absences_hold_asked", move |connection| {
+            let before = before(connection, &known)?;
+            // Each pull asks, and nearly always nobody is missing: all who are known are not counted for that.
+            if before.is_none() && !anybody_missing(connection, &known)? {
+                return Ok(Some(Brake::Off));
+            }
+            let measured = missing(connection, &known, limits, at)?;
+            Ok(match (before, measured.many) {
+                (None, false) => Some(Brake::Off),
+                (Some(held), true) if held.is_all_of(measured) => {
+                    Some(Brake::Holds { wave: held.wave, count: measured.count, new: false })
+                }
+                (None, true) | (Some(_), _) => None,
+            })
         });
-        if quiet.await? {
-            return Ok(Brake::Off);
+        if let Some(brake) = as_before.await? {
+            return Ok(brake);
         }
         self.write("absences_hold", move |tx| {
             let measured = missing(tx, &route, limits, at)?;
+            let before = before(tx, &route)?;
             let brake = stand(tx, &route, MISSING, measured, at)?;
-            match brake {
-                Brake::Holds { wave, .. } => tx.execute(
-                    "UPDATE record_absences SET wave_id = ?2
-                     WHERE route = ?1 AND by_pass = 1 AND gone_at IS NULL AND wave_id IS NULL",
-                    (&route.0, wave),
-                )?,
-                Brake::Off => tx.execute(
-                    "UPDATE record_absences SET wave_id = NULL
-                     WHERE route = ?1 AND wave_id IN (
-                         SELECT id FROM waves WHERE route = ?1 AND state = 'open' AND source LIKE 'missing%')",
-                    [&route.0],
-                )?,
-            };
+            match (brake, before) {
+                (Brake::Holds { wave, .. }, before) => {
+                    tx.execute(
+                        "UPDATE record_absences SET wave_id = ?2
+                         WHERE route = ?1 AND by_pass = 1 AND gone_at IS NULL AND wave_id IS NULL",
+                        (&route.0, wave),
+                    )?;
+                    // Some are there again, so the others may be.
+                    if before.is_some_and(|before| before.holds < before.held) {
+                        absent::ask_again(tx, at, at + LOOK_AGAIN, wave)?;
+                    }
+                }
+                (Brake::Off, Some(before)) => {
+                    absent::ask_again(tx, at, at, before.wave)?;
+                    tx.execute(
+                        "UPDATE record_absences SET wave_id = NULL WHERE wave_id = ?1",
+                        [before.wave],
+                    )?;
+                }
+                (Brake::Off, None) => {}
+            }
             Ok(brake)
         })
         .await
     }
+}
+
+/// The wave of missing records that holds, as it was last measured.
+#[derive(Clone, Copy)]
+struct Before {
+    wave: i64,
+    /// By how many, then.
+    held: i64,
+    bound: i64,
+    /// How many of these are missing still.
+    holds: i64,
+}
+
+impl Before {
+    /// Whether nobody came to it and nobody left it since.
+    fn is_all_of(self, measured: Measured) -> bool {
+        (self.held, self.holds, self.bound) == (measured.count, measured.count, measured.bound)
+    }
+}
+
+fn anybody_missing(connection: &Connection, route: &RouteName) -> rusqlite::Result<bool> {
+    connection
+        .prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM record_absences WHERE route = ?1 AND by_pass = 1 AND gone_at IS NULL)",
+        )?
+        .query_row([&route.0], |row| row.get(0))
+}
+
+fn before(connection: &Connection, route: &RouteName) -> rusqlite::Result<Option<Before>> {
+    let Some(wave) = standing(connection, route, MISSING)? else { return Ok(None) };
+    connection
+        .prepare_cached(
+            "SELECT operations, bound, (SELECT count(*) FROM record_absences WHERE wave_id = ?1 AND gone_at IS NULL)
+             FROM waves WHERE id = ?1",
+        )?
+        .query_row([wave], |row| {
+            Ok(Before { wave, held: row.get(0)?, bound: row.get(1)?, holds: row.get(2)? })
+        })
+        .optional()
 }
 
 fn to_tell(
@@ -186,10 +248,14 @@ pub(super) fn stand(
         }
         (None, true) => {
             let wave = tx.query_row(
-                "INSERT INTO waves (route, source, kind, operations, bound, since, state)
-                 SELECT ?1, CASE count(*) WHEN 0 THEN ?2 ELSE ?2 || '#' || (count(*) + 1) END, 'changed', ?3, ?4, ?5, 'held'
+                concat!(
+                    "INSERT INTO waves (route, source, kind, operations, bound, since, state)
+                 SELECT ?1, ",
+                    next_source!(),
+                    ", 'changed', ?3, ?4, ?5, 'held'
                  FROM waves WHERE route = ?1 AND (source = ?2 OR source BETWEEN ?2 || '#' AND ?2 || '#~')
-                 RETURNING id",
+                 RETURNING id"
+                ),
                 (&route.0, source, count, bound, time(now)),
                 |row| row.get(0),
             )?;
@@ -213,40 +279,56 @@ pub(super) fn told_approved(
     Ok(())
 }
 
-/// A person does not want it told: each row rests until there is something newer to tell.
+/// A person does not want it told: each row rests until there is something newer to tell, and what agents changed by then is
+/// told with nothing newer either.
 pub(super) fn leave_untold(
     tx: &Transaction<'_>,
     now: &str,
     route: &RouteName,
     said: &Said,
 ) -> rusqlite::Result<()> {
-    tx.prepare_cached(
-        "UPDATE write_backs SET state = 'never', code = ?2, params = '{}', changed_at = ?3
-         WHERE state = 'waiting' AND objection IS NULL AND EXISTS (
-             SELECT 1 FROM links l JOIN routes r ON r.route = l.route
-             WHERE l.id = +link_id AND l.route = ?1 AND write_backs.waits_since > r.write_back_approved)",
-    )?
-    .execute((&route.0, ReasonCode::Discarded.as_str(), now))?;
+    let left: Vec<(LinkId, bool)> = tx
+        .prepare_cached(
+            "UPDATE write_backs SET state = 'never', code = ?2, params = '{}', changed_at = ?3
+             WHERE state = 'waiting' AND objection IS NULL AND EXISTS (
+                 SELECT 1 FROM links l JOIN routes r ON r.route = l.route
+                 WHERE l.id = +link_id AND l.route = ?1 AND write_backs.waits_since > r.write_back_approved)
+             RETURNING link_id, kind = 'fields'",
+        )?
+        .query_map((&route.0, ReasonCode::Discarded.as_str(), now), |row| {
+            Ok((LinkId(row.get(0)?), row.get(1)?))
+        })?
+        .collect::<rusqlite::Result<_>>()?;
+    for (link, _) in left.into_iter().filter(|(_, of_fields)| *of_fields) {
+        edits_end::put_aside(tx, link, now)?;
+    }
     results_words::keep(tx, now, "discard", route, None, said)
 }
 
 /// A person says that they may well be gone: each is looked for once more, by itself, and leaves where it is not there.
-pub(super) fn look_again(tx: &Transaction<'_>, now: &str, wave: i64) -> rusqlite::Result<()> {
+pub(super) fn look_again(tx: &Transaction<'_>, at: Timestamp, wave: i64) -> rusqlite::Result<()> {
+    let now = time(at);
     tx.prepare_cached(
         "UPDATE hints SET not_before = ?2
          WHERE source = 'absent' AND taken_at IS NULL AND not_before > ?2
            AND (route, record_id) IN (SELECT route, record_id FROM record_absences WHERE wave_id = ?1)",
     )?
     .execute((wave, now))?;
-    Ok(())
+    absent::ask_again(tx, at, at, wave)
 }
 
-/// A person does not believe it: nobody is asked for before the next complete walk fails to name them.
+/// A person does not believe it: nobody is asked for before the next complete walk fails to name them, however long the CRM's
+/// list of deletions does.
 pub(super) fn leave_missing(tx: &Transaction<'_>, now: &str, wave: i64) -> rusqlite::Result<()> {
     tx.prepare_cached(
         "UPDATE hints SET taken_at = ?2
          WHERE source = 'absent' AND taken_at IS NULL
            AND (route, record_id) IN (SELECT route, record_id FROM record_absences WHERE wave_id = ?1)",
+    )?
+    .execute((wave, now))?;
+    tx.prepare_cached(
+        "INSERT OR REPLACE INTO absences_left (route, record_id, at)
+         SELECT route, record_id, ?2 FROM record_absences WHERE wave_id = ?1 AND gone_at IS NULL",
     )?
     .execute((wave, now))?;
     tx.prepare_cached("DELETE FROM record_absences WHERE wave_id = ?1 AND gone_at IS NULL")?
@@ -305,7 +387,7 @@ fn record(row: &rusqlite::Row<'_>) -> rusqlite::Result<WaveRecord> {
 mod tests {
     use super::super::write_back::{want_fields, want_objection};
     use super::*;
-    use crate::domain::{Activities, LinkId, Shapes};
+    use crate::domain::{Activities, Shapes};
     use crate::ledger::WaveWord;
     use crate::ledger::testing::{Scene, scene};
 

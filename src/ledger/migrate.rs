@@ -67,6 +67,10 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0074_rules_before.sql"),
     include_str!("../../migrations/0075_objection_waves.sql"),
     include_str!("../../migrations/0076_hints_of_record.sql"),
+    include_str!("../../migrations/0077_edits_outlive.sql"),
+    include_str!("../../migrations/0078_left_by_a_person.sql"),
+    include_str!("../../migrations/0079_old_waves.sql"),
+    include_str!("../../migrations/0080_walks_and_words.sql"),
 ];
 
 /// Behind this one the rows of the trail that are there already get their places in the chain.

@@ -23,11 +23,18 @@ macro_rules! ended {
 }
 
 /// Each by an index over what is still to be erased.
-pub(super) const STATEMENTS: [&str; 3] = [
+pub(super) const STATEMENTS: [&str; 4] = [
     concat!(erase!(), "body IS NOT NULL AND finished_at IS NOT NULL AND ", ended!()),
     concat!(erase!(), "given <> '{}' AND ", ended!()),
     "UPDATE attempts SET detail = '' WHERE id IN
         (SELECT id FROM attempts WHERE detail <> '' AND answered_at <= ?1 LIMIT ?2)",
+    // The same words, as the reason of the operation's end: that it was rejected, and with which status, stays.
+    concat!(
+        "UPDATE operations SET outcome_params = json_set(outcome_params, '$.text', '(erased)')
+         WHERE id IN (SELECT id FROM operations
+            WHERE outcome = 'rejected' AND json_extract(outcome_params, '$.text') <> '(erased)' AND ",
+        ended!()
+    ),
 ];
 
 impl Ledger {
@@ -119,6 +126,34 @@ mod tests {
         scene.wait(24 * 14).await;
         scene.ledger.bodies_prune(KEEP).await.expect("pruned");
         assert_eq!(left(&scene).await, (vec!["uncertain".to_owned()], 0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_servers_words_about_a_rejection_go_with_the_bodies_and_its_code_and_status_stay() {
+        let scene = scene().await;
+        operation(&scene, 1, "parked").await;
+        operation(&scene, 2, "cancelled").await;
+        scene
+            .put(
+                "UPDATE operations SET outcome = 'rejected',
+                        outcome_params = '{\"status\":\"400\",\"text\":\"Ada has no number\"}' WHERE id = 1;
+                 UPDATE operations SET outcome = 'by_hand', outcome_params = '{\"text\":\"asked us\"}' WHERE id = 2;",
+            )
+            .await;
+        let ends = scene.ledger.route_last_ends(scene.route.clone(), 9).await.expect("ends");
+        assert_eq!(ends.len(), 1, "{ends:?}");
+        scene.wait(24 * 14 + 1).await;
+        scene.ledger.bodies_prune(KEEP).await.expect("pruned");
+        let stands = "SELECT outcome || outcome_params FROM operations ORDER BY id";
+        assert_eq!(
+            scene.says(stands).await,
+            [r#"rejected{"status":"400","text":"(erased)"}"#, r#"by_hand{"text":"asked us"}"#],
+            "a person's words stay"
+        );
+        // Without words nobody knows whether two were rejected for one reason.
+        let ends = scene.ledger.route_last_ends(scene.route.clone(), 9).await.expect("ends");
+        assert_eq!(ends, []);
+        assert_eq!(scene.ledger.bodies_prune(KEEP).await.expect("pruned"), 0, "once");
     }
 
     #[tokio::test(start_paused = true)]

@@ -2,8 +2,8 @@
 
 use super::sql::time;
 use super::words::Said;
-use super::{Ledger, LedgerError, held_waves};
-use crate::domain::{Reason, ReasonCode, RouteName, WriteBackId};
+use super::{Ledger, LedgerError, edits_end, held_waves};
+use crate::domain::{LinkId, Reason, ReasonCode, RouteName, WriteBackId};
 use chrono::TimeDelta;
 use rusqlite::{OptionalExtension as _, Transaction};
 
@@ -64,20 +64,24 @@ impl Ledger {
     pub async fn results_discard(&self, row: WriteBackId, said: Said) -> Result<bool, LedgerError> {
         let now = time(self.env.now());
         self.write("results_discard", move |tx| {
-            let route: Option<String> = tx
+            let found: Option<(String, i64, bool)> = tx
                 .prepare_cached(
-                    "SELECT l.route FROM write_backs w JOIN links l ON l.id = w.link_id
+                    "SELECT l.route, w.link_id, w.kind = 'fields' FROM write_backs w JOIN links l ON l.id = w.link_id
                      WHERE w.id = ?1 AND w.state IN ('parked', 'held')",
                 )?
-                .query_row([row.0], |found| found.get(0))
+                .query_row([row.0], |found| Ok((found.get(0)?, found.get(1)?, found.get(2)?)))
                 .optional()?;
-            let Some(route) = route.map(RouteName) else { return Ok(false) };
+            let Some((route, link, of_fields)) = found else { return Ok(false) };
+            let route = RouteName(route);
             let reason = Reason::from(ReasonCode::Discarded);
             tx.prepare_cached(
                 "UPDATE write_backs SET state = 'never', code = CASE WHEN code = 'in_doubt' THEN code ELSE ?2 END,
                         params = CASE WHEN code = 'in_doubt' THEN params ELSE ?3 END, changed_at = ?4 WHERE id = ?1",
             )?
             .execute((row.0, reason.code.as_str(), reason.params_json(), &now))?;
+            if of_fields {
+                edits_end::put_aside(tx, LinkId(link), &now)?;
+            }
             keep(tx, &now, "discard", &route, Some(row), &said)?;
             Ok(true)
         })

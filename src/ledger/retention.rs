@@ -1,5 +1,5 @@
-//! What the ledger forgets because it is old: runs with their sweeps, attempts, hints that were answered, older contents of
-//! calls. What a promise rests on stays, however old: links with what both sides agreed on, operations, calls with their
+//! What the ledger forgets because it is old: runs with their sweeps, attempts, hints that were answered, waves that are over, older
+//! contents of calls. What a promise rests on stays, however old: links with what both sides agreed on, operations, calls with their
 //! results (their texts and numbers go: `call_erase.rs`), blocks, words, what was told to the CRM, and of each job the last good run and all that failed since.
 
 use super::sql::time;
@@ -15,7 +15,9 @@ const CHUNK: i64 = 1_000;
 pub(super) struct Rule {
     /// The next `?3` rows behind an id (`?1`): id, whether it is older than `?2`, and whether it goes.
     pub walk: &'static str,
-    /// Deletes those of `?1`, a JSON list.
+    /// Takes those of `?1`, a JSON list, out of what bears their number.
+    release: Option<&'static str>,
+    /// Deletes them.
     delete: &'static str,
 }
 
@@ -25,15 +27,18 @@ pub(super) const RUNS: &[Rule] = &[
         walk: "SELECT a.id, a.answered_at <= ?2 AS old,
                  a.answered_at <= ?2 AND o.state IN ('done', 'refused', 'superseded', 'cancelled') AS goes
                FROM attempts a CROSS JOIN operations o ON o.id = a.operation_id WHERE a.id > ?1 ORDER BY a.id LIMIT ?3",
+        release: None,
         delete: "DELETE FROM attempts WHERE id IN (SELECT value FROM json_each(?1))",
     },
     Rule {
         walk: "SELECT id, at <= ?2 AS old, at <= ?2 AS goes FROM write_back_attempts WHERE id > ?1 ORDER BY id LIMIT ?3",
+        release: None,
         delete: "DELETE FROM write_back_attempts WHERE id IN (SELECT value FROM json_each(?1))",
     },
     Rule {
         walk: "SELECT id, at <= ?2 AS old, coalesce(taken_at <= ?2, 0) AS goes
                FROM hints WHERE id > ?1 ORDER BY id LIMIT ?3",
+        release: None,
         delete: "DELETE FROM hints WHERE id IN (SELECT value FROM json_each(?1))",
     },
     // The newest list of each campaign, and the newest complete one, are asked for.
@@ -42,6 +47,7 @@ pub(super) const RUNS: &[Rule] = &[
                  AND EXISTS (SELECT 1 FROM sweeps n WHERE n.campaign_id IS s.campaign_id AND n.complete >= s.complete
                              AND n.id > s.id) AS goes
                FROM sweeps s WHERE s.id > ?1 ORDER BY s.id LIMIT ?3",
+        release: None,
         delete: "DELETE FROM sweeps WHERE id IN (SELECT value FROM json_each(?1))",
     },
     // Since when a job fails is told by the runs after its last good one.
@@ -51,7 +57,20 @@ pub(super) const RUNS: &[Rule] = &[
                              AND n.campaign_id IS r.campaign_id AND n.state = 'done' AND n.id > r.id)
                  AND NOT EXISTS (SELECT 1 FROM sweeps s WHERE s.run_id = r.id) AS goes
                FROM runs r WHERE r.id > ?1 ORDER BY r.id LIMIT ?3",
+        release: None,
         delete: "DELETE FROM runs WHERE id IN (SELECT value FROM json_each(?1))",
+    },
+    // A person's word on a wave stays, and the wave with it. One that nobody had to decide about is over when all it brought ended as
+    // long ago; not that of the rules a route has now, which goes on counting.
+    Rule {
+        walk: "SELECT w.id, w.since <= ?2 AS old, w.since <= ?2 AND w.state = 'open'
+                 AND NOT EXISTS (SELECT 1 FROM operations o WHERE o.wave_id = w.id AND coalesce(o.finished_at > ?2, 1))
+                 AND NOT EXISTS (SELECT 1 FROM record_absences a WHERE a.wave_id = w.id)
+                 AND NOT EXISTS (SELECT 1 FROM routes r WHERE r.route = w.route
+                                 AND w.source || '#' LIKE '% scope change:' || coalesce(r.pulling_run, 0) || '#%') AS goes
+               FROM waves w WHERE w.id > ?1 ORDER BY w.id LIMIT ?3",
+        release: Some("UPDATE operations SET wave_id = NULL WHERE wave_id IN (SELECT value FROM json_each(?1))"),
+        delete: "DELETE FROM waves WHERE id IN (SELECT value FROM json_each(?1))",
     },
 ];
 
@@ -74,6 +93,7 @@ pub(super) const CONTENTS: &[Rule] = &[Rule {
         ") AS goes
            FROM call_revisions v WHERE v.history_id > ?1 GROUP BY v.history_id ORDER BY v.history_id LIMIT ?3"
     ),
+    release: None,
     delete: concat!(
         "DELETE FROM call_revisions AS v WHERE v.history_id IN (SELECT value FROM json_each(?1)) AND ",
         replaced!()
@@ -81,7 +101,7 @@ pub(super) const CONTENTS: &[Rule] = &[Rule {
 }];
 
 impl Ledger {
-    /// Deletes runs, attempts and answered hints older than that. Answers how many rows went.
+    /// Deletes runs, attempts, answered hints and waves that are over, older than that. Answers how many rows went.
     ///
     /// # Errors
     /// The ledger cannot be written; what went before is gone.
@@ -111,6 +131,9 @@ impl Ledger {
                     let (ids, until) = (serde_json::Value::from(page.goes).to_string(), before.clone());
                     gone += self
                         .write("prune", move |tx| {
+                            if let Some(release) = rule.release {
+                                tx.prepare_cached(release)?.execute([&ids])?;
+                            }
                             let mut delete = tx.prepare_cached(rule.delete)?;
                             match delete.parameter_count() {
                                 1 => delete.execute([&ids]),
@@ -209,6 +232,61 @@ mod tests {
         assert_eq!(scene.ledger.runs_prune(KEEP).await.expect("pruned"), 0, "once");
         let checked = scene.ledger.check_all().await.expect("looked over");
         assert!(checked.iter().all(|checked| checked.wrong.is_empty()), "{checked:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn old_waves_go_once_they_are_over_and_what_a_person_said_of_one_stays() {
+        let scene = scene().await;
+        let link = scene.link("1", Some(11), &[]).await;
+        put(
+            &scene,
+            "UPDATE routes SET pulling_run = 9;
+             INSERT INTO waves (id, route, source, kind, operations, bound, since, state, decided_at) VALUES
+                (1, 'leads', 'run:1', 'new', 1, 5, '2029-01-01', 'open', NULL),
+                (2, 'leads', 'run:2', 'new', 1, 5, '2029-01-01', 'open', NULL),
+                (3, 'leads', 'run:3', 'new', 1, 5, '2029-01-01', 'open', NULL),
+                (4, 'leads', 'run:4', 'new', 9, 5, '2029-01-01', 'held', NULL),
+                (5, 'leads', 'run:5', 'new', 9, 5, '2029-01-01', 'rejected', '2029-01-02'),
+                (6, 'leads', 'missing', 'changed', 30, 20, '2029-01-01', 'open', NULL),
+                (7, 'leads', 'missing#2', 'changed', 30, 20, '2029-01-01', 'open', NULL),
+                (8, 'leads', 'lock scope change:9', 'changed', 3, 5, '2029-01-01', 'open', NULL),
+                (9, 'leads', 'lock scope change:8', 'changed', 3, 5, '2029-01-01', 'open', NULL),
+                (10, 'leads', 'run:6', 'new', 1, 5, '2030-01-06', 'open', NULL);
+             INSERT INTO record_absences (route, record_id, asked_at, wave_id) VALUES ('leads', '1', '2029-01-01', 7);",
+        )
+        .await;
+        for (wave, state, finished) in
+            [(1, "done", "'2029-01-01'"), (2, "waiting", "NULL"), (3, "done", "'2030-01-06'")]
+        {
+            let id = scene.operation(link, "update", state).await;
+            let ended =
+                format!("UPDATE operations SET wave_id = {wave}, finished_at = {finished} WHERE id = {id}");
+            put(&scene, Box::leak(ended.into_boxed_str())).await;
+        }
+        scene.ledger.runs_prune(KEEP).await.expect("pruned");
+        assert_eq!(all(&scene, "SELECT id FROM waves ORDER BY id").await, [2, 3, 4, 5, 7, 8, 10]);
+        let bears = "SELECT coalesce(wave_id, 0) FROM operations ORDER BY id";
+        assert_eq!(all(&scene, bears).await, [0, 2, 3], "what it brought stays");
+        let checked = scene.ledger.check_all().await.expect("looked over");
+        assert!(checked.iter().all(|checked| checked.wrong.is_empty()), "{checked:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_wave_of_a_source_whose_first_one_went_has_a_number_of_its_own() {
+        let scene = scene().await;
+        put(
+            &scene,
+            "INSERT INTO waves (id, route, source, kind, operations, bound, since, state, decided_at) VALUES
+                (6, 'leads', 'missing', 'changed', 30, 20, '2029-01-01', 'open', NULL),
+                (7, 'leads', 'missing#2', 'changed', 30, 20, '2029-02-01', 'rejected', '2029-02-02');
+             WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 30)
+             INSERT INTO record_absences (route, record_id, asked_at, by_pass) SELECT 'leads', i, '2030', 1 FROM n",
+        )
+        .await;
+        scene.ledger.runs_prune(KEEP).await.expect("pruned");
+        let limits = crate::domain::limits::MissingLimits { most: 500, percent: 10 };
+        scene.ledger.absences_hold(scene.route.clone(), limits).await.expect("a wave");
+        assert_eq!(scene.says("SELECT source FROM waves ORDER BY id").await, ["missing#2", "missing#3"]);
     }
 
     #[tokio::test(start_paused = true)]

@@ -63,7 +63,7 @@ impl Ledger {
                 (WaveWhat::Told, WaveWord::Reject) => held_waves::leave_untold(tx, &now, &held.route, &said)?,
                 (WaveWhat::Listed, WaveWord::Approve) => listed::approved(tx, &held.route, at)?,
                 (WaveWhat::Listed, WaveWord::Reject) => listed::rejected(tx, &held.route, &now)?,
-                (WaveWhat::Missing, WaveWord::Approve) => held_waves::look_again(tx, &now, wave)?,
+                (WaveWhat::Missing, WaveWord::Approve) => held_waves::look_again(tx, at, wave)?,
                 (WaveWhat::Missing, WaveWord::Reject) => held_waves::leave_missing(tx, &now, wave)?,
                 (
                     WaveWhat::New | WaveWhat::Changed | WaveWhat::Removed | WaveWhat::RemovedByScope,

@@ -21,6 +21,16 @@ const BY_SCOPE: &str = "delete scope ";
 const LOCKS_BY_SCOPE: &str = "lock scope ";
 /// So few removals are no wave, in however small a route they are.
 const FEW: i64 = 20;
+/// The source (`?2`) of a new wave, over those of the same source: the second one bears a number. By the last one's, and not by how
+/// many there are: old ones are deleted.
+macro_rules! next_source {
+    () => {
+        "CASE count(*) WHEN 0 THEN ?2
+              ELSE ?2 || '#' || (max(CASE source WHEN ?2 THEN 1 ELSE CAST(substr(source, length(?2) + 2) AS INTEGER) END) + 1) END"
+    };
+}
+pub(super) use next_source;
+
 /// Removals of so long count against the limit of a day.
 const DAY: TimeDelta = TimeDelta::hours(24);
 
@@ -262,13 +272,13 @@ fn counted(tx: &Transaction<'_>, cause: &Cause, wave: &Wave) -> rusqlite::Result
         return Ok(id);
     }
     let bound = wave.bound.at_its_beginning(tx, &wave.route, cause.at)?;
-    tx.prepare_cached(
+    tx.prepare_cached(concat!(
         "INSERT INTO waves (route, source, kind, operations, bound, since, state)
-         SELECT ?1, CASE count(*) WHEN 0 THEN ?2 ELSE ?2 || '#' || (count(*) + 1) END, ?3, 1, ?4, ?5,
+         SELECT ?1, ", next_source!(), ", ?3, 1, ?4, ?5,
                 CASE WHEN 1 > ?4 THEN 'held' ELSE 'open' END
          FROM waves WHERE route = ?1 AND kind = ?3 AND (source = ?2 OR source BETWEEN ?2 || '#' AND ?2 || '#~')
-         RETURNING id",
-    )?
+         RETURNING id"
+    ))?
     .query_row((&wave.route, &wave.source, wave.kind.as_str(), bound, time(cause.at)), |row| row.get(0))
 }
 

@@ -52,6 +52,22 @@ pub struct ToTell {
     pub edited: Option<Box<LinkView>>,
 }
 
+/// How far a walk over what waits has come: activities first, in order of their calls, then the fields of records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// Behind this call's activity.
+    Call(HistoryId),
+    /// Behind the fields of this link's record.
+    Record(LinkId),
+}
+
+impl ToTell {
+    /// The place behind it.
+    pub fn place(&self) -> Place {
+        self.call.map_or(Place::Record(self.link), Place::Call)
+    }
+}
+
 /// Which of a row's two tellings a request is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tells {
@@ -85,21 +101,42 @@ pub enum Approval {
     Needed,
 }
 
-/// Whatever else of the record waits or is in doubt: whole values of its fields do not mind.
-const OBJECTIONS: &str =
-    "WHERE w.state = 'waiting' AND w.objection IS NOT NULL AND +l.route = :route AND w.due_at <= :now";
-/// Nothing of a record that has a request under way or in doubt, its fields only when no activity of it waits.
-macro_rules! waiting {
-    () => {
-        "WHERE w.state = 'waiting' AND w.objection IS NULL AND +l.route = :route AND w.due_at <= :now
-                   AND NOT EXISTS (SELECT 1 FROM write_backs o WHERE o.link_id = w.link_id
-                        AND (o.state IN ('sending', 'uncertain')
-                             OR w.kind = 'fields' AND o.kind = 'activity' AND o.state = 'waiting'))"
-    };
+/// What is asked for, by which index, and in which order: each is named, because a plan that sorts all that waits for every page
+/// looks as good to SQLite while little waits.
+struct Asked {
+    index: &'static str,
+    which: &'static str,
+    order: &'static str,
 }
-const WAITING: &str = waiting!();
-const APPROVED: &str = concat!(waiting!(), " AND w.waits_since <= r.write_back_approved");
-const DOUBTFUL: &str = "WHERE w.state = 'uncertain' AND +l.route = :route AND w.due_at <= :now";
+
+/// Whatever else of the record waits or is in doubt: whole values of its fields do not mind.
+const OBJECTIONS: Asked = Asked {
+    index: "write_backs_objections",
+    which: "w.objection IS NOT NULL AND w.state = 'waiting'",
+    order: "w.id",
+};
+const DOUBTFUL: Asked = Asked {
+    index: "write_backs_state",
+    which: "w.state = 'uncertain'",
+    order: "w.kind = 'fields', w.history_id, w.id",
+};
+/// Nothing of a record that has a request under way or in doubt.
+const CALLS: Asked = Asked {
+    index: "write_backs_calls_waiting",
+    which: "w.state = 'waiting' AND w.kind = 'activity' AND w.history_id > :after AND w.objection IS NULL
+            AND (:all OR w.waits_since <= r.write_back_approved)
+            AND NOT EXISTS (SELECT 1 FROM write_backs o WHERE o.link_id = w.link_id AND o.state IN ('sending', 'uncertain'))",
+    order: "w.history_id",
+};
+/// Nor the fields of one of which an activity waits.
+const RECORDS: Asked = Asked {
+    index: "write_backs_records_waiting",
+    which: "w.state = 'waiting' AND w.kind = 'fields' AND w.link_id > :after AND w.objection IS NULL
+            AND (:all OR w.waits_since <= r.write_back_approved)
+            AND NOT EXISTS (SELECT 1 FROM write_backs o WHERE o.link_id = w.link_id
+                AND (o.state IN ('sending', 'uncertain') OR o.kind = 'activity' AND o.state = 'waiting'))",
+    order: "w.link_id",
+};
 const COLUMNS: &str =
     "w.id, w.kind, w.link_id, l.record_id, w.history_id, w.wanted, w.sent, w.activity, w.digest, w.objection_told, w.tries, w.doubts,
     w.rules IS NOT 'by hand' AND coalesce((SELECT i.since > r.write_back_since AND coalesce(c.started_at, c.created_at, c.first_seen_at) < i.since
@@ -117,7 +154,7 @@ impl Ledger {
     ) -> Result<Vec<ToTell>, LedgerError> {
         let now = time(self.env.now());
         self.read("write_back_objections", move |connection| {
-            let rows = rows(connection, OBJECTIONS, &route, &now, limit)?;
+            let rows = rows(connection, &OBJECTIONS, &route, &now, limit)?;
             rows.into_iter().map(|row| with_facts(connection, row)).collect()
         })
         .await
@@ -138,7 +175,7 @@ impl Ledger {
         .await
     }
 
-    /// What else waits and is due, oldest first; nothing of a record that has a request under way or in doubt, its fields
+    /// What else waits and is due behind a place, oldest first; nothing of a record that has a request under way or in doubt, its fields
     /// only when no activity of it waits. Nothing while the route does not act, everything is frozen, or the ledger is not
     /// at home; in a pilot, what belongs to its records.
     ///
@@ -148,15 +185,31 @@ impl Ledger {
         &self,
         route: RouteName,
         approval: Approval,
+        behind: Option<Place>,
         limit: u32,
     ) -> Result<Vec<ToTell>, LedgerError> {
         let now = time(self.env.now());
         self.read("write_back_take", move |connection| {
-            let which = match approval {
-                Approval::NotNeeded => WAITING,
-                Approval::Needed => APPROVED,
+            let page = |asked: &Asked, after: i64, limit: u32| {
+                let all = approval == Approval::NotNeeded;
+                let params = named_params! {
+                    ":route": route.0, ":now": now, ":after": after, ":all": all, ":limit": limit,
+                };
+                found(connection, &select(asked), params)
             };
-            let rows = rows(connection, which, &route, &now, limit)?;
+            let mut rows = match behind {
+                None => page(&CALLS, i64::MIN, limit)?,
+                Some(Place::Call(call)) => page(&CALLS, call.0, limit)?,
+                Some(Place::Record(_)) => Vec::new(),
+            };
+            let left = limit.saturating_sub(u32::try_from(rows.len()).unwrap_or(limit));
+            if left > 0 {
+                let after = match behind {
+                    None | Some(Place::Call(_)) => i64::MIN,
+                    Some(Place::Record(link)) => link.0,
+                };
+                rows.extend(page(&RECORDS, after, left)?);
+            }
             rows.into_iter().map(|row| with_facts(connection, row)).collect()
         })
         .await
@@ -185,7 +238,7 @@ impl Ledger {
     ) -> Result<Vec<ToTell>, LedgerError> {
         let now = time(self.env.now());
         self.read("write_back_doubtful", move |connection| {
-            let rows = rows(connection, DOUBTFUL, &route, &now, limit)?;
+            let rows = rows(connection, &DOUBTFUL, &route, &now, limit)?;
             rows.into_iter().map(|row| with_facts(connection, row)).collect()
         })
         .await
@@ -250,11 +303,13 @@ pub(super) fn unapproved(connection: &Connection, route: &RouteName, now: &str) 
         .query_row(named_params! { ":route": route.0, ":now": now }, |row| row.get(0))
 }
 
-/// By state and time first: of a million told calls none is looked at.
-fn select(which: &str) -> String {
+/// Of a million told calls none is looked at.
+fn select(asked: &Asked) -> String {
+    let Asked { index, which, order } = asked;
     format!(
-        "SELECT {COLUMNS} FROM write_backs w CROSS JOIN links l ON l.id = w.link_id CROSS JOIN routes r ON r.route = l.route
-         {which} AND {} AND {} ORDER BY w.kind = 'fields', w.history_id, w.id LIMIT :limit",
+        "SELECT {COLUMNS} FROM write_backs w INDEXED BY {index} CROSS JOIN links l ON l.id = w.link_id
+         CROSS JOIN routes r ON r.route = l.route
+         WHERE {which} AND +l.route = :route AND w.due_at <= :now AND {} AND {} ORDER BY {order} LIMIT :limit",
         anything!(),
         route_acts!()
     )
@@ -269,13 +324,13 @@ fn shown() -> String {
 
 fn rows(
     connection: &Connection,
-    which: &str,
+    asked: &Asked,
     route: &RouteName,
     now: &str,
     limit: u32,
 ) -> rusqlite::Result<Vec<(Told, ToTell)>> {
     let params = named_params! { ":route": route.0, ":now": now, ":limit": limit };
-    found(connection, &select(which), params)
+    found(connection, &select(asked), params)
 }
 
 fn found(
@@ -321,15 +376,52 @@ fn found(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::{Activities, Shapes};
     use crate::ledger::testing::scene;
 
     #[tokio::test(start_paused = true)]
     async fn what_waits_is_found_without_a_look_at_all_that_was_told() {
         let scene = scene().await;
-        for which in [OBJECTIONS, WAITING, APPROVED, DOUBTFUL] {
-            let plan = scene.plan_of(&select(which)).await;
-            let first = plan.first().cloned().unwrap_or_default();
-            assert!(first.contains("w USING INDEX write_backs_state (state=? AND due_at<?)"), "{plan:#?}");
+        for (asked, by) in [
+            (OBJECTIONS, "SCAN w USING INDEX write_backs_objections"),
+            (DOUBTFUL, "SEARCH w USING INDEX write_backs_state (state=? AND due_at<?)"),
+            (CALLS, "SEARCH w USING INDEX write_backs_calls_waiting (history_id>?)"),
+            (RECORDS, "SEARCH w USING INDEX write_backs_records_waiting (link_id>?)"),
+        ] {
+            let plan = scene.plan_of(&select(&asked)).await;
+            assert_eq!(plan.first().map(String::as_str), Some(by), "{plan:#?}");
+            let sorted = plan.iter().any(|step| step.contains("ORDER BY"));
+            assert_eq!(sorted, asked.index == "write_backs_state", "no page sorts all that waits: {plan:#?}");
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_walk_over_what_waits_comes_by_each_row_once_whatever_waits_again_behind_it() {
+        let scene = scene().await;
+        let route = || scene.route.clone();
+        let set = scene.ledger.write_back_set(route(), Shapes::Both, Activities::Change);
+        set.await.expect("a beginning");
+        for n in 1..=5 {
+            let link = scene.link(&n.to_string(), None, &[]).await;
+            scene.call(link, 100 - n, "result_code = 1").await;
+            let now = scene.ledger.env.now();
+            let want = scene
+                .ledger
+                .write("test_want", move |tx| super::super::write_back::want(tx, HistoryId(100 - n), now));
+            want.await.expect("wanted");
+        }
+        // Of these records no activity waits any more.
+        scene.put("UPDATE write_backs SET state = 'done' WHERE kind = 'activity' AND link_id > 3").await;
+        let (mut behind, mut walked) = (None, Vec::new());
+        loop {
+            let page = scene.ledger.write_back_take(route(), Approval::NotNeeded, behind, 2).await;
+            let page = page.expect("a page");
+            let Some(last) = page.last() else { break };
+            behind = Some(last.place());
+            walked.extend(page.iter().map(ToTell::place));
+        }
+        let calls = [97, 98, 99].map(|call| Place::Call(HistoryId(call)));
+        let records = [4, 5].map(|link| Place::Record(LinkId(link)));
+        assert_eq!(walked, calls.into_iter().chain(records).collect::<Vec<_>>());
     }
 }

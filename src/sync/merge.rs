@@ -3,8 +3,8 @@
 
 use super::diff::{FieldChange, changed_fields, is_unmoved, says_the_same};
 use crate::domain::{
-    Base, ConflictRule, Desired, DesiredValue, Edit, Edits, FieldKind, FieldName, Kept, LinkView, Pair, Take,
-    Taken,
+    Base, ConflictRule, Desired, DesiredValue, Edit, Edits, FieldKind, FieldName, Kept, LinkView, Pair,
+    SeenOn, Take, Taken,
 };
 use serde_json::Value;
 
@@ -48,7 +48,11 @@ pub fn merge(sides: Sides<'_>) -> Merged {
     let alike = says_the_same(field, &edit.dialler, &crm.send);
     match (crm_moved, dialler_moved) {
         (false, false) => Merged::Agreed,
-        (true, _) | (_, true) if alike => Merged::Alike,
+        (true, _) | (_, true) if alike => match edit.on {
+            SeenOn::Contact => Merged::Alike,
+            // The CRM has it; the contact that came after the one it was seen on has not.
+            SeenOn::ContactBefore => Merged::ToDialler,
+        },
         (true, false) => Merged::ToDialler,
         (false, true) => match said(crm, edit) {
             Some(take) => taking(take),
@@ -107,7 +111,8 @@ pub fn merged_changes(desired: &Desired, base: &Base, link: &LinkView) -> Vec<Fi
         let crm = desired.get(field)?;
         match merge(of(*field, crm, base, edit)) {
             Merged::ToDialler => {
-                Some(FieldChange { field: *field, before: edit.dialler.clone(), send: crm.send.clone() })
+                let before = held(edit, base.get(field));
+                Some(FieldChange { field: *field, before, send: crm.send.clone() })
             }
             Merged::Agreed | Merged::Alike | Merged::ToCrm | Merged::Conflict => None,
         }
@@ -149,7 +154,15 @@ pub fn edited_base(base: &Base, edits: &Edits) -> Base {
     let mut seen = base.clone();
     for (field, edit) in edits {
         let crm = base.get(field).map_or(Value::Null, |pair| pair.crm.clone());
-        seen.insert(*field, Pair { crm, dialler: edit.dialler.clone() });
+        seen.insert(*field, Pair { crm, dialler: held(edit, base.get(field)) });
     }
     seen
+}
+
+/// What the present contact holds in an edited field.
+fn held(edit: &Edit, base: Option<&Pair>) -> Value {
+    match edit.on {
+        SeenOn::Contact => edit.dialler.clone(),
+        SeenOn::ContactBefore => base.map_or(Value::Null, |pair| pair.dialler.clone()),
+    }
 }

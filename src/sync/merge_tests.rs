@@ -1,9 +1,9 @@
 //! Every combination of the merge, and what must hold over any history of edits on both sides.
 
-use super::merge::{Merged, Sides, merge, merged_changes};
+use super::merge::{Merged, Sides, edited_base, merge, merged_changes};
 use crate::domain::{
     Base, ConflictRule, ConflictWord, ContactId, Deletion, Desired, DesiredValue, Edit, Edits, FieldName,
-    Lane, LinkView, LockState, Pair, Stands, Take, Wish,
+    Lane, LinkView, LockState, Pair, SeenOn, Stands, Take, Wish,
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -17,7 +17,28 @@ fn pair(text: &str) -> Pair {
 }
 
 fn edit(dialler: &str, rule: ConflictRule, word: Option<ConflictWord>) -> Edit {
-    Edit { dialler: if dialler.is_empty() { Value::Null } else { json!(dialler) }, rule, word }
+    Edit {
+        dialler: if dialler.is_empty() { Value::Null } else { json!(dialler) },
+        rule,
+        word,
+        on: SeenOn::Contact,
+    }
+}
+
+#[test]
+fn an_edit_of_a_contact_that_is_gone_goes_to_the_crm_and_is_never_taken_for_what_the_next_contact_holds() {
+    let gone = Edit { on: SeenOn::ContactBefore, ..edit("Bonn", ConflictRule::Crm, None) };
+    let base: Base = [(city(), pair("Ulm"))].into();
+    let verdict = |crm: &str| {
+        let crm = DesiredValue::same(json!(crm));
+        merge(Sides { field: city(), base: base.get(&city()), crm: &crm, edit: &gone })
+    };
+    assert_eq!(verdict("Ulm"), Merged::ToCrm, "nobody changed it there");
+    assert_eq!(verdict("Kiel"), Merged::ToDialler, "by the rule");
+    assert_eq!(verdict("Bonn"), Merged::ToDialler, "the CRM has it, the contact that came after has not");
+    let edits: Edits = [(city(), gone.clone())].into();
+    let written_over = edited_base(&base, &edits);
+    assert_eq!(written_over.get(&city()), base.get(&city()), "an update writes over what that one holds");
 }
 
 /// (agreed on, in the CRM, in the dialler) -> by the rules crm, dialler, ask. Nothing agreed on: `""`.
@@ -179,7 +200,7 @@ struct Field {
 impl Field {
     /// One round: the verdict is carried out. Says how many writes that took.
     fn round(&mut self, rule: ConflictRule) -> (Merged, usize) {
-        let edit = Edit { dialler: self.dialler.clone(), rule, word: None };
+        let edit = Edit { dialler: self.dialler.clone(), rule, word: None, on: SeenOn::Contact };
         let crm = DesiredValue::same(self.crm.clone());
         let sides = Sides { field: city(), base: Some(&self.base), crm: &crm, edit: &edit };
         let verdict = merge(sides);

@@ -1,7 +1,7 @@
 //! What agents changed in two-way fields, read off every contact that a sweep or a read shows.
 
 use super::HarvestContext;
-use crate::domain::{Contact, FieldName, Seq, TwoWay};
+use crate::domain::{Contact, Edit, FieldName, SeenOn, Seq, TwoWay};
 use crate::jobs::JobError;
 use crate::ledger::{EditSeen, EditWord, TwoWayLink};
 use crate::sync::says_the_same;
@@ -34,8 +34,10 @@ pub(in crate::jobs) fn compare(contact: &Contact, link: &TwoWayLink, fields: &Tw
         let agreed = link.base.get(field).map(|pair| &pair.dialler);
         let known = link.edits.get(field);
         let what = if says_the_same(*field, value, agreed.unwrap_or(&Value::Null)) {
-            known.map(|_| EditWord::Undone)?
-        } else if known.is_some_and(|edit| edit.dialler == *value && edit.rule == *rule) {
+            known.filter(|edit| is_undone(*field, edit, value)).map(|_| EditWord::Undone)?
+        } else if known
+            .is_some_and(|edit| edit.dialler == *value && edit.rule == *rule && edit.on == SeenOn::Contact)
+        {
             return None;
         } else {
             EditWord::Edited(value.clone(), *rule)
@@ -43,6 +45,15 @@ pub(in crate::jobs) fn compare(contact: &Contact, link: &TwoWayLink, fields: &Tw
         Some(seen(contact, link, *field, agreed, what))
     });
     news.collect()
+}
+
+/// Whether a contact that holds what was agreed on says that nobody edited it: one that came after the contact on which
+/// the edit was seen never had it.
+fn is_undone(field: FieldName, edit: &Edit, value: &Value) -> bool {
+    match edit.on {
+        SeenOn::Contact => true,
+        SeenOn::ContactBefore => says_the_same(field, &edit.dialler, value),
+    }
 }
 
 fn seen(

@@ -21,6 +21,8 @@ impl Work<'_> {
     /// Reads what is hinted at until nothing waits that can be read. A hint is taken in the transaction that stores
     /// what its read brought; one that cannot be answered waits, and keeps nobody else waiting.
     pub(super) async fn hints(&mut self) -> Result<(), JobError> {
+        // Who of a held wave is there again is found by any read, and what that means for the others is asked here.
+        self.hold_missing().await?;
         // What was struck is not answered.
         while self.struck.is_none() {
             self.stop_if_ending()?;

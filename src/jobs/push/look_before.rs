@@ -5,7 +5,7 @@ use super::fate::Fate;
 use super::work::HOLD;
 use super::{Work, plan, quiet};
 use crate::domain::policy::ReadBefore;
-use crate::domain::{Appended, Contact, Edit, OperationKind, Pair, ReasonCode};
+use crate::domain::{Appended, Contact, Edit, OperationKind, Pair, ReasonCode, SeenOn};
 use crate::jobs::JobError;
 use crate::jobs::harvest::edits_of;
 use crate::ledger::{EditWord, Ending, Leased, Plan, TwoWayLink};
@@ -54,7 +54,8 @@ impl Work<'_> {
         for edit in news {
             match edit.what {
                 EditWord::Edited(dialler, rule) => {
-                    leased.view.edits.insert(edit.field, Edit { dialler, rule, word: None });
+                    let on = SeenOn::Contact;
+                    leased.view.edits.insert(edit.field, Edit { dialler, rule, word: None, on });
                 }
                 EditWord::Undone => {
                     leased.view.edits.remove(&edit.field);

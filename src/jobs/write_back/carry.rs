@@ -5,10 +5,11 @@ use super::tell::Told;
 use super::{JobError, Pass};
 use crate::crm::CrmRead;
 use crate::domain::{LinkView, Reason, Record, RecordId};
-use crate::ledger::{CarriedEdit, EditEnd, EditFate, ToTell};
+use crate::ledger::{CarriedEdit, EditEnd, EditFate, RecordKnown, ToTell};
 use crate::mapping::Mapping;
 use crate::remote::{CallError, CallErrorKind};
 use crate::sync::{Merged, Sides, merge};
+use chrono::TimeDelta;
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -23,10 +24,36 @@ pub struct TwoWayContext {
 
 /// What goes with a row's request.
 pub(super) enum Carry {
-    /// These, which may be none.
-    Edits(Vec<CarriedEdit>),
+    /// These, which may be none, and what becomes of those that cannot be merged now.
+    Edits(Vec<CarriedEdit>, Left),
     /// Nothing at all goes now.
     Ended(Told),
+}
+
+/// What of the dialler's changes the record could not be asked about. Whatever else of its row is told, they are not lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Left {
+    /// Nothing.
+    Nothing,
+    /// They wait for that long.
+    Waits(TimeDelta),
+    /// The pull knows that the record is gone: they wait for its return.
+    ForItsReturn,
+}
+
+/// A record that is not named is asked for once more after ten minutes (promise 4): then it is known whether it is there.
+const NOT_NAMED: TimeDelta = TimeDelta::minutes(15);
+/// A record that cannot be mapped is parked: a person, or the CRM, mends it in hours rather than in minutes.
+const NOT_MAPPED: TimeDelta = TimeDelta::hours(1);
+
+/// What the merge of a row's changes comes to.
+pub(super) struct MergedEdits {
+    /// What the CRM is told.
+    pub carried: Vec<CarriedEdit>,
+    /// What ends otherwise.
+    pub ends: Vec<EditEnd>,
+    /// What could not be merged.
+    pub left: Left,
 }
 
 impl TwoWayContext {
@@ -40,12 +67,15 @@ impl TwoWayContext {
     }
 
     /// Field by field: told to the CRM, or ended otherwise.
-    pub(super) fn merge(&self, link: &LinkView, record: &Record) -> (Vec<CarriedEdit>, Vec<EditEnd>) {
-        let (mut carried, mut ends) = (Vec::new(), Vec::new());
+    pub(super) fn merge(&self, link: &LinkView, record: &Record) -> MergedEdits {
+        let (mut carried, mut ends, mut left) = (Vec::new(), Vec::new(), Left::Nothing);
         for (field, edit) in &link.edits {
+            // Of what is no two-way field any more the ledger forgets what was seen, at the start that reads so.
             let Some(name) = self.mapping.plain_name(*field) else { continue };
-            // What cannot be worked out of the record now is parked by pull, and looked at again when it can.
-            let Some(Ok(crm)) = self.mapping.value_of(*field, record) else { continue };
+            let Some(Ok(crm)) = self.mapping.value_of(*field, record) else {
+                left = Left::Waits(NOT_MAPPED);
+                continue;
+            };
             let mut end = |what| ends.push(EditEnd { field: *field, dialler: edit.dialler.clone(), what });
             match merge(Sides { field: *field, base: link.base.get(field), crm: &crm, edit }) {
                 Merged::Alike => end(EditFate::Alike(crm)),
@@ -68,7 +98,7 @@ impl TwoWayContext {
                 },
             }
         }
-        (carried, ends)
+        MergedEdits { carried, ends, left }
     }
 }
 
@@ -77,15 +107,18 @@ impl Pass<'_> {
     /// last request had arrived after all, is no longer told.
     pub(super) async fn carry(&self, row: &ToTell) -> Result<Carry, JobError> {
         let (Some(link), Some(two_way)) = (&row.edited, &self.context.two_way) else {
-            return Ok(Carry::Edits(Vec::new()));
+            return Ok(Carry::Edits(Vec::new(), Left::Nothing));
         };
         let record = match two_way.read(&row.record).await {
             Ok(Some(record)) => record,
             Ok(None) => {
                 // Whether the whole record is gone is pull's to find out (semantics 27).
                 let route = self.context.route.clone();
-                self.context.ledger.hints_add(route, vec![row.record.clone()], "write_back").await?;
-                return Ok(Carry::Edits(Vec::new()));
+                let left = match self.context.ledger.edits_without_record(route, row.record.clone()).await? {
+                    RecordKnown::Gone => Left::ForItsReturn,
+                    RecordKnown::AskedFor => Left::Waits(NOT_NAMED),
+                };
+                return Ok(Carry::Edits(Vec::new(), left));
             }
             Err(error) => {
                 let waits = Waits { again: self.next_wait(row.tries), quiet: self.context.quiet() };
@@ -97,11 +130,11 @@ impl Pass<'_> {
                 }));
             }
         };
-        let (carried, ends) = two_way.merge(link, &record);
+        let MergedEdits { carried, ends, left } = two_way.merge(link, &record);
         if !ends.is_empty() {
             self.context.ledger.edits_merged(row.link, ends).await?;
         }
-        Ok(Carry::Edits(carried))
+        Ok(Carry::Edits(carried, left))
     }
 
     /// The CRM does not take what was carried: that waits for a person, and the rest of the row goes without it.

@@ -152,7 +152,7 @@ pub async fn write_back(
     let doubtful = ledger.write_back_doubtful(context.route.clone(), PAGE).await?;
     let nothing = doubtful.is_empty()
         && ledger.write_back_objections(context.route.clone(), 1).await?.is_empty()
-        && ledger.write_back_take(context.route.clone(), approval, 1).await?.is_empty();
+        && ledger.write_back_take(context.route.clone(), approval, None, 1).await?.is_empty();
     if nothing {
         return Ok(None);
     }
@@ -221,17 +221,25 @@ impl Pass<'_> {
             self.context.ledger.run_remark(self.run, remark).await?;
         }
         self.not_rejected(&rejections)?;
-        let mut last = None;
+        let (mut behind, mut last) = (None, None);
         loop {
             self.objections(counts, &mut rejections).await?;
             let route = self.context.route.clone();
-            let waiting = self.context.ledger.write_back_take(route, approval, PAGE).await?;
+            let waiting = self.context.ledger.write_back_take(route, approval, behind, PAGE).await?;
             let first = waiting.first().map(|row| (row.id, row.wanted, row.tries, row.activity.is_some()));
-            // Every telling moves its row; one that comes again as it was is a defect, and must not be told for ever.
-            if first.is_none() || first == last {
-                return Ok(());
+            match (first, behind) {
+                (None, None) => return Ok(()),
+                // What came to wait again behind the walk has a walk of its own.
+                (None, Some(_)) => {
+                    behind = None;
+                    continue;
+                }
+                // Every telling moves its row; one that comes again as it was is a defect, and must not be told for ever.
+                (Some(_), None) if first == last => return Ok(()),
+                (Some(_), None) => last = first,
+                (Some(_), Some(_)) => {}
             }
-            last = first;
+            behind = waiting.last().map(ToTell::place);
             self.page(waiting, Tells::TheRest, counts, &mut rejections).await?;
         }
     }

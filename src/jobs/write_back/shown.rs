@@ -105,7 +105,7 @@ impl ShowContext {
     async fn edits(&self, row: &ToTell) -> Result<CrmValues, Reason> {
         let (Some(link), Some(two_way)) = (&row.edited, &self.two_way) else { return Ok(CrmValues::new()) };
         let carried = match two_way.read(&row.record).await {
-            Ok(Some(record)) => two_way.merge(link, &record).0,
+            Ok(Some(record)) => two_way.merge(link, &record).carried,
             Ok(None) => Vec::new(),
             Err(error) => {
                 let problem = format!("the record cannot be read: {error}");

@@ -1,6 +1,6 @@
 //! One row told: values by the mapping, the leave of the ledger, the request, its end.
 
-use super::carry::Carry;
+use super::carry::{Carry, Left};
 use super::ends::{Fate, TellKind, Waits, after_look_up, fate_of, outcome};
 use super::values::{RecordValues, digest, is_erased, is_known, of_call, of_record};
 use super::{JobError, Pass, all_named, named};
@@ -48,8 +48,8 @@ enum Wish {
 impl Pass<'_> {
     pub(super) async fn tell(&self, row: ToTell) -> Result<Told, JobError> {
         let ledger = &self.context.ledger;
-        let carried = match self.carry(&row).await? {
-            Carry::Edits(carried) => carried,
+        let (carried, left) = match self.carry(&row).await? {
+            Carry::Edits(carried, left) => (carried, left),
             Carry::Ended(told) => return Ok(told),
         };
         let (carried, wish) = match carried.split_first() {
@@ -64,7 +64,7 @@ impl Pass<'_> {
                 (carried, wish)
             }
         };
-        let (values, leaving) = match wish {
+        let (values, leaving) = match self.with_left(wish, left) {
             Wish::Send(values, leaving) => (values, leaving),
             Wish::End(fate, end) => {
                 let stored = ledger.write_back_end(row.id, row.wanted, self.run, end, None).await?;
@@ -118,6 +118,23 @@ impl Pass<'_> {
             }
             Wish::End(Fate::Unchanged, _) => self.by_themselves(row, carried, Then::Rests).await,
             Wish::End(_, _) => self.by_themselves(row, carried, Then::Again).await,
+        }
+    }
+
+    /// What could not be merged now keeps its row from coming to rest; where a person has to look at the row anyway, that
+    /// comes first.
+    fn with_left(&self, wish: Wish, left: Left) -> Wish {
+        let end = match left {
+            Left::Nothing => return wish,
+            Left::Waits(so_long) => {
+                Wish::End(Fate::PutBack, TellEnd::Again(self.context.env.now() + so_long))
+            }
+            Left::ForItsReturn => Wish::End(Fate::Gone, TellEnd::Gone),
+        };
+        match wish {
+            Wish::Send(values, of_calls) => Wish::Send(values, Leaving { then_again: true, ..of_calls }),
+            Wish::End(Fate::Parked, parked) => Wish::End(Fate::Parked, parked),
+            Wish::End(_, _) => end,
         }
     }
 

@@ -1,6 +1,7 @@
 //! Does who was deleted in the CRM leave soon where the CRM lists that, and nobody by its word alone?
 
 use crate::support::world::{Setup, World, minutes};
+use dialbridge::control::{Command, WaveOrder};
 use dialbridge::domain::policy::WaveWhat;
 use serde_json::json;
 
@@ -35,8 +36,8 @@ async fn is_who_was_deleted_locked_soon_and_who_was_merged_or_is_back_not_lost()
     world.assert_at_rest().await;
 }
 
-#[tokio::test(start_paused = true)]
-async fn do_many_deletions_at_once_wait_for_a_person_while_the_route_goes_on() {
+/// Thirty records, and the first 25 of them were just deleted.
+async fn many_deleted() -> (World, Vec<u64>) {
     let world = world("sim-next").await;
     let ids: Vec<u64> = (0..30).map(|n| world.record(&format!("Name {n}"))).collect();
     world.sync_all().await;
@@ -45,6 +46,12 @@ async fn do_many_deletions_at_once_wait_for_a_person_while_the_route_goes_on() {
     for id in &ids[..25] {
         world.editor().delete(*id);
     }
+    (world, ids)
+}
+
+#[tokio::test(start_paused = true)]
+async fn do_many_deletions_at_once_wait_for_a_person_while_the_route_goes_on() {
+    let (world, ids) = many_deleted().await;
     world.editor().edit(ids[29], json!({ "city": "Bonn" }));
     world.live(minutes(17)).await;
     let waves = world.ledger().waves_list(None, false).await.expect("waves");
@@ -54,4 +61,13 @@ async fn do_many_deletions_at_once_wait_for_a_person_while_the_route_goes_on() {
     );
     assert!(ids.iter().all(|id| !world.locked(*id)), "{}", world.story().await);
     assert_eq!((world.stopped().await, world.value(ids[29], "City")), (None, json!("Bonn")));
+    // Nobody is asked for while nothing changed and nobody has said anything.
+    let asked = || world.crm.journal.requests().iter().filter(|asked| asked.kind.name == "by_ids").count();
+    let before = asked();
+    world.live(minutes(60)).await;
+    assert_eq!(asked(), before, "{}", world.story().await);
+    let word = WaveOrder::Approve;
+    world.must(Command::Wave { wave: waves[0].id, word, reason: "cleared out".to_owned() }).await;
+    world.live(minutes(5)).await;
+    assert_eq!(ids.iter().filter(|id| world.locked(**id)).count(), 25, "{}", world.story().await);
 }

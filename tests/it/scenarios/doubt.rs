@@ -153,12 +153,12 @@ async fn is_somebody_locked_who_says_no_though_the_route_of_the_import_in_doubt_
     world.pull().await.expect("a pull");
     world.dialler.faults().add(Rule::new(Action::Reset(Effect::Done)).path("/import").times(2));
     let _in_doubt = world.push().await;
-    let there = || world.dialler.contacts_with(&format!("winback-{id}"));
-    assert_eq!(there().len(), 1, "made, and nobody heard of it");
+    let there = |world: &World| world.dialler.contacts_with(&format!("winback-{id}"));
+    assert_eq!(there(&world).len(), 1, "made, and nobody heard of it");
     world.configure(&Setup::default()).await;
     world.block_number(&world.number(id)).await;
     world.settle_down().await;
-    assert!(there()[0].locked, "{}", world.story().await);
+    assert!(there(&world)[0].locked, "{}", world.story().await);
 }
 
 #[tokio::test(start_paused = true)]

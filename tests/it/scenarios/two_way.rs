@@ -3,10 +3,10 @@
 
 use super::write_back::plan;
 use crate::support::world::{Setup, World, minutes, seconds};
-use dialbridge::control::{Command, End};
+use dialbridge::control::{Command, End, WaveOrder};
 use dialbridge::domain::{LinkId, Take};
 use dialbridge::ledger::Conflict;
-use dialbridge::sim::faults::{Action, Effect, Rule};
+use dialbridge::sim::faults::{Action, Effect, RetryAfter, Rule};
 use serde_json::{Value, json};
 
 /// Both sides may change the city and the e-mail; the name is the CRM's alone.
@@ -424,5 +424,107 @@ async fn is_a_comment_the_agents_after_the_import_unless_the_route_says_otherwis
         let noted = told.contains("Comment changed in the CRM; it is the dialler's after the import");
         assert_eq!(noted, owners.is_empty(), "{told}");
         world.assert_at_rest().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn is_an_edit_told_later_whose_record_was_not_named_or_could_not_be_mapped_right_before() {
+    for unmapped in [false, true] {
+        let (world, id) = world("ask").await;
+        agent(&world, id, "City", "Bonn");
+        let fault = world.crm.faults.add(Rule::new(Action::EmptyList).path("by-ids").times(1));
+        if unmapped {
+            world.crm.faults.clear();
+            clerk(&world, id, json!({ "city": { "name": "Ulm" } }));
+        }
+        world.harvest().await.expect("a harvest");
+        world.live(minutes(5)).await;
+        assert_eq!(world.crm_writes(), 0, "{}", world.story().await);
+        if unmapped {
+            clerk(&world, id, json!({ "city": "Ulm" }));
+        } else {
+            assert_eq!(world.crm.faults.fired(fault), 1, "the test must meet its fault");
+        }
+        world.live(minutes(90)).await;
+        assert_eq!(in_crm(&world, id, "city"), json!("Bonn"), "{unmapped}: {}", world.story().await);
+        assert_eq!((world.crm_writes(), conflicts(&world).await), (1, vec![]), "{unmapped}");
+        assert_silent(&world).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn does_a_rejected_edit_stay_known_and_untold_while_a_later_result_is_told() {
+    let more = format!("{}\n[route.leads.result_fields]\ncalls = \"calls\"\n", setup("ask").more);
+    let keys = format!("{}\nmax_write_back_per_run = 1", setup("ask").route_keys);
+    let (more, route_keys) = (Box::leak(more.into_boxed_str()), Box::leak(keys.into_boxed_str()));
+    let world = World::new(Setup { more, route_keys, ..setup("ask") }).await;
+    let ids = ["Ada", "Berta"].map(|name| world.record(name));
+    world.sync_all().await;
+    for id in ids {
+        agent(&world, id, "City", "Bonn");
+    }
+    world.live(minutes(10)).await;
+    let waves = world.ledger().waves_list(None, false).await.expect("waves");
+    assert_eq!(waves.iter().map(|wave| wave.waiting).collect::<Vec<_>>(), [2], "{}", world.story().await);
+    let reject = Command::Wave { wave: waves[0].id, word: WaveOrder::Reject, reason: "not these".to_owned() };
+    world.must(reject).await;
+    let told = world.told(ids[0]).await;
+    assert!(told.contains("City is NOT TOLD to the CRM"), "{told}");
+    assert!(world.dialler.call(world.contact(ids[0]).id, plan(Some(("NO_INTEREST", seconds(1))))));
+    world.live(minutes(30)).await;
+    let crm = ["calls", "city"].map(|name| in_crm(&world, ids[0], name));
+    assert_eq!(crm, [json!(1), json!("Ulm")], "the result is told: {}", world.story().await);
+    assert_eq!(world.value(ids[0], "City"), json!("Bonn"), "and the agent's value stays where it is");
+    let left = conflicts(&world).await;
+    assert_eq!(left.len(), 2, "known, and a person may still let it go: {left:#?}");
+    let first = left.iter().find(|left| left.record == ids[0].to_string()).expect("the first one's");
+    let word =
+        Command::Conflict { conflict: first.conflict, take: Take::Dialler, reason: "after all".to_owned() };
+    world.must(word).await;
+    world.live(minutes(5)).await;
+    let crm = ids.map(|id| in_crm(&world, id, "city"));
+    assert_eq!(crm, [json!("Bonn"), json!("Ulm")], "{}", world.story().await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn does_what_an_agent_edited_outlive_its_contact_when_the_record_is_imported_anew() {
+    let keys = format!("{}\nvanished = \"import\"", setup("ask").route_keys);
+    for conflict in [false, true] {
+        let world =
+            World::new(Setup { route_keys: Box::leak(keys.clone().into_boxed_str()), ..setup("ask") }).await;
+        let id = world.record("Ada");
+        world.sync_all().await;
+        world.advance(minutes(1)).await;
+        let down = Action::Status { code: 503, retry_after: RetryAfter::Seconds(60), effect: Effect::None };
+        let fault = world.crm.faults.add(Rule::new(down).method(http::Method::PATCH));
+        agent(&world, id, "City", "Bonn");
+        world.harvest().await.expect("a harvest");
+        if conflict {
+            clerk(&world, id, json!({ "city": "Kiel" }));
+        }
+        world.live(minutes(5)).await;
+        let before = world.contact(id).id;
+        assert!(world.dialler.portal().delete(before));
+        world.live(minutes(90)).await;
+        assert_ne!(world.contact(id).id, before, "imported anew: {}", world.story().await);
+        if conflict {
+            let waits = conflicts(&world).await;
+            let [conflict] = waits.as_slice() else { panic!("{waits:#?}\n{}", world.story().await) };
+            let word = Command::Conflict {
+                conflict: conflict.conflict,
+                take: Take::Dialler,
+                reason: "asked him".to_owned(),
+            };
+            world.must(word).await;
+        } else {
+            assert!(world.crm.faults.fired(fault) > 0, "the test must meet its fault");
+        }
+        world.crm.faults.clear();
+        // As long as the telling waits that was refused last.
+        world.live(minutes(300)).await;
+        let both = (in_crm(&world, id, "city"), world.value(id, "City"));
+        assert_eq!(both, (json!("Bonn"), json!("Bonn")), "{conflict}: {}", world.story().await);
+        assert_eq!(conflicts(&world).await, []);
+        assert_silent(&world).await;
     }
 }
