@@ -60,7 +60,9 @@ async fn a_dry_run_tells_changes_field_by_field_locks_and_calls_and_changes_noth
     let json = house.run(&["plan", "--json"]).await.expect(0).json().remove(0);
     assert_eq!((&json["pulled"]["read"], &json["pulled"]["queued"]), (&json!(2), &json!(1)), "{json}");
     assert!(json["untold"].as_array().is_some_and(|calls| !calls.is_empty()), "{json}");
-    assert_eq!(json["untold_counts"][0]["state"], "waiting", "{json}");
+    // A result that nobody mapped may have come by now, too: its call is held.
+    let counts = json["untold_counts"].as_array().cloned().unwrap_or_default();
+    assert!(counts.iter().any(|count| count["state"] == "waiting"), "{json}");
     // A result that is to be a no from now on, and a list that is new, are heard on the copy.
     let list = house.crm.editor().field(6, "phone").expect("a number");
     std::fs::write(house.path("no.csv"), list.as_str().expect("text")).expect("written");
