@@ -1,10 +1,11 @@
 //! The end of an operation: its state, the link's pair, contact and lock, the trail, the follow-up and the
 //! gate's third question, all in one transaction (semantics 4 and 8).
 
+use super::attempts::tries;
 use super::block_store::reason_of;
-use super::decisions::{Cause, insert_operation, next_generation};
+use super::decisions::{Cause, insert_operation, join_contact, next_generation};
 use super::hand_acts::delete_over;
-use super::holder::take_contact;
+use super::holder::free_contact;
 use super::link_after::LinkAfter;
 use super::sql::{self, Columns, get_json, json, time};
 use super::trail::{self, BeforeFrom, FieldTrail};
@@ -142,10 +143,11 @@ pub(super) fn end_in(
             ("done", done.note.as_ref())
         }
         Ending::Uncertain { settle_at, reason } => {
-            tx.prepare_cached(
-                "UPDATE operations SET state = 'uncertain', settle_at = ?2, outcome = ?3, outcome_params = ?4
-                 WHERE id = ?1",
-            )?
+            tx.prepare_cached(concat!(
+                "UPDATE operations SET state = 'uncertain', settle_at = ?2, outcome = ?3, outcome_params = ?4, attempts = ",
+                tries!("operations"),
+                " WHERE id = ?1",
+            ))?
             .execute((id.0, time(*settle_at), sql::code(reason), reason.params_json()))?;
             // What may have unlocked does not keep the contact open for the whole quiet time.
             return if row.kind == OperationKind::Reset {
@@ -167,10 +169,12 @@ pub(super) fn end_in(
         Ending::Parked(_) | Ending::Refused(_) | Ending::Cancelled(_) => lease::lock_never_arrived(tx, id)?,
         Ending::Done(_) | Ending::Superseded | Ending::Uncertain { .. } | Ending::Again { .. } => {}
     }
-    tx.prepare_cached(
+    tx.prepare_cached(concat!(
         "UPDATE operations SET state = :state, finished_at = :now, outcome = :code, outcome_params = :params,
-                answered_seq = :seq, settle_at = NULL, clearing = NULL WHERE id = :id",
-    )?
+                answered_seq = :seq, settle_at = NULL, clearing = NULL, attempts = ",
+        tries!("operations"),
+        " WHERE id = :id",
+    ))?
     .execute(named_params! {
         ":id": id.0, ":state": state, ":now": time(now), ":code": outcome.map(sql::code),
         ":params": outcome.map_or_else(|| "{}".to_owned(), Reason::params_json), ":seq": answered.0,
@@ -209,10 +213,15 @@ fn apply(
     now: Timestamp,
 ) -> rusqlite::Result<LinkAfter> {
     let held = match done.contact {
-        Some(contact) => take_contact(tx, row.link, contact, "imported", now)?,
+        Some(contact) => {
+            let held = free_contact(tx, row.link, contact)?;
+            join_contact(tx, now, row.link, contact, "imported")?;
+            held
+        }
         None => None,
     };
     let after = LinkAfter {
+        contact: done.contact,
         base: new_base(tx, row.link, &done.base)?,
         lock: match row.kind {
             OperationKind::Lock => Some(("locked", Some(time(now)))),

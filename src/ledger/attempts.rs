@@ -21,11 +21,27 @@ pub struct AttemptRow {
     pub detail: String,
 }
 
+/// How often an operation was tried: what is stored with it, once a sending is over, and what stands here, which is
+/// forgotten after a time. Counted anew at the end of a sending only: counted at each try, that would write its long row,
+/// with the body, once more for every import.
+macro_rules! tries {
+    ($operation:literal) => {
+        concat!(
+            "max(",
+            $operation,
+            ".attempts, (SELECT count(*) FROM attempts a WHERE a.operation_id = ",
+            $operation,
+            ".id))"
+        )
+    };
+}
+pub(super) use tries;
+
 impl ports::CallSink for Ledger {
     /// Joins the answer's commit in most cases. One that is not stored costs its row only: until the answer is
     /// stored as well, the operation stays `sending`, and the next start settles it by asking.
     fn tried(&self, tried: Try) {
-        self.post("attempt_add", move |tx| {
+        self.post_statement("attempt_add", move |tx| {
             tx.prepare_cached(
                 "INSERT INTO attempts (operation_id, sent_at, answered_at, outcome, status, detail)
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
@@ -38,8 +54,6 @@ impl ports::CallSink for Ledger {
                 tried.status,
                 tried.detail,
             ))?;
-            tx.prepare_cached("UPDATE operations SET attempts = attempts + 1 WHERE id = ?1")?
-                .execute([tried.operation.0])?;
             Ok(())
         });
     }

@@ -1,5 +1,6 @@
 //! Operations for people: what is open, what became of one, and what a person lets go for one record.
 
+use super::attempts::tries;
 use super::sql::{get_reason, get_reason_opt, get_time, get_time_opt};
 use super::words::{self, About};
 use super::{Ledger, LedgerError, Said};
@@ -38,9 +39,11 @@ pub struct OperationRow {
     pub outcome: Option<Reason>,
 }
 
-const SELECT: &str =
-    "SELECT o.*, l.route, l.record_id, l.user_data, coalesce(o.contact_id, l.contact_id) AS contact
-     FROM operations o JOIN links l ON l.id = o.link_id";
+const SELECT: &str = concat!(
+    "SELECT o.*, l.route, l.record_id, l.user_data, coalesce(o.contact_id, l.contact_id) AS contact, ",
+    tries!("o"),
+    " AS tried FROM operations o JOIN links l ON l.id = o.link_id"
+);
 
 impl Ledger {
     /// Lets what waits for one record be sent whatever its route's state: a person asked for exactly it.
@@ -151,7 +154,7 @@ fn operation_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<OperationRow> {
         state: row.get("state")?,
         reason: get_reason(row, "code", "params")?,
         cause: row.get("cause")?,
-        attempts: row.get("attempts")?,
+        attempts: row.get("tried")?,
         created_at: get_time(row, "created_at")?,
         finished_at: get_time_opt(row, "finished_at")?,
         outcome: get_reason_opt(row, "outcome", "outcome_params")?,

@@ -146,14 +146,13 @@ pub(super) fn numbers_of_contact(
     link: LinkId,
     contact: Option<ContactId>,
 ) -> rusqlite::Result<Vec<String>> {
-    let mut numbers: Vec<String> = connection
-        .prepare_cached("SELECT number FROM sent_numbers WHERE link_id = ?1")?
-        .query_map([link.0], |row| row.get(0))?
-        .collect::<Result<_, _>>()?;
-    if let Some(contact) = contact {
-        numbers.extend(contact_numbers(connection, contact)?);
-    }
-    Ok(numbers)
+    connection
+        .prepare_cached(
+            "SELECT number FROM sent_numbers WHERE link_id = ?1
+             UNION ALL SELECT number FROM contact_numbers WHERE contact_id = ?2",
+        )?
+        .query_map((link.0, contact.map(|contact| contact.0)), |row| row.get(0))?
+        .collect()
 }
 
 /// Whose blocks hold.

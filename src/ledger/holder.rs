@@ -3,7 +3,16 @@
 use super::decisions::join_contact;
 use super::sql::get_reason;
 use crate::domain::{ContactId, LinkId, Reason, Timestamp};
-use rusqlite::{OptionalExtension as _, Transaction};
+use rusqlite::{OptionalExtension as _, Transaction, named_params};
+
+/// What is set where a link has a `:contact` from now on.
+macro_rules! takes {
+    () => {
+        "contact_id = :contact, vanished_at = NULL, absent_at = NULL,
+         campaign_id = coalesce((SELECT r.campaign_id FROM routes r WHERE r.route = links.route), campaign_id)"
+    };
+}
+pub(super) use takes;
 
 /// The link has this contact from now on; a lane that only held locks for it gives it up. Answers why that lane
 /// held it locked, if it did.
@@ -15,12 +24,8 @@ pub(super) fn take_contact(
     now: Timestamp,
 ) -> rusqlite::Result<Option<Reason>> {
     let held = free_contact(tx, link, contact)?;
-    tx.prepare_cached(
-        "UPDATE links SET contact_id = ?2, vanished_at = NULL, absent_at = NULL,
-                campaign_id = coalesce((SELECT r.campaign_id FROM routes r WHERE r.route = links.route), campaign_id)
-         WHERE id = ?1",
-    )?
-    .execute((link.0, contact.0))?;
+    tx.prepare_cached(concat!("UPDATE links SET ", takes!(), " WHERE id = :link"))?
+        .execute(named_params! { ":link": link.0, ":contact": contact.0 })?;
     join_contact(tx, now, link, contact, how)?;
     Ok(held)
 }

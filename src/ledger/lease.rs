@@ -2,6 +2,7 @@
 //! leaves; so after a crash every operation in that state is uncertain, and nothing else is.
 
 use super::acts::{acts, day};
+use super::attempts::tries;
 use super::drip::{Drip, Today};
 use super::gate::{GateAnswer, Opens};
 use super::lease_one::lease_one;
@@ -244,11 +245,12 @@ pub(super) fn put_back(
     not_before: Option<Timestamp>,
 ) -> rusqlite::Result<()> {
     lock_never_arrived(tx, id)?;
-    tx.prepare_cached(
+    tx.prepare_cached(concat!(
         "UPDATE operations SET state = 'waiting', leased_at = NULL, sent_seq = NULL, body = NULL, settle_at = NULL,
-                not_before = coalesce(?2, not_before)
-         WHERE id = ?1 AND state IN ('sending', 'uncertain')",
-    )?
+                not_before = coalesce(?2, not_before), attempts = ",
+        tries!("operations"),
+        " WHERE id = ?1 AND state IN ('sending', 'uncertain')",
+    ))?
     .execute((id.0, not_before.map(time)))?;
     sent_numbers::refresh_of(tx, id)
 }

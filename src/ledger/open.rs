@@ -5,7 +5,7 @@ use super::halts::Halts;
 use super::health::Health;
 use super::migrate;
 use super::readers::{self, Readers};
-use super::writer::Writer;
+use super::writer::{Extent, Writer};
 use crate::domain::Seq;
 use crate::env::Env;
 use crate::runtime::RunLog;
@@ -215,8 +215,8 @@ impl Ledger {
     }
 
     /// The same without waiting for the disk: in the order of asking, and whoever waits for a later write knows it
-    /// stored. For what is worth storing and not worth waiting for.
-    pub(super) fn post(
+    /// stored. For what is worth storing and not worth waiting for; `body` runs one statement and no more.
+    pub(super) fn post_statement(
         &self,
         what: &'static str,
         body: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<()> + Send + 'static,
@@ -229,7 +229,7 @@ impl Ledger {
             }
         };
         match &self.writer {
-            Some(writer) => writer.post(what, body, finish),
+            Some(writer) => writer.post(what, Extent::One, body, finish),
             None => finish(Err(LedgerError::Closed)),
         }
     }

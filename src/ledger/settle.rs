@@ -1,6 +1,7 @@
 //! Uncertain operations: found at the start, due after the quiet time, ended by what was asked.
 
 use super::answer::{BaseChange, Ending, end_in, store_base};
+use super::attempts::tries;
 use super::decisions::{Cause, lane_of_contact};
 use super::holder::take_contact;
 use super::lease;
@@ -45,10 +46,14 @@ impl Ledger {
         let now = self.env.now();
         self.write("operations_recover", move |tx| {
             tx.execute(
-                "UPDATE operations SET state = 'uncertain', leased_at = ?1,
-                        settle_at = CASE kind WHEN 'lock' THEN ?1 ELSE ?2 END, outcome = 'in_doubt',
-                        outcome_params = json_object('problem', 'the program ended while it was being sent')
-                 WHERE state = 'sending' AND finished_at IS NULL",
+                concat!(
+                    "UPDATE operations SET state = 'uncertain', leased_at = ?1,
+                            settle_at = CASE kind WHEN 'lock' THEN ?1 ELSE ?2 END, outcome = 'in_doubt',
+                            outcome_params = json_object('problem', 'the program ended while it was being sent'),
+                            attempts = ",
+                    tries!("operations"),
+                    " WHERE state = 'sending' AND finished_at IS NULL",
+                ),
                 (time(now), time(now + settle_after)),
             )
         })

@@ -20,8 +20,18 @@ const GATHER: Duration = Duration::from_millis(5);
 type Body = Box<dyn FnOnce(&Transaction<'_>) -> Result<(), rusqlite::Error> + Send>;
 type Finish = Box<dyn FnOnce(Result<(), LedgerError>) + Send>;
 
+/// How much a command does: what fails takes with it no more than that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Extent {
+    /// Any number of statements: they stand in a savepoint, which copies every page they change.
+    Many,
+    /// One statement: one that fails undoes itself.
+    One,
+}
+
 pub(super) struct Command {
     what: &'static str,
+    extent: Extent,
     body: Body,
     finish: Finish,
 }
@@ -52,7 +62,7 @@ impl Writer {
 
     /// Runs `body` in a transaction and answers once it is on disk.
     ///
-    /// Each command stands in a savepoint: one that fails takes nothing with it.
+    /// A command that fails takes nothing with it.
     pub(super) async fn write<T: Send + 'static>(
         &self,
         what: &'static str,
@@ -66,7 +76,7 @@ impl Writer {
             *filled.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(value);
             Ok(())
         };
-        self.post(what, fill, move |result| {
+        self.post(what, Extent::Many, fill, move |result| {
             // The asker may be gone (shutdown); what it asked is stored all the same.
             let _gone = reply.send(result);
         });
@@ -79,10 +89,11 @@ impl Writer {
     pub(super) fn post(
         &self,
         what: &'static str,
+        extent: Extent,
         body: impl FnOnce(&Transaction<'_>) -> Result<(), rusqlite::Error> + Send + 'static,
         finish: impl FnOnce(Result<(), LedgerError>) + Send + 'static,
     ) {
-        let command = Command { what, body: Box::new(body), finish: Box::new(finish) };
+        let command = Command { what, extent, body: Box::new(body), finish: Box::new(finish) };
         if let Err(mpsc::error::SendError(command)) = self.commands.send(command) {
             (command.finish)(Err(LedgerError::Closed));
         }
@@ -185,8 +196,8 @@ fn run_group(connection: &mut Connection, group: Vec<Command>) -> Ran {
     let before = transaction.total_changes();
     let mut finished: Vec<(&'static str, Finish, Result<(), LedgerError>)> = Vec::with_capacity(group.len());
     for command in group {
-        let result =
-            run_one(&transaction, command.body).map_err(|error| LedgerError::sort(command.what, &error));
+        let result = run_one(&transaction, command.extent, command.body)
+            .map_err(|error| LedgerError::sort(command.what, &error));
         crash::inside_commit(command.what);
         finished.push((command.what, command.finish, result));
     }
@@ -226,7 +237,11 @@ fn lock_waits_after(transaction: &Transaction<'_>, newest: i64) -> rusqlite::Res
         .query_row([newest], |row| row.get(0))
 }
 
-fn run_one(transaction: &Transaction<'_>, body: Body) -> Result<(), rusqlite::Error> {
+fn run_one(transaction: &Transaction<'_>, extent: Extent, body: Body) -> Result<(), rusqlite::Error> {
+    match extent {
+        Extent::One => return body(transaction),
+        Extent::Many => {}
+    }
     transaction.prepare_cached("SAVEPOINT command")?.execute([])?;
     match body(transaction) {
         Ok(()) => transaction.prepare_cached("RELEASE command")?.execute([]).map(|_| ()),
