@@ -135,7 +135,53 @@ impl Ledger {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ledger::testing::scene;
+    use crate::ledger::Ending;
+    use crate::ledger::testing::{Scene, scene};
+    use crate::remote::ports::CallSink as _;
+
+    fn tried(operation: i64, outcome: &'static str, scene: &Scene) -> Try {
+        let now = scene.ledger.env.now();
+        let operation = OperationId(operation);
+        Try { operation, sent_at: now, answered_at: now, outcome, status: None, detail: String::new() }
+    }
+
+    /// How often an operation was tried, as it is shown.
+    async fn shown(scene: &Scene, operation: i64) -> i64 {
+        let found = scene.ledger.operation_show(OperationId(operation)).await.expect("read");
+        found.expect("an operation").attempts
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn every_try_is_shown_at_once_and_still_counts_when_its_row_is_forgotten() {
+        let scene = scene().await;
+        let link = scene.link("1", Some(1), &[]).await;
+        let operation = scene.operation(link, "update", "sending").await;
+        scene.ledger.tried(tried(operation, "uncertain", &scene));
+        scene.ledger.tried(tried(operation, "rejected", &scene));
+        scene.ledger.write("test_settled", |_| Ok(())).await.expect("both are stored");
+        assert_eq!(shown(&scene, operation).await, 2, "while it is under way");
+        let again = Ending::Again { not_before: None };
+        scene.ledger.operation_end(OperationId(operation), again).await.expect("stored");
+        let forget = |tx: &rusqlite::Transaction<'_>| tx.execute("DELETE FROM attempts", []);
+        scene.ledger.write("test_forget", forget).await.expect("forgotten");
+        assert_eq!(shown(&scene, operation).await, 2, "once it is over");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_try_that_cannot_be_stored_harms_nothing_that_is_stored_with_it() {
+        let scene = scene().await;
+        let link = scene.link("1", Some(1), &[]).await;
+        let operation = scene.operation(link, "update", "sending").await;
+        let nobodys = operation + 1;
+        scene.ledger.tried(tried(nobodys, "rejected", &scene));
+        scene.ledger.tried(tried(operation, "rejected", &scene));
+        let also =
+            scene.ledger.write("test_beside", |tx| tx.execute("UPDATE commits SET number = number", []));
+        also.await.expect("stored in the same group");
+        assert_eq!(shown(&scene, operation).await, 1);
+        let stored = scene.ledger.attempts_list(OperationId(nobodys)).await.expect("read");
+        assert!(stored.is_empty(), "{stored:?}");
+    }
 
     #[tokio::test]
     async fn hopeless_is_what_failed_so_often_in_one_way_while_others_succeeded() {
