@@ -9,6 +9,7 @@ use crate::dialler::jtel::JtelClient;
 use crate::domain::{FieldName, RouteName};
 use crate::env::Env;
 use crate::jobs::JobError;
+pub use crate::jobs::reconcile::Depth;
 pub use crate::jobs::reconcile::Reconciled;
 use crate::jobs::reconcile::{Looker, look, sample};
 use crate::ledger::Ledger;
@@ -22,7 +23,11 @@ use tokio_util::task::TaskTracker;
 ///
 /// # Errors
 /// A side or the ledger cannot be read.
-pub async fn run(settings: &Settings, route: Option<&RouteName>) -> anyhow::Result<Vec<Reconciled>> {
+pub async fn run(
+    settings: &Settings,
+    route: Option<&RouteName>,
+    depth: Depth,
+) -> anyhow::Result<Vec<Reconciled>> {
     let env = Env::real();
     let reading = reading(settings, &env)?;
     let ledger = super::open_reading(settings).await?;
@@ -33,7 +38,7 @@ pub async fn run(settings: &Settings, route: Option<&RouteName>) -> anyhow::Resu
         let (crm, dialler) = (side.crm.clone(), reading.dialler.clone());
         let looker =
             Looker { env: env.clone(), crm, dialler, route: Arc::new(route), theirs: theirs(wanted) };
-        let found = look(&looker, &ledger.reconcile_book().await?).await;
+        let found = look(&looker, &ledger.reconcile_book().await?, depth).await;
         let unread = |error| {
             anyhow!("route {}: nothing was compared: {}", wanted.id, in_words(&error, settings, wanted))
         };
@@ -70,7 +75,7 @@ struct ReconcileActivity {
 
 impl ReconcileActivity {
     async fn look(&self) -> Result<Reconciled, JobError> {
-        let found = look(&self.looker, &self.ledger.reconcile_book().await?).await?;
+        let found = look(&self.looker, &self.ledger.reconcile_book().await?, Depth::Usual).await?;
         let route = self.looker.route.route.clone();
         self.ledger.reconcile_keep(route, found.total(), found.numbers()).await?;
         Ok(found)

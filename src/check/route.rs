@@ -32,6 +32,9 @@ pub(super) struct About<'a> {
     pub(super) validators: &'a Validators<'a>,
 }
 
+/// In place of a cron.
+const NEVER: &str = "never";
+
 /// Checks one route; every mistake in it is noted.
 pub(super) fn route(
     name: &str,
@@ -47,7 +50,8 @@ pub(super) fn route(
     let zone = own_zone.unwrap_or(about.zone);
     // A wrong zone has its own message; the crons are judged all the same.
     let crons = [("pull", &raw.pull), ("harvest", &raw.harvest), ("push", &raw.push)];
-    for (cron, text) in crons.into_iter().chain(raw.reconcile.as_ref().map(|text| ("reconcile", text))) {
+    let reconcile = Some(&raw.reconcile).filter(|text| text.value != NEVER);
+    for (cron, text) in crons.into_iter().chain(reconcile.map(|text| ("reconcile", text))) {
         if let Err(why) = (about.validators.cron)(&text.value, zone.unwrap_or(Tz::UTC)) {
             let expected = "five fields (minute hour day month weekday), such as \"*/5 7-21 * * Mon-Sat\"";
             notes.problem(Problem::new(key(cron), why, expected));
@@ -110,7 +114,7 @@ pub(super) fn route(
         beside: Beside::parse(&raw.beside.value)?,
         max_new_per_run: *raw.max_new_per_run,
         max_new_per_day: *raw.max_new_per_day,
-        reconcile: raw.reconcile.as_ref().map(|text| text.value.clone()),
+        reconcile: reconcile.map(|text| text.value.clone()),
         sample: *raw.sample,
         write_back: write_back?,
         kept: kept?,

@@ -3,6 +3,7 @@
 use super::args::ReconcileArgs;
 use super::output::Output;
 use super::send;
+use crate::app::reconcile::Depth;
 use crate::app::{self, known};
 use crate::control::{Command, End};
 use std::path::Path;
@@ -18,7 +19,8 @@ pub async fn run(config: &Path, args: ReconcileArgs) -> anyhow::Result<End> {
     if args.repair {
         return send::send(config, Command::Reconcile { route }, output).await;
     }
-    let found = app::reconcile::run(&settings, route.as_ref()).await?;
+    let depth = if args.every_activity { Depth::Every } else { Depth::Usual };
+    let found = app::reconcile::run(&settings, route.as_ref(), depth).await?;
     output.value(&found, || found.iter().map(app::reconcile::Reconciled::in_words).collect());
     Ok(if found.iter().all(app::reconcile::Reconciled::is_clean) { End::Done } else { End::ParkedNew })
 }

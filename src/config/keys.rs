@@ -183,8 +183,8 @@ sections! {
         push: String, Default, Kind::Text;
         /// Cron of the write-back besides the one after each harvest; without it no call goes back into the CRM.
         write_back: String, Optional, Kind::Text;
-        /// Cron of the reconcile; without it only by hand.
-        reconcile: String, Optional, Kind::Text;
+        /// Cron of the reconcile; `never`: only by hand.
+        reconcile: String, Default, Kind::Text;
         /// So many records by chance are compared on both sides each hour; 0: none.
         sample: u32, Default, Kind::Integer(0, 500);
         /// The zone of the crons and of `today`.

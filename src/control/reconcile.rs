@@ -2,7 +2,7 @@
 
 use super::{Answer, Control, End};
 use crate::domain::RouteName;
-use crate::jobs::reconcile::{Looker, look};
+use crate::jobs::reconcile::{Depth, Looker, look};
 use crate::ledger::LedgerError;
 
 impl Control {
@@ -37,7 +37,7 @@ impl Control {
 
     async fn mend(&self, looker: &Looker, answer: &Answer) -> Result<(End, bool), LedgerError> {
         let book = self.ledger.reconcile_book().await?;
-        let found = match look(looker, &book).await {
+        let found = match look(looker, &book, Depth::Usual).await {
             Ok(found) => found,
             Err(error) => {
                 answer.error(format!("{}: {error}", looker.route.route));

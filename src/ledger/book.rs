@@ -5,7 +5,9 @@
 use super::drift;
 use super::sql::get_json;
 use super::{KnownRecord, Ledger, LedgerError, LockShown, RouteRow};
-use crate::domain::{Base, CampaignId, ContactId, FoldedUserData, LinkId, RecordId, RouteName, Suspects};
+use crate::domain::{
+    Base, CampaignId, ContactId, FoldedUserData, HistoryId, LinkId, RecordId, RouteName, Suspects,
+};
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -243,13 +245,25 @@ impl ReconcileBook {
         Ok(self.reads.instance().await?.unwrap_or_default())
     }
 
-    /// The newest calls of the route that became activities of the CRM, as many as are looked for at once.
+    /// The newest calls of the route that became activities of the CRM, below one of them: [`super::TOLD_PAGE`] at most.
     ///
     /// # Errors
     /// The ledger cannot be read.
-    pub async fn calls_told(&self, route: RouteName) -> Result<Vec<drift::ToldCall>, LedgerError> {
+    pub async fn calls_told(
+        &self,
+        route: RouteName,
+        below: Option<HistoryId>,
+    ) -> Result<Vec<drift::ToldCall>, LedgerError> {
         let now = self.reads.env.now();
-        self.ask("calls_told", move |notes| drift::calls_told(notes, &route, now)).await
+        self.ask("calls_told", move |notes| drift::calls_told(notes, &route, below, now)).await
+    }
+
+    /// The oldest of them.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub async fn call_told_first(&self, route: RouteName) -> Result<Option<HistoryId>, LedgerError> {
+        self.ask("call_told_first", move |notes| drift::call_told_first(notes, &route)).await
     }
 
     /// How many contacts of the list are nobody's, and how many locks cannot be looked at.

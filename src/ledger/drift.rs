@@ -105,8 +105,8 @@ pub(super) fn answer(
     Ok(suspects)
 }
 
-/// So many activities are looked for at once: a request each.
-const ACTIVITIES: i64 = 100;
+/// So many calls that were told are named at once.
+pub const TOLD_PAGE: u32 = 100;
 
 /// A call that the CRM was told.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -119,20 +119,33 @@ pub struct ToldCall {
     pub call: HistoryId,
 }
 
-/// The newest of them; what was told a moment ago may not be visible yet.
+/// The oldest call of the route that became an activity.
+pub(super) fn call_told_first(notes: &Connection, route: &RouteName) -> rusqlite::Result<Option<HistoryId>> {
+    notes
+        .prepare_cached(
+            "SELECT w.history_id FROM write_backs w JOIN links l ON l.id = w.link_id
+             WHERE l.route = ?1 AND w.kind = 'activity' AND w.state = 'done' AND w.history_id IS NOT NULL
+             ORDER BY w.history_id LIMIT 1",
+        )?
+        .query_row([&route.0], |row| row.get(0).map(HistoryId))
+        .optional()
+}
+
+/// The newest of them below a call; what was told a moment ago may not be visible yet.
 pub(super) fn calls_told(
     notes: &Connection,
     route: &RouteName,
+    below: Option<HistoryId>,
     now: Timestamp,
 ) -> rusqlite::Result<Vec<ToldCall>> {
     notes
         .prepare_cached(
             "SELECT l.record_id, k.contact_id, w.history_id FROM write_backs w JOIN links l ON l.id = w.link_id
              JOIN calls k ON k.history_id = w.history_id
-             WHERE l.route = ?1 AND w.kind = 'activity' AND w.state = 'done' AND w.sent_at < ?2
+             WHERE l.route = ?1 AND w.kind = 'activity' AND w.state = 'done' AND w.sent_at < ?2 AND w.history_id < ?4
              ORDER BY w.history_id DESC LIMIT ?3",
         )?
-        .query_map((&route.0, time(now - TOLD_WITHIN), ACTIVITIES), |row| {
+        .query_map((&route.0, time(now - TOLD_WITHIN), TOLD_PAGE, below.map_or(i64::MAX, |below| below.0)), |row| {
             Ok(ToldCall {
                 record: RecordId(row.get(0)?),
                 contact: ContactId(row.get(1)?),

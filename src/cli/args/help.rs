@@ -49,7 +49,7 @@ const VERBS: &[(&str, &str, &str)] = &[
     ("thaw", "dialbridge thaw --reason \"the auditor has left\"", PLAIN),
     (
         "reconcile",
-        "dialbridge reconcile --route leads (or: ... --repair)",
+        "dialbridge reconcile --route leads (or: ... --repair, ... --every-activity)",
         "0 everything agrees, 1 failed, 2 usage or config, 3 something does not agree",
     ),
     ("results", "dialbridge results --day yesterday --missing", PLAIN),

@@ -2,10 +2,9 @@
 
 use super::Look;
 use crate::crm::{Page, PageToken, Places};
-use crate::domain::{CallKey, DriftKind, Record, RecordId, Suspect, Suspects};
+use crate::domain::{DriftKind, Record, RecordId, Suspect, Suspects};
 use crate::jobs::JobError;
 use crate::ledger::{KnownRecord, Question};
-use crate::remote::CallErrorKind;
 use std::collections::HashMap;
 
 /// So many records are read by their ids at once.
@@ -35,34 +34,6 @@ impl Look<'_> {
         let orphans = self.suspects(Question::RecordOrphaned).await?;
         let confirmed = self.confirm_orphans(&orphans.first).await?;
         self.add(DriftKind::RecordOrphaned, orphans.count, confirmed);
-        Ok(())
-    }
-
-    /// The calls that the CRM was told last are looked for by their keys, where it can be asked so.
-    pub(super) async fn activities(&mut self) -> Result<(), JobError> {
-        let instance = self.book.instance().await?;
-        let mut missing = Vec::new();
-        for told in self.book.calls_told(self.looker.route.route.clone()).await? {
-            self.stop_if_ending()?;
-            let key = CallKey::new(&instance, told.call);
-            let there = match self.looker.crm.activity_is_there(&told.record, &key).await {
-                Ok(Some(there)) => there,
-                Ok(None) => return Ok(()),
-                // Its record is gone, which is another kind.
-                Err(error) if error.kind == CallErrorKind::NotFound => continue,
-                Err(error) => return Err(error.into()),
-            };
-            self.told.activities += 1;
-            if !there {
-                missing.push(Suspect {
-                    record: Some(told.record),
-                    contact: Some(told.contact),
-                    link: None,
-                    details: format!("call {}", told.call),
-                });
-            }
-        }
-        self.add(DriftKind::ActivityMissing, missing.len() as u64, missing);
         Ok(())
     }
 

@@ -2,6 +2,7 @@
 //! the ledger a book that reads. What does not agree at first is looked at again, each by itself, before it counts; what
 //! is on its way anyway (an operation that waits, a change that the cursor has not passed) is no drift.
 
+mod activities;
 mod crm;
 mod dialler;
 mod sample;
@@ -131,9 +132,19 @@ impl Reconciled {
     }
 }
 
+/// How far a look goes where each thing is a request of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Depth {
+    /// As far as it costs little: some hundred activities.
+    Usual,
+    /// To the end, however long it takes.
+    Every,
+}
+
 /// One look under way.
 struct Look<'a> {
     looker: &'a Looker,
+    depth: Depth,
     book: &'a ReconcileBook,
     row: RouteRow,
     campaign: CampaignId,
@@ -148,8 +159,8 @@ const EXAMPLES: usize = 10;
 ///
 /// # Errors
 /// A side or the ledger cannot be read to the end; nothing is concluded then.
-pub async fn look(looker: &Looker, book: &ReconcileBook) -> Result<Reconciled, JobError> {
-    let mut look = Look::begin(looker, book).await?;
+pub async fn look(looker: &Looker, book: &ReconcileBook, depth: Depth) -> Result<Reconciled, JobError> {
+    let mut look = Look { depth, ..Look::begin(looker, book).await? };
     let route = &looker.route.route;
     look.crm().await?;
     look.dialler().await?;
@@ -187,7 +198,7 @@ impl<'a> Look<'a> {
             not_compared: Vec::new(),
             fields: Vec::new(),
         };
-        Ok(Self { looker, book, row, campaign, found: BTreeMap::new(), told })
+        Ok(Self { looker, depth: Depth::Usual, book, row, campaign, found: BTreeMap::new(), told })
     }
 
     fn end(mut self) -> Reconciled {

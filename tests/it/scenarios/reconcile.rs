@@ -1,23 +1,27 @@
 //! Does reconcile find what went past everything else, name nothing that is right, write nothing, and mend by the
 //! ordinary ways?
 
-use super::write_back::{activities, called as told_called, world as told_world};
+use super::write_back::{activities, called as told_called, plan as told_plan, world as told_world};
 use crate::support::world::{CAMPAIGN, LEADS, Setup, World, key, minutes, seconds};
 use chrono::TimeDelta;
 use dialbridge::cli::status_told;
 use dialbridge::control::{Command, End};
 use dialbridge::domain::{DriftKind, RecordId, RouteName};
 use dialbridge::jobs::JobError;
-use dialbridge::jobs::reconcile::{Reconciled, look};
+use dialbridge::jobs::reconcile::{Depth, Reconciled, look};
 use dialbridge::runtime::Outcome as RunOutcome;
 use dialbridge::sim::dialler::{CallPlan, Outcome};
 use dialbridge::sim::faults::{Action, Effect, RetryAfter, Rule};
 use serde_json::json;
 use std::time::Duration;
 
-async fn try_look(world: &World) -> Result<Reconciled, JobError> {
+async fn look_so_far(world: &World, depth: Depth) -> Result<Reconciled, JobError> {
     let book = world.ledger().reconcile_book().await.expect("a book");
-    look(&world.parts().control.lookers[&RouteName::from(LEADS)], &book).await
+    look(&world.parts().control.lookers[&RouteName::from(LEADS)], &book, depth).await
+}
+
+async fn try_look(world: &World) -> Result<Reconciled, JobError> {
+    look_so_far(world, Depth::Usual).await
 }
 
 /// A look that must come to its end and write nothing.
@@ -244,4 +248,39 @@ async fn does_it_name_an_activity_that_somebody_removed_from_the_crm() {
     let found = looked(&world).await;
     assert_eq!(missing(&found), Some((1, Some(RecordId(ids[0].to_string())))), "{}", found.in_words());
     assert_eq!(found.activities, 2);
+}
+
+/// The first of more calls than are looked for by themselves.
+#[tokio::test(start_paused = true)]
+async fn is_every_activity_looked_for_where_a_person_asks_for_it() {
+    let world = told_world("sim-id").await;
+    let id = told_called(&world, "Ada", "NO_INTEREST").await;
+    for _ in 0..104 {
+        world.advance(seconds(60)).await;
+        assert!(world.dialler.call(world.contact(id).id, told_plan(Some(("NO_INTEREST", seconds(1))))));
+    }
+    world.live(minutes(10)).await;
+    world.advance(minutes(70)).await;
+    let told = activities(&world, id);
+    assert_eq!(told.len(), 105);
+    let first = told.iter().min_by_key(|activity| activity.id).expect("an activity");
+    world.editor().delete_activity(first.id);
+    let found = look_so_far(&world, Depth::Every).await.expect("both sides answer");
+    assert_eq!((kinds(&found), found.activities), (vec![(DriftKind::ActivityMissing, 1)], 105));
+    let usual = looked(&world).await;
+    assert!(
+        (100..=105).contains(&usual.activities),
+        "the newest, and some of the others: {}",
+        usual.activities
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn is_it_done_each_week_unless_the_config_says_never() {
+    let settings = async |route_keys| {
+        let world = World::new(Setup { route_keys, ..Setup::default() }).await;
+        world.settings.routes[&RouteName::from(LEADS)].reconcile.clone()
+    };
+    assert_eq!(settings("").await.as_deref(), Some("30 4 * * Sun"), "where no clock is put forward or back");
+    assert_eq!(settings("reconcile = \"never\"").await, None);
 }
