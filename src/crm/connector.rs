@@ -139,6 +139,8 @@ impl Connector {
             let id = super::extract::read_id(at.raw(raw)).ok();
             (id.clone(), id)
         };
+        // What stands in a row need not be what the rows are ordered by: no place is found again by it.
+        let listing = &Listing { order: Some(Order::None), ..listing.clone() };
         let (mut values, mut position, mut places) = (BTreeSet::new(), Position::Start, Places::default());
         loop {
             let page = self.endpoint.page(what, listing, bindings.clone(), &position, &read).await?;

@@ -16,6 +16,7 @@ mod parse;
 mod parse_auth;
 mod parse_request;
 mod parse_write;
+mod shifts;
 mod small;
 mod steps;
 mod template;

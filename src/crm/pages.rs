@@ -4,6 +4,7 @@ use super::call::{Called, Endpoint, root};
 use super::errors::bad_answer;
 use super::extract::id_value;
 use super::format::{End, IdType, Listing, Paging};
+use super::shifts::{Search, begins, known_again, shifted};
 use super::small::Unread;
 use super::steps::Seen;
 use super::template::{Bindings, Slot};
@@ -12,9 +13,6 @@ use crate::remote::CallError;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
-
-/// How often a list that shifts under its reader is begun again.
-const MAX_RESTARTS: u32 = 5;
 
 /// Where a page begins.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -80,6 +78,7 @@ impl Endpoint {
     ) -> Result<Rows<T>, Unread> {
         let mut position = position.clone();
         let mut restarted = false;
+        let mut search: Option<Search> = None;
         loop {
             let mut bindings = bindings.clone();
             let begin = bind(&mut bindings, listing, &position, self.file.record.id_type);
@@ -92,18 +91,25 @@ impl Endpoint {
             let raw = root(what, &called.body)?;
             let items = raw.map_or(Ok(Vec::new()), |raw| rows_of(what, listing, raw))?;
             let (mut ids, mut rows): (Vec<_>, Vec<_>) = items.iter().map(|item| read(item)).unzip();
-            if !self.stands_still(what, listing, bindings.clone(), &position, &ids, read).await? {
-                position = again(what, &position)?;
-                restarted = true;
+            let known = match &search {
+                Some(search) => search.known(&ids, begins(listing, &position)),
+                None if self.stands_still(what, listing, bindings.clone(), &position, &ids, read).await? => {
+                    Some(known_again(&position).min(ids.len()))
+                }
+                None => None,
+            };
+            let Some(known) = known else {
+                (position, search) = shifted(what, listing, self.file.record.id_type, &position, search)?;
+                restarted |= search.is_none();
                 continue;
-            }
-            if let Position::Offset { edge: Some((_, back)), .. } = &position {
-                let known = usize::try_from(*back).unwrap_or(usize::MAX).min(ids.len());
-                ids.drain(..known);
-                rows.drain(..known);
-            }
+            };
+            rows.drain(..known);
+            // The last one stays: where all were known, the next page follows it.
+            ids.drain(..known.min(ids.len().saturating_sub(1)));
+            // A page by which a place is found again may hold nothing new, and not be the last one.
+            let new = if search.is_some() { items.len() } else { rows.len() };
             let next = match raw {
-                Some(raw) if is_more(what, listing, raw, items.len(), rows.len())? => {
+                Some(raw) if is_more(what, listing, raw, items.len(), new)? => {
                     let seen = Seen { raw, ids: &ids, end: begin + items.len() as u64, asked: &asked };
                     let next = self.step(what, listing, &position, &seen, &called.links)?;
                     let bare = listing.paging == Paging::Link && called.links.is_empty();
@@ -120,38 +126,6 @@ impl Endpoint {
                 return Err(bad_answer(what, why).into());
             }
             return Ok(Rows { rows, next, restarted, called });
-        }
-    }
-
-    /// Whether the last row read before stands where it stood: else rows moved across the edge, and one of
-    /// them may never have been in a page. By offset the page itself begins with that row; by number the
-    /// page before is read once more.
-    async fn stands_still<T: Send>(
-        &self,
-        what: &str,
-        listing: &Listing,
-        mut bindings: Bindings,
-        position: &Position,
-        ids: &[Option<RecordId>],
-        read: ReadRow<'_, T>,
-    ) -> Result<bool, CallError> {
-        match position {
-            Position::Offset { edge: Some((last, _)), .. } => Ok(ids.first() == Some(&Some(last.clone()))),
-            Position::Number { page, edge: (last, back), .. } => {
-                bindings.insert(Slot::Page, Value::from(page.saturating_sub(1)));
-                let called = self.call(what, &listing.request, &bindings).await?;
-                let raw = root(what, &called.body)?;
-                let items = raw.map_or(Ok(Vec::new()), |raw| rows_of(what, listing, raw))?;
-                let place = usize::try_from(*back).ok().and_then(|back| items.len().checked_sub(back));
-                let there = place.and_then(|place| items.get(place)).and_then(|item| read(item).0);
-                Ok(there.as_ref() == Some(last))
-            }
-            Position::Offset { edge: None, .. }
-            | Position::Start
-            | Position::AfterId(_)
-            | Position::Token(_)
-            | Position::Url(_)
-            | Position::From(_) => Ok(true),
         }
     }
 }
@@ -190,34 +164,6 @@ fn bind(bindings: &mut Bindings, listing: &Listing, position: &Position, ids: Id
     bindings.insert(Slot::Offset, Value::from(begin));
     bindings.insert(Slot::Page, Value::from(page));
     begin
-}
-
-/// Begins a shifted list again, a few times.
-fn again(what: &str, position: &Position) -> Result<Position, CallError> {
-    let restarts = restarts(position);
-    if restarts >= MAX_RESTARTS {
-        return Err(bad_answer(
-            what,
-            format!(
-                "records moved between the pages {} times in a row, so that some may have been passed over: \
-                 raise `limit` in the connector, or use one that pages by id",
-                restarts + 1
-            ),
-        ));
-    }
-    Ok(Position::Offset { offset: 0, edge: None, restarts: restarts + 1 })
-}
-
-/// How often the list was begun again already.
-pub(super) fn restarts(position: &Position) -> u32 {
-    match position {
-        Position::Offset { restarts, .. } | Position::Number { restarts, .. } => *restarts,
-        Position::Start
-        | Position::AfterId(_)
-        | Position::Token(_)
-        | Position::Url(_)
-        | Position::From(_) => 0,
-    }
 }
 
 fn is_more(

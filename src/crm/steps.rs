@@ -4,7 +4,8 @@ use super::call::Endpoint;
 use super::errors::bad_answer;
 use super::format::{IdType, Listing, Paging};
 use super::links;
-use super::pages::{Position, restarts};
+use super::pages::Position;
+use super::shifts::restarts;
 use crate::domain::RecordId;
 use crate::remote::{CallError, is_marked};
 use serde_json::Value;
@@ -100,7 +101,7 @@ fn above(
 
 /// Whether `id` may stand above `last`. How a CRM sorts texts is its own affair: there, only the same
 /// id again is certainly wrong.
-fn is_above(id: &RecordId, last: &RecordId, kind: IdType) -> bool {
+pub(super) fn is_above(id: &RecordId, last: &RecordId, kind: IdType) -> bool {
     match (kind, id.as_str().parse::<i64>(), last.as_str().parse::<i64>()) {
         (IdType::Integer, Ok(id), Ok(last)) => id > last,
         (_, _, _) => id != last,
