@@ -23,7 +23,7 @@ macro_rules! ended {
 }
 
 /// Each by an index over what is still to be erased.
-pub(super) const STATEMENTS: [&str; 4] = [
+pub(super) const STATEMENTS: [&str; 6] = [
     concat!(erase!(), "body IS NOT NULL AND finished_at IS NOT NULL AND ", ended!()),
     concat!(erase!(), "given <> '{}' AND ", ended!()),
     "UPDATE attempts SET detail = '' WHERE id IN
@@ -35,6 +35,13 @@ pub(super) const STATEMENTS: [&str; 4] = [
             WHERE outcome = 'rejected' AND json_extract(outcome_params, '$.text') <> '(erased)' AND ",
         ended!()
     ),
+    // And as the reason why the CRM was not told of a call, of fields or of an agent's edit.
+    "UPDATE write_backs SET params = json_set(params, '$.text', '(erased)')
+     WHERE id IN (SELECT id FROM write_backs
+        WHERE code = 'rejected' AND json_extract(params, '$.text') <> '(erased)' AND changed_at <= ?1 LIMIT ?2)",
+    "UPDATE edits SET params = json_set(params, '$.text', '(erased)')
+     WHERE id IN (SELECT id FROM edits
+        WHERE code = 'rejected' AND json_extract(params, '$.text') <> '(erased)' AND since <= ?1 LIMIT ?2)",
 ];
 
 impl Ledger {
@@ -153,6 +160,33 @@ mod tests {
         // Without words nobody knows whether two were rejected for one reason.
         let ends = scene.ledger.route_last_ends(scene.route.clone(), 9).await.expect("ends");
         assert_eq!(ends, []);
+        assert_eq!(scene.ledger.bodies_prune(KEEP).await.expect("pruned"), 0, "once");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_the_crm_said_to_what_it_was_told_goes_too_and_the_row_still_needs_a_person() {
+        let scene = scene().await;
+        scene.link("1", Some(1), &[]).await;
+        let rejected = r#"'rejected', '{"status":"422","text":"Ada has no such stage"}'"#;
+        let rows = format!(
+            "INSERT INTO write_backs (kind, link_id, wanted, state, code, params, due_at, waits_since, changed_at, created_at)
+                SELECT 'fields', id, 1, 'parked', {rejected}, created_at, created_at, '2030-01-07T09:00:00.000000Z', created_at
+                FROM links;
+             INSERT INTO edits (link_id, field, dialler, rule, seen_at, state, since, code, params)
+                SELECT id, 'City', '\"Ulm\"', 'dialler', created_at, 'refused', '2030-01-07T09:00:00.000000Z', {rejected}
+                FROM links;"
+        );
+        scene.put(rows).await;
+        let told = async || {
+            let told = "SELECT state || params FROM write_backs UNION ALL SELECT state || params FROM edits";
+            scene.says(told).await
+        };
+        scene.ledger.bodies_prune(KEEP).await.expect("pruned");
+        assert!(told().await.iter().all(|row| row.contains("Ada")), "not before");
+        scene.wait(24 * 14 + 1).await;
+        assert_eq!(scene.ledger.bodies_prune(KEEP).await.expect("pruned"), 2);
+        let erased = r#"{"status":"422","text":"(erased)"}"#;
+        assert_eq!(told().await, [format!("parked{erased}"), format!("refused{erased}")]);
         assert_eq!(scene.ledger.bodies_prune(KEEP).await.expect("pruned"), 0, "once");
     }
 

@@ -152,8 +152,9 @@ impl Scene {
     }
 
     /// Puts rows as a test needs them.
-    pub(super) async fn put(&self, sql: &'static str) {
-        self.ledger.write("test_put", move |tx| tx.execute_batch(sql)).await.expect("put");
+    pub(super) async fn put(&self, sql: impl Into<String>) {
+        let sql = sql.into();
+        self.ledger.write("test_put", move |tx| tx.execute_batch(&sql)).await.expect("put");
     }
 
     /// The steps in which SQLite answers a statement.
