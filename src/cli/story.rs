@@ -130,6 +130,10 @@ fn waits(waiting: &Waiting, link: &LinkStory, zone: Zone) -> String {
             let wave = waiting.wave.unwrap_or_default();
             format!("wave {wave} needs approval; `dialbridge plan show --wave {wave}`")
         }
+        WaitsFor::Calls => format!(
+            "nobody is deleted before the calls are over and read; it is looked at again at {}",
+            zone.at(waiting.not_before)
+        ),
         WaitsFor::Later => format!("it is tried again at {}", zone.at(waiting.not_before)),
         WaitsFor::Turn => {
             "something else of this contact is under way or in doubt, and goes first".to_owned()

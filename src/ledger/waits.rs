@@ -24,6 +24,8 @@ named_enum! {
         Pilot = "pilot",
         /// Its wave needs approval.
         Approval = "approval",
+        /// A deletion: its contact's calls are to come to rest, and to be read.
+        Calls = "calls",
         /// It is tried again later.
         Later = "later",
         /// Another operation of the same contact goes first.
@@ -58,6 +60,7 @@ const WAITING: &str = "
                 WHEN o.kind <> 'lock' AND o.cause NOT LIKE 'person:%' AND r.state = 'pilot' AND NOT EXISTS
                      (SELECT 1 FROM pilots p WHERE p.route = l.route AND p.record_id = l.record_id) THEN 'pilot'
                 WHEN o.cause NOT LIKE 'person:%' AND w.state = 'held' AND (r.state IS NOT 'pilot' OR o.kind = 'lock') THEN 'approval'
+                WHEN o.not_before > :now AND o.kind = 'delete' AND o.before ->> '$.picture' IS NOT NULL THEN 'calls'
                 WHEN o.not_before > :now THEN 'later'
                 WHEN EXISTS (SELECT 1 FROM operations b WHERE b.link_id = o.link_id AND b.id <> o.id
                              AND b.state IN ('sending', 'uncertain')) THEN 'turn'

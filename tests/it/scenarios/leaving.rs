@@ -49,6 +49,8 @@ async fn is_it_deleted_only_after_its_running_call_and_late_result_were_read() {
     assert!(world.locked(id), "at once: {}", world.story().await);
     world.live(minutes(18)).await;
     assert!(there(&world, contact).is_some(), "its result was there for no quarter of an hour");
+    let told = world.told(id).await;
+    assert!(told.contains("waits: nobody is deleted before the calls are over and read"), "{told}");
     world.live(minutes(60)).await;
     assert!(there(&world, contact).is_none(), "{}", world.story().await);
     assert_eq!(deeds(&world, contact).0, 1);
