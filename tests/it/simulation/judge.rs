@@ -37,6 +37,10 @@ pub struct Seen {
     pub held_out: u64,
     /// Free texts of agents that the CRM was told of.
     pub comments_told: u64,
+    /// Objections that a line of a list was.
+    pub listed: u64,
+    /// Conflicts that a person decided.
+    pub resolved: u64,
 }
 
 impl AddAssign for Seen {
@@ -52,6 +56,8 @@ impl AddAssign for Seen {
         self.said_in_calls += other.said_in_calls;
         self.held_out += other.held_out;
         self.comments_told += other.comments_told;
+        self.listed += other.listed;
+        self.resolved += other.resolved;
     }
 }
 
@@ -100,6 +106,8 @@ pub async fn judge(life: &mut Life) -> Seen {
         edits_told: told(life, "city"),
         comments_told: told(life, "comment"),
         said_in_calls: said_in_calls as u64,
+        listed: life.truth.listed.len() as u64,
+        resolved: life.truth.resolved,
         held_out: life.held_out().await.len() as u64,
         deleted: past.gone.values().filter(|(_, actor)| *actor == Actor::Client).count() as u64,
     }
@@ -316,7 +324,8 @@ fn deadline(life: &Life, past: &Past, objection: &Objection, contact: i64, key: 
 /// When the no could be read first at or after an instant.
 fn readable(life: &Life, past: &Past, objection: &Objection, after: Timestamp) -> Option<Timestamp> {
     let kinds: &[&str] = match objection.door {
-        Door::Hand | Door::Record => return Some(objection.at.max(after)),
+        // A list is looked at as soon as it changes, and again at each start.
+        Door::Hand | Door::Record | Door::List => return Some(objection.at.max(after)),
         Door::Result { contact, until } => {
             let read = past.history_read(contact, after, until);
             return read.min(past.listed(life, contact, after, until)).or(read);

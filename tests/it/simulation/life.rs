@@ -5,7 +5,9 @@ use super::setup::{Comment, Ways, setup};
 use super::truth::{Door, Objection, Truth};
 use crate::support::world::{CAMPAIGN, OTHER, World, key, minutes, seconds};
 use dialbridge::control::{Command, ContactAct, End, Parked, ResultsWord};
-use dialbridge::domain::{BlockSubject, ContactId, HistoryId, ReasonCode, RecordId, RecordKey, Timestamp};
+use dialbridge::domain::{
+    BlockSubject, ContactId, HistoryId, ReasonCode, RecordId, RecordKey, Take, Timestamp,
+};
 use dialbridge::ledger::{LeftOut, Listing, ParkedItem};
 use dialbridge::remote::Side;
 use dialbridge::sim::dialler::{AgentsConfig, Span};
@@ -85,6 +87,7 @@ impl Life {
         }
         let word = ResultsWord::Retry { route: "leads".into(), id: None };
         let _done = self.world.command(Command::Results { word, reason: String::new() }).await;
+        self.resolve().await;
         let retry = Command::Retry { what: Parked::All { route: None }, reason: String::new() };
         let _done = self.world.command(retry).await;
         // Longer than the longest wait of an operation and than the quiet times behind it.
@@ -94,7 +97,8 @@ impl Life {
     async fn deed(&mut self) {
         match self.rng.u32(0..100) {
             0..14 => self.create(),
-            14..30 => self.edit(),
+            14..28 => self.edit(),
+            28..30 => self.clash(),
             30..36 => self.there_and_back().await,
             36..46 => self.archive(),
             46..52 => self.object().await,
@@ -102,7 +106,8 @@ impl Life {
             57..63 => self.portal(),
             63..88 => self.fault(),
             88..90 => self.reset().await,
-            90..93 => self.crm_fault(),
+            90..92 => self.crm_fault(),
+            92 => self.resolve().await,
             93 => self.release().await,
             94 => {
                 self.named += 1;
@@ -166,6 +171,23 @@ impl Life {
         }
     }
 
+    /// A clerk and an agent change the same field at once.
+    fn clash(&mut self) {
+        let id = self.any();
+        let Some(contact) = self.world.contacts(id).first().map(|contact| contact.id) else { return };
+        self.named += 1;
+        self.write(id, "city", json!(format!("Clerk {}", self.named)));
+        self.portal_city(id, contact, json!(format!("Agent {}", self.named)));
+    }
+
+    fn portal_city(&mut self, id: u64, contact: i64, city: Value) {
+        self.world.dialler.portal().edit(contact, "City", city.clone());
+        if self.two_way_city() {
+            self.truth.says(id, "city", city.clone());
+        }
+        self.truth.portal_wrote.entry((contact, "City")).or_default().push(city);
+    }
+
     /// A, B, A with as much or as little between them as chance has it.
     async fn there_and_back(&mut self) {
         let id = self.any();
@@ -184,16 +206,18 @@ impl Life {
     async fn object(&mut self) {
         let id = self.any();
         let number = self.world.number(id);
-        let door = match self.rng.u32(0..4) {
+        let door = match self.rng.u32(0..5) {
             0 => Door::Field,
             1 => Door::Blacklist,
             2 => Door::Record,
+            3 => Door::List,
             _ => Door::Hand,
         };
         match door {
             Door::Field => self.world.editor().edit(id, json!({ "do_not_call": true })),
             Door::Blacklist => self.world.editor().blacklist(&number, true),
             Door::Hand => self.world.block_number(&number).await,
+            Door::List => self.list(&number).await,
             Door::Record => {
                 let id = RecordId(id.to_string());
                 let key = RecordKey { crm: "sales".to_owned(), object: "contacts".to_owned(), id };
@@ -202,6 +226,27 @@ impl Life {
             Door::Result { .. } => unreachable!("agents hear that"),
         }
         self.truth.objections.push(Objection { record: id, number, at: self.world.now(), door });
+    }
+
+    /// One line more in the block list.
+    async fn list(&mut self, number: &str) {
+        let (_, path) = &self.world.settings.block_files[0];
+        self.truth.listed.push(number.to_owned());
+        std::fs::write(path, self.truth.listed.join("\n")).expect("a list");
+        self.world.parts().block_files.look().await.expect("a look");
+    }
+
+    /// Somebody decides about one of the fields that both sides changed.
+    async fn resolve(&mut self) {
+        let open = self.world.ledger().conflicts_list(None, 100).await.expect("a list");
+        if open.is_empty() {
+            return;
+        }
+        let conflict = open[self.rng.usize(..open.len())].conflict;
+        let take = if self.rng.bool() { Take::Crm } else { Take::Dialler };
+        let word = Command::Conflict { conflict, take, reason: "asked".to_owned() };
+        let (end, _) = self.world.command(word).await;
+        self.truth.resolved += u64::from(end == End::Done);
     }
 
     fn renumber(&mut self) {
@@ -219,12 +264,7 @@ impl Life {
         self.named += 1;
         let touched = match self.rng.u32(0..8) {
             0 | 1 => {
-                let city = json!(format!("Portal {}", self.named));
-                portal.edit(contact.id, "City", city.clone());
-                if self.two_way_city() {
-                    self.truth.says(id, "city", city.clone());
-                }
-                self.truth.portal_wrote.entry((contact.id, "City")).or_default().push(city);
+                self.portal_city(id, contact.id, json!(format!("Portal {}", self.named)));
                 false
             }
             2 => {

@@ -8,6 +8,7 @@ use dialbridge::sim::dialler::config::{
     UserDataScope,
 };
 
+const LISTS: &str = "\n[blocks.files]\ndefault = [\"no.csv\"]\n";
 const AUDIT: &str = "\n[harvest]\naudit_active = \"1h\"\naudit_rest = \"1h\"\n";
 /// What the calls of route `leads` become, where the connector can write. `NO_INTEREST` has a word or not.
 const TOLD: &str = r#"
@@ -132,7 +133,7 @@ pub fn setup(seed: u64, leaving: Leaving, rng: &mut fastrand::Rng) -> (Setup, Wa
         dialler,
         dialler_keys,
         fields: format!("{}{comment}", usual.fields).leak(),
-        more: format!("{}{}{winback}{AUDIT}", leaving.tables(), ways.tables()).leak(),
+        more: format!("{}{}{winback}{AUDIT}{LISTS}", leaving.tables(), ways.tables()).leak(),
         route_keys: format!("{}{}", ways.keys(), leaving.keys()).leak(),
         ..usual
     };

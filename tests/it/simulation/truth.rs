@@ -16,6 +16,8 @@ pub enum Door {
     Hand,
     /// An operator's `block add` with the record.
     Record,
+    /// A line of a block list in a file.
+    List,
     /// A result of a call with this contact, which stood until it was corrected.
     Result { contact: i64, until: Option<Timestamp> },
 }
@@ -24,7 +26,7 @@ impl Door {
     /// Whether it is the number that is blocked, of whichever record.
     pub fn is_the_number(self) -> bool {
         match self {
-            Self::Blacklist | Self::Hand => true,
+            Self::Blacklist | Self::Hand | Self::List => true,
             Self::Field | Self::Record | Self::Result { .. } => false,
         }
     }
@@ -45,6 +47,10 @@ pub struct Truth {
     /// All values that a field of a record ever had in the CRM, in order.
     pub values: BTreeMap<(u64, &'static str), Vec<Value>>,
     pub objections: Vec<Objection>,
+    /// The lines of the block list.
+    pub listed: Vec<String>,
+    /// How many conflicts a person decided.
+    pub resolved: u64,
     /// When the program was killed.
     pub deaths: Vec<Timestamp>,
     /// When the program began anew.

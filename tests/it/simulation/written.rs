@@ -96,7 +96,7 @@ fn objected_elsewhere(life: &Life, record: u64, at: Timestamp) -> bool {
     let number = life.world.number(record);
     life.truth.unclear.contains(&record)
         || life.truth.objections.iter().any(|objection| {
-            let elsewhere = matches!(objection.door, Door::Hand | Door::Record | Door::Result { .. });
+            let elsewhere = !matches!(objection.door, Door::Field | Door::Blacklist);
             let theirs = objection.record == record || objection.number == number;
             elsewhere && theirs && objection.at <= at
         })
