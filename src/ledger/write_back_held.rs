@@ -1,6 +1,7 @@
 //! What cannot be told yet, and when it waits again.
 
 use super::sql::{call_at, get_named, time};
+use super::write_back_end::forgets_what_was_told;
 use super::{Ledger, LedgerError};
 use crate::domain::{CallResult, CampaignId, ReasonCode, RouteName, Told, WriteBackId};
 use chrono::TimeDelta;
@@ -78,10 +79,11 @@ impl Ledger {
         let now = time(self.env.now());
         let again = serde_json::Value::from_iter(again.iter().map(|row| row.0)).to_string();
         self.write("write_back_release", move |tx| {
-            tx.prepare_cached(
-                "UPDATE write_backs SET state = 'uncertain', due_at = ?2, changed_at = ?3
-                 WHERE state = 'sending' AND (SELECT route FROM links l WHERE l.id = +link_id) = ?1",
-            )?
+            tx.prepare_cached(concat!(
+                "UPDATE write_backs SET state = 'uncertain', due_at = ?2, changed_at = ?3, ",
+                forgets_what_was_told!(),
+                " WHERE state = 'sending' AND (SELECT route FROM links l WHERE l.id = +link_id) = ?1"
+            ))?
             .execute((&route.0, time(ask_at), &now))?;
             let released = tx
                 .prepare_cached(
