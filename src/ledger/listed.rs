@@ -5,7 +5,7 @@
 use super::block_reach::links_of;
 use super::held_waves::{Brake, LISTED, Measured, stand, standing};
 use super::sql::time;
-use super::write_back::want_objection;
+use super::write_back::{self, want_objection};
 use super::{Ledger, LedgerError, blocks_told};
 use crate::domain::{Block, BlockSubject, LinkId, RouteName, Timestamp};
 use chrono::TimeDelta;
@@ -29,12 +29,14 @@ pub(super) fn want(tx: &Transaction<'_>, link: LinkId, now: Timestamp) -> rusqli
     Ok(())
 }
 
-/// The record was decided anew, and lists still name it: no news where that waits, went, or was left.
+/// The record was decided anew, and lists still name it: no news where that waits, went, or was left. What was told of another no,
+/// long ago, does not let this one pass.
 pub(super) fn want_again(tx: &Transaction<'_>, link: LinkId, now: Timestamp) -> rusqlite::Result<()> {
     let known: bool = tx
         .prepare_cached(
             "SELECT EXISTS (SELECT 1 FROM write_backs WHERE link_id = ?1 AND kind = 'fields'
-                AND (objection IS NOT NULL OR objection_told IS NOT NULL))",
+                    AND (objection IS NOT NULL OR objection_told IS NOT NULL))
+                AND NOT EXISTS (SELECT 1 FROM listed_objections WHERE link_id = ?1 AND state IN ('waits', 'left'))",
         )?
         .query_row([link.0], |row| row.get(0))?;
     if known {
@@ -53,16 +55,15 @@ pub(super) fn forget(tx: &Transaction<'_>, link: LinkId) -> rusqlite::Result<()>
     Ok(())
 }
 
-/// A block was lifted: whom no other stands against is not told of.
+/// A block was lifted: whom no other stands against is not told of, and what is about to be told is looked at once more, because
+/// its page was read before.
 pub(super) fn taken_back(tx: &Transaction<'_>, client: &str, subject: &BlockSubject) -> rusqlite::Result<()> {
     let any: bool = tx
         .prepare_cached("SELECT EXISTS (SELECT 1 FROM listed_objections)")?
         .query_row([], |row| row.get(0))?;
-    if !any {
-        return Ok(());
-    }
     for link in links_of(tx, client, subject)? {
-        if blocks_told::facts(tx, link)?.is_none() {
+        write_back::objection_moved(tx, link)?;
+        if any && blocks_told::facts(tx, link)?.is_none() {
             forget(tx, link)?;
         }
     }
@@ -150,10 +151,10 @@ fn count(connection: &Connection, route: &RouteName, state: &str) -> rusqlite::R
 
 #[cfg(test)]
 mod tests {
-    use crate::domain::{Activities, BlockSpan, BlocksTold, Reason, ReasonCode, Shapes};
+    use crate::domain::{Activities, BlockSpan, BlocksTold, LinkId, Reason, ReasonCode, Shapes, Timestamp};
     use crate::domain::{Block, BlockSubject};
     use crate::ledger::testing::{Scene, scene};
-    use crate::ledger::{Brake, Said, WaveWord};
+    use crate::ledger::{Brake, Leaving, Said, Tells, ToTell, WaveWord};
 
     /// Five records with a number each; three are told of at most.
     async fn told() -> Scene {
@@ -217,6 +218,54 @@ mod tests {
             block(&scene, "operator", [2]).await;
             assert!(objections(&scene).await.contains(&"2".to_owned()));
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_told_of_an_earlier_no_does_not_let_a_list_pass() {
+        let scene = told().await;
+        block(&scene, FILE, [0]).await;
+        scene.put("INSERT INTO write_backs (kind, link_id, wanted, state, due_at, waits_since, changed_at, created_at, objection_told)
+                   SELECT 'fields', id, 1, 'done', '', '', '', '', x'01' FROM links WHERE record_id = '0'").await;
+        let again = scene.ledger.write("test_again", |tx| {
+            let link = tx.query_row("SELECT id FROM links WHERE record_id = '0'", [], |row| row.get(0))?;
+            super::want_again(tx, LinkId(link), Timestamp::default())
+        });
+        again.await.expect("stored");
+        assert_eq!(objections(&scene).await, [""; 0], "it waits for the brake");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_no_that_is_lifted_while_its_page_is_told_does_not_leave_any_more() {
+        let scene = told().await;
+        let since = scene.ledger.env.now();
+        block(&scene, FILE, [0, 1]).await;
+        block(&scene, "operator", [1]).await;
+        let route = || scene.route.clone();
+        assert_eq!(scene.ledger.listed_take(route(), 5).await.expect("a brake"), Brake::Off);
+        let page = async || scene.ledger.write_back_objections(route(), 10).await.expect("a page");
+        let begins = async |page: &[ToTell], record: &str| {
+            let row = page.iter().find(|row| row.record.as_str() == record).expect("on it");
+            let leaving = Leaving {
+                tells: Tells::Objection,
+                digest: vec![1],
+                values: "{}".to_owned(),
+                carrying: "{}".to_owned(),
+                then_again: false,
+            };
+            scene.ledger.write_back_begin(row.id, row.wanted, leaving).await.expect("asked")
+        };
+        scene.wait(1).await;
+        let first = page().await;
+        let span = BlockSpan { source: FILE.to_owned(), since, until: scene.ledger.env.now() };
+        let said = Said { who: "ada".to_owned(), text: "the wrong file".to_owned() };
+        assert_eq!(scene.ledger.blocks_lift("house", span, said).await.expect("lifted"), 2);
+        assert!(!begins(&first, "0").await, "nothing stands against that one any more");
+        let second = page().await;
+        assert_eq!(second.len(), 2, "both are looked at once more");
+        let one = BlockSubject::Number(number(1));
+        scene.ledger.block_remove("house", one, "ada", "a mistake").await.expect("lifted");
+        assert!(!begins(&second, "1").await, "a single one is lifted in the same way");
+        assert!(begins(&page().await, "1").await);
     }
 
     #[tokio::test(start_paused = true)]
