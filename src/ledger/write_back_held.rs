@@ -193,6 +193,45 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn whichever_way_a_telling_comes_to_be_in_doubt_it_forgets_what_was_told_before() {
+        for (tells, kept) in [(Tells::TheRest, "- 07"), (Tells::Objection, "07 -")] {
+            for way in 0..3 {
+                let scene = held().await;
+                let known = "UPDATE write_backs SET state = 'waiting', code = NULL, digest = x'07', objection_told = x'07'";
+                scene.put(known).await;
+                let leaving = Leaving {
+                    tells,
+                    digest: vec![1],
+                    values: "{}".to_owned(),
+                    carrying: "{}".to_owned(),
+                    then_again: false,
+                };
+                let (row, at, ledger) = (WriteBackId(1), scene.ledger.env.now(), &scene.ledger);
+                assert!(ledger.write_back_begin(row, 1, leaving).await.expect("begun"));
+                let lost = match way {
+                    0 => ledger
+                        .write_back_end(row, 1, RunId(1), TellEnd::Uncertain(at), None)
+                        .await
+                        .map(usize::from),
+                    1 => ledger.write_backs_mark_interrupted(at).await,
+                    _ => {
+                        let (route, rules) = (scene.route.clone(), "before".to_owned());
+                        ledger
+                            .write_back_release(route, rules, Vec::new(), TimeDelta::zero())
+                            .await
+                            .map(|_| 1)
+                    }
+                };
+                assert_eq!(lost.expect("in doubt"), 1);
+                let told = "SELECT state || ' ' || iif(digest IS NULL, '-', hex(digest)) || ' ' || iif(objection_told IS NULL, '-', hex(objection_told))
+                            FROM write_backs ORDER BY id";
+                let expected = [format!("uncertain {kept}"), "waiting 07 07".to_owned()];
+                assert_eq!(scene.says(told).await, expected, "{tells:?} {way}");
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn what_is_looked_at_again_once_it_arrived_rests_where_it_is_rejected() {
         for (end, state) in [
             (TellEnd::Parked(ReasonCode::Rejected.into()), "parked 1"),
