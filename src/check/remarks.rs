@@ -1,7 +1,8 @@
-//! What is right and yet surprises: fields that only one of the dialler's two requests takes, a socket without a folder.
+//! What is right and yet surprises: fields that only one of the dialler's two requests takes, records without modification times, a socket
+//! without a folder.
 
 use super::finding::{Finding, Level};
-use super::settings::Settings;
+use super::settings::{RouteSettings, Settings};
 use crate::domain::{FieldName, Taken};
 use crate::env::Env;
 
@@ -25,8 +26,24 @@ pub fn remarks(settings: &Settings, env: &Env) -> Vec<Finding> {
             let remedy = "Nothing to do: a second request follows each import.";
             findings.push(Finding::new(Level::Note, &about, text).remedy(remedy));
         }
+        findings.extend(untimed(settings, route, &about));
     }
     findings
+}
+
+/// Where nobody can tell by the rules before whose doing it is that a record is out, its modification time does.
+fn untimed(settings: &Settings, route: &RouteSettings, about: &str) -> Option<Finding> {
+    let crm = settings.crms.get(&route.crm)?;
+    if crm.connector.record.modified.is_some() {
+        return None;
+    }
+    let text = format!(
+        "the records of crm.{} bear no modification time, so max_locked_by_scope does not hold everybody",
+        crm.name
+    );
+    let remedy = "Where only_if or the mapping changes to names that the former ones did not read together with them, whoever is out \
+                  is locked at once. Look at `dialbridge plan` before such a change.";
+    Some(Finding::new(Level::Note, about, text).remedy(remedy))
 }
 
 /// Without its socket the daemon does not start. A warning only: where systemd makes the folder it is not there before

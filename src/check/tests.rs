@@ -318,6 +318,16 @@ fn fields_that_only_one_request_takes_are_remarked() {
     assert_eq!(of("City = \"city\""), []);
 }
 
+#[test]
+fn it_is_remarked_that_without_modification_times_a_changed_condition_may_hold_nobody() {
+    let mut settings = House::new().check(GOOD).settings.expect("nothing is wrong");
+    assert_eq!(remarks(&settings, &Env::real()), []);
+    settings.crms.get_mut("sales").expect("its CRM").connector.record.modified = None;
+    let found = remarks(&settings, &Env::real());
+    assert_eq!(found.len(), 1, "{found:#?}");
+    assert!(found[0].text.contains("max_locked_by_scope does not hold everybody"), "{found:#?}");
+}
+
 fn second_route(name: &str, lines: &str) -> String {
     format!(
         "{GOOD}[route.{name}]\ncrm = \"sales\"\ncampaign = \"Spring leads\"\n{lines}\n[route.{name}.fields]\nName = \

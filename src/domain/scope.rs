@@ -19,8 +19,10 @@ pub enum LastJudged {
     ByThese,
     /// Under earlier rules.
     ByOthers,
-    /// It was out, and its lock waits for a person's word, or was put aside by it.
+    /// It was out, and its lock waits for a person's word, or was put aside by one on an earlier change of the rules.
     Waiting,
+    /// It was out, and a person left its contact callable; it has the numbers it had.
+    LeftCallable,
 }
 
 /// Whether the record changed since then.
@@ -39,6 +41,8 @@ pub enum Doing {
     Record,
     /// The rules': it belongs to their wave.
     Rules,
+    /// The rules', and a person said of just that: it stays callable.
+    LeftCallable,
 }
 
 impl Doing {
@@ -51,8 +55,14 @@ impl Doing {
             // The rules before may be those that put it out already: they say nothing against who waits since then.
             (LastJudged::Waiting, Before::Out, Edited::No) => Self::Rules,
             (LastJudged::ByOthers | LastJudged::Waiting, Before::Untold, Edited::No) => Self::Rules,
-            (LastJudged::ByOthers | LastJudged::Waiting, Before::Untold, Edited::Since)
-            | (LastJudged::Waiting, Before::Out, Edited::Since) => Self::Record,
+            (LastJudged::LeftCallable, Before::In, _)
+            | (LastJudged::LeftCallable, Before::Out | Before::Untold, Edited::No) => Self::LeftCallable,
+            (
+                LastJudged::ByOthers | LastJudged::Waiting | LastJudged::LeftCallable,
+                Before::Untold,
+                Edited::Since,
+            )
+            | (LastJudged::Waiting | LastJudged::LeftCallable, Before::Out, Edited::Since) => Self::Record,
         }
     }
 }
@@ -81,6 +91,12 @@ mod tests {
             (Waiting, Out, Since, Doing::Record),
             (Waiting, Untold, No, Doing::Rules),
             (Waiting, Untold, Since, Doing::Record),
+            // A person said that they stay.
+            (LeftCallable, In, Since, Doing::LeftCallable),
+            (LeftCallable, Out, No, Doing::LeftCallable),
+            (LeftCallable, Untold, No, Doing::LeftCallable),
+            (LeftCallable, Out, Since, Doing::Record),
+            (LeftCallable, Untold, Since, Doing::Record),
         ] {
             assert_eq!(Doing::of(last, before, edited), doing, "{last:?} {before:?} {edited:?}");
         }

@@ -7,7 +7,7 @@ use super::inputs;
 use super::pull::PageStore;
 use super::record_store::cause;
 use super::sql::time;
-use super::{Ledger, LedgerError, bearers};
+use super::{Ledger, LedgerError, bearers, write_back};
 use crate::domain::scope::Doing;
 use crate::domain::{CrmSide, DecisionInput, DiallerSide, ReasonCode, RecordId, RouteName, Timestamp};
 use chrono::TimeDelta;
@@ -159,9 +159,19 @@ pub(super) fn ask_again(
 }
 
 /// It is there: whatever was asked is answered.
-pub(super) fn found(tx: &Transaction<'_>, route: &RouteName, id: &RecordId) -> rusqlite::Result<()> {
-    tx.prepare_cached("DELETE FROM record_absences WHERE route = ?1 AND record_id = ?2")?
+pub(super) fn found(
+    tx: &Transaction<'_>,
+    route: &RouteName,
+    id: &RecordId,
+    now: Timestamp,
+) -> rusqlite::Result<()> {
+    let asked = tx
+        .prepare_cached("DELETE FROM record_absences WHERE route = ?1 AND record_id = ?2")?
         .execute((&route.0, &id.0))?;
+    // Whoever told of it meanwhile did not meet it either.
+    if asked > 0 {
+        write_back::record_was_there(tx, route, id, now)?;
+    }
     over(tx, route, id)
 }
 
@@ -266,7 +276,7 @@ mod tests {
             let (there, missing): (Vec<_>, Vec<_>) =
                 ids.clone().into_iter().partition(|id| named.contains(id));
             let write = scene.ledger.write("test_look", move |tx| {
-                there.iter().try_for_each(|id| found(tx, &route, id))?;
+                there.iter().try_for_each(|id| found(tx, &route, id, now))?;
                 missing.iter().try_for_each(|id| ask(tx, now, &route, id))
             });
             write.await.expect("looked");
@@ -303,8 +313,8 @@ mod tests {
         heard().await.expect("heard");
         let asked = "SELECT count(*) FROM record_absences";
         assert_eq!(scene.says(asked).await, ["0"], "the list still names them");
-        let (route, there) = (scene.route.clone(), ids[0].clone());
-        scene.ledger.write("test_found", move |tx| found(tx, &route, &there)).await.expect("found");
+        let (route, there, now) = (scene.route.clone(), ids[0].clone(), scene.ledger.env.now());
+        scene.ledger.write("test_found", move |tx| found(tx, &route, &there, now)).await.expect("found");
         heard().await.expect("heard");
         assert_eq!(scene.says("SELECT record_id FROM record_absences").await, ["1"], "it was there since");
     }

@@ -56,6 +56,9 @@ pub(super) fn store(
         (None, Some(owner)) if needed => insert_link(tx, cause, owner, decision)?,
         (None, _) => return Ok(None),
     };
+    if stays_callable(doing, &decision.verdict) {
+        return Ok(Some(link));
+    }
     let had = desired_of(tx, link)?;
     let generation = raise(tx, link, decision)?;
     if let Some((contact, base)) = &decision.adopted {
@@ -87,6 +90,18 @@ pub(super) fn store(
         | Verdict::Parked(_) => {}
     }
     Ok(Some(link))
+}
+
+/// A person left the contact callable although its record is out, and nothing else stands against it: what was said stays.
+fn stays_callable(doing: Doing, verdict: &Verdict) -> bool {
+    match (doing, verdict) {
+        (Doing::LeftCallable, Verdict::Skipped(_) | Verdict::Parked(_)) => true,
+        (
+            Doing::LeftCallable,
+            Verdict::Blocked(_) | Verdict::Unchanged | Verdict::Queued | Verdict::Adopted,
+        )
+        | (Doing::Record | Doing::Rules, _) => false,
+    }
 }
 
 fn wish_reason(decision: &Decision) -> Reason {

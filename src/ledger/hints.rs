@@ -80,6 +80,19 @@ impl Ledger {
     }
 }
 
+/// The source of a hint at a record that a telling did not meet.
+pub(super) const FROM_WRITE_BACK: &str = "write_back";
+
+/// It is answered; which record it named, and who said so.
+pub(super) fn take_in(
+    tx: &Transaction<'_>,
+    now: Timestamp,
+    hint: i64,
+) -> rusqlite::Result<(RecordId, String)> {
+    tx.prepare_cached("UPDATE hints SET taken_at = ?2 WHERE id = ?1 RETURNING record_id, source")?
+        .query_row((hint, time(now)), |row| Ok((RecordId(row.get(0)?), row.get(1)?)))
+}
+
 pub(super) fn add_in(
     tx: &Transaction<'_>,
     now: Timestamp,

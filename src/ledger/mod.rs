@@ -203,6 +203,7 @@ pub use route_state::{Changed, NewState, Pilot, StateChange, StateNow};
 pub use routes::{RouteFacts, RouteRow};
 pub use runs::{RunEnd, RunRow, RunStart};
 pub use samples::Sampled;
+pub use scope::{Began, Under};
 pub use settle::CountersBefore;
 pub use sides::{SampledRecord, SideBy, SideSeen};
 pub use standing::LockRound;

@@ -4,7 +4,7 @@ use super::absent;
 use super::block_store::epoch_read;
 use super::record_store::store_record;
 use super::sql::{self, get_reason_opt, get_time_opt, time};
-use super::{Counts, Ledger, LedgerError};
+use super::{Counts, Ledger, LedgerError, hints, write_back};
 use crate::domain::scope::Before;
 use crate::domain::{
     CrmSide, Decision, DecisionInput, Policy, Reason, RecordId, RouteName, RunId, Timestamp, UserData,
@@ -219,8 +219,11 @@ impl Ledger {
                     store_unidentified(tx, now, &page, digest, reason, &mut counts)?;
                 }
                 for hint in &page.hints_taken {
-                    tx.prepare_cached("UPDATE hints SET taken_at = ?2 WHERE id = ?1")?
-                        .execute((hint, time(now)))?;
+                    let (record, source) = hints::take_in(tx, now, *hint)?;
+                    let there = !page.missing.contains(&record) && !page.gone.contains(&record);
+                    if source == hints::FROM_WRITE_BACK && there {
+                        write_back::record_was_there(tx, &page.route, &record, now)?;
+                    }
                 }
                 let after = epoch_read(tx)?;
                 Ok((counts, (after != before).then_some(after)))

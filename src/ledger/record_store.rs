@@ -97,7 +97,7 @@ pub(super) fn store_record(
         counts.noted += notes::keep(tx, now, page.run, &page.route, &record.id, &told)?;
     }
     match record.basis {
-        Basis::Read | Basis::Unreadable => absent::found(tx, &page.route, &record.id),
+        Basis::Read | Basis::Unreadable => absent::found(tx, &page.route, &record.id, now),
         Basis::Kept => Ok(()),
     }
 }

@@ -42,7 +42,7 @@ impl Ledger {
         text: String,
     ) -> Result<Option<WaveDecided>, LedgerError> {
         let at = self.env.now();
-        self.write("wave_decide", move |tx| {
+        let decided = self.write("wave_decide", move |tx| {
             let Some(held) = rows(tx, None, false)?.into_iter().find(|row| row.id == wave) else {
                 return Ok(None);
             };
@@ -61,7 +61,8 @@ impl Ledger {
                     results_words::approve(tx, &now, &held.route, &said)?;
                 }
                 (WaveWhat::Told, WaveWord::Reject) => held_waves::leave_untold(tx, &now, &held.route, &said)?,
-                (WaveWhat::Listed, WaveWord::Approve) => listed::approved(tx, &held.route, at)?,
+                // Those go by this word, a few at a time.
+                (WaveWhat::Listed, WaveWord::Approve) => {}
                 (WaveWhat::Listed, WaveWord::Reject) => listed::rejected(tx, &held.route, &now)?,
                 (WaveWhat::Missing, WaveWord::Approve) => held_waves::look_again(tx, at, wave)?,
                 (WaveWhat::Missing, WaveWord::Reject) => held_waves::leave_missing(tx, &now, wave)?,
@@ -80,8 +81,13 @@ impl Ledger {
                 ) => cancel(tx, &now, wave)?,
             }
             Ok(Some(WaveDecided { route: held.route, what: held.what, waiting: held.waiting }))
-        })
-        .await
+        });
+        let decided = decided.await?;
+        if let (Some(WaveDecided { route, what: WaveWhat::Listed, .. }), WaveWord::Approve) = (&decided, word)
+        {
+            self.listed_approved(route.clone()).await?;
+        }
+        Ok(decided)
     }
 }
 

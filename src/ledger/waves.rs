@@ -19,6 +19,8 @@ const REMOVALS: &str = "delete ";
 const BY_SCOPE: &str = "delete scope ";
 /// The source of a wave of locks which rest on a changed condition or mapping.
 const LOCKS_BY_SCOPE: &str = "lock scope ";
+/// And then the run that first pulled by the changed rules.
+pub(super) const LOCKS_BY_CHANGE: &str = "lock scope change:";
 /// So few removals are no wave, in however small a route they are.
 const FEW: i64 = 20;
 /// The source (`?2`) of a new wave, over those of the same source: the second one bears a number. By the last one's, and not by how
@@ -190,8 +192,11 @@ fn join_lock(
     link: LinkId,
     doing: Doing,
 ) -> rusqlite::Result<Option<i64>> {
-    if doing == Doing::Record || cause.run.is_none() {
-        return Ok(None);
+    match doing {
+        Doing::Record => return Ok(None),
+        // Those are not even queued.
+        Doing::Rules | Doing::LeftCallable if cause.run.is_none() => return Ok(None),
+        Doing::Rules | Doing::LeftCallable => {}
     }
     let found: Option<(String, Option<i64>, i64)> = tx
         .prepare_cached(
@@ -212,7 +217,7 @@ fn join_lock(
     match before {
         Some((wave, held)) => Ok(wave.filter(|_| held)),
         None => {
-            let (source, bound) = (format!("{LOCKS_BY_SCOPE}change:{change}"), Bound::Fixed(most));
+            let (source, bound) = (format!("{LOCKS_BY_CHANGE}{change}"), Bound::Fixed(most));
             counted(tx, cause, &Wave { route, source, kind: WaveKind::Changed, bound }).map(Some)
         }
     }

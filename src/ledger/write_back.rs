@@ -5,6 +5,7 @@ use super::{Ledger, LedgerError};
 use crate::domain::{
     Activities, CampaignId, HistoryId, LinkId, ReasonCode, RecordId, RouteName, Shapes, Timestamp,
 };
+use chrono::TimeDelta;
 use rusqlite::{OptionalExtension as _, Transaction, named_params};
 
 impl Ledger {
@@ -34,27 +35,52 @@ impl Ledger {
     }
 }
 
-/// What came to rest waits again: there is something newer to tell. Also what a person put aside, which is for that time
-/// only. Not a create in doubt: told once more it might be there twice, whatever is newer. The fields of a record that the
-/// CRM did not know are told of again unless the pull knows it as deleted; an activity is not put there a second time.
-macro_rules! again {
+/// What met no record and was certainly not executed: fields, and an activity that nobody has created. One that is there is not put
+/// there a second time, nor one that may be. What the pull knows as deleted stays so.
+macro_rules! met_nobody {
     () => {
-        again!(@set
-            "(state IN ('done', 'held') OR state = 'parked' AND code IS NOT 'in_doubt' OR state = 'never' AND code = 'discarded'
-              OR state = 'gone' AND kind = 'fields' AND NOT EXISTS (SELECT 1 FROM links g JOIN records x
+        "+state = 'gone' AND (kind = 'fields' OR activity IS NULL AND doubts = 0) AND NOT EXISTS (SELECT 1 FROM links g JOIN records x
                     ON x.route = g.route AND x.record_id = g.record_id
-                 WHERE g.id = write_backs.link_id AND x.code IN ('record_deleted', 'record_gone')))"
+                 WHERE g.id = write_backs.link_id AND x.code IN ('record_deleted', 'record_gone'))"
+    };
+}
+
+/// What came to rest waits again: there is something newer to tell. Also what a person put aside, which is for that time
+/// only. Not a create in doubt: told once more it might be there twice, whatever is newer.
+macro_rules! rests {
+    () => {
+        concat!(
+            "(state IN ('done', 'held') OR state = 'parked' AND code IS NOT 'in_doubt' OR state = 'never' AND code = 'discarded' OR ",
+            met_nobody!(),
+            ")"
         )
     };
-    (@set $rests:literal) => {
+}
+
+macro_rules! again {
+    () => {
         concat!(
-            "tries = CASE WHEN ", $rests, " THEN 0 ELSE tries END,
-             doubts = CASE WHEN ", $rests, " THEN 0 ELSE doubts END,
-             due_at = CASE WHEN ", $rests, " THEN excluded.due_at ELSE due_at END,
-             waits_since = CASE WHEN ", $rests, " THEN excluded.due_at ELSE waits_since END,
-             code = CASE WHEN ", $rests, " THEN NULL ELSE code END,
-             params = CASE WHEN ", $rests, " THEN '{}' ELSE params END,
-             state = CASE WHEN ", $rests, " THEN 'waiting' ELSE state END"
+            "tries = CASE WHEN ",
+            rests!(),
+            " THEN 0 ELSE tries END,
+             doubts = CASE WHEN ",
+            rests!(),
+            " THEN 0 ELSE doubts END,
+             due_at = CASE WHEN ",
+            rests!(),
+            " THEN excluded.due_at ELSE due_at END,
+             waits_since = CASE WHEN ",
+            rests!(),
+            " THEN excluded.due_at ELSE waits_since END,
+             code = CASE WHEN ",
+            rests!(),
+            " THEN NULL ELSE code END,
+             params = CASE WHEN ",
+            rests!(),
+            " THEN '{}' ELSE params END,
+             state = CASE WHEN ",
+            rests!(),
+            " THEN 'waiting' ELSE state END"
         )
     };
 }
@@ -125,21 +151,53 @@ pub(super) fn want_objection(tx: &Transaction<'_>, link: LinkId, now: Timestamp)
     Ok(())
 }
 
-/// A record that was deleted is there again: its fields, which met nobody, are worked out anew.
+/// Less stands against the link's record than before: its no, if one waits, does not leave as it was read.
+pub(super) fn objection_moved(tx: &Transaction<'_>, link: LinkId) -> rusqlite::Result<()> {
+    tx.prepare_cached(
+        "UPDATE write_backs SET wanted = wanted + 1
+         WHERE link_id = ?1 AND kind = 'fields' AND state = 'waiting' AND objection IS NOT NULL",
+    )?
+    .execute([link.0])?;
+    Ok(())
+}
+
+/// A record that was deleted is there again: what of it met nobody is told.
 pub(super) fn record_is_back(
     tx: &Transaction<'_>,
     route: &RouteName,
     record: &RecordId,
     now: Timestamp,
 ) -> rusqlite::Result<()> {
-    let link: Option<i64> = tx
-        .prepare_cached(
-            "SELECT l.id FROM links l JOIN write_backs w ON w.link_id = l.id AND w.kind = 'fields' AND w.state = 'gone'
-             WHERE l.route = ?1 AND l.record_id = ?2",
-        )?
-        .query_row((&route.0, &record.0), |row| row.get(0))
-        .optional()?;
-    link.map_or(Ok(()), |link| want_fields(tx, LinkId(link), now))
+    tx.prepare_cached(concat!(
+        "UPDATE write_backs SET state = 'waiting', code = NULL, params = '{}', tries = 0, due_at = ?3, waits_since = ?3, changed_at = ?3
+         WHERE link_id IN (SELECT id FROM links WHERE route = ?1 AND record_id = ?2) AND ",
+        met_nobody!()
+    ))?
+    .execute((&route.0, &record.0, time(now)))?;
+    Ok(())
+}
+
+/// After so many tellings that met nobody a record is not tried again because it can be read: it cannot be written.
+const TRIES_WHILE_READ: i64 = 3;
+/// What met nobody waits so many minutes, by its tries.
+const WAITS: [i64; 3] = [1, 10, 60];
+
+/// A telling met no record, and whoever asked for it found it: it was hidden for a while, and is told, each time later.
+pub(super) fn record_was_there(
+    tx: &Transaction<'_>,
+    route: &RouteName,
+    record: &RecordId,
+    now: Timestamp,
+) -> rusqlite::Result<()> {
+    let [first, second, later] = WAITS.map(|minutes| time(now + TimeDelta::minutes(minutes)));
+    tx.prepare_cached(concat!(
+        "UPDATE write_backs SET state = 'waiting', code = NULL, params = '{}', changed_at = ?3,
+                due_at = CASE WHEN tries < 2 THEN ?4 WHEN tries = 2 THEN ?5 ELSE ?6 END
+         WHERE link_id IN (SELECT id FROM links WHERE route = ?1 AND record_id = ?2) AND tries <= ?7 AND ",
+        met_nobody!()
+    ))?
+    .execute((&route.0, &record.0, time(now), first, second, later, TRIES_WHILE_READ))?;
+    Ok(())
 }
 
 /// A link has come to have calls that were stored without one.
@@ -238,5 +296,45 @@ mod tests {
         scene.put("UPDATE write_backs SET state = 'gone', code = 'record_gone'").await;
         wanted(&scene, link).await;
         assert_eq!(scene.says(state).await, ["waiting"], "there is something newer to tell");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_activity_that_met_no_record_waits_again_unless_it_may_be_there() {
+        let scene = scene().await;
+        scene
+            .ledger
+            .write_back_set(scene.route.clone(), Shapes::Activities, Activities::Change)
+            .await
+            .expect("a beginning");
+        let link = scene.link("1", Some(11), &[]).await;
+        let calls = [51, 52, 53];
+        for call in calls {
+            scene.call(link, call, "result_code = 1").await;
+        }
+        let want_all = async || {
+            let now = scene.ledger.env.now();
+            let want = scene.ledger.write("test_want", move |tx| {
+                calls.into_iter().try_for_each(|call| want(tx, HistoryId(call), now))
+            });
+            want.await.expect("wanted");
+        };
+        let states = "SELECT state FROM write_backs ORDER BY history_id";
+        let gone = async || {
+            scene.put("UPDATE write_backs SET state = 'gone', code = 'record_gone'").await;
+            // The second is there, and was removed by somebody; the third may be there.
+            scene.put("UPDATE write_backs SET activity = 'a' WHERE history_id = 52").await;
+            scene.put("UPDATE write_backs SET doubts = 1 WHERE history_id = 53").await;
+        };
+        want_all().await;
+        gone().await;
+        want_all().await;
+        assert_eq!(scene.says(states).await, ["waiting", "gone", "gone"], "something newer");
+        gone().await;
+        let (route, now) = (scene.route.clone(), scene.ledger.env.now());
+        let back = scene
+            .ledger
+            .write("test_back", move |tx| record_is_back(tx, &route, &RecordId("1".to_owned()), now));
+        back.await.expect("stored");
+        assert_eq!(scene.says(states).await, ["waiting", "gone", "gone"], "the pull found it again");
     }
 }

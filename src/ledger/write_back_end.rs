@@ -52,6 +52,16 @@ struct Standing {
     route: String,
 }
 
+/// From here on the CRM may say what was sent or what it was told before: what is wanted next goes there, whichever of the two it
+/// is (semantics 3).
+macro_rules! forgets_what_was_told {
+    () => {
+        "digest = CASE WHEN objection IN ('under_way', 'again') THEN digest END,
+         objection_told = CASE WHEN objection IN ('under_way', 'again') THEN NULL ELSE objection_told END"
+    };
+}
+pub(super) use forgets_what_was_told;
+
 impl Ledger {
     /// Stores how one row ended that was read while `seen` was wanted. Where meanwhile something newer is, it waits again.
     /// `false`: nothing was sent for it, and what was decided rests on facts that are no longer the newest.
@@ -101,7 +111,11 @@ impl Ledger {
         let now = time(self.env.now());
         self.write("write_backs_mark_interrupted", move |tx| {
             tx.execute(
-                "UPDATE write_backs SET state = 'uncertain', due_at = ?1, changed_at = ?2 WHERE state = 'sending'",
+                concat!(
+                    "UPDATE write_backs SET state = 'uncertain', due_at = ?1, changed_at = ?2, ",
+                    forgets_what_was_told!(),
+                    " WHERE state = 'sending'"
+                ),
                 (time(ask_at), now),
             )
         })
@@ -218,7 +232,16 @@ fn store(
             Ok(())
         }
         TellEnd::Again(due) => to(tx, row, "waiting", None, *due, &at),
-        TellEnd::Uncertain(due) => to(tx, row, "uncertain", None, *due, &at),
+        TellEnd::Uncertain(due) => {
+            to(tx, row, "uncertain", None, *due, &at)?;
+            tx.prepare_cached(concat!(
+                "UPDATE write_backs SET ",
+                forgets_what_was_told!(),
+                " WHERE id = ?1"
+            ))?
+            .execute([row.0])?;
+            Ok(())
+        }
         // What may be there is not told again, however new the news.
         TellEnd::Parked(reason) if standing.state == "waiting" || reason.code == ReasonCode::InDoubt => {
             to(tx, row, "parked", Some(reason), now, &at)

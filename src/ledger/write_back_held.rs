@@ -1,6 +1,7 @@
 //! What cannot be told yet, and when it waits again.
 
 use super::sql::{call_at, get_named, time};
+use super::write_back_end::forgets_what_was_told;
 use super::{Ledger, LedgerError};
 use crate::domain::{CallResult, CampaignId, ReasonCode, RouteName, Told, WriteBackId};
 use chrono::TimeDelta;
@@ -78,10 +79,11 @@ impl Ledger {
         let now = time(self.env.now());
         let again = serde_json::Value::from_iter(again.iter().map(|row| row.0)).to_string();
         self.write("write_back_release", move |tx| {
-            tx.prepare_cached(
-                "UPDATE write_backs SET state = 'uncertain', due_at = ?2, changed_at = ?3
-                 WHERE state = 'sending' AND (SELECT route FROM links l WHERE l.id = +link_id) = ?1",
-            )?
+            tx.prepare_cached(concat!(
+                "UPDATE write_backs SET state = 'uncertain', due_at = ?2, changed_at = ?3, ",
+                forgets_what_was_told!(),
+                " WHERE state = 'sending' AND (SELECT route FROM links l WHERE l.id = +link_id) = ?1"
+            ))?
             .execute((&route.0, time(ask_at), &now))?;
             let released = tx
                 .prepare_cached(
@@ -188,6 +190,45 @@ mod tests {
             doubts.push(scene.says("SELECT doubts FROM write_backs WHERE id = 1").await.remove(0));
         }
         assert_eq!(doubts, ["0", "0", "1", "1", "1"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whichever_way_a_telling_comes_to_be_in_doubt_it_forgets_what_was_told_before() {
+        for (tells, kept) in [(Tells::TheRest, "- 07"), (Tells::Objection, "07 -")] {
+            for way in 0..3 {
+                let scene = held().await;
+                let known = "UPDATE write_backs SET state = 'waiting', code = NULL, digest = x'07', objection_told = x'07'";
+                scene.put(known).await;
+                let leaving = Leaving {
+                    tells,
+                    digest: vec![1],
+                    values: "{}".to_owned(),
+                    carrying: "{}".to_owned(),
+                    then_again: false,
+                };
+                let (row, at, ledger) = (WriteBackId(1), scene.ledger.env.now(), &scene.ledger);
+                assert!(ledger.write_back_begin(row, 1, leaving).await.expect("begun"));
+                let lost = match way {
+                    0 => ledger
+                        .write_back_end(row, 1, RunId(1), TellEnd::Uncertain(at), None)
+                        .await
+                        .map(usize::from),
+                    1 => ledger.write_backs_mark_interrupted(at).await,
+                    _ => {
+                        let (route, rules) = (scene.route.clone(), "before".to_owned());
+                        ledger
+                            .write_back_release(route, rules, Vec::new(), TimeDelta::zero())
+                            .await
+                            .map(|_| 1)
+                    }
+                };
+                assert_eq!(lost.expect("in doubt"), 1);
+                let told = "SELECT state || ' ' || iif(digest IS NULL, '-', hex(digest)) || ' ' || iif(objection_told IS NULL, '-', hex(objection_told))
+                            FROM write_backs ORDER BY id";
+                let expected = [format!("uncertain {kept}"), "waiting 07 07".to_owned()];
+                assert_eq!(scene.says(told).await, expected, "{tells:?} {way}");
+            }
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -115,10 +115,11 @@ const OBJECTIONS: Asked = Asked {
     which: "w.objection IS NOT NULL AND w.state = 'waiting'",
     order: "w.id",
 };
+/// Whoever waits for an answer longest first: a run does not come to all of them where answers are slow.
 const DOUBTFUL: Asked = Asked {
     index: "write_backs_state",
     which: "w.state = 'uncertain'",
-    order: "w.kind = 'fields', w.history_id, w.id",
+    order: "w.due_at, w.kind = 'fields', w.history_id, w.id",
 };
 /// Nothing of a record that has a request under way or in doubt.
 const CALLS: Asked = Asked {

@@ -2,11 +2,12 @@
 //! puts out of a route is told from whoever left by himself.
 
 use super::record::Condition;
-use super::{Mapping, MappingSpec, PhoneFormat, RULES_VERSION, TooLong, numbers};
+use super::{Mapping, MappingSpec, PhoneFormat, RULES_VERSION, TooLong, bare, numbers, roots};
 use crate::domain::scope::Before;
 use crate::domain::{CrmSide, ReasonCode, Record, RouteName};
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What of a spec decides what comes out for a record.
@@ -72,21 +73,34 @@ impl Mapping {
     }
 }
 
+/// Why nothing can be told by the rules of before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Untellable {
+    /// The records were read otherwise then.
+    ReadOtherwise,
+    /// Their text is not one that this version of the program reads.
+    Unreadable,
+}
+
 /// Rules that held before the present ones.
 #[derive(Debug)]
 pub struct RulesBefore(Mapping);
 
 impl RulesBefore {
-    /// From their text; `None` where nothing can be told by them: the records were read otherwise then than for `present`.
-    pub fn parse(text: &str, present: &str) -> Option<Self> {
-        let before: Rules = serde_json::from_str(text).ok()?;
-        let present: Rules = serde_json::from_str(present).ok()?;
+    /// From their text.
+    ///
+    /// # Errors
+    /// Why nothing can be told by them.
+    pub fn parse(text: &str, present: &str) -> Result<Self, Untellable> {
+        let read = |text: &str| serde_json::from_str::<Rules>(text).map_err(|_unread| Untellable::Unreadable);
+        let (before, present) = (read(text)?, read(present)?);
         // Nothing but the reading changed: whatever comes out differently is its doing, which the rules do not see.
         if before.reading != present.reading || before.rules == present.rules {
-            return None;
+            return Err(Untellable::ReadOtherwise);
         }
-        let kept: Kept = serde_json::from_value(before.rules).ok()?;
-        Mapping::parse(&kept.spec()?).ok().map(Self)
+        let kept = serde_json::from_value::<Kept>(before.rules).ok().and_then(Kept::spec);
+        let mapping = kept.and_then(|spec| Mapping::parse(&spec).ok());
+        mapping.map(Self).ok_or(Untellable::Unreadable)
     }
 
     /// What they make of a record as it is now.
@@ -106,13 +120,32 @@ impl RulesBefore {
         }
     }
 
-    /// What their `only_if` alone makes of it on that day, where no more of the record is at hand.
-    pub fn judge_condition(&self, record: &Record, today: NaiveDate) -> Before {
+    /// What their `only_if` alone makes of it on that day, where no more of the record is at hand than was kept for the
+    /// conditions of `present`.
+    pub fn judge_condition(&self, record: &Record, present: &Mapping, today: NaiveDate) -> Before {
+        if !self.may_judge(record, present) {
+            return Before::Untold;
+        }
         match self.0.conditions_on(record, today).1 {
             Condition::True | Condition::NotAsked => Before::In,
             Condition::False => Before::Out,
             Condition::Broken(_) => Before::Untold,
         }
+    }
+
+    /// Whether no value that `only_if` asks more of was kept as no more than whether it holds anything.
+    fn may_judge(&self, record: &Record, present: &Mapping) -> bool {
+        let Some(only_if) = &self.0.only_if else { return true };
+        let (asked, kept) = (bare::bare(&[only_if.source.as_str()]), present.kept_bare());
+        roots(std::iter::once(only_if)).iter().all(|name| {
+            let Some(texts) = kept.get(name) else { return true };
+            match (record.fields.get(name), asked.get(name)) {
+                // Some other text than those it was compared with.
+                (Some(Value::Bool(true)), Some(compared)) => compared.is_subset(texts),
+                (Some(Value::Bool(_)), None) => false,
+                (Some(_) | None, _) => true,
+            }
+        })
     }
 }
 
@@ -120,7 +153,7 @@ impl RulesBefore {
 mod tests {
     use super::*;
     use crate::domain::RecordId;
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     fn spec(only_if: &str, phone: &str) -> MappingSpec {
         let fields = [("Name", "name"), ("PhoneNumber1", phone)];
@@ -156,7 +189,40 @@ mod tests {
             assert_eq!(rules.judge(&record, today), judged, "{record:?}");
         }
         // Read by another connector, or by nothing but another one, they say nothing.
-        assert!(RulesBefore::parse(&before, &text(&spec("stage", "mobile"), "odoo 2")).is_none());
-        assert!(RulesBefore::parse(&before, &text(&spec("active", "phone"), "odoo 1")).is_none());
+        for present in [text(&spec("stage", "mobile"), "odoo 2"), text(&spec("active", "phone"), "odoo 1")] {
+            assert_eq!(RulesBefore::parse(&before, &present).err(), Some(Untellable::ReadOtherwise));
+        }
+        for unread in
+            ["", "{}", &before.replace("too_long", "too_wide"), &before.replace("Europe/Berlin", "Nowhere")]
+        {
+            assert_eq!(RulesBefore::parse(unread, &present).err(), Some(Untellable::Unreadable), "{unread}");
+        }
+    }
+
+    /// Of a name that the present condition only asks whether it holds anything, no more is kept.
+    #[test]
+    fn what_was_kept_for_the_present_condition_is_not_taken_for_the_value() {
+        let mut of = spec("stage and until >= today", "phone");
+        of.fields.insert("City".to_owned(), "city".to_owned());
+        let present = Mapping::parse(&of).expect("a mapping");
+        let today = NaiveDate::from_ymd_opt(2030, 1, 7).expect("a day");
+        for (condition, stage, judged) in [
+            ("stage == 'new'", json!("new"), Before::Untold),
+            ("stage != 'new'", json!("won"), Before::Untold),
+            ("stage == 'new'", json!(""), Before::Out),
+            ("stage | length > 2", json!("new"), Before::Untold),
+            ("stage", json!("new"), Before::In),
+            ("not stage", json!("new"), Before::Out),
+            ("until == '2030-01-08'", json!("new"), Before::In),
+        ] {
+            let before = text(&spec(condition, "phone"), "odoo 1");
+            let rules = RulesBefore::parse(&before, &present.rules_text("odoo 1")).expect("rules");
+            let Value::Object(fields) = json!({"stage": stage, "until": "2030-01-08"}) else {
+                unreachable!()
+            };
+            let whole = Record { id: RecordId::from("1"), modified: None, deleted: false, fields };
+            let kept = Record { fields: present.kept(&whole), ..whole };
+            assert_eq!(rules.judge_condition(&kept, &present, today), judged, "{condition} {stage}");
+        }
     }
 }

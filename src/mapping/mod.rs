@@ -35,7 +35,7 @@ mod told;
 mod told_names;
 mod tree;
 
-pub use before::RulesBefore;
+pub use before::{RulesBefore, Untellable};
 pub use fit::TooLong;
 pub use numbers::{PhoneFormat, dialler_number_to_e164, e164};
 pub use parse::MappingSpec;
@@ -105,8 +105,7 @@ impl Mapping {
     /// whether it holds anything (a number, mostly), that and no more; of one that is compared with fixed texts, which
     /// of them it is.
     pub fn kept(&self, record: &Record) -> serde_json::Map<String, serde_json::Value> {
-        let sources: Vec<&str> = self.conditions().map(|expression| expression.source.as_str()).collect();
-        let bare = bare::bare(&sources);
+        let bare = self.kept_bare();
         let mut values = serde_json::Map::new();
         for name in roots(self.conditions()) {
             let Some(value) = record.fields.get(&name) else { continue };
@@ -119,6 +118,12 @@ impl Mapping {
             values.insert(name, kept);
         }
         values
+    }
+
+    /// The names of which no more is kept than whether they hold anything, or which of these texts they are.
+    fn kept_bare(&self) -> BTreeMap<String, BTreeSet<String>> {
+        let sources: Vec<&str> = self.conditions().map(|expression| expression.source.as_str()).collect();
+        bare::bare(&sources)
     }
 
     /// Whether a condition depends on the day, so that records are decided again daily.

@@ -25,7 +25,7 @@ use crate::domain::limits::MissingLimits;
 use crate::domain::policy::{Job, Unblock};
 use crate::domain::{Policy, Reason, ReasonCode, RouteName, RunId};
 use crate::env::Env;
-use crate::ledger::{Counts, Ledger, RunEnd, RunStart};
+use crate::ledger::{Counts, Ledger, RunEnd, RunStart, Under};
 use crate::mapping::Mapping;
 use chrono_tz::Tz;
 use std::sync::Arc;
@@ -156,7 +156,12 @@ impl<'a> Work<'a> {
         let start = RunStart { job: Job::Pull, route: Some(route.clone()), campaign: None, cause };
         let run = ledger.run_start(start).await?;
         let (revision, rules) = (context.route.revision.clone(), context.route.rules.clone());
-        let before = ledger.route_pull_begins(route.clone(), revision, rules, run).await?;
+        let began = ledger.route_pull_begins(route.clone(), revision, rules, run).await?;
+        let before = scope::Earlier::new(began.before);
+        match began.under {
+            Under::Others => before.warn_if_unreadable(route, &context.route.rules),
+            Under::TheSame => {}
+        }
         let stopped = ledger.route_show(route.clone()).await?.and_then(|row| row.stopped);
         let in_doubt = stopped.is_some_and(|stop| stop.code == ReasonCode::RecordsMissing);
         let missing = if in_doubt { Some(ledger.absences_by_id(route.clone()).await?) } else { None };
@@ -169,7 +174,7 @@ impl<'a> Work<'a> {
             missing,
             seniority: pages::Seniority::default(),
             struck: None,
-            before: scope::Earlier::new(before),
+            before,
         })
     }
 

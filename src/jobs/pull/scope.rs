@@ -2,9 +2,9 @@
 
 use super::Work;
 use crate::domain::scope::Before;
-use crate::domain::{CrmSide, Record};
+use crate::domain::{CrmSide, Record, RouteName};
 use crate::ledger::PulledRecord;
-use crate::mapping::RulesBefore;
+use crate::mapping::{RulesBefore, Untellable};
 use std::sync::OnceLock;
 
 /// The rules before the present ones: read from their text when the first record is out.
@@ -20,8 +20,20 @@ impl Earlier {
     }
 
     fn rules(&self, present: &str) -> Option<&RulesBefore> {
-        let parse = || RulesBefore::parse(self.text.as_deref()?, present);
+        let parse = || RulesBefore::parse(self.text.as_deref()?, present).ok();
         self.rules.get_or_init(parse).as_ref()
+    }
+
+    /// Said when other rules begin to hold: the brake goes by times then.
+    pub(super) fn warn_if_unreadable(&self, route: &RouteName, present: &str) {
+        let unreadable =
+            |text: &String| RulesBefore::parse(text, present).err() == Some(Untellable::Unreadable);
+        if self.text.as_ref().is_some_and(unreadable) {
+            tracing::warn!(
+                %route,
+                "the rules by which the route read its records before cannot be read any more: whom the present ones put out waits for                  a person past max_locked_by_scope only where its record did not change since it was last read, and else is locked at once"
+            );
+        }
     }
 }
 
@@ -42,6 +54,7 @@ impl Work<'_> {
     /// The same from what the ledger keeps of a record, for its condition alone.
     pub(super) fn before_on(&self, record: &Record, today: chrono::NaiveDate) -> Before {
         let rules = self.before.rules(&self.context.route.rules);
-        rules.map_or(Before::Untold, |rules| rules.judge_condition(record, today))
+        rules
+            .map_or(Before::Untold, |rules| rules.judge_condition(record, &self.context.route.mapping, today))
     }
 }

@@ -36,6 +36,8 @@ use std::time::Duration;
 
 /// Rows that are read at once.
 const PAGE: u32 = 200;
+/// So long a run asks about what is in doubt: then what waits is told, and the next run asks on.
+const ASKED_FOR: Duration = Duration::from_secs(60);
 /// So many of the last tellings are looked at by the brake.
 const LAST: usize = 200;
 /// So many of them must have been rejected, and so many in a hundred of all.
@@ -210,9 +212,13 @@ impl Pass<'_> {
         let outcomes = self.context.ledger.write_back_rejections(self.context.route.clone(), LAST).await?;
         let mut rejections = Rejections { last: outcomes.into() };
         self.objections(counts, &mut rejections).await?;
+        let until = self.context.env.instant() + ASKED_FOR;
         for row in doubtful {
             if self.context.env.shutdown().is_cancelled() {
                 return Err(JobError::ShuttingDown);
+            }
+            if self.context.env.instant() >= until {
+                break;
             }
             counts.requests += self.settle(row).await?;
         }

@@ -67,6 +67,7 @@ mod taken_over;
 mod tokens;
 mod told;
 mod told_again;
+mod told_doubt;
 mod trail;
 mod two_way;
 mod unreadable;

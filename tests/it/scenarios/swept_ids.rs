@@ -158,6 +158,12 @@ async fn do_many_whom_only_a_changed_condition_would_lock_wait_and_whoever_objec
     world.advance(Duration::from_secs(86_400)).await;
     later(&world).await;
     assert_eq!(locked(&world, &ids), 2, "{}", world.story().await);
+    // Nor by a look at them, or by an edit that is nothing to their being out.
+    world.hint(&ids[2..5]).await;
+    later(&world).await;
+    world.editor().edit(ids[3], json!({ "city": "Hof" }));
+    later(&world).await;
+    assert_eq!(locked(&world, &ids), 2, "{}", world.story().await);
     narrow(&mut world, "and active and stage != 'old'", "max_locked_by_scope = 2").await;
     let wave = held(&world).await.wave;
     assert_eq!((wave.what, wave.waiting, locked(&world, &ids)), (WaveWhat::LockedByScope, 3, 2));
@@ -167,6 +173,28 @@ async fn do_many_whom_only_a_changed_condition_would_lock_wait_and_whoever_objec
     decide(&world, wave.id, WaveOrder::Approve).await;
     later(&world).await;
     assert_eq!(locked(&world, &ids), 5, "{}", world.story().await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn does_whom_a_person_left_callable_stay_so_until_he_leaves_by_himself() {
+    let (mut world, ids) = with("", 8).await;
+    ids[..5].iter().for_each(|id| world.editor().edit(*id, json!({ "stage": "old" })));
+    world.sync_all().await;
+    world.advance(minutes(20)).await;
+    world.sync_all().await;
+    narrow(&mut world, "and active and stage == 'new'", "max_locked_by_scope = 3").await;
+    let wave = held(&world).await.wave;
+    decide(&world, wave.id, WaveOrder::Reject).await;
+    world.hint(&ids[..5]).await;
+    later(&world).await;
+    assert_eq!((locked(&world, &ids), held_waiting(&world).await), (0, 0), "{}", world.story().await);
+    // One would be out by the condition of before, too; another has another number; one says no.
+    world.editor().edit(ids[0], json!({ "phone": null }));
+    world.editor().edit(ids[1], json!({ "phone": "+49 30 23125 999" }));
+    world.editor().edit(ids[2], json!({ "do_not_call": true }));
+    later(&world).await;
+    assert!(ids[..3].iter().all(|id| world.locked(*id)), "{}", world.story().await);
+    assert_eq!(locked(&world, &ids), 3);
 }
 
 #[tokio::test(start_paused = true)]
