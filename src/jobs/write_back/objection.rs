@@ -6,7 +6,7 @@
 
 use super::ends::Fate;
 use super::tell::Told;
-use super::values::{RecordValues, digest, is_erased, is_known, of_objection, of_record};
+use super::values::{RecordValues, is_erased, is_known, of_objection, of_record};
 use super::{JobError, PAGE, Pass, Rejections};
 use crate::domain::{Counts, HistoryFacts};
 use crate::ledger::{Leaving, TellEnd, TellFacts, Tells, ToTell};
@@ -70,7 +70,7 @@ impl Pass<'_> {
             return Rest::Known;
         }
         match of_record(&self.context.telling, row, &self.all_named(history).await) {
-            Ok(RecordValues { values, left_out: None }) if is_known(row, &values, &digest(&values, None)) => {
+            Ok(RecordValues { values, digest, left_out: None }) if is_known(row, &values, &digest) => {
                 Rest::Known
             }
             Ok(_) | Err(_) => Rest::Waits,

@@ -87,12 +87,10 @@ impl ShowContext {
                     Err(reason) => (CrmValues::new(), Some(reason)),
                 };
                 let (mut values, left_out) = match of_record(&self.telling, row, &history) {
-                    Ok(RecordValues { values, left_out })
-                        if is_known(row, &values, &digest(&values, None)) =>
-                    {
+                    Ok(RecordValues { values, digest, left_out }) if is_known(row, &values, &digest) => {
                         (CrmValues::new(), left_out)
                     }
-                    Ok(RecordValues { values, left_out }) => (values, left_out),
+                    Ok(RecordValues { values, left_out, .. }) => (values, left_out),
                     Err(reason) => (CrmValues::new(), Some(reason)),
                 };
                 values.extend(no);

@@ -242,7 +242,10 @@ impl Pass<'_> {
             TellFacts::History(history) => return self.wish_for_record(row, history).await,
         };
         match values {
-            Ok(values) => self.if_new(row, values, Then::Rests).await,
+            Ok(values) => {
+                let digest = digest(&values, None);
+                self.if_new(row, values, digest, Then::Rests).await
+            }
             Err(reason) => Ok(self.not_told(reason)),
         }
     }
@@ -253,17 +256,22 @@ impl Pass<'_> {
             Ok(found) => found,
             Err(reason) => return Ok(self.not_told(reason)),
         };
-        let RecordValues { values, left_out } = found;
-        let Some(reason) = left_out else { return self.if_new(row, values, Then::Rests).await };
-        match self.if_new(row, values, Then::Again).await? {
+        let RecordValues { values, digest, left_out } = found;
+        let Some(reason) = left_out else { return self.if_new(row, values, digest, Then::Rests).await };
+        match self.if_new(row, values, digest, Then::Again).await? {
             Wish::End(Fate::Unchanged, _) => Ok(self.not_told(reason)),
             wish => Ok(wish),
         }
     }
 
     /// Sends the values, unless the CRM was told just these.
-    async fn if_new(&self, row: &ToTell, values: CrmValues, then: Then) -> Result<Wish, JobError> {
-        let digest = digest(&values, None);
+    async fn if_new(
+        &self,
+        row: &ToTell,
+        values: CrmValues,
+        digest: Vec<u8>,
+        then: Then,
+    ) -> Result<Wish, JobError> {
         if is_known(row, &values, &digest) {
             return Ok(Wish::End(Fate::Unchanged, TellEnd::Unchanged));
         }

@@ -10,9 +10,15 @@ use sha2::{Digest, Sha256};
 pub(super) struct RecordValues {
     /// What goes now.
     pub values: CrmValues,
+    /// What that comes to, beside what was told of the rest before.
+    pub digest: Vec<u8>,
     /// Why what follows from the calls does not go along, where it does not.
     pub left_out: Option<Reason>,
 }
+
+/// What of a record's digest is the calls'; the rest is where it stands. Each is told without the other, too, and then is
+/// no news because the other is missing.
+const OF_CALLS: usize = 32;
 
 /// A call's activity.
 pub(super) fn of_call(
@@ -38,14 +44,20 @@ pub(super) fn of_record(
     history: &HistoryFacts,
 ) -> Result<RecordValues, Reason> {
     let standing = telling.status_fields(&row.record, history.standing.as_ref())?;
-    match telling.record_fields(&row.record, history) {
-        Ok(mut values) => {
-            values.extend(standing);
-            Ok(RecordValues { values, left_out: None })
+    let (mut values, of_calls, left_out) = match telling.record_fields(&row.record, history) {
+        Ok(values) => {
+            let of_calls = digest(&values, None);
+            (values, of_calls, None)
         }
-        Err(reason) if standing.is_empty() => Err(reason),
-        Err(reason) => Ok(RecordValues { values: standing, left_out: Some(reason) }),
-    }
+        Err(reason) if standing.is_empty() => return Err(reason),
+        Err(reason) => {
+            let told = row.digest.as_deref().and_then(|told| told.get(..OF_CALLS));
+            (CrmValues::new(), told.map_or_else(|| vec![0; OF_CALLS], <[u8]>::to_vec), Some(reason))
+        }
+    };
+    let digest = [of_calls, digest(&standing, None)].concat();
+    values.extend(standing);
+    Ok(RecordValues { values, digest, left_out })
 }
 
 /// Somebody's no, unless the CRM was told just that. A second one is told also where a person has taken the first one back

@@ -52,3 +52,32 @@ async fn is_the_crm_told_where_a_record_stands_and_which_number_is_invalid() {
     assert_eq!(of(bert)[1], json!(false), "{}", world.story().await);
     world.assert_at_rest().await;
 }
+
+/// A call with a result that nobody mapped cannot be told; where the record stands is no news because of that.
+#[tokio::test(start_paused = true)]
+async fn is_where_a_record_stands_told_again_because_its_calls_cannot_be_told() {
+    let more = "[route.leads.status_fields]\nstanding = \"status\"\n\
+                [route.leads.result_fields]\nlast_outcome = \"last_outcome\"\n\
+                [route.leads.results]\nCALL_LATER = \"again\"\n";
+    let world = World::new(Setup { route_keys: KEYS, more, ..Setup::default() }).await;
+    let id = world.record("Ada");
+    world.sync_all().await;
+    let called = async |result| {
+        let mut plan = CallPlan::new(Outcome::Answered).result(result, seconds(1));
+        (plan.ring, plan.talk, plan.row_delay) = (seconds(1), seconds(30), seconds(1));
+        assert!(world.dialler.call(world.contact(id).id, plan));
+        world.live(minutes(20)).await;
+    };
+    called("CALL_LATER").await;
+    let of = |name| field(&world, id, name);
+    assert_eq!([of("standing"), of("last_outcome")], [json!("callable"), json!("again")]);
+    let told = world.crm_writes();
+    called("APPOINTMENT").await;
+    assert_eq!(of("standing"), json!("callable"), "{}", world.story().await);
+    assert_eq!(world.crm_writes(), told, "{}", world.story().await);
+    // It is when it changes, and the calls still are not.
+    world.editor().edit(id, json!({ "do_not_call": true }));
+    world.live(minutes(10)).await;
+    assert_eq!([of("standing"), of("last_outcome")], [json!("locked"), json!("again")]);
+    world.assert_at_rest().await;
+}

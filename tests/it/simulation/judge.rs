@@ -41,6 +41,8 @@ pub struct Seen {
     pub listed: u64,
     /// Conflicts that a person decided.
     pub resolved: u64,
+    /// Writes by which the CRM was told where a record stands.
+    pub standings_told: u64,
 }
 
 impl AddAssign for Seen {
@@ -58,6 +60,7 @@ impl AddAssign for Seen {
         self.comments_told += other.comments_told;
         self.listed += other.listed;
         self.resolved += other.resolved;
+        self.standings_told += other.standings_told;
     }
 }
 
@@ -108,6 +111,7 @@ pub async fn judge(life: &mut Life) -> Seen {
         said_in_calls: said_in_calls as u64,
         listed: life.truth.listed.len() as u64,
         resolved: life.truth.resolved,
+        standings_told: told(life, "standing"),
         held_out: life.held_out().await.len() as u64,
         deleted: past.gone.values().filter(|(_, actor)| *actor == Actor::Client).count() as u64,
     }
@@ -418,6 +422,7 @@ async fn everybody_is_where_they_belong(life: &Life, past: &Past, wrong: &mut Ve
                         wrong.push(format!("{key} is in campaign {}: {found:?}", contact.campaign));
                     }
                     fields_agree(life, id, contact, &asked, wrong);
+                    standing_is_told(life, id, contact, wrong);
                 }
             }
         }
@@ -455,6 +460,14 @@ fn fields_agree(
         if has != plain(field, &said) && !may_differ {
             wrong.push(format!("{} {field}: {has}, in the CRM {said}", key(id)));
         }
+    }
+}
+
+/// The CRM says of who may be called that they may, and of nobody else.
+fn standing_is_told(life: &Life, id: u64, contact: &SimContact, wrong: &mut Vec<String>) {
+    let told = life.world.editor().field(id, "standing").unwrap_or_default();
+    if life.ways.status && (told == json!("callable")) == contact.locked {
+        wrong.push(format!("record {id} is told to be {told}, its contact is locked: {}", contact.locked));
     }
 }
 

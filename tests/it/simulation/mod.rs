@@ -80,6 +80,7 @@ fn do_the_promises_hold_whatever_happens() {
     assert!(seen.held_out >= told, "nobody was held out of another route: this has tested nothing");
     assert!(seen.comments_told >= told, "no agent's free text reached the CRM: this has tested nothing");
     assert!(seen.listed >= told, "nobody came into a list: this has tested nothing");
+    assert!(seen.standings_told >= told, "no record was told where it stands: this has tested nothing");
     let decided = u64::from(count >= 60);
     assert!(seen.resolved >= decided, "nobody decided about a conflict: this has tested nothing");
     assert!(seen.dials >= count, "nobody was called: this has tested nothing");

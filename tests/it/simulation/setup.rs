@@ -29,6 +29,8 @@ INCOMING    = "called us"
 /// What comes of its calls as a whole.
 const RESULT_FIELDS: &str =
     "[route.leads.result_fields]\nlast_outcome = \"last_outcome\"\ncalls = \"calls\"\n";
+/// Where a record stands.
+const STATUS: &str = "[route.leads.status_fields]\nstanding = \"status\"\n";
 const KEYS: &str = "only_if = \"phone and active\"\nblock_if = \"phone_blacklisted or do_not_call\"";
 /// By key, and by number where no batch read names keys.
 const HEARS: &str = "opt_out_results = [\"DO_NOT_CALL\", \"538/5383\", \"551/5513\"]\n";
@@ -62,6 +64,8 @@ pub struct Ways {
     pub tells: Option<&'static str>,
     /// Whether fields of the record follow from its calls.
     pub result_fields: bool,
+    /// Whether the CRM is told where a record stands.
+    pub status: bool,
 }
 
 impl Ways {
@@ -75,6 +79,7 @@ impl Ways {
             comment: if tells.is_none() && comment == Comment::TwoWay { Comment::Append } else { comment },
             tells,
             result_fields: rng.bool(),
+            status: tells.is_some() && rng.bool(),
         }
     }
 
@@ -93,6 +98,9 @@ impl Ways {
             }
             if self.result_fields {
                 tables.push_str(RESULT_FIELDS);
+            }
+            if self.status {
+                tables.push_str(STATUS);
             }
             tables.push_str(&format!("[route.leads.two_way]\nCity = \"{rule}\"\n"));
             if self.comment == Comment::TwoWay {

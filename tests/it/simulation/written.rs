@@ -68,6 +68,7 @@ fn record_is_ours(life: &Life, past: &Past, write: &Asked, wrong: &mut Vec<Strin
             }
             "do_not_call" => value == json!(true) && objected_elsewhere(life, record, write.at),
             "calls" | "last_outcome" => life.ways.result_fields,
+            "standing" => life.ways.status,
             _ => false,
         };
         if !said {
