@@ -5,7 +5,7 @@ use super::blocks::end;
 use super::output::Output;
 use super::send;
 use super::zone::Zone;
-use crate::app::{self, Settings};
+use crate::app::{self, Settings, block_files};
 use crate::control::{Command, End};
 use crate::domain::BlockSpan;
 use crate::env::Env;
@@ -49,11 +49,12 @@ pub(super) async fn run(
     let most = if remove.json.json { usize::MAX } else { NAMED };
     let source = span.source.clone();
     let plan = ledger.blocks_lift_plan(&client, span, most).await?;
-    Output::new(remove.json.json).value(&plan, || in_words(&source, &plan));
+    let again = comes_again(settings, &client, &source);
+    Output::new(remove.json.json).value(&plan, || in_words(&source, &plan, again));
     Ok(End::Done)
 }
 
-fn in_words(source: &str, plan: &LiftPlan) -> String {
+fn in_words(source: &str, plan: &LiftPlan, again: Option<&str>) -> String {
     let LiftPlan { blocks, blocked_by_others, freed, told, whom } = plan;
     if *blocks == 0 {
         return format!(
@@ -75,7 +76,7 @@ fn in_words(source: &str, plan: &LiftPlan) -> String {
         let _infallible =
             writeln!(text, "The CRM was told of {told} of them: what stands there is taken back there.");
     }
-    if let Some(again) = comes_again(source) {
+    if let Some(again) = again {
         let _infallible = writeln!(text, "{again}");
     }
     text.push_str("Nothing was lifted. -> the same without --plan, with --reason TEXT");
@@ -91,14 +92,17 @@ fn named(freed: &Freed) -> String {
     parts.join(", ")
 }
 
-/// Who would block the same again.
-fn comes_again(source: &str) -> Option<&'static str> {
+/// Who would block the same again, or would not.
+fn comes_again(settings: &Settings, client: &str, source: &str) -> Option<&'static str> {
     if source.starts_with("crm:") {
         return Some(
             "What block_if still says of them in the CRM comes back with the next pull: correct it there first.",
         );
     }
-    source
-        .starts_with("file:")
-        .then_some("What the file still lists comes back with its next change: take the lines out first.")
+    let path = source.strip_prefix("file:")?;
+    Some(if block_files::is_named(settings, client, path) {
+        "Correct the file, before or after: it is read again at once, and whom it names then is blocked anew."
+    } else {
+        "The file is no list of the config: also whom it rightly names is free, until it is imported again."
+    })
 }

@@ -101,6 +101,8 @@ impl Control {
              something else stands against them"
         ));
         answer.data(json!({ "lifted": lifted }));
+        // What a list still names is blocked anew before anybody is decided about.
+        self.block_files.look().await?;
         self.wake_pulls();
         self.wake_push();
         Ok(End::Done)

@@ -1,6 +1,7 @@
 //! A wrong list taken back: all blocks that one source wrote in a time, first shown, then lifted. What another source blocks
 //! as well stays blocked: only this source's word is taken back. Who was locked by hand is unlocked by hand.
 
+use super::block_files::read_again;
 use super::block_reach::{BLOCKED_WITHOUT_LINK, RECORDS_OF_KEY, decide_anew, links_of};
 use super::block_store::epoch_raise;
 use super::gate::numbers_of_contact;
@@ -86,6 +87,9 @@ impl Ledger {
                         .execute((id, time(now), &said.who, &said.text))?;
                         decide_anew(tx, &client, &block.subject, now)?;
                         listed::taken_back(tx, &client, &block.subject)?;
+                    }
+                    if !blocks.is_empty() {
+                        read_again(tx, &client, &span.source)?;
                     }
                     Ok((blocks.len(), epoch_raise(tx)?))
                 })
