@@ -6,10 +6,10 @@ use super::output::Output;
 use super::send;
 use super::zone::Zone;
 use crate::app::{self, Settings, block_files};
-use crate::control::{Command, End};
+use crate::control::{Command, End, left_in_words};
 use crate::domain::BlockSpan;
 use crate::env::Env;
-use crate::ledger::{Freed, LiftPlan};
+use crate::ledger::{Freed, LiftPlan, Lifted};
 use anyhow::bail;
 use std::fmt::Write as _;
 use std::path::Path;
@@ -55,22 +55,26 @@ pub(super) async fn run(
 }
 
 fn in_words(source: &str, plan: &LiftPlan, again: Option<&str>) -> String {
-    let LiftPlan { blocks, blocked_by_others, freed, told, whom } = plan;
-    if *blocks == 0 {
+    let LiftPlan { lifted, blocked_by_others, freed, told, whom } = plan;
+    if *lifted == Lifted::default() {
         return format!(
             "{source} wrote no block that stands in this time; `dialbridge block list` shows sources and times."
         );
     }
     let mut text = format!(
-        "{blocks} blocks of {source} would be lifted; {blocked_by_others} of them are of somebody whom another source blocks as well, and \
+        "{} blocks of {source} would be lifted; {blocked_by_others} of them are of somebody whom another source blocks as well, and \
          who stays blocked.\n{freed} records and contacts could be called again, unless their conditions or a final result stand \
-         against it:\n"
+         against it:\n",
+        lifted.blocks
     );
     for freed in whom {
         let _infallible = writeln!(text, "  {}", named(freed));
     }
     if let Some(more) = freed.checked_sub(whom.len() as u64).filter(|more| *more > 0) {
         let _infallible = writeln!(text, "  and {more} more, which `--json` names");
+    }
+    for left in left_in_words(*lifted, source) {
+        let _infallible = writeln!(text, "{left}");
     }
     if *told > 0 {
         let _infallible =

@@ -162,6 +162,7 @@ impl BlockFiles {
             reason: Reason::new(ReasonCode::BlockedByHand).with("text", format!("listed in {path}")),
             source: source.to_owned(),
             since: self.env.now(),
+            said_last: self.env.now(),
             until: None,
             who: None,
         };

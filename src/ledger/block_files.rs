@@ -252,7 +252,8 @@ mod tests {
         };
         let digest = async || ledger.block_files().await.expect("read")[0].digest.clone().expect("one");
         let lifts = ledger.block_file_begins("house", "no.csv").await.expect("begun");
-        let lift = |source: &'static str| ledger.write("test_lift", move |tx| read_again(tx, "house", source));
+        let lift =
+            |source: &'static str| ledger.write("test_lift", move |tx| read_again(tx, "house", source));
         lift("file:other.csv").await.expect("another list");
         lift("file:no.csv").await.expect("lifted");
         ledger.block_file_taken(taken(lifts)).await.expect("stored");
