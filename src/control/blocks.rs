@@ -106,6 +106,10 @@ impl Control {
     ) -> Result<End, LedgerError> {
         let source = span.source.clone();
         let lifted = self.ledger.blocks_lift(&client, span, said).await?;
+        if lifted.blocks == 0 && lifted != Lifted::default() {
+            answer.error(format!("nothing was lifted: {}", left_in_words(lifted, &source).join(" ")));
+            return Ok(End::Failed);
+        }
         if lifted == Lifted::default() {
             answer.error(format!(
                 "{source} wrote no block that stands, in this time and for client {client}; `dialbridge block list` shows sources and times"
