@@ -72,6 +72,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0079_old_waves.sql"),
     include_str!("../../migrations/0080_walks_and_words.sql"),
     include_str!("../../migrations/0081_lifted_lists.sql"),
+    include_str!("../../migrations/0082_blocked_unlinked.sql"),
 ];
 
 /// Behind this one the rows of the trail that are there already get their places in the chain.
