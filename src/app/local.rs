@@ -32,6 +32,7 @@ pub async fn open(settings: Settings) -> anyhow::Result<Local> {
         sides: parts.control.sides.clone(),
         glimpser: parts.control.glimpser.clone(),
         lookers: parts.control.lookers.clone(),
+        block_files: parts.control.block_files.clone(),
     };
     Ok(Local { control: Arc::new(control), parts })
 }

@@ -279,6 +279,7 @@ pub async fn build_on(
             to_e164: to_e164(settings.dialler.country.clone()),
         },
         lookers: super::reconcile::lookers(&routes, &sides.dialler),
+        block_files: block_files.clone(),
     });
     let upkeep = UpkeepActivity { ledger: ledger.clone(), keep: (&settings.ledger).into() };
     let upkeep = Activator::start("upkeep", &env, &tracker, Arc::new(upkeep));

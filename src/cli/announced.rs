@@ -1,6 +1,7 @@
 //! Waves that nothing holds up, in words: a person should hear of them. Pure: the facts are arguments.
 
 use super::concerns::{Concern, Weight};
+use super::shell;
 use crate::ledger::{BlockWave, ScopeChange};
 use chrono::TimeDelta;
 
@@ -40,9 +41,9 @@ pub(super) fn blocks(wave: &BlockWave) -> Concern {
         remedy: format!(
             "if that is meant, `dialbridge block seen --source {source} --reason TEXT` (else it is said for {} days); locks do not \
              wait. If not, mend the source, then `dialbridge block remove --source {source} --since {since} --plan` shows what \
-             taking it back does",
+             taking it back does, and the command that does it",
             WAVE_TOLD_FOR.num_days(),
-            source = wave.source,
+            source = shell::word(&wave.source),
             since = wave.since.format("%Y-%m-%dT%H:%M:%SZ"),
         ),
     }

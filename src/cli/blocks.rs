@@ -7,9 +7,11 @@ use super::send;
 use super::table::table;
 use super::zone::Zone;
 use crate::app::block_files::{self, BadLine};
-use crate::app::{self, Settings, known};
+use crate::app::known::{self, Usage};
+use crate::app::{self, Settings};
 use crate::control::{Command, End};
 use crate::domain::{BlockSubject, RecordId, RecordKey, Timestamp};
+use crate::env::Env;
 use anyhow::{Context as _, bail};
 use std::path::{Path, PathBuf};
 
@@ -47,7 +49,7 @@ async fn remove(config: &Path, settings: &Settings, remove: RemoveArgs) -> anyho
         (None, Some(route)) => known::route(settings, route)?.client.clone(),
         (None, None) => known::client(settings, None)?,
     };
-    if let Some(span) = blocks_lift::span(settings, &remove)? {
+    if let Some(span) = blocks_lift::span(Zone::of(settings), &remove, Env::real().now())? {
         return blocks_lift::run(config, settings, client, span, remove).await;
     }
     let reason = remove.reason.unwrap_or_default();
@@ -120,9 +122,10 @@ async fn subject(settings: &Settings, whom: &WhomArgs) -> anyhow::Result<BlockSu
     match (&whom.number, &whom.record, &whom.route) {
         (Some(number), None, _) => match app::number_to_e164(settings, number) {
             Some(number) => Ok(BlockSubject::Number(number)),
-            None => bail!(
+            None => Err(Usage(format!(
                 "{number:?} is no valid phone number; write it with its country (+49 ...) or set [blocks] country"
-            ),
+            ))
+            .into()),
         },
         (None, Some(record), Some(route)) => {
             let route = known::route(settings, route)?;
@@ -140,17 +143,17 @@ async fn subject(settings: &Settings, whom: &WhomArgs) -> anyhow::Result<BlockSu
                 id: RecordId(record.clone()),
             }))
         }
-        _ => bail!("say whom: --number N, or --route R --record ID"),
+        _ => Err(Usage("say whom: --number N, or --route R --record ID".to_owned()).into()),
     }
 }
 
 /// `2027-01-31` (that day's first instant where the dialler is) or a whole instant.
-pub(super) fn end(text: &str, zone: Zone) -> anyhow::Result<Timestamp> {
+pub(super) fn end(text: &str, zone: Zone) -> Result<Timestamp, Usage> {
     if let Ok(instant) = text.parse::<Timestamp>() {
         return Ok(instant);
     }
     let day = text.parse().ok().and_then(|day| zone.day_start(day));
-    day.with_context(|| {
-        format!("{text:?} is neither a day (2027-01-31) nor an instant (2027-01-31T08:00:00Z)")
+    day.ok_or_else(|| {
+        Usage(format!("{text:?} is neither a day (2027-01-31) nor an instant (2027-01-31T08:00:00Z)"))
     })
 }

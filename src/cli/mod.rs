@@ -25,6 +25,7 @@ mod results_untold;
 mod route_args;
 mod routes;
 mod send;
+mod shell;
 mod status;
 mod story;
 mod sweeps;

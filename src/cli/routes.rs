@@ -67,6 +67,6 @@ fn end_of(config: &Path, text: Option<&str>) -> anyhow::Result<Option<Timestamp>
     let Some(text) = text else { return Ok(None) };
     match app::span_from_now(text) {
         Some(at) => Ok(Some(at)),
-        None => blocks::end(text, Zone::of(&app::load(config)?)).map(Some),
+        None => Ok(Some(blocks::end(text, Zone::of(&app::load(config)?))?)),
     }
 }

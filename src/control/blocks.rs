@@ -2,9 +2,24 @@
 
 use super::{Answer, Control, End};
 use crate::domain::{Block, BlockSpan, BlockSubject, Reason, ReasonCode, Timestamp};
-use crate::ledger::{LedgerError, Said};
+use crate::ledger::{LedgerError, Lifted, Said};
 use crate::runtime::Ask;
 use serde_json::json;
+
+/// What stays of a source's blocks of a time, and why.
+pub fn left_in_words(lifted: Lifted, source: &str) -> Vec<String> {
+    let Lifted { said_again, said_by_another, blocks: _ } = lifted;
+    let mut texts = Vec::new();
+    if said_again > 0 {
+        texts.push(format!("{said_again} blocks more stay: {source} said the same again later."));
+    }
+    if said_by_another > 0 {
+        texts.push(format!(
+            "{said_by_another} numbers more stay: {source} says no for another record with the same number as well."
+        ));
+    }
+    texts
+}
 
 impl Control {
     #[expect(clippy::too_many_arguments, reason = "the command's own fields")]
@@ -26,6 +41,7 @@ impl Control {
                 reason: Reason::new(ReasonCode::BlockedByHand).with("text", &reason),
                 source: source.clone(),
                 since: now,
+                said_last: now,
                 until,
                 who: Some(who.clone()),
             })
@@ -90,17 +106,29 @@ impl Control {
     ) -> Result<End, LedgerError> {
         let source = span.source.clone();
         let lifted = self.ledger.blocks_lift(&client, span, said).await?;
-        if lifted == 0 {
+        if lifted.blocks == 0 && lifted != Lifted::default() {
+            answer.error(format!("nothing was lifted: {}", left_in_words(lifted, &source).join(" ")));
+            return Ok(End::Failed);
+        }
+        if lifted == Lifted::default() {
             answer.error(format!(
                 "{source} wrote no block that stands, in this time and for client {client}; `dialbridge block list` shows sources and times"
             ));
             return Ok(End::Failed);
         }
         answer.text(format!(
-            "{lifted} blocks of {source} lifted; the next pull decides about the records anew and unlocks their contacts, unless \
-             something else stands against them"
+            "{} blocks of {source} lifted; the next pull decides about the records anew and unlocks their contacts, unless \
+             something else stands against them",
+            lifted.blocks
         ));
-        answer.data(json!({ "lifted": lifted }));
+        left_in_words(lifted, &source).into_iter().for_each(|text| answer.text(text));
+        answer.data(json!({
+            "lifted": lifted.blocks,
+            "said_again": lifted.said_again,
+            "said_by_another": lifted.said_by_another,
+        }));
+        // What a list still names is blocked anew before anybody is decided about.
+        self.block_files.look().await?;
         self.wake_pulls();
         self.wake_push();
         Ok(End::Done)

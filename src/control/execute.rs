@@ -4,6 +4,7 @@ use super::{Answer, Command, End, Parked};
 use crate::domain::RouteName;
 use crate::domain::policy::Beside;
 use crate::env::Env;
+use crate::jobs::block_files::BlockFiles;
 use crate::jobs::glimpse::Glimpser;
 use crate::jobs::identity::Sides;
 use crate::jobs::reconcile::Looker;
@@ -11,6 +12,7 @@ use crate::ledger::{FreezeOrder, Ledger, LedgerError, Said};
 use crate::runtime::{Activator, Outcome};
 use serde_json::json;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// The runners of a daemon, by what they serve.
 #[derive(Debug, Clone, Default)]
@@ -64,6 +66,8 @@ pub struct Control {
     pub glimpser: Glimpser,
     /// What compares everything, by route.
     pub lookers: BTreeMap<RouteName, Looker>,
+    /// The block lists of the config: looked at before whoever was lifted is decided anew.
+    pub block_files: Arc<BlockFiles>,
 }
 
 impl Control {

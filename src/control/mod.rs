@@ -15,6 +15,7 @@ mod sync;
 mod takeover;
 
 pub use answer::Answer;
+pub use blocks::left_in_words;
 pub use command::{Command, ContactAct, End, Line, Parked, ResultsWord, RouteWord, WaveOrder};
 pub use execute::{Control, Runners};
 pub use results::{backfilled, remapped};

@@ -55,6 +55,8 @@ pub struct Block {
     pub source: String,
     /// Since when.
     pub since: Timestamp,
+    /// When its source said it last: a row is kept when it says the same again.
+    pub said_last: Timestamp,
     /// Its stated end; `None`: until a person lifts it (or its source, where the route says so).
     pub until: Option<Timestamp>,
     /// The person, where one did it.
@@ -73,8 +75,8 @@ pub struct BlockSpan {
 }
 
 impl BlockSpan {
-    /// Whether the block is one of them.
+    /// Whether the block is one of them, and its source has not said it again since: that is a word of its own.
     pub fn covers(&self, block: &Block) -> bool {
-        block.source == self.source && self.since <= block.since && block.since < self.until
+        block.source == self.source && self.since <= block.since && block.said_last < self.until
     }
 }

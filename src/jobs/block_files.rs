@@ -7,6 +7,7 @@ use crate::ledger::{BlockFileTaken, Ledger, LedgerError, ToE164};
 use crate::mapping::number_list::{self, NumberList};
 use sha2::{Digest as _, Sha256};
 use std::collections::HashMap;
+use std::fmt;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -44,7 +45,13 @@ pub struct BlockFiles {
     reading: Arc<Reading>,
     ledger: Ledger,
     env: Env,
-    seen: Mutex<HashMap<BlockFile, Stamp>>,
+    seen: Mutex<HashMap<BlockFile, Seen>>,
+}
+
+/// How a list looked when it was read last, and what was read.
+struct Seen {
+    stamp: Stamp,
+    digest: Vec<u8>,
 }
 
 /// What changes when somebody writes a file, or puts another in its place.
@@ -54,6 +61,12 @@ struct Stamp {
     length: u64,
     modified: (i64, i64),
     changed: (i64, i64),
+}
+
+impl fmt::Debug for BlockFiles {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BlockFiles").field("files", &self.files).finish_non_exhaustive()
+    }
 }
 
 impl BlockFiles {
@@ -89,7 +102,12 @@ impl BlockFiles {
             Ok(stamp) => stamp,
             Err(unread) => return Ok(Err(unread)),
         };
-        if self.seen().get(file) == Some(&stamp) {
+        let known = self.ledger.block_file(&file.client, &file.path.display().to_string()).await?;
+        let is_taken = |digest: &Vec<u8>| {
+            known.as_ref().is_some_and(|known| known.error.is_none() && known.digest.as_ref() == Some(digest))
+        };
+        // As it was when it was read, and the ledger still knows that: whoever lifts blocks of it by their time has it forget.
+        if self.seen().get(file).is_some_and(|seen| seen.stamp == stamp && is_taken(&seen.digest)) {
             return Ok(Ok(()));
         }
         let text = match read(&file.path).await {
@@ -97,16 +115,15 @@ impl BlockFiles {
             Err(unread) => return Ok(Err(unread)),
         };
         let digest = self.digest(&text);
-        let known = self.ledger.block_file(&file.client, &file.path.display().to_string()).await?;
-        if !known.is_some_and(|known| known.error.is_none() && known.digest.as_ref() == Some(&digest)) {
+        if !is_taken(&digest) {
             self.env.sleep(REST).await;
             // Somebody is writing it: the next look is soon.
             if self::stamp(&file.path).ok() != Some(stamp) {
                 return Ok(Ok(()));
             }
-            self.take(file, text, digest).await?;
+            self.take(file, text, digest.clone()).await?;
         }
-        self.seen().insert(file.clone(), stamp);
+        self.seen().insert(file.clone(), Seen { stamp, digest });
         Ok(Ok(()))
     }
 
@@ -117,6 +134,7 @@ impl BlockFiles {
         let NumberList { numbers, bad } = list.map_err(|_| LedgerError::Closed)?;
         let path = file.path.display().to_string();
         let source = format!("file:{path}");
+        let lifts = self.ledger.block_file_begins(&file.client, &path).await?;
         let (count, mut new, mut locked) = (numbers.len(), 0, 0);
         for chunk in numbers.chunks(CHUNK) {
             let missing = self.ledger.numbers_not_blocked(&file.client, &source, chunk.to_vec()).await?;
@@ -134,7 +152,7 @@ impl BlockFiles {
         if !bad.is_empty() {
             tracing::warn!(path, lines = ?bad_lines, bad = bad.len(), "lines of the block list name no valid number: NOT blocked");
         }
-        let taken = BlockFileTaken { client, path, digest, numbers: count, bad: bad.len(), bad_lines };
+        let taken = BlockFileTaken { client, path, digest, numbers: count, lifts, bad: bad.len(), bad_lines };
         self.ledger.block_file_taken(taken).await
     }
 
@@ -144,6 +162,7 @@ impl BlockFiles {
             reason: Reason::new(ReasonCode::BlockedByHand).with("text", format!("listed in {path}")),
             source: source.to_owned(),
             since: self.env.now(),
+            said_last: self.env.now(),
             until: None,
             who: None,
         };
@@ -158,7 +177,7 @@ impl BlockFiles {
         digest.finalize().to_vec()
     }
 
-    fn seen(&self) -> std::sync::MutexGuard<'_, HashMap<BlockFile, Stamp>> {
+    fn seen(&self) -> std::sync::MutexGuard<'_, HashMap<BlockFile, Seen>> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

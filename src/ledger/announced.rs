@@ -138,6 +138,7 @@ mod tests {
                 reason: Reason::new(ReasonCode::BlockedByHand).with("text", "said no"),
                 source: source.to_owned(),
                 since,
+                said_last: since,
                 until: None,
                 who: None,
             });

@@ -3,7 +3,7 @@
 use super::sql::{get_time_opt, time};
 use super::{Ledger, LedgerError};
 use crate::domain::Timestamp;
-use rusqlite::OptionalExtension as _;
+use rusqlite::{OptionalExtension as _, Transaction, named_params};
 use serde::Serialize;
 
 /// What is known of a list.
@@ -13,7 +13,7 @@ pub struct BlockFileRow {
     pub client: String,
     /// The file.
     pub path: String,
-    /// The digest of the text that was taken last.
+    /// The digest of the text that was taken last; an empty one agrees with none: it is to be read again.
     #[serde(skip)]
     pub digest: Option<Vec<u8>>,
     /// When that was.
@@ -41,6 +41,8 @@ pub struct BlockFileTaken {
     pub digest: Vec<u8>,
     /// Numbers in it.
     pub numbers: usize,
+    /// How often blocks of it had been lifted when its reading began.
+    pub lifts: i64,
     /// Lines that name nobody.
     pub bad: usize,
     /// The first of them.
@@ -104,7 +106,28 @@ impl Ledger {
         .await
     }
 
-    /// A list was taken whole: its numbers are blocked.
+    /// A list is about to be taken; answers how often blocks of it have been lifted by now.
+    ///
+    /// # Errors
+    /// The ledger cannot be written.
+    pub async fn block_file_begins(&self, client: &str, path: &str) -> Result<i64, LedgerError> {
+        let (client, path) = (client.to_owned(), path.to_owned());
+        self.write("block_file_begins", move |tx| {
+            tx.execute(
+                "INSERT INTO block_files (client, path) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
+                (&client, &path),
+            )?;
+            tx.query_row(
+                "SELECT lifts FROM block_files WHERE client = ?1 AND path = ?2",
+                (&client, &path),
+                |row| row.get(0),
+            )
+        })
+        .await
+    }
+
+    /// A list was taken whole: its numbers are blocked. Were blocks of it lifted meanwhile, it is to be read again: what was
+    /// found blocked may have been lifted behind it.
     ///
     /// # Errors
     /// The ledger cannot be written.
@@ -113,17 +136,16 @@ impl Ledger {
         let count = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
         self.write("block_file_taken", move |tx| {
             tx.execute(
-                "INSERT OR REPLACE INTO block_files (client, path, digest, read_at, numbers, bad, bad_lines)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-                (
-                    taken.client,
-                    taken.path,
-                    taken.digest,
-                    now,
-                    count(taken.numbers),
-                    count(taken.bad),
-                    serde_json::Value::from(taken.bad_lines).to_string(),
-                ),
+                "INSERT INTO block_files (client, path, digest, read_at, numbers, bad, bad_lines)
+                 VALUES (:client, :path, :digest, :now, :numbers, :bad, :lines)
+                 ON CONFLICT DO UPDATE SET digest = iif(lifts = :lifts, excluded.digest, x''), read_at = excluded.read_at,
+                    numbers = excluded.numbers, bad = excluded.bad, bad_lines = excluded.bad_lines,
+                    failing_since = NULL, error = NULL",
+                named_params! {
+                    ":client": taken.client, ":path": taken.path, ":digest": taken.digest, ":now": now,
+                    ":numbers": count(taken.numbers), ":bad": count(taken.bad), ":lifts": taken.lifts,
+                    ":lines": serde_json::Value::from(taken.bad_lines).to_string(),
+                },
             )
             .map(|_| ())
         })
@@ -155,6 +177,17 @@ impl Ledger {
     }
 }
 
+/// Blocks of the source are lifted in this transaction: a list in a file is read again, and what it still names is blocked anew,
+/// whether its wrong lines went before or go later.
+pub(super) fn read_again(tx: &Transaction<'_>, client: &str, source: &str) -> rusqlite::Result<()> {
+    let Some(path) = source.strip_prefix("file:") else { return Ok(()) };
+    tx.prepare_cached(
+        "UPDATE block_files SET lifts = lifts + 1, digest = iif(digest IS NULL, NULL, x'') WHERE client = ?1 AND path = ?2",
+    )?
+    .execute((client, path))?;
+    Ok(())
+}
+
 fn file_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<BlockFileRow> {
     let lines: String = row.get("bad_lines")?;
     Ok(BlockFileRow {
@@ -184,6 +217,7 @@ mod tests {
             path: "no.csv".to_owned(),
             digest: vec![1],
             numbers: 2,
+            lifts: 0,
             bad: 1,
             bad_lines: vec![3],
         };
@@ -201,5 +235,31 @@ mod tests {
         assert_eq!((row.failing_since, row.error.as_deref()), (first.failing_since, Some("closed")));
         ledger.block_file_taken(taken).await.expect("stored");
         assert_eq!(ledger.block_files().await.expect("read")[0].error, None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_list_of_which_something_is_lifted_while_it_is_read_is_read_once_more() {
+        let scene = scene().await;
+        let ledger = &scene.ledger;
+        let taken = |lifts| BlockFileTaken {
+            client: "house".to_owned(),
+            path: "no.csv".to_owned(),
+            digest: vec![1],
+            numbers: 1,
+            lifts,
+            bad: 0,
+            bad_lines: Vec::new(),
+        };
+        let digest = async || ledger.block_files().await.expect("read")[0].digest.clone().expect("one");
+        let lifts = ledger.block_file_begins("house", "no.csv").await.expect("begun");
+        let lift =
+            |source: &'static str| ledger.write("test_lift", move |tx| read_again(tx, "house", source));
+        lift("file:other.csv").await.expect("another list");
+        lift("file:no.csv").await.expect("lifted");
+        ledger.block_file_taken(taken(lifts)).await.expect("stored");
+        assert!(digest().await.is_empty(), "what it found blocked may be free by now");
+        let lifts = ledger.block_file_begins("house", "no.csv").await.expect("begun");
+        ledger.block_file_taken(taken(lifts)).await.expect("stored");
+        assert_eq!(digest().await, [1]);
     }
 }

@@ -109,7 +109,7 @@ impl<'a> SubjectKey<'a> {
     }
 }
 
-/// The same source blocking the same again keeps the row; only its end may move, and only outwards.
+/// The same source blocking the same again keeps the row, notes when it said so, and may move its end, outwards only.
 fn keep_or_insert(tx: &Transaction<'_>, client: &str, block: &Block) -> rusqlite::Result<(i64, bool)> {
     let key = SubjectKey::of(&block.subject);
     let until = block.until.map(time);
@@ -128,6 +128,10 @@ fn keep_or_insert(tx: &Transaction<'_>, client: &str, block: &Block) -> rusqlite
         )
         .optional()?;
     if let Some((id, old)) = present {
+        tx.prepare_cached(
+            "UPDATE blocks SET said_last = ?2 WHERE id = ?1 AND coalesce(said_last, since) < ?2",
+        )?
+        .execute((id, time(block.said_last)))?;
         let further = match (&old, &until) {
             (Some(old), Some(new)) => new > old,
             (Some(_), None) => true,

@@ -39,6 +39,8 @@ pub struct BlockRow {
     pub source: String,
     /// Since when.
     pub since: Timestamp,
+    /// When its source said it last.
+    pub said_last: Timestamp,
     /// Its stated end.
     pub until: Option<Timestamp>,
     /// The person, where one did it.
@@ -200,7 +202,7 @@ impl Ledger {
 }
 
 fn listed(row: &rusqlite::Row<'_>) -> rusqlite::Result<BlockRow> {
-    let Block { subject, reason, source, since, until, who } = block_row(row)?;
+    let Block { subject, reason, source, since, said_last, until, who } = block_row(row)?;
     Ok(BlockRow {
         id: row.get("id")?,
         client: row.get("client")?,
@@ -208,6 +210,7 @@ fn listed(row: &rusqlite::Row<'_>) -> rusqlite::Result<BlockRow> {
         reason,
         source,
         since,
+        said_last,
         until,
         who,
         lifted_at: get_time_opt(row, "lifted_at")?,

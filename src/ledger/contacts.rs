@@ -463,6 +463,7 @@ mod tests {
             reason: crate::domain::ReasonCode::BlockedByHand.into(),
             source: "operator".to_owned(),
             since: scene.ledger.env.now(),
+            said_last: scene.ledger.env.now(),
             until: None,
             who: None,
         };

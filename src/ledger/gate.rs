@@ -277,6 +277,7 @@ mod tests {
             reason: Reason::new(ReasonCode::BlockedByHand).with("text", "asked us"),
             source: "operator".to_owned(),
             since: scene.ledger.env.now(),
+            said_last: scene.ledger.env.now(),
             until,
             who: Some("test".to_owned()),
         }

@@ -149,6 +149,7 @@ fn hold(
         reason,
         source: source.to_owned(),
         since: act.at,
+        said_last: act.at,
         until: None,
         who: Some(act.who.clone()),
     };

@@ -171,11 +171,13 @@ pub(super) fn block_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<Block> {
             id: RecordId(row.get("record_id")?),
         }),
     };
+    let since = get_time(row, "since")?;
     Ok(Block {
         subject,
         reason: get_reason(row, "code", "params")?,
         source: row.get("source")?,
-        since: get_time(row, "since")?,
+        since,
+        said_last: get_time_opt(row, "said_last")?.unwrap_or(since),
         until: get_time_opt(row, "until")?,
         who: row.get("who")?,
     })

@@ -73,6 +73,8 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0080_walks_and_words.sql"),
     include_str!("../../migrations/0081_tries.sql"),
     include_str!("../../migrations/0082_words_told.sql"),
+    include_str!("../../migrations/0083_lifted_lists.sql"),
+    include_str!("../../migrations/0084_blocked_unlinked.sql"),
 ];
 
 /// Behind this one the rows of the trail that are there already get their places in the chain.

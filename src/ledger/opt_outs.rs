@@ -226,6 +226,7 @@ fn block(
             reason: reason.clone(),
             source: format!("result:{}", route.route),
             since: now,
+            said_last: now,
             until: None,
             who: due.agent.map(|agent| format!("agent {agent}")),
         };

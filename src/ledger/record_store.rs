@@ -14,6 +14,7 @@ use super::scope;
 use super::source_blocks;
 use super::sql::{self, time};
 use super::write_back;
+use crate::domain::scope::Doing;
 use crate::domain::{
     CampaignId, CrmSide, Decision, DecisionInput, DiallerSide, LinkId, Reason, ReasonCode, RecordKey,
     RouteName, Timestamp, UserData, Verdict,
@@ -69,7 +70,12 @@ pub(super) fn store_record(
         held_out: held_out.as_ref(),
         policy: &page.policy,
     });
-    let doing = scope::doing(tx, page, record, link.as_ref().map(|(id, _)| *id))?;
+    let doing = if blocks.is_empty() && held_out.is_none() {
+        scope::doing(tx, page, record, link.as_ref().map(|(id, _)| *id))?
+    } else {
+        // A no stands against the person, whatever the rules make of the record: nobody's word is waited for.
+        Doing::Record
+    };
     let campaign = pinned_campaign(tx, &page.route)?;
     let owner = user_data.as_ref().ok().map(|user_data| LinkOwner {
         client: page.client.clone(),

@@ -2,14 +2,18 @@
 
 use super::block_store::{add_in, lift_in};
 use super::hints;
+use super::inputs::block_row;
 use crate::domain::{
-    Block, BlockSubject, Reason, ReasonCode, RecordId, RecordKey, RouteName, RunId, Timestamp,
+    Block, BlockSpan, BlockSubject, Reason, ReasonCode, RecordId, RecordKey, RouteName, RunId, Timestamp,
 };
-use rusqlite::{Transaction, params};
+use rusqlite::{Connection, Transaction, params};
+
+/// What a CRM's own words against calling somebody are known by.
+const OF_CRM: &str = "crm:";
 
 /// The source name of a route's own blocks.
 fn source(route: &RouteName) -> String {
-    format!("crm:{route}")
+    format!("{OF_CRM}{route}")
 }
 
 fn subjects(key: &RecordKey, numbers: &[String]) -> Vec<BlockSubject> {
@@ -36,6 +40,7 @@ pub(super) fn set(
             reason: Reason::new(ReasonCode::BlockedByCrm).with("route", route).with("record", &key.id),
             source: source(route),
             since: now,
+            said_last: now,
             until: None,
             who: None,
         };
@@ -106,18 +111,46 @@ fn said_by_another(
     subject: &BlockSubject,
 ) -> rusqlite::Result<bool> {
     let BlockSubject::Number(number) = subject else { return Ok(false) };
-    tx.prepare_cached(
-        "SELECT EXISTS (SELECT 1 FROM blocks b
-            WHERE b.id IN (SELECT block_id FROM said_numbers WHERE number = ?1
-                           UNION
-                           SELECT o.id FROM link_numbers n JOIN links l ON l.id = n.link_id
-                           JOIN routes r ON r.route = l.route
-                           JOIN blocks o ON o.record_id = l.record_id AND o.crm = r.crm AND o.object = r.object
-                           WHERE n.number = ?1 AND l.client = ?2)
-              AND b.client = ?2 AND b.kind = 'record' AND b.source = ?3 AND b.lifted_at IS NULL
-              AND (b.record_id, b.crm, b.object) <> (?4, ?5, ?6))",
-    )?
-    .query_row(params![number, client, source(route), key.id.0, key.crm, key.object], |row| row.get(0))
+    let own = BlockSubject::Record(key.clone());
+    let standing = nos_with(tx, client, &source(route), number)?;
+    Ok(standing.iter().any(|block| block.subject != own))
+}
+
+/// Whether a record that bears the number says no by the same source, and not in this span: what block_if wrote for the one
+/// is no less said by the other.
+pub(super) fn said_beyond(
+    connection: &Connection,
+    client: &str,
+    span: &BlockSpan,
+    number: &str,
+) -> rusqlite::Result<bool> {
+    if !span.source.starts_with(OF_CRM) {
+        return Ok(false);
+    }
+    let standing = nos_with(connection, client, &span.source, number)?;
+    Ok(standing.iter().any(|block| !span.covers(block)))
+}
+
+/// The standing blocks that this source wrote for records which bear the number, or said no with it.
+fn nos_with(
+    connection: &Connection,
+    client: &str,
+    source: &str,
+    number: &str,
+) -> rusqlite::Result<Vec<Block>> {
+    connection
+        .prepare_cached(
+            "SELECT * FROM blocks b
+             WHERE b.id IN (SELECT block_id FROM said_numbers WHERE number = ?1
+                            UNION
+                            SELECT o.id FROM link_numbers n JOIN links l ON l.id = n.link_id
+                            JOIN routes r ON r.route = l.route
+                            JOIN blocks o ON o.record_id = l.record_id AND o.crm = r.crm AND o.object = r.object
+                            WHERE n.number = ?1 AND l.client = ?2)
+               AND b.client = ?2 AND b.kind = 'record' AND b.source = ?3 AND b.lifted_at IS NULL",
+        )?
+        .query_map(params![number, client, source], block_row)?
+        .collect()
 }
 
 fn mark(

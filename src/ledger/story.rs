@@ -347,6 +347,7 @@ mod tests {
             reason: ReasonCode::BlockedByHand.into(),
             source: "operator".to_owned(),
             since: scene.ledger.env.now(),
+            said_last: scene.ledger.env.now(),
             until: None,
             who: None,
         };

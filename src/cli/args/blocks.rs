@@ -66,6 +66,12 @@ pub struct BlockListArgs {
 /// Which blocks are lifted.
 #[derive(Debug, Args)]
 #[group(skip)]
+#[command(
+    override_usage = "dialbridge block remove --number N --reason TEXT [--client CLIENT | --route ROUTE]\n       \
+    dialbridge block remove --route ROUTE --record ID --reason TEXT\n       \
+    dialbridge block remove --source SOURCE --since TIME --plan [--until TIME] [--client CLIENT]\n       \
+    dialbridge block remove --source SOURCE --since TIME --until TIME --reason TEXT [--client CLIENT]"
+)]
 pub struct RemoveArgs {
     /// A number in any usual form.
     #[arg(long, required_unless_present_any = ["record", "source"], conflicts_with_all = ["record", "source"])]
@@ -73,19 +79,20 @@ pub struct RemoveArgs {
     /// A record's id, with --route.
     #[arg(long, requires = "route", conflicts_with = "source")]
     pub record: Option<String>,
-    /// The route by which the record, or the client, is known.
-    #[arg(long)]
+    /// The route by which the record, or the number's client, is known. Blocks of a source are not told apart by it.
+    #[arg(long, conflicts_with = "source")]
     pub route: Option<String>,
     /// The client within which the blocks hold: the route's, or the only one of the config, if not given.
     #[arg(long)]
     pub client: Option<String>,
-    /// All that this source wrote (as `block list` names it: `file:FILE`, `operator`, `result:ROUTE`), with --since.
+    /// All that this source wrote (as `block list` names it: `file:FILE`, `crm:ROUTE`, `result:ROUTE`, `operator`), with --since.
     #[arg(long, requires = "since")]
     pub source: Option<String>,
     /// From then on (`2027-01-31` or an instant).
     #[arg(long, requires = "source")]
     pub since: Option<String>,
-    /// Until just before then; until now if not given.
+    /// Until just before then. Must be given without --plan, which prints the command with its own instant: whoever says no after
+    /// it was shown is not lifted with the others.
     #[arg(long, requires = "source")]
     pub until: Option<String>,
     /// Lift nothing: show what would be lifted, how much of it stays blocked by another source, and who could be called again.

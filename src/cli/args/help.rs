@@ -95,7 +95,8 @@ const VERBS: &[(&str, &str, &str)] = &[
     ("block list", "dialbridge block list --ended", PLAIN),
     (
         "block remove",
-        "dialbridge block remove --route leads --record 4711 --reason \"asked for a call\"",
+        "dialbridge block remove --route leads --record 4711 --reason \"asked for a call\" \
+         (or: ... --source file:/etc/dialbridge/robinson.csv --since 2027-01-31 --plan)",
         PLAIN,
     ),
     (

@@ -116,6 +116,7 @@ fn block() -> Block {
         reason: ReasonCode::BlockedByHand.into(),
         source: "operator".to_owned(),
         since: Timestamp::UNIX_EPOCH,
+        said_last: Timestamp::UNIX_EPOCH,
         until: None,
         who: None,
     }

@@ -19,6 +19,7 @@ mod kill_close;
 mod kill_commits;
 mod kill_points;
 mod kill_random;
+mod lift;
 mod log;
 mod names;
 mod network;

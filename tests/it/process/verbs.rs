@@ -80,7 +80,7 @@ async fn a_block_by_hand_locks_and_is_lifted_by_hand() {
     assert!(locked(2));
     let list = house.run(&["block", "list", "--json"]).await.expect(0).json();
     assert_eq!(list.len(), 2, "{list:?}");
-    house.run(&["block", "add", "--number", "12", "--reason", "x"]).await.expect(1).says("no valid phone");
+    house.run(&["block", "add", "--number", "12", "--reason", "x"]).await.expect(2).says("no valid phone");
 
     // A bad line costs that line only, and each is named.
     let (file, path) = (house.path("no.csv"), house.path("no.csv").display().to_string());

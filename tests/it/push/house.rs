@@ -288,6 +288,7 @@ impl House {
             reason: Reason::new(ReasonCode::BlockedByHand).with("text", "asked us"),
             source: "operator".to_owned(),
             since: self.env.now(),
+            said_last: self.env.now(),
             until: None,
             who: Some("test".to_owned()),
         };

@@ -2,7 +2,7 @@
 
 use crate::support::world::{Setup, World, seconds};
 use dialbridge::control::{Command, End};
-use dialbridge::domain::BlockSubject;
+use dialbridge::domain::{BlockSpan, BlockSubject};
 use std::path::PathBuf;
 
 async fn status(world: &World) -> String {
@@ -65,4 +65,42 @@ async fn is_whoever_stands_in_a_block_file_locked_and_freed_only_by_a_person() {
     world.sync_all().await;
     saved(&world, &list, &format!("{}\n{}\n", world.number(bert), world.number(carl))).await;
     assert!(!world.locked(ada) && world.locked(bert) && world.locked(carl));
+}
+
+#[tokio::test(start_paused = true)]
+async fn does_whoever_still_stands_in_a_corrected_file_stay_blocked_when_the_wrong_wave_is_lifted() {
+    for corrected_first in [true, false] {
+        let setup = Setup { more: "[blocks.files]\ndefault = \"no.csv\"", ..Setup::default() };
+        let world = World::new(setup).await;
+        let (wrong, right) = (world.record("Ada"), world.record("Bert"));
+        world.sync_all().await;
+        let [(_, list)] = &world.settings.block_files[..] else { panic!("one list") };
+        let right_text = format!("{}\n", world.number(right));
+        let correct = async || saved(&world, list, &right_text).await;
+        let since = world.now();
+        saved(&world, list, &format!("{}\n{right_text}", world.number(wrong))).await;
+        assert!(world.locked(wrong) && world.locked(right));
+        world.advance(seconds(30)).await;
+        if corrected_first {
+            correct().await;
+        }
+        let mark = world.mark();
+        let source = format!("file:{}", list.display());
+        let span = BlockSpan { source, since, until: world.now() };
+        let (client, reason) = ("default".to_owned(), "the wrong export".to_owned());
+        let (end, said) = world.command(Command::BlocksRemove { client, span, reason }).await;
+        assert_eq!(end, End::Done, "{said}");
+        if !corrected_first {
+            // Its wrong line is blocked anew with the rest, and lifted once more when it is out.
+            correct().await;
+            let subject = BlockSubject::Number(world.number(wrong));
+            let (client, reason) = ("default".to_owned(), "the wrong export".to_owned());
+            let (end, said) = world.command(Command::BlockRemove { client, subject, reason }).await;
+            assert_eq!(end, End::Done, "{said}");
+        }
+        world.advance(seconds(61)).await;
+        world.sync_all().await;
+        assert!(!world.locked(wrong) && world.locked(right), "corrected first: {corrected_first}");
+        assert_eq!(world.writes(mark).len(), 1, "whoever still stands in it was never let go");
+    }
 }

@@ -130,3 +130,24 @@ async fn is_somebody_left_alone_for_as_long_as_the_route_says() {
         assert_eq!(locked(&world, "winback", ada), held, "{}\n{}", world.now(), world.told(ada).await);
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn is_whoever_waits_for_a_person_because_of_a_changed_condition_held_out_all_the_same() {
+    let usual = setup("", "");
+    let mut world = World::new(setup("", "")).await;
+    let ada = world.record("Ada");
+    world.editor().edit(ada, json!({ "stage": "old" }));
+    world.sync_all().await;
+    world.advance(minutes(20)).await;
+    world.sync_all().await;
+    let condition = "only_if      = \"phone and active\"";
+    let narrower = "only_if      = \"phone and active and stage == 'new'\"\nmax_locked_by_scope = 0";
+    let more: &'static str = usual.more.replace(condition, narrower).leak();
+    world.configure(&Setup { more, ..usual }).await;
+    world.live(minutes(10)).await;
+    let waves = world.ledger().waves_list(None, false).await.expect("waves");
+    assert_eq!((waves.len(), locked(&world, "winback", ada)), (1, false), "{}", world.story().await);
+    says(&world, ada, "DO_NOT_CALL").await;
+    world.live(minutes(20)).await;
+    assert!(locked(&world, "winback", ada), "{}", world.story().await);
+}

@@ -222,6 +222,32 @@ async fn do_those_wait_whom_a_changed_mapping_would_lock_and_not_who_says_no_in_
     assert_eq!(held_waiting(&world).await, 0);
 }
 
+#[tokio::test(start_paused = true)]
+async fn does_nobody_whose_new_number_is_blocked_wait_for_a_person_with_those_of_a_changed_condition() {
+    let (mut world, ids) = with("", 8).await;
+    for (n, id) in ids.iter().enumerate() {
+        let stage = if n < 5 { "old" } else { "new" };
+        world.editor().edit(*id, json!({ "stage": stage, "city": format!("030 5550{n:03}") }));
+    }
+    world.sync_all().await;
+    world.advance(minutes(20)).await;
+    world.sync_all().await;
+    world.block_number("+49305550000").await;
+    assert_eq!(locked(&world, &ids), 0, "it is nobody's yet");
+    let narrower = CONDITIONS.replace("and active", "and active and stage == 'new'");
+    let route_keys: &'static str = format!("{narrower}max_locked_by_scope = 3").leak();
+    let fields = "Name = \"name\"\nPhoneNumber1 = \"city | phone('DE')\"";
+    world.configure(&Setup { route_keys, fields, ..Setup::default() }).await;
+    world.live(minutes(10)).await;
+    let wave = held(&world).await.wave;
+    assert_eq!(
+        (wave.waiting, locked(&world, &ids), world.locked(ids[0])),
+        (4, 1, true),
+        "{}",
+        world.story().await
+    );
+}
+
 async fn held_waiting(world: &World) -> i64 {
     world.ledger().waves_list(None, false).await.expect("waves").iter().map(|wave| wave.waiting).sum()
 }
