@@ -73,6 +73,8 @@ pub struct Setup {
     pub beside: &'static str,
     /// The schedule of the pull.
     pub pull: &'static str,
+    /// The schedule of the push. Every pull is followed by one, and what is due wakes one: by itself it seldom comes.
+    pub push: &'static str,
     /// Lines for `[route.leads]`: conditions and policies.
     pub route_keys: &'static str,
     /// Lines of `[route.leads.fields]`.
@@ -97,6 +99,7 @@ impl Default for Setup {
             dialler_keys: "release = \"3.39\"",
             beside: "ignore",
             pull: "* * * * *",
+            push: "0 * * * *",
             route_keys: "only_if = \"phone and active\"\nblock_if = \"phone_blacklisted or do_not_call\"",
             fields: "Name = \"name\"\nPhoneNumber1 = \"phone | phone('DE')\"\nEmail = \"email\"\nCity = \"city\"\n\
                      PostalCode = \"zip\"",
@@ -112,6 +115,7 @@ pub const WINBACK: &str = r#"
 [route.winback]
 crm          = "sales"
 campaign     = 551
+push         = "0 * * * *"
 only_if      = "phone and active"
 beside       = "ignore"
 [route.winback.fields]
@@ -644,7 +648,7 @@ fn load(config: &Path) -> Settings {
 
 fn config_text(setup: &Setup) -> String {
     let Setup {
-        crm_url, connector, dialler_keys, beside, pull, route_keys, fields, more, ledger_keys, ..
+        crm_url, connector, dialler_keys, beside, pull, push, route_keys, fields, more, ledger_keys, ..
     } = setup;
     format!(
         r#"
@@ -666,6 +670,7 @@ allow_http   = true
 crm          = "sales"
 campaign     = {CAMPAIGN}
 pull         = "{pull}"
+push         = "{push}"
 harvest      = "*/5 * * * *"
 beside       = "{beside}"
 {route_keys}
