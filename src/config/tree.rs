@@ -29,7 +29,9 @@ pub(super) struct Layer {
 
 /// Reads one file; the layer holds what is right in it.
 pub(super) fn read(file: &SourceFile, problems: &mut Vec<Problem>) -> Layer {
-    let mut walk = Walk { file, layer: Layer::default(), problems: Vec::new(), bad_lines: Vec::new() };
+    let newlines = file.text.match_indices('\n').map(|(at, _)| at).collect();
+    let mut walk =
+        Walk { file, newlines, layer: Layer::default(), problems: Vec::new(), bad_lines: Vec::new() };
     let (root, errors) = DeTable::parse_recoverable(&file.text);
     for error in &errors {
         walk.syntax_error(error.message(), error.span());
@@ -45,6 +47,8 @@ pub(super) fn read(file: &SourceFile, problems: &mut Vec<Problem>) -> Layer {
 
 struct Walk<'a> {
     file: &'a SourceFile,
+    /// Where each line ends, found once: every key asks for its own.
+    newlines: Vec<usize>,
     layer: Layer,
     problems: Vec<Problem>,
     bad_lines: Vec<usize>,
@@ -52,8 +56,7 @@ struct Walk<'a> {
 
 impl Walk<'_> {
     fn line(&self, offset: usize) -> usize {
-        let text = self.file.text.as_bytes();
-        text[..offset.min(text.len())].iter().filter(|byte| **byte == b'\n').count() + 1
+        self.newlines.partition_point(|at| *at < offset) + 1
     }
 
     fn place(&self, span: &Range<usize>) -> Place {

@@ -7,8 +7,7 @@ use dialbridge::sim::dialler::{CallPlan, Outcome};
 
 /// Nothing changes in the CRM: it need not be asked every minute of two days.
 fn idle() -> Setup {
-    let route_keys = "only_if = \"phone and active\"\npush = \"0 * * * *\"";
-    Setup { pull: "0 * * * *", route_keys, ..Setup::default() }
+    Setup { pull: "0 * * * *", route_keys: "only_if = \"phone and active\"", ..Setup::default() }
 }
 
 /// A call with a result, soon.

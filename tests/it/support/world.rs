@@ -6,7 +6,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "the world itself moves the paused clock")]
 
-use chrono::TimeDelta;
+use chrono::{TimeDelta, Timelike as _};
 use dialbridge::app::daemon::{daily, push_when_due};
 use dialbridge::app::in_process::InProcess;
 use dialbridge::app::parts::{Parts, Transports, build_on};
@@ -52,6 +52,18 @@ pub const fn minutes(n: u64) -> Duration {
     Duration::from_secs(n * 60)
 }
 
+/// For how long of each [`World::live`] every schedule is kept to the minute.
+const LIVELY: TimeDelta = TimeDelta::minutes(15);
+
+/// How a schedule is kept in a long life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Pace {
+    /// To the minute.
+    AsSet,
+    /// Every tenth minute at most, once nothing new happens.
+    Slackens,
+}
+
 /// What a world is made of; everything has a usual value.
 #[derive(Debug, Clone)]
 pub struct Setup {
@@ -73,6 +85,8 @@ pub struct Setup {
     pub beside: &'static str,
     /// The schedule of the pull.
     pub pull: &'static str,
+    /// The schedule of the push. Every pull is followed by one, and what is due wakes one: by itself it seldom comes.
+    pub push: &'static str,
     /// Lines for `[route.leads]`: conditions and policies.
     pub route_keys: &'static str,
     /// Lines of `[route.leads.fields]`.
@@ -97,6 +111,7 @@ impl Default for Setup {
             dialler_keys: "release = \"3.39\"",
             beside: "ignore",
             pull: "* * * * *",
+            push: "0 * * * *",
             route_keys: "only_if = \"phone and active\"\nblock_if = \"phone_blacklisted or do_not_call\"",
             fields: "Name = \"name\"\nPhoneNumber1 = \"phone | phone('DE')\"\nEmail = \"email\"\nCity = \"city\"\n\
                      PostalCode = \"zip\"",
@@ -112,6 +127,7 @@ pub const WINBACK: &str = r#"
 [route.winback]
 crm          = "sales"
 campaign     = 551
+push         = "0 * * * *"
 only_if      = "phone and active"
 beside       = "ignore"
 [route.winback.fields]
@@ -435,7 +451,8 @@ impl World {
         tokio::time::sleep(duration).await;
     }
 
-    /// Lets the daemon live: its schedules, and push when its next operation is due.
+    /// Lets the daemon live: its schedules, and push when its next operation is due. After [`LIVELY`] of it pulls and
+    /// write-backs come every tenth minute at most: what happens at once has happened, and an empty hour is long.
     pub async fn live(&self, duration: Duration) {
         let until = self.now() + TimeDelta::from_std(duration).expect("a span");
         let runners = &self.parts().control.runners;
@@ -443,30 +460,32 @@ impl World {
         let due = self.parts().push_due.clone();
         let (ledger, env) = (self.ledger().clone(), self.parts().env.clone());
         let watching = tokio::spawn(push_when_due(ledger, env, due, push.clone()));
-        let mut plan: Vec<(Schedule, dialbridge::runtime::Activator)> = Vec::new();
+        let calm = self.now() + LIVELY;
+        let mut plan: Vec<(Schedule, dialbridge::runtime::Activator, Pace)> = Vec::new();
         for route in self.settings.routes.values() {
             let schedule = |text: &str| Schedule::parse(text, route.time_zone).expect("a schedule");
-            plan.push((schedule(&route.pull), runners.pulls[&route.id].clone()));
+            plan.push((schedule(&route.pull), runners.pulls[&route.id].clone(), Pace::Slackens));
             if let Some(day) = runners.days.get(&route.id) {
-                plan.push((schedule(&daily(route.day_start)), day.clone()));
+                plan.push((schedule(&daily(route.day_start)), day.clone(), Pace::AsSet));
             }
-            plan.push((schedule(&route.push), push.clone()));
+            plan.push((schedule(&route.push), push.clone(), Pace::AsSet));
             if let Some((told, runner)) = route.write_back.as_ref().zip(runners.write_backs.get(&route.id)) {
-                plan.push((schedule(&told.schedule), runner.clone()));
+                plan.push((schedule(&told.schedule), runner.clone(), Pace::Slackens));
             }
             for (routes, runner) in &runners.harvests {
                 if routes.contains(&route.id) {
-                    plan.push((schedule(&route.harvest), runner.clone()));
+                    plan.push((schedule(&route.harvest), runner.clone(), Pace::AsSet));
                 }
             }
         }
         let mut since = self.now();
         while self.now() < until {
-            let next = plan.iter().filter_map(|(schedule, _)| schedule.next_after(since)).min();
-            let next = next.unwrap_or(until).min(until);
+            let times: Vec<_> = plan.iter().map(|(schedule, ..)| schedule.next_after(since)).collect();
+            let next = times.iter().flatten().min().copied().unwrap_or(until).min(until);
             tokio::time::sleep((next - self.now()).to_std().unwrap_or_default()).await;
-            for (schedule, runner) in &plan {
-                if schedule.next_after(since) == Some(next) {
+            let rests = next > calm && next.minute() % 10 != 0;
+            for ((_, runner, pace), at) in plan.iter().zip(times) {
+                if at == Some(next) && !(rests && *pace == Pace::Slackens) {
                     runner.activate("schedule");
                 }
             }
@@ -644,7 +663,17 @@ fn load(config: &Path) -> Settings {
 
 fn config_text(setup: &Setup) -> String {
     let Setup {
-        crm_url, connector, dialler_keys, beside, pull, route_keys, fields, more, ledger_keys, ..
+        crm_url,
+        connector,
+        dialler_keys,
+        beside,
+        pull,
+        push,
+        route_keys,
+        fields,
+        more,
+        ledger_keys,
+        ..
     } = setup;
     format!(
         r#"
@@ -666,6 +695,7 @@ allow_http   = true
 crm          = "sales"
 campaign     = {CAMPAIGN}
 pull         = "{pull}"
+push         = "{push}"
 harvest      = "*/5 * * * *"
 beside       = "{beside}"
 {route_keys}
