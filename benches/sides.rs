@@ -4,6 +4,7 @@ use anyhow::{Context as _, ensure};
 use dialbridge::env::Env;
 use dialbridge::sim::crm::{Login, Settings, SimCrm};
 use dialbridge::sim::dialler::{CallPlan, DiallerConfig, DiallerSim, Outcome};
+use dialbridge::sim::faults::{Action, Effect, Rule};
 use dialbridge::sim::journal::Detail;
 use dialbridge::sim::serve::serve;
 use serde_json::{Value, json};
@@ -70,6 +71,11 @@ impl Sides {
         self.count(&["batch", "history"])
     }
 
+    /// How many requests for locks it counted.
+    pub fn locks(&self) -> anyhow::Result<u64> {
+        self.count(&["lock"])
+    }
+
     fn count(&self, kinds: &[&str]) -> anyhow::Result<u64> {
         let counts: Value = serde_json::from_str(&self.tell("counts")?)?;
         Ok(kinds.iter().filter_map(|kind| counts[kind].as_u64()).sum())
@@ -98,6 +104,7 @@ token_file    = "token"
 allow_http    = true
 [route.leads]
 max_new_per_run     = 1000000
+max_new_per_day     = 1000000
 max_changed_per_run = 1000000
 crm           = "sales"
 campaign      = {CAMPAIGN}
@@ -148,6 +155,10 @@ async fn serve_sides(records: u64, contacts: usize) -> anyhow::Result<()> {
                 println!("touched");
             }
             "call" => println!("{}", call(&dialler).await?),
+            "crm_down" => {
+                crm.faults.add(Rule::new(Action::Reset(Effect::None)));
+                println!("down");
+            }
             other => anyhow::bail!("{other:?} is no command"),
         }
     }

@@ -5,6 +5,7 @@
 //! of their own and every measured job in a fresh one, so that its peak memory (`VmHWM`) is the job's alone.
 //! The ledger is written as in operation: `synchronous=FULL`, on the disk of the folder for temporary files.
 
+mod linked;
 mod service;
 mod sides;
 
@@ -29,6 +30,7 @@ struct Sizes {
     imports: u32,
     records: u32,
     contacts: u32,
+    linked: u32,
 }
 
 fn main() -> ExitCode {
@@ -40,8 +42,10 @@ fn main() -> ExitCode {
         ["push", folder] => in_runtime(push(folder.as_ref())),
         ["pull", folder] => in_runtime(pull(folder.as_ref())),
         ["harvest", folder] => in_runtime(harvest_once(folder.as_ref())),
-        [] => measure(&Sizes { imports: 5_000, records: 200_000, contacts: 200_000 }),
-        ["--quick"] => measure(&Sizes { imports: 200, records: 500, contacts: 500 }),
+        ["reconcile", folder] => in_runtime(linked::reconcile(folder.as_ref())),
+        ["block", folder, count] => in_runtime(linked::block(folder.as_ref(), count)),
+        [] => measure(&Sizes { imports: 5_000, records: 200_000, contacts: 200_000, linked: 100_000 }),
+        ["--quick"] => measure(&Sizes { imports: 200, records: 500, contacts: 500, linked: 200 }),
         other => Err(anyhow::anyhow!("{other:?}: nothing or --quick")),
     };
     match done {
@@ -63,6 +67,7 @@ fn measure(sizes: &Sizes) -> anyhow::Result<()> {
     imports(sizes)?;
     unchanged(sizes)?;
     harvested(sizes)?;
+    linked::measure(sizes.linked)?;
     served(sizes)
 }
 

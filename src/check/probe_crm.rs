@@ -28,16 +28,17 @@ pub(super) async fn probe(route: &RouteSettings, crm: &dyn CrmRead, env: &Env) -
             return Probed { findings: vec![Finding::unanswered(&about, &error)], keys: BTreeSet::new() };
         }
     };
-    let object = &crm.contract().object;
+    let (list, records) = match crm.contract().object.as_str() {
+        "" => ("the list".to_owned(), "records".to_owned()),
+        object => (object.to_owned(), format!("records of {object}")),
+    };
     let mut findings =
-        vec![Finding::new(Level::Ok, &about, format!("answers, the token is right, {object} is readable"))];
+        vec![Finding::new(Level::Ok, &about, format!("answers, the token is right, {list} is readable"))];
     findings.push(match crm.count().await {
         Ok(Some(0)) => {
-            Finding::new(Level::Warning, &name, format!("the connector's filter selects no {object}"))
+            Finding::new(Level::Warning, &name, format!("the connector's filter selects no {records}"))
         }
-        Ok(Some(count)) => {
-            Finding::new(Level::Ok, &name, format!("{count} records of {object} will be read"))
-        }
+        Ok(Some(count)) => Finding::new(Level::Ok, &name, format!("{count} {records} will be read")),
         Ok(None) => Finding::new(Level::Note, &name, "this CRM cannot say how many records will be read"),
         Err(error) => Finding::unanswered(&about, &error),
     });

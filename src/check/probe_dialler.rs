@@ -274,10 +274,12 @@ async fn histories(
 /// Whether the newest call, read in the configured zone, fits the dialler's own clock (semantics 23).
 fn zone(zone: Tz, rows: &[HistoryRow], server_time: Option<Timestamp>) -> Finding {
     let newest = rows.iter().filter_map(|row| row.get("dtCreatedDiallerContactsHistory").as_str()).max();
-    let (Some(newest), Some(server)) = (newest, server_time) else {
-        let text = "no call and no Date header to compare: whether dialler.time_zone fits cannot be told yet";
-        return Finding::new(Level::Note, "dialler", text);
+    let untold = |missing: &str| {
+        let text = format!("{missing} to compare: whether dialler.time_zone fits cannot be told yet");
+        Finding::new(Level::Note, "dialler", text)
     };
+    let Some(newest) = newest else { return untold("no call") };
+    let Some(server) = server_time else { return untold("no Date header") };
     let Ok(local) = NaiveDateTime::parse_from_str(&newest.replace(' ', "T"), "%Y-%m-%dT%H:%M:%S%.f") else {
         let text = "its times carry a zone of their own; dialler.time_zone is used for what we write";
         return Finding::new(Level::Note, "dialler", text);

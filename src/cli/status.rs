@@ -219,6 +219,10 @@ fn frozen_line(freeze: &FreezeRow, zone: Zone, now: Timestamp, ink: Ink) -> Stri
     }
 }
 
+fn things(count: usize, one: &str, many: &str, what: &str) -> String {
+    if count == 1 { format!("1 thing {one}{what}") } else { format!("{count} things {many}{what}") }
+}
+
 fn text(view: &View, zone: Zone, now: Timestamp, ink: Ink) -> String {
     let mut text = String::new();
     if let Some(freeze) = &view.frozen {
@@ -230,8 +234,12 @@ fn text(view: &View, zone: Zone, now: Timestamp, ink: Ink) -> String {
     text.push_str(&match (of(Weight::Trouble), of(Weight::Person), &view.frozen) {
         (0, 0, Some(_)) => "All else is well.\n".to_owned(),
         (0, 0, None) => "All is well.\n".to_owned(),
-        (0, waiting, _) => format!("It is well; {waiting} things wait for a person.\n"),
-        (trouble, _, _) => format!("NOT WELL: {trouble} things are wrong.\n"),
+        (0, waiting, _) => format!("It is well; {}.\n", things(waiting, "waits", "wait", " for a person")),
+        (trouble, 0, _) => format!("NOT WELL: {}.\n", things(trouble, "is", "are", " wrong")),
+        (trouble, waiting, _) => {
+            let waits = things(waiting, "waits", "wait", " for a person");
+            format!("NOT WELL: {}, {waits}.\n", things(trouble, "is", "are", " wrong"))
+        }
     });
     if !concerns.is_empty() {
         text.push_str("\nWhat to do\n");

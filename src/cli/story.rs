@@ -101,7 +101,12 @@ fn now(link: &LinkStory, shown: &LockShown, zone: Zone) -> String {
     }
     text.push_str(&match link.wish.as_str() {
         "callable" => "Now: may be called.\n".to_owned(),
-        "locked" => format!("Now: must not be called: {}.\n", link.wish_why),
+        "locked" => {
+            // Some reasons begin so themselves.
+            let why = link.wish_why.to_string();
+            let why = why.strip_prefix("must not be called: ").unwrap_or(&why);
+            format!("Now: must not be called: {why}.\n")
+        }
         _ => format!("Now: not to be in the dialler: {}.\n", link.wish_why),
     });
     if link.lock_state == "locked" {

@@ -27,8 +27,12 @@ pub(super) struct Search {
 }
 
 impl Search {
-    /// How many rows of a page are known; `None`: the place lies further up, or cannot be told.
+    /// How many rows of a page are known; `None`: the place lies further up, or cannot be told, as where numbers do not
+    /// ascend, whatever the connector says of the order.
     pub(super) fn known(&self, ids: &[Option<RecordId>], first_page: bool) -> Option<usize> {
+        if self.kind == IdType::Integer && !ascend(ids) {
+            return None;
+        }
         let is_known = |id: &Option<RecordId>| match (self.kind, id) {
             (_, None) => false,
             (IdType::Integer, Some(id)) => !is_above(id, &self.last, self.kind),
@@ -41,6 +45,12 @@ impl Search {
             IdType::Integer | IdType::Text => known,
         }
     }
+}
+
+/// Whether the ids of a page go up as numbers; of a single one nobody can tell.
+fn ascend(ids: &[Option<RecordId>]) -> bool {
+    let numbers: Option<Vec<i64>> = ids.iter().flatten().map(|id| id.as_str().parse().ok()).collect();
+    numbers.is_some_and(|numbers| numbers.len() > 1 && numbers.is_sorted_by(|one, next| one < next))
 }
 
 /// Where to read instead of at a place that moved, and what is looked for there; nothing: the list is begun again.

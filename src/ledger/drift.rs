@@ -119,16 +119,19 @@ pub struct ToldCall {
     pub call: HistoryId,
 }
 
+/// By the calls' own index, page after page: most are done, so that their state must not be what is looked for.
+const CALLS_TOLD: &str =
+    "SELECT l.record_id, k.contact_id, w.history_id FROM write_backs w CROSS JOIN links l ON l.id = w.link_id
+     JOIN calls k ON k.history_id = w.history_id
+     WHERE l.route = ?1 AND w.kind = 'activity' AND +w.state = 'done' AND w.sent_at < ?2 AND w.history_id < ?4
+     ORDER BY w.history_id DESC LIMIT ?3";
+const FIRST_TOLD: &str = "SELECT w.history_id FROM write_backs w CROSS JOIN links l ON l.id = w.link_id
+     WHERE l.route = ?1 AND w.kind = 'activity' AND +w.state = 'done' AND w.history_id IS NOT NULL
+     ORDER BY w.history_id LIMIT 1";
+
 /// The oldest call of the route that became an activity.
 pub(super) fn call_told_first(notes: &Connection, route: &RouteName) -> rusqlite::Result<Option<HistoryId>> {
-    notes
-        .prepare_cached(
-            "SELECT w.history_id FROM write_backs w JOIN links l ON l.id = w.link_id
-             WHERE l.route = ?1 AND w.kind = 'activity' AND w.state = 'done' AND w.history_id IS NOT NULL
-             ORDER BY w.history_id LIMIT 1",
-        )?
-        .query_row([&route.0], |row| row.get(0).map(HistoryId))
-        .optional()
+    notes.prepare_cached(FIRST_TOLD)?.query_row([&route.0], |row| row.get(0).map(HistoryId)).optional()
 }
 
 /// The newest of them below a call; what was told a moment ago may not be visible yet.
@@ -139,19 +142,17 @@ pub(super) fn calls_told(
     now: Timestamp,
 ) -> rusqlite::Result<Vec<ToldCall>> {
     notes
-        .prepare_cached(
-            "SELECT l.record_id, k.contact_id, w.history_id FROM write_backs w JOIN links l ON l.id = w.link_id
-             JOIN calls k ON k.history_id = w.history_id
-             WHERE l.route = ?1 AND w.kind = 'activity' AND w.state = 'done' AND w.sent_at < ?2 AND w.history_id < ?4
-             ORDER BY w.history_id DESC LIMIT ?3",
+        .prepare_cached(CALLS_TOLD)?
+        .query_map(
+            (&route.0, time(now - TOLD_WITHIN), TOLD_PAGE, below.map_or(i64::MAX, |below| below.0)),
+            |row| {
+                Ok(ToldCall {
+                    record: RecordId(row.get(0)?),
+                    contact: ContactId(row.get(1)?),
+                    call: HistoryId(row.get(2)?),
+                })
+            },
         )?
-        .query_map((&route.0, time(now - TOLD_WITHIN), TOLD_PAGE, below.map_or(i64::MAX, |below| below.0)), |row| {
-            Ok(ToldCall {
-                record: RecordId(row.get(0)?),
-                contact: ContactId(row.get(1)?),
-                call: HistoryId(row.get(2)?),
-            })
-        })?
         .collect()
 }
 
@@ -286,4 +287,20 @@ fn agree_no_more(tx: &Transaction<'_>, link: LinkId, seen: &[(FieldName, Value)]
     }
     tx.prepare_cached("UPDATE links SET base = ?2 WHERE id = ?1")?.execute((link.0, json(&base)?))?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::testing::scene;
+
+    #[tokio::test]
+    async fn what_was_told_is_walked_page_after_page_and_sorted_for_none() {
+        let scene = scene().await;
+        for sql in [CALLS_TOLD, FIRST_TOLD] {
+            let steps = scene.plan_of(sql).await;
+            assert!(steps[0].contains("USING INDEX write_backs_call"), "{steps:#?}");
+            assert!(!steps.iter().any(|step| step.contains("TEMP B-TREE")), "{steps:#?}");
+        }
+    }
 }

@@ -179,6 +179,26 @@ async fn a_list_in_the_order_of_ids_is_read_to_its_end_however_often_it_shifts()
     }
 }
 
+/// A connector that promises an order which the CRM does not keep.
+#[tokio::test(start_paused = true)]
+async fn no_place_is_found_again_in_a_list_that_is_not_in_the_order_of_ids() {
+    let newest_first = [("modified_at {direction}", "id desc"), IN_ORDER_OF_IDS[1]];
+    for style in SHIFTING {
+        let world = World::new(Settings::default());
+        world.crm.editor().seed(950, 2);
+        let mut pages = 0;
+        world.crm.between_pages(move |editor| {
+            pages += 1;
+            if pages <= 2 {
+                editor.delete(940 + pages);
+            }
+        });
+        let (all, _) = pull(&world.changed(style, &newest_first), None).await.unwrap();
+        let missed: Vec<_> = ids_left(&world).difference(&ids(&all)).copied().collect();
+        assert!(missed.is_empty(), "{style}: {missed:?}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_place_in_a_shifted_list_of_text_ids_is_found_again_by_the_last_row_read() {
     for style in SHIFTING {

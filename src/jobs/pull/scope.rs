@@ -31,7 +31,8 @@ impl Earlier {
         if self.text.as_ref().is_some_and(unreadable) {
             tracing::warn!(
                 %route,
-                "the rules by which the route read its records before cannot be read any more: whom the present ones put out waits for                  a person past max_locked_by_scope only where its record did not change since it was last read, and else is locked at once"
+                "the rules by which the route read its records before cannot be read any more: whom the present ones put out waits for a \
+                 person past max_locked_by_scope only where its record did not change since it was last read, and else is locked at once"
             );
         }
     }

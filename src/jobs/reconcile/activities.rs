@@ -19,13 +19,27 @@ impl Look<'_> {
     pub(super) async fn activities(&mut self) -> Result<(), JobError> {
         let instance = self.book.instance().await?;
         let mut missing = Suspects::default();
+        match self.look_for_all(&instance, &mut missing).await {
+            Ok(()) => {}
+            // What was compared before stands; whoever cannot be asked for an activity is no reason to hide it.
+            Err(JobError::Call(error)) => {
+                let why = format!("activities behind the first {}: {error}", self.told.activities);
+                self.told.not_compared.push(why);
+            }
+            Err(other) => return Err(other),
+        }
+        self.add(DriftKind::ActivityMissing, missing.count, missing.first);
+        Ok(())
+    }
+
+    async fn look_for_all(&mut self, instance: &str, missing: &mut Suspects) -> Result<(), JobError> {
         let (mut below, mut pages) = (None, 1);
         let mut newest = true;
         while pages > 0 {
             let route = self.looker.route.route.clone();
             let page = self.book.calls_told(route, below).await?;
             let Some(last) = page.last().map(|told| told.call) else { break };
-            match self.look_for(&instance, page, &mut missing).await? {
+            match self.look_for(instance, page, missing).await? {
                 Asked::Yes => pages -= 1,
                 Asked::No => return Ok(()),
             }
@@ -34,7 +48,6 @@ impl Look<'_> {
                 (below, pages) = self.older(last).await?;
             }
         }
-        self.add(DriftKind::ActivityMissing, missing.count, missing.first);
         Ok(())
     }
 

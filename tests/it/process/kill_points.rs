@@ -7,8 +7,8 @@ use super::work::Work;
 use dialbridge::sim::faults::{Action, Rule};
 use std::time::Duration;
 
-/// Where it ends, in which job, and at which of the times it comes by. Every commit has a point; those that are not
-/// here stand in `kill_commits`.
+/// Where it ends, in which job, and at which of the times it comes by. Every write to the ledger has such a point: these
+/// and those of `kill_commits` are the ones of the ways of the data.
 const POINTS: &[(&str, &str)] = &[
     ("pull", "inside_commit_page_store:1"),
     ("push", "inside_commit_operations_lease:1"),

@@ -284,3 +284,20 @@ async fn is_it_done_each_week_unless_the_config_says_never() {
     assert_eq!(settings("").await.as_deref(), Some("30 4 * * Sun"), "where no clock is put forward or back");
     assert_eq!(settings("reconcile = \"never\"").await, None);
 }
+
+#[tokio::test(start_paused = true)]
+async fn is_what_was_compared_told_though_nobody_can_be_asked_for_an_activity() {
+    let world = told_world("sim-id").await;
+    let id = told_called(&world, "Ada", "NO_INTEREST").await;
+    world.live(minutes(10)).await;
+    world.advance(minutes(70)).await;
+    assert!(world.dialler.portal().edit(world.contact(id).id, "City", "Hof"));
+    world.crm.faults.add(
+        Rule::new(Action::Status { code: 403, retry_after: RetryAfter::Absent, effect: Effect::None })
+            .path("/activities"),
+    );
+    let found = looked(&world).await;
+    assert_eq!(kinds(&found), [(DriftKind::ContactDiffers, 1)], "{}", found.in_words());
+    let why = "activities behind the first 0: ";
+    assert!(found.not_compared.iter().any(|part| part.starts_with(why)), "{:?}", found.not_compared);
+}
