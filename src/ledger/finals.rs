@@ -42,11 +42,19 @@ const BEARER_CALLED: &str =
          OR EXISTS (SELECT 1 FROM contact_numbers b CROSS JOIN calls c ON c.contact_id = b.contact_id
                     WHERE b.number = ?1 AND c.link_id IS NOT ?2)";
 
-/// Whoever is decided anew once a call says another thing.
-const WAITING: &str = "FROM calls c CROSS JOIN records x
+/// Whoever is decided anew once a call says another thing: records that are kept out because of it, and records whose
+/// contact stays locked because of it.
+const WAITING: [&str; 2] = [
+    "FROM calls c CROSS JOIN records x
         ON json_extract(x.params, '$.call') = CAST(c.history_id AS TEXT)
      WHERE x.code = 'final_result' AND NOT EXISTS (SELECT 1 FROM hints h WHERE h.route = x.route
-            AND h.record_id = x.record_id AND h.taken_at IS NULL)";
+            AND h.record_id = x.record_id AND h.taken_at IS NULL)",
+    "FROM calls c CROSS JOIN links x
+        ON json_extract(x.wish_params, '$.call') = CAST(c.history_id AS TEXT)
+     WHERE x.wish_code = 'final_result' AND x.route IS NOT NULL
+       AND NOT EXISTS (SELECT 1 FROM hints h WHERE h.route = x.route
+            AND h.record_id = x.record_id AND h.taken_at IS NULL)",
+];
 
 /// The last recorded result over all contacts the link ever had. A person's reset is their word, with a reason: what was
 /// known before it stands no longer. One that a rule made draws no line: it may have overtaken a result. What we learn
@@ -158,11 +166,13 @@ fn said(row: &rusqlite::Row<'_>) -> rusqlite::Result<LastResult> {
 
 /// A call got a result, or another one: whoever waits because of it is decided anew.
 pub(super) fn call_changed(tx: &Transaction<'_>, call: HistoryId, now: Timestamp) -> rusqlite::Result<()> {
-    tx.prepare_cached(&format!(
-        "INSERT INTO hints (route, record_id, source, at) SELECT x.route, x.record_id, 'result', ?2 {WAITING}
-           AND c.history_id = ?1"
-    ))?
-    .execute((call.0, time(now)))?;
+    for waiting in WAITING {
+        tx.prepare_cached(&format!(
+            "INSERT INTO hints (route, record_id, source, at) SELECT x.route, x.record_id, 'result', ?2 {waiting}
+               AND c.history_id = ?1"
+        ))?
+        .execute((call.0, time(now)))?;
+    }
     Ok(())
 }
 
@@ -173,11 +183,13 @@ pub(super) fn code_learned(
     code: i64,
     now: Timestamp,
 ) -> rusqlite::Result<()> {
-    tx.prepare_cached(&format!(
-        "INSERT INTO hints (route, record_id, source, at)
-         SELECT DISTINCT x.route, x.record_id, 'result', ?3 {WAITING} AND c.campaign_id = ?1 AND c.result_code = ?2"
-    ))?
-    .execute((campaign.0, code, time(now)))?;
+    for waiting in WAITING {
+        tx.prepare_cached(&format!(
+            "INSERT INTO hints (route, record_id, source, at)
+             SELECT DISTINCT x.route, x.record_id, 'result', ?3 {waiting} AND c.campaign_id = ?1 AND c.result_code = ?2"
+        ))?
+        .execute((campaign.0, code, time(now)))?;
+    }
     Ok(())
 }
 
@@ -333,8 +345,10 @@ mod tests {
         let scene = scene().await;
         let plan = scene.plan_of(&format!("SELECT c.history_id {OTHERS}")).await.join("\n");
         assert!(!plan.contains("SCAN c") && !plan.contains("SCAN l") && !plan.contains("SCAN b"), "{plan}");
-        let plan = scene.plan_of(&format!("SELECT 1 {WAITING} AND c.history_id = ?1")).await.join("\n");
-        assert!(plan.contains("records_final"), "{plan}");
+        for (waiting, index) in WAITING.into_iter().zip(["records_final", "links_final"]) {
+            let plan = scene.plan_of(&format!("SELECT 1 {waiting} AND c.history_id = ?1")).await.join("\n");
+            assert!(plan.contains(index), "{plan}");
+        }
         let plan = scene.plan_of(BEARER_CALLED).await.join("\n");
         assert!(!plan.contains("SCAN c") && !plan.contains("SCAN b"), "{plan}");
     }

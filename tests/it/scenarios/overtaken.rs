@@ -122,3 +122,24 @@ async fn is_one_of_ours_that_a_person_let_go_still_one_of_ours() {
     world.live(minutes(5)).await;
     assert!(world.locked(id), "{}", world.story().await);
 }
+
+/// A supervisor makes an appointment of what was noted as no interest; the record itself does not change any more.
+#[tokio::test(start_paused = true)]
+async fn is_whoever_stayed_locked_for_a_final_result_callable_once_it_is_corrected() {
+    let world = World::new(Setup::default()).await;
+    let id = world.record("Ada");
+    world.sync_all().await;
+    called(&world, id, "NO_INTEREST").await;
+    world.editor().archive(id, true);
+    world.live(minutes(2)).await;
+    world.editor().archive(id, false);
+    world.live(minutes(10)).await;
+    let told = world.told(id).await;
+    assert!(world.locked(id) && told.contains("its last result is final"), "{told}");
+    let contact = world.contact(id).id;
+    let row = world.dialler.history(contact)[0].id;
+    assert!(world.dialler.portal().correct_result(contact, row, "APPOINTMENT"));
+    world.live(minutes(30)).await;
+    assert!(!world.locked(id), "{}", world.told(id).await);
+    world.assert_at_rest().await;
+}

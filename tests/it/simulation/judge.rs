@@ -413,7 +413,9 @@ async fn everybody_is_where_they_belong(life: &Life, past: &Past, wrong: &mut Ve
             // Whom we deleted does not come back with a final result.
             let gone = route == "leads" && found.is_empty() && past.was_final(&key, told);
             if !gone && (found.len() != 1 || (open != 1 && !final_result)) {
-                wrong.push(format!("{key} cannot be called: {found:?}"));
+                let world = &life.world;
+                let told = dialbridge::cli::contact_told(&world.settings, world.ledger(), key.clone()).await;
+                wrong.push(format!("{key} cannot be called: {found:?}\n{}", told.unwrap_or_default()));
             }
             if route == "leads" {
                 let new = if life.leaving == Leaving::Moves { OTHER } else { CAMPAIGN };
