@@ -81,7 +81,10 @@ fn populate(house: &House) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_error_that_repeats_our_request_gives_nothing_away_in_any_form_of_the_log() {
-    for (format, level) in [("text", "trace"), ("json", "info"), ("json", "debug")] {
+    // Every refusal in one form; in the others one, because the form of the log does not know which it was.
+    let forms: [(&str, &str, &[u16]); 3] =
+        [("text", "trace", &[400, 403, 422]), ("json", "info", &[400]), ("json", "debug", &[422])];
+    for (format, level, codes) in forms {
         let house = House::new(4).await;
         populate(&house);
         house.write_config(&format!("[log]\nformat = \"{format}\"\nlevel = \"{level}\"\n"));
@@ -89,7 +92,7 @@ async fn an_error_that_repeats_our_request_gives_nothing_away_in_any_form_of_the
         let daemon = house.daemon().await;
         house.run(&["sync"]).await;
         let mut failed = 0;
-        for code in [400, 403, 422] {
+        for &code in codes {
             let says = || Rule::new(Action::Says { code, body: ECHO });
             house.crm.faults.add(says());
             failed += ask_everything(&house).await;
@@ -99,7 +102,7 @@ async fn an_error_that_repeats_our_request_gives_nothing_away_in_any_form_of_the
             failed += ask_everything(&house).await;
             house.dialler.faults().clear();
         }
-        assert!(failed > 15, "the test must meet failures: {failed}");
+        assert!(failed > 5 * codes.len(), "the test must meet failures: {failed}");
         let log = daemon.log();
         assert!(log.lines().count() > 10, "there is a log: {log}");
         without_secret(&log, &format!("the log ({format}, {level})"));
