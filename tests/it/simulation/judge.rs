@@ -332,7 +332,14 @@ fn readable(life: &Life, past: &Past, objection: &Objection, after: Timestamp) -
         Door::Hand | Door::Record | Door::List => return Some(objection.at.max(after)),
         Door::Result { contact, until } => {
             let read = past.history_read(contact, after, until);
-            return read.min(past.listed(life, contact, after, until)).or(read);
+            let listed = past.listed(life, contact, after, until);
+            // Whoever is listed with another result has their history read, and that may fail by itself.
+            let failed = past.reads_of(contact).any(|asked| {
+                !done(asked)
+                    && listed.is_some_and(|listed| asked.at >= listed)
+                    && read.is_none_or(|read| asked.at < read)
+            });
+            return if failed { read } else { read.min(listed).or(read) };
         }
         Door::Field => &["list", "search", "feed"],
         Door::Blacklist => &["blacklisted", "by_numbers"],
