@@ -51,7 +51,7 @@ const WAITING: [&str; 2] = [
             AND h.record_id = x.record_id AND h.taken_at IS NULL)",
     "FROM calls c CROSS JOIN links x
         ON json_extract(x.wish_params, '$.call') = CAST(c.history_id AS TEXT)
-     WHERE x.wish_code = 'final_result' AND x.route IS NOT NULL
+     WHERE x.wish_code = 'final_result' AND +x.route IS NOT NULL
        AND NOT EXISTS (SELECT 1 FROM hints h WHERE h.route = x.route
             AND h.record_id = x.record_id AND h.taken_at IS NULL)",
 ];
