@@ -2,7 +2,7 @@
 //! who knows the promises.
 //!
 //! A few seeds in the ordinary run; `DIALBRIDGE_SEEDS=200` for many, `DIALBRIDGE_SEED=N` for where they begin.
-//! A seed that fails once fails always.
+//! A seed is not one history: what fails once may pass the next time, and its story is told where it fails.
 
 mod doors;
 mod judge;
