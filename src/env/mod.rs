@@ -1,6 +1,7 @@
 //! Clock, sleep, randomness and shutdown: the one place that reads each, so that the same jobs run
 //! in real time and under virtual time with a seed.
 
+mod aside;
 pub mod crash;
 mod disk;
 mod host;
@@ -81,6 +82,7 @@ impl Env {
     #[expect(clippy::disallowed_methods, reason = "the one place that sleeps")]
     pub async fn sleep(&self, duration: Duration) -> bool {
         tokio::select! {
+            biased;
             () = tokio::time::sleep(duration) => true,
             () = self.shutdown.cancelled() => false,
         }

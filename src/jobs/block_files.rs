@@ -110,7 +110,7 @@ impl BlockFiles {
         if self.seen().get(file).is_some_and(|seen| seen.stamp == stamp && is_taken(&seen.digest)) {
             return Ok(Ok(()));
         }
-        let text = match read(&file.path).await {
+        let text = match self.read(&file.path).await {
             Ok(text) => text,
             Err(unread) => return Ok(Err(unread)),
         };
@@ -129,9 +129,9 @@ impl BlockFiles {
 
     async fn take(&self, file: &BlockFile, text: Vec<u8>, digest: Vec<u8>) -> Result<(), LedgerError> {
         let reading = self.reading.clone();
-        let list = tokio::task::spawn_blocking(move || number_list::read(&text, &*reading.to_e164)).await;
+        let list = self.env.aside(move || number_list::read(&text, &*reading.to_e164)).await;
         // A panic in there is a mistake of ours; the list is tried again.
-        let NumberList { numbers, bad } = list.map_err(|_| LedgerError::Closed)?;
+        let NumberList { numbers, bad } = list.ok_or(LedgerError::Closed)?;
         let path = file.path.display().to_string();
         let source = format!("file:{path}");
         let lifts = self.ledger.block_file_begins(&file.client, &path).await?;
@@ -169,6 +169,13 @@ impl BlockFiles {
         numbers.into_iter().map(block).collect()
     }
 
+    async fn read(&self, path: &Path) -> Result<Vec<u8>, String> {
+        let path = path.to_owned();
+        let read = self.env.aside(move || std::fs::read(path)).await;
+        read.unwrap_or_else(|| Err(std::io::Error::other("the reading broke off")))
+            .map_err(|error| error.to_string())
+    }
+
     fn digest(&self, text: &[u8]) -> Vec<u8> {
         let mut digest = Sha256::new();
         digest.update(self.reading.country.as_bytes());
@@ -196,10 +203,4 @@ fn stamp(path: &Path) -> Result<Stamp, String> {
         modified: (found.mtime(), found.mtime_nsec()),
         changed: (found.ctime(), found.ctime_nsec()),
     })
-}
-
-async fn read(path: &Path) -> Result<Vec<u8>, String> {
-    let path = path.to_owned();
-    let read = tokio::task::spawn_blocking(move || std::fs::read(path)).await;
-    read.map_err(|error| error.to_string())?.map_err(|error| error.to_string())
 }

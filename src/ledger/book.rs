@@ -68,14 +68,14 @@ impl Ledger {
     /// The ledger cannot be read.
     pub async fn reconcile_book(&self) -> Result<ReconcileBook, LedgerError> {
         let path = self.path().to_owned();
-        let opened = tokio::task::spawn_blocking(move || {
+        let opened = self.env.aside(move || {
             let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
             let connection = Connection::open_with_flags(&path, flags)?;
             connection.busy_timeout(std::time::Duration::from_secs(5))?;
             connection.execute_batch(NOTES)?;
             Ok(connection)
         });
-        let opened: rusqlite::Result<Connection> = opened.await.map_err(|_| LedgerError::Closed)?;
+        let opened: rusqlite::Result<Connection> = opened.await.ok_or(LedgerError::Closed)?;
         let connection = opened.map_err(|error| LedgerError::sort("reconcile_book", &error))?;
         Ok(ReconcileBook { reads: self.reading(), notes: Arc::new(Mutex::new(connection)) })
     }
@@ -88,10 +88,9 @@ impl ReconcileBook {
         body: impl FnOnce(&mut Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, LedgerError> {
         let notes = self.notes.clone();
-        let asked = tokio::task::spawn_blocking(move || {
-            body(&mut notes.lock().unwrap_or_else(PoisonError::into_inner))
-        });
-        let asked = asked.await.map_err(|_| LedgerError::Closed)?;
+        let asked =
+            self.reads.env.aside(move || body(&mut notes.lock().unwrap_or_else(PoisonError::into_inner)));
+        let asked = asked.await.ok_or(LedgerError::Closed)?;
         asked.map_err(|error| LedgerError::sort(what, &error))
     }
 

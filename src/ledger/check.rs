@@ -81,12 +81,12 @@ impl Ledger {
     /// It cannot be read at all.
     pub async fn check_all(&self) -> Result<Vec<Checked>, LedgerError> {
         let path = self.path().to_owned();
-        let looked = tokio::task::spawn_blocking(move || {
+        let looked = self.env.aside(move || {
             // A connection of its own: those of the pool are interrupted after seconds.
             let mut connection = readers::open(&path)?;
             look(&mut connection)
         });
-        let looked = looked.await.map_err(|_| LedgerError::Closed)?;
+        let looked = looked.await.ok_or(LedgerError::Closed)?;
         let result = looked.map_err(|error| LedgerError::sort("check_all", &error));
         self.health.judge(&result);
         result

@@ -190,14 +190,14 @@ impl Ledger {
 
     async fn mark_seen(&self) -> Result<MarkSeen, LedgerError> {
         let path = self.path().to_owned();
-        tokio::task::spawn_blocking(move || mark::read(&path)).await.map_err(|_| LedgerError::Closed)
+        self.env.aside(move || mark::read(&path)).await.ok_or(LedgerError::Closed)
     }
 
     async fn mark_write(&self, mark: Mark) -> Result<(), LedgerError> {
         let path = self.path().to_owned();
-        let written = tokio::task::spawn_blocking(move || mark::write(&path, &mark)).await;
+        let written = self.env.aside(move || mark::write(&path, &mark)).await;
         written
-            .map_err(|_| LedgerError::Closed)?
+            .ok_or(LedgerError::Closed)?
             .map_err(|error| LedgerError::NotWritable(format!("the file .generation beside it: {error}")))
     }
 }

@@ -17,9 +17,10 @@ pub(super) async fn until_shutdown<T: Send + 'static>(
     work: impl FnOnce(Handles) -> T + Send + 'static,
 ) -> Option<T> {
     let (handles, mut given) = mpsc::unbounded_channel();
-    let mut task = tokio::task::spawn_blocking(move || work(handles));
+    let mut task = std::pin::pin!(env.aside(move || work(handles)));
     tokio::select! {
-        done = &mut task => return done.ok(),
+        biased;
+        done = &mut task => return done,
         () = env.shutdown().cancelled() => {}
     }
     let mut open: Vec<InterruptHandle> = Vec::new();
@@ -29,7 +30,7 @@ pub(super) async fn until_shutdown<T: Send + 'static>(
         }
         open.iter().for_each(InterruptHandle::interrupt);
         if let Ok(done) = tokio::time::timeout(AGAIN, &mut task).await {
-            return done.ok();
+            return done;
         }
     }
 }

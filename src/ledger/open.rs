@@ -108,14 +108,13 @@ impl Ledger {
         durability: Durability,
     ) -> Result<Self, OpenError> {
         let file = path.to_owned();
-        let opened = tokio::task::spawn_blocking(move || open_for_writing(&file, durability)).await;
-        let (connection, first_number, epoch) = opened
-            .map_err(|error| OpenError::Unusable { path: path.to_owned(), detail: error.to_string() })??;
+        let opened = env.aside(move || open_for_writing(&file, durability)).await;
+        let (connection, first_number, epoch) = opened.ok_or_else(|| broke_off(path))??;
         let health = Health::new();
         Ok(Self {
-            writer: Some(Writer::start(connection, health.clone())),
+            writer: Some(Writer::start(connection, health.clone(), env.clone())),
             health,
-            readers: Readers::new(path),
+            readers: Readers::new(path, env.clone()),
             shared: Arc::new(Shared {
                 path: path.to_owned(),
                 sequence: AtomicI64::new(first_number),
@@ -134,20 +133,20 @@ impl Ledger {
     /// See [`OpenError`].
     pub async fn open_read_only(path: &Path, env: Env) -> Result<Self, OpenError> {
         let file = path.to_owned();
-        let checked = tokio::task::spawn_blocking(move || {
-            if !file.exists() {
-                return Err(OpenError::Missing(file));
-            }
-            let connection = readers::open(&file).map_err(|error| sort_open(&file, &error))?;
-            check_kind(&file, &connection)
-        })
-        .await;
-        checked
-            .map_err(|error| OpenError::Unusable { path: path.to_owned(), detail: error.to_string() })??;
+        let checked = env
+            .aside(move || {
+                if !file.exists() {
+                    return Err(OpenError::Missing(file));
+                }
+                let connection = readers::open(&file).map_err(|error| sort_open(&file, &error))?;
+                check_kind(&file, &connection)
+            })
+            .await;
+        checked.ok_or_else(|| broke_off(path))??;
         Ok(Self {
             writer: None,
             health: Health::new(),
-            readers: Readers::new(path),
+            readers: Readers::new(path, env.clone()),
             shared: Arc::new(Shared {
                 path: path.to_owned(),
                 sequence: AtomicI64::new(0),
@@ -361,6 +360,10 @@ fn check_kind(path: &Path, connection: &Connection) -> Result<(), OpenError> {
         return Err(OpenError::Newer { path: path.to_owned(), found, known: migrate::known() });
     }
     Ok(())
+}
+
+fn broke_off(path: &Path) -> OpenError {
+    OpenError::Unusable { path: path.to_owned(), detail: "the opening broke off".to_owned() }
 }
 
 fn sort_open(path: &Path, error: &rusqlite::Error) -> OpenError {

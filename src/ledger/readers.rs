@@ -2,6 +2,7 @@
 
 use super::error::LedgerError;
 use super::open::steady_plans;
+use crate::env::Env;
 use rusqlite::{Connection, OpenFlags};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,13 +17,14 @@ const LIMIT: Duration = Duration::from_secs(20);
 #[derive(Clone)]
 pub(super) struct Readers {
     path: PathBuf,
+    env: Env,
     slots: Arc<Semaphore>,
     idle: Arc<Mutex<Vec<Connection>>>,
 }
 
 impl Readers {
-    pub(super) fn new(path: &Path) -> Self {
-        Self { path: path.to_owned(), slots: Arc::new(Semaphore::new(READERS)), idle: Arc::default() }
+    pub(super) fn new(path: &Path, env: Env) -> Self {
+        Self { path: path.to_owned(), env, slots: Arc::new(Semaphore::new(READERS)), idle: Arc::default() }
     }
 
     /// Reads in a task of its own. Not in the asker's: a slot is given to whoever waited longest, and an
@@ -49,7 +51,7 @@ impl Readers {
         let path = self.path.clone();
         let idle = self.idle.clone();
         let (handle_out, handle_in) = tokio::sync::oneshot::channel();
-        let work = tokio::task::spawn_blocking(move || {
+        let work = self.env.aside(move || {
             let connection = match taken {
                 Some(connection) => connection,
                 None => open(&path).map_err(|error| LedgerError::sort(what, &error))?,
@@ -60,7 +62,7 @@ impl Readers {
             result
         });
         match tokio::time::timeout(LIMIT, work).await {
-            Ok(done) => done.map_err(|_| LedgerError::Closed)?,
+            Ok(done) => done.ok_or(LedgerError::Closed)?,
             Err(_) => {
                 if let Ok(handle) = handle_in.await {
                     handle.interrupt();
@@ -95,7 +97,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("a.sqlite");
         Connection::open(&path).expect("made").execute_batch("CREATE TABLE t (x)").expect("a table");
-        let readers = Readers::new(&path);
+        let readers = Readers::new(&path, Env::real());
         let count = |readers: &Readers| {
             let readers = readers.clone();
             async move {

@@ -127,7 +127,8 @@ impl Ledger {
     }
 
     /// The record is read and decided again at the next pull, because what stands there is neither what
-    /// was sent nor what was there before; `unknown` are the fields of which that is so.
+    /// was sent nor what was there before; `unknown` are the fields of which that is so. Of a record that is gone nothing
+    /// can be decided anew: what was wished last (its mark) is sent again, against what stands there now.
     ///
     /// # Errors
     /// The ledger cannot be written.
@@ -141,8 +142,16 @@ impl Ledger {
         let now = self.env.now();
         let answered = self.next_seq();
         self.write("settle_decide_anew", move |tx| {
-            end_in(tx, id, &Ending::Superseded, now, answered)?;
+            let gone = match &record {
+                Some((route, record)) => gone(tx, route, record)?.is_some(),
+                None => false,
+            };
+            let ending = if gone { Ending::Again { not_before: Some(now) } } else { Ending::Superseded };
+            end_in(tx, id, &ending, now, answered)?;
             store_base(tx, link, &BaseChange::Merge(unknown.clone()))?;
+            if gone {
+                return Ok(());
+            }
             if let Some((route, record)) = &record {
                 tx.prepare_cached("UPDATE records SET hash = x'' WHERE route = ?1 AND record_id = ?2")?
                     .execute((&route.0, &record.0))?;
@@ -243,6 +252,35 @@ impl Ledger {
         .await
     }
 
+    /// The CRM was asked for these once more and named none. Of whom that was known already, nothing new can be decided:
+    /// what waits for them (a mark, what a person asked for) rests on that. Answers how many those are.
+    ///
+    /// # Errors
+    /// The ledger cannot be written.
+    pub async fn operations_of_the_gone(
+        &self,
+        route: RouteName,
+        unnamed: Vec<RecordId>,
+    ) -> Result<usize, LedgerError> {
+        if unnamed.is_empty() {
+            return Ok(0);
+        }
+        let now = time(self.env.now());
+        self.write("operations_of_the_gone", move |tx| {
+            let mut stands = tx.prepare_cached(
+                "UPDATE operations SET decided_at = ?2 WHERE link_id = ?1 AND state = 'waiting' AND decided_at < ?2",
+            )?;
+            let mut known = 0;
+            for record in unnamed {
+                let Some(link) = gone(tx, &route, &record)? else { continue };
+                stands.execute((link, &now))?;
+                known += 1;
+            }
+            Ok(known)
+        })
+        .await
+    }
+
     /// A lock whose contact is not known, or not there: the dialler was asked who bears the key. The one that is the
     /// link's (`own`, with what both sides agree on) is locked by this very operation, all `others` by their own.
     ///
@@ -292,4 +330,15 @@ fn vanish(tx: &Transaction<'_>, link: LinkId, now: Timestamp) -> rusqlite::Resul
         .execute((link.0, time(now)))?;
     // Told once: every hint is a decision, and a decision that asks for a lock would learn it again.
     if news > 0 { hints::vanished_in(tx, now, link) } else { Ok(()) }
+}
+
+/// The link of a record that is known to be gone from the CRM.
+fn gone(tx: &Transaction<'_>, route: &RouteName, record: &RecordId) -> rusqlite::Result<Option<i64>> {
+    let link: Option<Option<i64>> = tx
+        .prepare_cached(
+            "SELECT link_id FROM records WHERE route = ?1 AND record_id = ?2 AND code = 'record_gone'",
+        )?
+        .query_row((&route.0, &record.0), |row| row.get(0))
+        .optional()?;
+    Ok(link.flatten())
 }

@@ -173,8 +173,8 @@ impl Ledger {
         let Some((change, Some(chain))) = last else { return Ok(None) };
         let head = Head { at, generation, change, chain: heads::hex(&chain) };
         let path = self.path().to_owned();
-        let kept = tokio::task::spawn_blocking(move || heads::add(&path, head)).await;
-        kept.map_err(|_| LedgerError::Closed)?
+        let kept = self.env.aside(move || heads::add(&path, head)).await;
+        kept.ok_or(LedgerError::Closed)?
             .map_err(|error| LedgerError::NotWritable(format!("the file .trail beside it: {error}")))
     }
 }

@@ -1,13 +1,13 @@
 //! The one writer: collects commands and runs each group in one IMMEDIATE transaction.
 //!
-//! A tokio task, not a thread of its own, and one `spawn_blocking` per group that takes the connection
+//! A tokio task, not a thread of its own, and one piece of work aside per group that takes the connection
 //! and gives it back: with a private thread paused time would run away, with one long blocking task it
 //! would stand still (semantics 12). `synchronous=FULL` costs a disk flush per group, so commands that
 //! arrive together share it.
 
 use super::error::LedgerError;
 use super::health::Health;
-use crate::env::crash;
+use crate::env::{Env, crash};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -48,10 +48,10 @@ pub(super) struct Writer {
 
 impl Writer {
     /// Starts the task; it ends when the last `Writer` is dropped, and closes the connection.
-    pub(super) fn start(connection: Connection, health: Health) -> Self {
+    pub(super) fn start(connection: Connection, health: Health, env: Env) -> Self {
         let (commands, inbox) = mpsc::unbounded_channel();
         let (queued, locks) = watch::channel(0);
-        tokio::spawn(run(connection, inbox, queued, health));
+        tokio::spawn(run(connection, inbox, queued, health, env));
         Self { commands, locks }
     }
 
@@ -105,6 +105,7 @@ async fn run(
     mut inbox: mpsc::UnboundedReceiver<Command>,
     locks_queued: watch::Sender<u64>,
     health: Health,
+    env: Env,
 ) {
     let mut connection = Some(connection);
     let (mut company, mut last) = (1, Duration::ZERO);
@@ -112,13 +113,12 @@ async fn run(
         let group = gather(first, &mut inbox, company, last).await;
         company = group.len();
         let Some(mut taken) = connection.take() else { return };
-        let ran = tokio::task::spawn_blocking(move || {
+        let ran = env.aside(move || {
             let results = run_group(&mut taken, group);
             (taken, results)
-        })
-        .await;
+        });
         // A panic inside a statement loses the connection: the ledger closes, the daemon stops.
-        let Ok((given_back, Ran { finished, lock_queued, commit })) = ran else {
+        let Some((given_back, Ran { finished, lock_queued, commit })) = ran.await else {
             return health.judge(&Err::<(), _>(LedgerError::WriterDied));
         };
         connection = Some(given_back);
@@ -131,12 +131,12 @@ async fn run(
         }
     }
     if let Some(connection) = connection {
-        let closed = tokio::task::spawn_blocking(move || {
+        let closed = env.aside(move || {
             connection
                 .execute_batch("PRAGMA optimize;")
                 .and_then(|()| connection.close().map_err(|(_, error)| error))
         });
-        if let Ok(Err(error)) = closed.await {
+        if let Some(Err(error)) = closed.await {
             tracing::warn!(error = %error, "the ledger was not closed cleanly; the next start repairs it");
         }
     }

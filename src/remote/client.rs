@@ -155,6 +155,7 @@ impl Client {
     pub async fn stream(&self, context: CallContext, request: Request) -> Result<StreamedAnswer, CallError> {
         let inner = &*self.inner;
         let permit = tokio::select! {
+            biased;
             permit = inner.streams.clone().acquire_owned() => permit.ok(),
             () = inner.env.shutdown().cancelled() => None,
         };

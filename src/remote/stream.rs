@@ -73,8 +73,9 @@ impl Watched {
             let began = inner.env.instant();
             let left = config.throughput_window.saturating_sub(self.window_waited);
             let polled = tokio::select! {
-                polled = tokio::time::timeout(left, self.body.next()) => polled,
+                biased;
                 () = inner.env.shutdown().cancelled() => return Err(Fault::Interrupted),
+                polled = tokio::time::timeout(left, self.body.next()) => polled,
             };
             self.window_waited += began.elapsed();
             let chunk = match polled {

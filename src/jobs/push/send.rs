@@ -271,6 +271,7 @@ pub(super) async fn watched<T>(context: &PushContext, call: impl Future<Output =
         std::future::pending().await
     };
     tokio::select! {
+        biased;
         answer = call => answer,
         never = under_way => never,
     }

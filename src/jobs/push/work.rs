@@ -82,10 +82,12 @@ impl Work<'_> {
             records.sort();
             records.dedup();
             let asked = records.len();
-            match self.context.refresher.decide_anew(&route, records).await {
+            match self.context.refresher.decide_anew(&route, records.clone()).await {
                 Ok(decided) => {
-                    if decided.len() < asked {
-                        let held = asked - decided.len();
+                    records.retain(|record| !decided.contains(record));
+                    let gone = self.context.ledger.operations_of_the_gone(route.clone(), records).await?;
+                    let held = asked - decided.len() - gone;
+                    if held > 0 {
                         tracing::warn!(%route, held, "records could not be decided again: what waits for them is held");
                     }
                     self.context.ledger.operations_refreshed(route, decided).await?;

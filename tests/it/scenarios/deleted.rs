@@ -1,8 +1,10 @@
 //! Does who was deleted in the CRM leave soon where the CRM lists that, and nobody by its word alone?
 
 use crate::support::world::{Setup, World, minutes};
-use dialbridge::control::{Command, WaveOrder};
+use dialbridge::control::{Command, ContactAct, WaveOrder};
+use dialbridge::domain::ContactId;
 use dialbridge::domain::policy::WaveWhat;
+use dialbridge::sim::faults::{Action, Effect, RetryAfter, Rule};
 use serde_json::json;
 
 async fn world(connector: &'static str) -> World {
@@ -33,6 +35,54 @@ async fn is_who_was_deleted_locked_soon_and_who_was_merged_or_is_back_not_lost()
         world.sync_all().await;
     }
     assert_eq!(asked(), before, "who is gone is not asked for again");
+    world.assert_at_rest().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn is_what_a_person_asked_for_a_contact_whose_record_is_gone_done_however_long_it_had_to_wait() {
+    let world = world("sim-next").await;
+    let (ada, _bert) = (world.record("Ada"), world.record("Bert"));
+    world.sync_all().await;
+    world.advance(minutes(30)).await;
+    world.sync_all().await;
+    world.editor().delete(ada);
+    world.live(minutes(40)).await;
+    assert!(world.locked(ada), "{}", world.story().await);
+    let contact = ContactId(world.contact(ada).id);
+    let busy = Action::Status { code: 503, retry_after: RetryAfter::Seconds(20), effect: Effect::None };
+    world.dialler.faults().add(Rule::new(busy).path("/reset"));
+    let act = Command::Contact { contact, act: ContactAct::Reset, reason: "asked".to_owned() };
+    let _fails = world.command(act).await;
+    // What a person said is acted upon later than a quarter of an hour after it.
+    world.live(minutes(12)).await;
+    world.dialler.faults().clear();
+    let mark = world.mark();
+    world.live(minutes(70)).await;
+    assert_eq!(world.writes(mark), ["reset", "lock"], "{}", world.told(ada).await);
+    let asked = || world.crm.journal.requests_of("by_ids").len();
+    let before = asked();
+    world.live(minutes(10)).await;
+    assert_eq!(asked(), before, "who is gone is not asked for again");
+    world.assert_at_rest().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn is_a_mark_on_whom_a_record_left_sent_after_a_long_outage_though_the_record_can_be_read_no_more() {
+    let keys = "only_if = \"phone and active\"\n[route.leads.leave]\ndeleted = [\"lock\", \"mark\"]\n\
+                [route.leads.mark]\nTag = \"left\"";
+    let world = World::new(Setup { connector: "sim-next", route_keys: keys, ..Setup::default() }).await;
+    let (ada, _bert) = (world.record("Ada"), world.record("Bert"));
+    world.sync_all().await;
+    world.advance(minutes(30)).await;
+    world.sync_all().await;
+    world.editor().delete(ada);
+    world.dialler.faults().add(Rule::new(Action::Reset(Effect::None)).path("/update"));
+    world.live(minutes(100)).await;
+    assert!(world.locked(ada), "{}", world.story().await);
+    assert_eq!(world.value(ada, "Tag"), json!(null));
+    world.dialler.faults().clear();
+    world.live(minutes(70)).await;
+    assert_eq!(world.value(ada, "Tag"), json!("left"), "{}", world.told(ada).await);
     world.assert_at_rest().await;
 }
 

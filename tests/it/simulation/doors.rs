@@ -47,7 +47,7 @@ pub fn hear(life: &mut Life, past: &Past) {
             let said = Door::Result { contact: *contact, until };
             match past.history_read(*contact, *at, until) {
                 Some(read) if read < lately => {
-                    let number = life.world.number(record);
+                    let number = life.truth.number(record);
                     life.truth.objections.push(Objection { record, number, at: *at, door: said });
                 }
                 Some(_) => drop(life.truth.unclear.insert(record)),

@@ -1,7 +1,9 @@
 //! Whether the promises held: by the simulators' journals and by what the simulation did on purpose.
 
 use super::doors::{hear, holds_are_what_was_said};
-use super::leaving::{Leaving, calls_of_the_deleted_are_known, marks_are_where_they_belong};
+use super::leaving::{
+    Leaving, calls_of_the_deleted_are_known, marks_are_where_they_belong, whoever_is_gone_cannot_be_called,
+};
 use super::life::Life;
 use super::past::{Past, answered_at, clear, done, in_doubt};
 use super::setup::Comment;
@@ -29,6 +31,8 @@ pub struct Seen {
     pub deaths: u64,
     /// What agents changed and the CRM was told of.
     pub edits_told: u64,
+    /// Contacts of records that are gone from the CRM.
+    pub records_gone: u64,
     /// Contacts that we deleted.
     pub deleted: u64,
     /// Objections that a result of a call was.
@@ -55,6 +59,7 @@ impl AddAssign for Seen {
         self.deaths += other.deaths;
         self.edits_told += other.edits_told;
         self.deleted += other.deleted;
+        self.records_gone += other.records_gone;
         self.said_in_calls += other.said_in_calls;
         self.held_out += other.held_out;
         self.comments_told += other.comments_told;
@@ -82,9 +87,17 @@ pub async fn judge(life: &mut Life) -> Seen {
     nothing_is_left_open(life, &mut wrong).await;
     every_call_is_told_once(life, &past, &mut wrong).await;
     only_what_is_ours_is_written(life, &past, &mut wrong);
-    let mark = life.world.mark();
+    let records_gone = whoever_is_gone_cannot_be_called(life, &mut wrong);
+    let (mark, told_before) = (life.world.mark(), life.world.crm_writes());
     life.world.sync_all().await;
+    if !life.world.parts().control.runners.write_backs.is_empty() {
+        life.world.write_back().await.expect("a write-back");
+    }
     let written = life.world.writes_since(mark);
+    let told_again = life.world.crm_writes() - told_before;
+    if told_again > 0 {
+        wrong.push(format!("the CRM was told {told_again} times what it knows"));
+    }
     wrong.extend(
         written
             .iter()
@@ -104,6 +117,7 @@ pub async fn judge(life: &mut Life) -> Seen {
         objections: life.truth.objections.len() as u64,
         dials: life.world.dialler.journal().dials().len() as u64,
         locks_judged,
+        records_gone,
         calls,
         deaths: life.truth.deaths.len() as u64,
         edits_told: told(life, "city"),
@@ -389,7 +403,7 @@ async fn everybody_is_where_they_belong(life: &Life, past: &Past, wrong: &mut Ve
     let batches = life.world.dialler.journal().requests_of("batch");
     let told = batches.iter().any(|asked| asked.answered.as_ref().is_some_and(|a| a.status == Some(200)));
     for id in editor.ids() {
-        let number = life.world.number(id);
+        let number = life.truth.number(id);
         let blocked = life.truth.objected(id) || life.truth.number_blocked(&number);
         // A number that was changed before the no was read is not the one that is blocked.
         let certain = !blocked || !life.truth.renumbered.contains(&id);
@@ -414,6 +428,8 @@ async fn everybody_is_where_they_belong(life: &Life, past: &Past, wrong: &mut Ve
             let final_result = found.iter().any(|contact| {
                 called_to_an_end(life, contact) || (!told && contact.dialling.result.is_some())
             });
+            let final_result =
+                final_result || found.iter().any(|contact| ended_by_another(life, id, contact));
             if held_out.contains(&(Some(route.to_owned()), Some(id.to_string()))) {
                 continue;
             }
@@ -445,6 +461,18 @@ fn called_to_an_end(life: &Life, contact: &SimContact) -> bool {
     let began = |row: &&SimRow| (row.call.as_ref().map_or(row.created, |call| call.start), row.id);
     let newest = rows.iter().filter(|row| row.result.is_some()).max_by_key(began);
     contact.is_final() || newest.and_then(|row| row.result_type).is_some_and(|kind| kind.is_final())
+}
+
+/// Whether a call of the record's other contact ended it in this contact's campaign: somebody had moved that contact there.
+fn ended_by_another(life: &Life, id: u64, contact: &SimContact) -> bool {
+    let keys = ["leads", "winback"].map(|route| format!("{route}-{id}"));
+    let of_the_person = keys.iter().flat_map(|key| life.world.dialler.contacts_with(key));
+    of_the_person.filter(|other| other.id != contact.id).any(|other| {
+        let rows = life.world.dialler.history(other.id);
+        rows.iter().any(|row| {
+            row.campaign == contact.campaign && row.result_type.is_some_and(|kind| kind.is_final())
+        })
+    })
 }
 
 fn winback(life: &Life) -> bool {

@@ -81,7 +81,7 @@ pub fn marks_are_where_they_belong(life: &Life, wrong: &mut Vec<String>) {
     };
     let editor = life.world.editor();
     for id in editor.ids() {
-        let objects = life.truth.objected(id) || life.truth.number_blocked(&life.world.number(id));
+        let objects = life.truth.objected(id) || life.truth.number_blocked(&life.truth.number(id));
         let expected = match (objects, editor.active(id), &blocked) {
             // A number that was changed before the no was read is not the one that is blocked.
             (true, _, _) if life.truth.renumbered.contains(&id) => continue,
@@ -103,6 +103,24 @@ pub fn marks_are_where_they_belong(life: &Life, wrong: &mut Vec<String>) {
             }
         }
     }
+}
+
+/// Whoever is gone from the CRM cannot be called; how many were judged.
+pub fn whoever_is_gone_cannot_be_called(life: &Life, wrong: &mut Vec<String>) -> u64 {
+    let keys =
+        life.truth.deleted.iter().flat_map(|id| ["leads", "winback"].map(|route| format!("{route}-{id}")));
+    let mut judged = 0;
+    for key in keys.filter(|key| !life.truth.portal_keys.contains(key)) {
+        for contact in life.world.dialler.contacts_with(&key) {
+            if !life.truth.portal_touched.contains(&contact.id) {
+                judged += 1;
+                if !contact.locked {
+                    wrong.push(format!("{key} is deleted in the CRM and can be called: {contact:?}"));
+                }
+            }
+        }
+    }
+    judged
 }
 
 /// What a contact's calls were is in the ledger before it is deleted, with their last results.

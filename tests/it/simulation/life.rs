@@ -100,7 +100,8 @@ impl Life {
             14..28 => self.edit(),
             28..30 => self.clash(),
             30..36 => self.there_and_back().await,
-            36..46 => self.archive(),
+            36..44 => self.archive(),
+            44..46 => self.delete(),
             46..52 => self.object().await,
             52..57 => self.renumber(),
             57..63 => self.portal(),
@@ -203,9 +204,16 @@ impl Life {
         self.world.editor().archive(id, archived);
     }
 
+    /// Somebody deletes a record: no list names it any more, and only a full pass can tell.
+    fn delete(&mut self) {
+        let id = self.any();
+        self.world.editor().delete(id);
+        self.truth.deleted.insert(id);
+    }
+
     async fn object(&mut self) {
         let id = self.any();
-        let number = self.world.number(id);
+        let number = self.truth.number(id);
         let door = match self.rng.u32(0..5) {
             0 => Door::Field,
             1 => Door::Blacklist,

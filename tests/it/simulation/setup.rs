@@ -8,6 +8,8 @@ use dialbridge::sim::dialler::config::{
     UserDataScope,
 };
 
+/// Deleted records are found, each by itself: what a sudden lack of many means is a scenario of its own.
+const PASS: &str = "\nfull_pass = \"1h\"\n";
 const LISTS: &str = "\n[blocks.files]\ndefault = [\"no.csv\"]\n";
 const AUDIT: &str = "\n[harvest]\naudit_active = \"1h\"\naudit_rest = \"1h\"\n";
 /// What the calls of route `leads` become, where the connector can write. `NO_INTEREST` has a word or not.
@@ -130,8 +132,11 @@ pub fn setup(seed: u64, leaving: Leaving, rng: &mut fastrand::Rng) -> (Setup, Wa
     // Two routes are not on one campaign: where the first moves into the second's, there is no second.
     let two = rng.bool() && leaving != Leaving::Moves;
     let ways = Ways::of(rng, connector != "sim-next");
-    let winback =
-        if ways.hears { WINBACK.replace("only_if", &format!("{HEARS}only_if")) } else { WINBACK.to_owned() };
+    let winback = if ways.hears {
+        WINBACK.replace("only_if", &format!("{HEARS}{PASS}only_if"))
+    } else {
+        WINBACK.replace("only_if", &format!("{PASS}only_if"))
+    };
     let winback = if two { winback.as_str() } else { "" };
     let usual = Setup::default();
     let comment = if ways.comment == Comment::Unmapped { "" } else { "\nComment = \"comment\"" };
@@ -142,7 +147,7 @@ pub fn setup(seed: u64, leaving: Leaving, rng: &mut fastrand::Rng) -> (Setup, Wa
         dialler_keys,
         fields: format!("{}{comment}", usual.fields).leak(),
         more: format!("{}{}{winback}{AUDIT}{LISTS}", leaving.tables(), ways.tables()).leak(),
-        route_keys: format!("{}{}", ways.keys(), leaving.keys()).leak(),
+        route_keys: format!("{}{PASS}{}", ways.keys(), leaving.keys()).leak(),
         ..usual
     };
     (setup, ways)

@@ -68,6 +68,8 @@ pub struct Truth {
     pub released: BTreeSet<i64>,
     /// Records whose contact a person wanted to begin anew.
     pub reset_by_hand: BTreeSet<u64>,
+    /// Records that are gone from the CRM.
+    pub deleted: BTreeSet<u64>,
     /// Records whose number changed: old and new numbers may both be blocked.
     pub renumbered: BTreeSet<u64>,
 }
@@ -76,6 +78,13 @@ impl Truth {
     /// Notes what a field has now.
     pub fn says(&mut self, record: u64, field: &'static str, value: Value) {
         self.values.entry((record, field)).or_default().push(value);
+    }
+
+    /// The number that a record has, or had when it went.
+    pub fn number(&self, record: u64) -> String {
+        let phone =
+            self.values.get(&(record, "phone")).and_then(|values| values.last()).and_then(Value::as_str);
+        phone.unwrap_or_default().split_whitespace().collect()
     }
 
     /// Whether the record itself was objected to by a door that blocks it for good.

@@ -94,7 +94,7 @@ fn agents_wrote(past: &Past, record: u64) -> impl Iterator<Item = &(Timestamp, S
 
 /// Whether this person said no before, elsewhere than in the CRM.
 fn objected_elsewhere(life: &Life, record: u64, at: Timestamp) -> bool {
-    let number = life.world.number(record);
+    let number = life.truth.number(record);
     life.truth.unclear.contains(&record)
         || life.truth.objections.iter().any(|objection| {
             let elsewhere = !matches!(objection.door, Door::Field | Door::Blacklist);
