@@ -148,8 +148,7 @@ impl Scene {
 
     /// Record 1 with these calls, each with a result of its own (51: 1), on a route whose calls become activities.
     pub(super) async fn calls_go_back(&self, calls: &[i64]) -> LinkId {
-        let set =
-            self.ledger.write_back_set(self.route.clone(), Shapes::Activities, Activities::Change);
+        let set = self.ledger.write_back_set(self.route.clone(), Shapes::Activities, Activities::Change);
         set.await.expect("a beginning");
         let link = self.link("1", Some(11), &[]).await;
         for call in calls {

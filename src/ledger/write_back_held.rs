@@ -114,8 +114,7 @@ impl Ledger {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Activities, Shapes};
-    use crate::domain::{HistoryId, RunId};
+    use crate::domain::RunId;
     use crate::ledger::testing::{Scene, scene};
     use crate::ledger::{Brake, Leaving, Said, TellEnd, Tells};
 

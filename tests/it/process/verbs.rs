@@ -80,7 +80,8 @@ async fn a_block_by_hand_locks_and_is_lifted_by_hand() {
     // A bad line costs that line only, and each is named.
     let (file, path) = (house.path("no.csv"), house.path("no.csv").display().to_string());
     let import = ["block", "import", &path, "--reason", "robinson list"];
-    let text = format!("name;phone\nsomebody;{}\nnobody;12\nother;{}\nlast;abc\n", house.number(3), house.number(4));
+    let text =
+        format!("name;phone\nsomebody;{}\nnobody;12\nother;{}\nlast;abc\n", house.number(3), house.number(4));
     std::fs::write(&file, text).expect("written");
     let ran = house.run(&import).await.expect(1).says("2 of them new").says("2 lines were NOT blocked");
     for bad in ["no.csv:3: \"12\" is no valid", "no.csv:5: \"abc\" is no valid"] {
