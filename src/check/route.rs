@@ -34,6 +34,9 @@ pub(super) struct About<'a> {
 
 /// In place of a cron.
 const NEVER: &str = "never";
+const CRON: &str = "five fields (minute hour day month weekday), such as \"*/5 7-21 * * Mon-Sat\"";
+const CRON_OR_NEVER: &str =
+    "five fields (minute hour day month weekday), such as \"30 4 * * Sun\", or \"never\"";
 
 /// Checks one route; every mistake in it is noted.
 pub(super) fn route(
@@ -49,11 +52,11 @@ pub(super) fn route(
     let own_zone = raw.time_zone.as_ref().map(|text| reach::zone(&key("time_zone"), text, notes));
     let zone = own_zone.unwrap_or(about.zone);
     // A wrong zone has its own message; the crons are judged all the same.
-    let crons = [("pull", &raw.pull), ("harvest", &raw.harvest), ("push", &raw.push)];
+    let crons = [("pull", &raw.pull, CRON), ("harvest", &raw.harvest, CRON), ("push", &raw.push, CRON)];
     let reconcile = Some(&raw.reconcile).filter(|text| text.value != NEVER);
-    for (cron, text) in crons.into_iter().chain(reconcile.map(|text| ("reconcile", text))) {
+    let reconciled = reconcile.map(|text| ("reconcile", text, CRON_OR_NEVER));
+    for (cron, text, expected) in crons.into_iter().chain(reconciled) {
         if let Err(why) = (about.validators.cron)(&text.value, zone.unwrap_or(Tz::UTC)) {
-            let expected = "five fields (minute hour day month weekday), such as \"*/5 7-21 * * Mon-Sat\"";
             notes.problem(Problem::new(key(cron), why, expected));
         }
     }

@@ -155,6 +155,12 @@ fn what_a_route_says_is_judged_where_it_stands() {
         "Nmae = \"name\"\nPhoneNumber1 =",
         "dialbridge.toml:16: route.leads.fields.Nmae: ",
     );
+    one_mistake(
+        "campaign ",
+        "reconcile = \"nevr\"\ncampaign ",
+        "dialbridge.toml:11: route.leads.reconcile: \"nevr\" has 1 fields; expected five fields (minute hour day month \
+         weekday), such as \"30 4 * * Sun\", or \"never\"",
+    );
     one_mistake("campaign ", "id = \"a_b\"\ncampaign ", "dialbridge.toml:11: route.leads.id: \"a_b\"");
     one_mistake(
         "campaign ",

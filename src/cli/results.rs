@@ -33,11 +33,7 @@ pub async fn run(config: &Path, args: ResultsArgs) -> anyhow::Result<End> {
         Some(ResultsVerb::Approve { route, reason }) => {
             say(config, |settings| Ok(ResultsWord::Approve { route: id_of(settings, &route)? }), reason).await
         }
-        Some(ResultsVerb::Retry { route, id, reason }) => {
-            let id = id.map(WriteBackId);
-            say(config, |settings| Ok(ResultsWord::Retry { route: id_of(settings, &route)?, id }), reason)
-                .await
-        }
+        Some(ResultsVerb::Retry(args)) => told_again::retry(config, args).await,
         Some(ResultsVerb::Release { call, reason }) => {
             say(config, |_| Ok(ResultsWord::Release { call: HistoryId(call) }), reason).await
         }
@@ -80,11 +76,7 @@ async fn day(config: &Path, args: &ResultsArgs) -> anyhow::Result<End> {
     let settings = app::load(config)?;
     let zone = Zone::of(&settings);
     let route = args.route.as_deref().map(|route| id_of(&settings, route)).transpose()?;
-    let day = match args.day {
-        Day::Today => zone.day_of(Env::real().now()),
-        Day::Yesterday => zone.day_of(Env::real().now()).pred_opt().unwrap_or_default(),
-        Day::On(day) => day,
-    };
+    let day = date(args.day, zone);
     let span = span(zone, day)?;
     let ledger = app::open_reading(&settings).await?;
     let results = ledger.results(route.clone(), span.0, span.1).await?;
@@ -137,6 +129,15 @@ fn begins(route: &RouteName, since: Timestamp, zone: Zone) -> String {
          after all",
         zone.at(since)
     )
+}
+
+pub(super) fn date(day: Day, zone: Zone) -> NaiveDate {
+    let today = || zone.day_of(Env::real().now());
+    match day {
+        Day::Today => today(),
+        Day::Yesterday => today().pred_opt().unwrap_or_default(),
+        Day::On(day) => day,
+    }
 }
 
 pub(super) fn span(zone: Zone, day: NaiveDate) -> anyhow::Result<(Timestamp, Timestamp)> {

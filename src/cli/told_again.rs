@@ -1,13 +1,46 @@
-//! `results remap` and `backfill`: how much would be told on purpose, and the word that it shall be.
+//! `results retry`, `results remap` and `backfill`: how much would be told on purpose, and the word that it shall be.
 
-use super::args::BackfillArgs;
+use super::args::{BackfillArgs, RetryArgs};
 use super::output::print_line;
-use super::results::{id_of, say, span};
+use super::results::{date, id_of, say, span};
 use super::zone::Zone;
 use crate::app::known::Usage;
 use crate::app::{self};
-use crate::control::{End, ResultsWord, backfilled, remapped};
+use crate::control::{End, ResultsWord, backfilled, remapped, retry_planned};
+use crate::domain::{Timestamp, WriteBackId};
+use crate::ledger::Again;
+use chrono::NaiveDate;
 use std::path::Path;
+
+/// `results retry`.
+pub async fn retry(config: &Path, args: RetryArgs) -> anyhow::Result<End> {
+    let settings = app::load(config)?;
+    let zone = Zone::of(&settings);
+    let route = id_of(&settings, &args.route)?;
+    let days = args.day.map(|day| date(day, zone)).map(|day| (day, day)).or(args.from.zip(args.to));
+    let again = match (days, args.id) {
+        (Some((from, to)), _) => {
+            let (from, until) = days_of(zone, from, to)?;
+            Again::Calls { from, until }
+        }
+        (None, Some(id)) => Again::Row(WriteBackId(id)),
+        (None, None) => Again::All,
+    };
+    if !args.plan {
+        return say(config, |_| Ok(ResultsWord::Retry { route, again }), args.reason).await;
+    }
+    let plan = app::open_reading(&settings).await?.results_retry_plan(route.clone(), again).await?;
+    print_line(&retry_planned(&route, &plan));
+    Ok(End::Done)
+}
+
+/// From the beginning of one day to the end of another.
+fn days_of(zone: Zone, from: NaiveDate, to: NaiveDate) -> anyhow::Result<(Timestamp, Timestamp)> {
+    if to < from {
+        return Err(Usage(format!("--to {to} lies before --from {from}")).into());
+    }
+    Ok((span(zone, from)?.0, span(zone, to)?.1))
+}
 
 /// `results remap`.
 pub async fn remap(
@@ -37,10 +70,7 @@ pub async fn backfill(config: &Path, args: BackfillArgs) -> anyhow::Result<End> 
     let settings = app::load(config)?;
     let zone = Zone::of(&settings);
     let route = id_of(&settings, &args.route)?;
-    if args.to < args.from {
-        return Err(Usage(format!("--to {} lies before --from {}", args.to, args.from)).into());
-    }
-    let (from, until) = (span(zone, args.from)?.0, span(zone, args.to)?.1);
+    let (from, until) = days_of(zone, args.from, args.to)?;
     if !args.plan {
         let word = ResultsWord::Backfill { route, from, until };
         return say(config, |_| Ok(word), args.reason).await;

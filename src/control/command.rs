@@ -4,7 +4,7 @@ use crate::domain::policy::Job;
 use crate::domain::{
     BlockSpan, BlockSubject, ContactId, HistoryId, RecordId, RouteName, Take, Timestamp, WriteBackId,
 };
-use crate::ledger::Pilot;
+use crate::ledger::{Again, Pilot};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -186,8 +186,8 @@ pub enum ResultsWord {
     Retry {
         /// The route.
         route: RouteName,
-        /// One row only.
-        id: Option<WriteBackId>,
+        /// What of it.
+        again: Again,
     },
     /// One row is left untold until there is something newer.
     Discard {

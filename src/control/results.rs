@@ -1,8 +1,8 @@
 //! What a person says of results that go back into the CRM, and of what they mean for other routes.
 
 use super::{Answer, Control, End, ResultsWord};
-use crate::domain::{HistoryId, RouteName};
-use crate::ledger::{LedgerError, OnPurpose, Said};
+use crate::domain::{HistoryId, ReasonCode, RouteName};
+use crate::ledger::{Again, LedgerError, OnPurpose, RetryPlan, Said};
 
 /// What was said, and whose runs have something to do now.
 enum Told {
@@ -53,19 +53,9 @@ impl Control {
                 let waiting = self.ledger.results_approve(route.clone(), said).await?;
                 Told::Tell(format!("{waiting} waiting calls and records may be told to the CRM"), vec![route])
             }
-            ResultsWord::Retry { route, id } => {
-                match self.ledger.results_retry(route.clone(), id, said).await? {
-                    0 if id.is_some() => Told::Refused(
-                        "nothing parked by that number; `dialbridge results open` lists what is".to_owned(),
-                    ),
-                    0 => {
-                        let text = "nothing is parked; what waits is told with the next run";
-                        Told::Tell(text.to_owned(), vec![route])
-                    }
-                    released => {
-                        Told::Tell(format!("{released} are told again with the next run"), vec![route])
-                    }
-                }
+            ResultsWord::Retry { route, again } => {
+                let released = self.ledger.results_retry(route.clone(), again, said).await?;
+                retried(route, again, released)
             }
             ResultsWord::Discard { id } => match self.ledger.results_discard(id, said).await? {
                 true => {
@@ -128,6 +118,47 @@ impl Control {
         );
         Ok(Told::Decide(text, held.into_keys().collect()))
     }
+}
+
+fn retried(route: RouteName, again: Again, released: usize) -> Told {
+    let nothing = match again {
+        _ if released > 0 => {
+            return Told::Tell(format!("{released} are told again with the next run"), vec![route]);
+        }
+        Again::All => {
+            let text = "nothing is parked; what waits is told with the next run";
+            return Told::Tell(text.to_owned(), vec![route]);
+        }
+        Again::Row(_) => "nothing parked by that number; `dialbridge results open` lists what is",
+        Again::Calls { .. } => {
+            "nothing of these days can be told again by that; `dialbridge results --day D --missing` says what becomes of \
+             each call"
+        }
+    };
+    Told::Refused(nothing.to_owned())
+}
+
+/// What `results retry` would tell again of a route, in words.
+pub fn retry_planned(route: &RouteName, plan: &RetryPlan) -> String {
+    let reasons: Vec<String> = plan
+        .reasons
+        .iter()
+        .map(|(code, rows)| {
+            let reason = ReasonCode::parse(code).map_or_else(|| code.clone(), |code| code.in_general());
+            format!("{rows} {reason}")
+        })
+        .collect();
+    let why = if reasons.is_empty() { String::new() } else { format!(" ({})", reasons.join(", ")) };
+    let in_doubt = match plan.in_doubt {
+        0 => String::new(),
+        some => format!(
+            "; {some} are in doubt and stay: look into the CRM, then `results retry --route {route} --id N` for each"
+        ),
+    };
+    format!(
+        "route {route}: {} calls and the fields of {} records would be told again{why}{in_doubt}",
+        plan.calls, plan.records
+    )
 }
 
 /// What `results remap` does to a route, in words.

@@ -198,9 +198,9 @@ pub struct StandingFacts {
 }
 
 impl StandingFacts {
-    /// Whether the number that stands in this slot (from 1) is one that the dialler marked as invalid.
-    pub fn is_invalid(&self, slot: usize) -> bool {
-        let number = slot.checked_sub(1).and_then(|at| self.numbers.get(at)).and_then(Option::as_ref);
-        number.is_some_and(|number| self.invalid.iter().any(|invalid| invalid.number == *number))
+    /// The mark of the number that stands in this slot (from 1), if the dialler marked it as invalid.
+    pub fn invalid_in(&self, slot: usize) -> Option<&InvalidNumber> {
+        let number = slot.checked_sub(1).and_then(|at| self.numbers.get(at))?.as_ref()?;
+        self.invalid.iter().find(|invalid| invalid.number == *number)
     }
 }

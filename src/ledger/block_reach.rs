@@ -114,6 +114,9 @@ pub(super) const BLOCKED_WITHOUT_LINK: &str =
     "SELECT d.route, d.record_id FROM records d CROSS JOIN routes r ON r.route = d.route
      WHERE d.state = 'blocked' AND d.link_id IS NULL AND json_extract(d.params, '$.subject') = ?2 AND r.client = ?1";
 
+/// Why, of those whom a lifted block held.
+const LIFTED: &str = "block lifted";
+
 /// Whoever a lifted block held is read and decided again: a hint, and a hash that agrees with nothing. A contact of
 /// others has no record to be decided by: it is unlocked, unless something else stands against it.
 pub(super) fn decide_anew(
@@ -128,14 +131,14 @@ pub(super) fn decide_anew(
             .prepare_cached(RECORDS_OF_KEY)?
             .query_map((client, id, crm, object), |row| Ok((row.get(0)?, row.get(1)?)))?
             .collect::<Result<_, _>>()?;
-        return records.iter().try_for_each(|(route, record)| hint(tx, route, record, now));
+        return records.iter().try_for_each(|(route, record)| hint(tx, route, record, LIFTED, now));
     }
     for link in links_of(tx, client, subject)? {
         let (route, record): (Option<String>, Option<String>) = tx
             .prepare_cached("SELECT route, record_id FROM links WHERE id = ?1")?
             .query_row([link.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
         match (route, record, subject) {
-            (Some(route), Some(record), _) => hint(tx, &route, &record, now)?,
+            (Some(route), Some(record), _) => hint(tx, &route, &record, LIFTED, now)?,
             (_, _, BlockSubject::Number(_)) => foreign::release(tx, link, now)?,
             // By hand as it was locked.
             (_, _, BlockSubject::Contact(_) | BlockSubject::Record(_)) => {}
@@ -147,18 +150,23 @@ pub(super) fn decide_anew(
             .prepare_cached(BLOCKED_WITHOUT_LINK)?
             .query_map((client, subject.spoken()), |row| Ok((row.get(0)?, row.get(1)?)))?
             .collect::<Result<_, _>>()?;
-        records.iter().try_for_each(|(route, record)| hint(tx, route, record, now))?;
+        records.iter().try_for_each(|(route, record)| hint(tx, route, record, LIFTED, now))?;
     }
     Ok(())
 }
 
-fn hint(tx: &Transaction<'_>, route: &str, record: &str, now: Timestamp) -> rusqlite::Result<()> {
+/// The record is read and decided anew, whether or not it changed.
+pub(super) fn hint(
+    tx: &Transaction<'_>,
+    route: &str,
+    record: &str,
+    why: &str,
+    now: Timestamp,
+) -> rusqlite::Result<()> {
     tx.prepare_cached("UPDATE records SET hash = x'' WHERE route = ?1 AND record_id = ?2")?
         .execute((route, record))?;
-    tx.prepare_cached(
-        "INSERT INTO hints (route, record_id, source, at) VALUES (?1, ?2, 'block lifted', ?3)",
-    )?
-    .execute((route, record, sql::time(now)))?;
+    tx.prepare_cached("INSERT INTO hints (route, record_id, source, at) VALUES (?1, ?2, ?3, ?4)")?
+        .execute((route, record, why, sql::time(now)))?;
     Ok(())
 }
 

@@ -30,6 +30,9 @@ pub(super) fn add_in(
         }
     }
     mark_records(tx, client, &block.subject, &reason, &time(now))?;
+    if new {
+        blocks_told::want_unlinked(tx, client, block, now)?;
+    }
     Ok(BlockAdded { id, epoch, new, links_locked })
 }
 

@@ -3,7 +3,8 @@
 //! The CRM's own word is not told back to it: with `unblock = "source"` it would never end. A block with an end, and a lock
 //! of one contact by hand, are no objections.
 
-use super::block_reach::links_under;
+use super::block_reach::{RECORDS_OF_KEY, hint, links_under};
+use super::decisions::LinkOwner;
 use super::gate::numbers_of_contact;
 use super::inputs::{block_row, blocks_in_force};
 use super::sql::get_named;
@@ -86,6 +87,36 @@ pub(super) fn want_again(tx: &Transaction<'_>, link: LinkId, now: Timestamp) -> 
         Some((blocks, _)) if blocks.iter().all(listed::is_listed) => listed::want_again(tx, link, now),
         Some(_) => want_objection(tx, link, now),
     }
+}
+
+/// Whether somebody's no names a record that has no link: it never came to the dialler, and the CRM is told all the same.
+pub(super) fn names(tx: &Transaction<'_>, owner: &LinkOwner, numbers: &[String]) -> rusqlite::Result<bool> {
+    let key = tx
+        .prepare_cached("SELECT crm, object FROM routes WHERE route = ?1 AND blocks_told = 'told'")?
+        .query_row([&owner.route.0], |row| {
+            Ok(RecordKey { crm: row.get(0)?, object: row.get(1)?, id: owner.record.clone() })
+        })
+        .optional()?;
+    let Some(key) = key else { return Ok(false) };
+    Ok(blocks_in_force(tx, &owner.client, Some(&key), numbers, "")?.iter().any(is_told))
+}
+
+/// A record without a link was blocked by its id: it is decided anew, so that the CRM is told of it.
+pub(super) fn want_unlinked(
+    tx: &Transaction<'_>,
+    client: &str,
+    block: &Block,
+    now: Timestamp,
+) -> rusqlite::Result<()> {
+    let BlockSubject::Record(key) = &block.subject else { return Ok(()) };
+    if !is_told(block) {
+        return Ok(());
+    }
+    let records: Vec<(String, String)> = tx
+        .prepare_cached(&format!("{RECORDS_OF_KEY} AND d.link_id IS NULL AND r.blocks_told = 'told'"))?
+        .query_map((client, &key.id.0, &key.crm, &key.object), |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect::<Result<_, _>>()?;
+    records.iter().try_for_each(|(route, record)| hint(tx, route, record, "blocked", now))
 }
 
 fn is_told(block: &Block) -> bool {

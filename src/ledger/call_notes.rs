@@ -160,6 +160,7 @@ fn new_in<'a>(old: &str, new: &'a str) -> &'a str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ledger::sweeps::calls_end;
     use crate::ledger::testing::{Scene, scene};
 
     async fn sees(scene: &Scene, comment: &'static str, seq: u64) {
@@ -204,6 +205,21 @@ mod tests {
         assert_eq!(attached(&scene).await, before, "a call that began later is another matter");
         scene.wait(24).await;
         assert_eq!(attached(&scene).await, [format!("{}\nrang back", before[0])], "the newest there was");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_agents_wrote_goes_with_the_contact_and_the_last_note_stands_beside_its_call() {
+        let scene = scene().await;
+        let link = scene.link("1", Some(11), &[]).await;
+        scene.contact_number(11, "+4930111").await;
+        scene.call(link, 51, "started_at = first_seen_at").await;
+        sees(&scene, "from the list", 1).await;
+        sees(&scene, "from the list\nmoved to Bonn", 2).await;
+        let now = scene.ledger.env.now();
+        let gone = scene.ledger.write("test_gone", move |tx| calls_end(tx, ContactId(11), now));
+        gone.await.expect("stored");
+        assert_eq!(attached(&scene).await, ["51 moved to Bonn"]);
+        assert_eq!(scene.says("SELECT comment FROM contacts").await, ["NULL"]);
     }
 
     #[tokio::test(start_paused = true)]

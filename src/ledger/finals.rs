@@ -284,16 +284,9 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_final_result_is_the_persons_and_not_the_links() {
         let scene = scene().await;
-        let routes = scene.ledger.write("test_routes", |tx| {
-            tx.execute_batch(
-                "CREATE TEMP TABLE other AS SELECT * FROM routes WHERE route = 'leads';
-                 UPDATE other SET route = 'second'; INSERT INTO routes SELECT * FROM other;
-                 UPDATE other SET route = 'elsewhere', campaign_id = 8; INSERT INTO routes SELECT * FROM other;
-                 UPDATE other SET route = 'neighbour', client = 'neighbour', campaign_id = 7;
-                 INSERT INTO routes SELECT * FROM other;",
-            )
-        });
-        routes.await.expect("routes");
+        scene.route_beside("second", &[]).await;
+        scene.route_beside("elsewhere", &["campaign_id = 8"]).await;
+        scene.route_beside("neighbour", &["client = 'neighbour'"]).await;
         let declined = scene.link("1", Some(90), &["+49301"]).await;
         call(&scene, 11, 90, Some(declined), 7).await;
         scene.contact_number(95, "+49305").await;

@@ -172,8 +172,11 @@ pub(super) fn deleted(
         )?
         .execute((link.0, contact, &at))?;
     }
+    // What an agent changed and the CRM was not told of outlives the contact, and is merged against what both sides agreed on.
     tx.prepare_cached(
-        "UPDATE links SET contact_id = NULL, vanished_at = NULL, absent_at = NULL, base = '{}', complete = 0,
+        "UPDATE links SET contact_id = NULL, vanished_at = NULL, absent_at = NULL, complete = 0,
+                base = (SELECT json_group_object(b.key, json(b.value)) FROM json_each(links.base) b
+                        WHERE b.key IN (SELECT e.field FROM edits e WHERE e.link_id = links.id)),
                 campaign_id = coalesce((SELECT r.campaign_id FROM routes r WHERE r.route = links.route), campaign_id),
                 lock_state = 'open', locked_at = NULL, wish = CASE wish WHEN 'locked' THEN 'none' ELSE wish END
          WHERE id = ?1",

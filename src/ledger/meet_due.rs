@@ -205,15 +205,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_route_that_left_the_config_holds_up_the_imports_of_no_other() {
         let scene = three().await;
-        let write = scene.ledger.write("test_route", |tx| {
-            tx.execute_batch(
-                "CREATE TEMP TABLE other AS SELECT * FROM routes WHERE route = 'leads';
-                 UPDATE other SET route = 'winback';
-                 INSERT INTO routes SELECT * FROM other;
-                 UPDATE links SET route = 'winback' WHERE record_id <> '3';",
-            )
-        });
-        write.await.expect("written");
+        scene.route_beside("winback", &[]).await;
+        scene.put("UPDATE links SET route = 'winback' WHERE record_id <> '3'").await;
         assert_eq!(due(&scene, &[]).await, ["3"]);
     }
 

@@ -76,6 +76,8 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0083_lifted_lists.sql"),
     include_str!("../../migrations/0084_blocked_unlinked.sql"),
     include_str!("../../migrations/0085_final_links.sql"),
+    include_str!("../../migrations/0090_contact_marks.sql"),
+    include_str!("../../migrations/0091_comments_go.sql"),
 ];
 
 /// Behind this one the rows of the trail that are there already get their places in the chain.

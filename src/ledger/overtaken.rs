@@ -91,13 +91,11 @@ mod tests {
 
     /// A route of the same client, whose results hold others out, with a call that nobody has a word for.
     async fn refused_elsewhere(scene: &Scene, number: &'static str) {
+        let rules = "hold_rules = '{\"words\":[\"SALE\"],\"unmapped\":\"hold\",\"cool_off\":null}'";
+        scene.route_beside("winback", &["campaign_id = 8", rules]).await;
         let written = scene.ledger.write("test_route", move |tx| {
             tx.execute_batch(
-                "CREATE TEMP TABLE other AS SELECT * FROM routes WHERE route = 'leads';
-                 UPDATE other SET route = 'winback', campaign_id = 8,
-                    hold_rules = '{\"words\":[\"SALE\"],\"unmapped\":\"hold\",\"cool_off\":null}';
-                 INSERT INTO routes SELECT * FROM other;
-                 INSERT INTO links (client, route, record_id, user_data, folded, campaign_id, contact_id, wish, wish_code,
+                "INSERT INTO links (client, route, record_id, user_data, folded, campaign_id, contact_id, wish, wish_code,
                                     created_at)
                     VALUES ('house', 'winback', '77', 'winback-77', 'winback-77', 8, 91, 'callable', 'new_record',
                             '2030-01-07T08:00:00.000000Z');

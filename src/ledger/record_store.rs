@@ -93,8 +93,8 @@ pub(super) fn store_record(
         Some(&numbers),
         doing,
     )?;
-    // Who has a link was about to be called once: asked again, whatever was found before.
-    let ask = decision.meet && (stored.is_some() || !asked) && user_data.is_ok();
+    // Who was about to be called once is asked again, whatever was found before.
+    let ask = decision.meet && user_data.is_ok() && (!asked || was_to_be_called(tx, stored)?);
     let was_parked = upsert_record(tx, now, page, record, user_data.ok().as_ref(), stored, &decision, ask)?;
     count(counts, &decision.verdict, was_parked);
     // Of what could not be read, or was kept for the conditions alone, nothing more can be said than before.
@@ -202,6 +202,15 @@ fn already_asked(tx: &Transaction<'_>, page: &PageStore, record: &PulledRecord) 
         .query_row((&page.route.0, &record.id.0), |row| row.get(0))
         .optional()?;
     Ok(met.as_deref() == Some("done"))
+}
+
+/// Whether anything was ever meant to happen under a link. One that is there for a telling's sake alone is no reason to ask.
+fn was_to_be_called(tx: &Transaction<'_>, link: Option<LinkId>) -> rusqlite::Result<bool> {
+    let Some(link) = link else { return Ok(false) };
+    tx.prepare_cached(
+        "SELECT EXISTS (SELECT 1 FROM operations WHERE link_id = ?1) OR EXISTS (SELECT 1 FROM link_contacts WHERE link_id = ?1)",
+    )?
+    .query_row([link.0], |row| row.get(0))
 }
 
 #[expect(clippy::too_many_arguments, reason = "one row's columns")]

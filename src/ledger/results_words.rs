@@ -1,10 +1,9 @@
-//! What a person says of write-backs: let them go, try them again, leave them.
+//! What a person says of write-backs: let them go, leave them.
 
 use super::sql::time;
 use super::words::Said;
 use super::{Ledger, LedgerError, edits_end, held_waves};
 use crate::domain::{LinkId, Reason, ReasonCode, RouteName, WriteBackId};
-use chrono::TimeDelta;
 use rusqlite::{OptionalExtension as _, Transaction};
 
 impl Ledger {
@@ -17,41 +16,6 @@ impl Ledger {
         self.write("results_approve", move |tx| {
             held_waves::told_approved(tx, &now, &route, &said)?;
             approve(tx, &now, &route, &said)
-        })
-        .await
-    }
-
-    /// What is parked is tried again: one row, or all of a route but what is in doubt: that might be there twice, so
-    /// somebody has to look at each. Also whose record was not there in the last days, unless the pull knows it as deleted: a
-    /// wrong address says so of everybody. The word stands also where nothing was parked: it ends the brake on rejections.
-    /// Answers how many.
-    ///
-    /// # Errors
-    /// The ledger cannot be written.
-    pub async fn results_retry(
-        &self,
-        route: RouteName,
-        row: Option<WriteBackId>,
-        said: Said,
-    ) -> Result<usize, LedgerError> {
-        let now = time(self.env.now());
-        let gone_since = time(self.env.now() - TimeDelta::days(7));
-        self.write("results_retry", move |tx| {
-            let released = tx
-                .prepare_cached(
-                    "UPDATE write_backs SET state = 'waiting', code = NULL, params = '{}', tries = 0, doubts = 0, due_at = ?3,
-                            changed_at = ?3, rules = CASE WHEN ?2 IS NULL THEN rules ELSE 'by hand' END
-                     WHERE (state = 'parked' AND (code <> 'in_doubt' OR id = ?2)
-                            OR state = 'gone' AND changed_at >= ?4) AND (?2 IS NULL OR id = ?2)
-                       AND EXISTS (SELECT 1 FROM links l LEFT JOIN records x ON x.route = l.route AND x.record_id = l.record_id
-                            WHERE l.id = write_backs.link_id AND l.route = ?1
-                              AND (write_backs.state = 'parked' OR coalesce(x.code, '') NOT IN ('record_deleted', 'record_gone')))",
-                )?
-                .execute((&route.0, row.map(|row| row.0), &now, gone_since))?;
-            if released > 0 || row.is_none() {
-                keep(tx, &now, "retry", &route, row, &said)?;
-            }
-            Ok(released)
         })
         .await
     }

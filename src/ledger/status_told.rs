@@ -102,13 +102,20 @@ pub(super) fn marks_seen(
         .prepare_cached("SELECT id FROM links WHERE contact_id = ?1 AND route IS NOT NULL")?
         .query_row([contact.0], |row| row.get(0))
         .optional()?;
-    let Some(link) = link else { return Ok(()) };
-    for mark in marked.iter().filter(|mark| !before.contains(&mark.slot)) {
+    let (at, new) = (time(now), marked.iter().filter(|mark| !before.contains(&mark.slot)));
+    for mark in new {
+        // For whichever record comes to have the contact.
+        tx.prepare_cached(
+            "INSERT OR IGNORE INTO contact_marks (contact_id, number, at, cause) VALUES (?1, ?2, ?3, ?4)",
+        )?
+        .execute((contact.0, &mark.number, &at, mark.cause))?;
+        let Some(link) = link else { continue };
         tx.prepare_cached(
             "INSERT OR IGNORE INTO invalid_numbers (link_id, number, at, cause) VALUES (?1, ?2, ?3, ?4)",
         )?
-        .execute((link, &mark.number, time(now), mark.cause))?;
+        .execute((link, &mark.number, &at, mark.cause))?;
     }
+    let Some(link) = link else { return Ok(()) };
     tx.prepare_cached(
         "INSERT OR IGNORE INTO status_due (link_id) SELECT l.id FROM links l JOIN routes r ON r.route = l.route
          WHERE l.id = ?1 AND r.status_told = 'told'",
@@ -217,7 +224,7 @@ mod tests {
             let read = scene.ledger.read("test_facts", move |connection| facts(connection, link));
             let facts = read.await.expect("read").expect("told");
             let invalid: Vec<String> = facts.invalid.iter().map(|one| one.number.clone()).collect();
-            (invalid, facts.is_invalid(1))
+            (invalid, facts.invalid_in(1).is_some())
         };
         assert_eq!(told().await, (vec![], false));
         seen(vec![mark(1, "+4930111")]).await.expect("stored");
@@ -232,6 +239,33 @@ mod tests {
         seen(vec![]).await.expect("stored");
         seen(vec![mark(1, "+4930222")]).await.expect("stored");
         assert_eq!(told().await, (vec!["+4930111".to_owned(), "+4930222".to_owned()], true));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_mark_from_before_the_contact_was_a_records_is_known_with_its_day_once_it_is() {
+        let scene = scene().await;
+        scene.put("INSERT INTO contacts (contact_id, seen_seq, seen_at) VALUES (11, 1, '')").await;
+        scene.ledger.status_told_set(scene.route.clone(), BlocksTold::Told).await.expect("set");
+        let first = scene.ledger.env.now();
+        let seen = |marks: Vec<InvalidSlot>| {
+            let now = scene.ledger.env.now();
+            scene.ledger.write("test_seen", move |tx| marks_seen(tx, ContactId(11), &marks, now))
+        };
+        seen(vec![mark(1, "+4930111")]).await.expect("stored");
+        // Corrected by somebody over there before we came: the slot keeps the first one's mark.
+        seen(vec![mark(1, "+4930222"), mark(2, "+4930333")]).await.expect("stored");
+        scene.wait(24).await;
+        for (record, leaves) in [("1", ""), ("2", "UPDATE links SET contact_id = NULL WHERE record_id = '1'")]
+        {
+            let link = scene.link(record, None, &[]).await;
+            scene
+                .put(format!("{leaves}; UPDATE links SET contact_id = 11 WHERE record_id = '{record}'"))
+                .await;
+            let read = scene.ledger.read("test_facts", move |connection| facts(connection, link));
+            let told = read.await.expect("read").expect("told").invalid;
+            let told: Vec<_> = told.iter().map(|one| (one.number.as_str(), one.since, one.cause)).collect();
+            assert_eq!(told, [("+4930111", first, Some(1)), ("+4930333", first, Some(1))], "record {record}");
+        }
     }
 
     #[tokio::test(start_paused = true)]

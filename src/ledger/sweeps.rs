@@ -334,16 +334,19 @@ fn ask_again(tx: &Transaction<'_>, id: ContactId, at: Timestamp, now: Timestamp)
     due::replace(tx, id, "missing", now, Some(at))
 }
 
-/// Somebody deleted it. Its calls stay; a link of ours says so, and what becomes of it is the route's choice
-/// (semantics 21).
-/// A contact is gone: nobody will tell the results of its calls any more, nor bring another call for a note of an agent's.
+/// A contact is gone: nobody will tell the results of its calls any more, nor bring another call for a note of an agent's. What
+/// agents wrote was kept to tell what they add.
 pub(super) fn calls_end(tx: &Transaction<'_>, id: ContactId, now: Timestamp) -> rusqlite::Result<()> {
     call_notes::attach_last(tx, id, now)?;
     tx.prepare_cached("UPDATE calls SET open = 0, no_result_given = 1 WHERE contact_id = ?1 AND open = 1")?
         .execute([id.0])?;
+    tx.prepare_cached("UPDATE contacts SET comment = NULL WHERE contact_id = ?1 AND comment IS NOT NULL")?
+        .execute([id.0])?;
     Ok(())
 }
 
+/// Somebody deleted it. Its calls stay; a link of ours says so, and what becomes of it is the route's choice
+/// (semantics 21).
 fn mark_gone(tx: &Transaction<'_>, id: ContactId, run: RunId, now: Timestamp) -> rusqlite::Result<()> {
     let at = time(now);
     tx.prepare_cached("UPDATE contacts SET gone_at = ?2, audit_at = NULL WHERE contact_id = ?1")?

@@ -1,8 +1,9 @@
 //! A ledger in a temporary folder with one route, for the tests of this room.
 
+use super::write_back::want;
 use super::{LeaseBatch, LeaseOrder, Ledger, Plan, QueuePlace, RouteFacts};
 use crate::domain::policy::{Clearing, RouteState};
-use crate::domain::{LinkId, RouteName, Timestamp, Values};
+use crate::domain::{Activities, HistoryId, LinkId, RouteName, Shapes, Timestamp, Values};
 use crate::env::Env;
 use std::os::unix::fs::FileExt as _;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -130,6 +131,39 @@ impl Scene {
             })
             .await
             .expect("a call");
+    }
+
+    /// A route like the scene's but for its name and what is `set` (`campaign_id = 8`).
+    pub(super) async fn route_beside(&self, name: &str, set: &[&str]) {
+        let name = format!("route = '{name}'");
+        let set = [&[name.as_str()], set].concat().join(", ");
+        self.put(format!(
+            "CREATE TEMP TABLE beside AS SELECT * FROM routes WHERE route = 'leads';
+             UPDATE beside SET {set};
+             INSERT INTO routes SELECT * FROM beside;
+             DROP TABLE beside;"
+        ))
+        .await;
+    }
+
+    /// Record 1 with these calls, each with a result of its own (51: 1), on a route whose calls become activities.
+    pub(super) async fn calls_go_back(&self, calls: &[i64]) -> LinkId {
+        let set = self.ledger.write_back_set(self.route.clone(), Shapes::Activities, Activities::Change);
+        set.await.expect("a beginning");
+        let link = self.link("1", Some(11), &[]).await;
+        for call in calls {
+            self.call(link, *call, "result_code = history_id - 50").await;
+        }
+        link
+    }
+
+    /// The CRM is to be told of these calls.
+    pub(super) async fn want_calls(&self, calls: &[i64]) {
+        let (calls, now) = (calls.to_vec(), self.ledger.env.now());
+        let wanted = self.ledger.write("test_want", move |tx| {
+            calls.into_iter().try_for_each(|call| want(tx, HistoryId(call), now))
+        });
+        wanted.await.expect("wanted");
     }
 
     /// What a statement says, as text.

@@ -267,9 +267,8 @@ fn enter_activities(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Activities, HistoryId};
+    use crate::domain::Activities;
     use crate::ledger::testing::scene;
-    use crate::ledger::write_back::want;
 
     #[tokio::test(start_paused = true)]
     async fn a_remap_leaves_out_what_the_crm_does_not_let_be_changed_and_counts_it() {
@@ -282,10 +281,8 @@ mod tests {
             let link = scene.link("1", Some(11), &[]).await;
             for call in [51, 52] {
                 scene.call(link, call, "result_code = 1").await;
-                let now = scene.ledger.env.now();
-                let wanted = scene.ledger.write("test_want", move |tx| want(tx, HistoryId(call), now));
-                wanted.await.expect("wanted");
             }
+            scene.want_calls(&[51, 52]).await;
             scene
                 .put(
                     "UPDATE write_backs SET state = 'done', activity = '9' WHERE history_id = 51;

@@ -301,23 +301,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn an_activity_that_met_no_record_waits_again_unless_it_may_be_there() {
         let scene = scene().await;
-        scene
-            .ledger
-            .write_back_set(scene.route.clone(), Shapes::Activities, Activities::Change)
-            .await
-            .expect("a beginning");
-        let link = scene.link("1", Some(11), &[]).await;
         let calls = [51, 52, 53];
-        for call in calls {
-            scene.call(link, call, "result_code = 1").await;
-        }
-        let want_all = async || {
-            let now = scene.ledger.env.now();
-            let want = scene.ledger.write("test_want", move |tx| {
-                calls.into_iter().try_for_each(|call| want(tx, HistoryId(call), now))
-            });
-            want.await.expect("wanted");
-        };
+        scene.calls_go_back(&calls).await;
         let states = "SELECT state FROM write_backs ORDER BY history_id";
         let gone = async || {
             scene.put("UPDATE write_backs SET state = 'gone', code = 'record_gone'").await;
@@ -325,9 +310,9 @@ mod tests {
             scene.put("UPDATE write_backs SET activity = 'a' WHERE history_id = 52").await;
             scene.put("UPDATE write_backs SET doubts = 1 WHERE history_id = 53").await;
         };
-        want_all().await;
+        scene.want_calls(&calls).await;
         gone().await;
-        want_all().await;
+        scene.want_calls(&calls).await;
         assert_eq!(scene.says(states).await, ["waiting", "gone", "gone"], "something newer");
         gone().await;
         let (route, now) = (scene.route.clone(), scene.ledger.env.now());

@@ -114,27 +114,15 @@ impl Ledger {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Activities, Shapes};
-    use crate::domain::{HistoryId, RunId};
+    use crate::domain::RunId;
     use crate::ledger::testing::{Scene, scene};
     use crate::ledger::{Brake, Leaving, Said, TellEnd, Tells};
 
     /// Two calls held by rules of before, for the want of a word.
     async fn held() -> Scene {
         let scene = scene().await;
-        scene
-            .ledger
-            .write_back_set(scene.route.clone(), Shapes::Activities, Activities::Change)
-            .await
-            .expect("a beginning");
-        let link = scene.link("1", Some(11), &[]).await;
-        scene.call(link, 51, "result_code = 1").await;
-        scene.call(link, 52, "result_code = 2").await;
-        let now = scene.ledger.env.now();
-        let want = scene.ledger.write("test_want", move |tx| {
-            [51, 52].into_iter().try_for_each(|call| super::super::write_back::want(tx, HistoryId(call), now))
-        });
-        want.await.expect("wanted");
+        scene.calls_go_back(&[51, 52]).await;
+        scene.want_calls(&[51, 52]).await;
         scene.put("UPDATE write_backs SET state = 'held', code = 'unmapped_result', rules = 'before'").await;
         scene
     }

@@ -405,11 +405,7 @@ mod tests {
         for n in 1..=5 {
             let link = scene.link(&n.to_string(), None, &[]).await;
             scene.call(link, 100 - n, "result_code = 1").await;
-            let now = scene.ledger.env.now();
-            let want = scene
-                .ledger
-                .write("test_want", move |tx| super::super::write_back::want(tx, HistoryId(100 - n), now));
-            want.await.expect("wanted");
+            scene.want_calls(&[100 - n]).await;
         }
         // Of these records no activity waits any more.
         scene.put("UPDATE write_backs SET state = 'done' WHERE kind = 'activity' AND link_id > 3").await;

@@ -7,10 +7,11 @@ use super::expression::{Expression, Inputs};
 use super::filters::Options;
 use super::parse::compile_told;
 use super::told_names::{BLOCK_NAMES, CALL_NAMES, HISTORY_NAMES, STATUS_NAMES};
+use crate::domain::field::PHONE_SLOTS;
 use crate::domain::result_words;
 use crate::domain::{
-    BlockFacts, BlocksTold, CallFacts, CampaignId, HistoryFacts, Problem, Reason, ReasonCode, Record,
-    RecordId, RouteName, StandingFacts, Timestamp, Told,
+    BlockFacts, BlocksTold, CallFacts, CampaignId, HistoryFacts, InvalidNumber, Problem, Reason, ReasonCode,
+    Record, RecordId, RouteName, StandingFacts, Timestamp, Told,
 };
 use chrono_tz::Tz;
 use minijinja::Value as Settings;
@@ -249,7 +250,7 @@ impl Telling {
             ("invalid_numbers".to_owned(), invalid.into()),
         ]);
         names.extend(self.next_try(standing.next_try));
-        names.extend((1..=6).map(|slot| (format!("number{slot}_invalid"), standing.is_invalid(slot).into())));
+        names.extend((1..=PHONE_SLOTS.len()).flat_map(|slot| self.mark(slot, standing.invalid_in(slot))));
         self.evaluate(&self.status, record, names)
     }
 
@@ -307,6 +308,18 @@ impl Telling {
         .collect();
         names.extend(result_of(Some(call), prefix));
         names
+    }
+
+    /// Whether the number of a slot is invalid, for which cause, and since when.
+    fn mark(&self, slot: usize, mark: Option<&InvalidNumber>) -> [(String, Value); 4] {
+        let since = mark.map(|mark| mark.since);
+        [
+            ("", mark.is_some().into()),
+            ("_cause", mark.and_then(|mark| mark.cause).map_or(Value::Null, Value::from)),
+            ("_since", utc(since)),
+            ("_since_local", self.local(since)),
+        ]
+        .map(|(more, value)| (format!("number{slot}_invalid{more}"), value))
     }
 
     fn next_try(&self, at: Option<Timestamp>) -> [(String, Value); 2] {

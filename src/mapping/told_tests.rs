@@ -3,8 +3,8 @@
 use super::told::{Telling, TellingSpec};
 use super::told_names::CALL_NAMES;
 use crate::domain::{
-    BlockFacts, CallFacts, CallResult, CampaignId, ContactId, HistoryFacts, HistoryId, Reason, ReasonCode,
-    RecordId, RouteName, Timestamp,
+    BlockFacts, CallFacts, CallResult, CampaignId, ContactId, HistoryFacts, HistoryId, InDialler,
+    InvalidNumber, Reason, ReasonCode, RecordId, RouteName, StandingFacts, Timestamp,
 };
 use chrono_tz::Tz;
 use proptest::prelude::*;
@@ -243,6 +243,42 @@ fn any_call() -> impl Strategy<Value = CallFacts> {
             open,
             ..call()
         })
+}
+
+#[test]
+fn an_invalid_number_is_told_with_its_cause_and_day() {
+    let told = [
+        ("invalid", "number1_invalid"),
+        ("cause", "number1_invalid_cause"),
+        ("day", "number1_invalid_since | date('%d.%m.%Y')"),
+        ("here", "number1_invalid_since_local"),
+        ("other", "number2_invalid"),
+        ("other_cause", "number2_invalid_cause"),
+        ("other_since", "number2_invalid_since_local"),
+        ("all", "invalid_numbers | join(' ')"),
+    ];
+    let status = told.map(|(field, text)| (field.to_owned(), text.to_owned())).into();
+    let telling = Telling::parse(&TellingSpec { status, ..spec(&[], &[], &[]) }).expect("right");
+    let mark = |number: &str| InvalidNumber {
+        number: number.to_owned(),
+        since: "2026-03-02T22:30:00Z".parse().expect("an instant"),
+        cause: Some(1),
+    };
+    let standing = StandingFacts {
+        place: InDialler::Callable,
+        reason: None,
+        since: None,
+        next_try: None,
+        // The second one was corrected since.
+        numbers: vec![Some("+4930111".to_owned()), Some("+4930333".to_owned())],
+        invalid: vec![mark("+4930111"), mark("+4930222")],
+    };
+    let fields = telling.status_fields(&RecordId::from("42"), Some(&standing)).map(|values| json!(values));
+    let expected = json!({
+        "invalid": true, "cause": 1, "day": "02.03.2026", "here": "2026-03-02 23:30:00", "other": false,
+        "other_cause": null, "other_since": null, "all": "+4930111 +4930222",
+    });
+    assert_eq!(fields, Ok(expected));
 }
 
 proptest! {

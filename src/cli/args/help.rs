@@ -56,7 +56,11 @@ const VERBS: &[(&str, &str, &str)] = &[
     ("results open", "dialbridge results open --route leads", PLAIN),
     ("results codes", "dialbridge results codes --route leads --init", PLAIN),
     ("results approve", "dialbridge results approve --route leads --reason \"the backlog is meant\"", PLAIN),
-    ("results retry", "dialbridge results retry --route leads --reason \"the field is there now\"", PLAIN),
+    (
+        "results retry",
+        "dialbridge results retry --route leads --reason \"the field is there now\" (or: ... --day yesterday --plan)",
+        PLAIN,
+    ),
     ("results remap", "dialbridge results remap --code CALLBACK --plan", PLAIN),
     ("results release", "dialbridge results release 9918 --reason \"he may be called again\"", PLAIN),
     ("results reopen", "dialbridge results reopen 9918 --reason \"asked to be called again\"", PLAIN),

@@ -11,7 +11,7 @@ pub use blocks::{BlockListArgs, BlockVerb, RemoveArgs, WhomArgs};
 pub use conflicts::{ConflictsVerb, SideName};
 pub use contacts::{ActArgs, ContactsVerb, WhichArgs};
 pub use ledger::{LedgerVerb, ListArgs, ParkedArgs};
-pub use results::{BackfillArgs, Day, ResultsArgs, ResultsVerb};
+pub use results::{BackfillArgs, Day, ResultsArgs, ResultsVerb, RetryArgs};
 
 use super::route_args::{FreezeArgs, PlanArgs, RouteVerb};
 use clap::{Args, Parser, Subcommand, ValueEnum};

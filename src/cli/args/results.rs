@@ -69,6 +69,32 @@ pub struct BackfillArgs {
     pub reason: String,
 }
 
+/// `results retry`.
+#[derive(Debug, Args)]
+pub struct RetryArgs {
+    /// The route.
+    #[arg(long)]
+    pub route: String,
+    /// One row only, by the number that `results open` shows.
+    #[arg(long)]
+    pub id: Option<i64>,
+    /// The calls of one day only, and the fields of their records: `today`, `yesterday` or YYYY-MM-DD in the dialler's zone.
+    #[arg(long, value_parser = day, conflicts_with_all = ["id", "from", "to"])]
+    pub day: Option<Day>,
+    /// The calls from this day on, YYYY-MM-DD in the dialler's zone, with --to.
+    #[arg(long, requires = "to", conflicts_with = "id")]
+    pub from: Option<NaiveDate>,
+    /// The last day.
+    #[arg(long, requires = "from")]
+    pub to: Option<NaiveDate>,
+    /// Only show how much that is, and what stands against it.
+    #[arg(long)]
+    pub plan: bool,
+    /// Why, where there is something to say; it stands in the ledger.
+    #[arg(long, default_value = "")]
+    pub reason: String,
+}
+
 /// What to do about results.
 #[derive(Debug, Subcommand)]
 pub enum ResultsVerb {
@@ -106,17 +132,7 @@ pub enum ResultsVerb {
         reason: String,
     },
     /// Tell again what is parked.
-    Retry {
-        /// The route.
-        #[arg(long)]
-        route: String,
-        /// One row only, by the number that `results open` shows.
-        #[arg(long)]
-        id: Option<i64>,
-        /// Why, where there is something to say; it stands in the ledger.
-        #[arg(long, default_value = "")]
-        reason: String,
-    },
+    Retry(RetryArgs),
     /// Let go whom the result of this call holds out of other routes.
     Release {
         /// The call, as the reason names it.

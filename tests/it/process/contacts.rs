@@ -43,8 +43,7 @@ async fn every_operation_of_the_page_can_be_done_by_hand() {
     house.run(&set("Coment=x")).await.expect(2).says("did you mean Comment?");
     house.run(&set("FollowUpUsersUID=x")).await.expect(2).says("at import only");
     house.run(&set("PhoneNumber2=12")).await.expect(2).says("no valid phone number");
-    let phone = house.crm.editor().field(3, "phone").expect("a number");
-    let blocked = phone.as_str().expect("text").to_owned();
+    let blocked = house.number(3);
     house.run(&["block", "add", "--number", &blocked, "--reason", "said no"]).await.expect(0);
     let number = format!("PhoneNumber2={blocked}");
     let number = ["contacts", "update", "leads-1", "--reason", "asked", "--set", &number];

@@ -265,6 +265,17 @@ path          = "ledger.sqlite"
         made
     }
 
+    /// The phone number of a record, as the CRM has it.
+    pub fn number(&self, record: u64) -> String {
+        let phone = self.crm.editor().field(record, "phone").expect("a number");
+        phone.as_str().expect("text").to_owned()
+    }
+
+    /// Whether a record's contact is locked.
+    pub fn locked(&self, record: u64) -> bool {
+        self.dialler.contacts_with(&format!("leads-{record}"))[0].locked
+    }
+
     /// The contacts of the route's campaign, by number.
     pub fn contact_ids(&self) -> Vec<i64> {
         self.dialler.read(|state| {

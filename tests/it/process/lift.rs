@@ -27,18 +27,13 @@ async fn a_wrong_list_is_taken_back_by_the_command_of_its_plan_and_whom_it_still
         house.write_config("[blocks.files]\ndefault = \"no.csv\"");
         house.switched_on().await;
         house.run(&["sync", "push"]).await.expect(0);
-        let number = |id: u64| {
-            let phone = house.crm.editor().field(id, "phone").expect("a number");
-            phone.as_str().expect("text").to_owned()
-        };
-        let locked = |id: u64| house.dialler.contacts_with(&format!("leads-{id}"))[0].locked;
         let list = house.path("no.csv");
         let since = house.now().to_rfc3339();
-        std::fs::write(&list, format!("{}\n{}\n", number(1), number(2))).expect("written");
+        std::fs::write(&list, format!("{}\n{}\n", house.number(1), house.number(2))).expect("written");
         house.run(&["sync", "push"]).await.expect(0);
-        assert!(locked(1) && locked(2));
+        assert!(house.locked(1) && house.locked(2));
         // Corrected before it is lifted, as people do.
-        std::fs::write(&list, format!("{}\n", number(2))).expect("written");
+        std::fs::write(&list, format!("{}\n", house.number(2))).expect("written");
         let daemon = if beside_a_daemon { Some(house.daemon().await) } else { None };
         house.run(&["sync", "push"]).await.expect(0);
 
@@ -57,7 +52,7 @@ async fn a_wrong_list_is_taken_back_by_the_command_of_its_plan_and_whom_it_still
         house.run(&command).await.expect(0).says("2 blocks of");
         assert_eq!(standing(&house).await.len(), 1);
         house.run(&["sync"]).await.expect(0);
-        assert!(!locked(1) && locked(2), "beside a daemon: {beside_a_daemon}");
+        assert!(!house.locked(1) && house.locked(2), "beside a daemon: {beside_a_daemon}");
         house.run(&command).await.expect(1).says("wrote no block that stands");
         drop(daemon);
     }

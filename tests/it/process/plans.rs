@@ -84,13 +84,12 @@ async fn is_a_freeze_the_first_line_with_who_why_until_when_and_what_ends_it() {
     let house = house(4, "").await;
     house.switched_on().await;
     house.run(&["sync", "push"]).await.expect(0);
-    let locked = |id: u64| house.dialler.contacts_with(&format!("leads-{id}"))[0].locked;
     let freeze = ["freeze", "--until", "2h", "--reason", "the auditor is here"];
     house.run(&freeze).await.expect(0).says("it ends by itself at 2");
     house.crm.editor().edit(1, json!({ "city": "Elsewhere" }));
     house.crm.editor().archive(2, true);
     house.run(&["sync"]).await.expect(0);
-    assert!(locked(2) && house.dialler.journal().count("update") == 0, "nothing but locks");
+    assert!(house.locked(2) && house.dialler.journal().count("update") == 0, "nothing but locks");
     let shown = house.run(&["status"]).await.expect(0);
     let line = shown.out.lines().next().unwrap_or_default();
     for said in ["FROZEN by ", "since ", "until 2", "(the auditor is here)", "dialbridge thaw --reason"] {
@@ -113,12 +112,12 @@ async fn is_a_freeze_the_first_line_with_who_why_until_when_and_what_ends_it() {
         .says("LOCKS INCLUDED");
     house.crm.editor().archive(3, true);
     house.run(&["sync"]).await.expect(0);
-    assert!(!locked(3));
+    assert!(!house.locked(3));
     house.run(&["status"]).await.expect(0).says("NOT EVEN LOCKS").says("until it is thawed");
     story(&house, "leads-3").await.says("Its lock (operation ").says("waits: everything is frozen");
     house.run(&["thaw", "--reason", "he has left"]).await.expect(0);
     house.run(&["sync", "push"]).await.expect(0);
-    assert!(locked(3) && house.dialler.journal().count("update") == 1, "all is caught up");
+    assert!(house.locked(3) && house.dialler.journal().count("update") == 1, "all is caught up");
     story(&house, "leads-3").await.says("FROZEN, even locks: no writes at all").says("THAWED: he has left");
     assert_eq!(status(&house).await["frozen"], Value::Null);
 }

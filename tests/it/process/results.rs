@@ -140,5 +140,15 @@ async fn are_words_about_results_taken_by_the_command_line() {
         .expect(0)
         .says("No call with the result SALE");
     house.run(&["results", "remap", "--code", "SALE"]).await.expect(1).says("results codes");
+    let retry = |more: &[&'static str]| [&["results", "retry", "--route", "leads"], more].concat();
+    house
+        .run(&retry(&["--day", "yesterday", "--plan"]))
+        .await
+        .expect(0)
+        .says("0 calls and the fields of 0 records");
+    house.run(&retry(&["--day", "yesterday"])).await.expect(1).says("--missing");
+    house.run(&retry(&["--from", "2026-02-01", "--to", "2026-01-31"])).await.expect(2).says("lies before");
+    house.run(&retry(&["--from", "2026-02-01"])).await.expect(2).says("--to");
+    house.run(&retry(&["--day", "today", "--id", "7"])).await.expect(2).says("--id");
     house.run(&["results", "release", "17", "--reason", "x"]).await.expect(1).says("no call 17");
 }

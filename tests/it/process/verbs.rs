@@ -65,19 +65,14 @@ async fn a_block_by_hand_locks_and_is_lifted_by_hand() {
     let house = House::new(8).await;
     house.switched_on().await;
     house.run(&["sync", "push"]).await.expect(0);
-    let number = |id: u64| {
-        let phone = house.crm.editor().field(id, "phone").expect("a number");
-        phone.as_str().expect("text").to_owned()
-    };
-    let locked = |id: u64| house.dialler.contacts_with(&format!("leads-{id}"))[0].locked;
-    let add = ["block", "add", "--number", &number(1), "--reason", "said no"];
+    let add = ["block", "add", "--number", &house.number(1), "--reason", "said no"];
     house.run(&add).await.expect(0).says("1 of them new").says("1 contacts are being locked");
     house.run(&["sync", "push"]).await.expect(0);
-    assert!(locked(1));
+    assert!(house.locked(1));
     house.run(&add).await.expect(0).says("0 of them new");
     house.run(&["block", "add", "--route", "leads", "--record", "2", "--reason", "erased"]).await.expect(0);
     house.run(&["sync", "push"]).await.expect(0);
-    assert!(locked(2));
+    assert!(house.locked(2));
     let list = house.run(&["block", "list", "--json"]).await.expect(0).json();
     assert_eq!(list.len(), 2, "{list:?}");
     house.run(&["block", "add", "--number", "12", "--reason", "x"]).await.expect(2).says("no valid phone");
@@ -85,21 +80,22 @@ async fn a_block_by_hand_locks_and_is_lifted_by_hand() {
     // A bad line costs that line only, and each is named.
     let (file, path) = (house.path("no.csv"), house.path("no.csv").display().to_string());
     let import = ["block", "import", &path, "--reason", "robinson list"];
-    let text = format!("name;phone\nsomebody;{}\nnobody;12\nother;{}\nlast;abc\n", number(3), number(4));
+    let text =
+        format!("name;phone\nsomebody;{}\nnobody;12\nother;{}\nlast;abc\n", house.number(3), house.number(4));
     std::fs::write(&file, text).expect("written");
     let ran = house.run(&import).await.expect(1).says("2 of them new").says("2 lines were NOT blocked");
     for bad in ["no.csv:3: \"12\" is no valid", "no.csv:5: \"abc\" is no valid"] {
         assert!(ran.err.contains(bad), "{}", ran.said());
     }
     assert_eq!(house.run(&["block", "list", "--json"]).await.expect(0).json().len(), 4);
-    std::fs::write(&file, format!("phone\n{}\n{}\n", number(3), number(4))).expect("written");
+    std::fs::write(&file, format!("phone\n{}\n{}\n", house.number(3), house.number(4))).expect("written");
     house.run(&import).await.expect(0).says("0 of them new");
     std::fs::write(&file, "phone\n12\n").expect("written");
     house.run(&import).await.expect(1).says("nobody was blocked");
     house.run(&["sync", "push"]).await.expect(0);
-    assert!(locked(3) && locked(4) && !locked(5));
+    assert!(house.locked(3) && house.locked(4) && !house.locked(5));
 
-    let remove = ["block", "remove", "--number", &number(1), "--reason", "changed mind"];
+    let remove = ["block", "remove", "--number", &house.number(1), "--reason", "changed mind"];
     house.run(&remove).await.expect(0).says("1 blocks lifted");
     house.run(&remove).await.expect(1).says("there is no such block");
 }
@@ -132,9 +128,7 @@ async fn contacts_by_hand_pass_the_gate() {
     assert_eq!(contact(1).dialling.tries_in_all(), 0);
 
     // Blocked, nobody makes it callable, not even by hand.
-    let phone = house.crm.editor().field(2, "phone").expect("a number");
-    let phone = phone.as_str().expect("text").to_owned();
-    house.run(&["block", "add", "--number", &phone, "--reason", "said no"]).await.expect(0);
+    house.run(&["block", "add", "--number", &house.number(2), "--reason", "said no"]).await.expect(0);
     house.run(&["sync", "push"]).await.expect(0);
     assert!(contact(2).locked);
     for act in [&["unlock"][..], &["reset", "--yes"]] {

@@ -4,7 +4,7 @@ use super::write_back::{self, field, plan, states};
 use crate::support::world::{Setup, World, minutes, seconds};
 use chrono::TimeDelta;
 use dialbridge::control::{Command, ResultsWord};
-use dialbridge::domain::{BlockSubject, RouteName};
+use dialbridge::domain::{BlockSubject, RecordId, RecordKey, RouteName};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
@@ -107,6 +107,52 @@ async fn is_a_record_told_that_comes_to_have_a_number_of_somebody_who_said_no() 
     world.live(minutes(5)).await;
     assert!(world.locked(bert));
     assert_eq!(field(&world, bert, "do_not_call"), true, "{}", world.story().await);
+    world.assert_at_rest().await;
+}
+
+/// Nothing was ever sent of them: they were blocked, or left out, before.
+#[tokio::test(start_paused = true)]
+async fn is_a_no_told_of_a_record_that_never_came_to_the_dialler() {
+    let told = "[route.leads.block_fields]\ndo_not_call = \"true\"\nno_to = \"source\"\n";
+    let world = World::new(setup(told)).await;
+    let [ada, bert, carl] = ["Ada", "Bert", "Carl"].map(|name| world.record(name));
+    world.editor().archive(bert, true);
+    world.editor().blacklist(&world.number(carl), true);
+    block(&world, ada, None).await;
+    world.live(minutes(5)).await;
+    let said = || [ada, bert, carl].map(|id| field(&world, id, "do_not_call"));
+    assert_eq!(said(), [json!(true), json!(false), json!(false)], "{}", world.story().await);
+    assert_eq!(field(&world, ada, "no_to"), "operator");
+    let subject = BlockSubject::Record(RecordKey {
+        crm: "sales".to_owned(),
+        object: "contacts".to_owned(),
+        id: RecordId(bert.to_string()),
+    });
+    world.block(subject).await;
+    world.live(minutes(5)).await;
+    assert_eq!(
+        said(),
+        [json!(true), json!(true), json!(false)],
+        "Carl's is the CRM's own: {}",
+        world.story().await
+    );
+    let writes = world.crm_writes();
+    world.live(minutes(20)).await;
+    assert_eq!(world.crm_writes(), writes, "once");
+    assert_eq!(world.dialler.journal().count("import"), 0);
+    let asked = world.dialler.journal().count("by_user_data");
+    assert!(asked <= 1, "the echo of a telling asks nobody: {}", world.story().await);
+    // Lifted, she is a new record like any other.
+    let number = BlockSubject::Number(world.number(ada));
+    world
+        .must(Command::BlockRemove {
+            client: "default".to_owned(),
+            subject: number,
+            reason: "asked to be called".to_owned(),
+        })
+        .await;
+    world.live(minutes(10)).await;
+    assert!(world.contacts(ada).len() == 1 && !world.locked(ada), "{}", world.story().await);
     world.assert_at_rest().await;
 }
 

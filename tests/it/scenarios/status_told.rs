@@ -1,7 +1,8 @@
 //! Does the CRM learn where its records stand in the dialler, once for each change, and which numbers are invalid?
 
 use super::write_back::field;
-use crate::support::world::{Setup, World, minutes, seconds};
+use crate::support::world::{CAMPAIGN, Setup, World, key, minutes, seconds};
+use dialbridge::domain::Timestamp;
 use dialbridge::sim::dialler::{CallPlan, Outcome};
 use serde_json::{Value, json};
 
@@ -9,6 +10,13 @@ const KEYS: &str = "only_if = \"phone and active\"\nblock_if = \"do_not_call\"\n
 const TOLD: &str = "[route.leads.status_fields]\nstanding = \"status ~ (': ' ~ reason if reason else '')\"\n\
                     phone_invalid = \"number1_invalid\"\nin_since = \"since\"\n\
                     [route.leads.result_fields]\ncalls = \"calls\"\n";
+
+/// A call that finds out that the number is invalid.
+fn dead() -> CallPlan {
+    let mut dead = CallPlan::new(Outcome::InvalidNumber);
+    (dead.ring, dead.talk, dead.row_delay) = (seconds(1), seconds(0), seconds(1));
+    dead
+}
 
 #[tokio::test(start_paused = true)]
 async fn is_the_crm_told_where_a_record_stands_and_which_number_is_invalid() {
@@ -26,9 +34,7 @@ async fn is_the_crm_told_where_a_record_stands_and_which_number_is_invalid() {
     assert_eq!((world.writes(mark), world.editor().modified(ada)), (vec![], written));
 
     world.editor().edit(ada, json!({ "do_not_call": true }));
-    let mut dead = CallPlan::new(Outcome::InvalidNumber);
-    (dead.ring, dead.talk, dead.row_delay) = (seconds(1), seconds(0), seconds(1));
-    assert!(world.dialler.call(world.contact(bert).id, dead));
+    assert!(world.dialler.call(world.contact(bert).id, dead()));
     let declines = CallPlan::new(Outcome::Answered).result("NO_INTEREST", seconds(30));
     assert!(world.dialler.call(world.contact(carl).id, declines));
     world.live(minutes(10)).await;
@@ -50,6 +56,41 @@ async fn is_the_crm_told_where_a_record_stands_and_which_number_is_invalid() {
         world.told(carl).await
     );
     assert_eq!(of(bert)[1], json!(false), "{}", world.story().await);
+    world.assert_at_rest().await;
+}
+
+/// Somebody else dialled the contact before we came to know it.
+#[tokio::test(start_paused = true)]
+async fn is_a_mark_told_that_was_there_before_its_contact_was_ours() {
+    let more = "[route.leads.status_fields]\nstanding = \"status\"\nphone_invalid = \"number1_invalid\"\n\
+                in_since = \"number1_invalid_since\"\ncalls = \"number1_invalid_cause\"\n";
+    let world = World::new(Setup { route_keys: KEYS, more, ..Setup::default() }).await;
+    let first = world.record("Bert");
+    world.sync_all().await;
+    // With a second number, so that the first one's end is not hers.
+    let (user_data, numbers) = (key(first + 1), ["493023125002", "493023125999"]);
+    let contact = world.dialler.put(
+        CAMPAIGN,
+        &[
+            ("Name", "Ada"),
+            ("UserData", &user_data),
+            ("PhoneNumber1", numbers[0]),
+            ("PhoneNumber2", numbers[1]),
+        ],
+    );
+    assert!(world.dialler.call(contact, dead()));
+    // Nobody looks meanwhile: it is marked when it is first seen.
+    world.advance(minutes(5)).await;
+    world.live(minutes(20)).await;
+    let (before, id) = (world.now(), world.record("Ada"));
+    assert_eq!((id, world.number(id).as_str()), (first + 1, "+493023125002"));
+    world.live(minutes(20)).await;
+    assert_eq!(world.contact(id).id, contact);
+    assert_eq!(field(&world, id, "phone_invalid"), json!(true), "{}", world.story().await);
+    assert_eq!(field(&world, id, "calls"), json!(1), "its cause code");
+    let since = field(&world, id, "in_since");
+    let known = since.as_str().and_then(|since| since.parse::<Timestamp>().ok());
+    assert!(known.is_some_and(|since| since < before), "{since}");
     world.assert_at_rest().await;
 }
 

@@ -128,6 +128,22 @@ async fn is_nothing_concluded_from_a_walk_that_lacks_many_or_names_nobody() {
     assert_eq!(world.ledger().waves_list(None, false).await.expect("waves"), []);
 }
 
+/// Five of them are of an old stage, which no condition names yet; everything is sent.
+async fn five_of_an_old_stage(keys: &str) -> (World, Vec<u64>) {
+    let (world, ids) = with(keys, 8).await;
+    ids[..5].iter().for_each(|id| world.editor().edit(*id, json!({ "stage": "old" })));
+    world.sync_all().await;
+    world.advance(minutes(20)).await;
+    world.sync_all().await;
+    (world, ids)
+}
+
+/// A condition that leaves them out, and the wave in which their locks wait.
+async fn left_out(world: &mut World) -> WavePlan {
+    narrow(world, "and active and stage == 'new'", "max_locked_by_scope = 3").await;
+    held(world).await
+}
+
 /// Another condition than the one by which they came to be there.
 async fn narrow(world: &mut World, condition: &str, keys: &str) {
     let narrower = CONDITIONS.replace("and active", condition);
@@ -138,13 +154,8 @@ async fn narrow(world: &mut World, condition: &str, keys: &str) {
 
 #[tokio::test(start_paused = true)]
 async fn do_many_whom_only_a_changed_condition_would_lock_wait_and_whoever_objects_does_not() {
-    let (mut world, ids) = with("", 8).await;
-    ids[..5].iter().for_each(|id| world.editor().edit(*id, json!({ "stage": "old" })));
-    world.sync_all().await;
-    world.advance(minutes(20)).await;
-    world.sync_all().await;
-    narrow(&mut world, "and active and stage == 'new'", "max_locked_by_scope = 3").await;
-    let wave = held(&world).await.wave;
+    let (mut world, ids) = five_of_an_old_stage("").await;
+    let wave = left_out(&mut world).await.wave;
     assert_eq!((wave.what, wave.waiting, wave.bound), (WaveWhat::LockedByScope, 5, 3));
     assert_eq!(locked(&world, &ids), 0, "{}", world.story().await);
     // One says no, one is taken out by a change of his own, and of one something else changes.
@@ -177,13 +188,8 @@ async fn do_many_whom_only_a_changed_condition_would_lock_wait_and_whoever_objec
 
 #[tokio::test(start_paused = true)]
 async fn does_whom_a_person_left_callable_stay_so_until_he_leaves_by_himself() {
-    let (mut world, ids) = with("", 8).await;
-    ids[..5].iter().for_each(|id| world.editor().edit(*id, json!({ "stage": "old" })));
-    world.sync_all().await;
-    world.advance(minutes(20)).await;
-    world.sync_all().await;
-    narrow(&mut world, "and active and stage == 'new'", "max_locked_by_scope = 3").await;
-    let wave = held(&world).await.wave;
+    let (mut world, ids) = five_of_an_old_stage("").await;
+    let wave = left_out(&mut world).await.wave;
     decide(&world, wave.id, WaveOrder::Reject).await;
     world.hint(&ids[..5]).await;
     later(&world).await;
@@ -278,11 +284,7 @@ async fn are_a_few_of_many_no_reason_to_stop() {
 #[tokio::test(start_paused = true)]
 async fn is_a_changed_condition_told_as_a_change_of_scope() {
     let leave = "[route.leads.leave]\nineligible = \"delete\"";
-    let (mut world, ids) = with(leave, 8).await;
-    ids[..5].iter().for_each(|id| world.editor().edit(*id, json!({ "stage": "old" })));
-    world.sync_all().await;
-    world.advance(minutes(20)).await;
-    world.sync_all().await;
+    let (mut world, ids) = five_of_an_old_stage(leave).await;
     assert_eq!(locked(&world, &ids), 0);
     let narrower = CONDITIONS.replace("and active", "and active and stage == 'new'");
     let route_keys: &'static str = format!("{narrower}{leave}").leak();

@@ -1,9 +1,11 @@
-//! What does the CRM learn on purpose: of a word that changed, and of calls from before the beginning?
+//! What does the CRM learn on purpose: of a word that changed, of calls from before the beginning, and of a day that it
+//! refused?
 
 use super::write_back::{KEYS, TOLD, activities, called, field, plan, setup, states, subjects, world};
 use crate::support::world::{Setup, World, minutes, seconds};
 use dialbridge::control::{Command, End, ResultsWord};
 use dialbridge::domain::{RouteName, Timestamp};
+use dialbridge::ledger::Again;
 
 fn leads() -> RouteName {
     RouteName::from("leads")
@@ -14,8 +16,11 @@ fn remap(code: &str) -> Command {
     Command::Results { word, reason: String::new() }
 }
 
+fn at(text: &str) -> Timestamp {
+    text.parse().expect("an instant")
+}
+
 fn backfill(from: &str, until: &str) -> Command {
-    let at = |text: &str| -> Timestamp { text.parse().expect("an instant") };
     let word = ResultsWord::Backfill { route: leads(), from: at(from), until: at(until) };
     Command::Results { word, reason: "sales asked".to_owned() }
 }
@@ -74,6 +79,50 @@ async fn are_calls_from_before_the_beginning_told_on_purpose_without_undoing_new
     world.must(backfill("2026-03-01T00:00:00Z", "2026-03-03T00:00:00Z")).await;
     world.live(minutes(5)).await;
     assert_eq!(activities(&world, id).len(), 2, "each once");
+    world.assert_at_rest().await;
+}
+
+/// The calls of a day of March.
+fn of_day(day: u32) -> Again {
+    let midnight = |day: u32| at(&format!("2026-03-{day:02}T00:00:00Z"));
+    Again::Calls { from: midnight(day), until: midnight(day + 1) }
+}
+
+#[tokio::test(start_paused = true)]
+async fn are_the_calls_of_a_day_that_the_crm_refused_told_again_and_no_others() {
+    let world = world("sim-id").await;
+    let (ada, bert) = (world.record("Ada"), world.record("Bert"));
+    world.sync_all().await;
+    for id in [ada, bert] {
+        world.editor().reject_writes(id, "the company is read-only");
+        assert!(world.dialler.call(world.contact(id).id, plan(Some(("NO_INTEREST", seconds(1))))));
+        world.live(minutes(60 * 24)).await;
+        world.editor().accept_writes(id);
+    }
+    assert_eq!(states(&world).await.len(), 4, "an activity and a record's fields of each");
+    let planned = |again| {
+        let plan = world.ledger().results_retry_plan(leads(), again);
+        async move { plan.await.expect("a plan") }
+    };
+    let of_ada = planned(of_day(2)).await;
+    assert_eq!((of_ada.calls, of_ada.records, of_ada.in_doubt), (1, 1, 0));
+    assert_eq!(of_ada.reasons.values().sum::<i64>(), 2);
+    assert_eq!(planned(Again::All).await.calls, 2);
+
+    let retry = |again| {
+        let word = ResultsWord::Retry { route: leads(), again };
+        Command::Results { word, reason: "the company may be written to".to_owned() }
+    };
+    let (end, said) = world.command(retry(of_day(1))).await;
+    assert!(end == End::Failed && said.contains("--missing"), "nobody was called that day: {said}");
+    let said = world.must(retry(of_day(2))).await;
+    assert!(said.contains("2 are told again"), "{said}");
+    world.live(minutes(5)).await;
+    assert_eq!((activities(&world, ada).len(), activities(&world, bert).len()), (1, 0));
+    assert_eq!(field(&world, ada, "last_outcome"), "declined");
+    world.must(retry(of_day(3))).await;
+    world.live(minutes(5)).await;
+    assert_eq!(activities(&world, bert).len(), 1);
     world.assert_at_rest().await;
 }
 

@@ -6,7 +6,7 @@ use crate::support::world::{Setup, World, minutes, seconds};
 use dialbridge::control::{Command, End, WaveOrder};
 use dialbridge::domain::{LinkId, Take};
 use dialbridge::ledger::Conflict;
-use dialbridge::sim::faults::{Action, Effect, RetryAfter, Rule};
+use dialbridge::sim::faults::{Action, Effect, RetryAfter, Rule, RuleId};
 use serde_json::{Value, json};
 
 /// Both sides may change the city and the e-mail; the name is the CRM's alone.
@@ -486,6 +486,41 @@ async fn does_a_rejected_edit_stay_known_and_untold_while_a_later_result_is_told
     assert_eq!(crm, [json!("Bonn"), json!("Ulm")], "{}", world.story().await);
 }
 
+/// A CRM that reads and takes no changes.
+fn takes_nothing(world: &World) -> RuleId {
+    let down = Action::Status { code: 503, retry_after: RetryAfter::Seconds(60), effect: Effect::None };
+    world.crm.faults.add(Rule::new(down).method(http::Method::PATCH))
+}
+
+/// Only the agent changed the field: no rule for those that both sides changed has a say.
+#[tokio::test(start_paused = true)]
+async fn does_what_an_agent_edited_outlive_a_contact_that_the_routes_rule_deleted() {
+    for rule in ["crm", "ask"] {
+        let more = format!("{}[route.leads.leave]\narchived = \"delete\"\n", setup(rule).more);
+        let world = World::new(Setup { more: Box::leak(more.into_boxed_str()), ..setup(rule) }).await;
+        let id = world.record("Ada");
+        world.sync_all().await;
+        world.advance(minutes(1)).await;
+        let fault = takes_nothing(&world);
+        agent(&world, id, "City", "Bonn");
+        world.live(minutes(5)).await;
+        let before = world.contact(id).id;
+        world.editor().archive(id, true);
+        world.live(minutes(60)).await;
+        assert_eq!(world.contacts(id).len(), 0, "{}", world.story().await);
+        world.editor().archive(id, false);
+        world.live(minutes(10)).await;
+        assert_ne!(world.contact(id).id, before, "imported anew: {}", world.story().await);
+        assert!(world.crm.faults.fired(fault) > 0, "the test must meet its fault");
+        world.crm.faults.clear();
+        world.live(minutes(300)).await;
+        let both = (in_crm(&world, id, "city"), world.value(id, "City"));
+        assert_eq!(both, (json!("Bonn"), json!("Bonn")), "{rule}: {}", world.story().await);
+        assert_eq!(conflicts(&world).await, []);
+        assert_silent(&world).await;
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn does_what_an_agent_edited_outlive_its_contact_when_the_record_is_imported_anew() {
     let keys = format!("{}\nvanished = \"import\"", setup("ask").route_keys);
@@ -495,8 +530,7 @@ async fn does_what_an_agent_edited_outlive_its_contact_when_the_record_is_import
         let id = world.record("Ada");
         world.sync_all().await;
         world.advance(minutes(1)).await;
-        let down = Action::Status { code: 503, retry_after: RetryAfter::Seconds(60), effect: Effect::None };
-        let fault = world.crm.faults.add(Rule::new(down).method(http::Method::PATCH));
+        let fault = takes_nothing(&world);
         agent(&world, id, "City", "Bonn");
         world.harvest().await.expect("a harvest");
         if conflict {

@@ -4,7 +4,7 @@ use crate::support::world::{Setup, World, minutes, seconds};
 use dialbridge::control::{Command, ContactAct, End, ResultsWord, WaveOrder};
 use dialbridge::domain::policy::{RouteState, WaveWhat};
 use dialbridge::domain::{ContactId, RouteName, WriteBackId};
-use dialbridge::ledger::Untold;
+use dialbridge::ledger::{Again, Untold};
 use dialbridge::sim::crm::{Activity, Settings as CrmSettings};
 use dialbridge::sim::dialler::{CallPlan, Outcome};
 use dialbridge::sim::faults::{Action, Effect, RetryAfter, Rule};
@@ -226,7 +226,7 @@ async fn does_a_record_that_the_crm_rejects_wait_for_a_person_and_nobody_else() 
     assert_eq!(parked.len(), 2);
     assert!(parked[0].reason.as_ref().is_some_and(|reason| reason.to_string().contains("read-only")));
     world.editor().accept_writes(ada);
-    let retry = ResultsWord::Retry { route: RouteName::from("leads"), id: None };
+    let retry = ResultsWord::Retry { route: RouteName::from("leads"), again: Again::All };
     world.must(Command::Results { word: retry, reason: String::new() }).await;
     world.live(minutes(2)).await;
     assert_eq!(activities(&world, ada).len(), 1);
@@ -383,7 +383,7 @@ async fn is_a_crm_that_says_no_to_everybody_asked_no_further() {
     }
     assert!((20..30).contains(&world.crm_writes()), "{}", world.crm_writes());
     ids.iter().for_each(|id| world.editor().accept_writes(*id));
-    let retry = ResultsWord::Retry { route: RouteName::from("leads"), id: None };
+    let retry = ResultsWord::Retry { route: RouteName::from("leads"), again: Again::All };
     world.must(Command::Results { word: retry, reason: "the field is there now".to_owned() }).await;
     world.write_back().await.expect("a write-back");
     assert_eq!(world.crm.activities().len(), 40);
@@ -478,13 +478,13 @@ async fn newer_than_a_create_in_doubt(after: Duration) {
     world.live(minutes(60)).await;
     assert_eq!(activities(&world, id).len(), 1, "{}", world.story().await);
     let leads = || RouteName::from("leads");
-    let all = ResultsWord::Retry { route: leads(), id: None };
+    let all = ResultsWord::Retry { route: leads(), again: Again::All };
     world.must(Command::Results { word: all, reason: String::new() }).await;
     world.live(minutes(5)).await;
     assert_eq!(activities(&world, id).len(), 1, "what is in doubt is for somebody to look at");
     let rows = open(&world).await;
     let parked = rows.iter().find(|row| row.state == "parked").expect("still parked");
-    let one = ResultsWord::Retry { route: leads(), id: Some(WriteBackId(parked.id)) };
+    let one = ResultsWord::Retry { route: leads(), again: Again::Row(WriteBackId(parked.id)) };
     world.must(Command::Results { word: one, reason: "it is not there".to_owned() }).await;
     world.live(minutes(5)).await;
     assert_eq!(activities(&world, id).len(), 2, "by a person's word");
@@ -541,7 +541,7 @@ async fn does_the_brake_end_by_a_persons_word_also_where_nothing_is_parked() {
     // The results come: every parked row waits again.
     world.live(minutes(60)).await;
     assert!(world.write_back().await.is_err(), "the brake holds");
-    let retry = ResultsWord::Retry { route: RouteName::from("leads"), id: None };
+    let retry = ResultsWord::Retry { route: RouteName::from("leads"), again: Again::All };
     world.must(Command::Results { word: retry, reason: "mended".to_owned() }).await;
     world.live(minutes(5)).await;
     assert_eq!(world.crm.activities().len(), 30, "{:?}", states(&world).await);

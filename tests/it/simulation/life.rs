@@ -8,7 +8,7 @@ use dialbridge::control::{Command, ContactAct, End, Parked, ResultsWord};
 use dialbridge::domain::{
     BlockSubject, ContactId, HistoryId, ReasonCode, RecordId, RecordKey, Take, Timestamp,
 };
-use dialbridge::ledger::{LeftOut, Listing, ParkedItem};
+use dialbridge::ledger::{Again, LeftOut, Listing, ParkedItem};
 use dialbridge::remote::Side;
 use dialbridge::sim::dialler::{AgentsConfig, Span};
 use dialbridge::sim::faults::{Action, Effect, RetryAfter, Rule};
@@ -85,7 +85,7 @@ impl Life {
         if !differs.is_empty() {
             let _done = self.world.command(Command::Takeover { confirmed: true }).await;
         }
-        let word = ResultsWord::Retry { route: "leads".into(), id: None };
+        let word = ResultsWord::Retry { route: "leads".into(), again: Again::All };
         let _done = self.world.command(Command::Results { word, reason: String::new() }).await;
         self.resolve().await;
         let retry = Command::Retry { what: Parked::All { route: None }, reason: String::new() };
