@@ -10,8 +10,8 @@ use super::link_after::LinkAfter;
 use super::sql::{self, Columns, get_json, json, time};
 use super::trail::{self, BeforeFrom, FieldTrail};
 use super::{
-    Ledger, LedgerError, answer_notes, by_hand_update, due, edits, gate, held_again, hints, lane, lease, leaving,
-    sent_numbers,
+    Ledger, LedgerError, answer_notes, by_hand_update, due, edits, gate, held_again, hints, lane, lease,
+    leaving, sent_numbers,
 };
 use crate::domain::{
     Base, ContactId, FieldName, Intent, LinkId, OperationId, OperationKind, Reason, ReasonCode, Seq,

@@ -45,8 +45,7 @@ mod tests {
         let (number, times) = (number.map(str::to_owned), Default::default());
         let call = CallRow { id: HistoryId(51), fields: Default::default(), number, times };
         let link = scene.says("SELECT id FROM links").await[0].parse().expect("a link");
-        let written =
-            scene.ledger.write("test_note", move |tx| note(tx, &call, ContactId(11), Some(link)));
+        let written = scene.ledger.write("test_note", move |tx| note(tx, &call, ContactId(11), Some(link)));
         written.await.expect("noted");
         scene.says("SELECT number FROM called_numbers ORDER BY number").await
     }

@@ -201,7 +201,11 @@ pub(super) fn call_changed(tx: &Transaction<'_>, call: HistoryId, now: Timestamp
 }
 
 /// A person's reset drew a line under the calls of a contact: likewise for each of them.
-pub(super) fn contact_reset(tx: &Transaction<'_>, contact: ContactId, now: Timestamp) -> rusqlite::Result<()> {
+pub(super) fn contact_reset(
+    tx: &Transaction<'_>,
+    contact: ContactId,
+    now: Timestamp,
+) -> rusqlite::Result<()> {
     let calls: Vec<i64> = tx
         .prepare_cached("SELECT history_id FROM calls WHERE contact_id = ?1 AND result_code IS NOT NULL")?
         .query_map([contact.0], |row| row.get(0))?
@@ -392,7 +396,11 @@ mod tests {
         }
         call(&scene, 12, 90, Some(declined), 6).await;
         scene.put("DELETE FROM calls WHERE history_id = 11").await;
-        assert_eq!(last(&scene, "leads", "2", &["+49301"]).await, LastResult::None, "a campaign it never had");
+        assert_eq!(
+            last(&scene, "leads", "2", &["+49301"]).await,
+            LastResult::None,
+            "a campaign it never had"
+        );
     }
 
     #[tokio::test(start_paused = true)]

@@ -110,10 +110,8 @@ pub(super) fn of_link(tx: &Transaction<'_>, link: LinkId, now: Timestamp) -> rus
 
 /// The person's links on other routes of the client that nobody holds out yet.
 fn hint_the_others(tx: &Transaction<'_>, link: LinkId, now: Timestamp) -> rusqlite::Result<()> {
-    let others: Vec<i64> = tx
-        .prepare_cached(OTHERS)?
-        .query_map([link.0], |row| row.get(0))?
-        .collect::<Result<_, _>>()?;
+    let others: Vec<i64> =
+        tx.prepare_cached(OTHERS)?.query_map([link.0], |row| row.get(0))?.collect::<Result<_, _>>()?;
     for other in others.into_iter().map(LinkId) {
         let Some(reason) = against_link(tx, other, now)? else { continue };
         if record_is_gone(tx, other)? {

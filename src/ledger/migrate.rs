@@ -163,8 +163,7 @@ mod tests {
     #[test]
     fn calls_of_before_are_known_by_their_numbers_and_routes_by_the_campaigns_they_left() {
         let mut connection = before("CREATE TABLE called_numbers");
-        let numbers =
-            ["4930111", "+4930112", "004930113", "030114", "+49 (0)30 115", "internal", "+", "00"];
+        let numbers = ["4930111", "+4930112", "004930113", "030114", "+49 (0)30 115", "internal", "+", "00"];
         let calls = |number: &str| format!("(7, x'', '{{}}', '{number}', '', '', 1)");
         connection
             .execute_batch(&format!(
