@@ -10,8 +10,8 @@ use super::link_after::LinkAfter;
 use super::sql::{self, Columns, get_json, json, time};
 use super::trail::{self, BeforeFrom, FieldTrail};
 use super::{
-    Ledger, LedgerError, answer_notes, by_hand_update, due, edits, gate, hints, lane, lease, leaving,
-    sent_numbers,
+    Ledger, LedgerError, answer_notes, by_hand_update, due, edits, gate, held_again, hints, lane, lease,
+    leaving, sent_numbers,
 };
 use crate::domain::{
     Base, ContactId, FieldName, Intent, LinkId, OperationId, OperationKind, Reason, ReasonCode, Seq,
@@ -337,6 +337,10 @@ fn ask_again(
     if matches!(row.kind, OperationKind::Lock | OperationKind::Delete) {
         return Ok(Ended::default());
     }
+    let reset = row.kind == OperationKind::Reset && matches!(ending, Ending::Done(_));
+    if reset {
+        held_again::contact_reset(tx, row.link, row.contact, row.reason, now)?;
+    }
     let cause = Cause { at: now, decided_at: now, text: "gate".to_owned(), run: None };
     let asks = match ending {
         Ending::Done(done) => done.asks_gate,
@@ -358,10 +362,6 @@ fn ask_again(
         return Ok(Ended { lock_queued });
     }
     // "As if it was just imported": a reset may have unlocked, and no answer shows it.
-    let reset = row.kind == OperationKind::Reset && matches!(ending, Ending::Done(_));
-    if reset {
-        leaving::reopened(tx, row.link, now)?;
-    }
     if reset || was_locked_meanwhile(tx, id, row.link)? {
         return lock_again(tx, row, now);
     }

@@ -4,8 +4,8 @@
 
 use super::calls::content_hash;
 use super::sql::{json, time};
-use super::{Ledger, LedgerError};
-use crate::domain::Timestamp;
+use super::{Ledger, LedgerError, called_numbers};
+use crate::domain::{HistoryId, Timestamp};
 use chrono::TimeDelta;
 use rusqlite::{Connection, Transaction};
 use serde_json::{Map, Value};
@@ -97,6 +97,7 @@ fn erase(tx: &Transaction<'_>, ids: &[i64], before: &str, now: Timestamp) -> rus
         for row in rows {
             let kept = lasting(&serde_json::from_str(&row).unwrap_or_default());
             older.execute([id])?;
+            called_numbers::forget(tx, HistoryId(*id))?;
             erased += update.execute((id, json(&kept)?, content_hash(&kept), time(now)))?;
         }
     }
@@ -106,7 +107,7 @@ fn erase(tx: &Transaction<'_>, ids: &[i64], before: &str, now: Timestamp) -> rus
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{CampaignId, ContactId, HistoryId, RunId};
+    use crate::domain::{CampaignId, ContactId, RunId};
     use crate::ledger::testing::{Scene, scene};
     use crate::ledger::{
         CallFilter, CallRow, CallView, ChunkStored, HarvestRules, HistoryRead, ReadContext, Share,
@@ -123,7 +124,8 @@ mod tests {
         });
         fields.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
         let fields = fields.as_object().expect("an object").clone();
-        let rows = vec![CallRow { id: HistoryId(5), fields, times: Default::default() }];
+        let number = fields["PhoneNumber"].as_str().map(|digits| format!("+{digits}"));
+        let rows = vec![CallRow { id: HistoryId(5), fields, number, times: Default::default() }];
         let read = HistoryRead {
             contact: ContactId(1),
             seq: scene.ledger.next_seq(),
@@ -164,6 +166,8 @@ mod tests {
         scene.wait(24 * 2).await;
         assert_eq!(scene.ledger.calls_erase(KEEP).await.expect("erased"), 1);
         assert_eq!(scene.ledger.calls_erase(KEEP).await.expect("erased"), 0, "once");
+        let numbers = "SELECT count(*) || coalesce(max(number), '') FROM called_numbers";
+        assert_eq!(scene.says(numbers).await, ["0"], "nor is anybody known by it");
         let gone = |row: &str| !row.contains("4930111") && !row.contains("rude");
         assert!(gone(&stored(&scene).await), "{}", stored(&scene).await);
         let known = call(&scene).await;
@@ -176,6 +180,7 @@ mod tests {
             assert_eq!(named(&scene, more).await.calls_changed, 0);
         }
         assert!(gone(&stored(&scene).await), "it came back");
+        assert_eq!(scene.says(numbers).await, ["0"], "it came back");
         // A correction after all is one, and the call is kept for as long again.
         assert_eq!(named(&scene, json!({"DiallerCampaignsResultCodesID": 4})).await.calls_changed, 1);
         let known = call(&scene).await;
@@ -183,6 +188,7 @@ mod tests {
             (known.number.as_deref(), known.result_code, known.revision),
             (Some("4930111"), Some(4), 2)
         );
+        assert_eq!(scene.says(numbers).await, ["1+4930111"]);
         assert_eq!(scene.ledger.calls_erase(KEEP).await.expect("erased"), 0);
     }
 

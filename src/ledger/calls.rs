@@ -2,7 +2,7 @@
 
 use super::history::ReadContext;
 use super::sql::{get_time, json, time};
-use super::{Ledger, LedgerError, call_erase, held_again, results_due, write_back};
+use super::{Ledger, LedgerError, call_erase, called_numbers, held_again, results_due, write_back};
 use crate::domain::{CallTimes, CampaignId, ContactId, HistoryId, ReadTime, TimeReading, Timestamp};
 use rusqlite::{OptionalExtension as _, Row, Transaction, named_params};
 use serde_json::{Map, Value};
@@ -15,6 +15,8 @@ pub struct CallRow {
     pub id: HistoryId,
     /// Its fields as received; what the batch read nests is laid out flat.
     pub fields: Map<String, Value>,
+    /// The number that was called, in E.164; `None` where the row names none that can be read.
+    pub number: Option<String>,
     /// Its times as instants.
     pub times: CallTimes,
 }
@@ -128,6 +130,7 @@ pub(super) fn store_call(
         .optional()?;
     let Some(Known { revision, hash, row: old_row, resolved, erased }) = old else {
         insert_call(tx, contact, link, row, context, now)?;
+        called_numbers::note(tx, row, contact, link)?;
         results_due::enter(tx, row.id)?;
         held_again::result_came(tx, row.id, now)?;
         write_back::want(tx, row.id, now)?;
@@ -166,6 +169,7 @@ pub(super) fn store_call(
         ":run": context.run.0, ":link": link,
     })?;
     set_times(tx, row)?;
+    called_numbers::note(tx, row, contact, link)?;
     results_due::enter(tx, row.id)?;
     held_again::result_came(tx, row.id, now)?;
     write_back::want(tx, row.id, now)?;

@@ -5,7 +5,7 @@ use super::held_out::Whom;
 use super::sql::{call_at, json, time};
 use super::words::{self, OfResult, Said};
 use super::{Ledger, LedgerError};
-use crate::domain::{CampaignId, HistoryId, LastResult, LinkId, RouteName, Timestamp};
+use crate::domain::{CampaignId, ContactId, HistoryId, LastResult, LinkId, RouteName, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, Transaction, named_params};
 use std::collections::BTreeMap;
 
@@ -15,31 +15,55 @@ const SAYS: &str = "CASE WHEN EXISTS (SELECT 1 FROM finals_released f WHERE f.hi
                          WHEN t.done = 1 OR t.aborted = 1 THEN 'final'
                          WHEN t.delay = 1 OR t.appointment = 1 THEN 'open' ELSE 'final' END AS says";
 
-/// Who else is this person, as a block would know them: the same record on another route, whoever bears one of the numbers,
-/// and contacts that are not ours with one of them. Of each the calls in the route's campaign; before that is known nobody
-/// is leased either, and then it is asked once more.
-const OTHERS: &str = "FROM routes o
+/// The route's campaign and those it had before. The plus: calls are found by whose they are, not by their campaign.
+macro_rules! in_its_campaigns {
+    () => {
+        "+c.campaign_id IN (SELECT w.campaign_id FROM routes w WHERE w.route = :route
+                            UNION ALL SELECT e.campaign_id FROM earlier_campaigns e WHERE e.route = :route)"
+    };
+}
+
+/// Who else is this person, as a block would know them: the same record on another route, whoever bears one of the numbers
+/// or was called on it, and contacts that are not ours with one of them. Of each the calls in the route's campaigns; before
+/// the present one is known nobody is leased either, and then it is asked once more.
+const OTHERS: &str = concat!(
+    "FROM routes o
         CROSS JOIN links l ON l.route = o.route AND l.record_id = :record
         CROSS JOIN calls c ON c.link_id = l.id
-     WHERE o.client = :client AND o.crm = :crm AND o.object = :object AND c.campaign_id = (SELECT w.campaign_id FROM routes w WHERE w.route = :route)
-     UNION
+     WHERE o.client = :client AND o.crm = :crm AND o.object = :object AND ",
+    in_its_campaigns!(),
+    "UNION
      SELECT c.history_id FROM json_each(:numbers) n
         CROSS JOIN link_numbers b ON b.number = n.value
         CROSS JOIN links l ON l.id = b.link_id
         CROSS JOIN calls c ON c.link_id = l.id
-     WHERE l.client = :client AND c.campaign_id = (SELECT w.campaign_id FROM routes w WHERE w.route = :route)
-     UNION
+     WHERE l.client = :client AND ",
+    in_its_campaigns!(),
+    "UNION
      SELECT c.history_id FROM json_each(:numbers) n
-        CROSS JOIN contact_numbers b ON b.number = n.value
+        CROSS JOIN called_numbers b ON b.number = n.value
+        CROSS JOIN calls k ON k.history_id = b.history_id
+        CROSS JOIN links l ON l.id = k.link_id
+        CROSS JOIN calls c ON c.link_id = l.id
+     WHERE l.client = :client AND ",
+    in_its_campaigns!(),
+    "UNION
+     SELECT c.history_id FROM json_each(:numbers) n
+        CROSS JOIN (SELECT number, contact_id FROM contact_numbers UNION ALL
+                    SELECT d.number, k.contact_id FROM called_numbers d CROSS JOIN calls k ON k.history_id = d.history_id
+                    WHERE k.link_id IS NULL) b ON b.number = n.value
         CROSS JOIN calls c ON c.contact_id = b.contact_id
-     WHERE c.campaign_id = (SELECT w.campaign_id FROM routes w WHERE w.route = :route)
-       AND (c.link_id IS NULL OR EXISTS (SELECT 1 FROM links l WHERE l.id = c.link_id AND l.client = :client))";
+     WHERE (c.link_id IS NULL OR EXISTS (SELECT 1 FROM links l WHERE l.id = c.link_id AND l.client = :client)) AND ",
+    in_its_campaigns!(),
+);
 
-/// Whether anybody who bears the number was ever called, somebody else than the link: most were not.
+/// Whether anybody who bears the number was ever called, or was on it, somebody else than the link: most were not.
 const BEARER_CALLED: &str =
     "SELECT EXISTS (SELECT 1 FROM link_numbers b CROSS JOIN calls c ON c.link_id = b.link_id
                         WHERE b.number = ?1 AND b.link_id IS NOT ?2)
          OR EXISTS (SELECT 1 FROM contact_numbers b CROSS JOIN calls c ON c.contact_id = b.contact_id
+                    WHERE b.number = ?1 AND c.link_id IS NOT ?2)
+         OR EXISTS (SELECT 1 FROM called_numbers b CROSS JOIN calls c ON c.history_id = b.history_id
                     WHERE b.number = ?1 AND c.link_id IS NOT ?2)";
 
 /// Whoever is decided anew once a call says another thing: records that are kept out because of it, and records whose
@@ -176,6 +200,19 @@ pub(super) fn call_changed(tx: &Transaction<'_>, call: HistoryId, now: Timestamp
     Ok(())
 }
 
+/// A person's reset drew a line under the calls of a contact: likewise for each of them.
+pub(super) fn contact_reset(
+    tx: &Transaction<'_>,
+    contact: ContactId,
+    now: Timestamp,
+) -> rusqlite::Result<()> {
+    let calls: Vec<i64> = tx
+        .prepare_cached("SELECT history_id FROM calls WHERE contact_id = ?1 AND result_code IS NOT NULL")?
+        .query_map([contact.0], |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
+    calls.into_iter().try_for_each(|call| call_changed(tx, HistoryId(call), now))
+}
+
 /// A code got its type.
 pub(super) fn code_learned(
     tx: &Transaction<'_>,
@@ -213,7 +250,8 @@ impl Ledger {
     }
 }
 
-/// Its own record, whoever waits because of the call, and whoever bears a number of its contact and is not callable.
+/// Its own record, whoever waits because of the call, and whoever bears a number of its contact, or that which was called,
+/// and is not callable.
 fn hint_the_person(
     tx: &Transaction<'_>,
     call: HistoryId,
@@ -235,7 +273,11 @@ fn hint_the_person(
              SELECT l.route, l.record_id FROM calls c
                 JOIN contact_numbers a ON a.contact_id = c.contact_id
                 JOIN link_numbers b ON b.number = a.number JOIN links l ON l.id = b.link_id
-             WHERE c.history_id = ?1 AND l.route IS NOT NULL AND l.wish <> 'callable'",
+             WHERE c.history_id = ?1 AND l.route IS NOT NULL AND l.wish <> 'callable'
+             UNION
+             SELECT l.route, l.record_id FROM called_numbers a
+                JOIN link_numbers b ON b.number = a.number JOIN links l ON l.id = b.link_id
+             WHERE a.history_id = ?1 AND l.route IS NOT NULL AND l.wish <> 'callable'",
         )?
         .query_map([call.0], |row| Ok((row.get(0)?, row.get(1)?)))?
         .collect::<Result<_, _>>()?;
@@ -253,7 +295,7 @@ fn hint_the_person(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{RecordId, RecordKey};
+    use crate::domain::{PinnedCampaign, RecordId, RecordKey};
     use crate::ledger::testing::{Scene, scene};
 
     /// A call of a contact with a result; `done`: of that type, else of none that is known.
@@ -314,6 +356,47 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn whoever_has_another_number_now_is_known_by_the_one_that_was_called() {
+        let scene = scene().await;
+        let declined = scene.link("1", Some(90), &["+49309"]).await;
+        call(&scene, 11, 90, Some(declined), 7).await;
+        call(&scene, 12, 95, None, 7).await;
+        scene.put("INSERT INTO called_numbers VALUES ('+49301', 11), ('+49305', 12)").await;
+        for (record, number, expected, why) in [
+            ("2", "+49301", LastResult::Final(HistoryId(11)), "called on it"),
+            ("2", "+49305", LastResult::Final(HistoryId(12)), "a contact that is not ours"),
+            ("1", "+49301", LastResult::Final(HistoryId(11)), "her own"),
+            ("2", "+49302", LastResult::None, "somebody else"),
+        ] {
+            assert_eq!(last(&scene, "leads", record, &[number]).await, expected, "{why}");
+        }
+        // She was called once more, on the number that she has now, and that is her last result.
+        scene.put("INSERT INTO result_codes (campaign_id, code, delay, first_seen, last_seen) VALUES (7, 13, 1, '', '')").await;
+        call(&scene, 13, 90, Some(declined), 7).await;
+        assert_eq!(last(&scene, "leads", "2", &["+49301"]).await, LastResult::None, "the last one counts");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_route_knows_whom_it_called_to_an_end_in_each_campaign_it_had() {
+        let scene = scene().await;
+        let declined = scene.link("1", Some(90), &["+49301"]).await;
+        call(&scene, 11, 90, Some(declined), 7).await;
+        for campaign in [8, 7, 9] {
+            let campaign = PinnedCampaign { id: CampaignId(campaign), name: None };
+            assert!(scene.ledger.route_repin_campaign(scene.route.clone(), campaign).await.expect("pinned"));
+            let known = last(&scene, "leads", "2", &["+49301"]).await;
+            assert_eq!(known, LastResult::Final(HistoryId(11)));
+        }
+        call(&scene, 12, 90, Some(declined), 6).await;
+        scene.put("DELETE FROM calls WHERE history_id = 11").await;
+        assert_eq!(
+            last(&scene, "leads", "2", &["+49301"]).await,
+            LastResult::None,
+            "a campaign it never had"
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_persons_word_lets_go_who_has_no_contact_any_more() {
         let scene = scene().await;
         let declined = scene.link("1", None, &["+49301"]).await;
@@ -337,7 +420,10 @@ mod tests {
     async fn who_else_is_this_person_is_found_without_a_look_at_everybody() {
         let scene = scene().await;
         let plan = scene.plan_of(&format!("SELECT c.history_id {OTHERS}")).await.join("\n");
-        assert!(!plan.contains("SCAN c") && !plan.contains("SCAN l") && !plan.contains("SCAN b"), "{plan}");
+        for table in ["b", "c", "calls", "called_numbers", "contact_numbers", "d", "k", "l", "link_numbers"] {
+            assert!(!plan.lines().any(|step| step.contains(&format!("SCAN {table}"))), "{table}: {plan}");
+        }
+        assert!(!plan.contains("calls_campaign"), "{plan}");
         for (waiting, index) in WAITING.into_iter().zip(["records_final", "links_final"]) {
             let plan = scene.plan_of(&format!("SELECT 1 {waiting} AND c.history_id = ?1")).await.join("\n");
             assert!(plan.contains(index), "{plan}");

@@ -6,7 +6,7 @@ use super::sql::{get_json, json, time};
 use super::words::{self, OfResult, Said};
 use super::{Ledger, LedgerError, finals, lane, leaving};
 use crate::domain::hold::{HoldRules, HoldWord, Outcome, ResultType};
-use crate::domain::{CampaignId, HistoryId, LinkId, RouteName, Timestamp};
+use crate::domain::{CampaignId, ContactId, HistoryId, LinkId, ReasonCode, RouteName, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, Transaction};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,6 +21,20 @@ const OVER: &str = "FROM records x WHERE x.code = 'cooling_off' AND json_extract
        AND NOT EXISTS (SELECT 1 FROM hints h WHERE h.route = x.route AND h.record_id = x.record_id
             AND h.taken_at IS NULL)";
 
+/// A person's links on other routes of the client: by the record, by its numbers, and by those on which it was called.
+const OTHERS: &str = "WITH own AS (SELECT l.id, l.client, l.route, l.record_id, r.crm, r.object
+                   FROM links l JOIN routes r ON r.route = l.route WHERE l.id = ?1)
+     SELECT o.id FROM own CROSS JOIN routes r ON r.client = own.client AND r.crm = own.crm
+            AND r.object = own.object AND r.route <> own.route
+     CROSS JOIN links o ON o.route = r.route AND o.record_id = own.record_id
+     UNION
+     SELECT o.id FROM own
+     CROSS JOIN (SELECT a.link_id, a.number FROM link_numbers a UNION ALL
+                 SELECT c.link_id, a.number FROM calls c CROSS JOIN called_numbers a ON a.history_id = c.history_id) a
+        ON a.link_id = own.id
+     CROSS JOIN link_numbers b ON b.number = a.number AND b.link_id <> own.id
+     CROSS JOIN links o ON o.id = b.link_id AND o.route <> own.route AND o.client = own.client";
+
 /// A call of a link got a result or another one, or its result was taken back: a call that is new has none to take back.
 pub(super) fn result_came(tx: &Transaction<'_>, call: HistoryId, now: Timestamp) -> rusqlite::Result<()> {
     finals::call_changed(tx, call, now)?;
@@ -34,6 +48,23 @@ pub(super) fn result_came(tx: &Transaction<'_>, call: HistoryId, now: Timestamp)
     let Some(link) = link else { return Ok(()) };
     leaving::reopened(tx, link, now)?;
     of_link(tx, link, now)
+}
+
+/// A contact was reset. Where a person asked for it, its results of before bind nobody any more: neither those who were called
+/// to an end by them under another record, nor those whom they hold out.
+pub(super) fn contact_reset(
+    tx: &Transaction<'_>,
+    link: LinkId,
+    contact: Option<ContactId>,
+    why: ReasonCode,
+    now: Timestamp,
+) -> rusqlite::Result<()> {
+    leaving::reopened(tx, link, now)?;
+    if let (ReasonCode::ByHand, Some(contact)) = (why, contact) {
+        finals::contact_reset(tx, contact, now)?;
+        of_link(tx, link, now)?;
+    }
+    Ok(())
 }
 
 /// A code got its name or its type.
@@ -79,20 +110,8 @@ pub(super) fn of_link(tx: &Transaction<'_>, link: LinkId, now: Timestamp) -> rus
 
 /// The person's links on other routes of the client that nobody holds out yet.
 fn hint_the_others(tx: &Transaction<'_>, link: LinkId, now: Timestamp) -> rusqlite::Result<()> {
-    let others: Vec<i64> = tx
-        .prepare_cached(
-            "WITH own AS (SELECT l.id, l.client, l.route, l.record_id, r.crm, r.object
-                          FROM links l JOIN routes r ON r.route = l.route WHERE l.id = ?1)
-             SELECT o.id FROM own CROSS JOIN routes r ON r.client = own.client AND r.crm = own.crm
-                    AND r.object = own.object AND r.route <> own.route
-             CROSS JOIN links o ON o.route = r.route AND o.record_id = own.record_id
-             UNION
-             SELECT o.id FROM own JOIN link_numbers a ON a.link_id = own.id
-             JOIN link_numbers b ON b.number = a.number AND b.link_id <> own.id
-             JOIN links o ON o.id = b.link_id AND o.route <> own.route AND o.client = own.client",
-        )?
-        .query_map([link.0], |row| row.get(0))?
-        .collect::<Result<_, _>>()?;
+    let others: Vec<i64> =
+        tx.prepare_cached(OTHERS)?.query_map([link.0], |row| row.get(0))?.collect::<Result<_, _>>()?;
     for other in others.into_iter().map(LinkId) {
         let Some(reason) = against_link(tx, other, now)? else { continue };
         if record_is_gone(tx, other)? {
@@ -294,6 +313,10 @@ mod tests {
         let plan = plan.await.expect("a plan").join("\n");
         for index in ["records_held", "records_cooling"] {
             assert!(plan.contains(index), "{plan}");
+        }
+        let plan = scene.plan_of(super::OTHERS).await.join("\n");
+        for index in ["called_numbers_by_call", "calls_link"] {
+            assert!(plan.contains(index) && !plan.contains("SCAN a") && !plan.contains("SCAN b"), "{plan}");
         }
     }
 }

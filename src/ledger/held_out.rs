@@ -111,6 +111,13 @@ fn others(connection: &Connection, whom: &Whom<'_>) -> rusqlite::Result<Vec<Othe
         .collect()
 }
 
+/// Whoever on a route has a number, or was called on it while they had it.
+const BEARERS: &str = "SELECT n.link_id FROM link_numbers n CROSS JOIN links l ON l.id = n.link_id
+     WHERE n.number = ?1 AND l.route = ?2
+     UNION ALL
+     SELECT l.id FROM called_numbers n CROSS JOIN calls c ON c.history_id = n.history_id CROSS JOIN links l ON l.id = c.link_id
+     WHERE n.number = ?1 AND l.route = ?2";
+
 /// The person's links on the other route.
 fn links_of(connection: &Connection, other: &Other, whom: &Whom<'_>) -> rusqlite::Result<BTreeSet<LinkId>> {
     let mut found = BTreeSet::new();
@@ -121,9 +128,7 @@ fn links_of(connection: &Connection, other: &Other, whom: &Whom<'_>) -> rusqlite
             .optional()?;
         found.extend(own);
     }
-    let mut bearers = connection.prepare_cached(
-        "SELECT n.link_id FROM link_numbers n JOIN links l ON l.id = n.link_id WHERE n.number = ?1 AND l.route = ?2",
-    )?;
+    let mut bearers = connection.prepare_cached(BEARERS)?;
     for number in whom.numbers {
         for link in bearers.query_map((number, &other.route.0), |row| row.get(0).map(LinkId))? {
             found.insert(link?);

@@ -266,7 +266,12 @@ mod tests {
             object.insert("dtCallStart".to_owned(), json!("as received"));
         }
         let fields = object.clone();
-        CallRow { id: HistoryId(id), fields, times: CallTimes { start, ..CallTimes::default() } }
+        CallRow {
+            id: HistoryId(id),
+            fields,
+            number: None,
+            times: CallTimes { start, ..CallTimes::default() },
+        }
     }
 
     async fn store(ledger: &Ledger, rows: Vec<CallRow>) -> ChunkStored {

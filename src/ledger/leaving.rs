@@ -100,6 +100,11 @@ pub(super) fn campaign_changes(
         return Ok(());
     }
     tx.prepare_cached(
+        "INSERT INTO earlier_campaigns (route, campaign_id, until) VALUES (?1, ?2, ?3)
+         ON CONFLICT (route, campaign_id) DO UPDATE SET until = excluded.until",
+    )?
+    .execute((&route.0, before, time(now)))?;
+    tx.prepare_cached(
         "UPDATE links SET campaign_id = ?2 WHERE route = ?1 AND (contact_id IS NULL OR vanished_at IS NOT NULL)",
     )?
     .execute((&route.0, campaign.0))?;

@@ -78,6 +78,8 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0085_final_links.sql"),
     include_str!("../../migrations/0090_contact_marks.sql"),
     include_str!("../../migrations/0091_comments_go.sql"),
+    include_str!("../../migrations/0094_called_numbers.sql"),
+    include_str!("../../migrations/0095_earlier_campaigns.sql"),
 ];
 
 /// Behind this one the rows of the trail that are there already get their places in the chain.
@@ -127,11 +129,7 @@ mod tests {
 
     #[test]
     fn what_was_blocked_and_locked_by_hand_stays_so() {
-        let mut connection = Connection::open_in_memory().expect("opened");
-        for (index, sql) in MIGRATIONS[..7].iter().enumerate() {
-            connection.execute_batch(sql).expect("an older schema");
-            connection.pragma_update(None, "user_version", index as i64 + 1).expect("set");
-        }
+        let mut connection = before("CREATE TABLE blocks_with_contacts");
         connection
             .execute_batch(
                 "INSERT INTO links (client, contact_id, wish, wish_code, wish_params, created_at) VALUES
@@ -165,13 +163,42 @@ mod tests {
     }
 
     #[test]
-    fn changes_of_before_get_their_place_in_the_chain() {
-        let mut connection = Connection::open_in_memory().expect("opened");
-        let chained = MIGRATIONS.iter().position(|sql| *sql == TRAIL_CHAIN).expect("one of them");
-        for (index, sql) in MIGRATIONS[..chained].iter().enumerate() {
+    fn calls_of_before_are_known_by_their_numbers_and_routes_by_the_campaigns_they_left() {
+        let mut connection = before("CREATE TABLE called_numbers");
+        let numbers = ["4930111", "+4930112", "004930113", "030114", "+49 (0)30 115", "internal", "+", "00"];
+        let calls = |number: &str| format!("(7, x'', '{{}}', '{number}', '', '', 1)");
+        connection
+            .execute_batch(&format!(
+                "INSERT INTO calls (contact_id, hash, row, number, first_seen_at, changed_at, run_id) VALUES {};
+                 INSERT INTO routes (route, client, crm, object, campaign_id, state, state_since, state_who, state_text)
+                    VALUES ('leads', 'house', 'sales', 'person', 8, 'on', '', '', '');
+                 INSERT INTO links (client, route, record_id, campaign_id, contact_id, wish, wish_code, created_at) VALUES
+                    ('house', 'leads', '1', 7, 1, 'callable', 'new_record', ''),
+                    ('house', 'leads', '2', 8, 2, 'callable', 'new_record', ''),
+                    ('house', 'leads', '3', NULL, 3, 'callable', 'new_record', '');",
+                numbers.map(calls).join(", ")
+            ))
+            .expect("rows of then");
+        migrate(&mut connection).expect("migrated");
+        let one = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, String>(0)).expect("a text");
+        assert_eq!(one("SELECT group_concat(number) FROM called_numbers"), "+4930111,+4930112,+4930113");
+        assert_eq!(one("SELECT group_concat(route || campaign_id) FROM earlier_campaigns"), "leads7");
+    }
+
+    /// A ledger of the schema that was there before the file which says this.
+    fn before(says: &str) -> Connection {
+        let connection = Connection::open_in_memory().expect("opened");
+        let there = MIGRATIONS.iter().position(|sql| sql.contains(says)).expect("one of them");
+        for (index, sql) in MIGRATIONS[..there].iter().enumerate() {
             connection.execute_batch(sql).expect("an older schema");
             connection.pragma_update(None, "user_version", index as i64 + 1).expect("set");
         }
+        connection
+    }
+
+    #[test]
+    fn changes_of_before_get_their_place_in_the_chain() {
+        let mut connection = before(TRAIL_CHAIN);
         let many = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2500)
                     INSERT INTO changes (id, at, link_id, operation_id, side, field, before, before_from, after, cause)
                     SELECT 2 * i, '2030-01-07T09:00:00.000000Z', 1, i, 'dialler', 'City', iif(i % 3, '\"Ulm\"', NULL), 'base',

@@ -26,6 +26,7 @@ mod by_hand;
 mod by_hand_update;
 mod call_erase;
 mod call_notes;
+mod called_numbers;
 mod calls;
 mod chain;
 mod check;

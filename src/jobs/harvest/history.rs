@@ -39,7 +39,8 @@ pub(super) async fn ready(
             let (before, after) = ctx.ledger.call_neighbours(campaign, row.id).await?;
             times = resolve_row(ctx.zone, &texts(&fields), Neighbours { before, after });
         }
-        ready.push(CallRow { id: row.id, fields, times });
+        let number = fields.get("PhoneNumber").and_then(Value::as_str).and_then(|text| (ctx.to_e164)(text));
+        ready.push(CallRow { id: row.id, fields, number, times });
     }
     Ok(ready)
 }

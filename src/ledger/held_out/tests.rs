@@ -139,3 +139,10 @@ async fn an_old_result_that_comes_late_and_has_no_call_is_not_the_newest() {
     });
     assert_eq!(known.await.expect("read"), (Some(HistoryId(51)), LastResult::Final(HistoryId(51))));
 }
+
+#[tokio::test(start_paused = true)]
+async fn whoever_had_a_number_when_they_were_called_is_found_without_a_look_at_everybody() {
+    let scene = scene().await;
+    let plan = scene.plan_of(BEARERS).await;
+    assert!(plan.iter().all(|step| !step.contains("SCAN")), "{plan:#?}");
+}

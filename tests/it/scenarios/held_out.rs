@@ -2,8 +2,8 @@
 
 use super::write_back::{KEYS, TOLD, plan};
 use crate::support::world::{Setup, WINBACK, World, minutes, seconds};
-use dialbridge::control::{Command, ResultsWord};
-use dialbridge::domain::{HistoryId, RouteName};
+use dialbridge::control::{Command, ContactAct, ResultsWord};
+use dialbridge::domain::{ContactId, HistoryId, RouteName};
 use dialbridge::ledger::{LeftOut, Listing};
 use dialbridge::sim::dialler::SimContact;
 use serde_json::json;
@@ -129,6 +129,61 @@ async fn is_somebody_left_alone_for_as_long_as_the_route_says() {
         world.sync_all().await;
         assert_eq!(locked(&world, "winback", ada), held, "{}\n{}", world.now(), world.told(ada).await);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn is_somebody_left_alone_by_the_number_that_was_called_once_their_record_has_another() {
+    let world =
+        World::new(setup("cool_off = { days = 2, after = [\"abort\"], across = \"client\" }", "")).await;
+    let ada = world.record("Ada");
+    let phone = world.editor().field(ada, "phone").expect("a number");
+    world.sync_all().await;
+    let call = says(&world, ada, "NO_INTEREST").await;
+    world.live(minutes(20)).await;
+    world.editor().edit(ada, json!({ "phone": "+49 30 23125 999" }));
+    world.live(minutes(20)).await;
+    let bought = world.record("Bought");
+    world.editor().edit(bought, json!({ "phone": phone }));
+    world.live(minutes(10)).await;
+    assert!(on(&world, "winback", bought).is_none(), "{}", world.story().await);
+    let said = why(&world, "winback", bought).await;
+    assert!(said.starts_with(&format!("left alone until 2026-03-04: call {call}")), "{said}");
+    for _ in 0..3 {
+        world.advance(minutes(24 * 60)).await;
+        world.sync_all().await;
+        world.sync_all().await;
+    }
+    assert!(on(&world, "winback", bought).is_some(), "{}", world.told(bought).await);
+}
+
+/// A record's contact on route `leads` is called on the number that its record had until a moment ago.
+#[tokio::test(start_paused = true)]
+async fn is_whoever_has_the_number_that_was_called_held_out_at_once() {
+    let world = World::new(setup("", "")).await;
+    let (ada, bought) = (world.record("Ada"), world.record("Bought"));
+    let phone = world.editor().field(ada, "phone").expect("a number");
+    world.sync_all().await;
+    world.editor().edit(ada, json!({ "phone": "+49 30 23125 999" }));
+    says(&world, ada, "DO_NOT_CALL").await;
+    world.editor().edit(bought, json!({ "phone": phone }));
+    world.pull().await.expect("a pull");
+    assert!(!locked(&world, "winback", bought), "nobody knows of the call yet");
+    world.live(minutes(20)).await;
+    assert!(locked(&world, "winback", bought), "{}", world.story().await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn is_whoever_was_held_out_decided_anew_once_a_person_resets_the_contact_that_was_called() {
+    let world = World::new(setup("", "")).await;
+    let ada = world.record("Ada");
+    world.sync_all().await;
+    says(&world, ada, "DO_NOT_CALL").await;
+    world.live(minutes(20)).await;
+    assert!(locked(&world, "winback", ada), "{}", world.story().await);
+    let (contact, act) = (ContactId(world.contact(ada).id), ContactAct::Reset);
+    world.must(Command::Contact { contact, act, reason: "asked us".to_owned() }).await;
+    world.live(minutes(10)).await;
+    assert!(!locked(&world, "winback", ada), "{}", world.told(ada).await);
 }
 
 #[tokio::test(start_paused = true)]

@@ -76,6 +76,29 @@ async fn is_everybody_moved_who_may_be_called_and_no_call_lost_on_the_way() {
     assert_eq!(world.contact(new).campaign, OTHER);
 }
 
+#[tokio::test(start_paused = true)]
+async fn is_who_declined_in_the_campaign_before_called_in_the_new_one_under_a_new_record() {
+    let mut world = World::new(setup("campaign_change = \"move\"")).await;
+    let id = world.record("Ada");
+    world.sync_all().await;
+    let plan = CallPlan::new(Outcome::Answered).result("NO_INTEREST", seconds(30));
+    assert!(world.dialler.call(world.contact(id).id, plan));
+    world.live(minutes(20)).await;
+    let phone = world.editor().field(id, "phone").expect("a number");
+    world.editor().delete(id);
+    let anew = world.record("Ada anew");
+    world.editor().edit(anew, json!({ "phone": phone }));
+    world.live(minutes(5)).await;
+    assert_eq!(world.contacts(anew).len(), 0, "{}", world.story().await);
+    world.configure_campaign(OTHER).await;
+    world.live(minutes(20)).await;
+    let new = world.record("New");
+    world.editor().edit(anew, json!({ "city": "Bonn" }));
+    world.live(minutes(10)).await;
+    assert_eq!(campaigns(&world, &[new]), [OTHER], "{}", world.story().await);
+    assert_eq!(world.contacts(anew).len(), 0, "{}", world.story().await);
+}
+
 /// Without the batch read nothing but a look at it by its number shows what agents change there.
 #[tokio::test(start_paused = true)]
 async fn is_who_stayed_behind_called_to_an_end_still_listened_to_and_moved_once_it_is_open_again() {
