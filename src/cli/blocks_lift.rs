@@ -204,6 +204,9 @@ mod tests {
             ("--since 2030-01-31 --plan", "--since lies in the future"),
             ("--since 2030-13-45 --plan", "neither a day"),
             ("--since 2030-01-07 --plan --route leads", "cannot be used with"),
+            ("--since 2030-01-07 --number 030123 --reason x", "cannot be used with"),
+            ("--number 030123 --plan", "cannot be used with"),
+            ("--number 030123 --until 2030-01-07 --reason x", "cannot be used with"),
             ("--plan", "--source SOURCE --since TIME --plan"),
         ] {
             let said = meant(words).expect_err(words);

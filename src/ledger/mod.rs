@@ -73,6 +73,7 @@ mod lease_one;
 mod leased;
 mod leaving;
 mod left_out;
+mod lift_one;
 mod lift_plan;
 mod link_after;
 mod listed;
@@ -185,6 +186,7 @@ pub use lease::{GateQuestion, Going, LeaseBatch, LeaseOrder, Plan, Planner, Queu
 pub use leased::Leased;
 pub use leaving::{ByBlock, StandsThere};
 pub use left_out::{LeftOut, Listing};
+pub use lift_one::LiftedOne;
 pub use lift_plan::{Freed, LiftPlan};
 pub use lock_shown::LockShown;
 pub use meet::{Decide, MeetCounts, Meeting};

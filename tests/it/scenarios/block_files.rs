@@ -58,8 +58,9 @@ async fn is_whoever_stands_in_a_block_file_locked_and_freed_only_by_a_person() {
     // A person does, and what the file no longer holds stays free, also when it is read again.
     let subject = BlockSubject::Number(world.number(ada));
     let reason = "changed her mind".to_owned();
-    let (end, said) =
-        world.command(Command::BlockRemove { client: "default".to_owned(), subject, reason }).await;
+    let (end, said) = world
+        .command(Command::BlockRemove { client: "default".to_owned(), subject, source: None, reason })
+        .await;
     assert_eq!(end, End::Done, "{said}");
     world.advance(seconds(61)).await;
     world.sync_all().await;
@@ -95,7 +96,8 @@ async fn does_whoever_still_stands_in_a_corrected_file_stay_blocked_when_the_wro
             correct().await;
             let subject = BlockSubject::Number(world.number(wrong));
             let (client, reason) = ("default".to_owned(), "the wrong export".to_owned());
-            let (end, said) = world.command(Command::BlockRemove { client, subject, reason }).await;
+            let (end, said) =
+                world.command(Command::BlockRemove { client, subject, source: None, reason }).await;
             assert_eq!(end, End::Done, "{said}");
         }
         world.advance(seconds(61)).await;
