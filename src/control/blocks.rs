@@ -146,6 +146,14 @@ impl Control {
         answer: &Answer,
     ) -> Result<End, LedgerError> {
         let source = span.source.clone();
+        // Whom a list still names is blocked anew right after: that takes one that can be read.
+        if let Some(unread) = self.block_files.unread(&client, &source).await {
+            answer.error(format!(
+                "nothing was lifted: {source} cannot be read ({unread}), and whom it still names would be free. Put it there, \
+                 readable for the daemon's user, or take it out of [blocks.files]"
+            ));
+            return Ok(End::Failed);
+        }
         let lifted = self.ledger.blocks_lift(&client, span, said).await?;
         if lifted.blocks == 0 && lifted != Lifted::default() {
             answer.error(format!("nothing was lifted: {}", left_in_words(lifted, &source).join(" ")));
