@@ -164,7 +164,7 @@ fn hint(tx: &Transaction<'_>, route: &str, record: &str, now: Timestamp) -> rusq
 
 #[cfg(test)]
 mod tests {
-    use super::super::opt_outs::NUMBERS_OF;
+    use super::super::hearing::NUMBERS_OF;
     use super::super::testing::scene;
     use super::*;
 

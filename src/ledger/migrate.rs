@@ -76,6 +76,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0083_lifted_lists.sql"),
     include_str!("../../migrations/0084_blocked_unlinked.sql"),
     include_str!("../../migrations/0085_final_links.sql"),
+    include_str!("../../migrations/0086_shown_nos.sql"),
 ];
 
 /// Behind this one the rows of the trail that are there already get their places in the chain.
