@@ -5,10 +5,16 @@ use crate::ledger::BlockFileRow;
 
 /// What there is to say of one list of the config.
 pub(super) fn of(row: &BlockFileRow) -> Vec<Concern> {
-    let BlockFileRow { client, path, read_at, numbers, bad, bad_lines, failing_since, error, .. } = row;
+    let BlockFileRow { client, path, digest, read_at, numbers, bad, bad_lines, failing_since, error } = row;
     let mut found = Vec::new();
     if let Some(error) = error {
+        let lifted_since = digest.as_ref().is_some_and(Vec::is_empty);
         let before = match read_at {
+            Some(_) if lifted_since => {
+                "blocks of it were lifted since it was read: whom it still names is blocked anew only \
+                                        once it can be read"
+                    .to_owned()
+            }
             Some(_) => format!("the {numbers} numbers that it held before stay blocked, and nobody new is"),
             None => "nobody is blocked by it".to_owned(),
         };
@@ -63,6 +69,8 @@ mod tests {
         assert!(of(&bad)[0].what.contains("3 lines of the block list no.csv"), "{:?}", of(&bad));
         assert!(of(&bad)[0].what.ends_with("line 2, 5, ..."), "{:?}", of(&bad));
         let gone = BlockFileRow { error: Some("No such file".to_owned()), failing_since: at, ..good };
+        let lifted = BlockFileRow { digest: Some(Vec::new()), ..gone.clone() };
+        assert!(of(&lifted)[0].what.contains("blocked anew only once it can be read"), "{:?}", of(&lifted));
         assert!(
             of(&gone)[0].what.contains("the 7 numbers that it held before stay blocked"),
             "{:?}",

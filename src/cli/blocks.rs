@@ -52,10 +52,10 @@ async fn remove(config: &Path, settings: &Settings, remove: RemoveArgs) -> anyho
     if let Some(span) = blocks_lift::span(Zone::of(settings), &remove, Env::real().now())? {
         return blocks_lift::run(config, settings, client, span, remove).await;
     }
-    let reason = remove.reason.unwrap_or_default();
+    let (reason, source) = (remove.reason.unwrap_or_default(), remove.source);
     let whom =
         WhomArgs { number: remove.number, record: remove.record, route: remove.route, client: remove.client };
-    let command = Command::BlockRemove { client, subject: subject(settings, &whom).await?, reason };
+    let command = Command::BlockRemove { client, subject: subject(settings, &whom).await?, source, reason };
     send::send(config, command, Output::new(false)).await
 }
 

@@ -81,9 +81,20 @@ pub(super) async fn run(
     let most = if remove.json.json { usize::MAX } else { NAMED };
     let (command, source) = (command(&span, &remove), span.source.clone());
     let plan = ledger.blocks_lift_plan(&client, span, most).await?;
-    let again = comes_again(settings, &client, &source);
+    let again = match source.strip_prefix("file:") {
+        Some(path) if block_files::is_named(settings, &client, path) => {
+            let known = ledger.block_file(&client, path).await?;
+            Some(from_list(known.and_then(|known| known.error).as_deref()))
+        }
+        Some(_) => Some(
+            "The file is no list of the config: also whom it rightly names is free, until it is imported again.".to_owned(),
+        ),
+        None => source.starts_with("crm:").then(|| {
+            "What block_if still says of them in the CRM comes back with the next pull: correct it there first.".to_owned()
+        }),
+    };
     let shown = Shown { plan, command };
-    Output::new(remove.json.json).value(&shown, || in_words(&source, &shown, again));
+    Output::new(remove.json.json).value(&shown, || in_words(&source, &shown, again.as_deref()));
     Ok(End::Done)
 }
 
@@ -150,19 +161,15 @@ fn named(freed: &Freed) -> String {
     parts.join(", ")
 }
 
-/// Who would block the same again, or would not.
-fn comes_again(settings: &Settings, client: &str, source: &str) -> Option<&'static str> {
-    if source.starts_with("crm:") {
-        return Some(
-            "What block_if still says of them in the CRM comes back with the next pull: correct it there first.",
-        );
+/// What a list of the config does when its blocks are lifted; with the error where it could not be read when it was looked at last.
+fn from_list(unread: Option<&str>) -> String {
+    match unread {
+        None => "Correct the file, before or after: it is read again at once, and whom it names then is blocked anew.".to_owned(),
+        Some(unread) => format!(
+            "The file cannot be read ({unread}): until it can, or is taken out of [blocks.files], nothing of it is lifted, and its \
+             numbers stay blocked."
+        ),
     }
-    let path = source.strip_prefix("file:")?;
-    Some(if block_files::is_named(settings, client, path) {
-        "Correct the file, before or after: it is read again at once, and whom it names then is blocked anew."
-    } else {
-        "The file is no list of the config: also whom it rightly names is free, until it is imported again."
-    })
 }
 
 #[cfg(test)]
@@ -185,6 +192,12 @@ mod tests {
     }
 
     #[test]
+    fn of_a_list_that_cannot_be_read_nothing_is_said_to_be_lifted() {
+        assert!(from_list(None).contains("read again at once"));
+        assert!(from_list(Some("no such file")).contains("(no such file): until it can"));
+    }
+
+    #[test]
     fn only_what_a_plan_has_shown_is_lifted() {
         let of = |until: &str| {
             Ok(format!(
@@ -204,6 +217,9 @@ mod tests {
             ("--since 2030-01-31 --plan", "--since lies in the future"),
             ("--since 2030-13-45 --plan", "neither a day"),
             ("--since 2030-01-07 --plan --route leads", "cannot be used with"),
+            ("--since 2030-01-07 --number 030123 --reason x", "cannot be used with"),
+            ("--number 030123 --plan", "cannot be used with"),
+            ("--number 030123 --until 2030-01-07 --reason x", "cannot be used with"),
             ("--plan", "--source SOURCE --since TIME --plan"),
         ] {
             let said = meant(words).expect_err(words);

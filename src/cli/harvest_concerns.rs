@@ -65,6 +65,19 @@ pub(super) fn of_reads(shown: &HarvestShown) -> Vec<Concern> {
             "set it to the zone of the dialler's server and restart; the calls' times are read anew".to_owned(),
         ));
     }
+    if shown.shown_nos > 0 {
+        found.push(person(
+            format!(
+                "{} contacts are blocked because the dialler showed a result at them that is a no, and no call has said so for more \
+                 than a day",
+                shown.shown_nos
+            ),
+            shown.shown_nos_since,
+            "`dialbridge block list` names them. Their calls may not be readable, or the result was corrected: who did not say so is \
+             let go with `dialbridge block remove`, as after any corrected result"
+                .to_owned(),
+        ));
+    }
     if shown.not_adding_up > 0 {
         found.push(Concern {
             weight: Weight::Note,
@@ -102,10 +115,17 @@ mod tests {
             not_adding_up: 3,
             not_adding_up_since: Some(at(1)),
             gap_seen: Some(at(3)),
+            shown_nos: 4,
+            shown_nos_since: Some(at(4)),
         };
         let told: Vec<(Weight, Option<Timestamp>, bool)> = of_reads(&shown)
             .into_iter()
-            .zip(["2 calls of the last 7 days", "time_zone", "3 contacts have not had"])
+            .zip([
+                "2 calls of the last 7 days",
+                "time_zone",
+                "4 contacts are blocked",
+                "3 contacts have not had",
+            ])
             .map(|(concern, words)| (concern.weight, concern.since, concern.what.contains(words)))
             .collect();
         assert_eq!(
@@ -113,6 +133,7 @@ mod tests {
             [
                 (Weight::Person, Some(at(2)), true),
                 (Weight::Person, Some(at(3)), true),
+                (Weight::Person, Some(at(4)), true),
                 (Weight::Note, Some(at(1)), true)
             ]
         );

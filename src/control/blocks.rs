@@ -1,10 +1,13 @@
 //! Who must not be called: blocked, let go one by one or by the source and the time of a wrong list.
 
 use super::{Answer, Control, End};
-use crate::domain::{Block, BlockSpan, BlockSubject, Reason, ReasonCode, Timestamp};
-use crate::ledger::{LedgerError, Lifted, Said};
+use crate::domain::{Block, BlockSpan, BlockSubject, Reason, ReasonCode, RecordKey, Timestamp};
+use crate::ledger::{LedgerError, Lifted, LiftedOne, Said};
 use crate::runtime::Ask;
 use serde_json::json;
+
+/// So many records are named in a refusal.
+const NAMED: usize = 10;
 
 /// What stays of a source's blocks of a time, and why.
 pub fn left_in_words(lifted: Lifted, source: &str) -> Vec<String> {
@@ -19,6 +22,26 @@ pub fn left_in_words(lifted: Lifted, source: &str) -> Vec<String> {
         ));
     }
     texts
+}
+
+/// Whoever says no, and why.
+fn in_turn(blocks: &[Block]) -> String {
+    let named: Vec<String> =
+        blocks.iter().map(|block| format!("{} ({})", block.source, block.reason)).collect();
+    named.join(" and ")
+}
+
+/// Records that say no with a number that a person wants to free.
+fn said_for(source: &str, records: &[RecordKey]) -> String {
+    let mut named: Vec<&str> = records.iter().take(NAMED).map(|key| key.id.as_str()).collect();
+    if records.len() > named.len() {
+        named.push("...");
+    }
+    format!(
+        "nothing was lifted: {source} says no for the records {} with this number as well; lift theirs first (`block remove --route \
+         ROUTE --record ID --source {source}`), then the number",
+        named.join(", ")
+    )
 }
 
 impl Control {
@@ -80,21 +103,39 @@ impl Control {
         &self,
         client: String,
         subject: BlockSubject,
-        who: String,
-        reason: String,
+        source: Option<String>,
+        said: Said,
         answer: &Answer,
     ) -> Result<End, LedgerError> {
-        let lifted = self.ledger.block_remove(&client, subject, &who, &reason).await?;
-        if lifted == 0 {
-            answer.error("there is no such block; `dialbridge block list` shows what stands");
-            return Ok(End::Failed);
+        match self.ledger.block_remove(&client, subject, source.as_deref(), said).await? {
+            LiftedOne::Lifted { blocks, others } => {
+                answer.text(format!(
+                    "{blocks} blocks lifted; the next pull decides about the record anew and unlocks its contact, unless \
+                     something else stands against it"
+                ));
+                if !others.is_empty() {
+                    answer.text(format!("{} says no as well, and that stands", in_turn(&others)));
+                }
+                let others: Vec<&str> = others.iter().map(|block| block.source.as_str()).collect();
+                answer.data(json!({ "lifted": blocks, "blocked_by": others }));
+                Ok(End::Done)
+            }
+            LiftedOne::NoSuch => {
+                answer.error("there is no such block; `dialbridge block list` shows what stands");
+                Ok(End::Failed)
+            }
+            LiftedOne::Several(standing) => {
+                answer.error(format!(
+                    "nothing was lifted: {} say no, each for itself; --source names whose word is taken back",
+                    in_turn(&standing)
+                ));
+                Ok(End::Failed)
+            }
+            LiftedOne::SaidFor { source, records } => {
+                answer.error(said_for(&source, &records));
+                Ok(End::Failed)
+            }
         }
-        answer.text(format!(
-            "{lifted} blocks lifted; the next pull decides about the record anew and unlocks its contact, unless something \
-             else stands against it"
-        ));
-        answer.data(json!({ "lifted": lifted }));
-        Ok(End::Done)
     }
 
     pub(super) async fn blocks_remove(
@@ -105,6 +146,14 @@ impl Control {
         answer: &Answer,
     ) -> Result<End, LedgerError> {
         let source = span.source.clone();
+        // Whom a list still names is blocked anew right after: that takes one that can be read.
+        if let Some(unread) = self.block_files.unread(&client, &source).await {
+            answer.error(format!(
+                "nothing was lifted: {source} cannot be read ({unread}), and whom it still names would be free. Put it there, \
+                 readable for the daemon's user, or take it out of [blocks.files]"
+            ));
+            return Ok(End::Failed);
+        }
         let lifted = self.ledger.blocks_lift(&client, span, said).await?;
         if lifted.blocks == 0 && lifted != Lifted::default() {
             answer.error(format!("nothing was lifted: {}", left_in_words(lifted, &source).join(" ")));

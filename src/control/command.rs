@@ -80,6 +80,9 @@ pub enum Command {
         client: String,
         /// What is no longer blocked.
         subject: BlockSubject,
+        /// Whose word is taken back; none where only one source says so.
+        #[serde(default)]
+        source: Option<String>,
         /// Why.
         reason: String,
     },

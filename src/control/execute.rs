@@ -98,8 +98,8 @@ impl Control {
             Command::BlockAdd { client, subjects, reason, source, until } => {
                 self.block_add(client, subjects, reason, source, until, who, answer).await
             }
-            Command::BlockRemove { client, subject, reason } => {
-                self.block_remove(client, subject, who, reason, answer).await
+            Command::BlockRemove { client, subject, source, reason } => {
+                self.block_remove(client, subject, source, Said { who, text: reason }, answer).await
             }
             Command::BlocksRemove { client, span, reason } => {
                 self.blocks_remove(client, span, Said { who, text: reason }, answer).await

@@ -49,6 +49,8 @@ reason_codes! {
     BlockedByHand = "blocked_by_hand", "must not be called: {text}";
     /// A result of a call was one of the route's `opt_out_results`.
     SaidNoInCall = "said_no_in_call", "said no in call {call} of {date}: {result}";
+    /// A list shows a result that is one of the route's `opt_out_results`; no call that says so was read yet.
+    SaidNoShown = "said_no_shown", "the dialler shows {result} at contact {contact}, which is a no; no call that says so was read yet";
     /// A person locked the contact.
     LockedByHand = "locked_by_hand", "locked by hand: {text}";
     /// A person asked for this operation.

@@ -97,6 +97,19 @@ impl BlockFiles {
         Ok(())
     }
 
+    /// Why the list that is this source cannot be read; `None` where it can, and where the config names no such list.
+    pub async fn unread(&self, client: &str, source: &str) -> Option<String> {
+        let path = source.strip_prefix("file:")?;
+        let file = self
+            .files
+            .iter()
+            .find(|file| file.client == client && file.path.display().to_string() == path)?;
+        match stamp(&file.path) {
+            Ok(_) => self.read(&file.path).await.err(),
+            Err(unread) => Some(unread),
+        }
+    }
+
     async fn look_at(&self, file: &BlockFile) -> Result<Result<(), String>, LedgerError> {
         let stamp = match stamp(&file.path) {
             Ok(stamp) => stamp,

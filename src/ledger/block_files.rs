@@ -13,7 +13,8 @@ pub struct BlockFileRow {
     pub client: String,
     /// The file.
     pub path: String,
-    /// The digest of the text that was taken last; an empty one agrees with none: it is to be read again.
+    /// The digest of the text that was taken last; an empty one agrees with none: blocks of it were lifted since, and it is to be read
+    /// again.
     #[serde(skip)]
     pub digest: Option<Vec<u8>>,
     /// When that was.

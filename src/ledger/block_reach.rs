@@ -172,7 +172,7 @@ pub(super) fn hint(
 
 #[cfg(test)]
 mod tests {
-    use super::super::opt_outs::NUMBERS_OF;
+    use super::super::hearing::NUMBERS_OF;
     use super::super::testing::scene;
     use super::*;
 

@@ -3,7 +3,7 @@
 //! Every change raises the epoch, so that a permit given before it is no longer current.
 
 use super::block_reach::decide_anew;
-use super::block_store::{add_in, epoch_raise, lift_in};
+use super::block_store::add_in;
 use super::inputs::{block_row, blocks_in_force};
 use super::sql::{get_time_opt, time};
 use super::{Ledger, LedgerError};
@@ -96,30 +96,6 @@ impl Ledger {
             all.extend(added);
         }
         Ok(all)
-    }
-
-    /// A person (or a source that withdrew it twice) lifts all blocks on a subject; the records it held are
-    /// decided anew at the next pull. Returns how many were lifted.
-    ///
-    /// # Errors
-    /// The ledger cannot be written.
-    pub async fn block_remove(
-        &self,
-        client: &str,
-        subject: BlockSubject,
-        who: &str,
-        why: &str,
-    ) -> Result<usize, LedgerError> {
-        let now = self.env.now();
-        let (client, who, why) = (client.to_owned(), who.to_owned(), why.to_owned());
-        let (lifted, epoch) = self
-            .write("block_remove", move |tx| {
-                let lifted = lift_in(tx, &client, &subject, None, &who, &why, now)?;
-                Ok((lifted, epoch_raise(tx)?))
-            })
-            .await?;
-        self.publish_epoch(epoch);
-        Ok(lifted)
     }
 
     /// Ends blocks whose stated end has passed; the records they held are decided anew. Called before a push.

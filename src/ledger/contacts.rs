@@ -3,6 +3,8 @@
 use super::bearers::{self, Bearer, key_moved};
 use super::decisions::Cause;
 use super::due::{self, HarvestRules};
+use super::hearing::{self, Hearing};
+use super::shown_nos::{self, Heeded};
 use super::sql::{get_json, time};
 use super::status_told::InvalidSlot;
 use super::{
@@ -120,7 +122,7 @@ impl Ledger {
         self.read("contacts_compare", move |connection| compare(connection, &ids, began)).await
     }
 
-    /// Stores what a chunk of a sweep showed, in one transaction.
+    /// Stores what a chunk of a sweep showed, in one transaction; answers how many it showed with a no that is news.
     ///
     /// # Errors
     /// The ledger cannot be written.
@@ -129,15 +131,22 @@ impl Ledger {
         chunk: Vec<Sighting>,
         began: Seq,
         rules: HarvestRules,
-    ) -> Result<(), LedgerError> {
+    ) -> Result<i64, LedgerError> {
         let now = self.env.now();
-        self.write("sweep_store", move |tx| {
-            for sighting in &chunk {
-                store_sighting(tx, sighting, began, &rules, now)?;
-            }
-            Ok(())
-        })
-        .await
+        let heeded = self
+            .write("sweep_store", move |tx| {
+                let routes = hearing::hearing(tx)?;
+                let mut heeded = Heeded::default();
+                for sighting in &chunk {
+                    heeded.add(store_sighting(tx, sighting, began, &rules, &routes, now)?);
+                }
+                Ok(heeded)
+            })
+            .await?;
+        if let Some(epoch) = heeded.epoch {
+            self.publish_epoch(epoch);
+        }
+        Ok(heeded.heard)
     }
 
     /// Contacts with this key, folded; gone ones left out. Only as young as the last sweep of the account.
@@ -258,25 +267,28 @@ fn store_sighting(
     sighting: &Sighting,
     began: Seq,
     rules: &HarvestRules,
+    routes: &[Hearing],
     now: Timestamp,
-) -> rusqlite::Result<()> {
+) -> rusqlite::Result<Heeded> {
     match sighting {
-        Sighting::Face(seen) => store_seen(tx, seen, began, rules, now).map(|_| ()),
+        Sighting::Face(seen) => store_seen(tx, seen, began, rules, now).map(drop)?,
         Sighting::Changed { seen, fingerprint } => {
+            let before = shown_nos::before(tx, seen.id)?;
             // A write of ours that was answered since the comparison wins: then the list is not taken.
             if store_seen(tx, seen, began, rules, now)? {
-                due::enter_changed(tx, seen.id, fingerprint, rules, now)
-            } else {
-                due::enter(tx, seen.id, "ours", now)
+                due::enter_changed(tx, seen.id, fingerprint, rules, now)?;
+                return shown_nos::heed(tx, routes, before.as_ref(), seen, now);
             }
+            due::enter(tx, seen.id, "ours", now)?;
         }
-        Sighting::Back(id) => came_back(tx, *id, now),
-        Sighting::Overseen(id, digest) => standing::overseen(tx, *id, digest.as_deref(), now),
+        Sighting::Back(id) => came_back(tx, *id, now)?,
+        Sighting::Overseen(id, digest) => standing::overseen(tx, *id, digest.as_deref(), now)?,
         Sighting::ReadAgain(id) => {
             // Made by us a moment ago: the row may not be there yet; its number alone is enough to be read.
-            due::enter(tx, *id, "ours", now)
+            due::enter(tx, *id, "ours", now)?;
         }
     }
+    Ok(Heeded::default())
 }
 
 /// Writes a contact's row, unless a younger read or write is stored already (`false`).

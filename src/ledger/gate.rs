@@ -269,7 +269,8 @@ pub(super) fn contact_numbers(connection: &Connection, contact: ContactId) -> ru
 mod tests {
     use super::*;
     use crate::domain::{BlockSubject, Reason, ReasonCode};
-    use crate::ledger::testing::{self, Scene};
+    use crate::ledger::LiftedOne;
+    use crate::ledger::testing::{self, Scene, a_mistake};
 
     fn by_number(scene: &Scene, number: &str, until: Option<crate::domain::Timestamp>) -> Block {
         Block {
@@ -318,7 +319,10 @@ mod tests {
         let unknown = Glimpse { contact: ContactId(99), campaign: None, numbers: vec!["+49301".to_owned()] };
         let answer = scene.ledger.gate_ask_contact(unknown.clone()).await?;
         assert!(matches!(answer, GateAnswer::Shut(_)), "also for a contact nobody knows");
-        scene.ledger.block_remove("house", BlockSubject::Number("+49301".to_owned()), "test", "why").await?;
+        scene
+            .ledger
+            .block_remove("house", BlockSubject::Number("+49301".to_owned()), None, a_mistake())
+            .await?;
         scene.ledger.block_add("neighbour", by_number(&scene, "+49301", None)).await?;
         let ours = Glimpse { campaign: Some(CampaignId(7)), ..unknown.clone() };
         let answer = scene.ledger.gate_ask_contact(ours).await?;
@@ -353,7 +357,8 @@ mod tests {
         scene.ledger.block_add("house", by_number(&scene, "+49301", None)).await?;
         assert!(matches!(scene.ledger.gate_ask(link, Opens::Contact).await?, GateAnswer::Shut(_)));
         let subject = BlockSubject::Number("+49301".to_owned());
-        assert_eq!(scene.ledger.block_remove("house", subject, "test", "a mistake").await?, 1);
+        let lifted = scene.ledger.block_remove("house", subject, None, a_mistake()).await?;
+        assert_eq!(lifted, LiftedOne::Lifted { blocks: 1, others: Vec::new() });
         assert!(matches!(scene.ledger.gate_ask(link, Opens::Contact).await?, GateAnswer::Open(_)));
         assert_eq!(scene.ledger.blocks_list(Some("house"), false, 10).await?, []);
         assert_eq!(scene.ledger.blocks_list(None, true, 10).await?.len(), 2);

@@ -1,7 +1,7 @@
 //! What harvests of the last days left for a person to look at.
 
 use super::sql::{get_time_opt, time};
-use super::{Ledger, LedgerError};
+use super::{Ledger, LedgerError, shown_nos};
 use crate::domain::Timestamp;
 use chrono::TimeDelta;
 use serde::Serialize;
@@ -26,6 +26,10 @@ pub struct HarvestShown {
     pub not_adding_up_since: Option<Timestamp>,
     /// When, in the last seven days, a row was read last with a time that the zone does not have.
     pub gap_seen: Option<Timestamp>,
+    /// Contacts who are blocked because a list showed a no, which no call has said for more than a day;
+    pub shown_nos: i64,
+    /// the longest since then.
+    pub shown_nos_since: Option<Timestamp>,
 }
 
 impl Ledger {
@@ -56,6 +60,7 @@ impl Ledger {
                 .query_row([time(now - LATE)], |row| {
                     Ok((row.get("contacts")?, get_time_opt(row, "since")?))
                 })?;
+            let (shown_nos, shown_nos_since) = shown_nos::unexplained(connection, &time(now - LATE))?;
             Ok(HarvestShown {
                 found_by_audit,
                 found_lately,
@@ -63,6 +68,8 @@ impl Ledger {
                 not_adding_up,
                 not_adding_up_since,
                 gap_seen,
+                shown_nos,
+                shown_nos_since,
             })
         })
         .await

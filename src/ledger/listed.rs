@@ -342,12 +342,12 @@ mod tests {
         let first = page().await;
         let span = BlockSpan { source: FILE.to_owned(), since, until: scene.ledger.env.now() };
         let said = Said { who: "ada".to_owned(), text: "the wrong file".to_owned() };
-        assert_eq!(scene.ledger.blocks_lift("house", span, said).await.expect("lifted").blocks, 2);
+        assert_eq!(scene.ledger.blocks_lift("house", span, said.clone()).await.expect("lifted").blocks, 2);
         assert!(!begins(&first, "0").await, "nothing stands against that one any more");
         let second = page().await;
         assert_eq!(second.len(), 2, "both are looked at once more");
         let one = BlockSubject::Number(number(1));
-        scene.ledger.block_remove("house", one, "ada", "a mistake").await.expect("lifted");
+        scene.ledger.block_remove("house", one, None, said).await.expect("lifted");
         assert!(!begins(&second, "1").await, "a single one is lifted in the same way");
         assert!(begins(&page().await, "1").await);
     }

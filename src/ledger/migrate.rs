@@ -76,6 +76,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0083_lifted_lists.sql"),
     include_str!("../../migrations/0084_blocked_unlinked.sql"),
     include_str!("../../migrations/0085_final_links.sql"),
+    include_str!("../../migrations/0086_shown_nos.sql"),
     include_str!("../../migrations/0090_contact_marks.sql"),
     include_str!("../../migrations/0091_comments_go.sql"),
     include_str!("../../migrations/0094_called_numbers.sql"),

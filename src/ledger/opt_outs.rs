@@ -1,18 +1,15 @@
 //! Who said no in a call: the record and its numbers are blocked within the route's client, in the transaction that takes
 //! the result from the queue. A call is heard once per result, so that what a person lifted stays lifted.
 
-use super::block_store::add_in;
-use super::results_due::words_in;
+use super::hearing::{Hearing, Spoken, hearing};
+use super::shown_nos::{self, Confirmed, Heeded};
 use super::sql::{get_time, time};
 use super::{Ledger, LedgerError};
-use crate::domain::result_words::ResultWords;
 use crate::domain::{
-    Block, BlockSubject, CampaignId, ContactId, HistoryId, Reason, ReasonCode, RecordId, RecordKey,
-    RouteName, RunId, Timestamp,
+    CampaignId, ContactId, HistoryId, Reason, ReasonCode, RecordId, RouteName, RunId, Timestamp,
 };
 use chrono_tz::Tz;
-use rusqlite::{Connection, OptionalExtension as _, Transaction, named_params};
-use std::collections::BTreeSet;
+use rusqlite::{Connection, OptionalExtension as _, Transaction};
 use std::sync::Arc;
 
 /// So many results are looked at in one transaction.
@@ -51,59 +48,20 @@ impl Ledger {
 }
 
 fn any_due(connection: &Connection) -> rusqlite::Result<bool> {
-    connection.prepare_cached("SELECT EXISTS (SELECT 1 FROM results_due)")?.query_row([], |row| row.get(0))
-}
-
-#[derive(Default)]
-struct Taken {
-    heard: i64,
-    epoch: Option<i64>,
-}
-
-/// A route with words.
-struct Hearing {
-    route: RouteName,
-    client: String,
-    crm: String,
-    object: String,
-    campaign: Option<CampaignId>,
-    words: ResultWords,
-}
-
-impl Hearing {
-    /// A record's route hears for it; a contact that is nobody's, whoever calls that campaign.
-    fn hears(&self, due: &Due) -> bool {
-        let whose = match &due.record {
-            Some((route, _)) => *route == self.route,
-            None => due.campaign.is_some() && due.campaign == self.campaign,
-        };
-        whose && self.words.names(due.campaign, due.code, due.export_key.as_deref(), due.name.as_deref())
-    }
-
-    fn key(&self, record: &RecordId) -> RecordKey {
-        RecordKey { crm: self.crm.clone(), object: self.object.clone(), id: record.clone() }
-    }
+    connection
+        .prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM results_due) OR EXISTS (SELECT 1 FROM shown_codes_due)",
+        )?
+        .query_row([], |row| row.get(0))
 }
 
 /// A result that is due.
 struct Due {
     call: HistoryId,
-    code: i64,
-    contact: ContactId,
-    campaign: Option<CampaignId>,
-    record: Option<(RouteName, RecordId)>,
-    export_key: Option<String>,
-    name: Option<String>,
+    said: Spoken,
     number: Option<String>,
     agent: Option<i64>,
     at: Timestamp,
-}
-
-impl Due {
-    /// The result in plain words, as far as any are known.
-    fn spoken(&self) -> String {
-        self.name.clone().or_else(|| self.export_key.clone()).unwrap_or_else(|| self.code.to_string())
-    }
 }
 
 fn take(
@@ -111,39 +69,26 @@ fn take(
     reading: &CallReading,
     now: Timestamp,
     run: Option<RunId>,
-) -> rusqlite::Result<Taken> {
+) -> rusqlite::Result<Heeded> {
     let routes = hearing(tx)?;
-    let mut taken = Taken::default();
-    for due in due(tx)? {
-        for route in routes.iter().filter(|route| route.hears(&due)) {
-            if to_be_blocked(tx, &due, route, now)? {
-                taken.heard += 1;
+    // Of a code that has just got its name the calls first: what they say a list need not.
+    let mut taken = Heeded::default();
+    let due = due(tx)?;
+    if due.is_empty() {
+        return shown_nos::take_codes(tx, now);
+    }
+    for due in due {
+        for route in routes.iter().filter(|route| route.hears(&due.said)) {
+            let word = word(tx, &due, route, now)?;
+            if word != Word::Known {
+                taken.heard += i64::from(word == Word::New);
                 taken.epoch = taken.epoch.max(block(tx, &due, route, reading, now, run)?);
             }
         }
         tx.prepare_cached("DELETE FROM results_due WHERE history_id = ?1 AND code = ?2")?
-            .execute((due.call.0, due.code))?;
+            .execute((due.call.0, due.said.code))?;
     }
     Ok(taken)
-}
-
-fn hearing(connection: &Connection) -> rusqlite::Result<Vec<Hearing>> {
-    connection
-        .prepare_cached(
-            "SELECT route, client, crm, object, campaign_id, opt_out_results FROM routes
-             WHERE opt_out_results IS NOT NULL",
-        )?
-        .query_map([], |row| {
-            Ok(Hearing {
-                route: RouteName(row.get(0)?),
-                client: row.get(1)?,
-                crm: row.get(2)?,
-                object: row.get(3)?,
-                campaign: row.get::<_, Option<i64>>(4)?.map(CampaignId),
-                words: words_in(&row.get::<_, String>(5)?),
-            })
-        })?
-        .collect()
 }
 
 fn due(connection: &Connection) -> rusqlite::Result<Vec<Due>> {
@@ -162,12 +107,14 @@ fn due(connection: &Connection) -> rusqlite::Result<Vec<Due>> {
             let record: Option<String> = row.get("record_id")?;
             Ok(Due {
                 call: HistoryId(row.get("history_id")?),
-                code: row.get("code")?,
-                contact: ContactId(row.get("contact_id")?),
-                campaign: row.get::<_, Option<i64>>("campaign_id")?.map(CampaignId),
-                record: route.zip(record).map(|(route, record)| (RouteName(route), RecordId(record))),
-                export_key: row.get("export_key")?,
-                name: row.get("name")?,
+                said: Spoken {
+                    code: row.get("code")?,
+                    contact: ContactId(row.get("contact_id")?),
+                    campaign: row.get::<_, Option<i64>>("campaign_id")?.map(CampaignId),
+                    record: route.zip(record).map(|(route, record)| (RouteName(route), RecordId(record))),
+                    export_key: row.get("export_key")?,
+                    name: row.get("name")?,
+                },
                 number: row.get("number")?,
                 agent: row.get("agent")?,
                 at: get_time(row, "at")?,
@@ -176,31 +123,50 @@ fn due(connection: &Connection) -> rusqlite::Result<Vec<Due>> {
         .collect()
 }
 
+/// What a no is to the ledger.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Word {
+    /// It was heard, and maybe taken back.
+    Known,
+    /// A list showed it, and it has been held since: this call takes the list's place.
+    Shown,
+    /// It is new.
+    New,
+}
+
 /// Whether this no is new: to nobody's contact it is heard once, and once more when the contact has become a record's,
 /// unless a person has lifted what it had blocked.
-fn to_be_blocked(tx: &Transaction<'_>, due: &Due, route: &Hearing, now: Timestamp) -> rusqlite::Result<bool> {
+fn word(tx: &Transaction<'_>, due: &Due, route: &Hearing, now: Timestamp) -> rusqlite::Result<Word> {
     let before: Option<(bool, bool)> = tx
         .prepare_cached(
             "SELECT o.record_id IS NOT NULL, EXISTS (SELECT 1 FROM blocks b
                     WHERE b.id = o.block_id AND b.lifted_at IS NOT NULL)
              FROM opt_outs o WHERE o.history_id = ?1 AND o.code = ?2 AND o.route = ?3",
         )?
-        .query_row((due.call.0, due.code, &route.route.0), |row| Ok((row.get(0)?, row.get(1)?)))
+        .query_row((due.call.0, due.said.code, &route.route.0), |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
     let (heard_for_record, lifted) = before.unwrap_or((false, false));
-    let record = due.record.as_ref().map(|(_, record)| record.as_str());
+    let record = due.said.record.as_ref().map(|(_, record)| record.as_str());
     if before.is_some() && (heard_for_record || record.is_none()) {
-        return Ok(false);
+        return Ok(Word::Known);
     }
     tx.prepare_cached(
         "INSERT INTO opt_outs (history_id, code, route, record_id, at) VALUES (?1, ?2, ?3, ?4, ?5)
          ON CONFLICT (history_id, code, route) DO UPDATE SET record_id = excluded.record_id",
     )?
-    .execute((due.call.0, due.code, &route.route.0, record, time(now)))?;
-    Ok(!lifted)
+    .execute((due.call.0, due.said.code, &route.route.0, record, time(now)))?;
+    match shown_nos::confirm(tx, &due.said, &route.route, due.call, due.at)? {
+        Confirmed::Not if lifted => Ok(Word::Known),
+        Confirmed::Not => Ok(Word::New),
+        Confirmed::Held => Ok(Word::Shown),
+        Confirmed::TakenBack(block) => {
+            heard_by(tx, due, route, block)?;
+            Ok(Word::Known)
+        }
+    }
 }
 
-/// Blocks the record and each number; the block list's epoch after it.
+/// Blocks the record and each number; the block list's epoch after it. What a list showed before is this call's word from now on.
 fn block(
     tx: &Transaction<'_>,
     due: &Due,
@@ -209,61 +175,33 @@ fn block(
     now: Timestamp,
     run: Option<RunId>,
 ) -> rusqlite::Result<Option<i64>> {
-    let key = due.record.as_ref().map(|(_, record)| route.key(record));
-    let mut numbers = numbers_of(tx, due, route, key.as_ref())?;
-    numbers.extend(due.number.as_deref().and_then(|number| (reading.to_e164)(number)));
-    let subjects = key.into_iter().map(BlockSubject::Record);
-    let subjects: Vec<_> = subjects.chain(numbers.into_iter().map(BlockSubject::Number)).collect();
+    let number = due.number.as_deref().and_then(|number| (reading.to_e164)(number));
     let date = due.at.with_timezone(&reading.zone).format("%Y-%m-%d");
     let reason = Reason::new(ReasonCode::SaidNoInCall)
         .with("call", due.call)
         .with("date", date)
-        .with("result", due.spoken());
-    let (mut first, mut epoch) = (None, None);
-    for subject in subjects {
-        let block = Block {
-            subject,
-            reason: reason.clone(),
-            source: format!("result:{}", route.route),
-            since: now,
-            said_last: now,
-            until: None,
-            who: due.agent.map(|agent| format!("agent {agent}")),
-        };
-        let added = add_in(tx, &route.client, &block, now, run)?;
-        first = first.or(Some(added.id));
-        epoch = epoch.max(Some(added.epoch));
+        .with("result", due.said.in_words());
+    let who = due.agent.map(|agent| format!("agent {agent}"));
+    let blocked = route.block(tx, &due.said, number, (&reason, who.as_deref()), now, run)?;
+    for id in &blocked.blocks {
+        tx.prepare_cached("UPDATE blocks SET code = ?2, params = ?3, who = ?4 WHERE id = ?1 AND code = ?5")?
+            .execute((
+                id,
+                reason.code.as_str(),
+                reason.params_json(),
+                &who,
+                ReasonCode::SaidNoShown.as_str(),
+            ))?;
     }
+    heard_by(tx, due, route, blocked.first)?;
+    Ok(blocked.epoch)
+}
+
+/// By which block a no is kept.
+fn heard_by(tx: &Transaction<'_>, due: &Due, route: &Hearing, block: Option<i64>) -> rusqlite::Result<()> {
     tx.prepare_cached(
         "UPDATE opt_outs SET block_id = ?4 WHERE history_id = ?1 AND code = ?2 AND route = ?3",
     )?
-    .execute((due.call.0, due.code, &route.route.0, first))?;
-    Ok(epoch)
-}
-
-pub(super) const NUMBERS_OF: &str = "WITH own (id, contact_id) AS (
-        SELECT l.id, l.contact_id FROM routes r CROSS JOIN links l ON l.route = r.route
-        WHERE l.client = :client AND l.record_id = :record AND r.crm = :crm AND r.object = :object)
-     SELECT number FROM link_numbers WHERE link_id IN (SELECT id FROM own)
-     UNION SELECT number FROM sent_numbers WHERE link_id IN (SELECT id FROM own)
-     UNION SELECT number FROM contact_numbers WHERE contact_id = :contact
-               OR contact_id IN (SELECT contact_id FROM own)";
-
-/// Every number that is known of whoever said no: what the record maps to and what was sent, on all routes of the
-/// client, and what the dialler was seen to have.
-fn numbers_of(
-    tx: &Transaction<'_>,
-    due: &Due,
-    route: &Hearing,
-    key: Option<&RecordKey>,
-) -> rusqlite::Result<BTreeSet<String>> {
-    tx.prepare_cached(NUMBERS_OF)?
-        .query_map(
-            named_params! {
-                ":client": route.client, ":record": key.map(|key| key.id.as_str()), ":crm": route.crm,
-                ":object": route.object, ":contact": due.contact.0,
-            },
-            |row| row.get(0),
-        )?
-        .collect()
+    .execute((due.call.0, due.said.code, &route.route.0, block))?;
+    Ok(())
 }

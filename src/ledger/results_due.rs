@@ -1,7 +1,7 @@
 //! Results that are yet to be looked at for a no (semantics 7): entered in the transaction that stores them, again when
 //! a code gets its name or a contact its record, and when a route's list of words changes.
 
-use super::{Ledger, LedgerError};
+use super::{Ledger, LedgerError, shown_nos};
 use crate::domain::result_words::ResultWords;
 use crate::domain::{CampaignId, ContactId, HistoryId, RouteName};
 use rusqlite::{Connection, ToSql, Transaction};
@@ -14,6 +14,7 @@ pub(super) fn enter(tx: &Transaction<'_>, call: HistoryId) -> rusqlite::Result<(
 
 /// All calls with a code whose name was not known before.
 pub(super) fn enter_code(tx: &Transaction<'_>, campaign: CampaignId, code: i64) -> rusqlite::Result<()> {
+    shown_nos::enter_code(tx, campaign, code)?;
     enter_where(tx, "campaign_id = ?1 AND result_code = ?2", &[&campaign.0, &code])
 }
 
@@ -59,7 +60,7 @@ impl Ledger {
                 tx.execute("UPDATE routes SET opt_out_results = ?2 WHERE route = ?1", (&route.0, json))?;
                 enter_named(tx, &list)?;
             }
-            Ok(())
+            shown_nos::enter_all(tx)
         })
         .await
     }

@@ -11,6 +11,9 @@ use rusqlite::{Connection, Transaction, params};
 /// What a CRM's own words against calling somebody are known by.
 const OF_CRM: &str = "crm:";
 
+/// What is known by it that somebody said in a call.
+const OF_RESULT: &str = "result:";
+
 /// The source name of a route's own blocks.
 fn source(route: &RouteName) -> String {
     format!("{OF_CRM}{route}")
@@ -129,6 +132,27 @@ pub(super) fn said_beyond(
     }
     let standing = nos_with(connection, client, &span.source, number)?;
     Ok(standing.iter().any(|block| !span.covers(block)))
+}
+
+/// The records whose no is one for their numbers as well, said by this source, and which bear the number or said no with it.
+pub(super) fn records_saying_no_with(
+    connection: &Connection,
+    client: &str,
+    source: &str,
+    number: &str,
+) -> rusqlite::Result<Vec<RecordKey>> {
+    // An operator's no to a record is none to its numbers.
+    if !source.starts_with(OF_CRM) && !source.starts_with(OF_RESULT) {
+        return Ok(Vec::new());
+    }
+    let standing = nos_with(connection, client, source, number)?;
+    Ok(standing
+        .into_iter()
+        .filter_map(|block| match block.subject {
+            BlockSubject::Record(key) => Some(key),
+            BlockSubject::Number(_) | BlockSubject::Contact(_) => None,
+        })
+        .collect())
 }
 
 /// The standing blocks that this source wrote for records which bear the number, or said no with it.

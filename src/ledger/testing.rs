@@ -1,7 +1,7 @@
 //! A ledger in a temporary folder with one route, for the tests of this room.
 
 use super::write_back::want;
-use super::{LeaseBatch, LeaseOrder, Ledger, Plan, QueuePlace, RouteFacts};
+use super::{LeaseBatch, LeaseOrder, Ledger, Plan, QueuePlace, RouteFacts, Said};
 use crate::domain::policy::{Clearing, RouteState};
 use crate::domain::{Activities, HistoryId, LinkId, RouteName, Shapes, Timestamp, Values};
 use crate::env::Env;
@@ -219,6 +219,11 @@ impl Scene {
             .await
             .expect("a contact");
     }
+}
+
+/// A person who takes something back.
+pub(super) fn a_mistake() -> Said {
+    Said { who: "ada".to_owned(), text: "a mistake".to_owned() }
 }
 
 /// Overwrites a table's first page, in which a look-up in it begins.

@@ -67,36 +67,37 @@ pub struct BlockListArgs {
 #[derive(Debug, Args)]
 #[group(skip)]
 #[command(
-    override_usage = "dialbridge block remove --number N --reason TEXT [--client CLIENT | --route ROUTE]\n       \
-    dialbridge block remove --route ROUTE --record ID --reason TEXT\n       \
+    override_usage = "dialbridge block remove --number N --reason TEXT [--source SOURCE] [--client CLIENT | --route ROUTE]\n       \
+    dialbridge block remove --route ROUTE --record ID --reason TEXT [--source SOURCE]\n       \
     dialbridge block remove --source SOURCE --since TIME --plan [--until TIME] [--client CLIENT]\n       \
     dialbridge block remove --source SOURCE --since TIME --until TIME --reason TEXT [--client CLIENT]"
 )]
 pub struct RemoveArgs {
     /// A number in any usual form.
-    #[arg(long, required_unless_present_any = ["record", "source"], conflicts_with_all = ["record", "source"])]
+    #[arg(long, required_unless_present_any = ["record", "source"], conflicts_with = "record")]
     pub number: Option<String>,
     /// A record's id, with --route.
-    #[arg(long, requires = "route", conflicts_with = "source")]
+    #[arg(long, requires = "route")]
     pub record: Option<String>,
     /// The route by which the record, or the number's client, is known. Blocks of a source are not told apart by it.
-    #[arg(long, conflicts_with = "source")]
+    #[arg(long, conflicts_with = "since")]
     pub route: Option<String>,
     /// The client within which the blocks hold: the route's, or the only one of the config, if not given.
     #[arg(long)]
     pub client: Option<String>,
-    /// All that this source wrote (as `block list` names it: `file:FILE`, `crm:ROUTE`, `result:ROUTE`, `operator`), with --since.
-    #[arg(long, requires = "since")]
+    /// What this source said (as `block list` names it: `file:FILE`, `crm:ROUTE`, `result:ROUTE`, `operator`): of the number or the
+    /// record, where others say no of the same; or all that it wrote, with --since.
+    #[arg(long)]
     pub source: Option<String>,
     /// From then on (`2027-01-31` or an instant).
-    #[arg(long, requires = "source")]
+    #[arg(long, requires = "source", required_unless_present_any = ["number", "record"], conflicts_with_all = ["number", "record"])]
     pub since: Option<String>,
     /// Until just before then. Must be given without --plan, which prints the command with its own instant: whoever says no after
     /// it was shown is not lifted with the others.
-    #[arg(long, requires = "source")]
+    #[arg(long, requires = "since", conflicts_with_all = ["number", "record"])]
     pub until: Option<String>,
     /// Lift nothing: show what would be lifted, how much of it stays blocked by another source, and who could be called again.
-    #[arg(long, requires = "source")]
+    #[arg(long, requires = "since", conflicts_with_all = ["number", "record"])]
     pub plan: bool,
     /// Why.
     #[arg(long, required_unless_present = "plan")]

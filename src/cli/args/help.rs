@@ -100,7 +100,7 @@ const VERBS: &[(&str, &str, &str)] = &[
     (
         "block remove",
         "dialbridge block remove --route leads --record 4711 --reason \"asked for a call\" \
-         (or: ... --source file:/etc/dialbridge/robinson.csv --since 2027-01-31 --plan)",
+         (or: ... --number N --source operator, ... --source file:/etc/dialbridge/robinson.csv --since 2027-01-31 --plan)",
         PLAIN,
     ),
     (

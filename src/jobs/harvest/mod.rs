@@ -298,6 +298,7 @@ fn take_over(report: &mut HarvestReport, swept: &Swept) {
     report.counts.unchanged = swept.unchanged;
     report.counts.due = swept.due;
     report.counts.foreign_contacts = swept.foreign;
+    report.opt_outs += swept.opt_outs;
 }
 
 /// How many contacts the audit may read now: its share, for the time since the last sweep, of one read per

@@ -28,6 +28,8 @@ pub(super) struct Swept {
     pub(super) unchanged: i64,
     pub(super) due: i64,
     pub(super) foreign: i64,
+    /// Those who are shown with a no that is news.
+    pub(super) opt_outs: i64,
     /// Why the list is not complete.
     pub(super) failure: Option<CallError>,
     listed: HashSet<ContactId>,
@@ -106,7 +108,7 @@ async fn compare(
         }
     }
     if !store.is_empty() {
-        ctx.ledger.sweep_store(store, began, ctx.settings.rules.clone()).await?;
+        swept.opt_outs += ctx.ledger.sweep_store(store, began, ctx.settings.rules.clone()).await?;
     }
     Ok(())
 }
@@ -140,7 +142,8 @@ fn judge(
     let face_changed = row.is_none_or(|row| row.face != Some(face(contact, Some(campaign), revision)));
     let missed = row.is_some_and(|row| row.missed);
     let print = fingerprint(contact);
-    let changed = row.is_none_or(|row| row.fingerprint.as_ref() != Some(&print));
+    // As it was read last, but shown otherwise since: that it is as before is a change, too.
+    let changed = row.is_none_or(|row| row.pending.is_some() || row.fingerprint.as_ref() != Some(&print));
     let waits_already = row.is_some_and(|row| row.pending.as_ref() == Some(&print));
     if changed && !waits_already {
         store.push(Sighting::Changed { seen: as_seen(), fingerprint: print });

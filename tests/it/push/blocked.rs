@@ -156,7 +156,7 @@ async fn a_lifted_block_lets_the_record_be_decided_anew() {
     house.block(record("1")).await;
     house.push().await;
     assert!(house.contact("1").locked);
-    house.ctx.ledger.block_remove("house", record("1"), "test", "a mistake").await.expect("lifted");
+    house.lift(record("1")).await;
     let hints = house.ctx.ledger.hints_waiting(route(), 10).await.expect("hints");
     assert_eq!(hints.len(), 1);
     house.person("1", "Bonn").await;

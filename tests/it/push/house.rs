@@ -13,7 +13,7 @@ use dialbridge::env::Env;
 use dialbridge::jobs::JobError;
 use dialbridge::jobs::push::{PushContext, PushLimits, PushReport, PushRoute, Refresher, Resting, push};
 use dialbridge::ledger::{
-    Basis, BlockWord, Counts, Ledger, PageStore, PulledRecord, RouteFacts, RunEnd, RunStart,
+    Basis, BlockWord, Counts, Ledger, LiftedOne, PageStore, PulledRecord, RouteFacts, RunEnd, RunStart, Said,
 };
 use dialbridge::remote::{Auth, AuthScheme, Client, ClientConfig, Side, ports};
 use dialbridge::runtime::Scope;
@@ -293,6 +293,12 @@ impl House {
             who: Some("test".to_owned()),
         };
         self.ctx.ledger.block_add("house", block).await.expect("a block");
+    }
+
+    pub async fn lift(&self, subject: BlockSubject) {
+        let said = Said { who: "test".to_owned(), text: "a mistake".to_owned() };
+        let lifted = self.ctx.ledger.block_remove("house", subject, None, said).await.expect("lifted");
+        assert!(matches!(lifted, LiftedOne::Lifted { .. } | LiftedOne::NoSuch), "{lifted:?}");
     }
 
     /// The only contact with a record's key.

@@ -58,8 +58,9 @@ async fn is_whoever_stands_in_a_block_file_locked_and_freed_only_by_a_person() {
     // A person does, and what the file no longer holds stays free, also when it is read again.
     let subject = BlockSubject::Number(world.number(ada));
     let reason = "changed her mind".to_owned();
-    let (end, said) =
-        world.command(Command::BlockRemove { client: "default".to_owned(), subject, reason }).await;
+    let (end, said) = world
+        .command(Command::BlockRemove { client: "default".to_owned(), subject, source: None, reason })
+        .await;
     assert_eq!(end, End::Done, "{said}");
     world.advance(seconds(61)).await;
     world.sync_all().await;
@@ -95,7 +96,8 @@ async fn does_whoever_still_stands_in_a_corrected_file_stay_blocked_when_the_wro
             correct().await;
             let subject = BlockSubject::Number(world.number(wrong));
             let (client, reason) = ("default".to_owned(), "the wrong export".to_owned());
-            let (end, said) = world.command(Command::BlockRemove { client, subject, reason }).await;
+            let (end, said) =
+                world.command(Command::BlockRemove { client, subject, source: None, reason }).await;
             assert_eq!(end, End::Done, "{said}");
         }
         world.advance(seconds(61)).await;
@@ -103,4 +105,44 @@ async fn does_whoever_still_stands_in_a_corrected_file_stay_blocked_when_the_wro
         assert!(!world.locked(wrong) && world.locked(right), "corrected first: {corrected_first}");
         assert_eq!(world.writes(mark).len(), 1, "whoever still stands in it was never let go");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn does_whoever_stands_in_a_file_that_cannot_be_read_stay_blocked_when_its_wave_is_lifted() {
+    let setup = Setup { more: "[blocks.files]\ndefault = \"no.csv\"", ..Setup::default() };
+    let mut world = World::new(setup).await;
+    let (wrong, right) = (world.record("Ada"), world.record("Bert"));
+    world.sync_all().await;
+    let [(_, list)] = &world.settings.block_files[..] else { panic!("one list") };
+    let (list, since) = (list.clone(), world.now());
+    saved(&world, &list, &format!("{}\n{}\n", world.number(wrong), world.number(right))).await;
+    world.advance(seconds(30)).await;
+    let lift = async |world: &World| {
+        let source = format!("file:{}", list.display());
+        let span = BlockSpan { source, since, until: world.now() };
+        let (client, reason) = ("default".to_owned(), "the wrong export".to_owned());
+        world.command(Command::BlocksRemove { client, span, reason }).await
+    };
+    std::fs::remove_file(&list).expect("removed");
+    let (end, said) = lift(&world).await;
+    assert_eq!(end, End::Failed, "{said}");
+    assert!(said.contains("cannot be read"), "{said}");
+    world.advance(seconds(61)).await;
+    world.sync_all().await;
+    assert!(world.locked(wrong) && world.locked(right), "nobody knows whom it still names");
+    world.parts().block_files.look().await.expect("a look");
+    let said = status(&world).await;
+    assert!(said.contains("the 2 numbers that it held before stay blocked"), "{said}");
+
+    // There again, it says whom it still names; taken out of the config, it has no say.
+    std::fs::write(&list, format!("{}\n", world.number(right))).expect("written");
+    let (end, said) = lift(&world).await;
+    assert_eq!(end, End::Done, "{said}");
+    world.advance(seconds(61)).await;
+    world.sync_all().await;
+    assert!(!world.locked(wrong) && world.locked(right), "{}", world.story().await);
+    std::fs::remove_file(&list).expect("removed");
+    world.configure(&Setup::default()).await;
+    let (end, said) = lift(&world).await;
+    assert_eq!(end, End::Done, "{said}");
 }

@@ -357,6 +357,7 @@ async fn does_lifting_a_block_bring_the_record_back_when_it_is_decided_anew() {
     let remove = Command::BlockRemove {
         client: "default".to_owned(),
         subject: BlockSubject::Number(number),
+        source: None,
         reason: "asked to be called".to_owned(),
     };
     assert_eq!(world.command(remove).await.0, End::Done);

@@ -76,16 +76,18 @@ async fn is_an_older_no_told_when_that_is_switched_on_and_a_second_one_again() {
     // Somebody takes it back on both sides; then it is said anew.
     world.editor().edit(bert, json!({ "do_not_call": false }));
     world.editor().blacklist(&world.number(bert), false);
-    let lift = |subject| Command::BlockRemove {
+    let lift = |subject, source| Command::BlockRemove {
         client: "default".to_owned(),
         subject,
+        source: Some(source),
         reason: "asked to be called".to_owned(),
     };
     // By then the CRM says the same of both.
     let blocks = world.ledger().blocks_list(None, false, 100).await.expect("blocks");
-    let subjects: BTreeSet<BlockSubject> = blocks.into_iter().map(|row| row.subject).collect();
-    for subject in subjects {
-        world.must(lift(subject)).await;
+    let said: BTreeSet<(BlockSubject, String)> =
+        blocks.into_iter().map(|row| (row.subject, row.source)).collect();
+    for (subject, source) in said {
+        world.must(lift(subject, source)).await;
     }
     world.live(minutes(2)).await;
     assert_eq!(field(&world, bert, "do_not_call"), false, "nothing is told of a block that is gone");

@@ -103,6 +103,7 @@ async fn does_unlock_by_hand_lift_it_and_nothing_else() {
     let remove = Command::BlockRemove {
         client: "default".to_owned(),
         subject: BlockSubject::Number(number),
+        source: None,
         reason: "asked to be called".to_owned(),
     };
     assert_eq!(world.command(remove).await.0, End::Done);
@@ -136,8 +137,9 @@ async fn is_a_contact_of_others_unlocked_again_by_hand() {
     assert!(locked());
     let subject = BlockSubject::Number("+4930777".to_owned());
     let reason = "a mistake".to_owned();
-    let (end, _) =
-        world.command(Command::BlockRemove { client: "default".to_owned(), subject, reason }).await;
+    let (end, _) = world
+        .command(Command::BlockRemove { client: "default".to_owned(), subject, source: None, reason })
+        .await;
     assert_eq!(end, End::Done);
     world.live(minutes(2)).await;
     assert!(locked(), "the lock by hand stands");

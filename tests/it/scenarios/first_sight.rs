@@ -196,7 +196,7 @@ async fn is_whoever_is_found_with_a_blocked_number_out_of_reach_before_any_harve
         world.assert_at_rest().await;
         let subject = BlockSubject::Number("+493023125900".to_owned());
         let (client, reason) = ("default".to_owned(), "a mistake".to_owned());
-        world.must(Command::BlockRemove { client, subject, reason }).await;
+        world.must(Command::BlockRemove { client, subject, source: None, reason }).await;
         world.live(minutes(5)).await;
         assert!(!world.locked(id), "{field} {number}: {}", world.story().await);
         assert_eq!(world.value(id, "Name"), json!("Ada"), "{field}: what waited for it goes then");

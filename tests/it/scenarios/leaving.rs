@@ -140,6 +140,7 @@ async fn does_an_objection_end_the_contacts_time_as_well_and_its_lifting_give_it
     let remove = Command::BlockRemove {
         client: "default".to_owned(),
         subject: BlockSubject::Number(number),
+        source: None,
         reason: "a mistake".to_owned(),
     };
     world.must(remove).await;

@@ -56,6 +56,7 @@ mod refresh;
 mod refusals;
 mod resets;
 mod revision;
+mod shown_nos;
 mod sides;
 mod standing_locks;
 mod status_told;

@@ -84,8 +84,9 @@ async fn is_a_contact_of_others_locked_in_every_campaign_that_we_read() {
     // Lifted, nobody else's rule brings them back: we locked them, so we unlock them.
     let subject = BlockSubject::Number("+4930777".to_owned());
     let reason = "a mistake".to_owned();
-    let (end, said) =
-        world.command(Command::BlockRemove { client: "default".to_owned(), subject, reason }).await;
+    let (end, said) = world
+        .command(Command::BlockRemove { client: "default".to_owned(), subject, source: None, reason })
+        .await;
     assert_eq!(end, End::Done, "{said}");
     world.live(minutes(2)).await;
     assert_eq!((locked(mine), locked(other)), (false, false), "{}", world.story().await);

@@ -60,6 +60,7 @@ async fn does_lifting_a_number_bring_in_who_was_never_there() {
     let remove = Command::BlockRemove {
         client: "default".to_owned(),
         subject: BlockSubject::Number(world.number(id)),
+        source: None,
         reason: "a mistake".to_owned(),
     };
     assert_eq!(world.command(remove).await.0, End::Done);
@@ -300,4 +301,52 @@ async fn is_nobody_made_anew_whose_last_result_was_final() {
         assert!(parked.iter().any(|item| item.contains("last result is final")), "{result}: {parked:?}");
         world.assert_at_rest().await;
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn does_lifting_a_number_take_back_what_another_source_or_record_said_of_it() {
+    let world = World::usual().await;
+    let (ada, bert) = (world.record("Ada"), world.record("Bert"));
+    let number = world.number(ada);
+    let phone = world.editor().field(ada, "phone").expect("a number");
+    world.sync_all().await;
+    world.editor().edit(bert, json!({ "phone": phone, "do_not_call": true }));
+    world.live(minutes(1)).await;
+    assert_eq!(world.command(block(&world, ada, "default", None)).await.0, End::Done);
+    world.live(minutes(1)).await;
+    assert!(world.locked(ada));
+    let lift = async |subject: &BlockSubject, source: Option<&str>| {
+        let (client, reason) = ("default".to_owned(), "asked to be called".to_owned());
+        let (subject, source) = (subject.clone(), source.map(str::to_owned));
+        world.command(Command::BlockRemove { client, subject, source, reason }).await
+    };
+    let of_number = BlockSubject::Number(number);
+    let (end, said) = lift(&of_number, None).await;
+    assert_eq!(end, End::Failed, "{said}");
+    assert!(
+        said.contains("crm:leads (") && said.contains("operator (") && said.contains("--source"),
+        "{said}"
+    );
+    let (end, said) = lift(&of_number, Some("operator")).await;
+    assert_eq!(end, End::Done, "{said}");
+    assert!(said.contains("crm:leads (") && said.contains("that stands"), "{said}");
+    let (end, said) = lift(&of_number, None).await;
+    assert_eq!(end, End::Failed, "{said}");
+    assert!(said.contains(&format!("says no for the records {bert} with this number")), "{said}");
+    assert_eq!(lift(&of_number, Some("operator")).await.0, End::Failed, "there is no such block any more");
+    world.live(minutes(3)).await;
+    assert!(world.locked(ada), "{}", world.story().await);
+
+    world.editor().edit(bert, json!({ "do_not_call": false }));
+    world.live(minutes(3)).await;
+    assert!(world.locked(ada), "only a person lifts it");
+    let row = world.ledger().blocks_list(None, false, 100).await.expect("blocks");
+    let of_record = row.into_iter().map(|row| row.subject).find(|subject| *subject != of_number);
+    for subject in [of_record.expect("the record's"), of_number] {
+        let (end, said) = lift(&subject, None).await;
+        assert_eq!(end, End::Done, "{said}");
+    }
+    world.live(minutes(3)).await;
+    assert!(!world.locked(ada) && !world.locked(bert), "{}", world.story().await);
+    world.assert_at_rest().await;
 }

@@ -41,12 +41,15 @@ async fn blocked(world: &World) -> Vec<String> {
     words
 }
 
-/// A person lifts everything that is blocked.
+/// A person lifts everything that is blocked: a record's no, then that of its numbers.
 async fn lift_everything(world: &World) {
-    for row in world.ledger().blocks_list(None, false, 100).await.expect("blocks") {
+    let mut rows = world.ledger().blocks_list(None, false, 100).await.expect("blocks");
+    rows.sort_by_key(|row| matches!(row.subject, BlockSubject::Number(_)));
+    for row in rows {
         let remove = Command::BlockRemove {
             client: row.client,
             subject: row.subject,
+            source: Some(row.source),
             reason: "asked to be called".to_owned(),
         };
         let (end, said) = world.command(remove).await;

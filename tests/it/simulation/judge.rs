@@ -74,6 +74,7 @@ pub async fn judge(life: &mut Life) -> Seen {
     let mut wrong = Vec::new();
     let past = Past::of(life);
     hear(life, &past);
+    perhaps_shown(life, &past);
     let life = &*life;
     nobody_is_made_twice(life, &past, &mut wrong);
     doubt_is_asked_about(&past, &mut wrong);
@@ -229,6 +230,28 @@ fn plain(field: &str, value: &Value) -> Value {
 pub fn record_of(key: &str) -> Option<(&str, u64)> {
     let (route, id) = key.split_once('-')?;
     Some((route, id.parse().ok()?))
+}
+
+/// A no that was corrected before a history could tell of it may have been heard by a list, and then it stands.
+fn perhaps_shown(life: &mut Life, past: &Past) {
+    for (contact, recorded) in &past.recorded {
+        let Some((_, record)) = past.keys.get(contact).and_then(|key| record_of(key)) else { continue };
+        let shown = recorded.iter().enumerate().any(|(place, (at, row, result))| {
+            let corrected = recorded[place + 1..].iter().find(|(_, of, _)| of == row);
+            result == "DO_NOT_CALL"
+                && corrected.is_some_and(|(until, ..)| {
+                    past.history_read(*contact, *at, Some(*until)).is_none()
+                        && past.requests.iter().any(|asked| {
+                            asked.kind.name == "list"
+                                && asked.at < *until
+                                && answered_at(asked).is_none_or(|answered| answered >= *at)
+                        })
+                })
+        });
+        if shown {
+            life.truth.unclear.insert(record);
+        }
+    }
 }
 
 /// Every value that was sent is one that the record had in the CRM.
