@@ -76,6 +76,8 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0083_lifted_lists.sql"),
     include_str!("../../migrations/0084_blocked_unlinked.sql"),
     include_str!("../../migrations/0085_final_links.sql"),
+    include_str!("../../migrations/0098_calls_rest.sql"),
+    include_str!("../../migrations/0099_begins_anew.sql"),
 ];
 
 /// Behind this one the rows of the trail that are there already get their places in the chain.
@@ -162,14 +164,49 @@ mod tests {
         assert_eq!(texts("SELECT number FROM sent_numbers"), ["+4930123"]);
     }
 
-    #[test]
-    fn changes_of_before_get_their_place_in_the_chain() {
-        let mut connection = Connection::open_in_memory().expect("opened");
-        let chained = MIGRATIONS.iter().position(|sql| *sql == TRAIL_CHAIN).expect("one of them");
-        for (index, sql) in MIGRATIONS[..chained].iter().enumerate() {
+    /// A ledger as it was before the migration with this text.
+    fn before(text: &str) -> Connection {
+        let connection = Connection::open_in_memory().expect("opened");
+        let until = MIGRATIONS.iter().position(|sql| sql.contains(text)).expect("one of them");
+        for (index, sql) in MIGRATIONS[..until].iter().enumerate() {
             connection.execute_batch(sql).expect("an older schema");
             connection.pragma_update(None, "user_version", index as i64 + 1).expect("set");
         }
+        connection
+    }
+
+    #[test]
+    fn a_reset_that_waited_for_its_record_waits_for_the_return() {
+        let mut connection = before("COLUMN calls_rest");
+        connection
+            .execute_batch(
+                "INSERT INTO links (id, client, contact_id, wish, wish_code, created_at) VALUES
+                    (1, 'house', 11, 'locked', 'not_eligible', '2030-01-07T08:00:00.000000Z'),
+                    (2, 'house', 12, 'locked', 'not_eligible', '2030-01-07T08:00:00.000000Z');
+                 INSERT INTO operations (link_id, generation, kind, state, code, cause, decided_at, created_at, not_before, before)
+                    SELECT link, 1, kind, 'waiting', code, 'run:1', at, at, at, before
+                    FROM (SELECT 1 AS link, 'reset' AS kind, 'not_eligible' AS code, NULL AS before
+                          UNION ALL SELECT 2, 'reset', 'by_hand', NULL
+                          UNION ALL SELECT 2, 'delete', 'not_eligible', '{\"picture\":\"a\",\"since\":\"b\"}'),
+                         (SELECT '2030-01-07T08:00:00.000000Z' AS at);",
+            )
+            .expect("rows of then");
+        migrate(&mut connection).expect("migrated");
+        let left: String = connection
+            .query_row(
+                "SELECT (SELECT group_concat(begins_anew) FROM links) || ' '
+                        || (SELECT group_concat(kind || ' ' || state || coalesce(' ' || (calls_rest ->> '$.since'), ''), ', ')
+                            FROM operations)",
+                [],
+                |row| row.get(0),
+            )
+            .expect("read");
+        assert_eq!(left, "1,0 reset superseded, reset waiting, delete waiting b");
+    }
+
+    #[test]
+    fn changes_of_before_get_their_place_in_the_chain() {
+        let mut connection = before(TRAIL_CHAIN);
         let many = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2500)
                     INSERT INTO changes (id, at, link_id, operation_id, side, field, before, before_from, after, cause)
                     SELECT 2 * i, '2030-01-07T09:00:00.000000Z', 1, i, 'dialler', 'City', iif(i % 3, '\"Ulm\"', NULL), 'base',
