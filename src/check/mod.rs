@@ -17,6 +17,7 @@ mod reach;
 mod remarks;
 mod route;
 mod settings;
+mod siblings;
 mod telling;
 mod traps;
 mod two_way;

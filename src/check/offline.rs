@@ -6,6 +6,7 @@ use super::overlap;
 use super::reach;
 use super::route;
 use super::settings::{HarvestSettings, LedgerSettings, LogFormat, LogSettings, PushSettings, Settings};
+use super::siblings;
 use super::traps;
 use crate::config::{Loaded, RawConfig};
 use crate::domain::identity::Watch;
@@ -74,6 +75,7 @@ fn settings(raw: &RawConfig, validators: &Validators<'_>, notes: &mut Notes<'_>)
         })
         .collect();
     overlap::check(&routes, notes);
+    siblings::check(&raw.route, &routes, notes);
     traps::check(&crms, &routes, notes);
     let blocks_country = reach::country("blocks.country", raw.blocks.country.as_ref(), notes);
     let block_files = block_lists::files(raw, notes);

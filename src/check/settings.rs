@@ -180,7 +180,7 @@ pub struct RouteSettings {
     pub campaign_change: CampaignChange,
     /// What becomes of the contacts of records that leave.
     pub leaving: Arc<Leaving>,
-    /// More deletions and resets of who left need approval.
+    /// More deletions of who left, and resets of who is back, need approval.
     pub max_deleted: RemovalLimits,
     /// Country of numbers without a prefix: the route's, else the dialler's.
     pub country: Option<String>,

@@ -359,6 +359,19 @@ fn two_routes_may_share_a_campaign_but_never_a_user_data() {
 }
 
 #[test]
+fn a_route_that_hears_no_no_beside_one_that_does_is_a_warning() {
+    const WORDS: &str = "opt_out_results = [\"NEVER\"]";
+    let hears = GOOD.replacen("only_if", &format!("{WORDS}\nonly_if"), 1);
+    for (lines, warned) in [("", 1), ("opt_out_results = []", 0), (WORDS, 0), ("client = \"another\"", 0)] {
+        let warnings = House::new().check(&second_route("others", lines).replacen(GOOD, &hears, 1)).warnings;
+        let deaf: Vec<_> = warnings.iter().filter(|one| one.key == "route.others.opt_out_results").collect();
+        assert_eq!(deaf.len(), warned, "{lines}: {warnings:#?}");
+        let says = |part| deaf.iter().all(|one| one.to_string().contains(part));
+        assert!(says("[route.leads]") && says("[route.others]") && says(WORDS), "{deaf:#?}");
+    }
+}
+
+#[test]
 fn a_renamed_route_keeps_its_user_data() {
     let text = GOOD.replace("route.leads", "route.spring").replace("campaign ", "id = \"leads\"\ncampaign ");
     let checked = House::new().check(&text);

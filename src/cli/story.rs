@@ -2,7 +2,7 @@
 
 use super::table::table;
 use super::zone::Zone;
-use crate::domain::{ReasonCode, RouteName, Timestamp};
+use crate::domain::{OperationKind, ReasonCode, RouteName, Timestamp};
 use crate::ledger::{CallView, ContactStory, Event, LinkStory, LockShown, Person, Waiting, WaitsFor};
 
 /// Calls as a table.
@@ -135,10 +135,11 @@ fn waits(waiting: &Waiting, link: &LinkStory, zone: Zone) -> String {
             let wave = waiting.wave.unwrap_or_default();
             format!("wave {wave} needs approval; `dialbridge plan show --wave {wave}`")
         }
-        WaitsFor::Calls => format!(
-            "nobody is deleted before the calls are over and read; it is looked at again at {}",
-            zone.at(waiting.not_before)
-        ),
+        WaitsFor::Calls => {
+            let done = if waiting.kind == OperationKind::Reset { "set back" } else { "deleted" };
+            let again = zone.at(waiting.not_before);
+            format!("nobody is {done} before the calls are over and read; it is looked at again at {again}")
+        }
         WaitsFor::Later => format!("it is tried again at {}", zone.at(waiting.not_before)),
         WaitsFor::Turn => {
             "something else of this contact is under way or in doubt, and goes first".to_owned()

@@ -52,6 +52,16 @@ pub enum Deletion {
     Open,
 }
 
+/// Whether a contact that is locked begins anew: its counters are set back when its record is there again, right before it
+/// is unlocked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Anew {
+    /// It goes on where it stopped.
+    No,
+    /// It does, unless somebody says no or its last result is final.
+    Owed,
+}
+
 /// Where the link's contact was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stands {
@@ -84,6 +94,8 @@ pub struct LinkView {
     pub kept: Kept,
     /// Whether the contact is about to be deleted because its record left.
     pub deletion: Deletion,
+    /// Whether the contact begins anew when its record is back.
+    pub anew: Anew,
     /// In which campaign it was made.
     pub stands: Stands,
 }
@@ -225,6 +237,8 @@ pub struct Decision {
     pub meet: bool,
     /// Whether the contact is to be deleted: one on its way that is not wished any more is taken back.
     pub deletion: Deletion,
+    /// Whether the contact begins anew when its record is back.
+    pub anew: Anew,
     /// Further contacts to be locked: they bear our UserData, and the record must not be called.
     pub lock_others: Vec<ContactId>,
     /// Said once, beside the verdict.

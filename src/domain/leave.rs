@@ -27,7 +27,7 @@ named_enum! {
         Lock = "lock",
         /// Locked, and deleted when its calls have come to rest.
         Delete = "delete",
-        /// Its counters and result are set back, so that it begins anew when it comes back.
+        /// Its counters and result are set back when it comes back, so that it begins anew.
         Reset = "reset",
         /// Fields get the values of `[route.NAME.mark]`.
         Mark = "mark",
@@ -61,7 +61,7 @@ pub enum Removal {
 pub enum Counters {
     /// They stay.
     Stay,
-    /// They are set back, unless its result is final.
+    /// They are set back once its record is there again, unless its result is final.
     Reset,
 }
 

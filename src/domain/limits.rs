@@ -1,6 +1,6 @@
 //! How much may be taken from a route's contacts, or be missing from a CRM's answers, before a person is asked.
 
-/// How many contacts may be deleted, reset or locked because their records left.
+/// How many contacts may be deleted or locked because their records left, or reset because they are back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RemovalLimits {
     /// In one run, or one full pass.

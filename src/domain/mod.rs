@@ -30,8 +30,8 @@ pub use block::{Block, BlockSpan, BlockSubject, RecordKey};
 pub use contact::{Contact, HistoryRow, e164_as_sent};
 pub use counts::Counts;
 pub use decision::{
-    CrmSide, Decision, DecisionInput, Deletion, DiallerSide, Intent, Lane, LastResult, LinkView, LockState,
-    PinnedCampaign, Policy, Stands, Verdict, Wish,
+    Anew, CrmSide, Decision, DecisionInput, Deletion, DiallerSide, Intent, Lane, LastResult, LinkView,
+    LockState, PinnedCampaign, Policy, Stands, Verdict, Wish,
 };
 pub use desired::{Base, Desired, DesiredValue, Pair};
 pub use drift::{DriftKind, SUSPECTS, Suspect, Suspects};

@@ -119,7 +119,7 @@ named_enum! {
         New = "new",
         /// Updates of contacts, and unlocks.
         Changed = "changed",
-        /// Deletions and resets of contacts whose records left.
+        /// Deletions of contacts whose records left, and resets of those that are back.
         Removed = "removed",
         /// The same, where only the route's condition became another one.
         RemovedByScope = "removed_by_scope",

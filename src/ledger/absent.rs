@@ -225,7 +225,7 @@ mod tests {
     use super::*;
     use crate::domain::limits::MissingLimits;
     use crate::domain::policy::{AdoptConflict, CampaignChange, RouteState, Vanished};
-    use crate::domain::{Decision, Deletion, Policy, RunId, Verdict, Wish};
+    use crate::domain::{Anew, Decision, Deletion, Policy, RunId, Verdict, Wish};
     use crate::ledger::testing::{Scene, scene};
     use crate::ledger::{Brake, RouteFacts, WaveWord};
 
@@ -240,6 +240,7 @@ mod tests {
             agreed: crate::domain::Base::new(),
             meet: false,
             deletion: Deletion::No,
+            anew: Anew::No,
             lock_others: Vec::new(),
             notes: Vec::new(),
         }

@@ -166,6 +166,12 @@ pub(super) fn end_in(
         Ending::Superseded => ("superseded", None),
     };
     match ending {
+        Ending::Done(_) | Ending::Parked(_) | Ending::Refused(_) | Ending::Cancelled(_)
+            if row.kind == OperationKind::Reset =>
+        {
+            // It has begun anew, or a person or a block decides about that: no rule does a second time.
+            tx.prepare_cached("UPDATE links SET begins_anew = 0 WHERE id = ?1")?.execute([row.link.0])?;
+        }
         Ending::Parked(_) | Ending::Refused(_) | Ending::Cancelled(_) => lease::lock_never_arrived(tx, id)?,
         Ending::Done(_) | Ending::Superseded | Ending::Uncertain { .. } | Ending::Again { .. } => {}
     }

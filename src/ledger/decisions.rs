@@ -6,7 +6,7 @@ use super::sql::{self, json, time};
 use super::{blocks_told, edits, edits_end, held_again, lane, results_due, sent_numbers, waves, write_back};
 use crate::domain::scope::Doing;
 use crate::domain::{
-    Base, CampaignId, ContactId, Decision, Deletion, Desired, Intent, LinkId, OperationKind, Reason,
+    Anew, Base, CampaignId, ContactId, Decision, Deletion, Desired, Intent, LinkId, OperationKind, Reason,
     ReasonCode, RecordId, RouteName, RunId, Timestamp, UserData, Verdict, Wish,
 };
 use rusqlite::{OptionalExtension as _, Transaction, named_params};
@@ -77,6 +77,9 @@ pub(super) fn store(
     }
     supersede(tx, cause, link, decision)?;
     for intent in &decision.intents {
+        if intent.kind == OperationKind::Reset && reset_is_open(tx, link)? {
+            continue;
+        }
         let wave = waves::join(tx, cause, link, intent, doing)?;
         insert_in_wave(tx, cause, link, generation, intent, None, wave)?;
     }
@@ -164,13 +167,13 @@ fn raise(tx: &Transaction<'_>, link: LinkId, decision: &Decision) -> rusqlite::R
     let desired = decision.desired.as_ref().map(json).transpose()?;
     tx.prepare_cached(
         "UPDATE links SET generation = generation + 1, wish = :wish, wish_code = :code, wish_params = :params,
-                desired = coalesce(:desired, desired)
+                desired = coalesce(:desired, desired), begins_anew = :anew
          WHERE id = :id RETURNING generation",
     )?
     .query_row(
         named_params! {
             ":id": link.0, ":wish": decision.wish.as_str(), ":code": sql::code(&reason),
-            ":params": reason.params_json(), ":desired": desired,
+            ":params": reason.params_json(), ":desired": desired, ":anew": decision.anew == Anew::Owed,
         },
         |row| row.get(0),
     )
@@ -270,8 +273,18 @@ fn supersede(tx: &Transaction<'_>, cause: &Cause, link: LinkId, decision: &Decis
     Ok(())
 }
 
-/// A deletion or a reset that was wished because the record left, and is wished no more. What a person asked for is
-/// that person's.
+/// Whether the reset of a record that is back waits already, or is on its way: it is the one that is wished, and made anew its
+/// contact's calls would have to come to rest once more.
+fn reset_is_open(tx: &Transaction<'_>, link: LinkId) -> rusqlite::Result<bool> {
+    tx.prepare_cached(
+        "SELECT EXISTS (SELECT 1 FROM operations WHERE link_id = ?1 AND kind = 'reset' AND code <> 'by_hand'
+                AND state IN ('waiting', 'sending', 'uncertain'))",
+    )?
+    .query_row([link.0], |row| row.get(0))
+}
+
+/// A deletion that was wished because the record left, or a reset because it was back, and is wished no more. What a person
+/// asked for is that person's.
 fn take_back_leaving(
     tx: &Transaction<'_>,
     now: &str,
@@ -280,12 +293,13 @@ fn take_back_leaving(
 ) -> rusqlite::Result<()> {
     let anew = decision.intents.iter().any(|intent| intent.kind == OperationKind::Delete);
     let stays = decision.deletion == Deletion::Open && !anew;
+    let resets = decision.intents.iter().any(|intent| intent.kind == OperationKind::Reset);
     tx.prepare_cached(
         "UPDATE operations SET state = 'superseded', finished_at = ?2, outcome = 'newer'
          WHERE link_id = ?1 AND state IN ('waiting', 'parked') AND code <> 'by_hand'
-           AND (kind = 'delete' AND NOT ?3 OR kind = 'reset' AND ?4)",
+           AND (kind = 'delete' AND NOT ?3 OR kind = 'reset' AND NOT ?4)",
     )?
-    .execute((link.0, now, stays, decision.wish != Wish::Locked))?;
+    .execute((link.0, now, stays, resets))?;
     Ok(())
 }
 

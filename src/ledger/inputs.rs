@@ -5,7 +5,7 @@ use super::held_out::{self, Whom};
 use super::sql::{Columns, get_reason, get_time, get_time_opt, time};
 use super::{Ledger, LedgerError, edits, finals, gate};
 use crate::domain::{
-    Block, BlockSubject, ContactId, Deletion, Lane, LastResult, LinkId, LinkView, LockState, Reason,
+    Anew, Block, BlockSubject, ContactId, Deletion, Lane, LastResult, LinkId, LinkView, LockState, Reason,
     RecordId, RecordKey, RouteName, Stands, Wish,
 };
 use rusqlite::{Connection, OptionalExtension as _, Params, Statement};
@@ -31,7 +31,7 @@ pub(super) fn link_view(connection: &Connection, link: LinkId) -> rusqlite::Resu
     connection
         .prepare_cached(
             "SELECT l.contact_id, l.base, l.desired, l.wish, l.lock_state, l.vanished_at IS NOT NULL,
-                    coalesce(r.kept, '[]'), coalesce(r.campaign_id <> l.campaign_id, 0)
+                    coalesce(r.kept, '[]'), coalesce(r.campaign_id <> l.campaign_id, 0), l.begins_anew
              FROM links l LEFT JOIN routes r ON r.route = l.route WHERE l.id = ?1",
         )?
         .query_row([link.0], |row| {
@@ -48,6 +48,7 @@ pub(super) fn link_view(connection: &Connection, link: LinkId) -> rusqlite::Resu
                 kept: columns.json()?,
                 deletion,
                 stands: if columns.next()? { Stands::InTheOldCampaign } else { Stands::Here },
+                anew: if columns.next()? { Anew::Owed } else { Anew::No },
             })
         })
 }

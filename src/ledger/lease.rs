@@ -88,7 +88,7 @@ pub struct LeaseBatch {
 }
 
 /// Lanes whose turn it is. A lane's oldest waiting operation goes first, and none while one is in flight
-/// or uncertain. A person's reset, unlock, deletion or update overtakes older wishes of ours, which may be held, a lock only
+/// or uncertain. A person's reset, unlock, deletion or update overtakes older wishes of ours, which may be held or wait, a lock only
 /// where it is; one that was only let go by a person does not, because its body would take theirs along. A person's own
 /// operation passes a route that does not act and a limit; nothing passes a freeze or a wrong token.
 const QUEUE: &str = concat!(
@@ -106,7 +106,7 @@ const QUEUE: &str = concat!(
                    OR (b.state = 'waiting' AND (b.generation, b.id) < (o.generation, o.id)
                        AND NOT (o.cause LIKE 'person:%' AND (o.kind NOT IN ('import', 'update') OR o.given IS NOT NULL)
                                 AND b.cause NOT LIKE 'person:%'
-                                AND (b.kind IN ('import', 'update', 'unlock')
+                                AND (b.kind IN ('import', 'update', 'unlock', 'reset')
                                      OR b.kind = 'lock' AND EXISTS (SELECT 1 FROM waves w WHERE w.id = b.wave_id
                                                                     AND w.state = 'held'))))))
        AND ",
@@ -274,7 +274,7 @@ pub(super) fn begin(
 ) -> rusqlite::Result<()> {
     tx.prepare_cached(
         "UPDATE operations SET state = 'sending', leased_at = ?2, sent_seq = ?3, body = ?4, contact_id = ?5,
-                settle_at = NULL, before = CASE kind WHEN 'delete' THEN before WHEN 'reset' THEN
+                settle_at = NULL, calls_rest = json_remove(calls_rest, '$.over'), before = CASE kind WHEN 'reset' THEN
                     (SELECT json_object('tries', tries, 'result', result_code, 'fingerprint', hex(fingerprint))
                      FROM contacts c WHERE c.contact_id = ?5) END
          WHERE id = ?1",

@@ -77,10 +77,12 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0084_blocked_unlinked.sql"),
     include_str!("../../migrations/0085_final_links.sql"),
     include_str!("../../migrations/0086_shown_nos.sql"),
-    include_str!("../../migrations/0090_contact_marks.sql"),
-    include_str!("../../migrations/0091_comments_go.sql"),
-    include_str!("../../migrations/0094_called_numbers.sql"),
-    include_str!("../../migrations/0095_earlier_campaigns.sql"),
+    include_str!("../../migrations/0087_contact_marks.sql"),
+    include_str!("../../migrations/0088_comments_go.sql"),
+    include_str!("../../migrations/0089_called_numbers.sql"),
+    include_str!("../../migrations/0090_earlier_campaigns.sql"),
+    include_str!("../../migrations/0091_calls_rest.sql"),
+    include_str!("../../migrations/0092_begins_anew.sql"),
 ];
 
 /// Behind this one the rows of the trail that are there already get their places in the chain.
@@ -195,6 +197,35 @@ mod tests {
             connection.pragma_update(None, "user_version", index as i64 + 1).expect("set");
         }
         connection
+    }
+
+    #[test]
+    fn a_reset_that_waited_for_its_record_waits_for_the_return() {
+        let mut connection = before("COLUMN calls_rest");
+        connection
+            .execute_batch(
+                "INSERT INTO links (id, client, contact_id, wish, wish_code, created_at) VALUES
+                    (1, 'house', 11, 'locked', 'not_eligible', '2030-01-07T08:00:00.000000Z'),
+                    (2, 'house', 12, 'locked', 'not_eligible', '2030-01-07T08:00:00.000000Z');
+                 INSERT INTO operations (link_id, generation, kind, state, code, cause, decided_at, created_at, not_before, before)
+                    SELECT link, 1, kind, 'waiting', code, 'run:1', at, at, at, before
+                    FROM (SELECT 1 AS link, 'reset' AS kind, 'not_eligible' AS code, NULL AS before
+                          UNION ALL SELECT 2, 'reset', 'by_hand', NULL
+                          UNION ALL SELECT 2, 'delete', 'not_eligible', '{\"picture\":\"a\",\"since\":\"b\"}'),
+                         (SELECT '2030-01-07T08:00:00.000000Z' AS at);",
+            )
+            .expect("rows of then");
+        migrate(&mut connection).expect("migrated");
+        let left: String = connection
+            .query_row(
+                "SELECT (SELECT group_concat(begins_anew) FROM links) || ' '
+                        || (SELECT group_concat(kind || ' ' || state || coalesce(' ' || (calls_rest ->> '$.since'), ''), ', ')
+                            FROM operations)",
+                [],
+                |row| row.get(0),
+            )
+            .expect("read");
+        assert_eq!(left, "1,0 reset superseded, reset waiting, delete waiting b");
     }
 
     #[test]

@@ -8,8 +8,8 @@ use super::plan_view::{AsideGroup, PlanExample, PlanField, PlanFieldCount, PlanG
 use super::sql::{get_json, get_named, get_reason};
 use crate::domain::policy::Clearing;
 use crate::domain::{
-    ContactId, Deletion, Edits, Lane, LinkId, LinkView, LockState, OperationId, OperationKind, RouteName,
-    Stands, Values, Wish,
+    Anew, ContactId, Deletion, Edits, Lane, LinkId, LinkView, LockState, OperationId, OperationKind,
+    RouteName, Stands, Values, Wish,
 };
 use rusqlite::{Connection, named_params};
 use std::collections::BTreeMap;
@@ -110,6 +110,7 @@ fn waiting_link(connection: &Connection, row: &rusqlite::Row<'_>) -> rusqlite::R
         },
         kept: get_json(row, "kept")?,
         deletion: Deletion::No,
+        anew: Anew::No,
         stands: Stands::Here,
     })
 }

@@ -24,7 +24,7 @@ named_enum! {
         Pilot = "pilot",
         /// Its wave needs approval.
         Approval = "approval",
-        /// A deletion: its contact's calls are to come to rest, and to be read.
+        /// A deletion, or the reset of who is back: its contact's calls are to come to rest, and to be read.
         Calls = "calls",
         /// It is tried again later.
         Later = "later",
@@ -60,10 +60,13 @@ const WAITING: &str = "
                 WHEN o.kind <> 'lock' AND o.cause NOT LIKE 'person:%' AND r.state = 'pilot' AND NOT EXISTS
                      (SELECT 1 FROM pilots p WHERE p.route = l.route AND p.record_id = l.record_id) THEN 'pilot'
                 WHEN o.cause NOT LIKE 'person:%' AND w.state = 'held' AND (r.state IS NOT 'pilot' OR o.kind = 'lock') THEN 'approval'
-                WHEN o.not_before > :now AND o.kind = 'delete' AND o.before ->> '$.picture' IS NOT NULL THEN 'calls'
+                WHEN o.not_before > :now AND o.calls_rest IS NOT NULL THEN 'calls'
                 WHEN o.not_before > :now THEN 'later'
                 WHEN EXISTS (SELECT 1 FROM operations b WHERE b.link_id = o.link_id AND b.id <> o.id
-                             AND b.state IN ('sending', 'uncertain')) THEN 'turn'
+                             AND (b.state IN ('sending', 'uncertain')
+                                  OR b.state = 'waiting' AND b.kind = 'reset' AND o.kind <> 'lock'
+                                     AND o.cause NOT LIKE 'person:%' AND (b.generation, b.id) < (o.generation, o.id)))
+                    THEN 'turn'
                 ELSE 'push' END AS waits_for
     FROM operations o JOIN links l ON l.id = o.link_id LEFT JOIN routes r ON r.route = l.route
          LEFT JOIN waves w ON w.id = o.wave_id

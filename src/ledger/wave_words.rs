@@ -92,6 +92,12 @@ impl Ledger {
 }
 
 fn cancel(tx: &Transaction<'_>, now: &str, wave: i64) -> rusqlite::Result<()> {
+    // Whom a person does not want to be set back is not owed it any more.
+    tx.execute(
+        "UPDATE links SET begins_anew = 0 WHERE id IN
+            (SELECT link_id FROM operations WHERE wave_id = ?1 AND state = 'waiting' AND kind = 'reset')",
+        [wave],
+    )?;
     tx.execute(
         "UPDATE operations SET state = 'cancelled', outcome = ?2, finished_at = ?3
          WHERE wave_id = ?1 AND state = 'waiting'",
@@ -112,7 +118,7 @@ fn left_callable(tx: &Transaction<'_>, wave: i64, now: Timestamp) -> rusqlite::R
         .collect::<rusqlite::Result<_>>()?;
     for link in left {
         tx.prepare_cached(
-            "UPDATE links SET wish = 'callable', wish_code = ?2, wish_params = '{}' WHERE id = ?1",
+            "UPDATE links SET wish = 'callable', wish_code = ?2, wish_params = '{}', begins_anew = 0 WHERE id = ?1",
         )?
         .execute((link.0, ReasonCode::Discarded.as_str()))?;
         tx.prepare_cached(

@@ -1,6 +1,6 @@
 //! Waves: what one run, or one full pass, wants to add or to change on a route (what no operation makes: `held_waves`). Past the
 //! route's limit a wave is held: nothing more of it is sent until a person approves it. A lock belongs to one only where it rests
-//! on nothing but a changed condition or mapping; what is taken from contacts (deletions, and resets of who leaves) is held sooner: by the
+//! on nothing but a changed condition or mapping; what is taken from contacts (deletions, and resets of who is back) is held sooner: by the
 //! run, by the day, and by the route's size.
 
 use super::decisions::Cause;
@@ -13,7 +13,7 @@ use chrono::TimeDelta;
 use rusqlite::{Connection, OptionalExtension as _, Transaction};
 use serde::Serialize;
 
-/// The source of a wave of removals (deletions, and resets of who leaves) begins with it.
+/// The source of a wave of removals (deletions, and resets of who is back) begins with it.
 const REMOVALS: &str = "delete ";
 /// That of removals which rest on a changed condition: they wait for a person from the first on.
 const BY_SCOPE: &str = "delete scope ";

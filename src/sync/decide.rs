@@ -9,8 +9,9 @@ use super::leave;
 use super::merge::{alike_pairs, kept_changes, merged_changes};
 use crate::domain::policy::Vanished;
 use crate::domain::{
-    Block, Contact, ContactId, CrmSide, Decision, DecisionInput, Deletion, Desired, DiallerSide, FieldName,
-    Intent, Lane, LastResult, LinkView, LockState, OperationKind, Reason, ReasonCode, Verdict, Wish,
+    Anew, Block, Contact, ContactId, CrmSide, Decision, DecisionInput, Deletion, Desired, DiallerSide,
+    FieldName, Intent, Lane, LastResult, LinkView, LockState, OperationKind, Reason, ReasonCode, Verdict,
+    Wish,
 };
 
 /// Decides about one record. Deterministic; deciding again with nothing changed asks for nothing new.
@@ -95,6 +96,10 @@ fn parked_as_it_is(input: &DecisionInput<'_>, reason: &Reason) -> Decision {
     decision.deletion = match wish {
         Wish::Locked => input.link.map_or(Deletion::No, |link| link.deletion),
         Wish::None | Wish::Callable => Deletion::No,
+    };
+    decision.anew = match wish {
+        Wish::Locked | Wish::Callable => input.link.map_or(Anew::No, |link| link.anew),
+        Wish::None => Anew::No,
     };
     match (input.dialler, wish) {
         (DiallerSide::Found(contact), Wish::Locked) if own.is_none() => {
@@ -183,6 +188,14 @@ fn keep_in_step(input: &DecisionInput<'_>, link: &LinkView, desired: &Desired) -
         intents.push(Intent { kind: OperationKind::Update, reason: named(code, &names) });
     }
     let opening = opening(input);
+    let anew = match opening.unlock {
+        Some(_) => link.anew,
+        None => Anew::No,
+    };
+    if anew == Anew::Owed {
+        // It may unlock: so it is sent when nothing stands against that any more, and not while the record is away.
+        intents.push(Intent { kind: OperationKind::Reset, reason: ReasonCode::EligibleAgain.into() });
+    }
     intents.extend(opening.unlock);
     notes.extend(opening.note);
     let verdict = match (&agreed, intents.is_empty()) {
@@ -192,7 +205,7 @@ fn keep_in_step(input: &DecisionInput<'_>, link: &LinkView, desired: &Desired) -
     };
     let alike = alike_pairs(desired, base, &link.edits);
     let adopted = link.contact.zip(agreed);
-    Decision { wish: opening.wish, notes, adopted, agreed: alike, ..wishing(verdict, desired, intents) }
+    Decision { wish: opening.wish, anew, notes, adopted, agreed: alike, ..wishing(verdict, desired, intents) }
 }
 
 /// What letting a contact be called again takes.
@@ -262,6 +275,7 @@ pub(super) fn stating(verdict: Verdict, wish: Wish) -> Decision {
         agreed: crate::domain::Base::new(),
         meet: false,
         deletion: Deletion::No,
+        anew: Anew::No,
         lock_others: Vec::new(),
         notes: Vec::new(),
     }

@@ -8,7 +8,7 @@ use super::diff::changed_fields;
 use crate::domain::leave::{Counters, Leave, Reach, Removal, is_mark, marked};
 use crate::domain::policy::CampaignChange;
 use crate::domain::{
-    Base, Block, BlockSubject, CrmSide, Decision, DecisionInput, Deletion, Desired, DesiredValue,
+    Anew, Base, Block, BlockSubject, CrmSide, Decision, DecisionInput, Deletion, Desired, DesiredValue,
     DiallerSide, FieldName, Intent, Lane, LastResult, LinkView, LockState, OperationKind, Reason, ReasonCode,
     Stands, Verdict, Wish,
 };
@@ -56,6 +56,7 @@ pub(super) fn out_of_reach(
     {
         let mut decision = stating(verdict, link.wish);
         mark(&mut decision, input, &link.base, leave, reason);
+        decision.anew = begins_anew(input, leave);
         return decision;
     }
     let mut decision = stating(verdict, Wish::None);
@@ -96,17 +97,24 @@ fn stays(input: &DecisionInput<'_>, link: &LinkView) -> bool {
     alone && own_contact(input).is_some() && link.wish != Wish::None && link.lane != Lane::Busy
 }
 
+/// Whether the contact begins anew when its record is back, by the choice with which it left. Never over a no or a final
+/// result.
+fn begins_anew(input: &DecisionInput<'_>, leave: &Leave) -> Anew {
+    let leaves_now = input.link.is_some_and(|link| link.wish == Wish::Callable && link.contact.is_some());
+    match (input.last_result, leave.counters) {
+        (LastResult::Final(_), _) => Anew::No,
+        (LastResult::None | LastResult::Open, _) if !input.blocks.is_empty() => Anew::No,
+        (LastResult::None | LastResult::Open, Counters::Reset) if leaves_now => Anew::Owed,
+        (LastResult::None | LastResult::Open, Counters::Reset | Counters::Stay) => {
+            input.link.map_or(Anew::No, |link| link.anew)
+        }
+    }
+}
+
 /// Beside the lock: marks, counters, the deletion.
 fn goes(decision: &mut Decision, input: &DecisionInput<'_>, base: &Base, leave: &Leave, reason: &Reason) {
     mark(decision, input, base, leave, reason);
-    let leaves_now = input.link.is_some_and(|link| link.wish == Wish::Callable && link.contact.is_some());
-    match (leave.counters, input.last_result) {
-        // An event: once, when it leaves. Whose result is final is not made anew.
-        (Counters::Reset, LastResult::None | LastResult::Open) if leaves_now => {
-            decision.intents.push(Intent { kind: OperationKind::Reset, reason: reason.clone() });
-        }
-        (Counters::Reset | Counters::Stay, _) => {}
-    }
+    decision.anew = begins_anew(input, leave);
     match leave.removal {
         Removal::Stays => {}
         Removal::Deleted => {

@@ -2,8 +2,8 @@
 
 use super::merge::{Merged, Sides, edited_base, merge, merged_changes};
 use crate::domain::{
-    Base, ConflictRule, ConflictWord, ContactId, Deletion, Desired, DesiredValue, Edit, Edits, FieldName,
-    Lane, LinkView, LockState, Pair, SeenOn, Stands, Take, Wish,
+    Anew, Base, ConflictRule, ConflictWord, ContactId, Deletion, Desired, DesiredValue, Edit, Edits,
+    FieldName, Lane, LinkView, LockState, Pair, SeenOn, Stands, Take, Wish,
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -167,6 +167,7 @@ fn link(edits: Edits, kept: &[&str]) -> LinkView {
         vanished: false,
         lane: Lane::Idle,
         deletion: Deletion::No,
+        anew: Anew::No,
         stands: Stands::Here,
         edits,
         kept: kept.iter().filter_map(|name| FieldName::parse(name)).collect(),

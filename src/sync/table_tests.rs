@@ -6,9 +6,9 @@ mod leaving;
 use super::{changed_fields, decide};
 use crate::domain::policy::Vanished;
 use crate::domain::{
-    Base, ContactId, CrmSide, Decision, DecisionInput, Deletion, Desired, DesiredValue, DiallerSide, Edits,
-    FieldName, Intent, Kept, Lane, LastResult, LinkView, LockState, OperationKind, ReasonCode, Stands, Taken,
-    Verdict, Wish,
+    Anew, Base, ContactId, CrmSide, Decision, DecisionInput, Deletion, Desired, DesiredValue, DiallerSide,
+    Edits, FieldName, Intent, Kept, Lane, LastResult, LinkView, LockState, OperationKind, ReasonCode, Stands,
+    Taken, Verdict, Wish,
 };
 use combinations::{every_combination, record};
 use serde_json::Value;
@@ -231,11 +231,13 @@ fn stored(link: Option<&LinkView>, decision: &Decision) -> Option<LinkView> {
             edits: Edits::new(),
             kept: Kept::new(),
             deletion: Deletion::No,
+            anew: Anew::No,
             stands: Stands::Here,
         },
     };
     view.wish = decision.wish;
     view.deletion = decision.deletion;
+    view.anew = decision.anew;
     if let Some(desired) = &decision.desired {
         view.desired = desired.clone();
     }

@@ -6,8 +6,8 @@
 
 mod answered;
 mod brake;
+mod calls_rest;
 mod daily;
-mod delete;
 mod fate;
 mod given;
 mod index;
@@ -42,6 +42,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 pub(in crate::jobs) use answered::{commanded, imported};
+pub(in crate::jobs) use calls_rest::waits_for_calls;
 pub use daily::DailyLimit;
 pub(in crate::jobs) use meet::{judge_found, look_up};
 pub use resting::Resting;

@@ -40,9 +40,7 @@ impl Work<'_> {
             ledger.operation_end(leased.id, Ending::Again { not_before }).await?;
             return Ok(end(Fate::TooOld(record), None));
         }
-        if leased.kind == OperationKind::Delete
-            && let Some((fate, stop)) = self.must_wait(&leased).await?
-        {
+        if let Some((fate, stop)) = self.must_wait(&leased).await? {
             return Ok(end(fate, stop));
         }
         match self.ask(&leased, gate).await? {

@@ -6,7 +6,7 @@
 mod rules;
 
 use super::harvest::carries_result;
-use super::push::{PushContext, commanded, imported, look_up, quiet};
+use super::push::{PushContext, commanded, imported, look_up, quiet, waits_for_calls};
 use super::{JobError, glimpse};
 use crate::dialler::BatchQuery;
 use crate::domain::{Contact, DiallerSide, OperationKind, Reason, ReasonCode, RecordId, RouteName, Wish};
@@ -215,6 +215,12 @@ async fn reset(context: &PushContext, operation: &Leased) -> Result<(), JobError
         ledger.operation_end(operation.id, Ending::Superseded).await?;
         return Ok(());
     };
+    if waits_for_calls(operation.kind, operation.reason.code)
+        && !ledger.calls_had_rested(operation.id).await?
+    {
+        // It was broken off while it was looked whether it may go: nothing was sent.
+        return send_again(context, operation).await;
+    }
     // A call's row comes after its counters: none is concluded before it had time to.
     let rows_are_there = operation.leased_at + quiet(context.limits.settle_after) + quiet(ROW_DELAY);
     if context.env.now() < rows_are_there {

@@ -171,6 +171,7 @@ mod tests {
             edits: Edits::new(),
             kept: Kept::new(),
             deletion: crate::domain::Deletion::No,
+            anew: crate::domain::Anew::No,
             stands: crate::domain::Stands::Here,
         }
     }

@@ -6,7 +6,7 @@
 
 use super::ends::Fate;
 use super::tell::Told;
-use super::values::{RecordValues, is_erased, is_known, of_objection, of_record};
+use super::values::{RecordValues, is_known, of_objection, of_record};
 use super::{JobError, PAGE, Pass, Rejections};
 use crate::domain::{Counts, HistoryFacts};
 use crate::ledger::{Leaving, TellEnd, TellFacts, Tells, ToTell};
@@ -65,9 +65,6 @@ impl Pass<'_> {
     async fn rest(&self, row: &ToTell, history: &HistoryFacts) -> Rest {
         if row.edited.is_some() {
             return Rest::Waits;
-        }
-        if is_erased(&row.facts) {
-            return Rest::Known;
         }
         match of_record(&self.context.telling, row, &self.all_named(history).await) {
             Ok(RecordValues { values, digest, left_out: None }) if is_known(row, &values, &digest) => {

@@ -2,7 +2,7 @@
 //! a side: the values are worked out as at the moment of sending, and what both sides may change is merged with the
 //! record as it is.
 
-use super::values::{RecordValues, digest, is_erased, is_known, of_call, of_objection, of_record};
+use super::values::{RecordValues, digest, is_known, of_call, of_objection, of_record};
 use super::{Agents, TwoWayContext, all_named, named, release};
 use crate::crm::CrmValues;
 use crate::domain::{Activities, HistoryId, Reason, ReasonCode, RouteName};
@@ -64,11 +64,9 @@ pub async fn would_tell(context: &ShowContext, limit: u32) -> Result<Vec<WouldTe
 
 impl ShowContext {
     async fn values(&self, row: &ToTell) -> (CrmValues, Option<Reason>) {
-        if is_erased(&row.facts) {
-            return (CrmValues::new(), None);
-        }
         let agents = self.agents.as_deref();
         match &row.facts {
+            TellFacts::Call(call) if call.erased => (CrmValues::new(), None),
             TellFacts::Call(call) => {
                 let call = named(&self.telling, agents, call).await;
                 match of_call(&self.telling, self.activities, row, &call) {

@@ -2,7 +2,7 @@
 
 use super::carry::{Carry, Left};
 use super::ends::{Fate, TellKind, Waits, after_look_up, fate_of, outcome};
-use super::values::{RecordValues, digest, is_erased, is_known, of_call, of_record};
+use super::values::{RecordValues, digest, is_known, of_call, of_record};
 use super::{JobError, Pass, all_named, named};
 use crate::crm::{CrmValues, Safe, WriteContract};
 use crate::domain::{
@@ -230,11 +230,12 @@ impl Pass<'_> {
 
     /// What the mapping says now; the facts were read with the row.
     async fn wish(&self, row: &ToTell) -> Result<Wish, JobError> {
-        if is_erased(&row.facts) {
-            return Ok(Wish::End(Fate::Unchanged, TellEnd::Unchanged));
-        }
         let telling = &self.context.telling;
         let values = match &row.facts {
+            // What it has lost must not be emptied in the CRM, too.
+            TellFacts::Call(call) if call.erased => {
+                return Ok(Wish::End(Fate::Unchanged, TellEnd::Unchanged));
+            }
             TellFacts::Call(call) => {
                 let activities = self.context.crm.contract().once_there();
                 of_call(telling, activities, row, &self.named(call).await)

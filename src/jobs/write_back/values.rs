@@ -2,7 +2,7 @@
 
 use crate::crm::CrmValues;
 use crate::domain::{Activities, CallFacts, HistoryFacts, Reason, ReasonCode, Timestamp};
-use crate::ledger::{TellFacts, ToTell};
+use crate::ledger::ToTell;
 use crate::mapping::Telling;
 use sha2::{Digest, Sha256};
 
@@ -37,23 +37,26 @@ pub(super) fn of_call(
 }
 
 /// What follows from a record's calls, and where it stands. That waits for nothing: where the calls cannot be told now, it
-/// goes alone.
+/// goes alone; so it does where the newest of them is erased, of which the CRM keeps what it was told.
 pub(super) fn of_record(
     telling: &Telling,
     row: &ToTell,
     history: &HistoryFacts,
 ) -> Result<RecordValues, Reason> {
     let standing = telling.status_fields(&row.record, history.standing.as_ref())?;
+    let told_before = || {
+        let told = row.digest.as_deref().and_then(|told| told.get(..OF_CALLS));
+        told.map_or_else(|| vec![0; OF_CALLS], <[u8]>::to_vec)
+    };
+    let erased = history.last.as_ref().is_some_and(|last| last.erased);
     let (mut values, of_calls, left_out) = match telling.record_fields(&row.record, history) {
+        _ if erased => (CrmValues::new(), told_before(), None),
         Ok(values) => {
             let of_calls = digest(&values, None);
             (values, of_calls, None)
         }
         Err(reason) if standing.is_empty() => return Err(reason),
-        Err(reason) => {
-            let told = row.digest.as_deref().and_then(|told| told.get(..OF_CALLS));
-            (CrmValues::new(), told.map_or_else(|| vec![0; OF_CALLS], <[u8]>::to_vec), Some(reason))
-        }
+        Err(reason) => (CrmValues::new(), told_before(), Some(reason)),
     };
     let digest = [of_calls, digest(&standing, None)].concat();
     values.extend(standing);
@@ -77,14 +80,6 @@ pub(super) fn of_objection(
 /// Whether the CRM was told just these, or there is nothing to tell.
 pub(super) fn is_known(row: &ToTell, values: &CrmValues, digest: &[u8]) -> bool {
     values.is_empty() || row.digest.as_deref() == Some(digest)
-}
-
-/// Whether the call, or the record's newest, has lost its texts and numbers: they must not be emptied in the CRM, too.
-pub(super) fn is_erased(facts: &TellFacts) -> bool {
-    match facts {
-        TellFacts::Call(call) => call.erased,
-        TellFacts::History(history) => history.last.as_ref().is_some_and(|last| last.erased),
-    }
 }
 
 /// What is told, as one number: a revision of the call that says the same costs no request.

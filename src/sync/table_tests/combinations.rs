@@ -3,9 +3,9 @@
 use crate::domain::leave::{Counters, Leave, Leaving, Reach, Removal, past};
 use crate::domain::policy::{AdoptConflict, CampaignChange, Vanished};
 use crate::domain::{
-    Base, Block, BlockSubject, Contact, ContactId, CrmSide, DecisionInput, Deletion, Desired, DesiredValue,
-    DiallerSide, Edits, FieldName, HistoryId, Kept, Lane, LastResult, LinkView, LockState, Pair, Policy,
-    ReasonCode, Stands, Timestamp, Wish,
+    Anew, Base, Block, BlockSubject, Contact, ContactId, CrmSide, DecisionInput, Deletion, Desired,
+    DesiredValue, DiallerSide, Edits, FieldName, HistoryId, Kept, Lane, LastResult, LinkView, LockState,
+    Pair, Policy, ReasonCode, Stands, Timestamp, Wish,
 };
 use crate::sync::found_base;
 use serde_json::{Value, json};
@@ -39,7 +39,7 @@ fn contact(id: ContactId) -> Contact {
     Contact::from_fields(fields.as_object().cloned().expect("an object")).expect("a contact")
 }
 
-fn links(deletions: &[Deletion]) -> Vec<Option<LinkView>> {
+fn links(deletions: &[Deletion], anews: &[Anew]) -> Vec<Option<LinkView>> {
     let agreed = record("", Value::Null);
     let pair = |value: &DesiredValue| Pair { crm: value.crm.clone(), dialler: value.send.clone() };
     let agreed: Base = agreed.iter().map(|(name, value)| (*name, pair(value))).collect();
@@ -56,7 +56,12 @@ fn links(deletions: &[Deletion]) -> Vec<Option<LinkView>> {
                             // What is on its way is not nothing, and there is somebody to delete.
                             let some = lane != Lane::Idle && contact.is_some();
                             let deletions = if some { deletions } else { &[Deletion::No][..] };
-                            links.extend(deletions.iter().map(|deletion| {
+                            // Owed by who was locked, and by who is back and about to be unlocked.
+                            let locked = *lock == LockState::Locked && contact.is_some();
+                            let anews = if locked { anews } else { &[Anew::No][..] };
+                            let both =
+                                deletions.iter().flat_map(|one| anews.iter().map(move |anew| (one, anew)));
+                            links.extend(both.map(|(deletion, anew)| {
                                 Some(LinkView {
                                     contact,
                                     base: base.clone(),
@@ -66,6 +71,7 @@ fn links(deletions: &[Deletion]) -> Vec<Option<LinkView>> {
                                     vanished,
                                     lane,
                                     deletion: *deletion,
+                                    anew: *anew,
                                     edits: Edits::new(),
                                     kept: Kept::new(),
                                     stands: Stands::Here,
@@ -156,7 +162,7 @@ pub(super) fn every_combination(judge: impl Fn(&DecisionInput<'_>) -> bool) -> u
         }
     }
     let results = [LastResult::None, LastResult::Open, LastResult::Final(HistoryId(9))];
-    combined(&links(&[Deletion::No]), &crm_sides(), &results, &policies, judge)
+    combined(&links(&[Deletion::No], &[Anew::No]), &crm_sides(), &results, &policies, judge)
 }
 
 /// The same of routes that do more than lock whoever leaves.
@@ -168,7 +174,7 @@ pub(super) fn every_leaving(judge: impl Fn(&DecisionInput<'_>) -> bool) -> usize
         leaving: Arc::new(leaving),
     };
     let policies: Vec<Policy> = choices().into_iter().map(policy).collect();
-    few(&links(&[Deletion::No, Deletion::Open]), &policies, judge)
+    few(&links(&[Deletion::No, Deletion::Open], &[Anew::No, Anew::Owed]), &policies, judge)
 }
 
 /// The same of routes that move their contacts, of contacts that stand in the campaign before.
@@ -179,7 +185,7 @@ pub(super) fn every_moving(judge: impl Fn(&DecisionInput<'_>) -> bool) -> usize 
         campaign_change: CampaignChange::Move,
         leaving: Arc::default(),
     };
-    let mut links = links(&[Deletion::No, Deletion::Open]);
+    let mut links = links(&[Deletion::No, Deletion::Open], &[Anew::No]);
     links.iter_mut().flatten().for_each(|link| link.stands = Stands::InTheOldCampaign);
     few(&links, &[policy], judge)
 }

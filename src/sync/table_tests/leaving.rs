@@ -5,8 +5,8 @@ use super::{asks, busy, kinds, must_not_be_called, own, stored};
 use crate::domain::leave::{Counters, Leave, Leaving, Reach, Removal};
 use crate::domain::policy::{AdoptConflict, CampaignChange, Vanished};
 use crate::domain::{
-    Base, ContactId, CrmSide, DecisionInput, Deletion, Desired, DiallerSide, Edits, Kept, Lane, LastResult,
-    LinkView, LockState, OperationKind, Policy, ReasonCode, Stands, Wish,
+    Anew, Base, ContactId, CrmSide, DecisionInput, Deletion, Desired, DiallerSide, Edits, Kept, Lane,
+    LastResult, LinkView, LockState, OperationKind, Policy, ReasonCode, Stands, Wish,
 };
 use crate::sync::leave::LOCK_ONLY;
 use crate::sync::{changed_fields, decide};
@@ -84,20 +84,30 @@ fn a_deletion_is_asked_for_once_with_the_lock_and_taken_back_when_the_record_ret
 }
 
 #[test]
-fn a_reset_is_made_once_when_somebody_leaves_and_never_over_a_final_result_or_a_block() {
+fn whoever_leaves_begins_anew_when_the_record_is_back_and_never_over_a_final_result_or_a_block() {
     let judged = every_leaving(|input| {
         let decision = &decide(input);
-        if asks(decision, OperationKind::Reset).is_none() {
+        let told = || format!("{input:#?}\n{decision:#?}");
+        let owed = input.link.is_some_and(|link| link.anew == Anew::Owed);
+        let stands = !input.blocks.is_empty() || matches!(input.last_result, LastResult::Final(_));
+        if let Some(at) = asks(decision, OperationKind::Reset) {
+            assert!(owed && !stands && input.held_out.is_none(), "{}", told());
+            assert!(matches!(input.crm, CrmSide::Eligible(_)), "it may unlock: {}", told());
+            assert_eq!(decision.anew, Anew::Owed, "it may have to be asked for again: {}", told());
+            let unlock = asks(decision, OperationKind::Unlock).expect("it comes back");
+            let place = |intent| decision.intents.iter().position(|one| std::ptr::eq(one, intent));
+            assert!(place(at) < place(unlock), "{}", told());
+            return true;
+        }
+        let leaves = input.link.is_some_and(|link| link.wish == Wish::Callable);
+        if own(input).is_none() || !must_not_be_called(input) || decision.wish != Wish::Locked {
             return false;
         }
-        let told = || format!("{input:#?}\n{decision:#?}");
-        assert_eq!(choice(input).counters, Counters::Reset, "{}", told());
-        assert!(input.blocks.is_empty() && !matches!(input.last_result, LastResult::Final(_)), "{}", told());
-        let link = input.link.expect("somebody leaves");
-        assert_eq!((link.wish, decision.wish), (Wish::Callable, Wish::Locked), "{}", told());
+        let begins = owed || (leaves && choice(input).counters == Counters::Reset);
+        assert_eq!(decision.anew == Anew::Owed, begins && !stands, "{}", told());
         true
     });
-    assert!(judged > 100, "{judged}");
+    assert!(judged > 10_000, "{judged}");
 }
 
 #[test]
@@ -172,6 +182,7 @@ fn who_is_only_held_out_or_blocked_meanwhile_is_not_deleted_as_the_crm_would_hav
         edits: Edits::new(),
         kept: Kept::new(),
         deletion: Deletion::No,
+        anew: Anew::No,
         stands: Stands::Here,
     };
     for (code, goes) in [

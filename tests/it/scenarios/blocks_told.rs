@@ -150,6 +150,7 @@ async fn is_a_no_told_of_a_record_that_never_came_to_the_dialler() {
         .must(Command::BlockRemove {
             client: "default".to_owned(),
             subject: number,
+            source: None,
             reason: "asked to be called".to_owned(),
         })
         .await;

@@ -4,7 +4,8 @@ use crate::support::world::{Setup, World, key, minutes, seconds};
 use dialbridge::control::{Command, ContactAct, End, WaveOrder};
 use dialbridge::domain::{BlockSubject, ContactId};
 use dialbridge::ledger::CallFilter;
-use dialbridge::sim::dialler::{CallPlan, Outcome, SimContact, What};
+use dialbridge::sim::dialler::{CallPlan, DiallerConfig, Outcome, SimContact, What};
+use dialbridge::sim::faults::{Action, Rule};
 use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
@@ -210,26 +211,186 @@ async fn does_a_kept_record_that_vanishes_in_the_dialler_stay_gone() {
     assert!(!world.locked(other));
 }
 
+/// A world whose route resets who was ineligible, with a dialler that keeps no history over a reset.
+async fn resetting() -> World {
+    let route_keys: &'static str =
+        format!("{CONDITIONS}[route.leads.leave]\nineligible = [\"reset\", \"mark\"]\n[route.leads.mark]\nTag = \"left\"")
+            .leak();
+    let dialler = DiallerConfig { history_survives_reset: false, ..DiallerConfig::default() };
+    World::new(Setup { route_keys, dialler, ..Setup::default() }).await
+}
+
+/// Somebody in that world, called with this result a while ago, and what became of it is in the ledger.
+async fn called_before(world: &World, result: &str) -> (u64, i64) {
+    let id = world.record("Ada");
+    world.sync_all().await;
+    let contact = world.contact(id).id;
+    assert!(world.dialler.call(contact, CallPlan::new(Outcome::Answered).result(result, seconds(5))));
+    world.live(minutes(30)).await;
+    (id, contact)
+}
+
+fn leaves(world: &World, id: u64) {
+    world.editor().edit(id, json!({ "phone": false }));
+}
+
+fn returns(world: &World, id: u64) {
+    world.editor().edit(id, json!({ "phone": "+49 30 23125 001" }));
+}
+
+async fn by_hand(world: &World, contact: i64, act: ContactAct) -> End {
+    let contact = ContactId(contact);
+    world.command(Command::Contact { contact, act, reason: "asked us".to_owned() }).await.0
+}
+
+#[tokio::test(start_paused = true)]
+async fn is_a_no_lost_that_an_agent_entered_right_before_its_record_left() {
+    for back_before_the_harvest in [false, true] {
+        let world = resetting().await;
+        let id = world.record("Ada");
+        world.sync_all().await;
+        let contact = world.contact(id).id;
+        let mut plan = CallPlan::new(Outcome::Answered).result("NO_INTEREST", seconds(5));
+        (plan.ring, plan.talk, plan.row_delay) = (seconds(1), seconds(30), seconds(1));
+        assert!(world.dialler.call(contact, plan));
+        world.advance(minutes(2)).await;
+        leaves(&world, id);
+        world.pull().await.expect("a pull");
+        world.push().await.expect("a push");
+        assert!(world.locked(id), "{}", world.story().await);
+        if !back_before_the_harvest {
+            world.harvest().await.expect("a harvest");
+        }
+        returns(&world, id);
+        world.pull().await.expect("a pull");
+        world.push().await.expect("a push");
+        world.live(minutes(90)).await;
+        let told = || world.story();
+        assert_eq!(deeds(&world, contact).1, 0, "{back_before_the_harvest}: {}", told().await);
+        let results = results(&world, contact).await;
+        assert!(results.len() == 1 && results[0].is_some(), "{results:?} {}", told().await);
+        assert!(world.locked(id), "{back_before_the_harvest}: {}", told().await);
+        world.assert_at_rest().await;
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn does_a_contact_that_is_set_back_stay_locked_and_begin_anew_when_its_record_returns() {
-    let world = leaving("[route.leads.leave]\nineligible = \"reset\"").await;
-    let (open, done) = (world.record("Ada"), world.record("Berta"));
-    world.sync_all().await;
-    assert!(world.dialler.call(world.contact(open).id, CallPlan::new(Outcome::NoAnswer)));
-    let declined = CallPlan::new(Outcome::Answered).result("NO_INTEREST", seconds(30));
-    assert!(world.dialler.call(world.contact(done).id, declined));
-    world.live(minutes(30)).await;
-    for id in [open, done] {
-        world.editor().edit(id, json!({ "phone": false }));
-    }
+    let world = resetting().await;
+    let (id, contact) = called_before(&world, "CALL_LATER").await;
+    let mark = world.mark();
+    leaves(&world, id);
+    world.live(minutes(90)).await;
+    assert_eq!(deeds(&world, contact).1, 0, "it may unlock: {}", world.story().await);
+    assert!(world.locked(id));
+    assert_eq!(world.value(id, "Tag"), json!("left"), "a mark waits for no reset");
+    assert_eq!(world.writes(mark), ["lock", "update"]);
+    world.assert_at_rest().await;
+    let mark = world.mark();
+    returns(&world, id);
+    world.live(minutes(5)).await;
+    assert!(world.locked(id) && deeds(&world, contact).1 == 0, "{}", world.story().await);
+    let told = world.told(id).await;
+    assert!(told.contains("waits: nobody is set back before the calls are over and read"), "{told}");
+    // What changes meanwhile begins no new wait.
+    world.editor().edit(id, json!({ "city": "Bonn" }));
     world.live(minutes(20)).await;
-    let (first, second) = (world.contact(open), world.contact(done));
-    assert!(first.locked && second.locked, "{}", world.story().await);
-    assert_eq!((deeds(&world, first.id).1, deeds(&world, second.id).1), (1, 0), "a final result stands");
-    world.live(minutes(60)).await;
-    assert_eq!(deeds(&world, first.id).1, 1, "once");
-    world.editor().edit(open, json!({ "phone": "+49 30 23125 001" }));
-    world.live(minutes(10)).await;
-    assert!(!world.locked(open), "{}", world.story().await);
-    assert_eq!(world.contact(open).id, first.id, "the same contact, from the beginning");
+    assert!(!world.locked(id), "{}", world.story().await);
+    let again = world.contact(id);
+    assert_eq!(
+        (again.id, again.dialling.tries_in_all()),
+        (contact, 0),
+        "the same contact, from the beginning"
+    );
+    let opens: Vec<_> = world.writes(mark).into_iter().filter(|kind| *kind != "update").collect();
+    assert_eq!(opens, ["reset", "unlock"], "{}", world.story().await);
+    assert_eq!(results(&world, contact).await.len(), 1, "the ledger keeps what the dialler wiped");
+    world.settle_down().await;
+    world.assert_at_rest().await;
+    // An edit of who is back, and another leaving under another reason: nothing is owed any more.
+    world.editor().archive(id, true);
+    world.live(minutes(5)).await;
+    world.editor().archive(id, false);
+    world.live(minutes(5)).await;
+    assert!(!world.locked(id) && deeds(&world, contact).1 == 1, "once: {}", world.story().await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn is_a_reset_given_up_when_the_record_leaves_again_or_a_person_unlocks_meanwhile() {
+    for by_a_person in [false, true] {
+        let world = resetting().await;
+        let (id, contact) = called_before(&world, "CALL_LATER").await;
+        leaves(&world, id);
+        world.live(minutes(10)).await;
+        returns(&world, id);
+        world.live(minutes(5)).await;
+        assert!(world.locked(id), "{}", world.story().await);
+        if by_a_person {
+            assert_eq!(by_hand(&world, contact, ContactAct::Unlock).await, End::Done);
+            world.live(minutes(1)).await;
+            assert!(!world.locked(id), "a person waits for no rule: {}", world.story().await);
+            world.live(minutes(60)).await;
+            assert_eq!(deeds(&world, contact).1, 0, "it is called already: {}", world.story().await);
+        } else {
+            leaves(&world, id);
+            world.live(minutes(60)).await;
+            assert!(world.locked(id) && deeds(&world, contact).1 == 0, "{}", world.story().await);
+            returns(&world, id);
+            world.live(minutes(30)).await;
+            assert_eq!(deeds(&world, contact).1, 1, "still owed: {}", world.story().await);
+        }
+        assert!(!world.locked(id), "{}", world.story().await);
+        world.assert_at_rest().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn does_a_crash_while_the_calls_are_looked_at_send_no_reset_and_leave_none_in_doubt() {
+    let mut world = resetting().await;
+    let (id, contact) = called_before(&world, "CALL_LATER").await;
+    // A call that the ledger does not know: a reset that may have left before it would need a person.
+    let mut plan = CallPlan::new(Outcome::Answered).result("CALL_LATER", seconds(5));
+    (plan.ring, plan.talk, plan.row_delay) = (seconds(1), seconds(30), seconds(1));
+    assert!(world.dialler.call(contact, plan));
+    world.advance(minutes(2)).await;
+    leaves(&world, id);
+    world.pull().await.expect("a pull");
+    world.push().await.expect("a push");
+    returns(&world, id);
+    world.pull().await.expect("a pull");
+    let slow = Action::Latency { before: Duration::ZERO, after: seconds(20) };
+    world.dialler.faults().add(Rule::new(slow).path_end("/history"));
+    world.parts().control.runners.push.clone().expect("a push").activate("hand");
+    world.advance(seconds(5)).await;
+    world.crash().await;
+    world.dialler.faults().clear();
+    world.live(minutes(5)).await;
+    assert_eq!(deeds(&world, contact).1, 0, "{}", world.story().await);
+    world.live(minutes(90)).await;
+    assert_eq!(world.parked().await, Vec::<String>::new());
+    assert_eq!(deeds(&world, contact).1, 1, "{}", world.story().await);
+    assert!(!world.locked(id), "{}", world.story().await);
+    assert_eq!(results(&world, contact).await.len(), 2);
+    world.assert_at_rest().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn do_many_who_are_back_stay_locked_until_a_person_decides_about_their_resets() {
+    let world = leaving("max_deleted_per_run = 1\n[route.leads.leave]\narchived = \"reset\"").await;
+    let ids = [world.record("Ada"), world.record("Berta")];
+    world.sync_all().await;
+    for away in [true, false] {
+        ids.iter().for_each(|id| world.editor().archive(*id, away));
+        world.live(minutes(40)).await;
+        assert!(ids.iter().all(|id| world.locked(*id)), "{}", world.story().await);
+    }
+    let waves = world.ledger().waves_list(None, false).await.expect("waves");
+    assert!(waves.len() == 1 && waves[0].removes(), "{waves:?}");
+    let reason = "they go on where they stopped".to_owned();
+    world.must(Command::Wave { wave: waves[0].id, word: WaveOrder::Reject, reason }).await;
+    world.live(minutes(40)).await;
+    let resets = ids.map(|id| deeds(&world, world.contact(id).id).1);
+    let free = ids.iter().all(|id| !world.locked(*id));
+    assert!(free && resets == [0, 0], "{resets:?} {}", world.story().await);
+    world.assert_at_rest().await;
 }

@@ -2,6 +2,7 @@
 
 use super::write_back::field;
 use crate::support::world::{CAMPAIGN, Setup, World, key, minutes, seconds};
+use chrono::TimeDelta;
 use dialbridge::domain::Timestamp;
 use dialbridge::sim::dialler::{CallPlan, Outcome};
 use serde_json::{Value, json};
@@ -120,5 +121,29 @@ async fn is_where_a_record_stands_told_again_because_its_calls_cannot_be_told() 
     world.editor().edit(id, json!({ "do_not_call": true }));
     world.live(minutes(10)).await;
     assert_eq!([of("standing"), of("last_outcome")], [json!("locked"), json!("again")]);
+    world.assert_at_rest().await;
+}
+
+/// What a call said goes after its time; where its record stands is news all the same.
+#[tokio::test(start_paused = true)]
+async fn is_where_a_record_stands_told_whose_calls_are_erased() {
+    let world = World::new(Setup { route_keys: KEYS, more: TOLD, ..Setup::default() }).await;
+    let id = world.record("Ada");
+    world.sync_all().await;
+    let plan = CallPlan::new(Outcome::Answered).result("CALL_LATER", seconds(30));
+    assert!(world.dialler.call(world.contact(id).id, plan));
+    world.live(minutes(20)).await;
+    let of = || ["standing", "calls"].map(|name| field(&world, id, name));
+    assert_eq!(of(), [json!("callable"), json!(1)], "{}", world.story().await);
+    assert_eq!(world.ledger().calls_erase(TimeDelta::zero()).await.expect("erased"), 1);
+    world.editor().edit(id, json!({ "do_not_call": true }));
+    world.live(minutes(10)).await;
+    let [standing, calls] = of();
+    assert!(standing.as_str().is_some_and(|text| text.starts_with("locked: ")), "{standing}");
+    assert_eq!(calls, json!(1), "the CRM keeps what it was told of the call");
+    let told = world.crm_writes();
+    world.editor().edit(id, json!({ "city": "Bonn" }));
+    world.live(minutes(10)).await;
+    assert_eq!(world.crm_writes(), told, "once: {}", world.story().await);
     world.assert_at_rest().await;
 }

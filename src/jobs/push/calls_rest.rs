@@ -1,11 +1,12 @@
-//! A delete takes the contact's history with it: a call that is running, or wrapped up, between the last harvest and
-//! the delete would be gone. So it goes only when its calls have come to rest (semantics 20).
+//! A delete takes the contact's history with it, and a reset its result and perhaps its history: a call that is running, or
+//! wrapped up, between the last harvest and either would be gone. So they go only when its calls have come to rest
+//! (semantics 20). A reset that a person asked for is that person's.
 
 use super::fate::Fate;
 use super::{Work, quiet};
-use crate::domain::HistoryRow;
+use crate::domain::{HistoryRow, OperationKind, ReasonCode};
 use crate::jobs::JobError;
-use crate::ledger::{DeleteWait, Ending, Leased};
+use crate::ledger::{CallsRest, Ending, Leased};
 use crate::remote::{CallClass, CallError};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
@@ -19,15 +20,18 @@ const LATER: Duration = Duration::from_secs(300);
 type PutBack = (Fate, Option<JobError>);
 
 impl Work<'_> {
-    /// Whether the delete must wait; then it was put back.
+    /// Whether it must wait, and was put back, or is not to be sent at all.
     pub(super) async fn must_wait(&self, leased: &Leased) -> Result<Option<PutBack>, JobError> {
+        if !waits_for_calls(leased.kind, leased.reason.code) {
+            return Ok(None);
+        }
         let (ledger, limits) = (&self.context.ledger, &self.context.limits);
         let Some(contact) = leased.view.contact else { return Ok(None) };
         self.count(|counts| counts.requests += 1);
         let until = match self.context.read.history(contact, CallClass::Push).await {
             // A history may be said not to be while the contact is there (as settling knows): only the contact counts.
             Ok(None) => match self.context.read.contact(contact, CallClass::Push).await {
-                // Gone already: the delete itself says so.
+                // Gone already: the request itself says so.
                 Ok(None) => return Ok(None),
                 Ok(Some(_)) => self.context.env.now() + quiet(LATER),
                 Err(error) => return self.later(leased, error).await,
@@ -35,9 +39,10 @@ impl Work<'_> {
             Ok(Some(rows)) => {
                 let at_rest = rows.iter().all(is_over);
                 let settle = quiet(limits.settle_calls);
-                match ledger.delete_wait(leased.id, contact, picture(&rows), at_rest, settle).await? {
-                    DeleteWait::Over => return Ok(None),
-                    DeleteWait::Until(until) => until,
+                match ledger.calls_rest(leased.id, contact, picture(&rows), at_rest, settle).await? {
+                    CallsRest::Over => return Ok(None),
+                    CallsRest::Until(until) => until,
+                    CallsRest::GivenUp => return Ok(Some((Fate::Refused, None))),
                 }
             }
             Err(error) => return self.later(leased, error).await,
@@ -50,6 +55,15 @@ impl Work<'_> {
         let not_before = Some(self.context.env.now() + quiet(LATER));
         self.context.ledger.operation_end(leased.id, Ending::Again { not_before }).await?;
         Ok(Some((Fate::PutBack, error.speaks_of_the_side().then(|| error.into()))))
+    }
+}
+
+/// Whether an operation goes only when its contact's calls have come to rest.
+pub(in crate::jobs) fn waits_for_calls(kind: OperationKind, why: ReasonCode) -> bool {
+    match kind {
+        OperationKind::Delete => true,
+        OperationKind::Reset => why != ReasonCode::ByHand,
+        OperationKind::Import | OperationKind::Update | OperationKind::Lock | OperationKind::Unlock => false,
     }
 }
 

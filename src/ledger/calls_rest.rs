@@ -1,18 +1,23 @@
-//! How long a delete waits: until its contact's calls have come to rest and the ledger has them (semantics 20).
+//! How long a delete waits, and the reset of a contact whose record is back: until its calls have come to rest and the ledger has
+//! them (semantics 20). Either may take the history with it.
 
+use super::answer::{Ending, end_in};
+use super::overtaken::{self, Standing};
 use super::sql::{get_time, get_time_opt, parse_time, time};
-use super::{Ledger, LedgerError, call_notes, due};
-use crate::domain::{ContactId, OperationId, Timestamp};
+use super::{Ledger, LedgerError, call_notes, due, leased};
+use crate::domain::{ContactId, LinkId, OperationId, OperationKind, Timestamp};
 use chrono::TimeDelta;
 use rusqlite::{OptionalExtension as _, Transaction};
 
-/// Whether a delete may go.
+/// Whether a delete, or the reset of a contact whose record is back, may go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DeleteWait {
-    /// Nothing is lost with the contact.
+pub enum CallsRest {
+    /// Nothing is lost with it.
     Over,
     /// Looked at again then.
     Until(Timestamp),
+    /// A reset that came to its end unsent: its last result is final now, or its contact is not held locked any more.
+    GivenUp,
 }
 
 /// A campaign that nobody harvests shows nothing new later: then its histories are read by the delete alone.
@@ -25,50 +30,94 @@ const RESULT_COMES: TimeDelta = TimeDelta::hours(1);
 const CALL_LASTS: TimeDelta = TimeDelta::hours(4);
 
 impl Ledger {
-    /// Notes how the contact's history looks before it is deleted. It may go once it has looked alike for `settle`,
+    /// Notes how the contact's history looks before the operation goes. It may go once it has looked alike for `settle`,
     /// and a harvest of its campaign, if we read that one, has stored what is seen; not while a call of a moment ago has no
     /// result yet, or no row though the dialler counts it, nor while the dialler means to call. `at_rest`: no call is under way.
+    /// Whether the last result is final is asked once more by what that harvest brought.
     ///
     /// # Errors
-    /// The ledger cannot be written; nothing is deleted then.
-    pub async fn delete_wait(
+    /// The ledger cannot be written; nothing is sent then.
+    pub async fn calls_rest(
         &self,
         id: OperationId,
         contact: ContactId,
         picture: String,
         at_rest: bool,
         settle: TimeDelta,
-    ) -> Result<DeleteWait, LedgerError> {
+    ) -> Result<CallsRest, LedgerError> {
         let now = self.env.now();
-        self.write("delete_wait", move |tx| {
+        let answered = self.next_seq();
+        self.write("calls_rest", move |tx| {
+            let operation = leased::read(tx, id, now)?;
+            if operation.kind == OperationKind::Reset && !stays_locked(tx, operation.link)? {
+                end_in(tx, id, &Ending::Superseded, now, answered)?;
+                return Ok(CallsRest::GivenUp);
+            }
             let known: Option<String> = tx
-                .prepare_cached("SELECT before ->> '$.since' FROM operations WHERE id = ?1 AND before ->> '$.picture' = ?2")?
+                .prepare_cached(
+                    "SELECT calls_rest ->> '$.since' FROM operations WHERE id = ?1 AND calls_rest ->> '$.picture' = ?2",
+                )?
                 .query_row((id.0, &picture), |row| row.get(0))
                 .optional()?
                 .flatten();
             let Some(since) = known.as_deref().and_then(parse_time).filter(|_| at_rest) else {
                 tx.prepare_cached(
-                    "UPDATE operations SET before = json_object('picture', ?2, 'since', ?3) WHERE id = ?1",
+                    "UPDATE operations SET calls_rest = json_object('picture', ?2, 'since', ?3) WHERE id = ?1",
                 )?
                 .execute((id.0, &picture, time(now)))?;
                 due::enter(tx, contact, "ours", now)?;
-                return Ok(DeleteWait::Until(now + settle));
+                return Ok(CallsRest::Until(now + settle));
             };
             if now < since + settle {
-                return Ok(DeleteWait::Until(since + settle));
+                return Ok(CallsRest::Until(since + settle));
             }
             if let Some(until) = awaited(tx, contact, settle, now)? {
-                return Ok(DeleteWait::Until(until));
+                return Ok(CallsRest::Until(until));
             }
             if harvested(tx, contact, since)? {
-                return Ok(DeleteWait::Over);
+                return match overtaken::judge(tx, &operation, now)? {
+                    Standing::Overtaken => Ok(CallsRest::GivenUp),
+                    Standing::Stands => over(tx, id),
+                };
             }
             // A read that was under way at the first look may have taken it off the list.
             due::enter(tx, contact, "ours", now)?;
-            Ok(DeleteWait::Until(now + NEXT_LOOK))
+            Ok(CallsRest::Until(now + NEXT_LOOK))
         })
         .await
     }
+}
+
+impl Ledger {
+    /// Whether the calls had come to rest, so that the operation may have been sent since: one that a crash broke off before that
+    /// was not.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub async fn calls_had_rested(&self, id: OperationId) -> Result<bool, LedgerError> {
+        self.read("calls_had_rested", move |connection| {
+            connection
+                .prepare_cached("SELECT calls_rest ->> '$.over' IS NOT NULL FROM operations WHERE id = ?1")?
+                .query_row([id.0], |row| row.get(0))
+        })
+        .await
+    }
+}
+
+/// Nothing stands in its way; said before its request leaves.
+fn over(tx: &Transaction<'_>, id: OperationId) -> rusqlite::Result<CallsRest> {
+    tx.prepare_cached("UPDATE operations SET calls_rest = json_set(calls_rest, '$.over', 1) WHERE id = ?1")?
+        .execute([id.0])?;
+    Ok(CallsRest::Over)
+}
+
+/// Whether the contact still waits, locked by a lock that was answered, for its reset: only then is nobody called meanwhile.
+fn stays_locked(tx: &Transaction<'_>, link: LinkId) -> rusqlite::Result<bool> {
+    tx.prepare_cached(
+        "SELECT begins_anew = 1 AND wish = 'callable' AND lock_state = 'locked' AND locked_at IS NOT NULL
+         FROM links WHERE id = ?1",
+    )?
+    .query_row([link.0], |row| row.get(0))
 }
 
 /// Until when more of the contact is to be expected: the result of a recent call, or a call for which its time has come.
@@ -136,8 +185,8 @@ mod tests {
         OperationId(scene.operation(link, "delete", "sending").await)
     }
 
-    async fn look(scene: &Scene, id: OperationId) -> DeleteWait {
-        scene.ledger.delete_wait(id, CONTACT, "alike".to_owned(), true, SETTLE).await.expect("a look")
+    async fn look(scene: &Scene, id: OperationId) -> CallsRest {
+        scene.ledger.calls_rest(id, CONTACT, "alike".to_owned(), true, SETTLE).await.expect("a look")
     }
 
     /// A harvest stores a read that was asked for then.
@@ -173,10 +222,10 @@ mod tests {
         let id = deletion(&scene).await;
         look(&scene, id).await;
         scene.wait(1).await;
-        assert!(matches!(look(&scene, id).await, DeleteWait::Until(_)), "nobody has stored its calls");
+        assert!(matches!(look(&scene, id).await, CallsRest::Until(_)), "nobody has stored its calls");
         scene.contact_number(CONTACT.0, "+4930111").await;
         harvested(&scene, scene.ledger.env.now()).await;
-        assert_eq!(look(&scene, id).await, DeleteWait::Over);
+        assert_eq!(look(&scene, id).await, CallsRest::Over);
     }
 
     #[tokio::test(start_paused = true)]
@@ -194,10 +243,10 @@ mod tests {
         look(&scene, id).await;
         harvested(&scene, asked).await;
         scene.wait(1).await;
-        assert!(matches!(look(&scene, id).await, DeleteWait::Until(_)), "a call may have come in between");
+        assert!(matches!(look(&scene, id).await, CallsRest::Until(_)), "a call may have come in between");
         assert!(is_due(&scene).await, "somebody must read it");
         harvested(&scene, scene.ledger.env.now()).await;
-        assert_eq!(look(&scene, id).await, DeleteWait::Over);
+        assert_eq!(look(&scene, id).await, CallsRest::Over);
     }
 
     /// A contact that a harvest has read, and whose deletion waits; `more` are further statements.
@@ -221,11 +270,12 @@ mod tests {
         let begun = scene.ledger.env.now();
         loop {
             let settle = TimeDelta::minutes(15);
-            let wait = scene.ledger.delete_wait(delete, ContactId(90), "same".to_owned(), true, settle).await;
+            let wait = scene.ledger.calls_rest(delete, ContactId(90), "same".to_owned(), true, settle).await;
             let now = scene.ledger.env.now();
             match wait.expect("looked at") {
-                DeleteWait::Over => return (now - begun).num_minutes(),
-                DeleteWait::Until(until) => {
+                CallsRest::Over => return (now - begun).num_minutes(),
+                CallsRest::GivenUp => panic!("only a reset is"),
+                CallsRest::Until(until) => {
                     assert!(until > now && now - begun < TimeDelta::hours(12), "it must come to its end");
                     tokio::time::advance((until - now).to_std().expect("ahead")).await;
                 }
