@@ -11,7 +11,8 @@ use super::sql::get_named;
 use super::write_back::want_objection;
 use super::{Ledger, LedgerError, listed};
 use crate::domain::{
-    Block, BlockFacts, BlockSubject, BlocksTold, ContactId, LinkId, RecordId, RecordKey, RouteName, Timestamp,
+    Block, BlockFacts, BlockSubject, BlocksTold, ContactId, Decision, LinkId, RecordId, RecordKey, RouteName,
+    Timestamp, Verdict,
 };
 use rusqlite::{Connection, OptionalExtension as _, Transaction};
 
@@ -89,8 +90,25 @@ pub(super) fn want_again(tx: &Transaction<'_>, link: LinkId, now: Timestamp) -> 
     }
 }
 
+/// Whether the CRM is to hear of somebody's no, which only a link can bear.
+pub(super) fn is_wanted(
+    tx: &Transaction<'_>,
+    owner: &LinkOwner,
+    decision: &Decision,
+    numbers: Option<&[String]>,
+) -> rusqlite::Result<bool> {
+    match &decision.verdict {
+        Verdict::Blocked(_) => names(tx, owner, numbers.unwrap_or_default()),
+        Verdict::Unchanged
+        | Verdict::Queued
+        | Verdict::Adopted
+        | Verdict::Skipped(_)
+        | Verdict::Parked(_) => Ok(false),
+    }
+}
+
 /// Whether somebody's no names a record that has no link: it never came to the dialler, and the CRM is told all the same.
-pub(super) fn names(tx: &Transaction<'_>, owner: &LinkOwner, numbers: &[String]) -> rusqlite::Result<bool> {
+fn names(tx: &Transaction<'_>, owner: &LinkOwner, numbers: &[String]) -> rusqlite::Result<bool> {
     let key = tx
         .prepare_cached("SELECT crm, object FROM routes WHERE route = ?1 AND blocks_told = 'told'")?
         .query_row([&owner.route.0], |row| {

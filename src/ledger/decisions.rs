@@ -53,7 +53,7 @@ pub(super) fn store(
     let needed = !decision.intents.is_empty() || decision.adopted.is_some();
     let link = match (link, owner) {
         (Some(link), _) => link,
-        (None, Some(owner)) if needed || is_told_of(tx, owner, decision, numbers)? => {
+        (None, Some(owner)) if needed || blocks_told::is_wanted(tx, owner, decision, numbers)? => {
             insert_link(tx, cause, owner, decision)?
         }
         (None, _) => return Ok(None),
@@ -95,23 +95,6 @@ pub(super) fn store(
         | Verdict::Parked(_) => {}
     }
     Ok(Some(link))
-}
-
-/// Whether the CRM is to hear of somebody's no, which only a link can bear.
-fn is_told_of(
-    tx: &Transaction<'_>,
-    owner: &LinkOwner,
-    decision: &Decision,
-    numbers: Option<&[String]>,
-) -> rusqlite::Result<bool> {
-    match &decision.verdict {
-        Verdict::Blocked(_) => blocks_told::names(tx, owner, numbers.unwrap_or_default()),
-        Verdict::Unchanged
-        | Verdict::Queued
-        | Verdict::Adopted
-        | Verdict::Skipped(_)
-        | Verdict::Parked(_) => Ok(false),
-    }
 }
 
 /// A person left the contact callable although its record is out, and nothing else stands against it: what was said stays.

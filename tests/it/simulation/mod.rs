@@ -105,7 +105,8 @@ fn do_the_promises_hold_whatever_happens() {
 #[test]
 fn is_a_seed_the_same_history_each_time() {
     let first = number("DIALBRIDGE_SEED", 3);
-    for seed in first..first + number("DIALBRIDGE_SEEDS", 1) {
+    // Of many the first few.
+    for seed in first..first + (number("DIALBRIDGE_SEEDS", 20) / 20).max(1) {
         let ((once, _), (again, _)) = (play(seed, requests), play(seed, requests));
         let differs = once.iter().zip(&again).find(|(one, other)| one != other);
         assert_eq!(differs, None, "seed {seed}: the first request that differs");

@@ -1,0 +1,51 @@
+//! What is only right or wrong about a route beside another one.
+
+use super::*;
+
+fn second_route(name: &str, lines: &str) -> String {
+    format!(
+        "{GOOD}[route.{name}]\ncrm = \"sales\"\ncampaign = \"Spring leads\"\n{lines}\n[route.{name}.fields]\nName = \
+         \"name\"\nPhoneNumber1 = \"phone\"\n"
+    )
+}
+
+#[test]
+fn two_routes_may_share_a_campaign_but_never_a_user_data() {
+    let house = House::new();
+    assert_eq!(house.problems(&second_route("others", "")), Vec::<String>::new());
+    let same = house.problems(&second_route("others", "user_data = \"'leads-' ~ id\""));
+    assert_eq!(same.len(), 1, "{same:#?}");
+    assert!(same[0].starts_with("dialbridge.toml:22: route.others.user_data: "), "{same:#?}");
+    let folded = house.problems(&second_route("others", "user_data = \"'LEADS-' ~ id\""));
+    assert_eq!(folded.len(), 1, "{folded:#?}");
+    let longer = house.problems(&second_route("others", "user_data = \"'leads-1' ~ id\""));
+    assert_eq!(longer.len(), 1, "leads-1 and 12, leads- and 112: {longer:#?}");
+    assert_eq!(house.problems(&second_route("leads-b2b", "")), Vec::<String>::new());
+    let id = house.problems(&second_route("others", "id = \"leads\""));
+    assert_eq!(id.len(), 1, "{id:#?}");
+    assert!(id[0].contains("route.others.id"), "{id:#?}");
+}
+
+#[test]
+fn a_route_that_hears_no_no_beside_one_that_does_is_a_warning() {
+    const WORDS: &str = "opt_out_results = [\"NEVER\"]";
+    let hears = GOOD.replacen("only_if", &format!("{WORDS}\nonly_if"), 1);
+    for (lines, warned) in [("", 1), ("opt_out_results = []", 0), (WORDS, 0), ("client = \"another\"", 0)] {
+        let warnings = House::new().check(&second_route("others", lines).replacen(GOOD, &hears, 1)).warnings;
+        let deaf: Vec<_> = warnings.iter().filter(|one| one.key == "route.others.opt_out_results").collect();
+        assert_eq!(deaf.len(), warned, "{lines}: {warnings:#?}");
+        let says = |part| deaf.iter().all(|one| one.to_string().contains(part));
+        assert!(says("[route.leads]") && says("[route.others]") && says(WORDS), "{deaf:#?}");
+    }
+}
+
+#[test]
+fn a_renamed_route_keeps_its_user_data() {
+    let text = GOOD.replace("route.leads", "route.spring").replace("campaign ", "id = \"leads\"\ncampaign ");
+    let checked = House::new().check(&text);
+    assert_eq!(checked.problems, Vec::new());
+    let settings = checked.settings.expect("nothing is wrong");
+    let route = &settings.routes[&RouteName::from("spring")];
+    assert_eq!(route.id, RouteName::from("leads"));
+    assert_eq!(route.mapping.template().to_string(), "'leads-' ~ id");
+}
