@@ -138,11 +138,11 @@ async fn serve_sides(records: u64, contacts: usize) -> anyhow::Result<()> {
     let settings = Settings { login: Login::Token(TOKEN.to_owned()), ..Settings::default() };
     let crm = SimCrm::new(settings, env.clone(), 1, Detail::Counts);
     crm.editor().seed(records, 1);
-    let dialler = DiallerSim::with_detail(DiallerConfig::default(), env, Detail::Counts);
+    let dialler = DiallerSim::with_detail(DiallerConfig::default(), env.clone(), Detail::Counts);
     dialler.seed(CAMPAIGN, "other", contacts);
     let (crm_server, dialler_server) = (serve(crm.router()).await?, serve(dialler.router()).await?);
     // tokio's own stdin is a feature that nothing else needs.
-    while let Some(line) = tokio::task::spawn_blocking(|| std::io::stdin().lines().next()).await? {
+    while let Some(line) = env.aside(|| std::io::stdin().lines().next()).await.flatten() {
         let line = line?;
         match line.as_str() {
             "addresses" => {

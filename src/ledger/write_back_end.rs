@@ -53,10 +53,10 @@ struct Standing {
 }
 
 /// From here on the CRM may say what was sent or what it was told before: what is wanted next goes there, whichever of the two it
-/// is (semantics 3).
+/// is (semantics 3). An edit that went by itself bears the digest of what was told before, and puts none of that in doubt.
 macro_rules! forgets_what_was_told {
     () => {
-        "digest = CASE WHEN objection IN ('under_way', 'again') THEN digest END,
+        "digest = CASE WHEN objection IN ('under_way', 'again') OR sending = digest THEN digest END,
          objection_told = CASE WHEN objection IN ('under_way', 'again') THEN NULL ELSE objection_told END"
     };
 }
