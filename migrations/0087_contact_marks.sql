@@ -19,5 +19,9 @@ END;
 
 -- A mark that came before the contact was a record's was forgotten with its number: the next look counts as the first, and is one
 -- at a change. Where a link knows of any mark, its contact's came while it was there, and may be a corrected number's by now.
-UPDATE contacts SET invalid = '[]', fingerprint = NULL WHERE invalid <> '[]' AND contact_id NOT IN
+-- Contacts that are nobody's are looked at when that is due anyway.
+UPDATE contacts SET invalid = '[]',
+    fingerprint = CASE WHEN contact_id IN (SELECT contact_id FROM links WHERE contact_id IS NOT NULL AND route IS NOT NULL)
+                       THEN NULL ELSE fingerprint END
+WHERE invalid <> '[]' AND contact_id NOT IN
     (SELECT l.contact_id FROM links l JOIN invalid_numbers i ON i.link_id = l.id WHERE l.contact_id IS NOT NULL);

@@ -5,7 +5,7 @@ use super::answer::{Ending, end_in};
 use super::overtaken::{self, Standing};
 use super::sql::{get_time, get_time_opt, parse_time, time};
 use super::{Ledger, LedgerError, call_notes, due, leased};
-use crate::domain::{ContactId, LinkId, OperationId, OperationKind, Timestamp};
+use crate::domain::{ContactId, HistoryId, LinkId, OperationId, OperationKind, Timestamp};
 use chrono::TimeDelta;
 use rusqlite::{OptionalExtension as _, Transaction};
 
@@ -26,13 +26,17 @@ const NEXT_LOOK: TimeDelta = TimeDelta::minutes(5);
 /// A result that has not come by then is not waited for: calls that nobody answered have none.
 const RESULT_COMES: TimeDelta = TimeDelta::hours(1);
 
+/// Whose unlock a person has to decide about is looked at again then.
+const HELD: TimeDelta = TimeDelta::hours(1);
+
 /// A call lasts no longer: whoever has fewer rows than tries for so long has lost one, which closing the day tells of.
 const CALL_LASTS: TimeDelta = TimeDelta::hours(4);
 
 impl Ledger {
     /// Notes how the contact's history looks before the operation goes. It may go once it has looked alike for `settle`,
     /// and a harvest of its campaign, if we read that one, has stored what is seen; not while a call of a moment ago has no
-    /// result yet, or no row though the dialler counts it, nor while the dialler means to call. `at_rest`: no call is under way.
+    /// result yet, or no row though the dialler counts it, nor while the dialler means to call. `open`: rows without an end; one that
+    /// has been known for longer than any call lasts never gets one (the dialler did not see it).
     /// Whether the last result is final is asked once more by what that harvest brought.
     ///
     /// # Errors
@@ -42,17 +46,24 @@ impl Ledger {
         id: OperationId,
         contact: ContactId,
         picture: String,
-        at_rest: bool,
+        open: Vec<HistoryId>,
         settle: TimeDelta,
     ) -> Result<CallsRest, LedgerError> {
         let now = self.env.now();
         let answered = self.next_seq();
         self.write("calls_rest", move |tx| {
             let operation = leased::read(tx, id, now)?;
-            if operation.kind == OperationKind::Reset && !stays_locked(tx, operation.link)? {
-                end_in(tx, id, &Ending::Superseded, now, answered)?;
-                return Ok(CallsRest::GivenUp);
+            if operation.kind == OperationKind::Reset {
+                match before_its_unlock(tx, operation.link)? {
+                    Before::ItsUnlock => {}
+                    Before::Held => return Ok(CallsRest::Until(now + HELD)),
+                    Before::Nothing => {
+                        end_in(tx, id, &Ending::Superseded, now, answered)?;
+                        return Ok(CallsRest::GivenUp);
+                    }
+                }
             }
+            let at_rest = all_over(tx, &open, now)?;
             let known: Option<String> = tx
                 .prepare_cached(
                     "SELECT calls_rest ->> '$.since' FROM operations WHERE id = ?1 AND calls_rest ->> '$.picture' = ?2",
@@ -111,13 +122,49 @@ fn over(tx: &Transaction<'_>, id: OperationId) -> rusqlite::Result<CallsRest> {
     Ok(CallsRest::Over)
 }
 
-/// Whether the contact still waits, locked by a lock that was answered, for its reset: only then is nobody called meanwhile.
-fn stays_locked(tx: &Transaction<'_>, link: LinkId) -> rusqlite::Result<bool> {
+/// What a reset of a contact whose record is back stands before.
+enum Before {
+    /// Its unlock: the contact waits for both, locked by a lock that was answered, so that nobody is called meanwhile.
+    ItsUnlock,
+    /// An unlock that a person has to decide about first: a reset may unlock.
+    Held,
+    /// None, because it was opened, rejected or left again meanwhile.
+    Nothing,
+}
+
+fn before_its_unlock(tx: &Transaction<'_>, link: LinkId) -> rusqlite::Result<Before> {
+    let (waits, goes): (bool, bool) = tx
+        .prepare_cached(
+            "SELECT l.begins_anew = 1 AND l.wish = 'callable' AND l.lock_state = 'locked' AND l.locked_at IS NOT NULL
+                        AND EXISTS (SELECT 1 FROM operations u WHERE u.link_id = l.id AND u.kind = 'unlock'
+                                    AND u.state IN ('waiting', 'parked')),
+                    EXISTS (SELECT 1 FROM operations u WHERE u.link_id = l.id AND u.kind = 'unlock' AND u.state = 'waiting'
+                            AND NOT EXISTS (SELECT 1 FROM waves w WHERE w.id = u.wave_id AND w.state = 'held'))
+             FROM links l WHERE l.id = ?1",
+        )?
+        .query_row([link.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    if waits {
+        return Ok(if goes { Before::ItsUnlock } else { Before::Held });
+    }
+    // Whom a person made callable has begun anew: nothing is owed for the next time.
     tx.prepare_cached(
-        "SELECT begins_anew = 1 AND wish = 'callable' AND lock_state = 'locked' AND locked_at IS NOT NULL
-         FROM links WHERE id = ?1",
+        "UPDATE links SET begins_anew = 0 WHERE id = ?1 AND wish = 'callable' AND lock_state <> 'locked'",
     )?
-    .query_row([link.0], |row| row.get(0))
+    .execute([link.0])?;
+    Ok(Before::Nothing)
+}
+
+/// Whether no row without an end is a call that may be under way.
+fn all_over(tx: &Transaction<'_>, open: &[HistoryId], now: Timestamp) -> rusqlite::Result<bool> {
+    let mut known = tx.prepare_cached(
+        "SELECT EXISTS (SELECT 1 FROM calls WHERE history_id = ?1 AND first_seen_at <= ?2)",
+    )?;
+    for row in open {
+        if !known.query_row((row.0, time(now - CALL_LASTS)), |row| row.get(0))? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// Until when more of the contact is to be expected: the result of a recent call, or a call for which its time has come.
@@ -186,7 +233,7 @@ mod tests {
     }
 
     async fn look(scene: &Scene, id: OperationId) -> CallsRest {
-        scene.ledger.calls_rest(id, CONTACT, "alike".to_owned(), true, SETTLE).await.expect("a look")
+        scene.ledger.calls_rest(id, CONTACT, "alike".to_owned(), Vec::new(), SETTLE).await.expect("a look")
     }
 
     /// A harvest stores a read that was asked for then.
@@ -265,12 +312,13 @@ mod tests {
         (scene, OperationId(delete))
     }
 
-    /// After how many minutes it may go.
-    async fn minutes(scene: &Scene, delete: OperationId) -> i64 {
+    /// After how many minutes it may go, while these rows have no end.
+    async fn minutes(scene: &Scene, delete: OperationId, open: &[HistoryId]) -> i64 {
         let begun = scene.ledger.env.now();
         loop {
             let settle = TimeDelta::minutes(15);
-            let wait = scene.ledger.calls_rest(delete, ContactId(90), "same".to_owned(), true, settle).await;
+            let (picture, open) = ("same".to_owned(), open.to_vec());
+            let wait = scene.ledger.calls_rest(delete, ContactId(90), picture, open, settle).await;
             let now = scene.ledger.env.now();
             match wait.expect("looked at") {
                 CallsRest::Over => return (now - begun).num_minutes(),
@@ -288,9 +336,15 @@ mod tests {
         const NO_RESULT: &str = "INSERT INTO calls (history_id, contact_id, campaign_id, hash, row, open, first_seen_at,
                                                     changed_at, run_id)
              VALUES (1, 90, 7, x'', '{}', 1, '2030-01-07T09:00:00.000000Z', '2030-01-07T09:00:00.000000Z', 1)";
+        const ENDLESS: &str = "INSERT INTO calls (history_id, contact_id, campaign_id, hash, row, open, first_seen_at,
+                                                   changed_at, run_id)
+             VALUES (1, 90, 7, x'', '{}', 0, '2030-01-07T09:00:00.000000Z', '2030-01-07T09:00:00.000000Z', 1)";
         const COUNTED: &str = "UPDATE contacts SET tries = 1;
              INSERT INTO harvest_due (contact_id, reason, at, since)
              VALUES (90, 'sum', '2030-01-07T09:02:00.000000Z', '2030-01-07T09:00:00.000000Z')";
+        // One whose end the dialler did not see never gets it.
+        let (delete, open) = (deleting(ENDLESS).await, [HistoryId(1)]);
+        assert_eq!(minutes(&delete.0, delete.1, &open).await, 240);
         for (more, expected) in [
             ("SELECT 1", 15),
             (NO_RESULT, 60),
@@ -301,7 +355,41 @@ mod tests {
             (COUNTED, 240),
         ] {
             let (scene, delete) = deleting(more).await;
-            assert_eq!(minutes(&scene, delete).await, expected, "{more}");
+            assert_eq!(minutes(&scene, delete, &[]).await, expected, "{more}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_reset_goes_only_before_an_unlock_that_goes() {
+        let held = "INSERT INTO waves (id, route, source, kind, bound, since, state)
+                    VALUES (1, 'leads', 'pass:1', 'changed', 1, '2030', 'held');
+                    UPDATE operations SET wave_id = 1 WHERE kind = 'unlock'";
+        for (unlock, more, waits) in [
+            (Some("waiting"), "SELECT 1", Some(SETTLE)),
+            (Some("waiting"), held, Some(HELD)),
+            (Some("cancelled"), "SELECT 1", None),
+            (None, "SELECT 1", None),
+            (Some("waiting"), "UPDATE links SET lock_state = 'open'", None),
+        ] {
+            let scene = scene().await;
+            let link = scene.link("1", Some(CONTACT.0), &[]).await;
+            let reset = OperationId(scene.operation(link, "reset", "sending").await);
+            if let Some(state) = unlock {
+                scene.operation(link, "unlock", state).await;
+            }
+            scene
+                .put("UPDATE links SET begins_anew = 1, wish = 'callable', lock_state = 'locked', locked_at = '2030'")
+                .await;
+            scene.put(more).await;
+            let now = scene.ledger.env.now();
+            let expected = waits.map_or(CallsRest::GivenUp, |wait| CallsRest::Until(now + wait));
+            assert_eq!(look(&scene, reset).await, expected, "{unlock:?} {more}");
+            let owed = !more.contains("'open'");
+            assert_eq!(
+                scene.says("SELECT begins_anew FROM links").await,
+                [i64::from(owed).to_string()],
+                "{more}"
+            );
         }
     }
 }

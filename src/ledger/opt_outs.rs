@@ -147,16 +147,17 @@ fn word(tx: &Transaction<'_>, due: &Due, route: &Hearing, now: Timestamp) -> rus
         .optional()?;
     let (heard_for_record, lifted) = before.unwrap_or((false, false));
     let record = due.said.record.as_ref().map(|(_, record)| record.as_str());
-    if before.is_some() && (heard_for_record || record.is_none()) {
-        return Ok(Word::Known);
-    }
-    tx.prepare_cached(
-        "INSERT INTO opt_outs (history_id, code, route, record_id, at) VALUES (?1, ?2, ?3, ?4, ?5)
+    let known = before.is_some() && (heard_for_record || record.is_none());
+    if !known {
+        tx.prepare_cached(
+            "INSERT INTO opt_outs (history_id, code, route, record_id, at) VALUES (?1, ?2, ?3, ?4, ?5)
          ON CONFLICT (history_id, code, route) DO UPDATE SET record_id = excluded.record_id",
-    )?
-    .execute((due.call.0, due.said.code, &route.route.0, record, time(now)))?;
+        )?
+        .execute((due.call.0, due.said.code, &route.route.0, record, time(now)))?;
+    }
+    // Also one that is known: corrected and corrected back, it may have been shown before it was read.
     match shown_nos::confirm(tx, &due.said, &route.route, due.call, due.at)? {
-        Confirmed::Not if lifted => Ok(Word::Known),
+        Confirmed::Not if known || lifted => Ok(Word::Known),
         Confirmed::Not => Ok(Word::New),
         Confirmed::Held => Ok(Word::Shown),
         Confirmed::TakenBack(block) => {

@@ -45,9 +45,11 @@ pub struct RetryPlan {
 }
 
 /// Rows `w` of a route that are tried again, or would be if they were not in doubt. Whom the pull knows as deleted is not
-/// tried: that answer will not be another one.
+/// tried: that answer will not be another one. Nor, unless it is named, a create in doubt whose record was not there afterwards: it
+/// may have been told before.
 const STUCK: &str = "(w.state = 'parked' OR w.state = 'gone' AND w.changed_at >= :gone_since)
        AND (:row IS NULL OR w.id = :row)
+       AND (w.state = 'parked' OR w.kind = 'fields' OR w.activity IS NOT NULL OR w.doubts = 0 OR w.id = :row)
        AND EXISTS (SELECT 1 FROM links l LEFT JOIN records x ON x.route = l.route AND x.record_id = l.record_id
             WHERE l.id = w.link_id AND l.route = :route
               AND (w.state = 'parked' OR coalesce(x.code, '') NOT IN ('record_deleted', 'record_gone')))
@@ -172,15 +174,17 @@ mod tests {
         let route = scene.route.clone();
         let now = scene.ledger.env.now();
         let link = scene.link("1", Some(11), &[]).await;
-        for call in [51, 52, 53] {
+        for call in [51, 52, 53, 54] {
             scene.call(link, call, "started_at = first_seen_at").await;
         }
         scene
             .put(
                 "INSERT INTO write_backs (kind, link_id, history_id, wanted, state, code, due_at, waits_since, changed_at, created_at)
-                 SELECT 'activity', link_id, history_id, 1, CASE history_id WHEN 51 THEN 'gone' ELSE 'parked' END,
-                        CASE history_id WHEN 51 THEN 'record_gone' WHEN 52 THEN 'in_doubt' ELSE 'rejected' END,
-                        first_seen_at, first_seen_at, first_seen_at, first_seen_at FROM calls;",
+                 SELECT 'activity', link_id, history_id, 1, iif(history_id IN (51, 54), 'gone', 'parked'),
+                        CASE history_id WHEN 52 THEN 'in_doubt' WHEN 53 THEN 'rejected' ELSE 'record_gone' END,
+                        first_seen_at, first_seen_at, first_seen_at, first_seen_at FROM calls;
+                 -- It may have arrived before its record went.
+                 UPDATE write_backs SET doubts = 1 WHERE history_id = 54;",
             )
             .await;
         scene.wait(24 * 30).await;

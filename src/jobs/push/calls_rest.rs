@@ -37,9 +37,9 @@ impl Work<'_> {
                 Err(error) => return self.later(leased, error).await,
             },
             Ok(Some(rows)) => {
-                let at_rest = rows.iter().all(is_over);
+                let open = rows.iter().filter(|row| !is_over(row)).map(|row| row.id).collect();
                 let settle = quiet(limits.settle_calls);
-                match ledger.calls_rest(leased.id, contact, picture(&rows), at_rest, settle).await? {
+                match ledger.calls_rest(leased.id, contact, picture(&rows), open, settle).await? {
                     CallsRest::Over => return Ok(None),
                     CallsRest::Until(until) => until,
                     CallsRest::GivenUp => return Ok(Some((Fate::Refused, None))),
