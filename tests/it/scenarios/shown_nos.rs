@@ -143,3 +143,26 @@ async fn is_a_no_heard_that_the_list_showed_before_it_was_known_as_one() {
     world.live(seconds(61)).await;
     assert!(world.locked(ada) && on_winback(&world, ada), "{}", world.story().await);
 }
+
+#[tokio::test(start_paused = true)]
+async fn is_a_no_that_was_corrected_and_corrected_back_its_calls_word_once_that_can_be_read() {
+    let world = World::new(setup()).await;
+    let ada = world.record("Ada");
+    world.sync_all().await;
+    says(&world, ada, "DO_NOT_CALL");
+    world.live(minutes(11)).await;
+    let contact = world.contact(ada).id;
+    let row = world.dialler.history(contact)[0].id;
+    assert!(world.dialler.portal().correct_result(contact, row, "NO_INTEREST"));
+    world.live(minutes(30)).await;
+    no_call_can_be_read(&world);
+    assert!(world.dialler.portal().correct_result(contact, row, "DO_NOT_CALL"));
+    world.live(minutes(11)).await;
+    world.dialler.faults().clear();
+    world.live(minutes(30)).await;
+    assert!(on_winback(&world, ada), "{}", world.story().await);
+    world.advance(minutes(26 * 60)).await;
+    let status = dialbridge::cli::status_told(&world.settings, world.ledger(), world.now());
+    let said = status.await.expect("a status");
+    assert!(!said.contains("because the dialler showed"), "its call says so: {said}");
+}
