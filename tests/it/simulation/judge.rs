@@ -5,7 +5,8 @@ use super::leaving::{
     Leaving, calls_of_the_deleted_are_known, marks_are_where_they_belong, whoever_is_gone_cannot_be_called,
 };
 use super::life::Life;
-use super::past::{Past, answered_at, clear, done, in_doubt};
+use super::past::{Past, answered_at, done, in_doubt};
+use super::said_no::{doubts_have_a_reason, nobody_is_called_who_said_no};
 use super::setup::Comment;
 use super::told::every_call_is_told_once;
 use super::truth::{Door, Objection};
@@ -89,11 +90,11 @@ pub async fn judge(life: &mut Life) -> Seen {
     every_call_is_told_once(life, &past, &mut wrong).await;
     only_what_is_ours_is_written(life, &past, &mut wrong);
     let records_gone = whoever_is_gone_cannot_be_called(life, &mut wrong);
+    doubts_have_a_reason(life, &mut wrong);
+    // A result that only the audit finds is news for one more run, and for none after that.
+    life.one_more_run().await;
     let (mark, told_before) = (life.world.mark(), life.world.crm_writes());
-    life.world.sync_all().await;
-    if !life.world.parts().control.runners.write_backs.is_empty() {
-        life.world.write_back().await.expect("a write-back");
-    }
+    life.one_more_run().await;
     let written = life.world.writes_since(mark);
     let told_again = life.world.crm_writes() - told_before;
     if told_again > 0 {
@@ -140,7 +141,7 @@ fn told(life: &Life, field: &str) -> u64 {
 }
 
 /// What a write is about: a key for imports, a contact's number else.
-fn target(asked: &Asked) -> String {
+pub fn target(asked: &Asked) -> String {
     match asked.kind.name {
         "import" => asked.json()["UserData"].as_str().unwrap_or_default().to_owned(),
         "update" => asked.json()["ID"].to_string(),
@@ -301,116 +302,6 @@ fn nothing_is_said_twice(life: &Life, past: &Past, wrong: &mut Vec<String>) {
             }
         }
     }
-}
-
-/// Nobody is dialled more than a minute after their no could be read.
-fn nobody_is_called_who_said_no(life: &Life, past: &Past, wrong: &mut Vec<String>) -> u64 {
-    let mut judged = 0;
-    for objection in &life.truth.objections {
-        for (contact, key) in &past.keys {
-            let ours = record_of(key).is_some_and(|(_, record)| record == objection.record);
-            if !ours || life.truth.portal_touched.contains(contact) || life.truth.portal_keys.contains(key) {
-                continue;
-            }
-            let Some(deadline) = deadline(life, past, objection, *contact, key) else { continue };
-            judged += 1;
-            for (at, dialled) in &past.dials {
-                if dialled == contact && *at > deadline {
-                    wrong.push(format!(
-                        "{key} ({contact}) was dialled at {at}, deadline {deadline}: {objection:?}"
-                    ));
-                }
-            }
-        }
-    }
-    judged
-}
-
-/// When the no must hold at the latest; `None` where it cannot be said.
-fn deadline(life: &Life, past: &Past, objection: &Objection, contact: i64, key: &str) -> Option<Timestamp> {
-    let renumbered = life.truth.renumbered.contains(&objection.record);
-    if renumbered && objection.door.is_the_number() {
-        return None;
-    }
-    let minute = TimeDelta::seconds(60);
-    let mut deadline = readable(life, past, objection, objection.at)? + minute;
-    loop {
-        let before = deadline;
-        // What a killed process had read is read again.
-        for death in life.truth.deaths.iter().filter(|death| objection.at <= **death && **death <= before) {
-            deadline = deadline.max(readable(life, past, objection, *death)? + minute);
-        }
-        // A contact is locked by its number, so the number must be known.
-        deadline = deadline.max(known(past, contact, key)? + minute);
-        // What is in doubt may take effect after the lock; the lock is sent again after the quiet time.
-        for write in &past.writes {
-            let about = target(write) == key || target(write) == contact.to_string();
-            let opens = matches!(write.kind.name, "import" | "unlock" | "reset");
-            let doubtful = in_doubt(write)
-                || life
-                    .truth
-                    .deaths
-                    .iter()
-                    .any(|death| write.at <= *death && *death <= write.at + TimeDelta::seconds(100));
-            if about && opens && doubtful && write.at <= deadline {
-                deadline = deadline.max(write.at + TimeDelta::seconds(60) + minute + minute);
-            }
-        }
-        if deadline == before {
-            return Some(deadline);
-        }
-    }
-}
-
-/// When the no could be read first at or after an instant.
-fn readable(life: &Life, past: &Past, objection: &Objection, after: Timestamp) -> Option<Timestamp> {
-    let kinds: &[&str] = match objection.door {
-        // A list is looked at as soon as it changes, and again at each start.
-        Door::Hand | Door::Record | Door::List => return Some(objection.at.max(after)),
-        Door::Result { contact, until } => {
-            let read = past.history_read(contact, after, until);
-            let listed = past.listed(life, contact, after, until);
-            // Whoever is listed with another result has their history read, and that may fail by itself.
-            let failed = past.reads_of(contact).any(|asked| {
-                !done(asked)
-                    && listed.is_some_and(|listed| asked.at >= listed)
-                    && read.is_none_or(|read| asked.at < read)
-            });
-            return if failed { read } else { read.min(listed).or(read) };
-        }
-        Door::Field => &["list", "search", "feed"],
-        Door::Blacklist => &["blacklisted", "by_numbers"],
-    };
-    let requests = life.world.crm.journal.requests();
-    let mut lists = requests.iter().filter(|asked| kinds.contains(&asked.kind.name) && asked.at >= after);
-    let listed = answered_at(lists.find(|asked| done(asked))?)?;
-    if objection.door != Door::Blacklist {
-        return Some(listed);
-    }
-    // Whoever entered the list is read by id, and that may fail by itself.
-    let id = objection.record.to_string();
-    let named = |asked: &&Asked| asked.param("ids").is_some_and(|ids| ids.split(',').any(|one| one == id));
-    let mut reads = requests.iter().filter(|asked| asked.at >= listed).filter(named).peekable();
-    if reads.peek().is_none() { Some(listed) } else { answered_at(reads.find(|asked| done(asked))?) }
-}
-
-/// When we could know a contact's number: from the answer of what made it, or from a read after it.
-fn known(past: &Past, contact: i64, key: &str) -> Option<Timestamp> {
-    let (made, request, _) = *past.made.get(&contact)?;
-    let by_answer = request.and_then(|seq| past.asked(seq)).filter(|asked| !in_doubt(asked));
-    if let Some(answered) = by_answer.and_then(|asked| asked.answered.as_ref()) {
-        return Some(answered.at);
-    }
-    let names_it = |asked: &&Asked| {
-        let answered = asked.answered.as_ref()?;
-        let tells = match asked.kind.name {
-            "by_user_data" => asked.param("userData") == Some(key),
-            "list" | "batch" => true,
-            _ => false,
-        };
-        (tells && asked.at >= made && clear(answered) && answered.status == Some(200)).then_some(answered.at)
-    };
-    past.requests.iter().find_map(|asked| names_it(&asked))
 }
 
 /// Who may be called can be, with the CRM's values; who may not cannot.

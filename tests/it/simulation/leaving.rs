@@ -108,7 +108,7 @@ pub fn marks_are_where_they_belong(life: &Life, wrong: &mut Vec<String>) {
 /// Whoever is gone from the CRM cannot be called; how many were judged.
 pub fn whoever_is_gone_cannot_be_called(life: &Life, wrong: &mut Vec<String>) -> u64 {
     let keys =
-        life.truth.deleted.iter().flat_map(|id| ["leads", "winback"].map(|route| format!("{route}-{id}")));
+        life.truth.deleted.keys().flat_map(|id| ["leads", "winback"].map(|route| format!("{route}-{id}")));
     let mut judged = 0;
     for key in keys.filter(|key| !life.truth.portal_keys.contains(key)) {
         for contact in life.world.dialler.contacts_with(&key) {

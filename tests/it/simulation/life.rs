@@ -5,6 +5,7 @@ use super::setup::{Comment, Ways, setup};
 use super::truth::{Door, Objection, Truth};
 use crate::support::world::{CAMPAIGN, OTHER, World, key, minutes, seconds};
 use dialbridge::control::{Command, ContactAct, End, Parked, ResultsWord};
+use dialbridge::domain::identity::Difference;
 use dialbridge::domain::{
     BlockSubject, ContactId, HistoryId, ReasonCode, RecordId, RecordKey, Take, Timestamp,
 };
@@ -63,7 +64,7 @@ impl Life {
     pub async fn happen(&mut self) {
         for deed in 0..DEEDS {
             if deed == DEEDS / 2 && self.leaving == Leaving::Moves {
-                self.truth.starts.push(self.world.now());
+                self.begins_anew().await;
                 self.world.configure_campaign(OTHER).await;
             }
             self.deed().await;
@@ -81,8 +82,7 @@ impl Life {
         self.world.dialler.stop_agents();
         self.world.live(minutes(60)).await;
         // What needs a person gets one. Where somebody deleted two of a dozen contacts, the next start doubts the dialler.
-        let differs = self.world.ledger().differences_standing().await.expect("differences");
-        if !differs.is_empty() {
+        if !self.note_doubts().await.is_empty() {
             let _done = self.world.command(Command::Takeover { confirmed: true }).await;
         }
         let word = ResultsWord::Retry { route: "leads".into(), again: Again::All };
@@ -115,14 +115,36 @@ impl Life {
                 self.world.change_token(&format!("sim-token-{}", self.named));
             }
             95..98 => {
-                self.truth.starts.push(self.world.now());
+                self.begins_anew().await;
                 self.world.crash().await;
                 self.truth.deaths.push(self.world.now());
             }
             _ => {
-                self.truth.starts.push(self.world.now());
+                self.begins_anew().await;
                 self.world.restart().await;
             }
+        }
+    }
+
+    /// The program is about to start once more, and to ask again whether both sides are the ones they were.
+    async fn begins_anew(&mut self) {
+        self.note_doubts().await;
+        self.truth.starts.push(self.world.now());
+    }
+
+    /// Notes until now what is doubted of the CRM; answers all that is doubted.
+    async fn note_doubts(&mut self) -> Vec<Difference> {
+        let standing = self.world.ledger().differences_standing().await.expect("differences");
+        let of_leads = standing.iter().filter(|difference| difference.subject == "crm:leads");
+        self.truth.doubts.extend(of_leads.map(|difference| (difference.since, self.world.now())));
+        standing
+    }
+
+    /// One run of everything.
+    pub async fn one_more_run(&self) {
+        self.world.sync_all().await;
+        if !self.world.parts().control.runners.write_backs.is_empty() {
+            self.world.write_back().await.expect("a write-back");
         }
     }
 
@@ -208,7 +230,7 @@ impl Life {
     fn delete(&mut self) {
         let id = self.any();
         self.world.editor().delete(id);
-        self.truth.deleted.insert(id);
+        self.truth.deleted.insert(id, self.world.now());
     }
 
     async fn object(&mut self) {

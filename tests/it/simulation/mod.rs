@@ -9,6 +9,7 @@ mod judge;
 mod leaving;
 mod life;
 mod past;
+mod said_no;
 mod setup;
 mod told;
 mod truth;

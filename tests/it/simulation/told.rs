@@ -30,7 +30,7 @@ pub async fn every_call_is_told_once(life: &Life, past: &Past, wrong: &mut Vec<S
     let activities = life.world.crm.activities();
     let subjects: Vec<&str> =
         activities.iter().filter_map(|activity| activity.fields.get("subject")?.as_str()).collect();
-    let gone: BTreeSet<String> = life.truth.deleted.iter().map(|id| key(*id)).collect();
+    let gone: BTreeSet<String> = life.truth.deleted.keys().map(|id| key(*id)).collect();
     let filter = CallFilter { route: Some("leads".into()), ..CallFilter::default() };
     for call in ledger.calls_list(filter, 100_000).await.expect("calls") {
         let of_it = format!("call {}: ", call.call);

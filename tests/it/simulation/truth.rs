@@ -68,8 +68,10 @@ pub struct Truth {
     pub released: BTreeSet<i64>,
     /// Records whose contact a person wanted to begin anew.
     pub reset_by_hand: BTreeSet<u64>,
-    /// Records that are gone from the CRM.
-    pub deleted: BTreeSet<u64>,
+    /// Records that are gone from the CRM, and since when.
+    pub deleted: BTreeMap<u64, Timestamp>,
+    /// From when to when route `leads` doubted that its CRM is the one it was.
+    pub doubts: Vec<(Timestamp, Timestamp)>,
     /// Records whose number changed: old and new numbers may both be blocked.
     pub renumbered: BTreeSet<u64>,
 }
@@ -90,6 +92,11 @@ impl Truth {
     /// Whether the record itself was objected to by a door that blocks it for good.
     pub fn objected(&self, record: u64) -> bool {
         self.objections.iter().any(|objection| objection.record == record)
+    }
+
+    /// Whether route `leads` doubted its CRM then.
+    pub fn doubted(&self, at: Timestamp) -> bool {
+        self.doubts.iter().any(|(since, until)| *since <= at && at < *until)
     }
 
     /// Whether a number is one that somebody objected with.
