@@ -1,4 +1,5 @@
-//! Brings a ledger to this program's schema: append-only SQL files, one transaction each, for a new ledger one for all.
+//! Brings a ledger to this program's schema: append-only SQL files, one transaction each. A new ledger is made of what all of
+//! them leave, at once: seventy changes of a schema take a sixth of a second, and each test makes a ledger.
 //!
 //! Own code: the known helpers cannot be linked beside this rusqlite (both claim `links = "sqlite3"`).
 
@@ -88,6 +89,9 @@ const MIGRATIONS: &[&str] = &[
 /// Behind this one the rows of the trail that are there already get their places in the chain.
 const TRAIL_CHAIN: &str = include_str!("../../migrations/0039_trail_chain.sql");
 
+/// What all of these leave in a new ledger.
+const SCHEMA: &str = include_str!("../../migrations/schema.sql");
+
 /// The schema this program knows.
 pub(super) fn known() -> i64 {
     MIGRATIONS.len() as i64
@@ -99,30 +103,30 @@ pub(super) fn found(connection: &Connection) -> rusqlite::Result<i64> {
 }
 
 /// Applies what is missing. A ledger that is there goes on with the next file where it was interrupted; a new one comes into
-/// being as a whole, because sixty commits are sixty waits for the disk.
+/// being as a whole.
 pub(super) fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
     let from = usize::try_from(found(connection)?).unwrap_or(0);
-    let mut missing = MIGRATIONS.iter().enumerate().skip(from);
     if from == 0 {
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        missing.try_for_each(|(index, sql)| apply(&transaction, index, sql))?;
+        transaction.execute_batch(SCHEMA)?;
+        is_at(&transaction, known())?;
         return transaction.commit();
     }
-    for (index, sql) in missing {
+    for (index, sql) in MIGRATIONS.iter().enumerate().skip(from) {
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        apply(&transaction, index, sql)?;
+        transaction.execute_batch(sql)?;
+        if *sql == TRAIL_CHAIN {
+            chain::enter_old(&transaction)?;
+        }
+        is_at(&transaction, index as i64 + 1)?;
         transaction.commit()?;
     }
     Ok(())
 }
 
-fn apply(transaction: &Transaction<'_>, index: usize, sql: &str) -> rusqlite::Result<()> {
-    transaction.execute_batch(sql)?;
-    if sql == TRAIL_CHAIN {
-        chain::enter_old(transaction)?;
-    }
+fn is_at(transaction: &Transaction<'_>, version: i64) -> rusqlite::Result<()> {
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
-    transaction.pragma_update(None, "user_version", index as i64 + 1)
+    transaction.pragma_update(None, "user_version", version)
 }
 
 #[cfg(test)]
@@ -186,6 +190,57 @@ mod tests {
         let one = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, String>(0)).expect("a text");
         assert_eq!(one("SELECT group_concat(number) FROM called_numbers"), "+4930111,+4930112,+4930113");
         assert_eq!(one("SELECT group_concat(route || campaign_id) FROM earlier_campaigns"), "leads7");
+    }
+
+    const HEAD: &str = "\
+-- The ledger's schema as all files before this one leave it: a new ledger is made of this at once. Written by the test
+-- ledger::migrate::tests::a_new_ledger_is_what_all_the_files_make with DIALBRIDGE_BLESS=1; never by hand.
+";
+
+    /// Everything that a ledger without runs has, as SQL that makes it.
+    fn whole(connection: &Connection) -> String {
+        let texts = |sql: &str| -> Vec<String> {
+            let mut statement = connection.prepare(sql).expect("a statement");
+            statement.query_map([], |row| row.get(0)).expect("rows").collect::<Result<_, _>>().expect("texts")
+        };
+        let made = |kind: &str| {
+            texts(&format!(
+                "SELECT sql || ';' FROM sqlite_master
+                 WHERE type = '{kind}' AND sql IS NOT NULL AND name NOT LIKE 'sqlite_%' ORDER BY rowid"
+            ))
+        };
+        let rows = texts(
+            "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY rowid",
+        );
+        let rows = rows.iter().flat_map(|table| {
+            let columns = texts(&format!("SELECT name FROM pragma_table_info('{table}') ORDER BY cid"));
+            let values: Vec<String> = columns.iter().map(|column| format!("quote(\"{column}\")")).collect();
+            let into = format!("INSERT INTO {table} ({}) VALUES (", columns.join(", "));
+            texts(&format!("SELECT '{into}' || {} || ');' FROM {table}", values.join(" || ', ' || ")))
+        });
+        let parts = made("table").into_iter().chain(rows);
+        let parts = parts.chain(["index", "view", "trigger"].iter().flat_map(|kind| made(kind)));
+        HEAD.to_owned() + &parts.map(|part| format!("\n{part}\n")).collect::<String>()
+    }
+
+    #[test]
+    fn a_new_ledger_is_what_all_the_files_make() {
+        let stepwise = Connection::open_in_memory().expect("opened");
+        MIGRATIONS.iter().try_for_each(|sql| stepwise.execute_batch(sql)).expect("all of them");
+        let stepwise = whole(&stepwise);
+        if std::env::var_os("DIALBRIDGE_BLESS").is_some() {
+            std::fs::write(concat!(env!("CARGO_MANIFEST_DIR"), "/migrations/schema.sql"), &stepwise)
+                .expect("written");
+            return;
+        }
+        let mut new = Connection::open_in_memory().expect("opened");
+        migrate(&mut new).expect("made");
+        for made in [whole(&new), SCHEMA.to_owned()] {
+            let differs = made.lines().zip(stepwise.lines()).find(|(one, other)| one != other);
+            assert_eq!(differs, None, "migrations/schema.sql is out of date: DIALBRIDGE_BLESS=1 writes it");
+            assert_eq!(made.len(), stepwise.len(), "migrations/schema.sql is out of date");
+        }
+        assert_eq!(found(&new).expect("a number"), known());
     }
 
     /// A ledger of the schema that was there before the file which says this.
