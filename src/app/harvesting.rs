@@ -5,13 +5,12 @@ use crate::check::{RouteSettings, Settings};
 use crate::dialler::jtel::JtelClient;
 use crate::dialler::{CampaignRef, DiallerRead};
 use crate::domain::policy::Job;
+use crate::domain::result_words::ResultWords;
 use crate::domain::{CampaignId, RouteName, Timestamp};
 use crate::env::Env;
 use crate::jobs::JobError;
 use crate::jobs::campaigns::{WantedCampaign, pin_campaigns};
-use crate::jobs::harvest::{
-    Brake, HarvestContext, HarvestReport, HarvestSettings, KnownResults, Notes, ToE164, harvest,
-};
+use crate::jobs::harvest::{Brake, HarvestContext, HarvestReport, HarvestSettings, Notes, ToE164, harvest};
 use crate::jobs::identity::{self, Sides};
 use crate::ledger::{CallReading, Counts, Ledger, LedgerError, RouteRow, RunEnd, RunStart, SweepKind};
 use crate::remote::{CallError, CallErrorKind};
@@ -185,12 +184,10 @@ impl HarvestActivity {
     }
 
     /// The results that the campaign's routes know, where they have begun to map them.
-    fn words(&self) -> Vec<KnownResults> {
+    fn words(&self) -> Vec<ResultWords> {
         let routes = self.settings.routes.values();
         let ours = routes.filter(|route| self.wanted.iter().any(|want| want.route == route.id));
-        let maps = ours.filter(|route| !route.hold_rules.words.is_empty());
-        maps.map(|route| KnownResults([route.hold_rules.words.clone(), route.opt_out_results.clone()]))
-            .collect()
+        ours.map(|route| route.hold_rules.words.clone()).filter(|words| !words.is_empty()).collect()
     }
 
     async fn context(&self, ask: &Ask) -> Result<HarvestContext, LedgerError> {
@@ -225,7 +222,7 @@ pub(super) async fn hear_opt_outs(ledger: &Ledger, settings: &Settings) -> Resul
 /// What the config's routes say of their results for other routes.
 pub(super) async fn set_hold_rules(ledger: &Ledger, settings: &Settings) -> Result<(), LedgerError> {
     let rules = settings.routes.values().map(|route| (route.id.clone(), route.hold_rules.clone()));
-    ledger.hold_rules_set(rules.filter(|(_, rules)| rules.say_something()).collect()).await
+    ledger.hold_rules_set(rules.collect()).await
 }
 
 /// What was stored and not looked at yet: a run that broke off, a new word, a contact that has come to be a record's.

@@ -8,6 +8,7 @@ mod connector;
 mod finding;
 mod leaving;
 mod notes;
+mod numbers_only;
 mod offline;
 mod online;
 mod overlap;

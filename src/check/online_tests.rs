@@ -6,6 +6,7 @@ use crate::crm::{CrmRead, Page, PageToken, ReadContract};
 use crate::dialler::{
     BatchQuery, Campaign, ContactList, ContactWithHistory, DiallerRead, Listed, ServerFacts, User,
 };
+use crate::domain::result_words::ResultWords;
 use crate::domain::{
     CampaignId, Contact, ContactId, HistoryRow, Record, RecordId, RouteName, Timestamp, UserData,
 };
@@ -313,6 +314,30 @@ async fn without_the_batch_read_and_the_result_code_it_says_so() {
     says(&findings, Level::Note, "the batch read is not there");
     says(&findings, Level::Note, "the list of contacts carries no result code");
     says(&findings, Level::Ok, "Europe/Berlin fits");
+}
+
+#[tokio::test]
+async fn a_no_by_name_that_nobody_can_hear_without_the_batch_read_is_an_error() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let keys = |lines: &str| {
+        let mut settings = settings(&folder, "551");
+        let route = settings.routes.values_mut().next().expect("a route");
+        route.opt_out_results = ResultWords::new(lines.split(','));
+        route.hold_rules.words = ResultWords::new(lines.split(','));
+        settings
+    };
+    for (words, batch, heard) in
+        [("NEVER", false, false), ("NEVER,551/4", false, true), ("NEVER", true, true)]
+    {
+        let (dialler, crm) = (Dialler { batch, ..dialler() }, crm(good_record()));
+        let crms = [(RouteName::from("leads"), &crm as &dyn CrmRead)].into();
+        let findings =
+            online(&keys(words), &Sides { dialler: &dialler, crms }, &Env::simulated(noon(), 1)).await;
+        let deaf = findings
+            .iter()
+            .any(|one| one.level == Level::Error && one.text.contains("nobody who says so is heard"));
+        assert_eq!(deaf, !heard, "{words}, {batch}: {findings:#?}");
+    }
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! Asks the dialler: does it answer, are the campaigns there, what stands in them, does the zone fit.
 
 use super::finding::{Finding, Level};
+use super::numbers_only;
 use super::overlap::ends;
 use super::settings::{BatchRead, RouteSettings, Settings};
 use crate::dialler::{BatchQuery, Campaign, CampaignRef, DiallerRead, Listed};
@@ -243,7 +244,9 @@ async fn histories(
         findings.push(Finding::new(Level::Note, "dialler", text));
         return Vec::new();
     }
-    if wished != BatchRead::Off {
+    if wished == BatchRead::Off {
+        findings.extend(numbers_only::findings(settings));
+    } else {
         match dialler.read_batch(&BatchQuery { ids, user_data: Vec::new() }, CallClass::Audit).await {
             Ok(Some(contacts)) => {
                 findings.push(Finding::new(Level::Ok, "dialler", "the batch read is there"));
@@ -253,10 +256,12 @@ async fn histories(
                 let text = "the batch read is not there, though dialler.batch_read = \"on\"";
                 let finding = Finding::new(Level::Error, "dialler", text);
                 findings.push(finding.remedy("Set dialler.batch_read = \"probe\"."));
+                findings.extend(numbers_only::findings(settings));
             }
             Ok(None) => {
                 let text = "the batch read is not there: histories are read one by one, which is slower";
                 findings.push(Finding::new(Level::Note, "dialler", text));
+                findings.extend(numbers_only::findings(settings));
             }
             Err(error) => findings.push(Finding::unanswered("dialler", &error)),
         }

@@ -18,7 +18,7 @@ use crate::mapping::numbers::Country;
 use crate::mapping::{Mapping, MappingSpec, TooLong};
 use chrono::NaiveTime;
 use chrono_tz::Tz;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// What is given where a route names a CRM that is not there.
@@ -90,7 +90,7 @@ pub(super) fn route(
             raw.opt_out_results.iter().flat_map(|list| &list.value).map(String::as_str),
         ),
         hold_rules: HoldRules {
-            words: result_words(raw.results.as_ref().filter(|_| raw.write_back.is_some())),
+            words: result_words(raw),
             unmapped: UnmappedAbort::parse(&raw.unmapped_abort.value)?,
             cool_off: raw.cool_off.as_ref().map(|cool_off| cool_off.value.clone()),
             zone: dialler_zone,
@@ -130,9 +130,11 @@ pub(super) fn route(
     })
 }
 
-/// The results that the route has a word for; a table that nothing uses says nothing.
-fn result_words(table: Option<&Setting<BTreeMap<String, Setting<String>>>>) -> ResultWords {
-    ResultWords::new(table.iter().flat_map(|table| table.value.keys()).map(String::as_str))
+/// The results that the route has a word for: the CRM's, whether or not it is told of calls, or that they are a no.
+fn result_words(raw: &RawRoute) -> ResultWords {
+    let told = raw.results.iter().flat_map(|table| table.value.keys());
+    let no = raw.opt_out_results.iter().flat_map(|list| &list.value);
+    ResultWords::new(told.chain(no).map(String::as_str))
 }
 
 fn known_crm(key: &str, crm: &str, raw: &RawConfig, notes: &mut Notes<'_>) -> bool {

@@ -1,4 +1,5 @@
-//! What one route of a client hears in its calls and another one does not: a no is a no whichever route called.
+//! What one route of a client hears in its calls and another one does not: a no is a no whichever route called. And a no
+//! that is heard and of which the CRM is told nothing, though it is told of calls.
 
 use super::notes::Notes;
 use super::settings::RouteSettings;
@@ -15,12 +16,31 @@ pub(super) fn check(
     let says_nothing = |route: &&RouteSettings| {
         raw.get(route.name.as_str()).is_some_and(|raw| raw.opt_out_results.is_none())
     };
+    for mute in routes.values().filter(|route| keeps_the_no(route)) {
+        let key = format!("route.{}.opt_out_results", mute.name);
+        let problem = Problem::new(
+            key,
+            "results that are a no, and no [block_fields]",
+            "where in the CRM a no is written",
+        );
+        notes.warning(problem.remedy(format!(
+            "Whoever says no is not called any more, but the CRM does not hear of it. Add [route.{}.block_fields]; for Odoo \
+             phone_blacklist = \"numbers\", or category_id with a tag (docs/connectors.md)",
+            mute.name
+        )));
+    }
     for deaf in routes.values().filter(says_nothing) {
         let hears = |other: &&RouteSettings| other.client == deaf.client && !other.opt_out_results.is_empty();
         if let Some(other) = routes.values().find(hears) {
             notes.warning(unheard(deaf, other));
         }
     }
+}
+
+/// A no stays with us, of which the CRM could be told.
+fn keeps_the_no(route: &RouteSettings) -> bool {
+    let told = route.write_back.as_ref();
+    !route.opt_out_results.is_empty() && told.is_some_and(|told| told.telling.block_names().next().is_none())
 }
 
 fn unheard(deaf: &RouteSettings, other: &RouteSettings) -> Problem {

@@ -1,8 +1,9 @@
 //! What can be seen only where a route and its connector meet: values that an expression waits for in vain.
 
 use super::notes::Notes;
-use super::settings::{CrmSettings, RouteSettings};
+use super::settings::{CrmSettings, RouteSettings, WriteBackSettings};
 use crate::domain::{Problem, RouteName};
+use crate::mapping::speaks_of_consent;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -15,6 +16,7 @@ pub(super) fn check(
     notes: &mut Notes<'_>,
 ) {
     one_writer_for_each_field(routes, notes);
+    no_is_written_over(routes, notes);
     for route in routes.values() {
         let Some(crm) = crms.get(&route.crm) else { continue };
         let empty = &crm.connector.record.empty;
@@ -68,6 +70,35 @@ fn one_writer_for_each_field(routes: &BTreeMap<RouteName, RouteSettings>, notes:
                     "Each knows its own calls only: the older one's late result would take the place of the newer one's.",
                 ),
             );
+        }
+    }
+}
+
+/// A no in the CRM only ever tightens: what some route writes it into is written by nothing that may say the opposite.
+fn no_is_written_over(routes: &BTreeMap<RouteName, RouteSettings>, notes: &mut Notes<'_>) {
+    let all: Vec<_> = routes.values().filter_map(|route| Some((route, route.write_back.as_ref()?))).collect();
+    for (route, told) in &all {
+        let two_way = route.two_way.keys().filter_map(|field| route.mapping.plain_name(*field));
+        let fields = told.telling.fields().map(|field| ("result_fields", field));
+        let status = told.telling.status_names().map(|field| ("status_fields", field));
+        for (table, field) in fields.chain(status).chain(two_way.map(|field| ("two_way", field))) {
+            let writes_no = |(other, told): &&(&RouteSettings, &WriteBackSettings)| {
+                (&other.crm, &other.object) == (&route.crm, &route.object)
+                    && told.telling.block_names().any(|name| name == field)
+            };
+            let key = format!("route.{}.{table}", route.name);
+            if let Some((other, _)) = all.iter().find(writes_no) {
+                let given = format!("{field}, into which [route.{}.block_fields] writes a no", other.name);
+                let problem = Problem::new(key, given, "another field, or block_fields alone");
+                notes.problem(problem.remedy("The next call would write over what somebody said for good."));
+            } else if speaks_of_consent(field) {
+                let given = format!("{field}, which looks like consent or a ban on calling");
+                let problem =
+                    Problem::new(key, given, "[route.NAME.block_fields] for what a no is written into");
+                let problem =
+                    problem.remedy("There a no is written and never taken back by us; here it may be.");
+                if table == "two_way" { notes.problem(problem) } else { notes.warning(problem) }
+            }
         }
     }
 }

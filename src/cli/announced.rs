@@ -19,14 +19,14 @@ pub(super) fn scope(change: &ScopeChange) -> Concern {
     Concern {
         weight: Weight::Person,
         what: format!(
-            "a change of scope: by the new conditions of route {} {} contacts are not eligible any more and are locked, but for \
+            "a change of scope: by the new conditions or the new mapping of route {} {} contacts are out of reach and locked, but for \
              those that wait for approval (`dialbridge plan list`)",
             change.route, change.contacts
         ),
         since: Some(change.since),
         remedy: format!(
-            "nothing, if that is meant (said for {} days); else put only_if of the route back, and they are unlocked. \
-             `dialbridge ledger skipped` lists them",
+            "nothing, if that is meant (said for {} days); else put only_if or the fields of the route back, and they are unlocked. \
+             `dialbridge ledger skipped` and `ledger parked` list them",
             SCOPE_TOLD_FOR.num_days()
         ),
     }

@@ -5,8 +5,8 @@ use crate::domain::Timestamp;
 use crate::domain::identity::Difference;
 use crate::domain::policy::{RouteState, WaveKind, WaveWhat};
 use crate::ledger::{
-    CompanionTrouble, DayFull, FailingJob, FreezeRow, LastLook, Look, OpenCount, OverwrittenCount,
-    ParkedCount, RouteRow, WaveRow,
+    CompanionTrouble, DayFull, FailingJob, FreezeRow, LastLook, LocksFailing, Look, OpenCount,
+    OverwrittenCount, ParkedCount, RouteRow, WaveRow,
 };
 use serde::Serialize;
 
@@ -81,6 +81,23 @@ pub fn concerns(facts: &Facts<'_>) -> Vec<Concern> {
 pub fn in_order(mut concerns: Vec<Concern>) -> Vec<Concern> {
     concerns.sort_by_key(|concern| concern.weight);
     concerns
+}
+
+/// Locks that the dialler does not take.
+pub(super) fn locks_failing(failing: &LocksFailing) -> Concern {
+    let LocksFailing { route, count, since } = failing;
+    Concern {
+        weight: Weight::Trouble,
+        what: format!(
+            "route {route}: {count} locks were tried again and again and the dialler does not take them: these people must not be \
+             called, and may be"
+        ),
+        since: Some(*since),
+        remedy: format!(
+            "lock them in the dialler's portal; they are tried every 30 s. `dialbridge ledger operations --route {route}` names \
+             them, the log says what the dialler answers"
+        ),
+    }
 }
 
 fn stopped(row: &RouteRow) -> Option<Concern> {

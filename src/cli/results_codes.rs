@@ -52,7 +52,8 @@ pub(super) async fn run(
     };
     // By the routes that the campaign is, or by whichever has a word for it where that was another one's.
     let words = |seen: &CodeSeen| -> Vec<&str> {
-        let mut words: Vec<&str> = routes.iter().filter_map(|route| word_of(route, seen)).collect();
+        let no = routes.iter().any(|route| is_no(route, seen)).then_some(A_NO);
+        let mut words: Vec<&str> = routes.iter().filter_map(|route| word_of(route, seen)).chain(no).collect();
         words.sort_unstable();
         words.dedup();
         words
@@ -69,6 +70,14 @@ pub(super) async fn run(
         table(&head, &rows)
     });
     Ok(End::Done)
+}
+
+/// What is mapped to nothing of the CRM's and blocks whoever says it.
+const A_NO: &str = "(a no, by opt_out_results)";
+
+fn is_no(route: &RouteSettings, code: &CodeSeen) -> bool {
+    let (key, name) = (code.export_key.as_deref(), code.name.as_deref());
+    code.campaign.is_some() && route.opt_out_results.names(code.campaign, code.code, key, name)
 }
 
 fn word_of<'a>(route: &'a RouteSettings, code: &CodeSeen) -> Option<&'a str> {

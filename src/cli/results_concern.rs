@@ -37,16 +37,14 @@ pub(super) fn untold(count: &UntoldCount) -> Concern {
 /// What a route says of results.
 pub(super) struct Words<'a> {
     pub route: &'a RouteName,
-    /// What the CRM calls them.
-    pub mapped: &'a ResultWords,
-    /// By which somebody says no.
-    pub no: &'a ResultWords,
+    /// Those that have a word of the CRM's, or by which somebody says no.
+    pub known: &'a ResultWords,
 }
 
 impl<'a> Words<'a> {
     /// Those of a route of the config.
     pub(super) fn of(route: &'a RouteSettings) -> Self {
-        Self { route: &route.id, mapped: &route.hold_rules.words, no: &route.opt_out_results }
+        Self { route: &route.id, known: &route.hold_rules.words }
     }
 }
 
@@ -58,19 +56,14 @@ pub(super) fn unmapped(
     seen: &[CallResult],
     held: &[UntoldCount],
 ) -> Option<Concern> {
-    if words.mapped.is_empty() {
+    if words.known.is_empty() {
         return None;
     }
     let said: Vec<&String> =
         held.iter().filter(|count| count.route == *words.route).flat_map(|count| &count.results).collect();
     let unmapped: Vec<String> = seen
         .iter()
-        .filter(|result| {
-            let named = |words: &ResultWords| {
-                words.names(Some(campaign), result.code, result.export_key.as_deref(), result.name.as_deref())
-            };
-            !named(words.mapped) && !named(words.no)
-        })
+        .filter(|result| !words.known.know(campaign, result))
         .map(|result| {
             let known = result.export_key.as_ref().or(result.name.as_ref());
             known.map_or_else(|| result.code.to_string(), String::clone)
@@ -122,8 +115,7 @@ mod tests {
 
     #[test]
     fn a_result_that_nobody_named_is_said_once_though_nothing_is_held_for_it() {
-        let (route, mapped, no) =
-            (RouteName::from("leads"), ResultWords::new(["SALE"]), ResultWords::new(["Nie wieder anrufen"]));
+        let (route, known) = (RouteName::from("leads"), ResultWords::new(["SALE", "Nie wieder anrufen"]));
         let result = |code, key: Option<&str>, name: Option<&str>| CallResult {
             code,
             name: name.map(str::to_owned),
@@ -135,7 +127,7 @@ mod tests {
             result(3, Some("REFUSED"), None),
             result(4, None, None),
         ];
-        let words = Words { route: &route, mapped: &mapped, no: &no };
+        let words = Words { route: &route, known: &known };
         let said = unmapped(&words, CampaignId(7), &seen, &[]).expect("a concern");
         assert!(said.what.ends_with("names: REFUSED, 4"), "{}", said.what);
         let held = UntoldCount {
@@ -148,7 +140,7 @@ mod tests {
         };
         assert_eq!(unmapped(&words, CampaignId(7), &seen, &[held]), None, "said already");
         let nothing = ResultWords::default();
-        let words = Words { mapped: &nothing, ..words };
+        let words = Words { known: &nothing, ..words };
         assert_eq!(unmapped(&words, CampaignId(7), &seen, &[]), None, "nobody has begun to map them");
     }
 

@@ -5,7 +5,7 @@ use super::block_file_concerns;
 use super::closing_words;
 use super::concerns::{
     Concern, Facts, OVERWRITTEN_DAYS, THAW, Weight, companion, concerns, day_full, frozen, frozen_in_words,
-    in_order, ledger_look, overwritten, wave,
+    in_order, ledger_look, locks_failing, overwritten, wave,
 };
 use super::conflicts;
 use super::harvest_concerns::{of_account, of_list, of_reads};
@@ -104,6 +104,7 @@ async fn look(settings: &Settings, ledger: &Ledger, now: Timestamp) -> anyhow::R
     let companions = ledger.companions_in_trouble().await?;
     let mut concerns = concerns(&facts);
     concerns.splice(0..0, companions.iter().map(companion));
+    concerns.splice(0..0, ledger.locks_failing().await?.iter().map(locks_failing));
     let waves = ledger.waves_list(None, false).await?;
     // What a dry route decided is decided anew before it is sent: there is nothing to approve yet.
     let dry = |held: &&WaveRow| {

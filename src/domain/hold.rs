@@ -56,6 +56,17 @@ pub struct CoolOff {
     pub after: BTreeSet<ResultType>,
 }
 
+impl CoolOff {
+    /// Whether people are left alone after a result of this type. One of which nobody knows the type counts as any of them:
+    /// without the batch read that is every result, and whoever declined must not be called for that.
+    pub fn follows(&self, kind: ResultType) -> bool {
+        match kind {
+            ResultType::Unknown => true,
+            ResultType::Done | ResultType::Abort | ResultType::GoesOn => self.after.contains(&kind),
+        }
+    }
+}
+
 /// How a cool-off is written as one text; the config's table is read into it.
 pub const COOL_OFF_EXPECTED: &str = "{ days = 90, after = [\"abort\"], across = \"client\" }: 1 to 3650 days, after \"abort\", \"done\" or both, across \"client\"";
 
@@ -84,7 +95,7 @@ impl FromStr for CoolOff {
 /// What a route says of its results for the other routes of its client.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HoldRules {
-    /// The results that it has a word for.
+    /// The results that it has a word for, or by which somebody says no.
     pub words: ResultWords,
     /// What one without a word means; nothing where no result has one, because then nobody has begun to map them.
     pub unmapped: UnmappedAbort,
@@ -170,7 +181,7 @@ impl HoldRules {
         };
         match &self.cool_off {
             _ if unclear => HoldWord::Unmapped,
-            Some(cool_off) if cool_off.after.contains(kind) => HoldWord::CoolOff(cool_off.days),
+            Some(cool_off) if cool_off.follows(*kind) => HoldWord::CoolOff(cool_off.days),
             Some(_) | None => HoldWord::Nothing,
         }
     }
@@ -255,6 +266,16 @@ mod tests {
             for rules in [rules(&["SALE", "REFUSED"], None), rules(&[], None), passing] {
                 assert_eq!(rules.word(&outcome(kind)), HoldWord::Nothing, "{kind:?}");
             }
+        }
+    }
+
+    #[test]
+    fn a_result_of_unknown_type_cools_off_as_any_other() {
+        let rules = rules(&["REFUSED"], Some("90 days after abort"));
+        for kind in ResultType::ALL.iter().copied() {
+            let cools = matches!(kind, ResultType::Abort | ResultType::Unknown);
+            let expected = if cools { HoldWord::CoolOff(90) } else { HoldWord::Nothing };
+            assert_eq!(rules.word(&outcome(kind)), expected, "{kind:?}");
         }
     }
 

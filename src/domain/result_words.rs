@@ -1,7 +1,7 @@
 //! Results as people name them in the config. The same result has another number in every campaign, and where the batch
 //! read is not there only numbers are known: so a result has up to three names.
 
-use super::CampaignId;
+use super::{CallResult, CampaignId};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
@@ -30,6 +30,17 @@ impl ResultWords {
     /// Whether it names nothing.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// Whether a result of this campaign is one of them.
+    pub fn know(&self, campaign: CampaignId, result: &CallResult) -> bool {
+        self.names(Some(campaign), result.code, result.export_key.as_deref(), result.name.as_deref())
+    }
+
+    /// Whether one of them is a number, as `CAMPAIGN/CODE`: that is all that is known of a result without the batch read.
+    pub fn has_numbers(&self) -> bool {
+        let number = |text: &str| text.parse::<i64>().is_ok();
+        self.0.iter().any(|word| word.split_once('/').is_some_and(|(of, code)| number(of) && number(code)))
     }
 
     /// The words, each once and sorted: two lists that say the same are the same.
@@ -71,6 +82,17 @@ mod tests {
             assert!(!says(&[word]), "{word}");
         }
         assert!(!says(&[]));
+    }
+
+    #[test]
+    fn a_number_is_told_from_a_name() {
+        for (words, numbers) in [
+            (vec!["538/5383"], true),
+            (vec!["SALE", "538/5383"], true),
+            (vec!["SALE", "yes/no", "5383"], false),
+        ] {
+            assert_eq!(ResultWords::new(words.iter().copied()).has_numbers(), numbers, "{words:?}");
+        }
     }
 
     #[test]

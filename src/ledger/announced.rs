@@ -8,7 +8,7 @@ use crate::domain::{RouteName, Timestamp};
 use chrono::TimeDelta;
 use serde::Serialize;
 
-/// Contacts that are out of reach because a route's condition became another one.
+/// Contacts that are out of reach because a route's condition or mapping became another one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ScopeChange {
     /// The route.
@@ -34,7 +34,7 @@ pub struct BlockWave {
 const LOOKED_THROUGH: i64 = 100_000;
 
 impl Ledger {
-    /// What the newest change of each route's condition put out of reach, unless it is over for longer than that.
+    /// What the newest change of each route's condition or mapping put out of reach, unless it is over for longer than that.
     ///
     /// # Errors
     /// The ledger cannot be read.
@@ -48,8 +48,8 @@ impl Ledger {
                            WHERE why = 'revision' AND state <> 'replaced' AND coalesce(finished_at, began_at) > ?1
                            GROUP BY route) AS newest
                      JOIN full_passes f ON f.id = newest.id
-                     JOIN records r ON r.route = f.route AND r.state = 'skipped' AND r.code = 'not_eligible'
-                        AND r.since >= f.began_at
+                     JOIN records r ON r.route = f.route AND r.state IN ('skipped', 'parked')
+                        AND r.code IN ('not_eligible', 'no_name', 'no_phone') AND r.since >= f.began_at
                      JOIN runs n ON n.id = r.run_id AND n.pass_id = f.id
                      JOIN links l ON l.id = r.link_id AND l.contact_id IS NOT NULL
                      GROUP BY f.route ORDER BY f.route",

@@ -93,8 +93,8 @@ impl Ledger {
     }
 
     /// Contacts of ours in a campaign that is not listed, and that no list can show changed: all of them as often as
-    /// the audit reads active ones, those that were active lately or are likely to move as often as where the list
-    /// is blind; those that were read longest ago first.
+    /// the audit reads active ones, those that may be called, were active lately or are likely to move as often as where
+    /// the list is blind (a first call there may be a no); those that were read longest ago first.
     ///
     /// # Errors
     /// The ledger cannot be read.
@@ -112,7 +112,9 @@ impl Ledger {
                      WHERE campaign_id = :campaign AND gone_at IS NULL AND asked_at IS NULL
                        AND EXISTS (SELECT 1 FROM links l WHERE l.contact_id = k.contact_id AND l.route IS NOT NULL)
                        AND (read_at IS NULL OR read_at <= :all OR (read_at <= :active
-                            AND (active_at >= :lately OR likely_at BETWEEN :stale AND :cutoff)))
+                            AND (active_at >= :lately OR likely_at BETWEEN :stale AND :cutoff
+                                 OR EXISTS (SELECT 1 FROM links l WHERE l.contact_id = k.contact_id
+                                            AND l.wish = 'callable'))))
                      ORDER BY read_at LIMIT :limit",
                 )?
                 .query_map(

@@ -23,7 +23,46 @@ pub struct FailingJob {
     pub error: String,
 }
 
+/// Locks that were tried again and again and are not done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LocksFailing {
+    /// The route.
+    pub route: String,
+    /// How many.
+    pub count: i64,
+    /// Since when the oldest is asked for.
+    pub since: Timestamp,
+}
+
+/// As many tries as the shorter waits between them are (semantics 8): 18 seconds and more.
+const OFTEN: i64 = 5;
+
 impl Ledger {
+    /// Locks that were tried often and wait for their next try, by route.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub async fn locks_failing(&self) -> Result<Vec<LocksFailing>, LedgerError> {
+        self.read("locks_failing", |connection| {
+            connection
+                .prepare_cached(
+                    "SELECT l.route, count(*) AS n, min(o.created_at) AS since
+                     FROM operations o JOIN links l ON l.id = o.link_id
+                     WHERE o.kind = 'lock' AND o.state IN ('waiting', 'uncertain') AND o.attempts >= ?1
+                     GROUP BY l.route ORDER BY l.route",
+                )?
+                .query_map([OFTEN], |row| {
+                    Ok(LocksFailing {
+                        route: row.get("route")?,
+                        count: row.get("n")?,
+                        since: get_time(row, "since")?,
+                    })
+                })?
+                .collect()
+        })
+        .await
+    }
+
     /// Jobs whose newest run failed.
     ///
     /// # Errors

@@ -8,7 +8,7 @@ use super::{Ledger, LedgerError, finals, lane, leaving};
 use crate::domain::hold::{HoldRules, HoldWord, Outcome, ResultType};
 use crate::domain::{CampaignId, ContactId, HistoryId, LinkId, ReasonCode, RouteName, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, Transaction};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// Who is held out for a call of a link, and is not to be decided anew already.
 const HELD_BY_CALLS: &str = "FROM calls c CROSS JOIN records x
@@ -144,21 +144,24 @@ fn hint_unless_held(tx: &Transaction<'_>, link: LinkId, now: Timestamp) -> rusql
 }
 
 impl Ledger {
-    /// What the config's routes say of their results for other routes. A route that is not named says nothing. Whoever is
-    /// held out otherwise by that than before is decided anew.
+    /// What the config's routes say of their results for other routes, maybe nothing. A route that left the config keeps
+    /// its last rules: whoever declined there last week is not called by the next campaign for that. Whoever is held out
+    /// otherwise by that than before is decided anew.
     ///
     /// # Errors
     /// The ledger cannot be used.
     pub async fn hold_rules_set(&self, rules: BTreeMap<RouteName, HoldRules>) -> Result<(), LedgerError> {
-        if self.read("hold_rules", rules_of).await? == rules {
+        let said = |rules: &HoldRules| rules.say_something().then(|| rules.clone());
+        let rules: Vec<_> = rules.iter().map(|(route, rules)| (route.clone(), said(rules))).collect();
+        let before = self.read("hold_rules", rules_of).await?;
+        if rules.iter().all(|(route, new)| before.get(route) == new.as_ref()) {
             return Ok(());
         }
         let now = self.env.now();
         self.write("hold_rules_set", move |tx| {
             let before = rules_of(tx)?;
-            let names: BTreeSet<&RouteName> = before.keys().chain(rules.keys()).collect();
-            for route in names {
-                let (old, new) = (before.get(route), rules.get(route));
+            for (route, new) in &rules {
+                let (old, new) = (before.get(route), new.as_ref());
                 if old == new {
                     continue;
                 }

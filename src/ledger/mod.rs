@@ -173,7 +173,7 @@ pub use edits_end::{CarriedEdit, EditEnd, EditFate, RecordKnown};
 pub use elsewhere::Elsewhere;
 pub use ends::LastEnd;
 pub use error::{LedgerError, OpenError};
-pub use failing::FailingJob;
+pub use failing::{FailingJob, LocksFailing};
 pub use freeze::{FreezeOrder, FreezeRow};
 pub use gate::{GateAnswer, Opens};
 pub use glimpse::Glimpse;

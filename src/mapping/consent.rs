@@ -49,11 +49,14 @@ pub fn warnings(route: &RouteName, only_if: Option<&Expression>) -> Vec<Problem>
 /// The names in it that speak of consent.
 fn names_in(expression: &Expression) -> Vec<String> {
     let mut names: Vec<String> = expression.paths.iter().map(ToString::to_string).collect();
-    names.retain(|name| {
-        let plain: String = name.to_lowercase().chars().filter(|c| c.is_alphanumeric()).collect();
-        CONSENT_WORDS.iter().any(|word| plain.contains(word))
-    });
+    names.retain(|name| speaks_of_consent(name));
     names
+}
+
+/// Whether a name looks like consent or a ban on calling.
+pub fn speaks_of_consent(name: &str) -> bool {
+    let plain: String = name.to_lowercase().chars().filter(|c| c.is_alphanumeric()).collect();
+    CONSENT_WORDS.iter().any(|word| plain.contains(word))
 }
 
 fn consent_warning(route: &RouteName, name: &str) -> Problem {

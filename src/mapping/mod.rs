@@ -36,6 +36,7 @@ mod told_names;
 mod tree;
 
 pub use before::{RulesBefore, Untellable};
+pub use consent::speaks_of_consent;
 pub use fit::TooLong;
 pub use numbers::{PhoneFormat, dialler_number_to_e164, e164};
 pub use parse::MappingSpec;

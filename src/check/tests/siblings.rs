@@ -49,3 +49,45 @@ fn a_renamed_route_keeps_its_user_data() {
     assert_eq!(route.id, RouteName::from("leads"));
     assert_eq!(route.mapping.template().to_string(), "'leads-' ~ id");
 }
+
+/// The good config with these lines and tables, told of calls.
+fn told(keys: &str, tables: &str) -> Checked {
+    let text = GOOD.replacen("only_if", &format!("write_back = \"* * * * *\"\n{keys}\nonly_if"), 1);
+    House::new().check(&text.replacen("[ledger]", &format!("{tables}\n[ledger]"), 1))
+}
+
+#[test]
+fn a_no_that_the_crm_is_not_told_of_is_a_warning() {
+    let calls = "[route.leads.result_fields]\nx_calls = \"attempts\"";
+    let no = "[route.leads.block_fields]\nx_no = \"true\"";
+    let both = format!("{calls}\n{no}");
+    let words = "opt_out_results = [\"NEVER\"]";
+    for (keys, tables, warned) in [(words, calls, true), (words, &both, false), ("", calls, false)] {
+        let checked = told(keys, tables);
+        assert_eq!(checked.problems, Vec::new());
+        let mute = checked.warnings.iter().any(|one| one.to_string().contains("no [block_fields]"));
+        assert_eq!(mute, warned, "{keys}: {:#?}", checked.warnings);
+    }
+}
+
+#[test]
+fn what_a_no_is_written_into_is_written_by_nothing_else() {
+    let no = "[route.leads.block_fields]\nx_no = \"true\"\n";
+    for (tables, key) in [
+        ("[route.leads.result_fields]\nx_no = \"last_outcome\"", "route.leads.result_fields"),
+        ("[route.leads.status_fields]\nx_no = \"status\"", "route.leads.status_fields"),
+        ("[route.leads.two_way]\nCity = \"crm\"", "route.leads.two_way"),
+    ] {
+        let text = format!("{no}{tables}");
+        let mapped = |text: String| text.replacen("Name         =", "City = \"x_no\"\nName         =", 1);
+        let keys = "write_back = \"* * * * *\"\nonly_if";
+        let text =
+            mapped(GOOD.replacen("only_if", keys, 1)).replacen("[ledger]", &format!("{text}\n[ledger]"), 1);
+        let problems = House::new().problems(&text);
+        assert_eq!(problems.len(), 1, "{tables}: {problems:#?}");
+        assert!(problems[0].contains(key) && problems[0].contains("writes a no"), "{problems:#?}");
+    }
+    let checked = told("", "[route.leads.result_fields]\ndo_not_call = \"last_outcome\"");
+    let warned = |one: &crate::domain::Problem| one.to_string().contains("looks like consent");
+    assert!(checked.problems.is_empty() && checked.warnings.iter().any(warned), "{checked:#?}");
+}

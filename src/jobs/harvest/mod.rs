@@ -23,7 +23,7 @@ use super::JobError;
 use crate::dialler::DiallerRead;
 use crate::domain::policy::Job;
 use crate::domain::result_words::ResultWords;
-use crate::domain::{CallResult, CampaignId, RouteName, RunId, Seq, Timestamp, TwoWay};
+use crate::domain::{CampaignId, RouteName, RunId, Seq, Timestamp, TwoWay};
 use crate::env::Env;
 use crate::ledger::{
     CallReading, Counts, HarvestRules, LastList, Ledger, RunEnd, RunStart, Share, SweepCounts, SweepKind,
@@ -83,20 +83,8 @@ pub struct HarvestSettings {
     pub numbers_revision: String,
     /// The fields that agents may change, by route.
     pub two_way: BTreeMap<RouteName, TwoWay>,
-    /// The results that each route that maps them has a word for.
-    pub words: Vec<KnownResults>,
-}
-
-/// The results that a route has a word for: the CRM's, or that they are a no.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KnownResults(pub [ResultWords; 2]);
-
-impl KnownResults {
-    /// Whether it has none for this one.
-    fn lacks(&self, campaign: CampaignId, result: &CallResult) -> bool {
-        let CallResult { code, name, export_key } = result;
-        !self.0.iter().any(|words| words.names(Some(campaign), *code, export_key.as_deref(), name.as_deref()))
-    }
+    /// The results that each route that maps them has a word for, or takes for a no.
+    pub words: Vec<ResultWords>,
 }
 
 impl Default for HarvestSettings {

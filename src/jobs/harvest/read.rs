@@ -299,8 +299,7 @@ impl Pass<'_> {
         // Now and not at the harvest's end: that may be long after, and the locks go out beside it.
         tally.opt_outs += self.ctx.ledger.opt_outs_take(self.ctx.reading(), Some(self.run)).await?;
         for (campaign, result) in stored.results_new {
-            let words = &self.ctx.settings.words;
-            if words.iter().any(|words| words.lacks(campaign, &result)) {
+            if !self.ctx.settings.words.iter().all(|words| words.know(campaign, &result)) {
                 let CallResult { code, name, export_key } = result;
                 tracing::warn!(
                     campaign = campaign.0,

@@ -57,12 +57,13 @@ impl Work<'_> {
                 let wait = quiet(Duration::from_secs(30));
                 (Ending::Again { not_before: Some(now + wait) }, Fate::PutBack, Some(error.into()))
             }
-            NextState::Parked { status, text } if lock.attempts >= 10 => {
-                let reason = Reason::new(ReasonCode::Rejected).with("status", status).with("text", &text);
-                (Ending::Parked(reason), Fate::Parked { status, text }, None)
-            }
+            // Never parked: what is rejected while an agent talks may be taken in an hour, and until then somebody who
+            // must not be called may be. `status` names those that were tried often.
             NextState::Parked { status, .. } => {
-                tracing::error!(operation = %lock.id, status, "the dialler rejects a lock; it is repeated");
+                if lock.attempts.trailing_zeros() >= 3 || lock.attempts < 5 {
+                    let tried = lock.attempts + 1;
+                    tracing::error!(operation = %lock.id, status, tried, "the dialler rejects a lock; it is repeated");
+                }
                 let wait = quiet(lock_wait(lock.attempts + 1, None));
                 (Ending::Again { not_before: Some(now + wait) }, Fate::PutBack, None)
             }

@@ -146,3 +146,24 @@ async fn whoever_had_a_number_when_they_were_called_is_found_without_a_look_at_e
     let plan = scene.plan_of(BEARERS).await;
     assert!(plan.iter().all(|step| !step.contains("SCAN")), "{plan:#?}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_route_that_left_the_config_keeps_its_rules_until_it_says_others() {
+    let scene = scene().await;
+    called(&scene, 0).await;
+    let other = on_another_route(&scene, "not_eligible").await;
+    let rules = HoldRules {
+        words: ResultWords::new(["SALE"]),
+        unmapped: UnmappedAbort::Hold,
+        cool_off: None,
+        zone: chrono_tz::Tz::UTC,
+    };
+    let silent = HoldRules { unmapped: UnmappedAbort::Pass, ..rules.clone() };
+    let of_route = |rules| BTreeMap::from([(scene.route.clone(), rules)]);
+    for (said, held) in [(of_route(rules), true), (BTreeMap::new(), true), (of_route(silent), false)] {
+        scene.ledger.hold_rules_set(said).await.expect("stored");
+        let now = scene.ledger.env.now();
+        let found = scene.ledger.read("test_held", move |connection| against_link(connection, other, now));
+        assert_eq!(found.await.expect("read").is_some(), held);
+    }
+}

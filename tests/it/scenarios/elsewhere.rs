@@ -94,6 +94,21 @@ async fn are_calls_in_the_old_campaign_read_after_the_route_got_another_one() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn is_a_no_in_a_first_call_elsewhere_heard_within_the_hour() {
+    let route_keys = "only_if = \"phone and active\"\nopt_out_results = [\"DO_NOT_CALL\"]";
+    let world = World::new(Setup { route_keys, ..idle() }).await;
+    let ada = world.record("Ada");
+    world.sync_all().await;
+    let contact = world.contact(ada).id;
+    assert!(world.dialler.portal().move_to(contact, OTHER));
+    // Read there for the first time and never tried; then nothing for long.
+    world.live(minutes(8 * 60)).await;
+    assert!(world.dialler.call(contact, CallPlan::new(Outcome::Answered).result("DO_NOT_CALL", seconds(1))));
+    world.live(minutes(75)).await;
+    assert!(world.locked(ada), "{}", world.story().await);
+}
+
+#[tokio::test(start_paused = true)]
 async fn are_contacts_elsewhere_read_in_batches_and_no_oftener_than_the_audit_may() {
     let world = World::new(idle()).await;
     let ids: Vec<u64> = (0..50).map(|n| world.record(&format!("Name {n}"))).collect();
@@ -108,7 +123,7 @@ async fn are_contacts_elsewhere_read_in_batches_and_no_oftener_than_the_audit_ma
     world.live(minutes(24 * 60)).await;
     let lists = asked(&world, mark, "list");
     assert!(lists <= 24 * 12 + 1, "{lists}: only the route's own campaign is listed");
-    // The rolling audit of the others, and one read of those eight a day.
+    // The rolling audit of the others, and one read an hour of those eight, who may be called there.
     let mut moved: Vec<i64> = ids[..8].iter().map(|id| world.contact(*id).id).collect();
     moved.sort_unstable();
     let reads = world.dialler.journal().requests_where(|asked| {
@@ -117,7 +132,7 @@ async fn are_contacts_elsewhere_read_in_batches_and_no_oftener_than_the_audit_ma
             && asked.kind.name == "batch"
             && moved.iter().any(|id| body.contains(&id.to_string()))
     });
-    assert!((1..=2).contains(&reads.len()), "{}: eight contacts are one request a day", reads.len());
+    assert!((22..=26).contains(&reads.len()), "{}: eight contacts are one request an hour", reads.len());
     // Whoever was deleted there is gone here too.
     assert!(world.dialler.portal().delete(moved[0]));
     world.advance(minutes(23 * 60)).await;

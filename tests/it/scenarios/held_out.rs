@@ -5,7 +5,7 @@ use crate::support::world::{Setup, WINBACK, World, minutes, seconds};
 use dialbridge::control::{Command, ContactAct, ResultsWord};
 use dialbridge::domain::{ContactId, HistoryId, RouteName};
 use dialbridge::ledger::{LeftOut, Listing};
-use dialbridge::sim::dialler::SimContact;
+use dialbridge::sim::dialler::{DiallerConfig, SimContact};
 use serde_json::json;
 use std::sync::Arc;
 
@@ -106,6 +106,39 @@ async fn does_nobody_who_wants_it_so_hold_anybody_out() {
     says(&world, ada, "DO_NOT_CALL").await;
     world.live(minutes(20)).await;
     assert!(!locked(&world, "winback", ada));
+}
+
+#[tokio::test(start_paused = true)]
+async fn does_it_begin_with_the_first_result_that_is_a_no_though_the_crm_is_told_of_none() {
+    let world = World::new(Setup {
+        route_keys: "only_if = \"phone and active\"\nopt_out_results = [\"DO_NOT_CALL\"]",
+        more: WINBACK,
+        ..Setup::default()
+    })
+    .await;
+    let (ada, bert) = (world.record("Ada"), world.record("Bert"));
+    world.sync_all().await;
+    says(&world, ada, "NO_INTEREST").await;
+    says(&world, bert, "SALE").await;
+    world.live(minutes(20)).await;
+    assert!(locked(&world, "winback", ada) && !locked(&world, "winback", bert), "{}", world.story().await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn is_whoever_declined_left_alone_where_no_type_of_a_result_is_known() {
+    let dialler = DiallerConfig { batch_read: false, ..DiallerConfig::default() };
+    let keys = "cool_off = { days = 2, after = [\"abort\"], across = \"client\" }";
+    let world = World::new(Setup { dialler, ..setup(keys, "\"538/5382\" = \"declined\"") }).await;
+    let (ada, bert) = (world.record("Ada"), world.record("Bert"));
+    world.sync_all().await;
+    says(&world, ada, "NO_INTEREST").await;
+    world.live(minutes(20)).await;
+    assert!(locked(&world, "winback", ada) && !locked(&world, "winback", bert), "{}", world.story().await);
+    assert!(
+        why(&world, "winback", ada).await.starts_with("left alone until 2026-03-04"),
+        "{}",
+        why(&world, "winback", ada).await
+    );
 }
 
 #[tokio::test(start_paused = true)]

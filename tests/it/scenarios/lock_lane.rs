@@ -132,3 +132,20 @@ async fn does_a_wave_of_locks_wait_for_a_look_at_each() {
     let open = ids.iter().filter(|id| !world.locked(**id)).count();
     assert_eq!(open, 0);
 }
+
+#[tokio::test(start_paused = true)]
+async fn is_a_lock_that_the_dialler_rejects_for_an_hour_sent_until_it_takes_it() {
+    let world = World::new(Setup::default()).await;
+    let ada = world.record("Ada");
+    world.live(minutes(3)).await;
+    let rejects = world.dialler.faults().add(Rule::new(status(409, RetryAfter::Absent)).path("/lock"));
+    world.editor().edit(ada, json!({ "do_not_call": true }));
+    world.live(minutes(60)).await;
+    assert!(!world.locked(ada) && met(&world, "lock") > 100, "{}", world.story().await);
+    let failing = world.ledger().locks_failing().await.expect("a list");
+    assert_eq!(failing.iter().map(|of| (of.route.as_str(), of.count)).collect::<Vec<_>>(), [("leads", 1)]);
+    world.dialler.faults().remove(rejects);
+    world.live(seconds(40)).await;
+    assert!(world.locked(ada), "{}", world.story().await);
+    assert_eq!(world.ledger().locks_failing().await.expect("a list"), []);
+}

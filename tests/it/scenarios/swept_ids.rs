@@ -301,5 +301,20 @@ async fn is_a_changed_condition_told_as_a_change_of_scope() {
     );
     let told = dialbridge::cli::status_told(&world.settings, world.ledger(), world.now()).await;
     let told = told.expect("a status");
-    assert!(told.contains("route leads 5 contacts are not eligible any more and are locked"), "{told}");
+    assert!(told.contains("route leads 5 contacts are out of reach and locked"), "{told}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn is_a_changed_mapping_that_finds_no_number_told_as_one_too() {
+    let (mut world, ids) = five_of_an_old_stage("").await;
+    let usual = Setup::default();
+    let fields: &'static str = usual.fields.replace("\"phone |", "\"email |").leak();
+    assert_ne!(fields, usual.fields);
+    world.configure(&Setup { route_keys: CONDITIONS, fields, ..Setup::default() }).await;
+    world.live(minutes(120)).await;
+    let out = locked(&world, &ids);
+    assert!(out > 0, "{}", world.story().await);
+    let told = dialbridge::cli::status_told(&world.settings, world.ledger(), world.now()).await;
+    let told = told.expect("a status");
+    assert!(told.contains("contacts are out of reach and locked"), "{told}");
 }

@@ -94,10 +94,11 @@ fn holding_row(life: &Life, past: &Past, id: u64) -> Option<i64> {
     let key = format!("leads-{id}");
     let truth = &life.truth;
     let touched = truth.portal_keys.contains(&key) || truth.reset_by_hand.contains(&id);
-    // Only the batch read says what is an abort, and a contact that is gone took its rows along.
+    // Without the batch read nobody knows what is an abort, and every result may be one.
     let batch = life.world.dialler.read(|state| state.config.batch_read);
+    // A contact that is gone took its rows along.
     let gone = past.gone.keys().any(|contact| past.keys.get(contact) == Some(&key));
-    if touched || gone || !batch {
+    if touched || gone {
         return None;
     }
     let contacts = life.world.dialler.contacts_with(&key);
@@ -107,7 +108,7 @@ fn holding_row(life: &Life, past: &Past, id: u64) -> Option<i64> {
     let newest = rows.iter().filter(|row| row.result.is_some()).max_by_key(|row| began(row))?;
     let (at, _, result) = past.recorded.values().flatten().rfind(|(_, row, _)| *row == newest.id)?;
     let abort = matches!(result.as_str(), "NO_INTEREST" | NO | "MAX_TRIES" | "NO_NUMBER");
-    let holds = (life.ways.cool_off && abort) || (life.ways.unmapped && result == "NO_INTEREST");
+    let holds = (life.ways.cool_off && (abort || !batch)) || (life.ways.unmapped && result == "NO_INTEREST");
     let settled = *at < life.world.now() - TimeDelta::hours(2);
     (holds && settled && !truth.released.contains(&newest.id)).then_some(newest.id)
 }

@@ -56,7 +56,7 @@ pub enum Comment {
 pub struct Ways {
     /// Whether `DO_NOT_CALL` in a call is an objection.
     pub hears: bool,
-    /// Whether `NO_INTEREST` has no word, so that it holds people out of the other route.
+    /// Whether `NO_INTEREST` has no word though others have one, so that it holds people out of the other route.
     pub unmapped: bool,
     /// Whether an abort on `leads` keeps people out of the other route.
     pub cool_off: bool,
@@ -74,9 +74,10 @@ impl Ways {
     fn of(rng: &mut fastrand::Rng, can_write: bool) -> Self {
         let tells = can_write.then(|| one(rng, &["crm", "dialler", "ask"]));
         let comment = one(rng, &[Comment::Unmapped, Comment::Dialler, Comment::Append, Comment::TwoWay]);
+        let hears = rng.u32(0..4) > 0;
         Self {
-            hears: rng.u32(0..4) > 0,
-            unmapped: tells.is_some() && rng.bool(),
+            hears,
+            unmapped: if tells.is_some() { rng.bool() } else { hears },
             cool_off: rng.u32(0..3) == 0,
             comment: if tells.is_none() && comment == Comment::TwoWay { Comment::Append } else { comment },
             tells,
@@ -133,7 +134,8 @@ pub fn setup(seed: u64, leaving: Leaving, rng: &mut fastrand::Rng) -> (Setup, Wa
     let two = rng.bool() && leaving != Leaving::Moves;
     let ways = Ways::of(rng, connector != "sim-next");
     let winback = if ways.hears {
-        WINBACK.replace("only_if", &format!("{HEARS}{PASS}only_if"))
+        // Only calls on `leads` hold somebody out of the other route.
+        WINBACK.replace("only_if", &format!("{HEARS}unmapped_abort = \"pass\"\n{PASS}only_if"))
     } else {
         WINBACK.replace("only_if", &format!("{PASS}only_if"))
     };

@@ -67,12 +67,16 @@ impl Odoo {
         self.call_with(&self.key, model, method, arguments).await
     }
 
-    /// How many mails about a partner Odoo has queued or tried to send; only an administrator may know. Tests run beside
-    /// each other, and some of them have a mail sent on purpose.
+    /// How many mails about a partner, to a partner, or about any logged call or blacklisted number Odoo has queued or tried
+    /// to send; only an administrator may know. Tests run beside each other, and some of them have a mail about another
+    /// partner sent on purpose.
     pub async fn mails_about(&self, partner: u64) -> Value {
         let key =
             std::fs::read_to_string(&self.values["ODOO_ADMIN_KEY_FILE"]).expect("the administrator's key");
-        let about = json!([["model", "=", "res.partner"], ["res_id", "=", partner]]);
+        let about = json!(["&", ["model", "=", "res.partner"], ["res_id", "=", partner]]);
+        let to = json!(["recipient_ids", "in", [partner]]);
+        let of_ours = json!(["model", "in", ["crm.phonecall", "phone.blacklist"]]);
+        let about = json!(["|", "|", to, of_ours, about[0], about[1], about[2]]);
         self.call_with(key.trim(), "mail.mail", "search_count", json!({ "domain": about })).await
     }
 
