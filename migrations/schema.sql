@@ -920,8 +920,6 @@ CREATE INDEX conflict_words_link ON conflict_words (link_id);
 
 CREATE INDEX operations_given ON operations (finished_at) WHERE given <> '{}';
 
-CREATE INDEX records_final ON records (json_extract(params, '$.call')) WHERE code = 'final_result';
-
 CREATE INDEX record_absences_wave ON record_absences (wave_id) WHERE wave_id IS NOT NULL;
 
 CREATE INDEX calls_to_erase ON calls (changed_at) WHERE erased_at IS NULL AND open = 0;
@@ -950,11 +948,13 @@ CREATE INDEX edits_words ON edits (since) WHERE code = 'rejected' AND json_extra
 
 CREATE INDEX records_blocked_unlinked ON records (json_extract(params, '$.subject')) WHERE state = 'blocked' AND link_id IS NULL;
 
-CREATE INDEX links_final ON links (json_extract(wish_params, '$.call')) WHERE wish_code = 'final_result';
-
 CREATE INDEX shown_nos_open ON shown_nos (at) WHERE history_id IS NULL;
 
 CREATE INDEX called_numbers_by_call ON called_numbers (history_id);
+
+CREATE INDEX records_final ON records (json_extract(params, '$.call')) WHERE code IN ('final_result', 'number_ended');
+
+CREATE INDEX links_final ON links (json_extract(wish_params, '$.call')) WHERE wish_code IN ('final_result', 'number_ended');
 
 CREATE VIEW v_calls AS
 SELECT k.history_id AS call,

@@ -4,7 +4,8 @@ use super::leave::Leaving;
 use super::operation::named_enum;
 use super::policy::{AdoptConflict, CampaignChange, Vanished};
 use super::{
-    Base, Block, CampaignId, Contact, ContactId, Desired, Edits, HistoryId, Kept, OperationKind, Reason,
+    Base, Block, CampaignId, Contact, ContactId, Desired, Edits, Ended, HistoryId, Kept, OperationKind,
+    Reason,
 };
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -185,6 +186,8 @@ pub struct DecisionInput<'a> {
     pub blocks: &'a [Block],
     /// The last result.
     pub last_result: LastResult,
+    /// Those of the record's numbers on which somebody else was called to an end.
+    pub ended: &'a [Ended],
     /// Why the person is held out because of a call on another route, if so.
     pub held_out: Option<&'a Reason>,
     /// The route's choices.

@@ -7,6 +7,7 @@ pub mod counts;
 pub mod decision;
 pub mod desired;
 pub mod drift;
+pub mod ended;
 pub mod field;
 pub mod hold;
 pub mod identity;
@@ -35,6 +36,7 @@ pub use decision::{
 };
 pub use desired::{Base, Desired, DesiredValue, Pair};
 pub use drift::{DriftKind, SUSPECTS, Suspect, Suspects};
+pub use ended::Ended;
 pub use field::{FieldKind, FieldName, FieldSpec, Taken};
 pub use ids::{
     ActivityId, CallKey, CampaignId, ContactId, FoldedUserData, HistoryId, LinkId, OperationId, RecordId,

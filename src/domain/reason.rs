@@ -137,6 +137,8 @@ reason_codes! {
     UnknownCampaign = "unknown_campaign", "campaign {name} does not exist";
     /// The last result is final.
     FinalResult = "final_result", "its last result is final: not made callable by itself, only by `dialbridge results reopen {call}`";
+    /// The record got a number on which somebody else was called to an end.
+    NumberEnded = "number_ended", "somebody was called to an end on its new number: not sent to the dialler, until the record has another one or `dialbridge results reopen {call}`";
     /// Changed in the CRM.
     Changed = "changed", "changed in the CRM: {fields}";
     /// New in the CRM.
@@ -236,6 +238,11 @@ impl Reason {
     /// A final result, and the call that a person names to let it go.
     pub fn final_result(call: HistoryId) -> Self {
         Self::new(ReasonCode::FinalResult).with("call", call)
+    }
+
+    /// A number on which somebody else was called to an end, and that call.
+    pub fn number_ended(call: HistoryId) -> Self {
+        Self::new(ReasonCode::NumberEnded).with("call", call)
     }
 
     /// Not eligible; with the name of consent in `only_if` that keeps the record out, if one does.

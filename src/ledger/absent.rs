@@ -202,6 +202,7 @@ pub(super) fn store_gone(
         dialler: &dialler,
         blocks: &[],
         last_result: finals::of_link(tx, link)?,
+        ended: &[],
         held_out: held_out::against_link(tx, link, now)?.as_ref(),
         policy: &page.policy,
     });

@@ -5,7 +5,7 @@ use super::held_out::Whom;
 use super::sql::{call_at, json, time};
 use super::words::{self, OfResult, Said};
 use super::{Ledger, LedgerError};
-use crate::domain::{CampaignId, ContactId, HistoryId, LastResult, LinkId, RouteName, Timestamp};
+use crate::domain::{CampaignId, ContactId, Ended, HistoryId, LastResult, LinkId, RouteName, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, Transaction, named_params};
 use std::collections::BTreeMap;
 
@@ -67,15 +67,15 @@ const BEARER_CALLED: &str =
                     WHERE b.number = ?1 AND c.link_id IS NOT ?2)";
 
 /// Whoever is decided anew once a call says another thing: records that are kept out because of it, and records whose
-/// contact stays locked because of it.
+/// contact is locked because of it, or stays so.
 const WAITING: [&str; 2] = [
     "FROM calls c CROSS JOIN records x
         ON json_extract(x.params, '$.call') = CAST(c.history_id AS TEXT)
-     WHERE x.code = 'final_result' AND NOT EXISTS (SELECT 1 FROM hints h WHERE h.route = x.route
+     WHERE x.code IN ('final_result', 'number_ended') AND NOT EXISTS (SELECT 1 FROM hints h WHERE h.route = x.route
             AND h.record_id = x.record_id AND h.taken_at IS NULL)",
     "FROM calls c CROSS JOIN links x
         ON json_extract(x.wish_params, '$.call') = CAST(c.history_id AS TEXT)
-     WHERE x.wish_code = 'final_result' AND +x.route IS NOT NULL
+     WHERE x.wish_code IN ('final_result', 'number_ended') AND +x.route IS NOT NULL
        AND NOT EXISTS (SELECT 1 FROM hints h WHERE h.route = x.route
             AND h.record_id = x.record_id AND h.taken_at IS NULL)",
 ];
@@ -117,9 +117,48 @@ pub(super) fn of_person(
     match own {
         LastResult::Final(_) => Ok(own),
         LastResult::None | LastResult::Open => {
-            Ok(of_others(connection, whom, link)?.map_or(own, LastResult::Final))
+            Ok(of_others(connection, whom, link, KnownBy::RecordOrNumber)?.map_or(own, LastResult::Final))
         }
     }
+}
+
+/// The same, and those of their numbers on which somebody else was called to an end: none where the person was not, so that
+/// most cost no question of their own.
+pub(super) fn of_person_and_numbers(
+    connection: &Connection,
+    whom: &Whom<'_>,
+    link: Option<LinkId>,
+) -> rusqlite::Result<(LastResult, Vec<Ended>)> {
+    let last = of_person(connection, whom, link)?;
+    let ended = match last {
+        LastResult::Final(_) => ended_numbers(connection, whom, link)?,
+        LastResult::None | LastResult::Open => Vec::new(),
+    };
+    Ok((last, ended))
+}
+
+/// Those of the numbers on which somebody else than the link was called to an end.
+pub(super) fn ended_numbers(
+    connection: &Connection,
+    whom: &Whom<'_>,
+    link: Option<LinkId>,
+) -> rusqlite::Result<Vec<Ended>> {
+    let mut ended = Vec::new();
+    for number in whom.numbers {
+        let alone = Whom { numbers: std::slice::from_ref(number), ..*whom };
+        let call = of_others(connection, &alone, link, KnownBy::Number)?;
+        ended.extend(call.map(|call| Ended { number: number.clone(), call }));
+    }
+    Ok(ended)
+}
+
+/// By what somebody else is this person.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum KnownBy {
+    /// The same record on another route, or one of the numbers.
+    RecordOrNumber,
+    /// One of the numbers.
+    Number,
 }
 
 /// The call by which somebody else who is this person was called to an end.
@@ -127,8 +166,13 @@ fn of_others(
     connection: &Connection,
     whom: &Whom<'_>,
     link: Option<LinkId>,
+    by: KnownBy,
 ) -> rusqlite::Result<Option<HistoryId>> {
-    if !others_called(connection, whom, link)? {
+    let record = match by {
+        KnownBy::RecordOrNumber => Some(&whom.key.id.0),
+        KnownBy::Number => None,
+    };
+    if !others_called(connection, whom.numbers, record, link)? {
         return Ok(None);
     }
     let mut newest: BTreeMap<(Option<i64>, Option<i64>), LastResult> = BTreeMap::new();
@@ -145,7 +189,7 @@ fn of_others(
     ))?;
     let mut rows = statement.query(named_params! {
         ":link": link.map_or(-1, |link| link.0), ":client": whom.client, ":crm": whom.key.crm,
-        ":object": whom.key.object, ":record": whom.key.id.0, ":route": whom.route.0, ":numbers": json(&whom.numbers)?,
+        ":object": whom.key.object, ":record": record, ":route": whom.route.0, ":numbers": json(&whom.numbers)?,
     })?;
     while let Some(row) = rows.next()? {
         newest.insert((row.get("link_id")?, row.get("contact")?), said(row)?);
@@ -159,19 +203,24 @@ fn of_others(
 
 /// Whether there is any call to be looked at: the whole question makes temporary tables also where there is none, and is
 /// asked of everybody who is imported.
-fn others_called(connection: &Connection, whom: &Whom<'_>, link: Option<LinkId>) -> rusqlite::Result<bool> {
+fn others_called(
+    connection: &Connection,
+    numbers: &[String],
+    record: Option<&String>,
+    link: Option<LinkId>,
+) -> rusqlite::Result<bool> {
     let link = link.map_or(-1, |link| link.0);
     let record = connection
         .prepare_cached(
             "SELECT EXISTS (SELECT 1 FROM routes o CROSS JOIN links l ON l.route = o.route AND l.record_id = ?1
                                 CROSS JOIN calls c ON c.link_id = l.id WHERE l.id <> ?2)",
         )?
-        .query_row((&whom.key.id.0, link), |row| row.get(0))?;
+        .query_row((record, link), |row| row.get(0))?;
     if record {
         return Ok(true);
     }
     let mut bearer = connection.prepare_cached(BEARER_CALLED)?;
-    for number in whom.numbers {
+    for number in numbers {
         if bearer.query_row((number, link), |row| row.get(0))? {
             return Ok(true);
         }
@@ -263,7 +312,7 @@ fn hint_the_person(
              WHERE c.history_id = ?1 AND l.route IS NOT NULL
              UNION
              SELECT route, record_id FROM records
-             WHERE code = 'final_result' AND json_extract(params, '$.call') = CAST(?1 AS TEXT)
+             WHERE code IN ('final_result', 'number_ended') AND json_extract(params, '$.call') = CAST(?1 AS TEXT)
              UNION
              SELECT l.route, l.record_id FROM calls c
                 JOIN link_numbers a ON a.link_id = c.link_id
@@ -296,6 +345,7 @@ fn hint_the_person(
 mod tests {
     use super::*;
     use crate::domain::{PinnedCampaign, RecordId, RecordKey};
+    use crate::ledger::RecordInputs;
     use crate::ledger::testing::{Scene, scene};
 
     /// A call of a contact with a result; `done`: of that type, else of none that is known.
@@ -313,6 +363,10 @@ mod tests {
     }
 
     async fn last(scene: &Scene, route: &str, record: &str, numbers: &[&str]) -> LastResult {
+        known(scene, route, record, numbers).await.last_result
+    }
+
+    async fn known(scene: &Scene, route: &str, record: &str, numbers: &[&str]) -> RecordInputs {
         let key = RecordKey {
             crm: "sales".to_owned(),
             object: "person".to_owned(),
@@ -320,7 +374,7 @@ mod tests {
         };
         let numbers = numbers.iter().map(|number| (*number).to_owned()).collect();
         let inputs = scene.ledger.record_inputs("house".to_owned(), RouteName::from(route), key, numbers);
-        inputs.await.expect("inputs").last_result
+        inputs.await.expect("inputs")
     }
 
     #[tokio::test(start_paused = true)]
@@ -353,6 +407,28 @@ mod tests {
             vec!["+49301".to_owned()],
         );
         assert_eq!(of_another.await.expect("inputs").last_result, LastResult::None, "clients do not share");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_number_is_ended_by_whoever_else_was_called_to_an_end_on_it() {
+        let scene = scene().await;
+        scene.route_beside("second", &[]).await;
+        let declined = scene.link("1", Some(90), &["+49301"]).await;
+        scene.link("2", Some(91), &["+49302"]).await;
+        call(&scene, 11, 90, Some(declined), 7).await;
+        for (route, record, numbers, ended, why) in [
+            ("leads", "2", &["+49302", "+49301"][..], &["+49301"][..], "somebody else"),
+            ("leads", "1", &["+49301"], &[], "its own result"),
+            ("second", "1", &["+49303"], &[], "the same record elsewhere, on no number of its own"),
+            ("leads", "2", &["+49302"], &[], "another number"),
+        ] {
+            let found = known(&scene, route, record, numbers).await.ended;
+            let expected: Vec<Ended> = ended
+                .iter()
+                .map(|number| Ended { number: (*number).to_owned(), call: HistoryId(11) })
+                .collect();
+            assert_eq!(found, expected, "{why}");
+        }
     }
 
     #[tokio::test(start_paused = true)]

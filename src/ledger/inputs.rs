@@ -5,8 +5,8 @@ use super::held_out::{self, Whom};
 use super::sql::{Columns, get_reason, get_time, get_time_opt, time};
 use super::{Ledger, LedgerError, edits, finals, gate};
 use crate::domain::{
-    Anew, Block, BlockSubject, ContactId, Deletion, Lane, LastResult, LinkId, LinkView, LockState, Reason,
-    RecordId, RecordKey, RouteName, Stands, Wish,
+    Anew, Block, BlockSubject, ContactId, Deletion, Ended, Lane, LastResult, LinkId, LinkView, LockState,
+    Reason, RecordId, RecordKey, RouteName, Stands, Wish,
 };
 use rusqlite::{Connection, OptionalExtension as _, Params, Statement};
 use std::collections::BTreeSet;
@@ -198,6 +198,8 @@ pub struct RecordInputs {
     pub by_its_contact: Vec<Block>,
     /// The last result.
     pub last_result: LastResult,
+    /// Those of the numbers on which somebody else was called to an end.
+    pub ended: Vec<Ended>,
     /// Why the person is held out because of a call on another route, if so.
     pub held_out: Option<Reason>,
 }
@@ -226,8 +228,11 @@ impl Ledger {
                 more.retain(|number| !numbers.contains(number));
             }
             let whom = Whom { client: &client, route: &route, key: &key, numbers: &numbers };
+            let (last_result, ended) =
+                finals::of_person_and_numbers(connection, &whom, link.as_ref().map(|(id, _)| *id))?;
             Ok(RecordInputs {
-                last_result: finals::of_person(connection, &whom, link.as_ref().map(|(id, _)| *id))?,
+                last_result,
+                ended,
                 link: link.map(|(_, view)| view),
                 user_data: connection
                     .prepare_cached("SELECT user_data FROM records WHERE route = ?1 AND record_id = ?2")?

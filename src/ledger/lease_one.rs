@@ -41,6 +41,13 @@ pub(super) fn lease_one(
     }
     match (order.plan)(operation.kind, given, &operation.view, operation.clearing) {
         Plan::Send(values) => {
+            match overtaken::judge_numbers(tx, &operation, &values, now)? {
+                Standing::Stands => {}
+                Standing::Overtaken => {
+                    batch.superseded += 1;
+                    return Ok(());
+                }
+            }
             operation.values = values;
             let body = json(&operation.values)?;
             begin(tx, &operation, sent, Some(&body))?;

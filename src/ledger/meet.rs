@@ -103,12 +103,14 @@ pub(super) fn store(
     let numbers = link.map(|link| held_out::numbers_of(tx, link)).transpose()?.unwrap_or_default();
     let whom = held_out::Whom { client: &client, route, key: &key, numbers: &numbers };
     let held_out = held_out::against(tx, &whom, cause.at)?;
+    let (last_result, ended) = finals::of_person_and_numbers(tx, &whom, link)?;
     let decision = decide(&DecisionInput {
         link: view.as_ref(),
         crm: &crm,
         dialler: &meeting.dialler,
         blocks: &blocks,
-        last_result: finals::of_person(tx, &whom, link)?,
+        last_result,
+        ended: &ended,
         held_out: held_out.as_ref(),
         policy: &meeting.policy,
     });

@@ -1,13 +1,14 @@
 //! A final result, or one on another route that holds the person out, that came after it was decided to let somebody be
-//! called (again): asked for once more when the
-//! operation is leased, because it may have waited for long.
+//! called (again), or to bring a contact another number: asked for once more when the operation is leased, because it may
+//! have waited for long.
 
 use super::finals;
-use super::held_out::{self, Person};
+use super::held_out::{self, Person, Whom};
 use super::hints;
 use super::leased::Leased;
 use super::sql::{self, time};
-use crate::domain::{LastResult, LinkId, OperationId, Reason, ReasonCode, Timestamp};
+use crate::domain::ended::brought;
+use crate::domain::{LastResult, LinkId, OperationId, OperationKind, Reason, ReasonCode, Timestamp, Values};
 use rusqlite::Transaction;
 
 /// Whether an operation may still go.
@@ -39,6 +40,42 @@ pub(super) fn judge(tx: &Transaction<'_>, operation: &Leased, now: Timestamp) ->
     Ok(Standing::Overtaken)
 }
 
+/// Gives an update up that would bring its contact a number on which somebody else was called to an end. The contact stays
+/// as it is, with the number it has, and its record is decided anew, which locks it. What a person gave is that person's.
+pub(super) fn judge_numbers(
+    tx: &Transaction<'_>,
+    operation: &Leased,
+    values: &Values,
+    now: Timestamp,
+) -> rusqlite::Result<Standing> {
+    if operation.kind != OperationKind::Update || operation.given.is_some() {
+        return Ok(Standing::Stands);
+    }
+    let sent = values.iter().map(|(field, value)| (*field, value));
+    let numbers: Vec<String> = brought(sent, &operation.view.base).into_iter().collect();
+    if numbers.is_empty() {
+        return Ok(Standing::Stands);
+    }
+    let Some(person) = Person::of(tx, operation.link)? else { return Ok(Standing::Stands) };
+    let whom = Whom { numbers: &numbers, ..person.whom() };
+    match finals::ended_numbers(tx, &whom, Some(operation.link))?.first() {
+        Some(ended) => {
+            end(tx, operation.id, &Reason::number_ended(ended.call), now)?;
+            hints::link_in(tx, now, operation.link, "overtaken")?;
+            Ok(Standing::Overtaken)
+        }
+        None => Ok(Standing::Stands),
+    }
+}
+
+fn end(tx: &Transaction<'_>, id: OperationId, reason: &Reason, now: Timestamp) -> rusqlite::Result<()> {
+    tx.prepare_cached(
+        "UPDATE operations SET state = 'superseded', outcome = ?3, outcome_params = ?4, finished_at = ?2 WHERE id = ?1",
+    )?
+    .execute((id.0, time(now), sql::code(reason), reason.params_json()))?;
+    Ok(())
+}
+
 /// The link wishes what it wished before, and its record is decided anew, so that it is told what it waits for.
 fn give_up(
     tx: &Transaction<'_>,
@@ -47,10 +84,7 @@ fn give_up(
     reason: &Reason,
     now: Timestamp,
 ) -> rusqlite::Result<()> {
-    tx.prepare_cached(
-        "UPDATE operations SET state = 'superseded', outcome = ?3, finished_at = ?2 WHERE id = ?1",
-    )?
-    .execute((id.0, time(now), sql::code(reason)))?;
+    end(tx, id, reason, now)?;
     // Where a person's unlock waits as well, that one decides.
     tx.prepare_cached(
         "UPDATE links SET wish_code = ?2, wish_params = ?3,

@@ -61,12 +61,14 @@ pub(super) fn store_record(
     };
     let whom = Whom { client: &page.client, route: &page.route, key: &key, numbers: &numbers };
     let held_out = held_out::against(tx, &whom, now)?;
+    let (last_result, ended) = finals::of_person_and_numbers(tx, &whom, link.as_ref().map(|(id, _)| *id))?;
     let decision = (page.decide)(&DecisionInput {
         link: link.as_ref().map(|(_, view)| view),
         crm: &usable,
         dialler: &dialler,
         blocks: &blocks,
-        last_result: finals::of_person(tx, &whom, link.as_ref().map(|(id, _)| *id))?,
+        last_result,
+        ended: &ended,
         held_out: held_out.as_ref(),
         policy: &page.policy,
     });

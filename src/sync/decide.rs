@@ -4,12 +4,13 @@
 //! so no broken field, no condition and no missing look-up stands before it (promise 9).
 
 use super::adopt::{agree, found_base};
-use super::diff::{changed_fields, import_only_changes};
+use super::diff::{FieldChange, changed_fields, import_only_changes};
 use super::leave;
 use super::merge::{alike_pairs, kept_changes, merged_changes};
+use crate::domain::ended::brought;
 use crate::domain::policy::Vanished;
 use crate::domain::{
-    Anew, Block, Contact, ContactId, CrmSide, Decision, DecisionInput, Deletion, Desired, DiallerSide,
+    Anew, Base, Block, Contact, ContactId, CrmSide, Decision, DecisionInput, Deletion, Desired, DiallerSide,
     FieldName, Intent, Lane, LastResult, LinkView, LockState, OperationKind, Reason, ReasonCode, Verdict,
     Wish,
 };
@@ -165,6 +166,10 @@ fn keep_in_step(input: &DecisionInput<'_>, link: &LinkView, desired: &Desired) -
     let desired = &leave::without_marks(desired, &link.base);
     let agreed = agree(&link.base, desired, input.policy.adopt_conflict);
     let base = agreed.as_ref().unwrap_or(&link.base);
+    let changes = merged_changes(desired, base, link);
+    if let Some(reason) = brings_ended(input, &changes, base) {
+        return leave::out_of_reach(input, Verdict::Parked(reason.clone()), &reason, &leave::LOCK_ONLY);
+    }
     let mut intents = Vec::new();
     let mut notes: Vec<Reason> = import_only_changes(desired, base)
         .into_iter()
@@ -178,7 +183,6 @@ fn keep_in_step(input: &DecisionInput<'_>, link: &LinkView, desired: &Desired) -
             .filter(|_| link.contact.is_some())
             .map(|field| Reason::new(ReasonCode::AgentsField).with("field", field)),
     );
-    let changes = merged_changes(desired, base, link);
     // What is in flight may end otherwise than the base says, and what waits behind it gives way to this very
     // decision, also where the wish is the same: one more operation, which sends nothing if nothing differs.
     let unsure = link.lane == Lane::Busy;
@@ -206,6 +210,14 @@ fn keep_in_step(input: &DecisionInput<'_>, link: &LinkView, desired: &Desired) -
     let alike = alike_pairs(desired, base, &link.edits);
     let adopted = link.contact.zip(agreed);
     Decision { wish: opening.wish, anew, notes, adopted, agreed: alike, ..wishing(verdict, desired, intents) }
+}
+
+/// Why these changes are not made: they bring the contact a number on which somebody else was called to an end. A number that
+/// it has already is none of them, nor is its own result, which stands in the dialler.
+fn brings_ended(input: &DecisionInput<'_>, changes: &[FieldChange], base: &Base) -> Option<Reason> {
+    let brought = brought(changes.iter().map(|change| (change.field, &change.send)), base);
+    let ended = input.ended.iter().find(|ended| brought.contains(&ended.number))?;
+    Some(Reason::number_ended(ended.call))
 }
 
 /// What letting a contact be called again takes.
@@ -242,8 +254,11 @@ fn adopt(input: &DecisionInput<'_>, desired: &Desired, contact: &Contact) -> Dec
     let found = as_found(input, contact);
     let desired = &leave::without_marks(desired, &found);
     let base = agree(&found, desired, input.policy.adopt_conflict).unwrap_or(found);
-    let different: Vec<FieldName> =
-        changed_fields(desired, &base).iter().map(|change| change.field).collect();
+    let changes = changed_fields(desired, &base);
+    if let Some(reason) = brings_ended(input, &changes, &base) {
+        return leave::out_of_reach(input, Verdict::Parked(reason.clone()), &reason, &leave::LOCK_ONLY);
+    }
+    let different: Vec<FieldName> = changes.iter().map(|change| change.field).collect();
     let mut intents = Vec::new();
     if !different.is_empty() {
         let reason = named(ReasonCode::Adopted, &different);
@@ -311,6 +326,7 @@ mod tests {
             dialler: &DiallerSide::Found(Box::new(contact)),
             blocks: &[],
             last_result: LastResult::None,
+            ended: &[],
             held_out: None,
             policy: &Policy {
                 adopt_conflict: AdoptConflict::CrmOwned,

@@ -1,6 +1,7 @@
 //! The decision over every combination of its inputs: what must hold whatever is known of the two sides.
 
 mod combinations;
+mod ended;
 mod leaving;
 
 use super::{changed_fields, decide};

@@ -152,6 +152,7 @@ pub async fn try_record(
         dialler: &side,
         blocks: &blocks,
         last_result: inputs.last_result,
+        ended: &inputs.ended,
         held_out: inputs.held_out.as_ref(),
         policy: &route.policy,
     });

@@ -4,8 +4,8 @@ use crate::domain::leave::{Counters, Leave, Leaving, Reach, Removal, past};
 use crate::domain::policy::{AdoptConflict, CampaignChange, Vanished};
 use crate::domain::{
     Anew, Base, Block, BlockSubject, Contact, ContactId, CrmSide, DecisionInput, Deletion, Desired,
-    DesiredValue, DiallerSide, Edits, FieldName, HistoryId, Kept, Lane, LastResult, LinkView, LockState,
-    Pair, Policy, ReasonCode, Stands, Timestamp, Wish,
+    DesiredValue, DiallerSide, Edits, Ended, FieldName, HistoryId, Kept, Lane, LastResult, LinkView,
+    LockState, Pair, Policy, ReasonCode, Stands, Timestamp, Wish,
 };
 use crate::sync::found_base;
 use serde_json::{Value, json};
@@ -13,6 +13,9 @@ use std::sync::Arc;
 
 const OWN: ContactId = ContactId(7);
 const OTHER: ContactId = ContactId(8);
+/// The number that one of the records came to have, as it is known and as it is sent.
+pub(super) const ENDED: &str = "+4930124";
+const SENT: &str = "4930124";
 
 fn field(name: &str) -> FieldName {
     FieldName::parse(name).expect("a field")
@@ -96,7 +99,7 @@ fn crm_sides() -> Vec<CrmSide> {
         CrmSide::Eligible(record("City", json!("Ulm"))),
         CrmSide::Eligible(record("City", Value::Null)),
         CrmSide::Eligible(record("ReservedUsersUID", json!("agent4"))),
-        CrmSide::Eligible(record("PhoneNumber1", json!("4930124"))),
+        CrmSide::Eligible(record("PhoneNumber1", json!(SENT))),
     ]
 }
 
@@ -150,6 +153,20 @@ fn choices() -> Vec<Leaving> {
 
 /// Shows every combination to a judge; answers how many there were for which it had a word.
 pub(super) fn every_combination(judge: impl Fn(&DecisionInput<'_>) -> bool) -> usize {
+    let results = [LastResult::None, LastResult::Open, LastResult::Final(HistoryId(9))];
+    combined(&links(&[Deletion::No], &[Anew::No]), &crm_sides(), &results, &[], &locking(), judge)
+}
+
+/// The same where somebody else was called to an end on the number that one of the records came to have.
+pub(super) fn every_ending(judge: impl Fn(&DecisionInput<'_>) -> bool) -> usize {
+    let call = HistoryId(9);
+    let ended = [Ended { number: ENDED.to_owned(), call }];
+    let links = links(&[Deletion::No], &[Anew::No]);
+    combined(&links, &crm_sides(), &[LastResult::Final(call)], &ended, &locking(), judge)
+}
+
+/// The choices of routes that lock whoever leaves.
+fn locking() -> Vec<Policy> {
     let mut policies = Vec::new();
     for adopt_conflict in [AdoptConflict::CrmOwned, AdoptConflict::KeepDialler] {
         for vanished in [Vanished::Mark, Vanished::Import] {
@@ -161,8 +178,7 @@ pub(super) fn every_combination(judge: impl Fn(&DecisionInput<'_>) -> bool) -> u
             });
         }
     }
-    let results = [LastResult::None, LastResult::Open, LastResult::Final(HistoryId(9))];
-    combined(&links(&[Deletion::No], &[Anew::No]), &crm_sides(), &results, &policies, judge)
+    policies
 }
 
 /// The same of routes that do more than lock whoever leaves.
@@ -194,13 +210,14 @@ pub(super) fn every_moving(judge: impl Fn(&DecisionInput<'_>) -> bool) -> usize 
 fn few(links: &[Option<LinkView>], policies: &[Policy], judge: impl Fn(&DecisionInput<'_>) -> bool) -> usize {
     let mut sides = crm_sides();
     sides.truncate(6);
-    combined(links, &sides, &[LastResult::None, LastResult::Final(HistoryId(9))], policies, judge)
+    combined(links, &sides, &[LastResult::None, LastResult::Final(HistoryId(9))], &[], policies, judge)
 }
 
 fn combined(
     links: &[Option<LinkView>],
     crm_sides: &[CrmSide],
     results: &[LastResult],
+    ended: &[Ended],
     policies: &[Policy],
     judge: impl Fn(&DecisionInput<'_>) -> bool,
 ) -> usize {
@@ -216,8 +233,16 @@ fn combined(
                 {
                     for &last_result in results {
                         for policy in policies {
-                            let input =
-                                DecisionInput { link, crm, dialler, blocks, last_result, held_out, policy };
+                            let input = DecisionInput {
+                                link,
+                                crm,
+                                dialler,
+                                blocks,
+                                last_result,
+                                ended,
+                                held_out,
+                                policy,
+                            };
                             judged += usize::from(judge(&input));
                         }
                     }

@@ -197,6 +197,7 @@ fn who_is_only_held_out_or_blocked_meanwhile_is_not_deleted_as_the_crm_would_hav
             dialler: &DiallerSide::Linked,
             blocks: &[],
             last_result: LastResult::None,
+            ended: &[],
             held_out: None,
             policy: &policy,
         };

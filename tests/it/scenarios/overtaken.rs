@@ -6,6 +6,7 @@ use dialbridge::domain::{ContactId, RecordId, RouteName};
 use dialbridge::ledger::Said;
 use dialbridge::sim::dialler::{CallPlan, Outcome};
 use dialbridge::sim::faults::{Action, Effect, RetryAfter, Rule};
+use serde_json::json;
 
 async fn freeze(world: &World) {
     world.must(Command::Freeze { reason: "an audit".to_owned(), until: None, even_locks: false }).await;
@@ -75,6 +76,8 @@ async fn is_it_told_why_the_unlock_was_not_sent_and_does_a_person_still_unlock()
     assert_eq!(unlock.state, "superseded");
     let why = unlock.outcome.as_ref().map(ToString::to_string).unwrap_or_default();
     assert!(why.starts_with("its last result is final"), "{why}");
+    let call = world.dialler.history(world.contact(id).id)[0].id;
+    assert!(why.ends_with(&format!("`dialbridge results reopen {call}`")), "{why}");
     by_hand(&world, id, ContactAct::Unlock).await;
     world.live(minutes(2)).await;
     assert!(!world.locked(id), "a person gave a reason: {}", world.story().await);
@@ -121,6 +124,45 @@ async fn is_one_of_ours_that_a_person_let_go_still_one_of_ours() {
     thaw(&world).await;
     world.live(minutes(5)).await;
     assert!(world.locked(id), "{}", world.story().await);
+}
+
+/// Two contacts; what the second one's record has as its number is not sent yet, or in doubt, when the first one is called on
+/// it and declines. The update that waits, or was in doubt and had not arrived, goes no more.
+#[tokio::test(start_paused = true)]
+async fn is_a_number_brought_to_nobody_on_which_somebody_declined_while_the_update_waited() {
+    for (how, edited) in [("frozen", false), ("in doubt", false), ("in doubt", true)] {
+        let world = World::new(Setup::default()).await;
+        let (declines, id) = (world.record("Ada"), world.record("Berta"));
+        world.sync_all().await;
+        let (had, mark) = (world.value(id, "PhoneNumber1"), world.mark());
+        let phone = world.editor().field(declines, "phone").expect("a number");
+        world.editor().edit(id, json!({ "phone": phone }));
+        match how {
+            "frozen" => freeze(&world).await,
+            _ => {
+                world.dialler.faults().add(Rule::new(Action::Reset(Effect::None)).path("/update").times(1));
+            }
+        }
+        world.pull().await.expect("a pull");
+        world.push().await.expect("a push");
+        called(&world, declines, "NO_INTEREST").await;
+        if edited {
+            world.editor().edit(id, json!({ "city": "Bonn" }));
+        }
+        match how {
+            "frozen" => thaw(&world).await,
+            _ => world.push().await.map(|_| ()).expect("a push"),
+        }
+        world.live(minutes(10)).await;
+        let told = || async { format!("{how} {edited}: {}", world.story().await) };
+        assert!(world.locked(id), "{}", told().await);
+        assert_eq!(world.value(id, "PhoneNumber1"), had, "{}", told().await);
+        let sent = if how == "frozen" { vec!["lock"] } else { vec!["update", "lock"] };
+        assert_eq!(world.writes(mark), sent, "{}", told().await);
+        let story = world.told(id).await;
+        assert!(story.contains("somebody was called to an end on its new number"), "{story}");
+        world.assert_at_rest().await;
+    }
 }
 
 /// A supervisor makes an appointment of what was noted as no interest; the record itself does not change any more.
