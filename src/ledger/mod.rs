@@ -165,7 +165,7 @@ pub use companions::{CompanionTaken, CompanionTrouble};
 pub use conflicts::{Conflict, ConflictCount};
 pub use contacts::{ContactSeen, IndexedContact, Known, KnownRow, LockedBase, Sighting};
 pub use decisions::{Cause, LinkOwner};
-pub use drift::{Mend, Question, ReconcileLast, TOLD_PAGE, ToldCall};
+pub use drift::{Mend, Question, ReconcileLast, TOLD_PAGE, ToldCall, Unheld};
 pub use drip::{DayFull, Drip, Today};
 pub use due::{AuditRules, DueContact, HarvestRules, Share};
 pub use edits::{EditSeen, EditWord, TwoWayLink};
