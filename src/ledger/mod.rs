@@ -53,6 +53,7 @@ mod found;
 mod freeze;
 mod gate;
 mod glimpse;
+mod gone_erase;
 mod halts;
 mod hand_acts;
 mod harvest_shown;
