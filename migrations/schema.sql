@@ -956,6 +956,10 @@ CREATE INDEX records_final ON records (json_extract(params, '$.call')) WHERE cod
 
 CREATE INDEX links_final ON links (json_extract(wish_params, '$.call')) WHERE wish_code IN ('final_result', 'number_ended');
 
+CREATE INDEX contacts_gone ON contacts (gone_at) WHERE gone_at IS NOT NULL;
+
+CREATE INDEX records_gone ON records (since) WHERE code IN ('record_deleted', 'record_gone');
+
 CREATE VIEW v_calls AS
 SELECT k.history_id AS call,
        k.revision,

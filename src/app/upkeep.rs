@@ -41,6 +41,7 @@ impl UpkeepActivity {
             + self.ledger.call_contents_prune(self.keep.changes).await?;
         let calls = self.ledger.calls_erase(self.keep.changes).await?;
         let changes = self.ledger.trail_erase(self.keep.changes).await?;
+        let gone = self.ledger.gone_erase(self.keep.changes).await?;
         let mut text = format!("{bodies} bodies and answers erased, kept long enough");
         if old > 0 {
             text.push_str(&format!("; {old} old runs, attempts, hints and contents of calls deleted"));
@@ -50,6 +51,9 @@ impl UpkeepActivity {
         }
         if calls > 0 {
             text.push_str(&format!("; texts and numbers of {calls} calls erased"));
+        }
+        if gone > 0 {
+            text.push_str(&format!("; what was known of {gone} contacts and records that are gone, too"));
         }
         // In the log besides, which is elsewhere and belongs to somebody else.
         if let Some(head) = self.ledger.trail_head_keep().await? {

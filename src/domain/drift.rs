@@ -17,6 +17,10 @@ pub enum DriftKind {
     ContactMissing,
     /// A second contact with a UserData of ours.
     ContactDoubled,
+    /// A contact with the UserData of a record of ours that is no record's contact in the ledger.
+    ContactUnlinked,
+    /// A contact with a UserData as only the route makes them, of a record that neither side knows.
+    ContactOrphaned,
     /// A field of the CRM's that holds another value in the dialler than the one last agreed on.
     ContactDiffers,
     /// A contact that is to be locked and was not.
@@ -38,6 +42,12 @@ impl DriftKind {
             Self::RecordOrphaned => "records that the CRM no longer has",
             Self::ContactMissing => "contacts of ours that the dialler no longer has",
             Self::ContactDoubled => "second contacts with a UserData of ours",
+            Self::ContactUnlinked => {
+                "contacts with a UserData of ours that are no record's contact in the ledger"
+            }
+            Self::ContactOrphaned => {
+                "contacts with a UserData of ours whose record neither the CRM nor the ledger knows"
+            }
             Self::ContactDiffers => "contacts in which the CRM's fields were changed in the dialler",
             Self::LockMissing => "contacts that are to be locked and were not",
             Self::CallMissing => "calls of our contacts that are not in the ledger",
@@ -60,6 +70,12 @@ impl DriftKind {
             }
             Self::ContactDoubled => {
                 "the harvest locks all but one and parks the record; a person deletes the others (`contacts delete`)"
+            }
+            Self::ContactUnlinked => {
+                "--repair asks the dialler for their keys, as before an import: who may be called is taken over, who must not is locked"
+            }
+            Self::ContactOrphaned => {
+                "nothing says when they must not be called: a person looks at them (`contacts lock`, `contacts delete`)"
             }
             Self::ContactDiffers => "--repair decides them anew and sends the CRM's values",
             Self::LockMissing => "--repair decides them anew, which locks them",

@@ -17,8 +17,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub struct ListedContact {
     /// Its number.
     pub id: ContactId,
-    /// Its UserData, folded.
-    pub folded: Option<FoldedUserData>,
+    /// Its UserData, to the letter.
+    pub user_data: Option<String>,
+    /// The record whose key that would be, by the route's template.
+    pub keyed: Option<RecordId>,
     /// Whether it was ever called: it has tries or a result.
     pub called: bool,
     /// Of what the dialler writes.
@@ -58,7 +60,8 @@ impl std::fmt::Debug for ReconcileBook {
 const NOTES: &str = "PRAGMA temp_store = FILE;
     CREATE TEMP TABLE named (record_id TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
     CREATE TEMP TABLE listed (
-        contact_id INTEGER PRIMARY KEY, folded TEXT, called INTEGER NOT NULL, fingerprint BLOB NOT NULL) STRICT;
+        contact_id INTEGER PRIMARY KEY, user_data TEXT, folded TEXT, keyed TEXT, called INTEGER NOT NULL,
+        fingerprint BLOB NOT NULL) STRICT;
     CREATE INDEX temp.listed_folded ON listed (folded) WHERE folded IS NOT NULL;";
 
 impl Ledger {
@@ -167,11 +170,20 @@ impl ReconcileBook {
             let mut ours = Vec::new();
             {
                 let mut insert = tx.prepare_cached(
-                    "INSERT OR IGNORE INTO listed (contact_id, folded, called, fingerprint) VALUES (?1, ?2, ?3, ?4)",
+                    "INSERT OR IGNORE INTO listed (contact_id, user_data, folded, keyed, called, fingerprint)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
                 )?;
                 for contact in contacts {
-                    let folded = contact.folded.map(|folded| folded.0);
-                    insert.execute((contact.id.0, folded, contact.called, contact.fingerprint))?;
+                    let folded = contact.user_data.as_deref().map(FoldedUserData::of).map(|folded| folded.0);
+                    let keyed = contact.keyed.map(|record| record.0);
+                    insert.execute((
+                        contact.id.0,
+                        contact.user_data,
+                        folded,
+                        keyed,
+                        contact.called,
+                        contact.fingerprint,
+                    ))?;
                     ours.extend(our_contact(&tx, &route, contact.id)?);
                 }
             }
@@ -234,6 +246,21 @@ impl ReconcileBook {
     ) -> Result<Suspects, LedgerError> {
         let now = self.reads.env.now();
         self.ask("suspects", move |notes| drift::answer(notes, &route, campaign, question, now)).await
+    }
+
+    /// Whether a contact that was found so is so still, bearing this UserData now.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub async fn still_unheld(
+        &self,
+        route: RouteName,
+        unheld: drift::Unheld,
+        contact: ContactId,
+        user_data: String,
+    ) -> Result<bool, LedgerError> {
+        self.ask("still_unheld", move |notes| drift::still_unheld(notes, &route, unheld, contact, &user_data))
+            .await
     }
 
     /// This ledger's name in the keys of activities.

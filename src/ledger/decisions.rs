@@ -3,7 +3,10 @@
 
 use super::answer::{BaseChange, store_base};
 use super::sql::{self, json, time};
-use super::{blocks_told, edits, edits_end, held_again, lane, results_due, sent_numbers, waves, write_back};
+use super::{
+    blocks_told, edits, edits_end, held_again, lane, results_due, sent_numbers, status_told, waves,
+    write_back,
+};
 use crate::domain::scope::Doing;
 use crate::domain::{
     Anew, Base, CampaignId, ContactId, Decision, Deletion, Desired, Intent, LinkId, OperationKind, Reason,
@@ -53,8 +56,15 @@ pub(super) fn store(
     let needed = !decision.intents.is_empty() || decision.adopted.is_some();
     let link = match (link, owner) {
         (Some(link), _) => link,
-        (None, Some(owner)) if needed || blocks_told::is_wanted(tx, owner, decision, numbers)? => {
-            insert_link(tx, cause, owner, decision)?
+        (None, Some(owner)) if needed => insert_link(tx, cause, owner, decision)?,
+        // For a telling's sake alone.
+        (None, Some(owner))
+            if blocks_told::is_wanted(tx, owner, decision, numbers)?
+                || status_told::is_wanted(tx, owner, decision)? =>
+        {
+            let link = insert_link(tx, cause, owner, decision)?;
+            status_told::moved(tx, link)?;
+            link
         }
         (None, _) => return Ok(None),
     };

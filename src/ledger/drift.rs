@@ -2,7 +2,7 @@
 //! the ordinary ways of pull, push and harvest.
 
 use super::sql::{get_json, get_time, json, time};
-use super::{Ledger, LedgerError, due, hints};
+use super::{Ledger, LedgerError, bearers, due, hints};
 use crate::domain::{
     Base, CampaignId, ContactId, FieldName, HistoryId, LinkId, Pair, RecordId, RouteName, Suspect, Suspects,
     Timestamp,
@@ -21,10 +21,21 @@ pub enum Question {
     ContactMissing,
     /// Listed contacts with the key of a link that has another one.
     ContactDoubled,
+    /// Listed contacts with a key of ours that are no record's contact.
+    Unheld(Unheld),
     /// Locks that are wished for and were not sent, and do not wait.
     LockMissing,
     /// Calls that the CRM should know of and does not.
     CallUntold,
+}
+
+/// Whose key a contact bears that is no record's contact.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unheld {
+    /// A record's that the ledger knows.
+    OfKnown,
+    /// That of a record which neither the ledger knows nor the CRM named.
+    OfNobody,
 }
 
 /// So long a call may wait to be told until that is worth a word.
@@ -34,6 +45,47 @@ const CALLED: i64 = 100;
 
 const REST: &str = " AND NOT EXISTS (SELECT 1 FROM operations o WHERE o.link_id = l.id
         AND o.state IN ('waiting', 'sending', 'uncertain'))";
+
+/// Of `s`, a listed contact: whom a record has that is there, or whom we keep locked by itself, is no question.
+const UNHELD: &str = " AND NOT EXISTS (SELECT 1 FROM links h WHERE h.contact_id = s.contact_id
+        AND (h.wish = 'locked' OR h.route IS NOT NULL AND h.vanished_at IS NULL))";
+
+/// To the letter: a key that is equal only when folded is somebody else's. Records parked for what was found are a person's, and
+/// the dialler is asked about them anyway.
+fn unheld(whose: Unheld) -> String {
+    match whose {
+        Unheld::OfKnown => format!(
+            "SELECT d.record_id, s.contact_id, l.id AS link_id,
+                    'its record is ' || d.state || coalesce(' (' || d.code || ')', '') AS details
+             FROM listed s CROSS JOIN records d ON d.folded = s.folded AND d.user_data = s.user_data
+                  LEFT JOIN links l ON l.route = d.route AND l.record_id = d.record_id
+             WHERE +d.route = :route AND d.meet = 'done'
+               AND (d.state <> 'parked' OR d.code NOT IN ('several_contacts', 'found_elsewhere', 'folded_match'))
+               AND (l.contact_id IS NULL OR l.vanished_at IS NOT NULL){UNHELD}{REST}"
+        ),
+        Unheld::OfNobody => format!(
+            "SELECT NULL AS record_id, s.contact_id, NULL AS link_id, 'UserData ' || s.user_data AS details
+             FROM listed s
+             WHERE :route IS NOT NULL AND s.keyed IS NOT NULL
+               AND NOT EXISTS (SELECT 1 FROM records d WHERE d.folded = s.folded)
+               AND NOT EXISTS (SELECT 1 FROM named n WHERE n.record_id = s.keyed){UNHELD}"
+        ),
+    }
+}
+
+/// Asked again for one contact.
+pub(super) fn still_unheld(
+    notes: &Connection,
+    route: &RouteName,
+    whose: Unheld,
+    contact: ContactId,
+    user_data: &str,
+) -> rusqlite::Result<bool> {
+    let sql = format!("{} AND s.contact_id = :contact AND s.user_data = :user_data", unheld(whose));
+    notes
+        .prepare_cached(&sql)?
+        .exists(named_params! { ":route": route.0, ":contact": contact.0, ":user_data": user_data })
+}
 
 fn sql(question: Question) -> String {
     match question {
@@ -52,8 +104,10 @@ fn sql(question: Question) -> String {
         Question::ContactDoubled => format!(
             "SELECT l.record_id, s.contact_id, l.id AS link_id, 'its record has contact ' || l.contact_id AS details
              FROM links l JOIN listed s ON s.folded = l.folded AND s.contact_id <> l.contact_id
-             WHERE l.route = :route AND l.folded IS NOT NULL AND l.contact_id IS NOT NULL{REST}"
+             WHERE l.route = :route AND l.folded IS NOT NULL AND l.contact_id IS NOT NULL
+               AND l.vanished_at IS NULL{REST}"
         ),
+        Question::Unheld(whose) => unheld(whose),
         Question::LockMissing => format!(
             "SELECT l.record_id, l.contact_id, l.id AS link_id, l.wish_code AS details FROM links l
              WHERE l.route = :route AND l.wish = 'locked' AND l.lock_state = 'open' AND l.contact_id IS NOT NULL
@@ -195,6 +249,8 @@ pub(super) fn called(
 pub struct Mend {
     /// Records to be read by id and decided anew.
     pub records: Vec<RecordId>,
+    /// Records whose keys the dialler is to be asked for.
+    pub keys: Vec<RecordId>,
     /// Contacts whose histories are to be read.
     pub histories: Vec<ContactId>,
     /// What was seen of the CRM's fields in the dialler, where it is not what was agreed on.
@@ -266,6 +322,9 @@ impl Ledger {
             for record in &mend.records {
                 hints::add_in(tx, now, &route, record, "reconcile")?;
             }
+            for record in &mend.keys {
+                bearers::ask(tx, &route, record)?;
+            }
             for contact in &mend.histories {
                 due::enter(tx, *contact, "hint", now)?;
             }
@@ -293,6 +352,63 @@ fn agree_no_more(tx: &Transaction<'_>, link: LinkId, seen: &[(FieldName, Value)]
 mod tests {
     use super::*;
     use crate::ledger::testing::scene;
+
+    #[tokio::test]
+    async fn whose_key_a_contact_bears_is_looked_up_and_no_table_walked_but_the_list() {
+        let scene = scene().await;
+        let book = scene.ledger.reconcile_book().await.expect("a book");
+        for whose in [Unheld::OfKnown, Unheld::OfNobody] {
+            let sql = format!("EXPLAIN QUERY PLAN {}", unheld(whose));
+            let plan = book.ask("test_plan", move |notes| {
+                let mut statement = notes.prepare(&sql)?;
+                statement.query_map([rusqlite::types::Null], |row| row.get("detail"))?.collect()
+            });
+            let plan: Vec<String> = plan.await.expect("a plan");
+            let scans: Vec<&String> = plan.iter().filter(|step| step.contains("SCAN")).collect();
+            assert!(scans.iter().all(|step| step.starts_with("SCAN s")), "{whose:?}: {plan:#?}");
+            assert!(plan.iter().any(|step| step.contains("records_folded")), "{whose:?}: {plan:#?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whom_we_keep_locked_or_is_being_looked_for_is_no_question() {
+        let scene = scene().await;
+        scene
+            .put(
+                "INSERT INTO records (route, record_id, hash, user_data, folded, state, code, since, meet, decided_at, run_id)
+                 VALUES ('leads', '1', x'', 'leads-1', 'leads-1', 'blocked', 'blocked', '', 'done', '', 1)",
+            )
+            .await;
+        let suspected = async || {
+            let book = scene.ledger.reconcile_book().await.expect("a book");
+            let (id, user_data) = (ContactId(11), Some("leads-1".to_owned()));
+            let seen = super::super::ListedContact {
+                id,
+                user_data,
+                keyed: None,
+                called: false,
+                fingerprint: vec![],
+            };
+            book.contacts_listed(scene.route.clone(), vec![seen]).await.expect("noted");
+            let asked = book.suspects(scene.route.clone(), CampaignId(7), Question::Unheld(Unheld::OfKnown));
+            asked.await.expect("read").first
+        };
+        let found = suspected().await;
+        assert_eq!((found.len(), found[0].record.clone()), (1, Some(RecordId("1".to_owned()))));
+        assert_eq!(found[0].details, "its record is blocked (blocked)");
+        let mend = Mend { keys: vec![RecordId("1".to_owned())], ..Mend::default() };
+        scene.ledger.drift_mend(scene.route.clone(), mend).await.expect("marked");
+        assert_eq!(suspected().await, [], "the dialler is about to be asked");
+        scene
+            .put(
+                "UPDATE records SET meet = 'done';
+                 INSERT INTO links (client, contact_id, wish, wish_code, created_at) VALUES ('house', 11, 'locked', 'blocked', '')",
+            )
+            .await;
+        assert_eq!(suspected().await, [], "whom we keep locked");
+        scene.put("UPDATE links SET wish = 'callable'").await;
+        assert_eq!(suspected().await.len(), 1);
+    }
 
     #[tokio::test]
     async fn what_was_told_is_walked_page_after_page_and_sorted_for_none() {

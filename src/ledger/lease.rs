@@ -287,7 +287,9 @@ pub(super) fn begin(
 #[cfg(test)]
 mod tests {
     use super::super::decisions::Cause;
-    use super::super::{attempts, lane, leaving, meet_due, prune, retention, runs, settle, trail_erase};
+    use super::super::{
+        attempts, gone_erase, lane, leaving, meet_due, prune, retention, runs, settle, trail_erase,
+    };
     use super::*;
     use crate::ledger::testing::scene;
 
@@ -306,7 +308,8 @@ mod tests {
             attempts::HOPELESS,
         ];
         let walks = retention::RUNS.iter().chain(retention::CONTENTS).map(|rule| rule.walk);
-        let nightly = walks.chain(prune::STATEMENTS).chain([trail_erase::OLD, trail_erase::KEPT]);
+        let by_age = [trail_erase::OLD, trail_erase::KEPT, gone_erase::CONTACTS, gone_erase::LINKS];
+        let nightly = walks.chain(prune::STATEMENTS).chain(by_age);
         for sql in asked.into_iter().chain(nightly) {
             let steps = scene.plan_of(sql).await;
             // Few stand in these, or in the part of a table that the index holds.

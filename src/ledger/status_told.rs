@@ -2,12 +2,13 @@
 //!
 //! What moves it is noted by triggers (`status_due`): a dozen places change a link, and none of them may forget it.
 
+use super::decisions::LinkOwner;
 use super::sql::{get_time, get_time_opt, time};
 use super::write_back::want_fields;
 use super::{Ledger, LedgerError};
 use crate::domain::{
-    BlocksTold, ContactId, InDialler, InvalidNumber, LinkId, Reason, RouteName, StandingFacts, Timestamp,
-    e164_as_sent, field::PHONE_SLOTS,
+    BlocksTold, ContactId, Decision, InDialler, InvalidNumber, LinkId, Reason, ReasonCode, RouteName,
+    StandingFacts, Timestamp, Verdict, e164_as_sent, field::PHONE_SLOTS,
 };
 use rusqlite::{Connection, OptionalExtension as _, Transaction};
 
@@ -26,20 +27,25 @@ pub struct InvalidSlot {
 }
 
 impl Ledger {
-    /// Whether a route tells where its records stand. Where it begins to, it tells of all.
+    /// Whether a route tells where its records stand. Where it begins to, it tells of all: those that have no link get one when
+    /// they are decided anew, with the numbers that the ledger did not keep.
     ///
     /// # Errors
     /// The ledger cannot be written.
     pub async fn status_told_set(&self, route: RouteName, told: BlocksTold) -> Result<(), LedgerError> {
+        let now = self.env.now();
         self.write("status_told_set", move |tx| {
             let changed = tx
                 .prepare_cached("UPDATE routes SET status_told = ?2 WHERE route = ?1 AND status_told <> ?2")?
                 .execute((&route.0, told.as_str()))?;
             match told {
-                BlocksTold::Told if changed > 0 => tx
-                    .prepare_cached("INSERT OR IGNORE INTO status_due SELECT id FROM links WHERE route = ?1")?
-                    .execute([&route.0])
-                    .map(|_| ()),
+                BlocksTold::Told if changed > 0 => {
+                    tx.prepare_cached(
+                        "INSERT OR IGNORE INTO status_due SELECT id FROM links WHERE route = ?1",
+                    )?
+                    .execute([&route.0])?;
+                    tx.prepare_cached(LEFT_ASIDE)?.execute((&route.0, time(now))).map(|_| ())
+                }
                 BlocksTold::Told | BlocksTold::Kept => Ok(()),
             }
         })
@@ -69,6 +75,44 @@ impl Ledger {
             .await?;
         }
     }
+}
+
+/// Records without a link that the route would call, but for what stands against them.
+const LEFT_ASIDE: &str = "INSERT INTO hints (route, record_id, source, at)
+     SELECT route, record_id, 'standing', ?2 FROM records
+     WHERE route = ?1 AND state <> 'linked' AND state IN ('parked', 'blocked', 'skipped') AND link_id IS NULL
+       AND user_data IS NOT NULL AND code NOT IN ('not_eligible', 'record_deleted', 'record_gone')";
+
+/// Whether the CRM is to hear where a record stands that has no contact, which only a link can bear. Whom the route's conditions
+/// leave out is not its business, but another's that may tell the same field; who is gone cannot be told of.
+pub(super) fn is_wanted(
+    tx: &Transaction<'_>,
+    owner: &LinkOwner,
+    decision: &Decision,
+) -> rusqlite::Result<bool> {
+    let stands = match &decision.verdict {
+        Verdict::Parked(_) | Verdict::Blocked(_) => true,
+        Verdict::Skipped(reason) => !matches!(
+            reason.code,
+            ReasonCode::NotEligible | ReasonCode::RecordDeleted | ReasonCode::RecordGone
+        ),
+        Verdict::Unchanged | Verdict::Queued | Verdict::Adopted => false,
+    };
+    if !stands {
+        return Ok(false);
+    }
+    tx.prepare_cached("SELECT status_told = 'told' FROM routes WHERE route = ?1")?
+        .query_row([&owner.route.0], |row| row.get(0))
+}
+
+/// What is told of a link's record moved, or begins to be told.
+pub(super) fn moved(tx: &Transaction<'_>, link: LinkId) -> rusqlite::Result<()> {
+    tx.prepare_cached(
+        "INSERT OR IGNORE INTO status_due (link_id) SELECT l.id FROM links l JOIN routes r ON r.route = l.route
+         WHERE l.id = ?1 AND r.status_told = 'told'",
+    )?
+    .execute([link.0])?;
+    Ok(())
 }
 
 fn due(connection: &Connection, route: &RouteName) -> rusqlite::Result<Vec<LinkId>> {
@@ -115,13 +159,7 @@ pub(super) fn marks_seen(
         )?
         .execute((link, &mark.number, &at, mark.cause))?;
     }
-    let Some(link) = link else { return Ok(()) };
-    tx.prepare_cached(
-        "INSERT OR IGNORE INTO status_due (link_id) SELECT l.id FROM links l JOIN routes r ON r.route = l.route
-         WHERE l.id = ?1 AND r.status_told = 'told'",
-    )?
-    .execute([link])?;
-    Ok(())
+    link.map_or(Ok(()), |link| moved(tx, LinkId(link)))
 }
 
 /// The locks of a wave may go: whoever they are for stands somewhere else from now on, though their links wish what they did.

@@ -60,6 +60,17 @@ impl Template {
         UserData::parse(&text).map_err(|problem| bad(problem.to_string()))
     }
 
+    /// The record whose key this would be. `None`: it is no key of this template, or could be anybody's because nothing in
+    /// the template is the same for all.
+    pub fn record_of(&self, user_data: &str) -> Option<RecordId> {
+        let constant: usize = self.0.iter().filter_map(Part::constant).map(str::len).sum();
+        let ids = self.0.iter().filter(|part| **part == Part::Id).count();
+        let rest = user_data.len().checked_sub(constant).filter(|rest| constant > 0 && rest % ids == 0)?;
+        let before: usize = self.0.iter().map_while(Part::constant).map(str::len).sum();
+        let id = RecordId::from(user_data.get(before..before + rest / ids)?);
+        self.render(&id).is_ok_and(|key| key.as_str() == user_data).then_some(id)
+    }
+
     /// The parts, in order.
     pub fn parts(&self) -> &[Part] {
         &self.0
@@ -165,6 +176,24 @@ mod tests {
             assert_eq!(reason.code, ReasonCode::BadUserData);
         }
         assert_eq!(render("'k-' ~ id", "v1.5").as_deref(), Ok("k-v1.5"));
+    }
+
+    #[test]
+    fn a_key_is_its_records_and_anything_else_is_nobodys() {
+        for (source, key, expected) in [
+            ("'leads-' ~ id", "leads-42", Some("42")),
+            ("id ~ ':' ~ route ~ ':' ~ id", "7:leads:7", Some("7")),
+            ("id ~ ':' ~ route ~ ':' ~ id", "7:leads:8", None),
+            ("'leads-' ~ id", "Leads-42", None),
+            ("'leads-' ~ id", "leads-", None),
+            ("'leads-' ~ id", "leads", None),
+            ("'leads-' ~ id", "4711", None),
+            ("'leads-' ~ id", "l\u{e9}ads-42", None),
+            ("id", "42", None),
+        ] {
+            let found = template(source).expect(source).record_of(key);
+            assert_eq!(found, expected.map(RecordId::from), "{source} {key}");
+        }
     }
 
     proptest! {

@@ -3,12 +3,11 @@
 use super::Look;
 use crate::dialler::{BatchQuery, Listed};
 use crate::domain::policy::AdoptConflict;
-use crate::domain::{
-    Base, Contact, ContactId, DriftKind, FieldName, FoldedUserData, Suspect, Suspects, Taken,
-};
+use crate::domain::{Base, Contact, ContactId, DriftKind, FieldName, Suspect, Suspects, Taken};
 use crate::jobs::JobError;
 use crate::jobs::harvest::fingerprint;
-use crate::ledger::{ListedContact, OurContact, Question};
+use crate::ledger::{ListedContact, OurContact, Question, Unheld};
+use crate::mapping::Template;
 use crate::remote::CallClass;
 use crate::sync::{owned_by_crm, says_the_same};
 use futures_util::StreamExt as _;
@@ -44,6 +43,10 @@ impl Look<'_> {
             }
         }
         self.add(DriftKind::ContactDoubled, doubled.count, confirmed);
+        self.unheld(DriftKind::ContactUnlinked, Unheld::OfKnown).await?;
+        if self.comparable() {
+            self.unheld(DriftKind::ContactOrphaned, Unheld::OfNobody).await?;
+        }
         let locks = self.suspects(Question::LockMissing).await?;
         self.add(DriftKind::LockMissing, locks.count, locks.first);
         self.histories().await
@@ -78,7 +81,8 @@ impl Look<'_> {
 
     async fn compare(&mut self, chunk: Vec<Contact>, differs: &mut Suspects) -> Result<(), JobError> {
         self.told.contacts += chunk.len() as u64;
-        let listed = chunk.iter().map(listed).collect();
+        let template = self.looker.route.mapping.template();
+        let listed = chunk.iter().map(|contact| listed(contact, template)).collect();
         let ours = self.book.contacts_listed(self.looker.route.route.clone(), listed).await?;
         let mut contacts = chunk.into_iter().peekable();
         for our in ours {
@@ -131,6 +135,26 @@ impl Look<'_> {
         Ok(self.book.contact_ours(self.looker.route.route.clone(), contact).await?.is_some())
     }
 
+    /// Contacts with keys of ours that are nobody's: each is read by itself, and the ledger once more after that.
+    async fn unheld(&mut self, kind: DriftKind, whose: Unheld) -> Result<(), JobError> {
+        let suspects = self.suspects(Question::Unheld(whose)).await?;
+        let mut confirmed = Vec::new();
+        for suspect in suspects.first {
+            self.stop_if_ending()?;
+            let Some(contact) = suspect.contact else { continue };
+            let Some(read) = self.looker.dialler.contact(contact, CallClass::Audit).await? else { continue };
+            // An answer without the campaign cannot say that it is another one.
+            let here = read.campaign.is_none_or(|campaign| campaign == self.campaign);
+            let Some(user_data) = read.user_data.filter(|_| here) else { continue };
+            let route = self.looker.route.route.clone();
+            if self.book.still_unheld(route, whose, contact, user_data).await? {
+                confirmed.push(suspect);
+            }
+        }
+        self.add(kind, suspects.count, confirmed);
+        Ok(())
+    }
+
     /// The histories of everybody who was called, a hundred at once where the dialler offers it.
     async fn histories(&mut self) -> Result<(), JobError> {
         let (mut after, mut missing) = (ContactId(0), Suspects::default());
@@ -175,10 +199,11 @@ impl Look<'_> {
     }
 }
 
-fn listed(contact: &Contact) -> ListedContact {
+fn listed(contact: &Contact, template: &Template) -> ListedContact {
     ListedContact {
         id: contact.id,
-        folded: contact.user_data.as_deref().map(FoldedUserData::of),
+        user_data: contact.user_data.clone(),
+        keyed: contact.user_data.as_deref().and_then(|key| template.record_of(key)),
         called: contact.tries() > 0 || contact.result_code().is_some(),
         fingerprint: fingerprint(contact),
     }

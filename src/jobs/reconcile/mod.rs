@@ -118,12 +118,16 @@ impl Reconciled {
                 | DriftKind::LockMissing => {
                     mend.records.extend(drift.all.iter().filter_map(|suspect| suspect.record.clone()));
                 }
+                DriftKind::ContactUnlinked => {
+                    mend.keys.extend(drift.all.iter().filter_map(|suspect| suspect.record.clone()));
+                }
                 DriftKind::CallMissing => {
                     mend.histories.extend(drift.all.iter().filter_map(|suspect| suspect.contact));
                 }
                 // The harvest's own business, and a person's.
                 DriftKind::ContactMissing
                 | DriftKind::ContactDoubled
+                | DriftKind::ContactOrphaned
                 | DriftKind::CallUntold
                 | DriftKind::ActivityMissing => {}
             }

@@ -1,11 +1,14 @@
 //! Does who was deleted in the CRM leave soon where the CRM lists that, and nobody by its word alone?
 
-use crate::support::world::{Setup, World, minutes};
+use crate::support::world::{CAMPAIGN, Setup, World, minutes, seconds};
 use dialbridge::control::{Command, ContactAct, WaveOrder};
 use dialbridge::domain::ContactId;
 use dialbridge::domain::policy::WaveWhat;
+use dialbridge::runtime::Outcome as Ended;
+use dialbridge::sim::dialler::{CallPlan, Outcome};
 use dialbridge::sim::faults::{Action, Effect, RetryAfter, Rule};
 use serde_json::json;
+use std::time::Duration;
 
 async fn world(connector: &'static str) -> World {
     World::new(Setup { connector, ..Setup::default() }).await
@@ -83,6 +86,59 @@ async fn is_a_mark_on_whom_a_record_left_sent_after_a_long_outage_though_the_rec
     world.dialler.faults().clear();
     world.live(minutes(70)).await;
     assert_eq!(world.value(ada, "Tag"), json!("left"), "{}", world.told(ada).await);
+    world.assert_at_rest().await;
+}
+
+/// Years later: whoever comes with their number is new, unless they said no.
+#[tokio::test(start_paused = true)]
+async fn is_what_was_known_of_whom_both_sides_forgot_erased_and_who_said_no_not_called_for_it() {
+    let keys = "only_if = \"phone and active\"\n[route.leads.leave]\ndeleted = \"delete\"";
+    let world = World::new(Setup { connector: "sim-next", route_keys: keys, ..Setup::default() }).await;
+    let [ada, bert, carl, _dora] = ["Ada", "Bert", "Carl", "Dora"].map(|name| world.record(name));
+    let [hers, declined, objected] = [ada, bert, carl].map(|id| world.number(id));
+    let others = world.dialler.put(CAMPAIGN, &[("Name", "Emil"), ("PhoneNumber1", "493023125777")]);
+    world.sync_all().await;
+    let mut plan = CallPlan::new(Outcome::Answered).result("NO_INTEREST", seconds(1));
+    plan.row_delay = seconds(1);
+    assert!(world.dialler.call(world.contact(bert).id, plan));
+    world.block_number(&objected).await;
+    world.live(minutes(30)).await;
+    [ada, bert, carl].iter().for_each(|id| world.editor().delete(*id));
+    assert!(world.dialler.portal().delete(others));
+    world.live(minutes(180)).await;
+    assert_eq!(world.dialler.len(), 1, "{}", world.story().await);
+    world.advance(Duration::from_secs(401 * 86_400)).await;
+    world.sync_all().await;
+    let upkeep = world.parts().upkeep.clone();
+    let Some(Ended::Done { text, .. }) = upkeep.run_now("schedule").await else { panic!("it failed") };
+    assert!(text.contains("that are gone"), "{text}");
+
+    let ledger = rusqlite::Connection::open(world.ledger().path()).expect("opens");
+    let known = |number: &str| -> Vec<String> {
+        let all = "SELECT 'contact' FROM contact_numbers WHERE number = ?1
+                   UNION SELECT 'link' FROM link_numbers WHERE number = ?1
+                   UNION SELECT 'sent' FROM sent_numbers WHERE number = ?1";
+        let mut statement = ledger.prepare(all).expect("a statement");
+        let found = statement.query_map([number], |row| row.get(0)).expect("rows");
+        found.collect::<Result<_, _>>().expect("texts")
+    };
+    for number in [&hers, &objected, "+493023125777"] {
+        assert_eq!(known(number), [""; 0], "{number}: {text}");
+    }
+    assert!(!known(&declined).is_empty(), "by it the last result is known");
+    let wished: i64 = ledger
+        .query_row("SELECT count(*) FROM links WHERE desired <> '{}' OR base <> '{}'", [], |row| row.get(0))
+        .expect("a count");
+    assert_eq!(wished, 1, "of who is there");
+
+    let again = [&hers, &declined, &objected].map(|phone| {
+        let fields = json!({ "name": "Again", "phone": phone, "email": "a@example.com", "city": "Ulm", "zip": "89073",
+            "do_not_call": false });
+        world.editor().create(fields)
+    });
+    world.live(minutes(20)).await;
+    let imported = again.map(|id| world.contacts(id).len());
+    assert_eq!(imported, [1, 0, 0], "{:?} {}", world.parked().await, world.story().await);
     world.assert_at_rest().await;
 }
 

@@ -164,6 +164,59 @@ async fn is_what_others_did_in_the_dialler_found_and_mended() {
     world.assert_at_rest().await;
 }
 
+/// Somebody made contacts with our keys: of one who said no, of one whose import was refused, of one whose contact was deleted, and
+/// of nobody.
+#[tokio::test(start_paused = true)]
+async fn is_a_contact_with_a_key_of_ours_that_is_no_records_named_and_taken_over_or_locked() {
+    let world = World::usual().await;
+    let ids: Vec<u64> = (0..11).map(|n| world.record(&format!("Name {n}"))).collect();
+    let (objector, refused, deleted) = (ids[0], ids[1], ids[2]);
+    world.editor().edit(objector, json!({ "do_not_call": true }));
+    let path = "/dialler/contacts/import";
+    let no = Action::Status { code: 400, retry_after: RetryAfter::Absent, effect: Effect::None };
+    let rule = world.dialler.faults().add(Rule::new(no).path(path).body(&key(refused)));
+    world.sync_all().await;
+    world.dialler.faults().remove(rule);
+    assert!(world.dialler.portal().delete(world.contact(deleted).id));
+    world.live(minutes(40)).await;
+    // A harvest under way would see what comes now.
+    world.idle().await;
+    assert!(world.parked().await.iter().any(|item| item.starts_with(&refused.to_string())));
+    let put = |key: &str| {
+        world.dialler.put(CAMPAIGN, &[("Name", "Put"), ("PhoneNumber1", "493033"), ("UserData", key)])
+    };
+    let made = [objector, refused, deleted].map(|id| put(&key(id)));
+    let orphan = put("leads-9999");
+    // Nobody's, and equal to a key of ours when folded only.
+    put("4711");
+    put("LEADS-1");
+    let found = looked(&world).await;
+    assert_eq!(
+        kinds(&found),
+        [(DriftKind::ContactUnlinked, 3), (DriftKind::ContactOrphaned, 1)],
+        "{}",
+        found.in_words()
+    );
+    let examples = |at: usize| found.drift[at].examples.iter().map(|one| one.contact.map(|id| id.0));
+    assert_eq!(examples(0).flatten().collect::<Vec<_>>(), made);
+    assert_eq!(examples(1).flatten().collect::<Vec<_>>(), [orphan]);
+    assert!(found.in_words().contains("UserData leads-9999"), "{}", found.in_words());
+
+    let mark = world.mark();
+    let (end, said) = world.command(Command::Reconcile { route: None }).await;
+    assert_eq!(end, End::ParkedNew, "{said}");
+    let writes = world.writes(mark);
+    assert!(!writes.contains(&"import") && !writes.contains(&"unlock"), "{writes:?}");
+    assert!(world.locked(objector), "{}", world.story().await);
+    for (id, contact) in [(refused, made[1]), (deleted, made[2])] {
+        assert_eq!((world.contact(id).id, world.locked(id)), (contact, false), "{}", world.told(id).await);
+    }
+    world.live(minutes(20)).await;
+    let found = looked(&world).await;
+    assert_eq!(kinds(&found), [(DriftKind::ContactOrphaned, 1)], "{}", found.in_words());
+    world.assert_at_rest().await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn is_nothing_concluded_from_half_a_list_or_a_side_that_is_down() {
     let world = World::usual().await;

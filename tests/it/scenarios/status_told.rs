@@ -124,6 +124,71 @@ async fn is_where_a_record_stands_told_again_because_its_calls_cannot_be_told() 
     world.assert_at_rest().await;
 }
 
+const ASIDE: &str = "only_if = \"active\"\nwrite_back = \"* * * * *\"";
+const NO_TOLD: &str = "[route.leads.status_fields]\nstanding = \"status ~ (': ' ~ reason if reason else '')\"\n\
+                       [route.leads.block_fields]\ndo_not_call = \"true\"\n";
+
+/// One has no usable number, one no name, one said no before she ever came, and one is not the route's business.
+async fn aside(world: &World) -> [u64; 4] {
+    let [ada, bert, carla, dora] = ["Ada", "Bert", "Carla", "Dora"].map(|name| world.record(name));
+    world.editor().edit(ada, json!({ "phone": "none" }));
+    world.editor().edit(bert, json!({ "name": "" }));
+    world.block_number(&world.number(carla)).await;
+    world.editor().archive(dora, true);
+    [ada, bert, carla, dora]
+}
+
+#[tokio::test(start_paused = true)]
+async fn is_it_told_of_records_that_never_came_to_the_dialler_once_and_why() {
+    let world = World::new(Setup { route_keys: ASIDE, more: NO_TOLD, ..Setup::default() }).await;
+    let [ada, bert, carla, dora] = aside(&world).await;
+    world.live(minutes(5)).await;
+    let of = |id| field(&world, id, "standing");
+    let stands = |id, begins: &str| of(id).as_str().is_some_and(|told| told.starts_with(begins));
+    for (id, begins) in
+        [(ada, "absent: no usable phone"), (bert, "absent: "), (carla, "absent: must not be called")]
+    {
+        assert!(stands(id, begins), "{} {}", of(id), world.told(id).await);
+    }
+    assert_eq!(of(dora), Value::Null, "whom the route's conditions leave out is not told of");
+    assert!(world.dialler.is_empty());
+    let told = world.crm_writes();
+    world.live(minutes(20)).await;
+    assert_eq!(world.crm_writes(), told, "once: {}", world.story().await);
+
+    // A no comes for somebody whom a missing name keeps out: the ledger knows the number.
+    world.block_number(&world.number(bert)).await;
+    let mark = world.crm.journal.mark();
+    world.write_back().await.expect("a write-back");
+    assert_eq!(field(&world, bert, "do_not_call"), json!(true), "{}", world.story().await);
+    assert!(stands(bert, "absent: must not be called"), "{}", of(bert));
+    let asked = world.crm.journal.requests_where(|asked| asked.seq >= mark && !asked.kind.write);
+    assert!(asked.is_empty(), "though nobody read the record: {asked:?}");
+
+    // She gets a number and is imported.
+    world.editor().edit(ada, json!({ "phone": "030 2312 9999" }));
+    world.live(minutes(20)).await;
+    assert_eq!(of(ada), json!("callable"), "{}", world.told(ada).await);
+    world.assert_at_rest().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn is_it_told_of_those_who_stood_aside_before_the_route_began_to_tell() {
+    let world = |more| Setup { route_keys: ASIDE, more, ..Setup::default() };
+    let mut before = World::new(world("[route.leads.result_fields]\ncalls = \"calls\"\n")).await;
+    let [ada, bert, carla, dora] = aside(&before).await;
+    before.live(minutes(5)).await;
+    let of = |world: &World, id| field(world, id, "standing");
+    assert_eq!(of(&before, ada), Value::Null);
+    before.configure(&world(NO_TOLD)).await;
+    before.live(minutes(5)).await;
+    let told = [ada, bert, carla]
+        .map(|id| of(&before, id).as_str().is_some_and(|told| told.starts_with("absent: ")));
+    assert_eq!(told, [true; 3], "{}", before.story().await);
+    assert_eq!(of(&before, dora), Value::Null);
+    before.assert_at_rest().await;
+}
+
 /// What a call said goes after its time; where its record stands is news all the same.
 #[tokio::test(start_paused = true)]
 async fn is_where_a_record_stands_told_whose_calls_are_erased() {
