@@ -3,6 +3,8 @@
 use super::operation::named_enum;
 use super::{CampaignId, ContactId, HistoryId, Timestamp};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::BTreeSet;
 use std::fmt;
 
 named_enum! {
@@ -195,9 +197,23 @@ pub struct StandingFacts {
     pub numbers: Vec<Option<String>>,
     /// All numbers that the dialler ever marked as invalid for this record.
     pub invalid: Vec<InvalidNumber>,
+    /// The CRM's fields that were ever told anything but no, null or nothing.
+    pub told: BTreeSet<String>,
 }
 
 impl StandingFacts {
+    /// Whether this goes into this field: a plain no, or nothing, only takes back what we said ourselves. A clerk's own mark
+    /// that a number is invalid is not ours to undo.
+    pub fn tells(&self, field: &str, value: &Value) -> bool {
+        let nothing = match value {
+            Value::Null | Value::Bool(false) => true,
+            Value::String(text) => text.is_empty(),
+            Value::Array(all) => all.is_empty(),
+            Value::Bool(true) | Value::Number(_) | Value::Object(_) => false,
+        };
+        !nothing || self.told.contains(field)
+    }
+
     /// The mark of the number that stands in this slot (from 1), if the dialler marked it as invalid.
     pub fn invalid_in(&self, slot: usize) -> Option<&InvalidNumber> {
         let number = slot.checked_sub(1).and_then(|at| self.numbers.get(at))?.as_ref()?;

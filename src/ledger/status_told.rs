@@ -11,6 +11,7 @@ use crate::domain::{
     StandingFacts, Timestamp, Verdict, e164_as_sent, field::PHONE_SLOTS,
 };
 use rusqlite::{Connection, OptionalExtension as _, Transaction};
+use std::collections::BTreeSet;
 
 /// So many are taken in one transaction.
 const CHUNK: u32 = 500;
@@ -206,6 +207,7 @@ pub(super) fn facts(connection: &Connection, link: LinkId) -> rusqlite::Result<O
                 next_try: get_time_opt(row, "next_try")?,
                 numbers: numbers(&base),
                 invalid: Vec::new(),
+                told: BTreeSet::new(),
             })
         })
         .optional()?;
@@ -222,7 +224,15 @@ pub(super) fn facts(connection: &Connection, link: LinkId) -> rusqlite::Result<O
             })
         })?
         .collect::<Result<_, _>>()?;
-    Ok(Some(StandingFacts { invalid, ..standing }))
+    // An erased value was one.
+    let told = connection
+        .prepare_cached(
+            "SELECT DISTINCT field FROM changes
+             WHERE link_id = ?1 AND side = 'crm' AND coalesce(after, '?') NOT IN ('null', 'false', '\"\"', '[]')",
+        )?
+        .query_map([link.0], |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
+    Ok(Some(StandingFacts { invalid, told, ..standing }))
 }
 
 /// The numbers in the six slots as the dialler last answered them.

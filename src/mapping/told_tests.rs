@@ -9,7 +9,7 @@ use crate::domain::{
 use chrono_tz::Tz;
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 fn at(text: &str) -> Option<Timestamp> {
     Some(text.parse().expect("an instant"))
@@ -272,6 +272,7 @@ fn an_invalid_number_is_told_with_its_cause_and_day() {
         // The second one was corrected since.
         numbers: vec![Some("+4930111".to_owned()), Some("+4930333".to_owned())],
         invalid: vec![mark("+4930111"), mark("+4930222")],
+        told: BTreeSet::new(),
     };
     let fields = telling.status_fields(&RecordId::from("42"), Some(&standing)).map(|values| json!(values));
     let expected = json!({

@@ -43,7 +43,12 @@ pub(super) fn of_record(
     row: &ToTell,
     history: &HistoryFacts,
 ) -> Result<RecordValues, Reason> {
-    let standing = telling.status_fields(&row.record, history.standing.as_ref())?;
+    let mut standing = telling.status_fields(&row.record, history.standing.as_ref())?;
+    // Of the whole: what was told before this rule says the same by it.
+    let of_standing = digest(&standing, None);
+    if let Some(facts) = &history.standing {
+        standing.retain(|field, value| facts.tells(field, value));
+    }
     let told_before = || {
         let told = row.digest.as_deref().and_then(|told| told.get(..OF_CALLS));
         told.map_or_else(|| vec![0; OF_CALLS], <[u8]>::to_vec)
@@ -58,7 +63,7 @@ pub(super) fn of_record(
         Err(reason) if standing.is_empty() => return Err(reason),
         Err(reason) => (CrmValues::new(), told_before(), Some(reason)),
     };
-    let digest = [of_calls, digest(&standing, None)].concat();
+    let digest = [of_calls, of_standing].concat();
     values.extend(standing);
     Ok(RecordValues { values, digest, left_out })
 }

@@ -27,7 +27,7 @@ async fn is_the_crm_told_where_a_record_stands_and_which_number_is_invalid() {
     world.live(minutes(2)).await;
     let of = |id| ["standing", "phone_invalid", "calls"].map(|name| field(&world, id, name));
     // Of calls nothing is said: there was none.
-    assert_eq!(of(ada), [json!("callable"), json!(false), Value::Null], "{}", world.story().await);
+    assert_eq!(of(ada), [json!("callable"), Value::Null, Value::Null], "{}", world.story().await);
     assert!(field(&world, ada, "in_since").is_string());
     // Our own writes come back as changed records, and cost nothing.
     let (mark, written) = (world.mark(), world.editor().modified(ada));
@@ -57,6 +57,27 @@ async fn is_the_crm_told_where_a_record_stands_and_which_number_is_invalid() {
         world.told(carl).await
     );
     assert_eq!(of(bert)[1], json!(false), "{}", world.story().await);
+    world.assert_at_rest().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn is_a_clerks_own_mark_of_an_invalid_number_left_alone() {
+    let told = "[route.leads.result_fields]\ncalls = \"calls\"\n";
+    let mut world = World::new(Setup { route_keys: KEYS, more: told, ..Setup::default() }).await;
+    let (ada, bert) = (world.record("Ada"), world.record("Bert"));
+    world.editor().edit(ada, json!({ "phone_invalid": true }));
+    world.sync_all().await;
+    world.configure(&Setup { route_keys: KEYS, more: TOLD, ..Setup::default() }).await;
+    world.live(minutes(5)).await;
+    assert_eq!(field(&world, ada, "standing"), json!("callable"), "{}", world.story().await);
+    assert_eq!(field(&world, ada, "phone_invalid"), json!(true), "nobody of ours said so");
+    // What we said ourselves is taken back.
+    assert!(world.dialler.call(world.contact(bert).id, dead()));
+    world.live(minutes(10)).await;
+    assert_eq!(field(&world, bert, "phone_invalid"), json!(true), "{}", world.story().await);
+    world.editor().edit(bert, json!({ "phone": "030 2312 9998" }));
+    world.live(minutes(20)).await;
+    assert_eq!(field(&world, bert, "phone_invalid"), json!(false), "{}", world.story().await);
     world.assert_at_rest().await;
 }
 
