@@ -236,6 +236,9 @@ async fn histories(
 ) -> Vec<HistoryRow> {
     let sample: Vec<ContactId> = seen.tried.iter().copied().collect();
     let wished = settings.dialler.batch_read;
+    if wished == BatchRead::Off {
+        findings.extend(numbers_only::findings(settings));
+    }
     let mut ids: Vec<ContactId> =
         if sample.is_empty() { seen.any.into_iter().collect() } else { sample.clone() };
     ids.truncate(settings.dialler.batch_size);
@@ -244,9 +247,7 @@ async fn histories(
         findings.push(Finding::new(Level::Note, "dialler", text));
         return Vec::new();
     }
-    if wished == BatchRead::Off {
-        findings.extend(numbers_only::findings(settings));
-    } else {
+    if wished != BatchRead::Off {
         match dialler.read_batch(&BatchQuery { ids, user_data: Vec::new() }, CallClass::Audit).await {
             Ok(Some(contacts)) => {
                 findings.push(Finding::new(Level::Ok, "dialler", "the batch read is there"));

@@ -35,7 +35,7 @@ pub struct LocksFailing {
 }
 
 /// As many tries as the shorter waits between them are (semantics 8): 18 seconds and more.
-const OFTEN: i64 = 5;
+pub(super) const OFTEN: i64 = 5;
 
 impl Ledger {
     /// Locks that were tried often and wait for their next try, by route.
@@ -48,7 +48,7 @@ impl Ledger {
                 .prepare_cached(
                     "SELECT l.route, count(*) AS n, min(o.created_at) AS since
                      FROM operations o JOIN links l ON l.id = o.link_id
-                     WHERE o.kind = 'lock' AND o.state IN ('waiting', 'uncertain') AND o.attempts >= ?1
+                     WHERE o.kind = 'lock' AND o.state = 'waiting' AND o.attempts >= ?1
                      GROUP BY l.route ORDER BY l.route",
                 )?
                 .query_map([OFTEN], |row| {

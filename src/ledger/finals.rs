@@ -122,19 +122,15 @@ pub(super) fn of_person(
     }
 }
 
-/// The same, and those of their numbers on which somebody else was called to an end: none where the person was not, so that
-/// most cost no question of their own.
+/// The same, and those of their numbers on which somebody else was called to an end. Asked whatever the person's last result is: who
+/// was called on one number to an end and on another one later is no final person, and the number is one that the lease refuses.
 pub(super) fn of_person_and_numbers(
     connection: &Connection,
     whom: &Whom<'_>,
     link: Option<LinkId>,
 ) -> rusqlite::Result<(LastResult, Vec<Ended>)> {
     let last = of_person(connection, whom, link)?;
-    let ended = match last {
-        LastResult::Final(_) => ended_numbers(connection, whom, link)?,
-        LastResult::None | LastResult::Open => Vec::new(),
-    };
-    Ok((last, ended))
+    Ok((last, ended_numbers(connection, whom, link)?))
 }
 
 /// Those of the numbers on which somebody else than the link was called to an end.

@@ -25,7 +25,7 @@ pub(super) struct Rule {
 pub(super) const RUNS: &[Rule] = &[
     Rule {
         walk: "SELECT a.id, a.answered_at <= ?2 AS old,
-                 a.answered_at <= ?2 AND o.state IN ('done', 'refused', 'superseded', 'cancelled') AS goes
+                 a.answered_at <= ?2 AND (o.state IN ('done', 'refused', 'superseded', 'cancelled') OR o.kind = 'lock') AS goes
                FROM attempts a CROSS JOIN operations o ON o.id = a.operation_id WHERE a.id > ?1 ORDER BY a.id LIMIT ?3",
         release: None,
         delete: "DELETE FROM attempts WHERE id IN (SELECT value FROM json_each(?1))",

@@ -3,6 +3,7 @@
 
 use super::contacts::ContactSeen;
 use super::decisions::Cause;
+use super::failing::OFTEN;
 use super::lease::contact_knowable;
 use super::sql::{get_time, get_time_opt, time};
 use super::{Ledger, LedgerError, lane};
@@ -103,17 +104,17 @@ fn go_on(tx: &Transaction<'_>, limit: usize, run: RunId, now: Timestamp) -> rusq
         .prepare_cached("SELECT id, began_at, after_link FROM lock_rounds WHERE finished_at IS NULL")?
         .query_row([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
     // A new lock comes first, and where no lock gets through (a freeze, a dialler that is down) these do not pile up. One that
-    // waits for an import in doubt may wait for long, and holds up nobody.
+    // waits for an import in doubt may wait for long, and holds up nobody; nor does one that the dialler rejects again and again.
     let others: bool = tx
         .prepare_cached(concat!(
             "SELECT EXISTS (SELECT 1 FROM operations o JOIN links l ON l.id = o.link_id
                             WHERE o.kind = 'lock' AND o.state = 'waiting'
-                            AND (o.not_before <= ?1 OR o.code = 'standing_lock')
+                            AND (o.not_before <= ?1 OR o.code = 'standing_lock') AND o.attempts < ?2
                             AND NOT EXISTS (SELECT 1 FROM waves w WHERE w.id = o.wave_id AND w.state = 'held') AND ",
             contact_knowable!(),
             ")"
         ))?
-        .query_row([time(now)], |row| row.get(0))?;
+        .query_row((time(now), OFTEN), |row| row.get(0))?;
     if others {
         return Ok(0);
     }

@@ -78,11 +78,14 @@ impl Ledger {
     }
 }
 
-/// Records without a link that the route would call, but for what stands against them.
+/// Records without a link that the route would call, but for what stands against them. Not those that the config or the CRM as a
+/// whole may spoil: many of them together would be a strike of the brake, and they are decided anew with what mends them.
 const LEFT_ASIDE: &str = "INSERT INTO hints (route, record_id, source, at)
      SELECT route, record_id, 'standing', ?2 FROM records
      WHERE route = ?1 AND state <> 'linked' AND state IN ('parked', 'blocked', 'skipped') AND link_id IS NULL
-       AND user_data IS NOT NULL AND code NOT IN ('not_eligible', 'record_deleted', 'record_gone')";
+       AND user_data IS NOT NULL AND code NOT IN ('not_eligible', 'record_deleted', 'record_gone', 'missing_name',
+           'expression_failed', 'bad_user_data', 'record_too_large', 'record_unreadable')
+       AND coalesce(params ->> '$.key', params ->> '$.field', '') NOT IN ('only_if', 'block_if')";
 
 /// Whether the CRM is to hear where a record stands that has no contact, which only a link can bear. Whom the route's conditions
 /// leave out is not its business, but another's that may tell the same field; who is gone cannot be told of.

@@ -46,6 +46,19 @@ async fn not_the_call_that_was_running_nor_its_late_result() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn does_a_contact_go_whose_lock_the_dialler_rejects() {
+    let world = World::usual().await;
+    let id = world.record("Ada");
+    world.sync_all().await;
+    let contact = world.contact(id).id;
+    let rejects = Action::Status { code: 409, retry_after: RetryAfter::Absent, effect: Effect::None };
+    world.dialler.faults().add(Rule::new(rejects).path("/lock"));
+    assert_eq!(act(&world, contact, ContactAct::Delete).await.0, End::Done);
+    world.live(minutes(120)).await;
+    assert!(world.dialler.contact(contact).is_none(), "{}", world.story().await);
+}
+
+#[tokio::test(start_paused = true)]
 async fn does_a_delete_wait_for_as_long_as_the_config_says() {
     let more = "[push]\nsettle_calls = \"40m\"";
     for (more, minutes_to_go) in [("", 15), (more, 40)] {

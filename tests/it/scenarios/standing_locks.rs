@@ -60,6 +60,23 @@ async fn is_whoever_somebody_unlocked_by_a_csv_locked_again_by_the_morning() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn does_one_lock_that_the_dialler_rejects_keep_the_others_of_the_night() {
+    let (world, ids) = locked(quiet(), 10, 8).await;
+    let rejected = world.contact(ids[0]).id;
+    let says = Action::Says { code: 409, body: "{\"status\":\"error\",\"error\":\"busy\"}" };
+    world.dialler.faults().add(Rule::new(says).path(&format!("/contact/{rejected}/lock")));
+    let mark = world.mark();
+    world.advance(minutes(18 * 60)).await;
+    world.live(minutes(60)).await;
+    assert!(locks(&world, mark) > 60, "it is tried all the time");
+    // Nothing shows it; the next night mends it.
+    assert!(world.dialler.portal().unlock(world.contact(ids[5]).id));
+    world.advance(minutes(23 * 60)).await;
+    world.live(minutes(60)).await;
+    assert!(world.locked(ids[5]), "{}", world.story().await);
+}
+
+#[tokio::test(start_paused = true)]
 async fn does_a_new_objection_in_the_night_wait_for_the_standing_locks() {
     let dialler = DiallerConfig { release: Release::From3_39, ..DiallerConfig::default() };
     let (world, ids) = locked(Setup { dialler, ..quiet() }, 120, 110).await;
