@@ -6,6 +6,7 @@ use super::leaving::{
     whoever_is_gone_cannot_be_called,
 };
 use super::life::Life;
+use super::overwritten::whoever_is_overwritten_is_locked_again;
 use super::past::{Past, answered_at, done, in_doubt};
 use super::said_no::{doubts_have_a_reason, nobody_is_called_who_said_no};
 use super::setup::Comment;
@@ -50,6 +51,8 @@ pub struct Seen {
     pub listed: u64,
     /// Objections that somebody took back.
     pub lifted: u64,
+    /// Contacts of whoever said no that somebody else's CSV overwrote.
+    pub overwritten: u64,
     /// Whoever can be called in the end after that.
     pub called_again: u64,
     /// Conflicts that a person decided.
@@ -75,6 +78,7 @@ impl AddAssign for Seen {
         self.comments_told += other.comments_told;
         self.listed += other.listed;
         self.lifted += other.lifted;
+        self.overwritten += other.overwritten;
         self.called_again += other.called_again;
         self.resolved += other.resolved;
         self.standings_told += other.standings_told;
@@ -93,6 +97,7 @@ pub async fn judge(life: &mut Life) -> Seen {
     nothing_is_written_that_nobody_said(life, &past, &mut wrong);
     nothing_is_said_twice(life, &past, &mut wrong);
     let judged = nobody_is_called_who_said_no(life, &past, &mut wrong);
+    let overwritten = whoever_is_overwritten_is_locked_again(life, &past, &mut wrong);
     let called_again = everybody_is_where_they_belong(life, &past, &mut wrong).await;
     marks_are_where_they_belong(life, &mut wrong);
     let calls = every_call_is_known(life, &past, &mut wrong).await;
@@ -139,6 +144,7 @@ pub async fn judge(life: &mut Life) -> Seen {
         said_in_calls: said_in_calls as u64,
         listed: life.truth.objections.iter().filter(|objection| objection.door == Door::List).count() as u64,
         lifted: life.truth.lifted,
+        overwritten,
         called_again,
         resolved: life.truth.resolved,
         standings_told: told(life, "standing"),

@@ -104,7 +104,8 @@ impl Life {
             46..52 => self.object().await,
             52..57 => self.renumber(),
             57..63 => self.portal(),
-            63..84 => self.fault(),
+            63..81 => self.fault(),
+            81..84 => self.overwrite(),
             84..88 => self.lift().await,
             88..90 => self.reset().await,
             90..92 => self.crm_fault(),
@@ -344,7 +345,14 @@ impl Life {
         };
         if touched {
             self.truth.portal_touched.insert(contact.id);
+            self.truth.meddled.insert(id);
         }
+    }
+
+    /// A number for what nobody was called before.
+    pub(super) fn new_name(&mut self) -> u64 {
+        self.named += 1;
+        self.named
     }
 
     /// Somebody wants a contact to begin anew.

@@ -9,6 +9,7 @@ mod judge;
 mod leaving;
 mod life;
 mod lifting;
+mod overwritten;
 mod past;
 mod said_no;
 mod setup;
@@ -96,6 +97,7 @@ fn do_the_promises_hold_whatever_happens() {
         seen.shared_judged >= told,
         "nobody shared a number with whoever said no: this has tested nothing"
     );
+    assert!(seen.overwritten >= told, "no CSV overwrote whoever said no: this has tested nothing");
     assert!(seen.deleted >= told, "no contact of a record that left was deleted: this has tested nothing");
     assert!(seen.records_gone >= told, "no record was deleted in the CRM: this has tested nothing");
     assert!(seen.said_in_calls >= told, "nobody said no in a call: this has tested nothing");

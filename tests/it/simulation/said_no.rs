@@ -45,7 +45,7 @@ pub struct Judged {
 }
 
 /// Whether a no holds against a record from when it could be read: by a number only where the record always had it.
-fn holds(life: &Life, objection: &Objection, record: u64) -> bool {
+pub fn holds(life: &Life, objection: &Objection, record: u64) -> bool {
     let by_number = match objection.door {
         Door::Hand | Door::List | Door::Blacklist => true,
         Door::Field | Door::Told | Door::Record | Door::Result { .. } => record != objection.record,
@@ -55,7 +55,13 @@ fn holds(life: &Life, objection: &Objection, record: u64) -> bool {
 }
 
 /// When the no must hold at the latest; `None` where it cannot be said.
-fn deadline(life: &Life, past: &Past, objection: &Objection, contact: i64, key: &str) -> Option<Timestamp> {
+pub fn deadline(
+    life: &Life,
+    past: &Past,
+    objection: &Objection,
+    contact: i64,
+    key: &str,
+) -> Option<Timestamp> {
     let minute = TimeDelta::seconds(60);
     let mut deadline = readable(life, past, objection, objection.at)? + minute;
     loop {

@@ -1,6 +1,7 @@
 //! What the simulation itself knows of the world: who said what and when. The judge rests on it and on the
 //! simulators' journals.
 
+use super::overwritten::Overwritten;
 use dialbridge::domain::Timestamp;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -72,6 +73,10 @@ pub struct Truth {
     /// Contacts that a portal user locked, unlocked, deleted, moved or doubled: how callable they are is
     /// no longer ours alone.
     pub portal_touched: BTreeSet<i64>,
+    /// Contacts that somebody else's CSV overwrote.
+    pub overwritten: Vec<Overwritten>,
+    /// Records of whose contact a portal user did anything else but edit it.
+    pub meddled: BTreeSet<u64>,
     /// UserData of which a portal user deleted or doubled a contact.
     pub portal_keys: BTreeSet<String>,
     /// Records of which it cannot be told whether their no could be read before it was corrected.
