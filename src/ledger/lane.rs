@@ -11,7 +11,8 @@ use rusqlite::Transaction;
 ///
 /// An update is among it, because it may carry a number; the difference it would have sent is computed
 /// from the link when the record is decided again, so nothing is lost. One by hand without a number stays: it makes
-/// nobody callable, and no decision would bring it back.
+/// nobody callable, and no decision would bring it back. Nor is what a no asks for beside the lock taken back, a mark: another
+/// record with the same number may say the same again, and then this one is not decided anew.
 pub(super) fn cancel_callable(
     tx: &Transaction<'_>,
     link: LinkId,
@@ -21,6 +22,7 @@ pub(super) fn cancel_callable(
     tx.prepare_cached(
         "UPDATE operations SET state = 'cancelled', finished_at = ?2, outcome = ?3, outcome_params = ?4
          WHERE link_id = ?1 AND state = 'waiting' AND kind IN ('import', 'update', 'unlock', 'reset')
+           AND NOT (kind = 'update' AND code = 'blocked')
            AND (given IS NULL OR EXISTS (SELECT 1 FROM json_each(given) WHERE key LIKE 'PhoneNumber%'))",
     )?
     .execute((link.0, now, sql::code(reason), reason.params_json()))

@@ -177,6 +177,25 @@ async fn is_who_objected_deleted_and_never_made_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn do_both_get_the_mark_who_say_no_with_one_number() {
+    let tables = "[route.leads.leave]\nopt_out = [\"lock\", \"mark\"]\n[route.leads.mark]\nTag = \"left\"";
+    let world = leaving(tables).await;
+    let ids = [world.record("Ada"), world.record("Berta"), world.record("Carla")];
+    for id in ids {
+        world.editor().edit(id, json!({ "phone": "+49 30 23125 900" }));
+    }
+    world.sync_all().await;
+    // All of them are read in one page: each says the same of their number.
+    world.editor().blacklist("+493023125900", true);
+    world.settle_down().await;
+    for id in ids {
+        assert!(world.locked(id), "{}", world.story().await);
+        assert_eq!(world.value(id, "Tag"), json!("left"), "{id}: {}", world.story().await);
+    }
+    world.assert_at_rest().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn is_who_is_kept_called_on_until_a_block_comes() {
     let world = leaving("[route.leads.leave]\nineligible = [\"keep\", \"mark\"]\n[route.leads.mark]\nTag = \"no longer a lead\"").await;
     let (id, new) = (world.record("Ada"), world.record("Berta"));

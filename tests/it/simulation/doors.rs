@@ -4,9 +4,13 @@ use super::judge::record_of;
 use super::life::Life;
 use super::past::{Past, answered_at, done};
 use super::truth::{Door, Objection};
+use super::written::fields_of;
 use chrono::TimeDelta;
 use dialbridge::domain::Timestamp;
+use dialbridge::sim::crm::Effect;
 use dialbridge::sim::dialler::SimRow;
+use dialbridge::sim::journal::Asked;
+use serde_json::json;
 use std::collections::BTreeSet;
 
 /// The result by which somebody says no for good.
@@ -34,6 +38,7 @@ impl Past {
 
 /// Notes as objections the results that said no and could be read, and whoever's cannot be judged.
 pub fn hear(life: &mut Life, past: &Past) {
+    told_there(life);
     if !life.ways.hears {
         return;
     }
@@ -48,7 +53,13 @@ pub fn hear(life: &mut Life, past: &Past) {
             match past.history_read(*contact, *at, until) {
                 Some(read) if read < lately => {
                     let number = life.truth.number(record);
-                    life.truth.objections.push(Objection { record, number, at: *at, door: said });
+                    life.truth.objections.push(Objection {
+                        record,
+                        number,
+                        at: *at,
+                        door: said,
+                        until: None,
+                    });
                 }
                 Some(_) => drop(life.truth.unclear.insert(record)),
                 None if past.perhaps_read(*contact, *at, until) => {
@@ -56,6 +67,23 @@ pub fn hear(life: &mut Life, past: &Past) {
                 }
                 None => {}
             }
+        }
+    }
+}
+
+/// What we told the CRM is read there like a clerk's no.
+fn told_there(life: &mut Life) {
+    let requests = life.world.crm.journal.requests();
+    let says_no =
+        |asked: &&Asked| asked.kind.write && fields_of(asked).get("do_not_call") == Some(&json!(true));
+    let told: BTreeSet<u64> = requests.iter().filter(says_no).map(|asked| asked.seq).collect();
+    let mut known = BTreeSet::new();
+    for happened in life.world.crm.journal.effects() {
+        let (Effect::Edited(record), Some(request)) = (happened.effect, happened.request) else { continue };
+        if told.contains(&request) && known.insert(record) {
+            let number = life.truth.number(record);
+            let no = Objection { record, number, at: happened.at, door: Door::Told, until: None };
+            life.truth.objections.push(no);
         }
     }
 }
@@ -69,8 +97,12 @@ pub fn holds_are_what_was_said(
 ) {
     for (route, record) in held {
         let (route, record) = (route.as_deref().unwrap_or_default(), record.as_deref().unwrap_or_default());
-        let of_leads = format!("leads-{record}");
-        let mut theirs = past.keys.iter().filter(|(_, key)| **key == of_leads).map(|(contact, _)| contact);
+        // By their record or by a number of it.
+        let persons = record.parse().map(|record| life.truth.sharing(record)).unwrap_or_default();
+        let of_leads = |key: &str| {
+            record_of(key).is_some_and(|(route, record)| route == "leads" && persons.contains(&record))
+        };
+        let mut theirs = past.keys.iter().filter(|(_, key)| of_leads(key)).map(|(contact, _)| contact);
         let called = theirs.any(|contact| past.recorded.contains_key(contact));
         if route != "winback" || !called {
             wrong.push(format!("record {record} is held out of {route} by no call of the other route"));

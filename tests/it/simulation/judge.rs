@@ -2,14 +2,16 @@
 
 use super::doors::{hear, holds_are_what_was_said};
 use super::leaving::{
-    Leaving, calls_of_the_deleted_are_known, marks_are_where_they_belong, whoever_is_gone_cannot_be_called,
+    Leaving, calls_of_the_deleted_are_known, is_an_end, marks_are_where_they_belong,
+    whoever_is_gone_cannot_be_called,
 };
 use super::life::Life;
+use super::overwritten::whoever_is_overwritten_is_locked_again;
 use super::past::{Past, answered_at, done, in_doubt};
 use super::said_no::{doubts_have_a_reason, nobody_is_called_who_said_no};
 use super::setup::Comment;
 use super::told::every_call_is_told_once;
-use super::truth::{Door, Objection};
+use super::truth::{Door, Holds, Objection};
 use super::written::{crm_story, only_what_is_ours_is_written};
 use crate::support::world::{CAMPAIGN, OTHER, key};
 use chrono::TimeDelta;
@@ -20,6 +22,7 @@ use dialbridge::sim::journal::Asked;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::AddAssign;
+use std::sync::Arc;
 
 /// What a run has tested at all.
 #[derive(Debug, Default)]
@@ -28,6 +31,8 @@ pub struct Seen {
     pub objections: u64,
     pub dials: u64,
     pub locks_judged: u64,
+    /// Those of them that are of another record than whoever said no, with the same number.
+    pub shared_judged: u64,
     pub calls: u64,
     pub deaths: u64,
     /// What agents changed and the CRM was told of.
@@ -44,6 +49,12 @@ pub struct Seen {
     pub comments_told: u64,
     /// Objections that a line of a list was.
     pub listed: u64,
+    /// Objections that somebody took back.
+    pub lifted: u64,
+    /// Contacts of whoever said no that somebody else's CSV overwrote.
+    pub overwritten: u64,
+    /// Whoever can be called in the end after that.
+    pub called_again: u64,
     /// Conflicts that a person decided.
     pub resolved: u64,
     /// Writes by which the CRM was told where a record stands.
@@ -56,6 +67,7 @@ impl AddAssign for Seen {
         self.objections += other.objections;
         self.dials += other.dials;
         self.locks_judged += other.locks_judged;
+        self.shared_judged += other.shared_judged;
         self.calls += other.calls;
         self.deaths += other.deaths;
         self.edits_told += other.edits_told;
@@ -65,6 +77,9 @@ impl AddAssign for Seen {
         self.held_out += other.held_out;
         self.comments_told += other.comments_told;
         self.listed += other.listed;
+        self.lifted += other.lifted;
+        self.overwritten += other.overwritten;
+        self.called_again += other.called_again;
         self.resolved += other.resolved;
         self.standings_told += other.standings_told;
     }
@@ -81,8 +96,9 @@ pub async fn judge(life: &mut Life) -> Seen {
     doubt_is_asked_about(&past, &mut wrong);
     nothing_is_written_that_nobody_said(life, &past, &mut wrong);
     nothing_is_said_twice(life, &past, &mut wrong);
-    let locks_judged = nobody_is_called_who_said_no(life, &past, &mut wrong);
-    everybody_is_where_they_belong(life, &past, &mut wrong).await;
+    let judged = nobody_is_called_who_said_no(life, &past, &mut wrong);
+    let overwritten = whoever_is_overwritten_is_locked_again(life, &past, &mut wrong);
+    let called_again = everybody_is_where_they_belong(life, &past, &mut wrong).await;
     marks_are_where_they_belong(life, &mut wrong);
     let calls = every_call_is_known(life, &past, &mut wrong).await;
     calls_of_the_deleted_are_known(life, &past, &mut wrong).await;
@@ -118,14 +134,18 @@ pub async fn judge(life: &mut Life) -> Seen {
         in_doubt: past.writes.iter().filter(|asked| in_doubt(asked)).count() as u64,
         objections: life.truth.objections.len() as u64,
         dials: life.world.dialler.journal().dials().len() as u64,
-        locks_judged,
+        locks_judged: judged.contacts,
+        shared_judged: judged.of_another,
         records_gone,
         calls,
         deaths: life.truth.deaths.len() as u64,
         edits_told: told(life, "city"),
         comments_told: told(life, "comment"),
         said_in_calls: said_in_calls as u64,
-        listed: life.truth.listed.len() as u64,
+        listed: life.truth.objections.iter().filter(|objection| objection.door == Door::List).count() as u64,
+        lifted: life.truth.lifted,
+        overwritten,
+        called_again,
         resolved: life.truth.resolved,
         standings_told: told(life, "standing"),
         held_out: life.held_out().await.len() as u64,
@@ -304,8 +324,9 @@ fn nothing_is_said_twice(life: &Life, past: &Past, wrong: &mut Vec<String>) {
     }
 }
 
-/// Who may be called can be, with the CRM's values; who may not cannot.
-async fn everybody_is_where_they_belong(life: &Life, past: &Past, wrong: &mut Vec<String>) {
+/// Who may be called can be, with the CRM's values; who may not cannot. Answers how many can be whose no was taken back.
+async fn everybody_is_where_they_belong(life: &Life, past: &Past, wrong: &mut Vec<String>) -> u64 {
+    let mut called_again = 0;
     let conflicts = life.world.ledger().conflicts_list(None, 10_000).await.expect("a list");
     let asked: BTreeSet<String> = conflicts.into_iter().map(|conflict| conflict.record).collect();
     // Whose last call on one route means nothing to anybody is held out of the other.
@@ -317,18 +338,19 @@ async fn everybody_is_where_they_belong(life: &Life, past: &Past, wrong: &mut Ve
     let batches = life.world.dialler.journal().requests_of("batch");
     let told = batches.iter().any(|asked| asked.answered.as_ref().is_some_and(|a| a.status == Some(200)));
     for id in editor.ids() {
-        let number = life.truth.number(id);
-        let blocked = life.truth.objected(id) || life.truth.number_blocked(&number);
         // A number that was changed before the no was read is not the one that is blocked.
-        let certain = !blocked || !life.truth.renumbered.contains(&id);
+        let blocked = match life.truth.objected(id) {
+            Holds::Yes => true,
+            Holds::No => false,
+            Holds::Perhaps => continue,
+        };
         let eligible = editor.active(id) && !blocked;
         for route in ["leads", "winback"] {
             let key = format!("{route}-{id}");
             let found = life.world.dialler.contacts_with(&key);
             let touched = life.truth.portal_keys.contains(&key)
                 || found.iter().any(|contact| life.truth.portal_touched.contains(&contact.id));
-            let unclear = !certain || life.truth.unclear.contains(&id);
-            if touched || unclear || (route == "winback" && !winback(life)) {
+            if touched || (route == "winback" && !winback(life)) {
                 continue;
             }
             let open = found.iter().filter(|contact| !contact.locked).count();
@@ -342,18 +364,20 @@ async fn everybody_is_where_they_belong(life: &Life, past: &Past, wrong: &mut Ve
             let final_result = found.iter().any(|contact| {
                 called_to_an_end(life, contact) || (!told && contact.dialling.result.is_some())
             });
-            let final_result =
-                final_result || found.iter().any(|contact| ended_by_another(life, id, contact));
+            let another_ended = ended_by_another(life, past, (id, route), &found, told);
+            let final_result = final_result || another_ended;
             if held_out.contains(&(Some(route.to_owned()), Some(id.to_string()))) {
                 continue;
             }
-            // Whom we deleted does not come back with a final result.
-            let gone = route == "leads" && found.is_empty() && past.was_final(&key, told);
+            // Whom we deleted does not come back with a final result, and nobody comes who was called to an end as another.
+            let gone =
+                found.is_empty() && (another_ended || (route == "leads" && past.was_final(&key, told)));
             if !gone && (found.len() != 1 || (open != 1 && !final_result)) {
                 let world = &life.world;
                 let told = dialbridge::cli::contact_told(&world.settings, world.ledger(), key.clone()).await;
                 wrong.push(format!("{key} cannot be called: {found:?}\n{}", told.unwrap_or_default()));
             }
+            called_again += u64::from(open == 1 && life.truth.was_taken_back(id));
             if route == "leads" {
                 let new = if life.leaving == Leaving::Moves { OTHER } else { CAMPAIGN };
                 for contact in &found {
@@ -366,6 +390,7 @@ async fn everybody_is_where_they_belong(life: &Life, past: &Past, wrong: &mut Ve
             }
         }
     }
+    called_again
 }
 
 /// Whether its result is final, or its newest call's is: where results overlap, the last that was recorded may be an
@@ -377,15 +402,34 @@ fn called_to_an_end(life: &Life, contact: &SimContact) -> bool {
     contact.is_final() || newest.and_then(|row| row.result_type).is_some_and(|kind| kind.is_final())
 }
 
-/// Whether a call of the record's other contact ended it in this contact's campaign: somebody had moved that contact there.
-fn ended_by_another(life: &Life, id: u64, contact: &SimContact) -> bool {
-    let keys = ["leads", "winback"].map(|route| format!("{route}-{id}"));
-    let of_the_person = keys.iter().flat_map(|key| life.world.dialler.contacts_with(key));
-    of_the_person.filter(|other| other.id != contact.id).any(|other| {
-        let rows = life.world.dialler.history(other.id);
-        rows.iter().any(|row| {
-            row.campaign == contact.campaign && row.result_type.is_some_and(|kind| kind.is_final())
-        })
+/// Whether a call of another contact of the person ended it in a campaign of the route: somebody had moved one there, or another
+/// record has the same number.
+fn ended_by_another(
+    life: &Life,
+    past: &Past,
+    (id, route): (u64, &str),
+    found: &[Arc<SimContact>],
+    told: bool,
+) -> bool {
+    let campaigns: &[i64] = match (route, life.leaving) {
+        ("winback", _) => &[OTHER],
+        (_, Leaving::Moves) => &[CAMPAIGN, OTHER],
+        _ => &[CAMPAIGN],
+    };
+    let persons = life.truth.sharing(id);
+    let its_only_one = |contact: i64| matches!(found, [one] if one.id == contact);
+    let mut others = past.keys.iter().filter(|(contact, key)| {
+        !its_only_one(**contact) && record_of(key).is_some_and(|(_, record)| persons.contains(&record))
+    });
+    others.any(|(contact, _)| {
+        let ends = |row: &SimRow| {
+            campaigns.contains(&row.campaign) && row.result_type.is_some_and(|kind| kind.is_final() || !told)
+        };
+        let ended = |(_, _, result): &(Timestamp, i64, String)| is_an_end(result, told);
+        // Whoever is gone took the rows along.
+        let recorded = || past.recorded.get(contact).into_iter().flatten();
+        life.world.dialler.history(*contact).iter().any(ends)
+            || (past.gone.contains_key(contact) && recorded().any(ended))
     })
 }
 

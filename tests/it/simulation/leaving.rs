@@ -2,6 +2,7 @@
 
 use super::life::Life;
 use super::past::Past;
+use super::truth::Holds;
 use crate::support::world::key;
 use chrono::TimeDelta;
 use dialbridge::domain::Timestamp;
@@ -67,8 +68,13 @@ impl Past {
         let ours =
             of_key.filter(|contact| self.gone.get(contact).is_some_and(|(_, by)| *by == Actor::Client));
         let last = ours.filter_map(|contact| self.recorded.get(contact)?.last()).max();
-        last.is_some_and(|(_, _, result)| !told || !matches!(result.as_str(), "CALL_LATER" | "APPOINTMENT"))
+        last.is_some_and(|(_, _, result)| is_an_end(result, told))
     }
+}
+
+/// Whether nobody is called again after a result; where nobody can be told which are final, each is.
+pub fn is_an_end(result: &str, told: bool) -> bool {
+    !told || !matches!(result, "CALL_LATER" | "APPOINTMENT")
 }
 
 /// Whoever left bears the route's mark, and whoever is here (again) does not.
@@ -81,15 +87,11 @@ pub fn marks_are_where_they_belong(life: &Life, wrong: &mut Vec<String>) {
     };
     let editor = life.world.editor();
     for id in editor.ids() {
-        let objects = life.truth.objected(id) || life.truth.number_blocked(&life.truth.number(id));
-        let expected = match (objects, editor.active(id), &blocked) {
-            // A number that was changed before the no was read is not the one that is blocked.
-            (true, _, _) if life.truth.renumbered.contains(&id) => continue,
-            _ if life.truth.unclear.contains(&id) => continue,
-            (true, _, None) => continue,
-            (true, _, Some(mark)) => mark.clone(),
-            (false, true, _) => json!(null),
-            (false, false, _) => archived.clone(),
+        let expected = match (life.truth.objected(id), editor.active(id), &blocked) {
+            (Holds::Perhaps, _, _) | (Holds::Yes, _, None) => continue,
+            (Holds::Yes, _, Some(mark)) => mark.clone(),
+            (Holds::No, true, _) => json!(null),
+            (Holds::No, false, _) => archived.clone(),
         };
         for contact in life.world.contacts(id) {
             let touched =

@@ -1,14 +1,13 @@
 //! What people do and what goes wrong, drawn by the seed.
 
 use super::leaving::Leaving;
+use super::lifting::record_subject;
 use super::setup::{Comment, Ways, setup};
 use super::truth::{Door, Objection, Truth};
 use crate::support::world::{CAMPAIGN, OTHER, World, key, minutes, seconds};
 use dialbridge::control::{Command, ContactAct, End, Parked, ResultsWord};
 use dialbridge::domain::identity::Difference;
-use dialbridge::domain::{
-    BlockSubject, ContactId, HistoryId, ReasonCode, RecordId, RecordKey, Take, Timestamp,
-};
+use dialbridge::domain::{ContactId, HistoryId, ReasonCode, Take, Timestamp};
 use dialbridge::ledger::{Again, LeftOut, Listing, ParkedItem};
 use dialbridge::remote::Side;
 use dialbridge::sim::dialler::{AgentsConfig, Span};
@@ -29,7 +28,7 @@ pub struct Life {
     pub leaving: Leaving,
     /// What the routes say beside that.
     pub ways: Ways,
-    rng: fastrand::Rng,
+    pub(super) rng: fastrand::Rng,
     named: u64,
     /// Until when a fault delays effects: of the dialler, of the CRM.
     delayed_until: [Timestamp; 2],
@@ -105,7 +104,9 @@ impl Life {
             46..52 => self.object().await,
             52..57 => self.renumber(),
             57..63 => self.portal(),
-            63..88 => self.fault(),
+            63..81 => self.fault(),
+            81..84 => self.overwrite(),
+            84..88 => self.lift().await,
             88..90 => self.reset().await,
             90..92 => self.crm_fault(),
             92 => self.resolve().await,
@@ -160,9 +161,18 @@ impl Life {
             let value = self.world.editor().field(id, field).unwrap_or_default();
             self.truth.says(id, field, value);
         }
-        // Numbers must be one person's: what a shared one does is a scenario of its own.
-        let phone = format!("+49 30 9{seed:06}", seed = 100_000 + id);
-        self.write(id, "phone", json!(phone));
+        let phone = match self.rng.u32(0..4) {
+            0 => self.number_of_another(id),
+            _ => None,
+        };
+        let own = json!(format!("+49 30 9{seed:06}", seed = 100_000 + id));
+        self.write(id, "phone", phone.unwrap_or(own));
+    }
+
+    /// The number of another record: of somebody who is there twice, or of a household.
+    fn number_of_another(&mut self, id: u64) -> Option<Value> {
+        let other = Some(self.any()).filter(|other| *other != id)?;
+        self.world.editor().field(other, "phone")
     }
 
     fn any(&mut self) -> u64 {
@@ -249,19 +259,22 @@ impl Life {
             Door::Hand => self.world.block_number(&number).await,
             Door::List => self.list(&number).await,
             Door::Record => {
-                let id = RecordId(id.to_string());
-                let key = RecordKey { crm: "sales".to_owned(), object: "contacts".to_owned(), id };
-                self.world.block(BlockSubject::Record(key)).await;
+                self.world.block(record_subject(id)).await;
             }
-            Door::Result { .. } => unreachable!("agents hear that"),
+            Door::Told | Door::Result { .. } => unreachable!("nobody in the CRM says that"),
         }
-        self.truth.objections.push(Objection { record: id, number, at: self.world.now(), door });
+        self.truth.objections.push(Objection { record: id, number, at: self.world.now(), door, until: None });
     }
 
     /// One line more in the block list.
     async fn list(&mut self, number: &str) {
-        let (_, path) = &self.world.settings.block_files[0];
         self.truth.listed.push(number.to_owned());
+        self.put_list().await;
+    }
+
+    /// The block list as it is now, in its file.
+    pub(super) async fn put_list(&self) {
+        let (_, path) = &self.world.settings.block_files[0];
         std::fs::write(path, self.truth.listed.join("\n")).expect("a list");
         self.world.parts().block_files.look().await.expect("a look");
     }
@@ -283,7 +296,12 @@ impl Life {
         let id = self.any();
         self.named += 1;
         self.truth.renumbered.insert(id);
-        self.write(id, "phone", json!(format!("+49 30 8{:06}", 100_000 + self.named)));
+        let phone = match self.rng.u32(0..4) {
+            0 => self.number_of_another(id),
+            _ => None,
+        };
+        let new = json!(format!("+49 30 8{:06}", 100_000 + self.named));
+        self.write(id, "phone", phone.unwrap_or(new));
     }
 
     /// A person in the portal, who knows nothing of us.
@@ -327,7 +345,14 @@ impl Life {
         };
         if touched {
             self.truth.portal_touched.insert(contact.id);
+            self.truth.meddled.insert(id);
         }
+    }
+
+    /// A number for what nobody was called before.
+    pub(super) fn new_name(&mut self) -> u64 {
+        self.named += 1;
+        self.named
     }
 
     /// Somebody wants a contact to begin anew.

@@ -8,6 +8,8 @@ mod doors;
 mod judge;
 mod leaving;
 mod life;
+mod lifting;
+mod overwritten;
 mod past;
 mod said_no;
 mod setup;
@@ -91,12 +93,22 @@ fn do_the_promises_hold_whatever_happens() {
     let told = u64::from(count >= 20);
     assert!(seen.edits_told >= told, "no agent's edit reached the CRM: this has tested nothing");
     assert!(seen.objections > 0, "nobody objected: this has tested nothing");
+    assert!(
+        seen.shared_judged >= told,
+        "nobody shared a number with whoever said no: this has tested nothing"
+    );
+    assert!(seen.overwritten >= told, "no CSV overwrote whoever said no: this has tested nothing");
     assert!(seen.deleted >= told, "no contact of a record that left was deleted: this has tested nothing");
     assert!(seen.records_gone >= told, "no record was deleted in the CRM: this has tested nothing");
     assert!(seen.said_in_calls >= told, "nobody said no in a call: this has tested nothing");
     assert!(seen.held_out >= told, "nobody was held out of another route: this has tested nothing");
     assert!(seen.comments_told >= told, "no agent's free text reached the CRM: this has tested nothing");
     assert!(seen.listed >= told, "nobody came into a list: this has tested nothing");
+    assert!(seen.lifted >= told, "nobody took a no back: this has tested nothing");
+    assert!(
+        seen.called_again >= told,
+        "nobody can be called whose no was taken back: this has tested nothing"
+    );
     assert!(seen.standings_told >= told, "no record was told where it stands: this has tested nothing");
     let decided = u64::from(count >= 60);
     assert!(seen.resolved >= decided, "nobody decided about a conflict: this has tested nothing");

@@ -3,24 +3,29 @@
 use super::judge::{record_of, target};
 use super::life::Life;
 use super::past::{Past, answered_at, clear, done, in_doubt};
-use super::truth::{Door, Objection};
+use super::truth::{Door, Holds, Objection};
 use chrono::TimeDelta;
 use dialbridge::domain::Timestamp;
 use dialbridge::sim::journal::Asked;
 
 /// Nobody is dialled more than a minute after their no could be read.
-pub fn nobody_is_called_who_said_no(life: &Life, past: &Past, wrong: &mut Vec<String>) -> u64 {
-    let mut judged = 0;
+pub fn nobody_is_called_who_said_no(life: &Life, past: &Past, wrong: &mut Vec<String>) -> Judged {
+    let mut judged = Judged::default();
     for objection in &life.truth.objections {
         for (contact, key) in &past.keys {
-            let ours = record_of(key).is_some_and(|(_, record)| record == objection.record);
-            if !ours || life.truth.portal_touched.contains(contact) || life.truth.portal_keys.contains(key) {
+            let Some((_, record)) = record_of(key).filter(|(_, record)| holds(life, objection, *record))
+            else {
+                continue;
+            };
+            if life.truth.portal_touched.contains(contact) || life.truth.portal_keys.contains(key) {
                 continue;
             }
             let Some(deadline) = deadline(life, past, objection, *contact, key) else { continue };
-            judged += 1;
+            judged.contacts += 1;
+            judged.of_another += u64::from(record != objection.record);
             for (at, dialled) in &past.dials {
-                if dialled == contact && *at > deadline {
+                let stood = objection.until.is_none_or(|until| *at < until);
+                if dialled == contact && *at > deadline && stood {
                     wrong.push(format!(
                         "{key} ({contact}) was dialled at {at}, deadline {deadline}: {objection:?}"
                     ));
@@ -31,12 +36,32 @@ pub fn nobody_is_called_who_said_no(life: &Life, past: &Past, wrong: &mut Vec<St
     judged
 }
 
+/// Of how many contacts it was asked.
+#[derive(Default)]
+pub struct Judged {
+    pub contacts: u64,
+    /// Those of another record with the number of whoever said no.
+    pub of_another: u64,
+}
+
+/// Whether a no holds against a record from when it could be read: by a number only where the record always had it.
+pub fn holds(life: &Life, objection: &Objection, record: u64) -> bool {
+    let by_number = match objection.door {
+        Door::Hand | Door::List | Door::Blacklist => true,
+        Door::Field | Door::Told | Door::Record | Door::Result { .. } => record != objection.record,
+    };
+    let renumbered = life.truth.renumbered.contains(&record);
+    life.truth.means(objection, record) == Holds::Yes && !(by_number && renumbered)
+}
+
 /// When the no must hold at the latest; `None` where it cannot be said.
-fn deadline(life: &Life, past: &Past, objection: &Objection, contact: i64, key: &str) -> Option<Timestamp> {
-    let renumbered = life.truth.renumbered.contains(&objection.record);
-    if renumbered && objection.door.is_the_number() {
-        return None;
-    }
+pub fn deadline(
+    life: &Life,
+    past: &Past,
+    objection: &Objection,
+    contact: i64,
+    key: &str,
+) -> Option<Timestamp> {
     let minute = TimeDelta::seconds(60);
     let mut deadline = readable(life, past, objection, objection.at)? + minute;
     loop {
@@ -91,7 +116,7 @@ fn readable(life: &Life, past: &Past, objection: &Objection, after: Timestamp) -
             });
             return if failed { read } else { read.min(listed).or(read) };
         }
-        Door::Field => &["list", "search", "feed"],
+        Door::Field | Door::Told => &["list", "search", "feed"],
         Door::Blacklist => &["blacklisted", "by_numbers"],
     };
     let requests = life.world.crm.journal.requests();

@@ -117,7 +117,7 @@ impl Ways {
     }
 }
 
-fn one<T: Copy>(rng: &mut fastrand::Rng, of: &[T]) -> T {
+pub fn one<T: Copy>(rng: &mut fastrand::Rng, of: &[T]) -> T {
     of[rng.usize(..of.len())]
 }
 

@@ -1,6 +1,7 @@
 //! What the simulation itself knows of the world: who said what and when. The judge rests on it and on the
 //! simulators' journals.
 
+use super::overwritten::Overwritten;
 use dialbridge::domain::Timestamp;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,18 +19,19 @@ pub enum Door {
     Record,
     /// A line of a block list in a file.
     List,
+    /// What we told the CRM of a no that was said elsewhere: from then on its field says so, too, and by it the record's numbers.
+    Told,
     /// A result of a call with this contact, which stood until it was corrected.
     Result { contact: i64, until: Option<Timestamp> },
 }
 
-impl Door {
-    /// Whether it is the number that is blocked, of whichever record.
-    pub fn is_the_number(self) -> bool {
-        match self {
-            Self::Blacklist | Self::Hand | Self::List => true,
-            Self::Field | Self::Record | Self::Result { .. } => false,
-        }
-    }
+/// How surely a no holds against a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Holds {
+    No,
+    /// Numbers changed beside it: nobody can tell which of them was blocked.
+    Perhaps,
+    Yes,
 }
 
 /// Somebody who must not be called any more.
@@ -39,6 +41,15 @@ pub struct Objection {
     pub number: String,
     pub at: Timestamp,
     pub door: Door,
+    /// When somebody took it back.
+    pub until: Option<Timestamp>,
+}
+
+impl Objection {
+    /// Whether nobody has taken it back.
+    pub fn stands(&self) -> bool {
+        self.until.is_none()
+    }
 }
 
 /// Everything that was done on purpose.
@@ -49,6 +60,8 @@ pub struct Truth {
     pub objections: Vec<Objection>,
     /// The lines of the block list.
     pub listed: Vec<String>,
+    /// How many words a person took back.
+    pub lifted: u64,
     /// How many conflicts a person decided.
     pub resolved: u64,
     /// When the program was killed.
@@ -60,6 +73,10 @@ pub struct Truth {
     /// Contacts that a portal user locked, unlocked, deleted, moved or doubled: how callable they are is
     /// no longer ours alone.
     pub portal_touched: BTreeSet<i64>,
+    /// Contacts that somebody else's CSV overwrote.
+    pub overwritten: Vec<Overwritten>,
+    /// Records of whose contact a portal user did anything else but edit it.
+    pub meddled: BTreeSet<u64>,
     /// UserData of which a portal user deleted or doubled a contact.
     pub portal_keys: BTreeSet<String>,
     /// Records of which it cannot be told whether their no could be read before it was corrected.
@@ -89,18 +106,75 @@ impl Truth {
         phone.unwrap_or_default().split_whitespace().collect()
     }
 
-    /// Whether the record itself was objected to by a door that blocks it for good.
-    pub fn objected(&self, record: u64) -> bool {
-        self.objections.iter().any(|objection| objection.record == record)
+    /// All numbers that a record ever had. Its first value was there for no instant.
+    fn numbers(&self, record: u64) -> impl Iterator<Item = String> {
+        let values = self.values.get(&(record, "phone")).into_iter().flat_map(|values| values.iter().skip(1));
+        values.filter_map(Value::as_str).map(|phone| phone.split_whitespace().collect())
+    }
+
+    /// Whether two records ever had one number, which makes them one person.
+    pub fn share(&self, one: u64, other: u64) -> bool {
+        let numbers: BTreeSet<String> = self.numbers(one).collect();
+        self.numbers(other).any(|number| numbers.contains(&number))
+    }
+
+    /// The records that ever had a number of this one; itself too.
+    pub fn sharing(&self, record: u64) -> Vec<u64> {
+        let records: BTreeSet<u64> = self.values.keys().map(|(record, _)| *record).collect();
+        records.into_iter().filter(|other| *other == record || self.share(record, *other)).collect()
+    }
+
+    /// What one no means for a record: whoever shares the number that it blocks must not be called either.
+    pub fn means(&self, objection: &Objection, record: u64) -> Holds {
+        let own = objection.record == record;
+        let has_the_number = self.number(record) == objection.number;
+        let surely = |it| if it { Holds::Yes } else { Holds::Perhaps };
+        match objection.door {
+            Door::Field | Door::Told | Door::Record | Door::Result { .. } if own => Holds::Yes,
+            Door::Record => Holds::No,
+            // The numbers that the record had when its no was read.
+            Door::Field | Door::Told | Door::Result { .. } if self.share(objection.record, record) => {
+                let changed = [objection.record, record].iter().any(|one| self.renumbered.contains(one));
+                // Whoever is deleted before anybody reads their no has said it to nobody.
+                let read = match objection.door {
+                    Door::Field | Door::Told => !self.deleted.contains_key(&objection.record),
+                    Door::Record | Door::Blacklist | Door::Hand | Door::List | Door::Result { .. } => true,
+                };
+                surely(has_the_number && !changed && read)
+            }
+            Door::Hand | Door::List | Door::Blacklist if has_the_number => Holds::Yes,
+            Door::Hand | Door::List | Door::Blacklist
+                if own || self.numbers(record).any(|number| number == objection.number) =>
+            {
+                Holds::Perhaps
+            }
+            Door::Field | Door::Told | Door::Result { .. } | Door::Hand | Door::List | Door::Blacklist => {
+                Holds::No
+            }
+        }
+    }
+
+    /// Whether somebody's no stands against a record.
+    pub fn objected(&self, record: u64) -> Holds {
+        let standing = self.objections.iter().filter(|objection| objection.stands());
+        let all = standing.map(|objection| self.means(objection, record)).max();
+        let heard = all.unwrap_or(Holds::No);
+        if heard == Holds::No && self.is_unclear(record) { Holds::Perhaps } else { heard }
+    }
+
+    /// Whether somebody's no held against a record and was taken back.
+    pub fn was_taken_back(&self, record: u64) -> bool {
+        let mut taken_back = self.objections.iter().filter(|objection| !objection.stands());
+        taken_back.any(|objection| self.means(objection, record) == Holds::Yes)
+    }
+
+    /// Whether it cannot be told if the record, or another one with its number, said no in a call that could be read.
+    pub fn is_unclear(&self, record: u64) -> bool {
+        self.unclear.iter().any(|unclear| *unclear == record || self.share(*unclear, record))
     }
 
     /// Whether route `leads` doubted its CRM then.
     pub fn doubted(&self, at: Timestamp) -> bool {
         self.doubts.iter().any(|(since, until)| *since <= at && at < *until)
-    }
-
-    /// Whether a number is one that somebody objected with.
-    pub fn number_blocked(&self, number: &str) -> bool {
-        self.objections.iter().any(|objection| objection.number == number)
     }
 }

@@ -4,7 +4,7 @@ use super::judge::record_of;
 use super::life::Life;
 use super::past::{Past, done};
 use super::setup::Comment;
-use super::truth::Door;
+use super::truth::{Door, Holds, Objection};
 use dialbridge::domain::Timestamp;
 use dialbridge::sim::crm::Effect;
 use dialbridge::sim::dialler::{Actor, What};
@@ -46,7 +46,7 @@ pub fn crm_story(life: &Life) -> String {
 }
 
 /// The fields of a write, wrapped or not.
-fn fields_of(write: &Asked) -> Map<String, Value> {
+pub fn fields_of(write: &Asked) -> Map<String, Value> {
     let body = write.json();
     let fields = body.get("fields").filter(|fields| fields.is_object()).unwrap_or(&body);
     fields.as_object().cloned().unwrap_or_default()
@@ -94,12 +94,12 @@ fn agents_wrote(past: &Past, record: u64) -> impl Iterator<Item = &(Timestamp, S
 
 /// Whether this person said no before, elsewhere than in the CRM.
 fn objected_elsewhere(life: &Life, record: u64, at: Timestamp) -> bool {
-    let number = life.truth.number(record);
-    life.truth.unclear.contains(&record)
-        || life.truth.objections.iter().any(|objection| {
-            let elsewhere = !matches!(objection.door, Door::Field | Door::Blacklist);
-            let theirs = objection.record == record || objection.number == number;
-            elsewhere && theirs && objection.at <= at
+    let truth = &life.truth;
+    truth.is_unclear(record)
+        || truth.objections.iter().any(|objection| {
+            let elsewhere = !matches!(objection.door, Door::Field | Door::Told | Door::Blacklist);
+            let stood = objection.at <= at && objection.until.is_none_or(|until| at <= until);
+            elsewhere && stood && truth.means(objection, record) > Holds::No
         })
 }
 
@@ -123,7 +123,7 @@ fn nothing_is_written_as_it_is(life: &Life, writes: &[&Asked], wrong: &mut Vec<S
         // Of a no that a clerk has written down as well, the other is told all the same.
         let told_both = said.contains_key("do_not_call")
             && life.truth.objections.iter().any(|no| no.record == record && no.door == Door::Field);
-        if known && !told_both {
+        if known && !told_both && !another_no(life, record, write.at) {
             wrong.push(format!(
                 "record {record} was told at {} what it said: {}",
                 happened.at,
@@ -131,6 +131,18 @@ fn nothing_is_written_as_it_is(life: &Life, writes: &[&Asked], wrong: &mut Vec<S
             ));
         }
     }
+}
+
+/// Whether there was another no than the one that was told before: somebody else's, with a number that the record came to have, or
+/// one after the first had been taken back here. The CRM may have taken that one back as well.
+fn another_no(life: &Life, record: u64, at: Timestamp) -> bool {
+    let taken_back = life
+        .truth
+        .objections
+        .iter()
+        .any(|no| no.until.is_some_and(|until| until <= at) && life.truth.means(no, record) > Holds::No);
+    let of_another = |no: &Objection| no.record != record && life.truth.means(no, record) > Holds::No;
+    taken_back || (life.truth.renumbered.contains(&record) && life.truth.objections.iter().any(of_another))
 }
 
 fn died_between(life: &Life, from: Timestamp, to: Timestamp) -> bool {
