@@ -384,7 +384,13 @@ async fn everybody_is_where_they_belong(life: &Life, past: &Past, wrong: &mut Ve
                     if contact.campaign != new && !final_result {
                         wrong.push(format!("{key} is in campaign {}: {found:?}", contact.campaign));
                     }
-                    fields_agree(life, id, contact, &asked, wrong);
+                    // A number on which another was called to an end is not brought, and nothing with it.
+                    let phone = editor.field(id, "phone").unwrap_or_default();
+                    let has = contact.get("PhoneNumber1");
+                    let other_number = plain("PhoneNumber1", &has) != plain("PhoneNumber1", &phone);
+                    if !(another_ended && contact.locked && other_number) {
+                        fields_agree(life, id, contact, &asked, wrong);
+                    }
                     standing_is_told(life, id, contact, wrong);
                 }
             }
