@@ -197,8 +197,17 @@ pub struct StandingFacts {
     pub numbers: Vec<Option<String>>,
     /// All numbers that the dialler ever marked as invalid for this record.
     pub invalid: Vec<InvalidNumber>,
-    /// The CRM's fields that were ever told anything but no, null or nothing.
-    pub told: BTreeSet<String>,
+    /// What there is of ours to be taken back.
+    pub told: ToldBefore,
+}
+
+/// The CRM's fields that were told anything but no, null or nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ToldBefore {
+    /// These.
+    These(BTreeSet<String>),
+    /// A request was in doubt: it may have told anything.
+    Anything,
 }
 
 impl StandingFacts {
@@ -211,7 +220,11 @@ impl StandingFacts {
             Value::Array(all) => all.is_empty(),
             Value::Bool(true) | Value::Number(_) | Value::Object(_) => false,
         };
-        !nothing || self.told.contains(field)
+        let ours = match &self.told {
+            ToldBefore::These(fields) => fields.contains(field),
+            ToldBefore::Anything => true,
+        };
+        !nothing || ours
     }
 
     /// The mark of the number that stands in this slot (from 1), if the dialler marked it as invalid.

@@ -36,6 +36,8 @@ pub struct LocksFailing {
 
 /// As many tries as the shorter waits between them are (semantics 8): 18 seconds and more.
 pub(super) const OFTEN: i64 = 5;
+/// After so many, three quarters of an hour at the least, a deletion does not wait for a lock any more.
+pub(super) const HOPELESS: i64 = 100;
 
 impl Ledger {
     /// Locks that were tried often and wait for their next try, by route.

@@ -4,7 +4,7 @@
 use super::acts::{acts, day};
 use super::attempts::tries;
 use super::drip::{Drip, Today};
-use super::failing::OFTEN;
+use super::failing::HOPELESS;
 use super::gate::{GateAnswer, Opens};
 use super::lease_one::lease_one;
 use super::leased::{Leased, read};
@@ -92,7 +92,7 @@ pub struct LeaseBatch {
 /// or uncertain. A person's reset, unlock, deletion or update overtakes older wishes of ours, which may be held or wait, a lock only
 /// where it is; one that was only let go by a person does not, because its body would take theirs along. A person's own
 /// operation passes a route that does not act and a limit; nothing passes a freeze or a wrong token. A deletion passes a lock that the
-/// dialler rejects again and again: it takes the contact out of reach as well.
+/// dialler has rejected for most of an hour: it takes the contact out of reach as well, and nobody talks for that long.
 const QUEUE: &str = concat!(
     "SELECT o.id, o.not_before FROM operations o
      JOIN links l ON l.id = o.link_id LEFT JOIN routes r ON r.route = l.route
@@ -106,7 +106,7 @@ const QUEUE: &str = concat!(
        AND NOT EXISTS (SELECT 1 FROM operations b WHERE b.link_id = o.link_id
               AND (b.state IN ('sending', 'uncertain')
                    OR (b.state = 'waiting' AND (b.generation, b.id) < (o.generation, o.id)
-                       AND NOT (o.kind = 'delete' AND b.kind = 'lock' AND b.attempts >= :often)
+                       AND NOT (o.kind = 'delete' AND b.kind = 'lock' AND b.attempts >= :hopeless)
                        AND NOT (o.cause LIKE 'person:%' AND (o.kind NOT IN ('import', 'update') OR o.given IS NOT NULL)
                                 AND b.cause NOT LIKE 'person:%'
                                 AND (b.kind IN ('import', 'update', 'unlock', 'reset')
@@ -166,7 +166,7 @@ impl Ledger {
                         ":now": time(now), ":after": after, ":after_id": after_id, ":absent": time(order.absent_since),
                         ":only": order.only.as_ref().map(RouteName::as_str),
                         ":limit": i64::try_from(order.limit).unwrap_or(i64::MAX), ":full": today.full()?,
-                        ":full_of_old": today.full_of_old()?, ":often": OFTEN,
+                        ":full_of_old": today.full_of_old()?, ":hopeless": HOPELESS,
                     },
                     |row| Ok((row.get(0)?, row.get(1)?)),
                 )?

@@ -99,12 +99,15 @@ impl Ledger {
     }
 }
 
+/// With so many of the night's locks rejected the dialler takes none: more of them would only stand before a new no.
+const MOST_REJECTED: i64 = 50;
+
 fn go_on(tx: &Transaction<'_>, limit: usize, run: RunId, now: Timestamp) -> rusqlite::Result<usize> {
     let (round, began, after): (i64, String, i64) = tx
         .prepare_cached("SELECT id, began_at, after_link FROM lock_rounds WHERE finished_at IS NULL")?
         .query_row([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
     // A new lock comes first, and where no lock gets through (a freeze, a dialler that is down) these do not pile up. One that
-    // waits for an import in doubt may wait for long, and holds up nobody; nor does one that the dialler rejects again and again.
+    // waits for an import in doubt may wait for long, and holds up nobody; nor do a few that the dialler rejects again and again.
     let others: bool = tx
         .prepare_cached(concat!(
             "SELECT EXISTS (SELECT 1 FROM operations o JOIN links l ON l.id = o.link_id
@@ -112,9 +115,10 @@ fn go_on(tx: &Transaction<'_>, limit: usize, run: RunId, now: Timestamp) -> rusq
                             AND (o.not_before <= ?1 OR o.code = 'standing_lock') AND o.attempts < ?2
                             AND NOT EXISTS (SELECT 1 FROM waves w WHERE w.id = o.wave_id AND w.state = 'held') AND ",
             contact_knowable!(),
-            ")"
+            ") OR (SELECT count(*) FROM operations o WHERE o.kind = 'lock' AND o.state = 'waiting'
+                   AND o.code = 'standing_lock' AND o.attempts >= ?2) >= ?3"
         ))?
-        .query_row((time(now), OFTEN), |row| row.get(0))?;
+        .query_row((time(now), OFTEN, MOST_REJECTED), |row| row.get(0))?;
     if others {
         return Ok(0);
     }

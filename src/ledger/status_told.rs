@@ -8,10 +8,9 @@ use super::write_back::want_fields;
 use super::{Ledger, LedgerError};
 use crate::domain::{
     BlocksTold, ContactId, Decision, InDialler, InvalidNumber, LinkId, Reason, ReasonCode, RouteName,
-    StandingFacts, Timestamp, Verdict, e164_as_sent, field::PHONE_SLOTS,
+    StandingFacts, Timestamp, ToldBefore, Verdict, e164_as_sent, field::PHONE_SLOTS,
 };
 use rusqlite::{Connection, OptionalExtension as _, Transaction};
-use std::collections::BTreeSet;
 
 /// So many are taken in one transaction.
 const CHUNK: u32 = 500;
@@ -210,7 +209,7 @@ pub(super) fn facts(connection: &Connection, link: LinkId) -> rusqlite::Result<O
                 next_try: get_time_opt(row, "next_try")?,
                 numbers: numbers(&base),
                 invalid: Vec::new(),
-                told: BTreeSet::new(),
+                told: ToldBefore::Anything,
             })
         })
         .optional()?;
@@ -227,15 +226,29 @@ pub(super) fn facts(connection: &Connection, link: LinkId) -> rusqlite::Result<O
             })
         })?
         .collect::<Result<_, _>>()?;
-    // An erased value was one.
-    let told = connection
+    Ok(Some(StandingFacts { invalid, told: told_before(connection, link)?, ..standing }))
+}
+
+/// What the CRM was told of a link's record in its fields, for sure or perhaps. An erased value was one.
+fn told_before(connection: &Connection, link: LinkId) -> rusqlite::Result<ToldBefore> {
+    let in_doubt: bool = connection
         .prepare_cached(
-            "SELECT DISTINCT field FROM changes
-             WHERE link_id = ?1 AND side = 'crm' AND coalesce(after, '?') NOT IN ('null', 'false', '\"\"', '[]')",
+            "SELECT EXISTS (SELECT 1 FROM write_backs w WHERE w.link_id = ?1 AND w.kind = 'fields'
+                AND (w.doubts > 0 OR EXISTS (SELECT 1 FROM write_back_attempts a
+                                             WHERE a.write_back_id = w.id AND a.outcome = 'uncertain')))",
+        )?
+        .query_row([link.0], |row| row.get(0))?;
+    if in_doubt {
+        return Ok(ToldBefore::Anything);
+    }
+    let fields = connection
+        .prepare_cached(
+            "SELECT DISTINCT c.field FROM changes c JOIN write_backs w ON w.id = c.write_back_id AND w.kind = 'fields'
+             WHERE c.link_id = ?1 AND c.side = 'crm' AND coalesce(c.after, '?') NOT IN ('null', 'false', '\"\"', '[]')",
         )?
         .query_map([link.0], |row| row.get(0))?
         .collect::<Result<_, _>>()?;
-    Ok(Some(StandingFacts { invalid, told, ..standing }))
+    Ok(ToldBefore::These(fields))
 }
 
 /// The numbers in the six slots as the dialler last answered them.

@@ -4,12 +4,12 @@ use super::told::{Telling, TellingSpec};
 use super::told_names::CALL_NAMES;
 use crate::domain::{
     BlockFacts, CallFacts, CallResult, CampaignId, ContactId, HistoryFacts, HistoryId, InDialler,
-    InvalidNumber, Reason, ReasonCode, RecordId, RouteName, StandingFacts, Timestamp,
+    InvalidNumber, Reason, ReasonCode, RecordId, RouteName, StandingFacts, Timestamp, ToldBefore,
 };
 use chrono_tz::Tz;
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 fn at(text: &str) -> Option<Timestamp> {
     Some(text.parse().expect("an instant"))
@@ -272,7 +272,7 @@ fn an_invalid_number_is_told_with_its_cause_and_day() {
         // The second one was corrected since.
         numbers: vec![Some("+4930111".to_owned()), Some("+4930333".to_owned())],
         invalid: vec![mark("+4930111"), mark("+4930222")],
-        told: BTreeSet::new(),
+        told: ToldBefore::Anything,
     };
     let fields = telling.status_fields(&RecordId::from("42"), Some(&standing)).map(|values| json!(values));
     let expected = json!({

@@ -5,6 +5,7 @@ use crate::support::world::{CAMPAIGN, Setup, World, key, minutes, seconds};
 use chrono::TimeDelta;
 use dialbridge::domain::Timestamp;
 use dialbridge::sim::dialler::{CallPlan, Outcome};
+use dialbridge::sim::faults::{Action, Effect, Rule};
 use serde_json::{Value, json};
 
 const KEYS: &str = "only_if = \"phone and active\"\nblock_if = \"do_not_call\"\nwrite_back = \"* * * * *\"";
@@ -77,6 +78,26 @@ async fn is_a_clerks_own_mark_of_an_invalid_number_left_alone() {
     assert_eq!(field(&world, bert, "phone_invalid"), json!(true), "{}", world.story().await);
     world.editor().edit(bert, json!({ "phone": "030 2312 9998" }));
     world.live(minutes(20)).await;
+    assert_eq!(field(&world, bert, "phone_invalid"), json!(false), "{}", world.story().await);
+    world.assert_at_rest().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn is_a_mark_of_ours_taken_back_whose_telling_lost_its_answer() {
+    let world = World::new(Setup { route_keys: KEYS, more: TOLD, ..Setup::default() }).await;
+    let bert = world.record("Bert");
+    world.sync_all().await;
+    world.live(minutes(5)).await;
+    let lost = Rule::new(Action::Reset(Effect::Done)).path(&format!("/api/contacts/{bert}"));
+    let lost = world.crm.faults.add(lost);
+    assert!(world.dialler.call(world.contact(bert).id, dead()));
+    world.live(minutes(6)).await;
+    assert_eq!(field(&world, bert, "phone_invalid"), json!(true), "{}", world.story().await);
+    // Corrected before any telling came back as done.
+    world.editor().edit(bert, json!({ "phone": "030 2312 9997" }));
+    world.sync_all().await;
+    world.crm.faults.remove(lost);
+    world.live(minutes(30)).await;
     assert_eq!(field(&world, bert, "phone_invalid"), json!(false), "{}", world.story().await);
     world.assert_at_rest().await;
 }
