@@ -1,5 +1,6 @@
 //! The program ends inside the commits that a kill at random seldom meets, each once: a lock's lease, what was found of a
-//! key, the end of a doubt, the moves of a cursor and of a full pass, the end of a sweep, and a person's own words.
+//! key, the end of a doubt, the moves of a cursor and of a full pass, the end of a sweep, and a person's own words; at the three
+//! speeds of the dialler that the other points are met at.
 
 use super::house::{CAMPAIGN, House};
 use super::judge::{Deaths, QUIET, judge};
@@ -16,9 +17,12 @@ async fn dies(house: &House, deaths: &mut Deaths, args: &[&str], point: &str) {
     deaths.note_time(house, began);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn kills_inside_every_other_commit() {
+/// So many milliseconds until the dialler does what it is asked for, and from then until it answers.
+async fn kill_inside_every_other_commit(before: u64, after: u64) {
     let house = House::new(8).await;
+    let speed =
+        Action::Latency { before: Duration::from_millis(before), after: Duration::from_millis(after) };
+    house.dialler.faults().add(Rule::new(speed).path("/dialler/contacts/"));
     let mut deaths = Deaths::default();
     let foreign =
         |name: &str, number: &str| house.dialler.put(CAMPAIGN.0, &[("Name", name), ("PhoneNumber1", number)]);
@@ -28,11 +32,11 @@ async fn kills_inside_every_other_commit() {
 
     dies(&house, &mut deaths, &["sync", "push"], "inside_commit_meetings_store").await;
     let late = Action::Latency { before: Duration::ZERO, after: Duration::from_millis(100) };
-    house.dialler.faults().add(Rule::new(late).path("/import"));
+    let late = house.dialler.faults().add(Rule::new(late).path("/import"));
     let began = house.now();
     assert!(house.crash(&["sync", "push"], "after_send").await, "no request was under way");
     deaths.note(&house, began).await;
-    house.dialler.faults().clear();
+    house.dialler.faults().remove(late);
 
     dies(&house, &mut deaths, &["sync", "harvest"], "inside_commit_sweep_end").await;
     let (id, other) = (locked.to_string(), commented.to_string());
@@ -70,4 +74,19 @@ async fn kills_inside_every_other_commit() {
     let comments = written.iter().filter(|asked| asked.json().get("Comment").is_some()).count();
     assert_eq!(comments, 1, "what a person gave is written once");
     assert!(deaths.uncertain() > 0, "no operation was in doubt: this has tested nothing");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn kills_inside_every_other_commit_when_the_work_is_done_before_the_answer() {
+    kill_inside_every_other_commit(0, 60).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn kills_inside_every_other_commit_when_the_work_begins_late() {
+    kill_inside_every_other_commit(60, 0).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn kills_inside_every_other_commit_when_everything_is_slow() {
+    kill_inside_every_other_commit(150, 150).await;
 }
