@@ -132,7 +132,8 @@ pub(super) async fn register(
     let shapes = match (settings.telling.has_activity(), settings.telling.has_fields()) {
         (true, true) => Shapes::Both,
         (true, false) => Shapes::Activities,
-        (false, _) => Shapes::Fields,
+        (false, true) => Shapes::Fields,
+        (false, false) => Shapes::Nothing,
     };
     let once_there = once_there.unwrap_or(Activities::Change);
     ledger.write_back_set(route.id.clone(), shapes, once_there).await?;

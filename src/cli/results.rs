@@ -172,7 +172,7 @@ fn in_words(balance: &ResultsBalance) -> String {
         (balance.uncertain, "in doubt".to_owned()),
         (balance.parked, "parked".to_owned()),
         (balance.gone, "whose record is gone from the CRM".to_owned()),
-        (balance.not_asked, "of a route that makes no activities of calls".to_owned()),
+        (balance.not_asked, "of a route that tells the CRM of no calls".to_owned()),
     ];
     let shown: Vec<String> = parts
         .into_iter()

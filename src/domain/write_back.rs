@@ -26,6 +26,8 @@ named_enum! {
         Fields = "fields",
         /// Both.
         Both = "both",
+        /// Nothing: fields tell of objections, of where records stand and of what agents edited alone.
+        Nothing = "nothing",
     }
 }
 

@@ -28,7 +28,7 @@ pub struct ResultsBalance {
     pub gone: i64,
     /// Not to be told, by the code of the rule.
     pub never: BTreeMap<String, i64>,
-    /// Of a route whose calls stay with us, or become fields alone.
+    /// Of a route whose calls stay with us.
     pub not_asked: i64,
     /// Of all of these: without a result yet.
     pub without_result: i64,
@@ -111,6 +111,19 @@ pub struct UntoldCount {
     /// Results without a word of the CRM's, by name or number; empty for other reasons.
     pub results: Vec<String>,
 }
+
+/// What became of a call `c` of link `l`: `w` is its activity, `f` the fields of its record on a route that makes fields alone
+/// of calls. These tell of all of a record's calls at once, so each of them has the state of its record; but for those of which
+/// no field ever tells.
+pub(super) const BECAME: &str = "LEFT JOIN routes r ON r.route = l.route
+     LEFT JOIN write_backs w ON w.history_id = c.history_id
+     LEFT JOIN write_backs f ON w.id IS NULL AND r.write_back_shapes = 'fields' AND c.test IS NOT 1
+          AND coalesce(c.started_at, c.created_at, c.first_seen_at) >= r.write_back_since AND f.link_id = l.id AND f.kind = 'fields'";
+
+/// The code of a call of which neither tells: by the rules of `write_back::want`.
+pub(super) const NEVER: &str = "CASE WHEN w.id IS NOT NULL THEN w.code WHEN f.id IS NOT NULL THEN f.code
+     WHEN r.write_back_shapes IS NOT 'fields' THEN :not_asked WHEN c.test = 1 THEN :test
+     WHEN coalesce(c.started_at, c.created_at, c.first_seen_at) < r.write_back_since THEN :before ELSE :not_asked END";
 
 pub(super) const BEGAN: &str = "(c.started_at >= :from AND c.started_at < :until OR c.started_at IS NULL
      AND coalesce(c.created_at, c.first_seen_at) >= :from AND coalesce(c.created_at, c.first_seen_at) < :until)";
@@ -237,39 +250,39 @@ fn by_route(
     found: &mut Results,
 ) -> rusqlite::Result<()> {
     let sql = format!(
-        "SELECT l.route, w.state, w.code, w.written IS NOT NULL AS known, count(*) AS calls, count(*) FILTER (WHERE c.result_code IS NULL) AS without
-         FROM calls c JOIN links l ON l.id = c.link_id AND l.route IS NOT NULL
-         LEFT JOIN write_backs w ON w.history_id = c.history_id
-         WHERE {BEGAN} AND (:route IS NULL OR l.route = :route) GROUP BY l.route, w.state, w.code, known"
+        "SELECT l.route, coalesce(w.state, f.state, 'never') AS place, {NEVER} AS why, w.written IS NOT NULL AS known, count(*) AS calls,
+                count(*) FILTER (WHERE c.result_code IS NULL) AS without
+         FROM calls c JOIN links l ON l.id = c.link_id AND l.route IS NOT NULL {BECAME}
+         WHERE {BEGAN} AND (:route IS NULL OR l.route = :route) GROUP BY l.route, place, why, known"
     );
     let mut statement = connection.prepare_cached(&sql)?;
     let mut rows = statement.query(named_params! {
         ":from": time(from), ":until": time(until), ":route": route.map(|route| &route.0),
+        ":not_asked": ReasonCode::NotAsked.as_str(), ":test": ReasonCode::TestCall.as_str(),
+        ":before": ReasonCode::BeforeWriteBack.as_str(),
     })?;
     while let Some(row) = rows.next()? {
         let balance = found.routes.entry(row.get("route")?).or_default();
         let calls: i64 = row.get("calls")?;
         balance.calls += calls;
         balance.without_result += row.get::<_, i64>("without")?;
-        let state: Option<String> = row.get("state")?;
+        let state: String = row.get("place")?;
+        let code: Option<String> = row.get("why")?;
         // Of what was told once and then put aside, or whose record has gone since, the CRM has the older content.
         let known: bool = row.get("known")?;
-        let place = match state.as_deref() {
-            Some("done") => &mut balance.told,
-            Some("gone" | "never") if known => {
+        let place = match state.as_str() {
+            "done" => &mut balance.told,
+            "gone" | "never" if known => {
                 balance.told_older += calls;
                 &mut balance.told
             }
-            Some("waiting") => &mut balance.waiting,
-            Some("held") => &mut balance.held,
-            Some("sending" | "uncertain") => &mut balance.uncertain,
-            Some("parked") => &mut balance.parked,
-            Some("gone") => &mut balance.gone,
-            Some(_never) => {
-                let code: Option<String> = row.get("code")?;
-                balance.never.entry(code.unwrap_or_default()).or_default()
-            }
-            None => &mut balance.not_asked,
+            "waiting" => &mut balance.waiting,
+            "held" => &mut balance.held,
+            "sending" | "uncertain" => &mut balance.uncertain,
+            "parked" => &mut balance.parked,
+            "gone" => &mut balance.gone,
+            _never if code.as_deref() == Some(ReasonCode::NotAsked.as_str()) => &mut balance.not_asked,
+            _never => balance.never.entry(code.unwrap_or_default()).or_default(),
         };
         *place += calls;
     }

@@ -1,6 +1,6 @@
 //! The calls of a span that the CRM does not have, whoever's they are: by what became of them.
 
-use super::results::BEGAN;
+use super::results::{BECAME, BEGAN, NEVER};
 use super::sql::{get_reason_opt, get_time_opt, time};
 use super::{Ledger, LedgerError};
 use crate::domain::{CampaignId, HistoryId, Reason, ReasonCode, RouteName, Timestamp};
@@ -48,21 +48,22 @@ impl Ledger {
         self.read("results_missing", move |connection| {
             connection
                 .prepare_cached(&format!(
-                    "SELECT w.id, c.history_id, c.campaign_id, l.route, l.record_id, c.started_at,
-                            coalesce(w.state, 'never') AS state,
-                            CASE WHEN w.id IS NULL AND l.route IS NOT NULL THEN :not_asked ELSE w.code END AS code,
-                            coalesce(w.params, '{{}}') AS params, w.due_at,
+                    "SELECT coalesce(w.id, f.id) AS id, c.history_id, c.campaign_id, l.route, l.record_id, c.started_at,
+                            coalesce(w.state, f.state, 'never') AS state,
+                            CASE WHEN l.route IS NOT NULL THEN {NEVER} END AS code,
+                            coalesce(w.params, f.params, '{{}}') AS params, coalesce(w.due_at, f.due_at) AS due_at,
                             (SELECT outcome || CASE detail WHEN '' THEN '' ELSE ': ' || detail END
-                             FROM write_back_attempts a WHERE a.write_back_id = w.id ORDER BY a.id DESC LIMIT 1) AS answer
+                             FROM write_back_attempts a WHERE a.write_back_id = coalesce(w.id, f.id) ORDER BY a.id DESC LIMIT 1) AS answer
                      FROM calls c LEFT JOIN links l ON l.id = c.link_id AND l.route IS NOT NULL
-                     LEFT JOIN write_backs w ON w.history_id = c.history_id
-                     WHERE {BEGAN} AND (:route IS NULL OR l.route = :route) AND w.state IS NOT 'done'
+                     {BECAME}
+                     WHERE {BEGAN} AND (:route IS NULL OR l.route = :route) AND coalesce(w.state, f.state) IS NOT 'done'
                      ORDER BY coalesce(c.started_at, c.created_at, c.first_seen_at), c.history_id LIMIT :limit"
                 ))?
                 .query_map(
                     named_params! {
                         ":route": route.as_ref().map(|route| &route.0), ":from": time(from), ":until": time(until),
-                        ":not_asked": ReasonCode::NotAsked.as_str(), ":limit": limit,
+                        ":not_asked": ReasonCode::NotAsked.as_str(), ":test": ReasonCode::TestCall.as_str(),
+                        ":before": ReasonCode::BeforeWriteBack.as_str(), ":limit": limit,
                     },
                     |row| {
                         Ok(MissingCall {

@@ -145,7 +145,7 @@ fn wanted(shapes: Option<Shapes>) -> (bool, bool) {
         Some(Shapes::Both) => (true, true),
         Some(Shapes::Activities) => (true, false),
         Some(Shapes::Fields) => (false, true),
-        None => (false, false),
+        Some(Shapes::Nothing) | None => (false, false),
     }
 }
 

@@ -99,7 +99,8 @@ pub(super) fn want(tx: &Transaction<'_>, call: HistoryId, now: Timestamp) -> rus
     let Some(concerned) = concerned(tx, call)? else { return Ok(()) };
     let (of_calls, of_fields) = match concerned.shapes {
         Shapes::Activities => (true, false),
-        Shapes::Fields => (false, true),
+        // Where a record stands changes with its calls.
+        Shapes::Fields | Shapes::Nothing => (false, true),
         Shapes::Both => (true, true),
     };
     if of_calls {

@@ -366,6 +366,37 @@ async fn does_each_day_add_up() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn does_a_day_add_up_whose_calls_become_fields_alone() {
+    let more = "[route.leads.results]\nNO_INTEREST = \"declined\"\n[route.leads.result_fields]\nlast_outcome = \"last_outcome\"\ncalls = \"calls\"\n";
+    let world = World::new(Setup { more, ..setup("sim-id") }).await;
+    let told = called(&world, "Ada", "NO_INTEREST").await;
+    let _held = called(&world, "Bert", "SALE").await;
+    let test_call = world.record("Tess");
+    world.sync_all().await;
+    let mut test = plan(None);
+    test.test = true;
+    assert!(world.dialler.call(world.contact(test_call).id, test));
+    world.live(minutes(20)).await;
+    let (from, until) = (world.now() - chrono::TimeDelta::days(1), world.now());
+    let results = world.ledger().results(None, from, until).await.expect("a balance");
+    let leads = &results.routes["leads"];
+    assert!(leads.adds_up(), "{leads:?}");
+    assert_eq!((leads.calls, leads.told, leads.held, leads.not_asked), (3, 1, 1, 0), "{leads:?}");
+    assert_eq!(leads.never.get("test_call"), Some(&1));
+    let rows = world.ledger().results_missing(None, from, until, 10).await.expect("a list");
+    let states: Vec<_> = rows.iter().map(|row| (row.state.as_str(), row.id.is_some())).collect();
+    assert_eq!(states, [("held", true), ("never", false)], "with the row that can be tried again");
+    // She is called again while the CRM refuses her record: what is not in it is seen for her, too.
+    world.editor().reject_writes(told, "a field is missing");
+    assert!(world.dialler.call(world.contact(told).id, plan(Some(("NO_INTEREST", seconds(1))))));
+    let _held = called(&world, "Cleo", "SALE").await;
+    world.live(minutes(20)).await;
+    let results = world.ledger().results(None, from, world.now()).await.expect("a balance");
+    let leads = &results.routes["leads"];
+    assert!(leads.adds_up() && leads.told == 0 && leads.parked == 2, "{leads:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn is_a_crm_that_says_no_to_everybody_asked_no_further() {
     let world = world("sim-id").await;
     let ids: Vec<u64> = (0..40).map(|n| world.record(&format!("P {n}"))).collect();
