@@ -1292,17 +1292,6 @@ WHEN NOT (
                       AND old.after_digest IS NULL AND length(new.after_digest) = 32)))))
 BEGIN SELECT RAISE (ABORT, 'the trail is append-only'); END;
 
-CREATE TRIGGER links_status_moved AFTER UPDATE OF contact_id, wish, wish_code, wish_params, vanished_at, base ON links
-WHEN (OLD.contact_id IS NOT NEW.contact_id OR OLD.wish IS NOT NEW.wish OR OLD.wish_code IS NOT NEW.wish_code
-      OR OLD.wish_params IS NOT NEW.wish_params OR OLD.vanished_at IS NOT NEW.vanished_at
-      -- Another number may stand where the marked one stood.
-      OR OLD.base IS NOT NEW.base AND EXISTS (SELECT 1 FROM invalid_numbers i WHERE i.link_id = NEW.id))
-     AND EXISTS (SELECT 1 FROM routes r WHERE r.route = NEW.route AND r.status_told = 'told')
-     AND NOT EXISTS (SELECT 1 FROM status_due d WHERE d.link_id = NEW.id)
-BEGIN
-    INSERT INTO status_due (link_id) VALUES (NEW.id);
-END;
-
 CREATE TRIGGER contacts_next_try_moved AFTER UPDATE OF next_try ON contacts
 WHEN OLD.next_try IS NOT NEW.next_try
 BEGIN
@@ -1323,4 +1312,16 @@ WHEN NEW.contact_id IS NOT NULL AND NEW.contact_id IS NOT OLD.contact_id AND NEW
 BEGIN
     INSERT OR IGNORE INTO invalid_numbers (link_id, number, at, cause)
     SELECT NEW.id, m.number, m.at, m.cause FROM contact_marks m WHERE m.contact_id = NEW.contact_id;
+END;
+
+CREATE TRIGGER links_status_moved AFTER UPDATE OF contact_id, wish, wish_code, wish_params, vanished_at, base, lock_state ON links
+WHEN (OLD.contact_id IS NOT NEW.contact_id OR OLD.wish IS NOT NEW.wish OR OLD.wish_code IS NOT NEW.wish_code
+      OR OLD.wish_params IS NOT NEW.wish_params OR OLD.vanished_at IS NOT NEW.vanished_at
+      OR NEW.wish = 'callable' AND OLD.lock_state IS NOT NEW.lock_state
+      -- Another number may stand where the marked one stood.
+      OR OLD.base IS NOT NEW.base AND EXISTS (SELECT 1 FROM invalid_numbers i WHERE i.link_id = NEW.id))
+     AND EXISTS (SELECT 1 FROM routes r WHERE r.route = NEW.route AND r.status_told = 'told')
+     AND NOT EXISTS (SELECT 1 FROM status_due d WHERE d.link_id = NEW.id)
+BEGIN
+    INSERT INTO status_due (link_id) VALUES (NEW.id);
 END;

@@ -145,6 +145,8 @@ reason_codes! {
     NewRecord = "new_record", "new in the CRM";
     /// Eligible again.
     EligibleAgain = "eligible_again", "eligible again";
+    /// It is to be called again, and the unlock or reset for that was not taken yet.
+    StillLocked = "still_locked", "may be called again once the dialler is told so: its unlock or reset waits";
     /// Fields that import does not take, or that the dialler answered otherwise.
     Completes = "completes", "completes the import: {fields}";
     /// Taken over with different values.

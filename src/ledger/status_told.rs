@@ -181,6 +181,7 @@ pub(super) fn facts(connection: &Connection, link: LinkId) -> rusqlite::Result<O
     let standing = connection
         .prepare_cached(
             "SELECT l.contact_id, l.wish, l.wish_code, l.wish_params, l.vanished_at, l.base, t.next_try,
+                    l.wish = 'callable' AND l.lock_state = 'locked' AS still_locked,
                     (SELECT max(c.since) FROM link_contacts c WHERE c.link_id = l.id AND c.contact_id = l.contact_id) AS since,
                     EXISTS (SELECT 1 FROM operations o JOIN waves w ON w.id = o.wave_id WHERE o.link_id = l.id
                             AND o.kind = 'lock' AND o.state = 'waiting' AND w.state = 'held') AS held
@@ -196,15 +197,14 @@ pub(super) fn facts(connection: &Connection, link: LinkId) -> rusqlite::Result<O
                 (Some(_), Some(_)) => InDialler::Gone,
                 // A lock that waits for a person keeps nobody from being called.
                 (Some(_), None) if wish == "locked" && !row.get::<_, bool>("held")? => InDialler::Locked,
+                (Some(_), None) if row.get("still_locked")? => InDialler::Locked,
                 (Some(_), None) => InDialler::Callable,
             };
             let (code, params): (String, String) = (row.get("wish_code")?, row.get("wish_params")?);
             let base: String = row.get("base")?;
             Ok(StandingFacts {
                 place,
-                reason: Reason::from_stored(&code, &params)
-                    .filter(|_| wish != "callable" && place != InDialler::Callable)
-                    .map(|why| why.to_string()),
+                reason: why_not_callable(place, &wish, &code, &params).map(|why| why.to_string()),
                 since: get_time_opt(row, "since")?,
                 next_try: get_time_opt(row, "next_try")?,
                 numbers: numbers(&base),
@@ -227,6 +227,15 @@ pub(super) fn facts(connection: &Connection, link: LinkId) -> rusqlite::Result<O
         })?
         .collect::<Result<_, _>>()?;
     Ok(Some(StandingFacts { invalid, told: told_before(connection, link)?, ..standing }))
+}
+
+/// Why nobody calls it; `None`: somebody may.
+fn why_not_callable(place: InDialler, wish: &str, code: &str, params: &str) -> Option<Reason> {
+    match (place, wish) {
+        (InDialler::Callable, _) | (InDialler::Absent | InDialler::Gone, "callable") => None,
+        (InDialler::Locked, "callable") => Some(ReasonCode::StillLocked.into()),
+        (InDialler::Locked | InDialler::Absent | InDialler::Gone, _) => Reason::from_stored(code, params),
+    }
 }
 
 /// What the CRM was told of a link's record in its fields, for sure or perhaps. An erased value was one.

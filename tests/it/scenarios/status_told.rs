@@ -3,6 +3,7 @@
 use super::write_back::field;
 use crate::support::world::{CAMPAIGN, Setup, World, key, minutes, seconds};
 use chrono::TimeDelta;
+use dialbridge::control::{Command, WaveOrder};
 use dialbridge::domain::Timestamp;
 use dialbridge::sim::dialler::{CallPlan, Outcome};
 use dialbridge::sim::faults::{Action, Effect, Rule};
@@ -58,6 +59,28 @@ async fn is_the_crm_told_where_a_record_stands_and_which_number_is_invalid() {
         world.told(carl).await
     );
     assert_eq!(of(bert)[1], json!(false), "{}", world.story().await);
+    world.assert_at_rest().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn is_nobody_told_callable_who_is_back_and_not_unlocked_yet() {
+    let keys = format!("{KEYS}\nmax_deleted_per_run = 1\n[route.leads.leave]\narchived = \"reset\"").leak();
+    let world = World::new(Setup { route_keys: keys, more: TOLD, ..Setup::default() }).await;
+    let ids = [world.record("Ada"), world.record("Berta")];
+    world.sync_all().await;
+    for away in [true, false] {
+        ids.iter().for_each(|id| world.editor().archive(*id, away));
+        world.live(minutes(40)).await;
+    }
+    let standing = || ids.map(|id| field(&world, id, "standing").as_str().unwrap_or_default().to_owned());
+    assert!(ids.iter().all(|id| world.locked(*id)), "their resets wait for a person");
+    let still = "locked: may be called again once the dialler is told so";
+    assert!(standing().iter().all(|text| text.starts_with(still)), "{:?}", standing());
+    let wave = world.ledger().waves_list(None, false).await.expect("waves")[0].id;
+    let reason = "they go on where they stopped".to_owned();
+    world.must(Command::Wave { wave, word: WaveOrder::Reject, reason }).await;
+    world.live(minutes(40)).await;
+    assert_eq!(standing(), ["callable", "callable"], "{}", world.story().await);
     world.assert_at_rest().await;
 }
 
