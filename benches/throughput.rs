@@ -77,7 +77,7 @@ fn served(sizes: &Sizes) -> anyhow::Result<()> {
     println!("  from its start until it is ready   {:8.3} s", figures.ready.as_secs_f64());
     println!("  its memory idle                    {:8.1} MB", figures.idle);
     let swept = format!("{:8.1} MB", figures.swept);
-    line("its peak memory with a sweep", &swept, "under 100 MB", figures.swept < 100.0);
+    bound("its peak memory with a sweep", &swept, "under 100 MB", figures.swept < 100.0)?;
     Ok(())
 }
 
@@ -102,7 +102,7 @@ fn imports(sizes: &Sizes) -> anyhow::Result<()> {
     println!("  a bare loop over the same client   {before:8.0}  and afterwards {after:.0}");
     let share = ours / before.midpoint(after);
     line("push, ledger written", &format!("{ours:8.0}  {share:.2} of it"), "at least 0.33", share >= 0.33);
-    line("its peak memory", &megabytes(&report), "under 100 MB", peak(&report) < 100.0);
+    bound("its peak memory", &megabytes(&report), "under 100 MB", peak(&report) < 100.0)?;
     Ok(())
 }
 
@@ -117,7 +117,7 @@ fn unchanged(sizes: &Sizes) -> anyhow::Result<()> {
     println!("pull of {} records", sizes.records);
     println!("  all new (decided, nothing sent)    {:8.1} s  {}", seconds(&first), megabytes(&first));
     println!("  all unchanged                      {:8.1} s", seconds(&second));
-    line("its peak memory", &megabytes(&second), "under 100 MB", peak(&second) < 100.0);
+    bound("its peak memory", &megabytes(&second), "under 100 MB", peak(&second) < 100.0)?;
     Ok(())
 }
 
@@ -129,7 +129,7 @@ fn harvested(sizes: &Sizes) -> anyhow::Result<()> {
     let second = child(&["harvest", sides.folder()])?;
     let requests = sides.histories()? - before;
     let share = |name: &str| second[name].as_i64().unwrap_or_default();
-    let bound = (share("changed") + share("due") + share("audit")) / 100 + 10;
+    let most = (share("changed") + share("due") + share("audit")) / 100 + 10;
     ensure!(share("calls").to_string() == called, "{} of {called} calls were found", share("calls"));
     println!("harvest of {} contacts, {called} of them called since", sizes.contacts);
     println!("  the first one (all are new)        {:8.1} s  {}", seconds(&first), megabytes(&first));
@@ -138,12 +138,20 @@ fn harvested(sizes: &Sizes) -> anyhow::Result<()> {
         let asked = &second[format!("{name}_requests")];
         println!("    {name:<8}{:>7} contacts read in {asked} requests", share(name));
     }
-    let holds = i64::try_from(requests).is_ok_and(|requests| requests <= bound);
-    line("history requests", &format!("{requests:8}"), &format!("at most {bound}"), holds);
-    line("its peak memory", &megabytes(&second), "under 100 MB", peak(&second) < 100.0);
+    let holds = i64::try_from(requests).is_ok_and(|requests| requests <= most);
+    bound("history requests", &format!("{requests:8}"), &format!("at most {most}"), holds)?;
+    bound("its peak memory", &megabytes(&second), "under 100 MB", peak(&second) < 100.0)?;
     Ok(())
 }
 
+/// A bound that hangs on no machine's pace: past it the benchmark fails.
+fn bound(what: &str, figure: &str, target: &str, met: bool) -> anyhow::Result<()> {
+    line(what, figure, target, met);
+    ensure!(met, "{what}: {figure}, and the bound is {target}");
+    Ok(())
+}
+
+/// A figure beside its target: a slow machine misses it without anything being wrong.
 fn line(what: &str, figure: &str, target: &str, met: bool) {
     println!("  {what:<34} {figure}  (target: {target}{})", if met { "" } else { "; MISSED" });
 }

@@ -1,5 +1,6 @@
 //! `token test`: tries a token before it is put in place; a file, a question, nothing changed.
 
+use super::known::Usage;
 use super::parts::{RealTransports, Sides, sides};
 use super::say::say;
 use crate::check::Settings;
@@ -8,7 +9,7 @@ use crate::crm::CrmRead as _;
 use crate::dialler::DiallerRead as _;
 use crate::env::Env;
 use crate::remote::{Auth, AuthScheme, CallError, CallErrorKind};
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
@@ -47,9 +48,11 @@ pub async fn test(
         Some(side) => {
             let is = |asked: &&Asked| asked.name() == side || **asked == Asked::Crm(side.to_owned());
             let found = all.iter().find(is).cloned();
-            vec![found.with_context(|| format!("there is no side {side:?}; the config has {names}"))?]
+            vec![found.ok_or_else(|| Usage(format!("there is no side {side:?}; the config has {names}")))?]
         }
-        None if file.is_some() => bail!("say whose token the file holds: {names}"),
+        None if file.is_some() => {
+            return Err(Usage(format!("say whose token the file holds: {names}")).into());
+        }
         None => all,
     };
     let mut end = End::Done;

@@ -6,9 +6,9 @@ use super::overlap::ends;
 use super::settings::{BatchRead, RouteSettings, Settings};
 use crate::dialler::{BatchQuery, Campaign, CampaignRef, DiallerRead, Listed};
 use crate::domain::policy::Beside;
-use crate::domain::{CampaignId, Contact, ContactId, HistoryRow, Timestamp, suggest};
+use crate::domain::{CampaignId, Contact, ContactId, HistoryRow, Timestamp, UserData, suggest};
 use crate::env::Env;
-use crate::remote::{CallClass, CallError};
+use crate::remote::{CallClass, CallError, CallErrorKind};
 use chrono::{MappedLocalTime, NaiveDateTime, TimeDelta, TimeZone, Utc};
 use chrono_tz::Tz;
 use futures_util::StreamExt;
@@ -235,37 +235,13 @@ async fn histories(
     findings: &mut Vec<Finding>,
 ) -> Vec<HistoryRow> {
     let sample: Vec<ContactId> = seen.tried.iter().copied().collect();
-    let wished = settings.dialler.batch_read;
-    if wished == BatchRead::Off {
-        findings.extend(numbers_only::findings(settings));
-    }
     let mut ids: Vec<ContactId> =
         if sample.is_empty() { seen.any.into_iter().collect() } else { sample.clone() };
     ids.truncate(settings.dialler.batch_size);
-    if ids.is_empty() {
-        let text = "the campaigns are empty: whether the batch read is there is not known yet";
-        findings.push(Finding::new(Level::Note, "dialler", text));
-        return Vec::new();
-    }
-    if wished != BatchRead::Off {
-        match dialler.read_batch(&BatchQuery { ids, user_data: Vec::new() }, CallClass::Audit).await {
-            Ok(Some(contacts)) => {
-                findings.push(Finding::new(Level::Ok, "dialler", "the batch read is there"));
-                return contacts.into_iter().flat_map(|contact| contact.history).collect();
-            }
-            Ok(None) if wished == BatchRead::On => {
-                let text = "the batch read is not there, though dialler.batch_read = \"on\"";
-                let finding = Finding::new(Level::Error, "dialler", text);
-                findings.push(finding.remedy("Set dialler.batch_read = \"probe\"."));
-                findings.extend(numbers_only::findings(settings));
-            }
-            Ok(None) => {
-                let text = "the batch read is not there: histories are read one by one, which is slower";
-                findings.push(Finding::new(Level::Note, "dialler", text));
-                findings.extend(numbers_only::findings(settings));
-            }
-            Err(error) => findings.push(Finding::unanswered("dialler", &error)),
-        }
+    if settings.dialler.batch_read == BatchRead::Off {
+        findings.extend(numbers_only::findings(settings));
+    } else if let Some(rows) = by_batch(settings, dialler, ids, findings).await {
+        return rows;
     }
     let mut rows = Vec::new();
     for id in sample.iter().rev().take(SINGLE_SAMPLE) {
@@ -275,6 +251,46 @@ async fn histories(
         }
     }
     rows
+}
+
+/// A UserData that nobody has: an empty campaign shows no key, and the answer about none says as well whether there is a batch read.
+const NOBODY: &str = "dialbridge check: nobody";
+
+/// Histories by the batch read, if it is there.
+async fn by_batch(
+    settings: &Settings,
+    dialler: &dyn DiallerRead,
+    ids: Vec<ContactId>,
+    findings: &mut Vec<Finding>,
+) -> Option<Vec<HistoryRow>> {
+    let nobody = UserData::parse(NOBODY).ok().filter(|_| ids.is_empty());
+    let query = BatchQuery { ids, user_data: nobody.into_iter().collect() };
+    let finding = match dialler.read_batch(&query, CallClass::Audit).await {
+        Ok(Some(contacts)) => {
+            findings.push(Finding::new(Level::Ok, "dialler", "the batch read is there"));
+            return Some(contacts.into_iter().flat_map(|contact| contact.history).collect());
+        }
+        // It knows the address, and nobody by that name.
+        Err(error) if error.kind == CallErrorKind::NotFound => {
+            findings.push(Finding::new(Level::Ok, "dialler", "the batch read is there"));
+            return None;
+        }
+        Err(error) => {
+            findings.push(Finding::unanswered("dialler", &error));
+            return None;
+        }
+        Ok(None) if settings.dialler.batch_read == BatchRead::On => {
+            let text = "the batch read is not there, though dialler.batch_read = \"on\"";
+            Finding::new(Level::Error, "dialler", text).remedy("Set dialler.batch_read = \"probe\".")
+        }
+        Ok(None) => {
+            let text = "the batch read is not there: histories are read one by one, which is slower";
+            Finding::new(Level::Note, "dialler", text)
+        }
+    };
+    findings.push(finding);
+    findings.extend(numbers_only::findings(settings));
+    None
 }
 
 /// Whether the newest call, read in the configured zone, fits the dialler's own clock (semantics 23).

@@ -9,6 +9,7 @@ use super::story;
 use super::sweeps;
 use super::table::table;
 use super::zone::Zone;
+use crate::app::known::Usage;
 use crate::app::{self, Settings, known};
 use crate::control::{Command, End, Parked};
 use crate::domain::{RecordId, RunId};
@@ -55,7 +56,11 @@ async fn read(settings: &Settings, ledger: &Ledger, verb: LedgerVerb) -> anyhow:
         }
         LedgerVerb::Show { run, json } => match ledger.run_show(RunId(run)).await? {
             Some(row) => Output::new(json.json).value(&row, || run_text(&row, zone)),
-            None => bail!("there is no run {run}; `dialbridge ledger runs` lists them"),
+            None => {
+                return Err(
+                    Usage(format!("there is no run {run}; `dialbridge ledger runs` lists them")).into()
+                );
+            }
         },
         LedgerVerb::Contact { who, json } => contact(settings, ledger, who, Output::new(json.json)).await?,
         LedgerVerb::Operations { all, list } => {

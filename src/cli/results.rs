@@ -40,8 +40,8 @@ pub async fn run(config: &Path, args: ResultsArgs) -> anyhow::Result<End> {
         Some(ResultsVerb::Reopen { call, reason }) => {
             say(config, |_| Ok(ResultsWord::Reopen { call: HistoryId(call) }), reason).await
         }
-        Some(ResultsVerb::Remap { code, route, plan, reason }) => {
-            told_again::remap(config, code, route, plan, reason).await
+        Some(ResultsVerb::Remap { code, route, plan, json, reason }) => {
+            told_again::remap(config, code, route, plan.then(|| Output::new(json)), reason).await
         }
         Some(ResultsVerb::Discard { id, reason }) => {
             say(config, |_| Ok(ResultsWord::Discard { id: WriteBackId(id) }), reason).await

@@ -1,7 +1,7 @@
 //! `results retry`, `results remap` and `backfill`: how much would be told on purpose, and the word that it shall be.
 
 use super::args::{BackfillArgs, RetryArgs};
-use super::output::print_line;
+use super::output::Output;
 use super::results::{date, id_of, say, span};
 use super::zone::Zone;
 use crate::app::known::Usage;
@@ -30,7 +30,7 @@ pub async fn retry(config: &Path, args: RetryArgs) -> anyhow::Result<End> {
         return say(config, |_| Ok(ResultsWord::Retry { route, again }), args.reason).await;
     }
     let plan = app::open_reading(&settings).await?.results_retry_plan(route.clone(), again).await?;
-    print_line(&retry_planned(&route, &plan));
+    Output::new(args.json).value(&plan, || retry_planned(&route, &plan));
     Ok(End::Done)
 }
 
@@ -47,21 +47,19 @@ pub async fn remap(
     config: &Path,
     code: String,
     route: Option<String>,
-    plan: bool,
+    plan: Option<Output>,
     reason: String,
 ) -> anyhow::Result<End> {
     let settings = app::load(config)?;
     let route = route.map(|route| id_of(&settings, &route)).transpose()?;
-    if !plan {
+    let Some(output) = plan else {
         return say(config, |_| Ok(ResultsWord::Remap { code, route }), reason).await;
-    }
+    };
     let again = app::open_reading(&settings).await?.results_remap_plan(code.clone(), route).await?;
-    for (route, of) in &again {
-        print_line(&remapped(route, of));
-    }
-    if again.is_empty() {
-        print_line(&format!("No call with the result {code} was told, or is held for the want of a word."));
-    }
+    output.value(&again, || match again.is_empty() {
+        true => format!("No call with the result {code} was told, or is held for the want of a word."),
+        false => again.iter().map(|(route, of)| remapped(route, of)).collect::<Vec<_>>().join("\n"),
+    });
     Ok(End::Done)
 }
 
@@ -76,8 +74,8 @@ pub async fn backfill(config: &Path, args: BackfillArgs) -> anyhow::Result<End> 
         return say(config, |_| Ok(word), args.reason).await;
     }
     let of = app::open_reading(&settings).await?.results_backfill_plan(route.clone(), from, until).await?;
-    print_line(&match of {
-        Some(of) => backfilled(&route, &of),
+    Output::new(args.json).value(&of, || match &of {
+        Some(of) => backfilled(&route, of),
         None => format!("The calls of route {route} do not go back into the CRM."),
     });
     Ok(End::Done)

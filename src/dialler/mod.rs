@@ -261,6 +261,10 @@ impl std::fmt::Debug for WriteContext {
 }
 
 /// Writing to the dialler. An error of kind `Uncertain` means that it may have happened.
+///
+/// All of it by number or by UserData; the pages tell the answers: import and update answer the contact as it is stored, the other
+/// four `{"status": 200}` and nothing of the contact, so that a lock can be sent and not seen. A contact that is not there is a 404 with
+/// JSON, `NotFound`; one without (a wrong base URL) is `WrongUrl`. A value the dialler refuses is a 400, `Rejected`.
 #[async_trait::async_trait]
 pub trait DiallerWrite: Send + Sync {
     /// `POST /dialler/contacts/import`: one contact; answers with the contact as stored.
@@ -277,7 +281,8 @@ pub trait DiallerWrite: Send + Sync {
         context: WriteContext,
     ) -> Result<Contact, CallError>;
 
-    /// `POST /dialler/contacts/update`: only the given fields change; answers with the contact.
+    /// `POST /dialler/contacts/update`: only the given fields change; answers with the contact. By number the page would let the
+    /// UserData be changed, too; this cannot, since it is the key by which both sides know a contact (semantics 10).
     ///
     /// # Errors
     /// See [`crate::remote::CallErrorKind`]; `NotFound` when the contact is gone.
@@ -288,16 +293,16 @@ pub trait DiallerWrite: Send + Sync {
         context: WriteContext,
     ) -> Result<Contact, CallError>;
 
-    /// `PATCH .../lock`: the dialler no longer offers the contact. Needs nothing but the reference.
+    /// `PATCH .../lock`: the dialler no longer offers the contact. Needs nothing but the reference; answers a status alone.
     ///
     /// # Errors
-    /// See [`crate::remote::CallErrorKind`].
+    /// See [`crate::remote::CallErrorKind`]; `NotFound` when the contact is gone.
     async fn lock(&self, contact: &ContactRef, context: WriteContext) -> Result<(), CallError>;
 
-    /// `PATCH .../unlock`.
+    /// `PATCH .../unlock`: the dialler may offer it again, whoever locked it. Answers a status alone.
     ///
     /// # Errors
-    /// See [`crate::remote::CallErrorKind`].
+    /// See [`crate::remote::CallErrorKind`]; `NotFound` when the contact is gone.
     async fn unlock(
         &self,
         permit: &Permit,
@@ -305,10 +310,10 @@ pub trait DiallerWrite: Send + Sync {
         context: WriteContext,
     ) -> Result<(), CallError>;
 
-    /// `PATCH .../reset`: counters to 0, result removed, "as if it was just imported".
+    /// `PATCH .../reset`: counters to 0, result removed, "as if it was just imported". Answers a status alone.
     ///
     /// # Errors
-    /// See [`crate::remote::CallErrorKind`].
+    /// See [`crate::remote::CallErrorKind`]; `NotFound` when the contact is gone.
     async fn reset(
         &self,
         permit: &Permit,
@@ -316,9 +321,9 @@ pub trait DiallerWrite: Send + Sync {
         context: WriteContext,
     ) -> Result<(), CallError>;
 
-    /// `DELETE .../contact/{id}`: all related data with it, its history too.
+    /// `DELETE .../contact/{id}`: all related data with it, its history too. Answers a status alone.
     ///
     /// # Errors
-    /// See [`crate::remote::CallErrorKind`].
+    /// See [`crate::remote::CallErrorKind`]; `NotFound` when it is gone already.
     async fn delete(&self, contact: &ContactRef, context: WriteContext) -> Result<(), CallError>;
 }

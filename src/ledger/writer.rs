@@ -251,3 +251,62 @@ fn run_one(transaction: &Transaction<'_>, extent: Extent, body: Body) -> Result<
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::Ledger;
+    use crate::env::Env;
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    async fn commits(ledger: &Ledger) -> i64 {
+        let number = |connection: &rusqlite::Connection| {
+            connection.query_row("SELECT number FROM commits", [], |row| row.get(0))
+        };
+        ledger.read("test_commits", number).await.expect("read")
+    }
+
+    /// The real thing: threads of its own, WAL, every commit flushed.
+    async fn ledger(folder: &tempfile::TempDir) -> Ledger {
+        Ledger::open(&folder.path().join("ledger.sqlite"), Env::real()).await.expect("a new ledger")
+    }
+
+    #[tokio::test]
+    async fn writes_that_come_together_share_a_commit() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let ledger = ledger(&folder).await;
+        let before = commits(&ledger).await;
+        let one = |n: i64| {
+            ledger.write("test_meta", move |tx| {
+                tx.execute("INSERT INTO meta VALUES (?1, '')", [n.to_string()]).map(|_| ())
+            })
+        };
+        let ends = futures_util::future::join_all((0..40).map(one)).await;
+        assert!(ends.iter().all(Result::is_ok), "{ends:?}");
+        let took = commits(&ledger).await - before;
+        assert!((1..20).contains(&took), "40 writes took {took} commits");
+    }
+
+    #[tokio::test]
+    async fn a_reader_waits_for_no_writer() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let ledger = ledger(&folder).await;
+        let (go_on, wait) = mpsc::channel::<()>();
+        let (began, begins) = tokio::sync::oneshot::channel();
+        let write = ledger.write("test_long", move |tx| {
+            tx.execute("UPDATE commits SET number = number + 1000", [])?;
+            let _asked = began.send(());
+            let _released = wait.recv_timeout(Duration::from_secs(20));
+            Ok(())
+        });
+        let read = async {
+            begins.await.expect("the write is under way");
+            let read = tokio::time::timeout(Duration::from_secs(10), commits(&ledger)).await;
+            go_on.send(()).expect("it still waits");
+            read.expect("answered beside the write")
+        };
+        let (written, read) = tokio::join!(write, read);
+        written.expect("written");
+        assert!(read < 1000, "what is not committed is seen by nobody");
+    }
+}

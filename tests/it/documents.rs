@@ -36,7 +36,9 @@ fn connector_keys() -> Vec<String> {
         "needed(&read, \"",
     ];
     let mut keys = Vec::new();
-    for file in ["src/crm/parse.rs", "src/crm/parse_auth.rs", "src/crm/parse_request.rs"] {
+    for file in
+        ["src/crm/parse.rs", "src/crm/parse_auth.rs", "src/crm/parse_request.rs", "src/crm/parse_write.rs"]
+    {
         let source = read(file);
         let source = source.split("#[cfg(test)]").next().unwrap_or_default();
         keys.extend(askers.iter().flat_map(|asker| quoted_after(source, asker)).map(str::to_owned));

@@ -190,6 +190,30 @@ async fn the_batch_read_is_probed_once_and_only_believed_missing_if_the_address_
 }
 
 #[tokio::test]
+async fn a_batch_read_that_refuses_unknown_keys_costs_little() {
+    let none = || answer("404 Not Found", &[], r#"{"status":404,"message":"There is no Dialler Contact"}"#);
+    let empty = || ok(r#"{"records":[],"count":0,"status":200}"#);
+    // Of three contacts the last is gone: the batch is halved, and nobody is asked for alone who is there with another.
+    let (server, dialler) = dialler([none(), ok(CONTACT), none(), empty(), none()], None).await;
+    let query = BatchQuery { ids: [7, 8, 9].map(ContactId).into(), user_data: Vec::new() };
+    let found = dialler.read_batch(&query, CallClass::Harvest).await.unwrap().unwrap();
+    assert_eq!(found.len(), 1);
+    let asked: Vec<_> = server.received().iter().map(|request| body(request)["IDList"].clone()).collect();
+    assert_eq!(asked, [value!([7, 8, 9]), value!([7]), value!([8, 9]), value!([8]), value!([9])]);
+    // Of keys that are met for the first time most are unknown: that is found out once.
+    let (server, dialler) = self::dialler([none(), empty()], None).await;
+    let keys = ["a", "b"].map(|key| UserData::parse(key).unwrap());
+    let query = BatchQuery { ids: Vec::new(), user_data: keys.into() };
+    let error = dialler.read_batch(&query, CallClass::Push).await.unwrap_err();
+    assert_eq!(error.kind, CallErrorKind::NotFound);
+    assert_eq!(dialler.read_batch(&query, CallClass::Push).await.unwrap(), None);
+    assert_eq!(server.received().len(), 1);
+    // Ids are still read together.
+    let query = BatchQuery { ids: vec![ContactId(7)], user_data: Vec::new() };
+    assert!(dialler.read_batch(&query, CallClass::Harvest).await.unwrap().is_some());
+}
+
+#[tokio::test]
 async fn history_campaigns_and_users_are_read() {
     let row = r#"{"records":[{"DiallerContactsHistoryID":9,"DiallerContactsID":7}],"count":1,"status":200}"#;
     let users = r#"{"records":[{"ID":3,"UID":"anna"},{"UID":"without"}],"count":2,"status":200}"#;

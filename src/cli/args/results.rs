@@ -64,6 +64,9 @@ pub struct BackfillArgs {
     /// Only show how much that is.
     #[arg(long)]
     pub plan: bool,
+    /// That as one JSON document, for programs.
+    #[arg(long, requires = "plan")]
+    pub json: bool,
     /// Why, where there is something to say; it stands in the ledger.
     #[arg(long, default_value = "")]
     pub reason: String,
@@ -90,6 +93,9 @@ pub struct RetryArgs {
     /// Only show how much that is, and what stands against it.
     #[arg(long)]
     pub plan: bool,
+    /// That as one JSON document, for programs.
+    #[arg(long, requires = "plan")]
+    pub json: bool,
     /// Why, where there is something to say; it stands in the ledger.
     #[arg(long, default_value = "")]
     pub reason: String,
@@ -160,6 +166,9 @@ pub enum ResultsVerb {
         /// Only show how much that is.
         #[arg(long)]
         plan: bool,
+        /// That as one JSON document, for programs.
+        #[arg(long, requires = "plan")]
+        json: bool,
         /// Why, where there is something to say; it stands in the ledger.
         #[arg(long, default_value = "")]
         reason: String,

@@ -88,6 +88,8 @@ pub struct JtelClient {
     batch: Arc<AtomicU8>,
     /// Batch reads in a row that were refused.
     batch_refusals: Arc<AtomicU8>,
+    /// Whether it refused a batch that held an unknown key.
+    batch_wants_all: Arc<AtomicBool>,
     /// Whether the base URL has ever answered sensibly.
     proven: Arc<AtomicBool>,
 }
@@ -101,6 +103,7 @@ impl JtelClient {
             client,
             batch,
             batch_refusals: Arc::default(),
+            batch_wants_all: Arc::default(),
             proven: Arc::default(),
         }
     }

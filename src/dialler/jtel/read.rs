@@ -79,23 +79,35 @@ impl DiallerRead for JtelClient {
     /// `POST /dialler/contacts?languagesID=` with `{"UserDataList": [], "IDList": []}` (facts 3.3).
     /// More keys than `batch_size` are asked in several requests.
     ///
-    /// A 404 with JSON (an installation that refuses the whole batch for one unknown key; not
-    /// documented) is the error `NotFound`: the caller reads one by one.
+    /// A 404 with JSON (an installation that refuses the whole batch for one unknown key; not documented) costs halves where
+    /// ids are asked for, which are unknown only once a contact is gone. Of UserData most may be unknown: the first such answer
+    /// is the error `NotFound`, and from then on there is no batch for them. The caller then asks one by one.
     async fn read_batch(
         &self,
         query: &BatchQuery,
         class: CallClass,
     ) -> Result<Option<Vec<ContactWithHistory>>, CallError> {
-        if self.batch.load(Ordering::Relaxed) == MISSING {
+        let wants_all = self.batch_wants_all.load(Ordering::Relaxed) && !query.user_data.is_empty();
+        if wants_all || self.batch.load(Ordering::Relaxed) == MISSING {
             return Ok(None);
         }
         let keys: Vec<Key<'_>> =
             query.user_data.iter().map(Key::UserData).chain(query.ids.iter().map(Key::Id)).collect();
         let mut found = Vec::new();
-        for keys in keys.chunks(self.config.batch_size.max(1)) {
-            match self.batch_of(keys, class).await? {
-                Some(part) => found.extend(part),
-                None => return Ok(None),
+        let mut chunks: Vec<_> = keys.chunks(self.config.batch_size.max(1)).rev().collect();
+        while let Some(keys) = chunks.pop() {
+            match self.batch_of(keys, class).await {
+                Ok(Some(part)) => found.extend(part),
+                Ok(None) => return Ok(None),
+                Err(error) if error.kind == CallErrorKind::NotFound => {
+                    if !query.user_data.is_empty() {
+                        self.batch_wants_all.store(true, Ordering::Relaxed);
+                        return Err(error);
+                    }
+                    let halves = keys.split_at(keys.len() / 2);
+                    chunks.extend([halves.1, halves.0].into_iter().filter(|_| keys.len() > 1));
+                }
+                Err(error) => return Err(error),
             }
         }
         Ok(Some(found))

@@ -143,14 +143,56 @@ async fn contacts_by_hand_pass_the_gate() {
     house.run(&["contacts", "lock", "leads-3", "--reason", "x"]).await.expect(1).says("several contacts");
 }
 
-/// Every verb below `command` that takes `--json`, each as its words with a blank after them.
-fn with_json(command: &clap::Command, words: &str, found: &mut Vec<String>) {
-    if command.get_arguments().any(|argument| argument.get_long() == Some("json")) {
-        found.push(words.to_owned());
-    }
+/// Verbs that change something, or serve: what they did they say to people. All others answer programs, too.
+const ACTING: &[&str] = &[
+    "demo",
+    "run",
+    "plan approve",
+    "plan reject",
+    "freeze",
+    "thaw",
+    "results approve",
+    "results release",
+    "results reopen",
+    "results discard",
+    "conflicts resolve",
+    "route on",
+    "route dry",
+    "route pause",
+    "route pilot",
+    "route resume",
+    "ledger retry",
+    "ledger discard",
+    "block add",
+    "block seen",
+    "block import",
+    "contacts import",
+    "contacts update",
+    "contacts lock",
+    "contacts unlock",
+    "contacts reset",
+    "contacts delete",
+    "simulate",
+];
+
+/// Every verb below `command`, as its words with a blank after each, by whether it takes `--json`.
+fn leaves(command: &clap::Command, words: &str, found: &mut [Vec<String>; 2]) {
     for verb in command.get_subcommands() {
-        with_json(verb, &format!("{words}{} ", verb.get_name()), found);
+        let words = format!("{words}{} ", verb.get_name());
+        let json = verb.get_arguments().any(|argument| argument.get_long() == Some("json"));
+        if json || !verb.is_subcommand_required_set() {
+            found[usize::from(json)].push(words.clone());
+        }
+        leaves(verb, &words, found);
     }
+}
+
+#[test]
+fn a_verb_either_acts_or_answers_programs() {
+    let mut found = Default::default();
+    leaves(&dialbridge::cli::command(), "", &mut found);
+    let plain: Vec<&str> = found[0].iter().map(|words| words.trim_end()).collect();
+    assert_eq!(plain, ACTING, "without --json, and not known to change anything");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -178,6 +220,7 @@ async fn every_reading_verb_answers_programs_beside_a_daemon() {
         &["results", "codes", "--route", "leads"],
         &["block", "list"],
         &["block", "remove", "--source", "operator", "--since", "2026-01-01", "--plan"],
+        &["results", "retry", "--route", "leads", "--plan"],
         &["contacts", "list"],
         &["contacts", "get", "leads-1"],
         &["contacts", "history", "leads-1"],
@@ -195,6 +238,8 @@ async fn every_reading_verb_answers_programs_beside_a_daemon() {
         &["ledger", "check"],
         &["ledger", "verify"],
         &["results", "open"],
+        &["results", "remap", "--code", "NO_INTEREST", "--plan"],
+        &["backfill", "--route", "leads", "--from", "2026-01-01", "--to", "2026-01-02", "--plan"],
         &["conflicts", "list"],
     ];
     for verb in [verbs, quiet].concat() {
@@ -202,8 +247,9 @@ async fn every_reading_verb_answers_programs_beside_a_daemon() {
         assert!(quiet.contains(&verb) || !ran.json().is_empty(), "{verb:?} says nothing: {}", ran.said());
         house.run(verb).await.expect(0);
     }
-    let mut all = Vec::new();
-    with_json(&dialbridge::cli::command(), "", &mut all);
+    let mut found = Default::default();
+    leaves(&dialbridge::cli::command(), "", &mut found);
+    let [_, mut all] = found;
     let asked: Vec<String> =
         [verbs, quiet].concat().iter().map(|words| format!("{} ", words.join(" "))).collect();
     // These do something, or need something that is not here, and answer where that is tested.
@@ -239,6 +285,6 @@ async fn what_the_dialler_rejects_is_parked_and_tried_again_on_demand() {
     assert_eq!(house.dialler.len(), 4);
     house.run(&retry).await.expect(1).says("nothing parked by that name");
     house.run(&["ledger", "parked"]).await.expect(0).says("Nothing needs a person.");
-    house.run(&["ledger", "show", "999"]).await.expect(1).says("there is no run 999");
+    house.run(&["ledger", "show", "999"]).await.expect(2).says("there is no run 999");
     house.run(&["ledger", "contact", "leads-99"]).await.expect(1).says("leads-99");
 }
