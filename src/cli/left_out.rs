@@ -5,7 +5,7 @@ use super::output::Output;
 use super::table::table;
 use super::zone::Zone;
 use crate::domain::{Reason, ReasonCode, RouteName};
-use crate::ledger::{Ledger, LeftOut, Listing, ParkedCount, ParkedItem};
+use crate::ledger::{Ledger, LeftOut, Listing, NamedCall, ParkedCount, ParkedItem};
 
 /// A reason that more share is one line: who has it is listed on demand.
 const FEW: i64 = 10;
@@ -93,11 +93,22 @@ fn listed(items: &[ParkedItem], zone: Zone) -> String {
                 item.route.clone().unwrap_or_default(),
                 item.record.clone().unwrap_or_default(),
                 zone.at(item.since),
-                item.text.clone(),
+                format!(
+                    "{}{}",
+                    item.text,
+                    item.call.as_ref().map_or_else(String::new, |call| of_call(call, zone))
+                ),
             ]
         })
         .collect();
     table(&["what", "route", "record", "since", "why"], &rows)
+}
+
+/// What the call was on which a reason rests.
+fn of_call(call: &NamedCall, zone: Zone) -> String {
+    let result = call.result.as_deref().unwrap_or("no result");
+    let agent = call.agent.map_or_else(String::new, |agent| format!(", agent {agent}"));
+    format!(" (call {} of {}: {result}{agent})", call.call, zone.at(call.at))
 }
 
 /// A code in plain words, where its parameters differ from item to item.

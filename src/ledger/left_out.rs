@@ -1,9 +1,9 @@
 //! Records and operations that are left out, for people: counted by reason first, listed second (users 26).
 
-use super::sql::{get_reason, get_time};
-use super::{Ledger, LedgerError, ParkedCount, ParkedItem};
-use crate::domain::RouteName;
-use rusqlite::named_params;
+use super::sql::{call_at, get_reason, get_time};
+use super::{Ledger, LedgerError, NamedCall, ParkedCount, ParkedItem};
+use crate::domain::{HistoryId, RouteName};
+use rusqlite::{Row, named_params};
 
 /// Who is left out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,9 +34,26 @@ const PARKED: &str =
      UNION ALL
      SELECT 'unidentified', NULL, route, NULL, NULL, code, params, first_seen FROM unidentified";
 
+/// Whoever is back, or would be unlocked, and stays locked for a final result is no skipped record: it is the contact's own state.
 const SKIPPED: &str = "SELECT state AS kind, NULL AS operation, route, record_id, user_data,
             coalesce(code, 'discarded') AS code, params, since
-       FROM records WHERE state IN ('skipped', 'blocked', 'discarded')";
+       FROM records WHERE state IN ('skipped', 'blocked', 'discarded')
+     UNION ALL
+     SELECT 'locked', NULL, l.route, l.record_id, l.user_data, l.wish_code, l.wish_params, coalesce(l.locked_at, l.created_at)
+       FROM links l JOIN records d ON d.route = l.route AND d.record_id = l.record_id AND d.state = 'linked'
+       WHERE l.wish = 'locked' AND l.wish_code IN ('final_result', 'number_ended')";
+
+const CALL_AT: &str = call_at!("c");
+
+fn named_call(row: &Row<'_>) -> rusqlite::Result<Option<NamedCall>> {
+    let Some(call) = row.get::<_, Option<i64>>("history_id")? else { return Ok(None) };
+    Ok(Some(NamedCall {
+        call: HistoryId(call),
+        at: get_time(row, "call_at")?,
+        result: row.get("result")?,
+        agent: row.get("agent")?,
+    }))
+}
 
 impl LeftOut {
     fn rows(self) -> &'static str {
@@ -97,9 +114,13 @@ impl Ledger {
         self.read("left_out_list", move |connection| {
             connection
                 .prepare_cached(&format!(
-                    "SELECT * FROM (SELECT w.*, count(*) OVER (PARTITION BY kind, route, code) AS alike FROM ({}) AS w)
-                     WHERE (:route IS NULL OR route = :route) AND (:code IS NULL OR code = :code) AND alike <= :rare
-                     ORDER BY since, route, record_id LIMIT :limit",
+                    "SELECT w.*, c.history_id, {CALL_AT} AS call_at, coalesce(t.name, CAST(c.result_code AS TEXT)) AS result,
+                            json_extract(c.row, '$.UsersID') AS agent
+                     FROM (SELECT w.*, count(*) OVER (PARTITION BY kind, route, code) AS alike FROM ({}) AS w) w
+                     LEFT JOIN calls c ON c.history_id = CAST(json_extract(w.params, '$.call') AS INTEGER)
+                     LEFT JOIN result_codes t ON t.campaign_id = c.campaign_id AND t.code = c.result_code
+                     WHERE (:route IS NULL OR w.route = :route) AND (:code IS NULL OR w.code = :code) AND alike <= :rare
+                     ORDER BY w.since, w.route, w.record_id LIMIT :limit",
                     who.rows()
                 ))?
                 .query_map(
@@ -114,6 +135,7 @@ impl Ledger {
                             user_data: row.get("user_data")?,
                             text: reason.to_string(),
                             reason,
+                            call: named_call(row)?,
                             since: get_time(row, "since")?,
                         })
                     },

@@ -199,7 +199,7 @@ pub use meet_due::{MeetItem, MeetSince, MeetWhose};
 pub use open::{Ledger, LedgerLock};
 pub use opt_outs::{CallReading, ToE164};
 pub use overwritten::OverwrittenCount;
-pub use parked::{ParkedCount, ParkedItem};
+pub use parked::{NamedCall, ParkedCount, ParkedItem};
 pub use passes::PassRow;
 pub use plan_view::{
     AsideGroup, PlanExample, PlanField, PlanFieldCount, PlanGroup, PlanPart, PlanView, WavePlan,

@@ -5,9 +5,24 @@ use super::hand_acts::delete_over;
 use super::sql::{get_named, get_reason, get_time, time};
 use super::words::{self, About};
 use super::{Ledger, LedgerError, LeftOut, Listing, Said, by_hand_update, hints};
-use crate::domain::{Intent, LinkId, OperationId, OperationKind, Reason, RecordId, RouteName, Timestamp};
+use crate::domain::{
+    HistoryId, Intent, LinkId, OperationId, OperationKind, Reason, RecordId, RouteName, Timestamp,
+};
 use rusqlite::{OptionalExtension as _, Transaction};
 use serde::Serialize;
+
+/// A call that a reason rests on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct NamedCall {
+    /// Its number.
+    pub call: HistoryId,
+    /// When it began, or was first seen.
+    pub at: Timestamp,
+    /// Its result: the name, or the code where no name is known.
+    pub result: Option<String>,
+    /// The agent's number in the dialler.
+    pub agent: Option<i64>,
+}
 
 /// A parked item for people.
 #[derive(Debug, Clone, Serialize)]
@@ -26,6 +41,8 @@ pub struct ParkedItem {
     pub reason: Reason,
     /// The reason as a sentence.
     pub text: String,
+    /// The call that the reason names, as it is by now.
+    pub call: Option<NamedCall>,
     /// Since when.
     pub since: Timestamp,
 }

@@ -3,7 +3,8 @@
 use crate::support::world::{CAMPAIGN, OTHER, Setup, WINBACK, World, key, minutes, seconds};
 use dialbridge::control::{Command, ContactAct, End};
 use dialbridge::domain::policy::RouteState;
-use dialbridge::domain::{BlockSubject, ContactId};
+use dialbridge::domain::{BlockSubject, ContactId, ReasonCode};
+use dialbridge::ledger::{LeftOut, Listing};
 use dialbridge::sim::crm::Settings as CrmSettings;
 use dialbridge::sim::dialler::{CallPlan, Outcome};
 use dialbridge::sim::faults::{Action, Effect, RetryAfter, Rule};
@@ -384,6 +385,12 @@ async fn is_nobody_with_a_final_result_made_callable_by_itself() {
     world.editor().archive(id, false);
     world.live(minutes(2)).await;
     assert!(world.locked(id), "its last result is final");
+    // Who stays locked for which result, of which call, is in the list of those who are left out.
+    let left = world.ledger().left_out_list(LeftOut::Skipped, None, Listing::All, 9).await.expect("a list");
+    let [kept] = &left[..] else { panic!("{left:?}") };
+    assert_eq!((kept.kind.as_str(), kept.reason.code), ("locked", ReasonCode::FinalResult));
+    let call = kept.call.as_ref().expect("the call");
+    assert!(call.result.as_deref() == Some("Kein Interesse") && call.agent.is_some(), "{call:?}");
     world.assert_at_rest().await;
 }
 
