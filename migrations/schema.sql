@@ -689,7 +689,7 @@ CREATE TABLE block_files (
     bad           INTEGER NOT NULL DEFAULT 0,  -- lines that name nobody
     bad_lines     TEXT NOT NULL DEFAULT '[]' CHECK (json_valid(bad_lines)), -- the first of them by their number
     failing_since TEXT,
-    error         TEXT, lifts INTEGER NOT NULL DEFAULT 0,
+    error         TEXT, lifts INTEGER NOT NULL DEFAULT 0, taking_since TEXT,
     PRIMARY KEY (client, path),
     CHECK ((digest IS NULL) = (read_at IS NULL)),
     CHECK ((failing_since IS NULL) = (error IS NULL))

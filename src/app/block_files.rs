@@ -42,9 +42,12 @@ pub(super) fn of(settings: &Arc<Settings>, ledger: &Ledger, env: &Env) -> BlockF
 
 /// Until shutdown. The ledger's own failure ends the daemon elsewhere.
 pub(super) async fn keep(files: Arc<BlockFiles>, env: Env) {
-    while !files.is_empty() && env.sleep(EVERY).await {
+    while !files.is_empty() {
         if let Err(error) = files.look().await {
             tracing::warn!(%error, "the block lists could not be taken; they are tried again");
+        }
+        if !env.sleep(EVERY).await {
+            return;
         }
     }
 }

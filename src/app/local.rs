@@ -19,6 +19,8 @@ pub struct Local {
 /// The ledger is in use by a daemon that does not answer, or cannot be opened.
 pub async fn open(settings: Settings) -> anyhow::Result<Local> {
     let parts = parts::build(Arc::new(settings), Env::real(), &RealTransports).await?;
+    // There is no daemon that would take them meanwhile.
+    parts.block_files.look().await?;
     // Nothing runs behind the command's back: the end of the command would break it off.
     if let Some(push) = &parts.control.runners.push {
         push.run_only_awaited();

@@ -249,9 +249,8 @@ pub async fn build_on(
     let watched = super::identity::watched(&settings);
     let routes = routes::begin(&ledger, &settings, &env, &sides, &watched).await?;
     hear_opt_outs(&ledger, &settings).await?;
-    // Before anything is sent: who was put on a list while the program was down must not be called.
     let block_files = Arc::new(block_files::of(&settings, &ledger, &env));
-    block_files.look().await?;
+    block_files.begin().await?;
     set_hold_rules(&ledger, &settings).await?;
     let tracker = TaskTracker::new();
     let (next_due, push_due) = watch::channel(None);

@@ -116,7 +116,7 @@ async fn look(settings: &Settings, ledger: &Ledger, now: Timestamp) -> anyhow::R
         .extend(ledger.block_waves(WAVE_OF, WAVE_FROM, WAVE_TOLD_FOR).await?.iter().map(announced::blocks));
     let lists = ledger.block_files().await?;
     let named = |row: &&BlockFileRow| app::block_files::is_named(settings, &row.client, &row.path);
-    concerns.extend(lists.iter().filter(named).flat_map(block_file_concerns::of));
+    concerns.extend(lists.iter().filter(named).flat_map(|list| block_file_concerns::of(list, now)));
     let days_full = app::limits::days_full(settings, ledger, now).await?;
     concerns.extend(days_full.iter().map(day_full));
     let met = ledger.overwritten_counts(TimeDelta::days(OVERWRITTEN_DAYS)).await?;

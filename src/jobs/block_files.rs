@@ -17,6 +17,8 @@ use std::time::Duration;
 const REST: Duration = Duration::from_secs(2);
 /// Numbers blocked in one transaction: the locks of others must not wait for a long list.
 const CHUNK: usize = 200;
+/// Numbers looked up at a time.
+const LOOKED_UP: usize = 5_000;
 /// So many bad lines are named; all are counted.
 const NAMED: usize = 20;
 /// Longer than any list of numbers; a disk image given by mistake must not fill the memory.
@@ -54,6 +56,28 @@ struct Seen {
     digest: Vec<u8>,
 }
 
+/// What a list did.
+#[derive(Default)]
+struct Added {
+    new: usize,
+    locked: usize,
+}
+
+/// What there is to do about a list.
+enum Found {
+    /// Nothing: as it was at the last look.
+    Seen,
+    /// Nothing but to remember how it looks.
+    Taken(Seen),
+    /// It is to be taken.
+    New {
+        /// The file.
+        text: Vec<u8>,
+        /// How it looks.
+        seen: Seen,
+    },
+}
+
 /// What changes when somebody writes a file, or puts another in its place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Stamp {
@@ -78,6 +102,23 @@ impl BlockFiles {
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.files.is_empty()
+    }
+
+    /// Before anything is sent: whoever was put on a list while the program was down must not become callable, though the list is
+    /// taken beside the locks and not before them. One of a million numbers takes longer than a no may.
+    ///
+    /// # Errors
+    /// The ledger cannot be read or written.
+    pub async fn begin(&self) -> Result<(), LedgerError> {
+        let named = self.files.iter().map(|file| (file.client.clone(), file.path.display().to_string()));
+        self.ledger.block_files_named(named.collect()).await?;
+        for file in &self.files {
+            // One that cannot be read is told of by the first look.
+            if let Ok(Found::New { .. }) = self.find(file).await? {
+                self.ledger.block_file_begins(&file.client, &file.path.display().to_string()).await?;
+            }
+        }
+        Ok(())
     }
 
     /// Looks at every list, and takes those that changed since the last look.
@@ -110,7 +151,8 @@ impl BlockFiles {
         }
     }
 
-    async fn look_at(&self, file: &BlockFile) -> Result<Result<(), String>, LedgerError> {
+    /// Whether there is something to take of a list.
+    async fn find(&self, file: &BlockFile) -> Result<Result<Found, String>, LedgerError> {
         let stamp = match stamp(&file.path) {
             Ok(stamp) => stamp,
             Err(unread) => return Ok(Err(unread)),
@@ -121,43 +163,58 @@ impl BlockFiles {
         };
         // As it was when it was read, and the ledger still knows that: whoever lifts blocks of it by their time has it forget.
         if self.seen().get(file).is_some_and(|seen| seen.stamp == stamp && is_taken(&seen.digest)) {
-            return Ok(Ok(()));
+            return Ok(Ok(Found::Seen));
         }
         let text = match self.read(&file.path).await {
             Ok(text) => text,
             Err(unread) => return Ok(Err(unread)),
         };
         let digest = self.digest(&text);
-        if !is_taken(&digest) {
-            self.env.sleep(REST).await;
-            // Somebody is writing it: the next look is soon.
-            if self::stamp(&file.path).ok() != Some(stamp) {
-                return Ok(Ok(()));
+        Ok(Ok(match is_taken(&digest) {
+            true => Found::Taken(Seen { stamp, digest }),
+            false => Found::New { text, seen: Seen { stamp, digest } },
+        }))
+    }
+
+    async fn look_at(&self, file: &BlockFile) -> Result<Result<(), String>, LedgerError> {
+        let seen = match self.find(file).await? {
+            Ok(Found::Seen) => return Ok(Ok(())),
+            Ok(Found::Taken(seen)) => seen,
+            Ok(Found::New { text, seen }) => {
+                self.env.sleep(REST).await;
+                // Somebody is writing it: the next look is soon.
+                if stamp(&file.path).ok() != Some(seen.stamp) {
+                    return Ok(Ok(()));
+                }
+                self.take(file, text, seen.digest.clone()).await?;
+                seen
             }
-            self.take(file, text, digest.clone()).await?;
-        }
-        self.seen().insert(file.clone(), Seen { stamp, digest });
+            Err(unread) => return Ok(Err(unread)),
+        };
+        self.seen().insert(file.clone(), seen);
         Ok(Ok(()))
     }
 
+    /// Who is there already is locked first, and while the rest of the list is read.
     async fn take(&self, file: &BlockFile, text: Vec<u8>, digest: Vec<u8>) -> Result<(), LedgerError> {
+        let path = file.path.display().to_string();
+        let lifts = self.ledger.block_file_begins(&file.client, &path).await?;
         let reading = self.reading.clone();
         let list = self.env.aside(move || number_list::read(&text, &*reading.to_e164)).await;
         // A panic in there is a mistake of ours; the list is tried again.
         let NumberList { numbers, bad } = list.ok_or(LedgerError::Closed)?;
-        let path = file.path.display().to_string();
-        let source = format!("file:{path}");
-        let lifts = self.ledger.block_file_begins(&file.client, &path).await?;
-        let (count, mut new, mut locked) = (numbers.len(), 0, 0);
-        for chunk in numbers.chunks(CHUNK) {
+        let source = source(&path);
+        let (count, mut added, mut later) = (numbers.len(), Added::default(), Vec::new());
+        for chunk in numbers.chunks(LOOKED_UP) {
             let missing = self.ledger.numbers_not_blocked(&file.client, &source, chunk.to_vec()).await?;
-            if missing.is_empty() {
-                continue;
-            }
-            let added = self.ledger.blocks_import(&file.client, self.blocks(missing, &path, &source)).await?;
-            new += added.iter().filter(|added| added.new).count();
-            locked += added.iter().map(|added| added.links_locked).sum::<usize>();
+            let borne = self.ledger.numbers_borne(missing.clone()).await?;
+            let (first, rest): (Vec<_>, Vec<_>) =
+                missing.into_iter().partition(|number| borne.contains(number));
+            later.extend(rest);
+            self.block(file, &first, &mut added).await?;
         }
+        self.block(file, &later, &mut added).await?;
+        let Added { new, locked } = added;
         let client = file.client.clone();
         tracing::info!(path, client, numbers = count, new, contacts_locked = locked, "block list read");
         // Their numbers only: what stands in a line may be somebody's telephone.
@@ -169,17 +226,30 @@ impl BlockFiles {
         self.ledger.block_file_taken(taken).await
     }
 
-    fn blocks(&self, numbers: Vec<String>, path: &str, source: &str) -> Vec<Block> {
-        let block = |number| Block {
-            subject: BlockSubject::Number(number),
+    async fn block(
+        &self,
+        file: &BlockFile,
+        numbers: &[String],
+        added: &mut Added,
+    ) -> Result<(), LedgerError> {
+        let path = file.path.display().to_string();
+        let block = |number: &String| Block {
+            subject: BlockSubject::Number(number.clone()),
             reason: Reason::new(ReasonCode::BlockedByHand).with("text", format!("listed in {path}")),
-            source: source.to_owned(),
+            source: source(&path),
             since: self.env.now(),
             said_last: self.env.now(),
             until: None,
             who: None,
         };
-        numbers.into_iter().map(block).collect()
+        for few in numbers.chunks(CHUNK) {
+            let blocks = few.iter().map(block).collect();
+            for one in self.ledger.blocks_import(&file.client, blocks).await? {
+                added.new += usize::from(one.new);
+                added.locked += one.links_locked;
+            }
+        }
+        Ok(())
     }
 
     async fn read(&self, path: &Path) -> Result<Vec<u8>, String> {
@@ -200,6 +270,11 @@ impl BlockFiles {
     fn seen(&self) -> std::sync::MutexGuard<'_, HashMap<BlockFile, Seen>> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What a list's blocks have as their source.
+fn source(path: &str) -> String {
+    format!("file:{path}")
 }
 
 fn stamp(path: &Path) -> Result<Stamp, String> {

@@ -33,12 +33,14 @@ pub(super) use route_acts;
 
 /// Over `o` (operations), `l` (links) and `r` (routes, may be missing), with `:now` and `:full` (JSON: the daily limits
 /// that are reached) bound. Pilots pass a wave that is held, because a person chose them or their number: the first pull of
-/// a filled CRM is one wave, and whoever wants to see one contact first must not have to approve all. A person's own operation passes the route's state and every limit, and not what holds [`anything`].
+/// a filled CRM is one wave, and whoever wants to see one contact first must not have to approve all. A person's own operation passes the route's state and every limit, and not what holds [`anything`], nor
+/// a block list of the client that is being taken: it may say no to this very contact.
 macro_rules! acts {
     () => {
         concat!(
             $crate::ledger::acts::anything!(),
-            " AND (o.cause LIKE 'person:%' OR l.route IS NULL
+            " AND (o.kind = 'delete' OR NOT EXISTS (SELECT 1 FROM block_files t WHERE t.taking_since IS NOT NULL AND t.client = l.client))
+              AND (o.cause LIKE 'person:%' OR l.route IS NULL
               OR (r.stopped IS NULL
                   AND ",
             $crate::ledger::acts::route_acts!(),

@@ -5,6 +5,7 @@ use super::{Ledger, LedgerError};
 use crate::domain::Timestamp;
 use rusqlite::{OptionalExtension as _, Transaction, named_params};
 use serde::Serialize;
+use std::collections::HashSet;
 
 /// What is known of a list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -29,6 +30,8 @@ pub struct BlockFileRow {
     pub failing_since: Option<Timestamp>,
     /// Why not.
     pub error: Option<String>,
+    /// Since when a text of it is being taken, while nobody of the client becomes callable.
+    pub taking_since: Option<Timestamp>,
 }
 
 /// What was taken of a list.
@@ -107,16 +110,57 @@ impl Ledger {
         .await
     }
 
-    /// A list is about to be taken; answers how often blocks of it have been lifted by now.
+    /// Those of these numbers that a link or a contact bears, or was sent.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub async fn numbers_borne(&self, numbers: Vec<String>) -> Result<HashSet<String>, LedgerError> {
+        self.read("numbers_borne", move |connection| {
+            let mut borne = connection.prepare_cached(
+                "SELECT 1 WHERE EXISTS (SELECT 1 FROM link_numbers WHERE number = ?1)
+                    OR EXISTS (SELECT 1 FROM contact_numbers WHERE number = ?1)
+                    OR EXISTS (SELECT 1 FROM sent_numbers WHERE number = ?1)",
+            )?;
+            let mut found = HashSet::new();
+            for number in numbers {
+                if borne.exists([&number])? {
+                    found.insert(number);
+                }
+            }
+            Ok(found)
+        })
+        .await
+    }
+
+    /// The lists that the config names: none but these can be under way.
+    ///
+    /// # Errors
+    /// The ledger cannot be written.
+    pub async fn block_files_named(&self, named: Vec<(String, String)>) -> Result<(), LedgerError> {
+        let named = serde_json::Value::from_iter(named.into_iter().map(|(client, path)| vec![client, path]));
+        self.write("block_files_named", move |tx| {
+            tx.execute(
+                "UPDATE block_files SET taking_since = NULL WHERE taking_since IS NOT NULL AND NOT EXISTS (SELECT 1 FROM json_each(?1) n
+                    WHERE n.value ->> 0 = client AND n.value ->> 1 = path)",
+                [named.to_string()],
+            )
+            .map(|_| ())
+        })
+        .await
+    }
+
+    /// A list is about to be taken: until it was, nobody of the client becomes callable. Answers how often blocks of it have been
+    /// lifted by now.
     ///
     /// # Errors
     /// The ledger cannot be written.
     pub async fn block_file_begins(&self, client: &str, path: &str) -> Result<i64, LedgerError> {
-        let (client, path) = (client.to_owned(), path.to_owned());
+        let (client, path, now) = (client.to_owned(), path.to_owned(), time(self.env.now()));
         self.write("block_file_begins", move |tx| {
             tx.execute(
-                "INSERT INTO block_files (client, path) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
-                (&client, &path),
+                "INSERT INTO block_files (client, path, taking_since) VALUES (?1, ?2, ?3)
+                 ON CONFLICT DO UPDATE SET taking_since = ?3 WHERE taking_since IS NULL",
+                (&client, &path, now),
             )?;
             tx.query_row(
                 "SELECT lifts FROM block_files WHERE client = ?1 AND path = ?2",
@@ -141,7 +185,7 @@ impl Ledger {
                  VALUES (:client, :path, :digest, :now, :numbers, :bad, :lines)
                  ON CONFLICT DO UPDATE SET digest = iif(lifts = :lifts, excluded.digest, x''), read_at = excluded.read_at,
                     numbers = excluded.numbers, bad = excluded.bad, bad_lines = excluded.bad_lines,
-                    failing_since = NULL, error = NULL",
+                    failing_since = NULL, error = NULL, taking_since = NULL",
                 named_params! {
                     ":client": taken.client, ":path": taken.path, ":digest": taken.digest, ":now": now,
                     ":numbers": count(taken.numbers), ":bad": count(taken.bad), ":lifts": taken.lifts,
@@ -153,7 +197,7 @@ impl Ledger {
         .await
     }
 
-    /// A list cannot be read; what was taken of it before stands. Whether that is news.
+    /// A list cannot be read; what was taken of it before stands, and nobody waits for the rest. Whether that is news.
     ///
     /// # Errors
     /// The ledger cannot be written.
@@ -168,8 +212,8 @@ impl Ledger {
         self.write("block_file_failed", move |tx| {
             let changed = tx.execute(
                 "INSERT INTO block_files (client, path, failing_since, error) VALUES (?1, ?2, ?3, ?4)
-                 ON CONFLICT DO UPDATE SET failing_since = coalesce(failing_since, ?3), error = ?4
-                 WHERE error IS NOT ?4",
+                 ON CONFLICT DO UPDATE SET failing_since = coalesce(failing_since, ?3), error = ?4, taking_since = NULL
+                 WHERE error IS NOT ?4 OR taking_since IS NOT NULL",
                 (client, path, now, error),
             )?;
             Ok(changed > 0)
@@ -201,6 +245,7 @@ fn file_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<BlockFileRow> {
         bad_lines: serde_json::from_str(&lines).unwrap_or_default(),
         failing_since: get_time_opt(row, "failing_since")?,
         error: row.get("error")?,
+        taking_since: get_time_opt(row, "taking_since")?,
     })
 }
 

@@ -16,6 +16,51 @@ async fn saved(world: &World, file: &PathBuf, text: &str) {
     world.push().await.expect("a push");
 }
 
+fn has(world: &World, id: u64) -> bool {
+    !world.contacts(id).is_empty()
+}
+
+#[tokio::test(start_paused = true)]
+async fn becomes_nobody_callable_while_a_list_is_taken_and_whom_it_names_is_locked_meanwhile() {
+    let mut world =
+        World::new(Setup { more: "[blocks.files]\ndefault = [\"no.csv\"]", ..Setup::default() }).await;
+    let ada = world.record("Ada");
+    world.sync_all().await;
+    let (bert, carl) = (world.record("Bert"), world.record("Carl"));
+    world.pull().await.expect("a pull");
+    // A long list, written while the program is down, in which whoever is there stands last.
+    let others = (0..1_200).map(|n| format!("+49 30 777 {n:04}\n")).collect::<String>();
+    let text = format!("{others}{}\n{}\n", world.number(bert), world.number(ada));
+    let list = world.settings.block_files[0].1.clone();
+    std::fs::write(&list, text).expect("written");
+    world.parts().block_files.begin().await.expect("begun");
+    let mark = world.mark();
+    world.push().await.expect("a push");
+    assert_eq!(world.writes(mark), [""; 0], "nobody is imported before the list is known");
+    world.parts().block_files.look().await.expect("a look");
+    let newest_first = world.ledger().blocks_list(None, false, 2_000).await.expect("blocks");
+    let first = newest_first.last().expect("blocks");
+    assert_eq!(first.subject, BlockSubject::Number(world.number(ada)), "whoever is there is locked first");
+    world.push().await.expect("a push");
+    assert!(world.locked(ada) && world.dialler.len() == 2, "{}", world.story().await);
+    assert_eq!((has(&world, bert), has(&world, carl)), (false, true));
+
+    // A list that the config names no more, or that cannot be read, keeps nobody waiting.
+    std::fs::write(&list, "+49 30 778 1\n").expect("written");
+    world.parts().block_files.begin().await.expect("begun");
+    std::fs::remove_file(&list).expect("removed");
+    world.parts().block_files.look().await.expect("a look");
+    let dora = world.record("Dora");
+    world.sync_all().await;
+    assert!(has(&world, dora));
+    std::fs::write(&list, "+49 30 778 1\n").expect("written");
+    world.parts().block_files.begin().await.expect("begun");
+    world.configure(&Setup::default()).await;
+    let emil = world.record("Emil");
+    world.sync_all().await;
+    assert!(has(&world, emil));
+}
+
 #[tokio::test(start_paused = true)]
 async fn is_whoever_stands_in_a_block_file_locked_and_freed_only_by_a_person() {
     let setup = Setup { more: "[blocks.files]\ndefault = [\"missing.csv\", \"no.csv\"]", ..Setup::default() };

@@ -194,7 +194,10 @@ impl World {
         let transports =
             Wires { crm: self.crm.router(), dialler: self.dialler.router(), crash: self.crash.clone() };
         let parts = build_on(ledger, self.settings.clone(), env, &transports).await;
-        self.parts = Some(parts.expect("the parts"));
+        let parts = parts.expect("the parts");
+        // The daemon does so beside its first runs.
+        parts.block_files.look().await.expect("a look");
+        self.parts = Some(parts);
     }
 
     /// Whatever is under way breaks off in the middle of its requests, nothing more is written, and the
