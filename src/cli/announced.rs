@@ -2,7 +2,7 @@
 
 use super::concerns::{Concern, Weight};
 use super::shell;
-use crate::ledger::{BlockWave, ScopeChange};
+use crate::ledger::{BlockWave, LeftWave, ScopeChange};
 use chrono::TimeDelta;
 
 /// How long a changed condition is told of.
@@ -28,6 +28,26 @@ pub(super) fn scope(change: &ScopeChange) -> Concern {
             "nothing, if that is meant (said for {} days); else put only_if or the fields of the route back, and they are unlocked. \
              `dialbridge ledger skipped` and `ledger parked` list them",
             SCOPE_TOLD_FOR.num_days()
+        ),
+    }
+}
+
+/// Many who came out of reach at once by what was edited in the CRM.
+pub(super) fn left(wave: &LeftWave) -> Concern {
+    Concern {
+        weight: Weight::Person,
+        what: format!(
+            "{} contacts of route {} came out of reach within an hour: their records were archived or deleted, or no longer fulfil \
+             only_if",
+            wave.contacts, wave.route
+        ),
+        since: Some(wave.since),
+        remedy: format!(
+            "if that is meant, `dialbridge block seen --source {} --reason TEXT` (else it is said for {} days); if not, mend the \
+             records in the CRM, and they are unlocked. `dialbridge ledger skipped --route {}` counts and lists them",
+            shell::word(&wave.source()),
+            WAVE_TOLD_FOR.num_days(),
+            wave.route
         ),
     }
 }

@@ -114,6 +114,7 @@ async fn look(settings: &Settings, ledger: &Ledger, now: Timestamp) -> anyhow::R
     concerns.extend(ledger.scope_changes(SCOPE_TOLD_FOR).await?.iter().map(announced::scope));
     concerns
         .extend(ledger.block_waves(WAVE_OF, WAVE_FROM, WAVE_TOLD_FOR).await?.iter().map(announced::blocks));
+    concerns.extend(ledger.left_waves(WAVE_OF, WAVE_FROM, WAVE_TOLD_FOR).await?.iter().map(announced::left));
     let lists = ledger.block_files().await?;
     let named = |row: &&BlockFileRow| app::block_files::is_named(settings, &row.client, &row.path);
     concerns.extend(lists.iter().filter(named).flat_map(|list| block_file_concerns::of(list, now)));

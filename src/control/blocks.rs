@@ -190,10 +190,12 @@ impl Control {
         answer: &Answer,
     ) -> Result<End, LedgerError> {
         if !self.ledger.block_wave_seen(&source, said).await? {
-            answer.error(format!("{source} wrote no block; `dialbridge block list` shows the sources"));
+            answer.error(format!(
+                "{source} wrote no block; `dialbridge block list` shows the sources, `status` the waves"
+            ));
             return Ok(End::Failed);
         }
-        answer.text(format!("`status` tells no more of what {source} blocked until now; the blocks stand"));
+        answer.text(format!("`status` tells no more of what {source} did until now; it stands"));
         Ok(End::Done)
     }
 }

@@ -6,6 +6,7 @@ use super::words::Said;
 use super::{Ledger, LedgerError};
 use crate::domain::{RouteName, Timestamp};
 use chrono::TimeDelta;
+use rusqlite::named_params;
 use serde::Serialize;
 
 /// Contacts that are out of reach because a route's condition or mapping became another one.
@@ -29,6 +30,29 @@ pub struct BlockWave {
     /// Since when.
     pub since: Timestamp,
 }
+
+/// Contacts that came out of reach because their records no longer fulfil the route's condition.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LeftWave {
+    /// The route.
+    pub route: RouteName,
+    /// How many.
+    pub contacts: i64,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+impl LeftWave {
+    /// By what name a person says that they have seen it.
+    pub fn source(&self) -> String {
+        format!("{LEFT}{}", self.route)
+    }
+}
+
+/// What the name of such a wave begins with.
+const LEFT: &str = "only_if:";
+/// Of a route's contacts at least one in so many is news; of a hundred thousand some fifty come and go in any hour.
+const ONE_IN: i64 = 100;
 
 /// Blocks are looked through from the newest, and not further back than this.
 const LOOKED_THROUGH: i64 = 100_000;
@@ -102,7 +126,55 @@ impl Ledger {
         .await
     }
 
-    /// A person has seen what this source blocked until now, and means it. `false`: it blocked nobody.
+    /// Routes of whose contacts at least so many, and one in a hundred, came out of reach within this time because their records were
+    /// archived, deleted, or edited, or a day passed, and `only_if` holds no more: one click over there is to be seen here. Not those of a condition that
+    /// became another one ([`Ledger::scope_changes`]), nor what a person has seen.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub async fn left_waves(
+        &self,
+        within: TimeDelta,
+        least: i64,
+        told_for: TimeDelta,
+    ) -> Result<Vec<LeftWave>, LedgerError> {
+        let since = time(self.env.now() - told_for);
+        let within = within.num_seconds();
+        self.read("left_waves", move |connection| {
+            connection
+                .prepare_cached(
+                    "SELECT route, max(together) AS contacts, first AS since FROM (
+                         SELECT route, count(*) OVER hour AS together, min(since) OVER hour AS first FROM (
+                             SELECT r.route, r.since, CAST(strftime('%s', r.since) AS INTEGER) AS at
+                             FROM records r JOIN links l ON l.id = r.link_id AND l.contact_id IS NOT NULL
+                             WHERE r.state = 'skipped' AND +r.code IN ('not_eligible', 'record_deleted') AND r.since > :since
+                               AND NOT EXISTS (SELECT 1 FROM runs n JOIN full_passes f ON f.id = n.pass_id
+                                               WHERE n.id = r.run_id AND f.why = 'revision')
+                               AND r.since > coalesce((SELECT max(w.at) FROM block_wave_words w
+                                                       WHERE w.source = :left || r.route), ''))
+                         WINDOW hour AS (PARTITION BY route ORDER BY at RANGE BETWEEN :within PRECEDING AND CURRENT ROW)) AS w
+                     GROUP BY route HAVING max(together) >= max(:least, (SELECT count(*) FROM links l
+                         WHERE l.route = w.route AND l.contact_id IS NOT NULL) / :one_in) ORDER BY route",
+                )?
+                .query_map(
+                    named_params! {
+                        ":since": since, ":left": LEFT, ":within": within, ":least": least, ":one_in": ONE_IN,
+                    },
+                    |row| {
+                        Ok(LeftWave {
+                            route: RouteName(row.get("route")?),
+                            contacts: row.get("contacts")?,
+                            since: get_time(row, "since")?,
+                        })
+                    },
+                )?
+                .collect()
+        })
+        .await
+    }
+
+    /// A person has seen what this source blocked, or the route's condition put out of reach, until now, and means it. `false`: it
+    /// did nothing.
     ///
     /// # Errors
     /// The ledger cannot be written.
@@ -112,8 +184,9 @@ impl Ledger {
         self.write("block_wave_seen", move |tx| {
             let stored = tx.execute(
                 "INSERT INTO block_wave_words (at, source, who, text)
-                 SELECT ?1, ?2, ?3, ?4 WHERE EXISTS (SELECT 1 FROM blocks WHERE source = ?2)",
-                (now, source, said.who, said.text),
+                 SELECT ?1, ?2, ?3, ?4 WHERE EXISTS (SELECT 1 FROM blocks WHERE source = ?2)
+                     OR EXISTS (SELECT 1 FROM routes WHERE ?5 || route = ?2)",
+                (now, source, said.who, said.text, LEFT),
             )?;
             Ok(stored > 0)
         })

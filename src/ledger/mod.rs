@@ -145,7 +145,7 @@ mod writer;
 
 pub use crate::domain::Counts;
 pub use account_index::IndexRow;
-pub use announced::{BlockWave, ScopeChange};
+pub use announced::{BlockWave, LeftWave, ScopeChange};
 pub use answer::{BaseChange, Done, Ended, Ending};
 pub use aside::{LastLook, Look};
 pub use attempts::AttemptRow;

@@ -174,6 +174,39 @@ async fn is_a_wave_of_objections_held_by_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn is_a_wave_of_withdrawn_consent_locked_at_once_and_told_until_a_person_has_seen_it() {
+    let route_keys = "only_if = \"phone and active and stage != 'over'\"\nblock_if = \"do_not_call\"";
+    let mut world = World::new(Setup { route_keys, ..Setup::default() }).await;
+    let ids: Vec<u64> = (0..130).map(|n| world.record(&format!("Name {n}"))).collect();
+    world.sync_all().await;
+    let status = async |world: &World| {
+        dialbridge::cli::status_told(&world.settings, world.ledger(), world.now()).await.expect("a status")
+    };
+    let away = async |world: &World, ids: &[u64]| {
+        let (edited, archived) = ids.split_at(ids.len() / 2);
+        edited.iter().for_each(|id| world.editor().edit(*id, json!({ "stage": "over" })));
+        archived.iter().for_each(|id| world.editor().archive(*id, true));
+        world.live(minutes(4)).await;
+        assert!(ids.iter().all(|id| world.locked(*id)), "{}", world.story().await);
+        status(world).await
+    };
+    let told = away(&world, &ids[..10]).await;
+    assert!(!told.contains("came out of reach"), "a few are no wave: {told}");
+    let told = away(&world, &ids[10..60]).await;
+    assert!(told.contains("60 contacts of route leads came out of reach within an hour"), "{told}");
+    let (source, reason) = ("only_if:leads".to_owned(), "the campaign is over for them".to_owned());
+    world.must(Command::BlocksSeen { source, reason }).await;
+    assert!(!status(&world).await.contains("came out of reach"));
+    // A condition that was narrowed is told as that, and not as a wave of edits.
+    let route_keys =
+        "only_if = \"phone and active and stage == 'vip' and stage != 'over'\"\nblock_if = \"do_not_call\"";
+    world.configure(&Setup { route_keys, ..Setup::default() }).await;
+    world.live(minutes(30)).await;
+    let told = status(&world).await;
+    assert!(told.contains("a change of scope") && !told.contains("came out of reach"), "{told}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn does_a_corrected_number_free_whoever_had_a_blocked_one() {
     let world = World::usual().await;
     let id = world.record("Ada");
