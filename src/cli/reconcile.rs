@@ -5,7 +5,7 @@ use super::output::Output;
 use super::send;
 use crate::app::reconcile::Depth;
 use crate::app::{self, known};
-use crate::control::{Command, End};
+use crate::control::{Command, End, LostActivities};
 use std::path::Path;
 
 /// Looks, and with --repair has mended what can be.
@@ -17,7 +17,9 @@ pub async fn run(config: &Path, args: ReconcileArgs) -> anyhow::Result<End> {
         None => None,
     };
     if args.repair {
-        return send::send(config, Command::Reconcile { route }, output).await;
+        let activities =
+            if args.every_activity { LostActivities::PutBack } else { LostActivities::AsTheyAre };
+        return send::send(config, Command::Reconcile { route, activities }, output).await;
     }
     let depth = if args.every_activity { Depth::Every } else { Depth::Usual };
     let found = app::reconcile::run(&settings, route.as_ref(), depth).await?;

@@ -1,5 +1,6 @@
 //! Every command that changes something, as a value: what the socket carries and a person can give.
 
+use super::reconcile::LostActivities;
 use crate::domain::policy::Job;
 use crate::domain::{
     BlockSpan, BlockSubject, ContactId, HistoryId, RecordId, RouteName, Take, Timestamp, WriteBackId,
@@ -166,6 +167,9 @@ pub enum Command {
     Reconcile {
         /// One route, or all.
         route: Option<RouteName>,
+        /// Whether every activity is looked for, and put back where the CRM lost it.
+        #[serde(default)]
+        activities: LostActivities,
     },
     /// The work goes on from this ledger, whatever differs.
     Takeover {

@@ -123,7 +123,7 @@ impl Control {
             Command::Conflict { conflict, take, reason } => {
                 self.conflict(conflict, take, Said { who, text: reason }, answer).await
             }
-            Command::Reconcile { route } => self.reconcile(route, answer).await,
+            Command::Reconcile { route, activities } => self.reconcile(route, activities, answer).await,
             Command::Takeover { confirmed } => self.takeover(confirmed, who, answer).await,
             Command::Status => {
                 self.status(answer);

@@ -18,5 +18,6 @@ pub use answer::Answer;
 pub use blocks::left_in_words;
 pub use command::{Command, ContactAct, End, Line, Parked, ResultsWord, RouteWord, WaveOrder};
 pub use execute::{Control, Runners};
+pub use reconcile::LostActivities;
 pub use results::{backfilled, remapped, retry_planned};
 pub use socket::{Socket, ask};

@@ -3,13 +3,26 @@
 use super::{Answer, Control, End};
 use crate::domain::RouteName;
 use crate::jobs::reconcile::{Depth, Looker, look};
-use crate::ledger::LedgerError;
+use crate::ledger::{LedgerError, Mend};
+use serde::{Deserialize, Serialize};
+
+/// What becomes of activities that the CRM no longer has.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LostActivities {
+    /// Some are looked for, and named.
+    #[default]
+    AsTheyAre,
+    /// Every one is looked for, and told again where it is gone.
+    PutBack,
+}
 
 impl Control {
     /// Looks, marks what was found as due, and runs what serves it.
     pub(super) async fn reconcile(
         &self,
         route: Option<RouteName>,
+        activities: LostActivities,
         answer: &Answer,
     ) -> Result<End, LedgerError> {
         if let Some(route) = &route
@@ -23,7 +36,7 @@ impl Control {
         let mut marked = false;
         for (name, looker) in &self.lookers {
             if route.as_ref().is_none_or(|route| route == name) {
-                let (ended, found) = self.mend(looker, answer).await?;
+                let (ended, found) = self.mend(looker, activities, answer).await?;
                 end = end.and(ended);
                 marked |= found;
             }
@@ -35,9 +48,18 @@ impl Control {
         Ok(end)
     }
 
-    async fn mend(&self, looker: &Looker, answer: &Answer) -> Result<(End, bool), LedgerError> {
+    async fn mend(
+        &self,
+        looker: &Looker,
+        activities: LostActivities,
+        answer: &Answer,
+    ) -> Result<(End, bool), LedgerError> {
         let book = self.ledger.reconcile_book().await?;
-        let found = match look(looker, &book, Depth::Usual).await {
+        let depth = match activities {
+            LostActivities::AsTheyAre => Depth::Usual,
+            LostActivities::PutBack => Depth::Every,
+        };
+        let found = match look(looker, &book, depth).await {
             Ok(found) => found,
             Err(error) => {
                 answer.error(format!("{}: {error}", looker.route.route));
@@ -51,7 +73,12 @@ impl Control {
         if found.is_clean() {
             return Ok((End::Done, false));
         }
-        self.ledger.drift_mend(route, found.mend()).await?;
+        let mend = match activities {
+            LostActivities::PutBack => found.mend(),
+            // Somebody may have removed them on purpose.
+            LostActivities::AsTheyAre => Mend { activities: Vec::new(), ..found.mend() },
+        };
+        self.ledger.drift_mend(route, mend).await?;
         Ok((End::ParkedNew, true))
     }
 }

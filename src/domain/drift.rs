@@ -80,8 +80,12 @@ impl DriftKind {
             Self::ContactDiffers => "--repair decides them anew and sends the CRM's values",
             Self::LockMissing => "--repair decides them anew, which locks them",
             Self::CallMissing => "--repair reads their histories with the next harvest",
-            Self::ActivityMissing => "somebody removed them there, and they are not put back by themselves",
-            Self::CallUntold => "`results --missing` says of each why; `results retry`, `results codes`",
+            Self::ActivityMissing => {
+                "somebody removed them there: `reconcile --repair --every-activity` tells them again"
+            }
+            Self::CallUntold => {
+                "--repair enters those that nobody entered; of the others `results --missing` says why; `results retry`, `results codes`"
+            }
         }
     }
 }

@@ -2,7 +2,7 @@
 //! the ordinary ways of pull, push and harvest.
 
 use super::sql::{get_json, get_time, json, time};
-use super::{Ledger, LedgerError, bearers, due, hints};
+use super::{Ledger, LedgerError, bearers, due, hints, write_back};
 use crate::domain::{
     Base, CampaignId, ContactId, FieldName, HistoryId, LinkId, Pair, RecordId, RouteName, Suspect, Suspects,
     Timestamp,
@@ -113,21 +113,22 @@ fn sql(question: Question) -> String {
              WHERE l.route = :route AND l.wish = 'locked' AND l.lock_state = 'open' AND l.contact_id IS NOT NULL
                AND l.vanished_at IS NULL{REST}"
         ),
-        Question::CallUntold => "SELECT l.record_id, k.contact_id, l.id AS link_id,
+        Question::CallUntold => format!("SELECT l.record_id, k.contact_id, l.id AS link_id,
                     coalesce('call ' || w.history_id, 'its fields') || ': ' || w.state || coalesce(' (' || w.code || ')', '')
                         AS details
              FROM write_backs w JOIN links l ON l.id = w.link_id LEFT JOIN calls k ON k.history_id = w.history_id
              WHERE l.route = :route AND w.state NOT IN ('done', 'never', 'gone')
                AND (w.state <> 'waiting' OR w.waits_since < :late)
              UNION ALL
-             SELECT l.record_id, k.contact_id, l.id, 'call ' || k.history_id || ': never entered'
-             FROM calls k JOIN links l ON l.id = k.link_id JOIN routes r ON r.route = l.route
-             WHERE l.route = :route AND r.write_back_shapes IN ('activities', 'both') AND k.test IS NOT 1
-               AND k.started_at >= r.write_back_since
-               AND NOT EXISTS (SELECT 1 FROM write_backs w WHERE w.history_id = k.history_id)"
-            .to_owned(),
+             SELECT l.record_id, k.contact_id, l.id, 'call ' || k.history_id || ': never entered' {NEVER_ENTERED}"),
     }
 }
+
+/// Over the calls `k` of links `l`: those that the route tells of and that no run entered.
+const NEVER_ENTERED: &str = "FROM calls k JOIN links l ON l.id = k.link_id JOIN routes r ON r.route = l.route
+             WHERE l.route = :route AND r.write_back_shapes IN ('activities', 'both') AND k.test IS NOT 1
+               AND k.started_at >= r.write_back_since
+               AND NOT EXISTS (SELECT 1 FROM write_backs w WHERE w.history_id = k.history_id)";
 
 pub(super) fn answer(
     notes: &Connection,
@@ -253,6 +254,10 @@ pub struct Mend {
     pub keys: Vec<RecordId>,
     /// Contacts whose histories are to be read.
     pub histories: Vec<ContactId>,
+    /// Calls whose activities are to be made anew.
+    pub activities: Vec<HistoryId>,
+    /// Whether the route's calls are entered that no run entered.
+    pub never_entered: bool,
     /// What was seen of the CRM's fields in the dialler, where it is not what was agreed on.
     pub fields: Vec<(LinkId, Vec<(FieldName, Value)>)>,
 }
@@ -328,10 +333,24 @@ impl Ledger {
             for contact in &mend.histories {
                 due::enter(tx, *contact, "hint", now)?;
             }
+            if mend.never_entered {
+                enter_untold(tx, &route, now)?;
+            }
+            for call in &mend.activities {
+                write_back::tell_anew(tx, *call, now)?;
+            }
             mend.fields.iter().try_for_each(|(link, seen)| agree_no_more(tx, *link, seen))
         })
         .await
     }
+}
+
+fn enter_untold(tx: &Transaction<'_>, route: &RouteName, now: Timestamp) -> rusqlite::Result<()> {
+    let links: Vec<i64> = tx
+        .prepare_cached(&format!("SELECT DISTINCT l.id {NEVER_ENTERED}"))?
+        .query_map(named_params! { ":route": route.0 }, |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
+    links.into_iter().try_for_each(|link| write_back::want_all_of(tx, LinkId(link), now))
 }
 
 /// The dialler's half is what was seen, the CRM's agrees with nothing: the next decision sends what is desired.

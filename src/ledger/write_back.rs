@@ -214,6 +214,17 @@ pub(super) fn want_all_of(tx: &Transaction<'_>, link: LinkId, now: Timestamp) ->
     untold.into_iter().try_for_each(|call| want(tx, HistoryId(call), now))
 }
 
+/// The CRM no longer has a call's activity, and a person wants it there: it is made anew, with the look that its connector takes before.
+pub(super) fn tell_anew(tx: &Transaction<'_>, call: HistoryId, now: Timestamp) -> rusqlite::Result<()> {
+    tx.prepare_cached(
+        "UPDATE write_backs SET state = 'waiting', activity = NULL, written = NULL, digest = NULL, code = NULL, params = '{}', tries = 0,
+                doubts = 0, due_at = ?2, waits_since = ?2, changed_at = ?2
+         WHERE kind = 'activity' AND history_id = ?1 AND state = 'done'",
+    )?
+    .execute((call.0, time(now)))?;
+    Ok(())
+}
+
 /// A result has come to have another name or key: what was held for the want of a word is looked at again.
 pub(super) fn release_unmapped(
     tx: &Transaction<'_>,

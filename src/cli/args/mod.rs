@@ -196,8 +196,9 @@ pub struct ReconcileArgs {
     /// Mark what does not agree as due, and let the ordinary runs mend it.
     #[arg(long)]
     pub repair: bool,
-    /// Look for every activity in the CRM, a request each, and not for some hundred only.
-    #[arg(long, conflicts_with = "repair")]
+    /// Look for every activity in the CRM, a request each, and not for some hundred only; with --repair those are told again that
+    /// somebody removed there.
+    #[arg(long)]
     pub every_activity: bool,
     /// For programs.
     #[command(flatten)]

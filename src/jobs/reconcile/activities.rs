@@ -84,6 +84,7 @@ impl Look<'_> {
             };
             self.told.activities += 1;
             if !there {
+                self.told.lost.push(told.call);
                 missing.add(|| Suspect {
                     record: Some(told.record),
                     contact: Some(told.contact),

@@ -14,7 +14,7 @@ use super::JobError;
 use super::pull::PullRoute;
 use crate::crm::CrmRead;
 use crate::dialler::DiallerRead;
-use crate::domain::{CampaignId, DriftKind, FieldName, LinkId, Suspect, Suspects};
+use crate::domain::{CampaignId, DriftKind, FieldName, HistoryId, LinkId, Suspect, Suspects};
 use crate::env::Env;
 use crate::ledger::{Mend, Question, ReconcileBook, RouteRow};
 use serde::Serialize;
@@ -82,6 +82,9 @@ pub struct Reconciled {
     pub locks_unverifiable: u64,
     /// What could not be compared, and why.
     pub not_compared: Vec<String>,
+    /// Calls whose activities the CRM no longer has.
+    #[serde(skip)]
+    lost: Vec<HistoryId>,
     /// What was seen of fields that differ.
     #[serde(skip)]
     fields: Vec<(LinkId, Vec<(FieldName, Value)>)>,
@@ -108,7 +111,7 @@ impl Reconciled {
 
     /// What a repair marks as due.
     pub fn mend(&self) -> Mend {
-        let mut mend = Mend { fields: self.fields.clone(), ..Mend::default() };
+        let mut mend = Mend { fields: self.fields.clone(), activities: self.lost.clone(), ..Mend::default() };
         for drift in &self.drift {
             match drift.kind {
                 DriftKind::RecordUnknown
@@ -124,11 +127,12 @@ impl Reconciled {
                 DriftKind::CallMissing => {
                     mend.histories.extend(drift.all.iter().filter_map(|suspect| suspect.contact));
                 }
-                // The harvest's own business, and a person's.
+                // What no run ever entered; what is held or parked has its reason, and a person's word.
+                DriftKind::CallUntold => mend.never_entered = true,
+                // The harvest's own business, and a person's; of activities see `lost`.
                 DriftKind::ContactMissing
                 | DriftKind::ContactDoubled
                 | DriftKind::ContactOrphaned
-                | DriftKind::CallUntold
                 | DriftKind::ActivityMissing => {}
             }
         }
@@ -200,6 +204,7 @@ impl<'a> Look<'a> {
             others: 0,
             locks_unverifiable: 0,
             not_compared: Vec::new(),
+            lost: Vec::new(),
             fields: Vec::new(),
         };
         Ok(Self { looker, depth: Depth::Usual, book, row, campaign, found: BTreeMap::new(), told })

@@ -5,7 +5,7 @@ use super::write_back::{activities, called as told_called, plan as told_plan, wo
 use crate::support::world::{CAMPAIGN, LEADS, Setup, World, key, minutes, seconds};
 use chrono::TimeDelta;
 use dialbridge::cli::status_told;
-use dialbridge::control::{Command, End};
+use dialbridge::control::{Command, End, LostActivities};
 use dialbridge::domain::{DriftKind, RecordId, RouteName};
 use dialbridge::jobs::JobError;
 use dialbridge::jobs::reconcile::{Depth, Reconciled, look};
@@ -25,6 +25,10 @@ async fn try_look(world: &World) -> Result<Reconciled, JobError> {
 }
 
 /// A look that must come to its end and write nothing.
+fn repair(route: Option<RouteName>) -> Command {
+    Command::Reconcile { route, activities: LostActivities::AsTheyAre }
+}
+
 async fn looked(world: &World) -> Reconciled {
     let mark = world.mark();
     let found = try_look(world).await.expect("both sides answer");
@@ -67,7 +71,7 @@ async fn does_it_find_nothing_where_nothing_is_wrong() {
     assert_eq!((found.records, found.contacts, found.histories, found.others), (5, 5, 1, 1));
     assert_eq!(found.locks_unverifiable, 2, "{found:?}");
     assert!(world.contacts(fresh).is_empty(), "nothing was imported by a look");
-    let (end, said) = world.command(Command::Reconcile { route: None }).await;
+    let (end, said) = world.command(repair(None)).await;
     assert_eq!(end, End::Done, "{said}");
     assert!(said.contains("everything agrees"), "{said}");
 }
@@ -111,7 +115,7 @@ async fn is_what_went_past_the_pull_found_and_mended() {
         "{}",
         found.in_words()
     );
-    let (end, said) = world.command(Command::Reconcile { route: None }).await;
+    let (end, said) = world.command(repair(None)).await;
     assert_eq!(end, End::ParkedNew, "{said}");
     assert_eq!(world.value(ids[0], "City"), json!("Bonn"), "{said}");
     assert_eq!(world.contacts(late[0]).len(), 1, "{said}\n{}", world.story().await);
@@ -152,7 +156,7 @@ async fn is_what_others_did_in_the_dialler_found_and_mended() {
     );
     assert!(found.in_words().contains("City: null -> \"Hof\"") || found.in_words().contains("-> \"Hof\""));
     let before = world.ledger().calls_list(Default::default(), 100).await.expect("calls").len();
-    let (end, said) = world.command(Command::Reconcile { route: Some(RouteName::from(LEADS)) }).await;
+    let (end, said) = world.command(repair(Some(RouteName::from(LEADS)))).await;
     assert_eq!(end, End::ParkedNew, "{said}");
     assert_ne!(world.value(ids[1], "City"), json!("Hof"), "{said}");
     let after = world.ledger().calls_list(Default::default(), 100).await.expect("calls").len();
@@ -203,7 +207,7 @@ async fn is_a_contact_with_a_key_of_ours_that_is_no_records_named_and_taken_over
     assert!(found.in_words().contains("UserData leads-9999"), "{}", found.in_words());
 
     let mark = world.mark();
-    let (end, said) = world.command(Command::Reconcile { route: None }).await;
+    let (end, said) = world.command(repair(None)).await;
     assert_eq!(end, End::ParkedNew, "{said}");
     let writes = world.writes(mark);
     assert!(!writes.contains(&"import") && !writes.contains(&"unlock"), "{writes:?}");
@@ -226,7 +230,7 @@ async fn is_nothing_concluded_from_half_a_list_or_a_side_that_is_down() {
     let rule = world.dialler.faults().add(Rule::new(down).path("/dialler/contacts"));
     assert!(matches!(try_look(&world).await, Err(JobError::Call(_))));
     let mark = world.mark();
-    let (end, said) = world.command(Command::Reconcile { route: None }).await;
+    let (end, said) = world.command(repair(None)).await;
     assert_eq!(end, End::Failed, "{said}");
     assert_eq!(world.writes(mark), Vec::<&str>::new());
     world.dialler.faults().remove(rule);
@@ -277,7 +281,7 @@ async fn does_status_say_what_a_reconcile_by_schedule_found_until_it_is_mended()
     assert_eq!(world.writes(mark), Vec::<&str>::new(), "by itself it mends nothing");
     let status = async || status_told(&world.settings, world.ledger(), world.now()).await.expect("a status");
     assert!(status().await.contains("route leads: 1 things do not agree"), "{}", status().await);
-    world.command(Command::Reconcile { route: None }).await;
+    world.command(repair(None)).await;
     let Some(RunOutcome::Done { text, .. }) = runner.run_now("schedule").await else { panic!("it failed") };
     assert_eq!(text, "everything agrees");
     assert!(!status().await.contains("do not agree"));
@@ -301,6 +305,16 @@ async fn does_it_name_an_activity_that_somebody_removed_from_the_crm() {
     let found = looked(&world).await;
     assert_eq!(missing(&found), Some((1, Some(RecordId(ids[0].to_string())))), "{}", found.in_words());
     assert_eq!(found.activities, 2);
+    // Mending something else does not overrule whoever removed it; saying so does, once.
+    let putting_back = Command::Reconcile { route: None, activities: LostActivities::PutBack };
+    for (command, there) in [(repair(None), 0), (putting_back, 1)] {
+        world.command(command).await;
+        world.live(minutes(10)).await;
+        assert_eq!(activities(&world, ids[0]).len(), there, "{}", world.story().await);
+    }
+    assert_eq!(activities(&world, ids[1]).len(), 1);
+    world.advance(minutes(70)).await;
+    assert_eq!(kinds(&looked(&world).await), []);
 }
 
 /// The first of more calls than are looked for by themselves.
