@@ -65,7 +65,7 @@ CREATE TABLE links (
     answered_seq INTEGER NOT NULL DEFAULT 0,-- ... and answered
     vanished_at TEXT,
     overwritten INTEGER NOT NULL DEFAULT 0 CHECK (overwritten IN (0, 1)),
-    created_at  TEXT NOT NULL, absent_at TEXT, crm_told TEXT NOT NULL DEFAULT '{}' CHECK (json_valid(crm_told)), overseen BLOB, begins_anew INTEGER NOT NULL DEFAULT 0,
+    created_at  TEXT NOT NULL, absent_at TEXT, crm_told TEXT NOT NULL DEFAULT '{}' CHECK (json_valid(crm_told)), overseen BLOB, begins_anew INTEGER NOT NULL DEFAULT 0, synced_at TEXT,
     CHECK ((route IS NULL) = (record_id IS NULL)),
     CHECK (route IS NOT NULL OR contact_id IS NOT NULL)
 ) STRICT;
@@ -1314,10 +1314,10 @@ BEGIN
     SELECT NEW.id, m.number, m.at, m.cause FROM contact_marks m WHERE m.contact_id = NEW.contact_id;
 END;
 
-CREATE TRIGGER links_status_moved AFTER UPDATE OF contact_id, wish, wish_code, wish_params, vanished_at, base, lock_state ON links
+CREATE TRIGGER links_status_moved AFTER UPDATE OF contact_id, wish, wish_code, wish_params, vanished_at, base, lock_state, synced_at ON links
 WHEN (OLD.contact_id IS NOT NEW.contact_id OR OLD.wish IS NOT NEW.wish OR OLD.wish_code IS NOT NEW.wish_code
       OR OLD.wish_params IS NOT NEW.wish_params OR OLD.vanished_at IS NOT NEW.vanished_at
-      OR NEW.wish = 'callable' AND OLD.lock_state IS NOT NEW.lock_state
+      OR NEW.wish = 'callable' AND OLD.lock_state IS NOT NEW.lock_state OR OLD.synced_at IS NOT NEW.synced_at
       -- Another number may stand where the marked one stood.
       OR OLD.base IS NOT NEW.base AND EXISTS (SELECT 1 FROM invalid_numbers i WHERE i.link_id = NEW.id))
      AND EXISTS (SELECT 1 FROM routes r WHERE r.route = NEW.route AND r.status_told = 'told')

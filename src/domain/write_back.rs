@@ -193,6 +193,8 @@ pub struct StandingFacts {
     pub reason: Option<String>,
     /// Since when its contact is there.
     pub since: Option<Timestamp>,
+    /// When its contact was last brought up to date by us: an import or an update that the dialler answered.
+    pub synced: Option<Timestamp>,
     /// When the dialler means to call it again.
     pub next_try: Option<Timestamp>,
     /// The numbers in the six slots.

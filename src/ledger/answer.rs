@@ -238,6 +238,7 @@ fn apply(
             OperationKind::Import => None,
             OperationKind::Update | OperationKind::Reset | OperationKind::Delete => None,
         },
+        synced: matches!(row.kind, OperationKind::Import | OperationKind::Update).then(|| time(now)),
         complete: match row.kind {
             OperationKind::Import | OperationKind::Update if !row.given => Some(done.follow_up.is_none()),
             OperationKind::Import | OperationKind::Update | OperationKind::Lock => None,

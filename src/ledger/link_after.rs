@@ -16,11 +16,14 @@ pub(super) struct LinkAfter {
     pub(super) lock: Option<(&'static str, Option<String>)>,
     /// Whether what the record wishes is all there; `None`: as before.
     pub(super) complete: Option<bool>,
+    /// When its contact was brought up to date; `None`: as before.
+    pub(super) synced: Option<String>,
 }
 
 macro_rules! after {
     () => {
         "answered_seq = :answered, complete = coalesce(:complete, complete), base = coalesce(:base, base),
+         synced_at = coalesce(:synced, synced_at),
          lock_state = coalesce(:lock, lock_state), locked_at = CASE WHEN :lock IS NULL THEN locked_at ELSE :locked_at END
          WHERE id = :link"
     };
@@ -38,7 +41,7 @@ impl LinkAfter {
         let locked_at = locked_at.flatten();
         let after = named_params! {
             ":link": link.0, ":answered": answered.0, ":complete": self.complete, ":base": self.base,
-            ":lock": lock_state, ":locked_at": locked_at,
+            ":lock": lock_state, ":locked_at": locked_at, ":synced": self.synced,
         };
         match self.contact {
             None => tx.prepare_cached(KEEPS)?.execute(after)?,

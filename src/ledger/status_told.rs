@@ -180,7 +180,7 @@ pub(super) fn of_wave(tx: &Transaction<'_>, wave: i64) -> rusqlite::Result<()> {
 pub(super) fn facts(connection: &Connection, link: LinkId) -> rusqlite::Result<Option<StandingFacts>> {
     let standing = connection
         .prepare_cached(
-            "SELECT l.contact_id, l.wish, l.wish_code, l.wish_params, l.vanished_at, l.base, t.next_try,
+            "SELECT l.contact_id, l.wish, l.wish_code, l.wish_params, l.vanished_at, l.base, l.synced_at, t.next_try,
                     l.wish = 'callable' AND l.lock_state = 'locked' AS still_locked,
                     (SELECT max(c.since) FROM link_contacts c WHERE c.link_id = l.id AND c.contact_id = l.contact_id) AS since,
                     EXISTS (SELECT 1 FROM operations o JOIN waves w ON w.id = o.wave_id WHERE o.link_id = l.id
@@ -206,6 +206,7 @@ pub(super) fn facts(connection: &Connection, link: LinkId) -> rusqlite::Result<O
                 place,
                 reason: why_not_callable(place, &wish, &code, &params).map(|why| why.to_string()),
                 since: get_time_opt(row, "since")?,
+                synced: get_time_opt(row, "synced_at")?.filter(|_| contact.is_some()),
                 next_try: get_time_opt(row, "next_try")?,
                 numbers: numbers(&base),
                 invalid: Vec::new(),

@@ -247,6 +247,8 @@ impl Telling {
             ("reason".to_owned(), standing.reason.clone().map_or(Value::Null, Value::from)),
             ("since".to_owned(), utc(standing.since)),
             ("since_local".to_owned(), self.local(standing.since)),
+            ("synced".to_owned(), utc(standing.synced)),
+            ("synced_local".to_owned(), self.local(standing.synced)),
             ("invalid_numbers".to_owned(), invalid.into()),
         ]);
         names.extend(self.next_try(standing.next_try));

@@ -88,4 +88,6 @@ pub const STATUS_NAMES: &[&str] = &[
     "since",
     "since_local",
     "status",
+    "synced",
+    "synced_local",
 ];

@@ -256,6 +256,7 @@ fn an_invalid_number_is_told_with_its_cause_and_day() {
         ("other_cause", "number2_invalid_cause"),
         ("other_since", "number2_invalid_since_local"),
         ("all", "invalid_numbers | join(' ')"),
+        ("synced", "synced_local"),
     ];
     let status = told.map(|(field, text)| (field.to_owned(), text.to_owned())).into();
     let telling = Telling::parse(&TellingSpec { status, ..spec(&[], &[], &[]) }).expect("right");
@@ -268,6 +269,7 @@ fn an_invalid_number_is_told_with_its_cause_and_day() {
         place: InDialler::Callable,
         reason: None,
         since: None,
+        synced: "2026-03-02T22:30:00Z".parse().ok(),
         next_try: None,
         // The second one was corrected since.
         numbers: vec![Some("+4930111".to_owned()), Some("+4930333".to_owned())],
@@ -278,6 +280,7 @@ fn an_invalid_number_is_told_with_its_cause_and_day() {
     let expected = json!({
         "invalid": true, "cause": 1, "day": "02.03.2026", "here": "2026-03-02 23:30:00", "other": false,
         "other_cause": null, "other_since": null, "all": "+4930111 +4930222",
+        "synced": "2026-03-02 23:30:00",
     });
     assert_eq!(fields, Ok(expected));
 }

@@ -63,6 +63,26 @@ async fn is_the_crm_told_where_a_record_stands_and_which_number_is_invalid() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn is_it_told_when_a_contact_was_last_brought_up_to_date() {
+    let more = "[route.leads.status_fields]\nstanding = \"status ~ ' ' ~ synced\"\n";
+    let world = World::new(Setup { route_keys: KEYS, more, ..Setup::default() }).await;
+    let id = world.record("Ada");
+    let mut before = Value::Null;
+    for name in ["Ada", "Ada B"] {
+        world.editor().edit(id, json!({ "name": name }));
+        world.sync_all().await;
+        world.live(minutes(5)).await;
+        let told = field(&world, id, "standing");
+        assert!(
+            told.as_str().is_some_and(|text| text.starts_with("callable 2026-")) && told != before,
+            "{told}"
+        );
+        before = told;
+        world.assert_at_rest().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn is_nobody_told_callable_who_is_back_and_not_unlocked_yet() {
     let keys = format!("{KEYS}\nmax_deleted_per_run = 1\n[route.leads.leave]\narchived = \"reset\"").leak();
     let world = World::new(Setup { route_keys: keys, more: TOLD, ..Setup::default() }).await;
