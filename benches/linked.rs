@@ -36,6 +36,13 @@ pub fn measure(contacts: u32) -> anyhow::Result<()> {
     println!("{said_no} of {contacts} people in a list of objections, the CRM down");
     let figure = format!("{:8.1} s", seconds(&locked));
     bound("until the last lock", &figure, "under 60 s", seconds(&locked) < 60.0)?;
+    let said_no = sides.tell("say_no")?;
+    let heard = child(&["hear", sides.folder()])?;
+    let locks = sides.locks()? - locks;
+    ensure!(locks.to_string() == said_no, "{locks} locks for {said_no} people");
+    println!("{said_no} of {contacts} people who said so in a call, the CRM down");
+    let figure = format!("{:8.1} s", seconds(&heard));
+    bound("from the harvest to the last lock", &figure, "under 60 s", seconds(&heard) < 60.0)?;
     Ok(())
 }
 
@@ -59,6 +66,18 @@ pub async fn block(folder: &Path, count: &str) -> anyhow::Result<()> {
     let add = Command::BlockAdd { client: "default".to_owned(), subjects, reason, source, until: None };
     carry_out(&parts, add).await?;
     carry_out(&parts, Command::Sync { job: Some(Job::Push), route: None, full: false }).await?;
+    report(began, json!({}))?;
+    close(parts).await;
+    Ok(())
+}
+
+/// The role: from the harvest that finds the results until the last of these people is locked.
+pub async fn hear(folder: &Path) -> anyhow::Result<()> {
+    let parts = parts(folder).await?;
+    let began = Instant::now();
+    for job in [Job::Harvest, Job::Push] {
+        carry_out(&parts, Command::Sync { job: Some(job), route: None, full: false }).await?;
+    }
     report(began, json!({}))?;
     close(parts).await;
     Ok(())

@@ -110,6 +110,7 @@ crm           = "sales"
 campaign      = {CAMPAIGN}
 only_if       = "phone and active"
 block_if      = "phone_blacklisted"
+opt_out_results = ["DO_NOT_CALL"]
 [route.leads.fields]
 Name          = "name"
 PhoneNumber1  = "phone | phone('DE')"
@@ -154,7 +155,11 @@ async fn serve_sides(records: u64, contacts: usize) -> anyhow::Result<()> {
                 editor.burst(&editor.ids(), &json!({}));
                 println!("touched");
             }
-            "call" => println!("{}", call(&dialler).await?),
+            "call" => println!("{}", call(&dialler, CallPlan::new(Outcome::NoAnswer)).await?),
+            "say_no" => {
+                let no = CallPlan::new(Outcome::Answered).result("DO_NOT_CALL", Duration::from_millis(50));
+                println!("{}", call(&dialler, no).await?);
+            }
             "crm_down" => {
                 crm.faults.add(Rule::new(Action::Reset(Effect::None)));
                 println!("down");
@@ -171,11 +176,11 @@ pub async fn serve_from(records: &str, contacts: &str) -> anyhow::Result<()> {
 }
 
 /// Calls one contact in a hundred, and waits until the rows are there.
-async fn call(dialler: &DiallerSim) -> anyhow::Result<usize> {
+async fn call(dialler: &DiallerSim, plan: CallPlan) -> anyhow::Result<usize> {
     let contacts: Vec<i64> =
         dialler.read(|state| state.contacts().map(|contact| contact.id).step_by(100).collect());
     let short = Duration::from_millis(50);
-    let mut plan = CallPlan::new(Outcome::NoAnswer);
+    let mut plan = plan;
     (plan.ring, plan.talk, plan.row_delay) = (short, short, short);
     let called = contacts.into_iter().filter(|contact| dialler.call(*contact, plan.clone())).count();
     // The next thing due then is `dtNextTry`, hours away.

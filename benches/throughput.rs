@@ -43,6 +43,7 @@ fn main() -> ExitCode {
         ["pull", folder] => in_runtime(pull(folder.as_ref())),
         ["harvest", folder] => in_runtime(harvest_once(folder.as_ref())),
         ["reconcile", folder] => in_runtime(linked::reconcile(folder.as_ref())),
+        ["hear", folder] => in_runtime(linked::hear(folder.as_ref())),
         ["block", folder, count] => in_runtime(linked::block(folder.as_ref(), count)),
         [] => measure(&Sizes { imports: 5_000, records: 200_000, contacts: 200_000, linked: 100_000 }),
         ["--quick"] => measure(&Sizes { imports: 200, records: 500, contacts: 500, linked: 200 }),
