@@ -26,7 +26,7 @@ pub(super) fn leaving(
     };
     let marks = marks(name, raw.mark.as_ref().map(|marks| &marks.value), &both_sides, notes);
     let mut leaving = Leaving::default();
-    let mut marking = false;
+    let (mut marking, mut merged) = (false, false);
     for (why, acts) in raw.leave.iter().flat_map(|leave| &leave.value) {
         let key = format!("route.{name}.leave.{why}");
         let Some(why) = LeaveWhy::parse(why) else {
@@ -35,10 +35,14 @@ pub(super) fn leaving(
         };
         let Some(acts) = acts_of(&key, &acts.value, notes) else { continue };
         marking |= acts.contains(&LeaveAct::Mark);
+        merged |= why == LeaveWhy::Merged;
         if let Some(problem) = careless(&key, why, &acts, raw.mark.is_some()) {
             notes.problem(problem);
         }
         *leaving.of_mut(why) = leave(&acts, &marks);
+    }
+    if !merged {
+        leaving.merged = leaving.deleted.clone();
     }
     if let Some(mark) = raw.mark.as_ref().filter(|_| !marking) {
         let fields: Vec<&str> = mark.value.keys().map(String::as_str).collect();
@@ -52,12 +56,9 @@ pub(super) fn leaving(
 fn unknown_reason(key: &str, given: &str) -> Problem {
     let known: Vec<&str> = LeaveWhy::ALL.iter().map(|why| why.as_str()).collect();
     let problem = Problem::new(key, "no such reason to leave", format!("one of {}", known.join(", ")));
-    match (given, suggest(given, known)) {
-        ("merged", _) => {
-            problem.remedy("A record that was merged into another one no longer exists: `deleted`.")
-        }
-        (_, Some(near)) => problem.remedy(format!("Did you mean {near}?")),
-        (_, None) => problem,
+    match suggest(given, known) {
+        Some(near) => problem.remedy(format!("Did you mean {near}?")),
+        None => problem,
     }
 }
 

@@ -129,7 +129,7 @@ impl CrmRead for Crm {
             fields: object(fields.clone()),
         };
         let records = self.records.iter().map(|record| Ok(read(record))).collect();
-        Ok(Page { records, next: None, crm_time: Some(noon()), bytes: 1 })
+        Ok(Page { records, crm_time: Some(noon()), bytes: 1, ..Page::empty() })
     }
 
     async fn fetch(&self, _ids: &[RecordId]) -> Result<Page, CallError> {

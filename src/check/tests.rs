@@ -187,7 +187,7 @@ fn a_careless_choice_for_records_that_leave_is_told_with_its_line() {
     };
     told("opt_out = \"keep\"", "15: route.leads.leave.opt_out: \"keep\" for somebody who must not be called");
     told("opt_out = [\"lock\", \"reset\"]", "15: route.leads.leave.opt_out: \"reset\"");
-    told("merged = \"lock\"", "15: route.leads.leave.merged: no such reason to leave");
+    told("erased = \"lock\"", "15: route.leads.leave.erased: no such reason to leave");
     told("deleted = \"delte\"", "15: route.leads.leave.deleted: \"delte\"");
     told("deleted = 5", "15: route.leads.leave.deleted: the whole number 5");
     told("deleted = [\"delete\", \"reset\"]", "15: route.leads.leave.deleted: \"delete\" and \"reset\"");

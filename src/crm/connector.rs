@@ -254,7 +254,7 @@ impl CrmRead for Connector {
         };
         let crm_time = self.time_of(called.server_time, began, asked).await;
         let next = next.as_ref().and_then(write_token);
-        Ok(Page { records, next, crm_time, bytes: called.body.len() as u64 })
+        Ok(Page { records, next, crm_time, bytes: called.body.len() as u64, survivor: None })
     }
 
     async fn deleted_since(&self, since: Timestamp) -> Result<Option<BTreeSet<RecordId>>, CallError> {
@@ -265,7 +265,7 @@ impl CrmRead for Connector {
 
     async fn fetch(&self, ids: &[RecordId]) -> Result<Page, CallError> {
         let what = "records by id";
-        let mut page = Page { records: Vec::new(), next: None, crm_time: None, bytes: 0 };
+        let mut page = Page::empty();
         let fetch = &self.endpoint.file.fetch;
         let wanted: BTreeSet<&RecordId> = ids.iter().collect();
         let kind = self.endpoint.file.record.id_type;
@@ -277,8 +277,10 @@ impl CrmRead for Connector {
             let (named, strangers): (Vec<_>, Vec<_>) =
                 rows.into_iter().partition(|(id, _)| id.as_ref().is_some_and(|id| wanted.contains(id)));
             if !strangers.is_empty() {
-                let strangers = strangers.into_iter().map(|(id, _)| id).collect();
+                let strangers: Vec<_> = strangers.into_iter().map(|(id, _)| id).collect();
+                let survivor = strangers.first().cloned().flatten().filter(|_| ids.len() == 1);
                 self.endpoint.stand_for_missing(what, batch, &named, strangers).await?;
+                page.survivor = survivor;
             }
             page.records.extend(named.into_iter().map(|(_, record)| record));
             // The earliest answer's: what a later batch saw is not older.

@@ -100,9 +100,16 @@ pub struct Page {
     pub crm_time: Option<Timestamp>,
     /// The answer's size in bytes.
     pub bytes: u64,
+    /// Of one id that was asked for by itself: the record that answered in its place, because the CRM merged the two.
+    pub survivor: Option<RecordId>,
 }
 
 impl Page {
+    /// Nothing read yet.
+    pub fn empty() -> Self {
+        Self { records: Vec::new(), next: None, crm_time: None, bytes: 0, survivor: None }
+    }
+
     /// Gives each record a field of the companion's name: true for whoever is in the set.
     pub fn set_flag(&mut self, companion: &str, members: &BTreeSet<RecordId>) {
         for record in self.records.iter_mut().flatten() {

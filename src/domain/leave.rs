@@ -1,7 +1,7 @@
 //! What becomes of a contact whose record must not be called (any more): the route's choice, by reason.
 
 use super::operation::named_enum;
-use super::{FieldName, ReasonCode, Values};
+use super::{FieldName, Reason, ReasonCode, Values};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::fmt;
@@ -11,8 +11,10 @@ named_enum! {
     LeaveWhy {
         /// The CRM shows it and says that it is deleted or archived.
         Archived = "archived",
-        /// Its id no longer exists: deleted for good, or merged into another record.
+        /// Its id no longer exists: deleted for good, or merged into another record by a CRM that does not tell.
         Deleted = "deleted",
+        /// Its id answers as another record: the CRM merged the two.
+        Merged = "merged",
         /// `only_if` is false.
         Ineligible = "ineligible",
         /// A block stands against it.
@@ -95,6 +97,8 @@ pub struct Leaving {
     pub archived: Leave,
     /// Its id no longer exists.
     pub deleted: Leave,
+    /// It was merged into another one.
+    pub merged: Leave,
     /// `only_if` is false.
     pub ineligible: Leave,
     /// A block stands against it.
@@ -103,7 +107,13 @@ pub struct Leaving {
 
 impl Default for Leaving {
     fn default() -> Self {
-        Self { archived: Leave::LOCK, deleted: Leave::LOCK, ineligible: Leave::LOCK, opt_out: Leave::LOCK }
+        Self {
+            archived: Leave::LOCK,
+            deleted: Leave::LOCK,
+            merged: Leave::LOCK,
+            ineligible: Leave::LOCK,
+            opt_out: Leave::LOCK,
+        }
     }
 }
 
@@ -113,14 +123,19 @@ impl Leaving {
         match why {
             LeaveWhy::Archived => &mut self.archived,
             LeaveWhy::Deleted => &mut self.deleted,
+            LeaveWhy::Merged => &mut self.merged,
             LeaveWhy::Ineligible => &mut self.ineligible,
             LeaveWhy::OptOut => &mut self.opt_out,
         }
     }
 
     /// What becomes of the contact of a record that is gone for this reason.
-    pub fn gone(&self, code: ReasonCode) -> &Leave {
-        if code == ReasonCode::RecordGone { &self.deleted } else { &self.archived }
+    pub fn gone(&self, reason: &Reason) -> &Leave {
+        match (reason.is_merged(), reason.code == ReasonCode::RecordGone) {
+            (true, _) => &self.merged,
+            (false, true) => &self.deleted,
+            (false, false) => &self.archived,
+        }
     }
 }
 

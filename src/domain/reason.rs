@@ -1,7 +1,7 @@
 //! Why something was skipped, parked, blocked or refused: a code with parameters, never a text, so
 //! that CLI, console and mail can each say it in their own language (users 15).
 
-use super::HistoryId;
+use super::{HistoryId, RecordId};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -247,6 +247,20 @@ impl Reason {
         Self::new(ReasonCode::NumberEnded).with("call", call)
     }
 
+    /// The record is gone; with the one into which it was merged, where the CRM tells.
+    pub fn gone(survivor: Option<&RecordId>) -> Self {
+        let reason = Self::new(ReasonCode::RecordGone);
+        match survivor {
+            Some(survivor) => reason.with("record", survivor),
+            None => reason,
+        }
+    }
+
+    /// Whether a record is gone because it was merged into another one.
+    pub fn is_merged(&self) -> bool {
+        self.code == ReasonCode::RecordGone && self.params.contains_key("record")
+    }
+
     /// Not eligible; with the name of consent in `only_if` that keeps the record out, if one does.
     pub fn not_eligible(says_no: Option<&str>) -> Self {
         let reason = Self::new(ReasonCode::NotEligible);
@@ -331,6 +345,10 @@ impl fmt::Display for Reason {
             }
             rest = tail;
         }
-        f.write_str(rest)
+        f.write_str(rest)?;
+        match self.params.get("record").filter(|_| self.is_merged()) {
+            Some(survivor) => write!(f, ": it was merged into record {survivor}"),
+            None => Ok(()),
+        }
     }
 }

@@ -6,10 +6,10 @@ use super::held_out;
 use super::inputs;
 use super::pull::PageStore;
 use super::record_store::cause;
-use super::sql::time;
+use super::sql::{json, time};
 use super::{Ledger, LedgerError, bearers, write_back};
 use crate::domain::scope::Doing;
-use crate::domain::{CrmSide, DecisionInput, DiallerSide, ReasonCode, RecordId, RouteName, Timestamp};
+use crate::domain::{CrmSide, DecisionInput, DiallerSide, Reason, RecordId, RouteName, Timestamp};
 use chrono::TimeDelta;
 use rusqlite::{OptionalExtension as _, Transaction};
 
@@ -198,7 +198,7 @@ pub(super) fn store_gone(
     let dialler = if view.contact.is_some() { DiallerSide::Linked } else { DiallerSide::NotMet };
     let decision = (page.decide)(&DecisionInput {
         link: Some(&view),
-        crm: &CrmSide::Gone(ReasonCode::RecordGone.into()),
+        crm: &CrmSide::Gone(reason_of(page)),
         dialler: &dialler,
         blocks: &[],
         last_result: finals::of_link(tx, link)?,
@@ -211,13 +211,17 @@ pub(super) fn store_gone(
     if decision.meet { bearers::ask(tx, &page.route, id) } else { Ok(()) }
 }
 
+fn reason_of(page: &PageStore) -> Reason {
+    Reason::gone(page.survivor.as_ref())
+}
+
 fn set_gone(tx: &Transaction<'_>, now: Timestamp, page: &PageStore, id: &RecordId) -> rusqlite::Result<()> {
     // The hash goes, so that a record that comes back is decided anew.
     tx.prepare_cached(
-        "UPDATE records SET state = 'skipped', code = 'record_gone', params = '{}', since = ?3, hash = x'', run_id = ?4
+        "UPDATE records SET state = 'skipped', code = 'record_gone', params = ?5, since = ?3, hash = x'', run_id = ?4
          WHERE route = ?1 AND record_id = ?2 AND code IS NOT 'record_gone'",
     )?
-    .execute((&page.route.0, &id.0, time(now), page.run.0))?;
+    .execute((&page.route.0, &id.0, time(now), page.run.0, json(&reason_of(page).params)?))?;
     Ok(())
 }
 
@@ -226,7 +230,7 @@ mod tests {
     use super::*;
     use crate::domain::limits::MissingLimits;
     use crate::domain::policy::{AdoptConflict, CampaignChange, RouteState, Vanished};
-    use crate::domain::{Anew, Decision, Deletion, Policy, RunId, Verdict, Wish};
+    use crate::domain::{Anew, Decision, Deletion, Policy, ReasonCode, RunId, Verdict, Wish};
     use crate::ledger::testing::{Scene, scene};
     use crate::ledger::{Brake, RouteFacts, WaveWord};
 
@@ -364,6 +368,7 @@ mod tests {
                 records: Vec::new(),
                 missing: Vec::new(),
                 gone: vec![RecordId::from("1")],
+                survivor: None,
                 unidentified: Vec::new(),
                 hints_taken: Vec::new(),
                 decide: keep,

@@ -97,6 +97,8 @@ pub struct PageStore {
     pub missing: Vec<RecordId>,
     /// Known ids that no longer exist in the CRM: asked for twice, far enough apart.
     pub gone: Vec<RecordId>,
+    /// The record into which the one that is gone was merged, where the CRM tells: of one that was asked for by itself.
+    pub survivor: Option<RecordId>,
     /// Records that could not be named: digest and reason.
     pub unidentified: Vec<(Vec<u8>, Reason)>,
     /// Hints answered by this batch.

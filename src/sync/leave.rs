@@ -29,7 +29,7 @@ pub(super) fn blocked<'a>(input: &DecisionInput<'a>) -> &'a Leave {
 /// What the route says of a record that the CRM takes back.
 pub(super) fn taken_back<'a>(input: &DecisionInput<'a>) -> &'a Leave {
     let leave = match input.crm {
-        CrmSide::Gone(reason) => input.policy.leaving.gone(reason.code),
+        CrmSide::Gone(reason) => input.policy.leaving.gone(reason),
         CrmSide::Ineligible(reason) if reason.code == ReasonCode::NotEligible => {
             &input.policy.leaving.ineligible
         }

@@ -50,9 +50,7 @@ impl Work<'_> {
         let at = context.env.now();
         let mut page = match context.crm.fetch(ids).await {
             // Where ids are read one by one a CRM may say so in this way.
-            Err(error) if error.kind == CallErrorKind::NotFound && ids.len() == 1 => {
-                Page { records: Vec::new(), next: None, crm_time: None, bytes: 0 }
-            }
+            Err(error) if error.kind == CallErrorKind::NotFound && ids.len() == 1 => Page::empty(),
             answer => answer?,
         };
         context.flag(&mut page).await?;
@@ -74,6 +72,7 @@ impl Work<'_> {
         }
         self.counts.stale += stale.len() as i64;
         self.found_by_id += changed.len();
+        batch.survivor = page.survivor;
         let there = |id: &RecordId| changed.contains_key(id) || stale.contains(id);
         batch.missing = ids.iter().filter(|id| !there(id)).cloned().collect();
         batch.unidentified = unidentified;

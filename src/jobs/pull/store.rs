@@ -49,6 +49,8 @@ pub(super) struct Batch {
     pub(super) missing: Vec<RecordId>,
     /// Ids that a second look did not find either.
     pub(super) gone: Vec<RecordId>,
+    /// The record into which the one that is gone was merged, where the CRM tells.
+    pub(super) survivor: Option<RecordId>,
     /// Hints that are answered by it.
     pub(super) hints_taken: Vec<i64>,
 }
@@ -148,6 +150,7 @@ pub(super) fn page_store(
         records,
         missing: batch.missing,
         gone: batch.gone,
+        survivor: batch.survivor,
         unidentified: batch.unidentified.into_iter().map(|reason| (digest(&reason), reason)).collect(),
         hints_taken: batch.hints_taken,
         decide: crate::sync::decide,

@@ -137,6 +137,7 @@ fn choices() -> Vec<Leaving> {
     let all = |leave: Leave| Leaving {
         archived: leave.clone(),
         deleted: leave.clone(),
+        merged: leave.clone(),
         ineligible: leave.clone(),
         // The config refuses anything else.
         opt_out: Leave { reach: Reach::Locked, counters: Counters::Stay, ..leave },

@@ -17,6 +17,7 @@ fn choice<'a>(input: &DecisionInput<'a>) -> &'a Leave {
     let leaving = &input.policy.leaving;
     let choice = match input.crm {
         _ if !input.blocks.is_empty() => &leaving.opt_out,
+        CrmSide::Gone(reason) if reason.is_merged() => &leaving.merged,
         CrmSide::Gone(reason) if reason.code == ReasonCode::RecordGone => &leaving.deleted,
         CrmSide::Gone(_) => &leaving.archived,
         CrmSide::Ineligible(_) => &leaving.ineligible,

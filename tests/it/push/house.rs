@@ -103,6 +103,7 @@ impl Crm {
             records,
             missing: Vec::new(),
             gone: Vec::new(),
+            survivor: None,
             unidentified: Vec::new(),
             hints_taken,
             decide: dialbridge::sync::decide,

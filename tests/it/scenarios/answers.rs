@@ -3,6 +3,7 @@
 use crate::support::world::{Setup, World, key, minutes};
 use chrono::TimeDelta;
 use dialbridge::domain::Timestamp;
+use dialbridge::ledger::{LeftOut, Listing};
 use dialbridge::sim::crm::{Empty, Settings as CrmSettings};
 use dialbridge::sim::faults::{Action, Effect, RetryAfter, Rule};
 use serde_json::json;
@@ -155,8 +156,30 @@ async fn is_a_record_gone_that_answers_as_the_one_it_was_merged_into() {
         assert_eq!(locked, [ids[0]], "{connector}: {}", world.story().await);
         assert_eq!(world.value(ids[1], "City"), json!("Bonn"));
         assert!(world.parked().await.is_empty(), "{:?}", world.parked().await);
+        let left =
+            world.ledger().left_out_list(LeftOut::Skipped, None, Listing::All, 9).await.expect("a list");
+        let into = format!("it was merged into record {}", ids[1]);
+        assert!(left.len() == 1 && left[0].text.ends_with(&into), "{connector}: {left:?}");
         world.assert_at_rest().await;
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn does_a_merged_record_leave_by_its_own_reason_and_a_deleted_one_by_its() {
+    let route_keys =
+        "only_if = \"phone and active\"\n[route.leads.leave]\nmerged = \"keep\"\ndeleted = \"lock\"";
+    let world = World::new(Setup { route_keys, ..Setup::default() }).await;
+    let ids: Vec<u64> = (0..6).map(|n| world.record(&format!("Name {n}"))).collect();
+    world.sync_all().await;
+    world.editor().merge(ids[0], ids[1]);
+    world.editor().delete(ids[2]);
+    for _ in 0..3 {
+        world.advance(minutes(11)).await;
+        world.hint(&ids[..3]).await;
+        world.sync_all().await;
+    }
+    let locked: Vec<u64> = ids.iter().copied().filter(|id| world.locked(*id)).collect();
+    assert_eq!(locked, [ids[2]], "{}", world.story().await);
 }
 
 #[tokio::test(start_paused = true)]
