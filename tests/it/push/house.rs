@@ -97,7 +97,7 @@ impl Crm {
             crm: "sales".to_owned(),
             object: "person".to_owned(),
             policy: policy(),
-            unblock_by_source: false,
+            unblock: dialbridge::domain::policy::Unblock::Person,
             run,
             decided_at: self.env.now(),
             records,
