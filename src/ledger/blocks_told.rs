@@ -236,7 +236,13 @@ pub(super) fn against(connection: &Connection, link: LinkId) -> rusqlite::Result
         )?
         .query_row([link.0], |row| {
             let key = RecordKey { crm: row.get(2)?, object: row.get(3)?, id: RecordId(row.get(4)?) };
-            Ok((row.get(0)?, row.get(1)?, key, row.get(5)?, get_named(row, "blocks_told", BlocksTold::parse)?))
+            Ok((
+                row.get(0)?,
+                row.get(1)?,
+                key,
+                row.get(5)?,
+                get_named(row, "blocks_told", BlocksTold::parse)?,
+            ))
         })
         .optional()?;
     let Some((client, route, key, contact, told)) = found else { return Ok(None) };

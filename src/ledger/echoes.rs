@@ -5,7 +5,7 @@
 use super::block_reach::{hint, links_of};
 use super::block_store::lift_in;
 use super::blocks_told::{Against, against};
-use super::source_blocks::{OF_CRM, saying_no_with};
+use super::source_blocks::{OF_CRM, Says, saying_no_with};
 use super::sql::time;
 use super::words::Said;
 use crate::domain::{Block, BlockSubject, LinkId, ReasonCode, RecordKey, Timestamp, WriteBackId};
@@ -49,20 +49,18 @@ macro_rules! of_record {
 const THERE: &str =
     concat!("SELECT max(w.no_there) FROM write_backs w WHERE w.no_told_at <= :asked AND ", of_record!());
 const UNSAID: &str = concat!(
-    "UPDATE write_backs AS w SET no_there = NULL, no_told_at = NULL WHERE w.no_told_at < :asked AND ",
+    "UPDATE write_backs AS w SET no_there = NULL, no_told_at = NULL, no_rests_on = NULL WHERE w.no_told_at < :asked AND ",
     of_record!()
 );
-const TAKEN_BACK: &str =
-    concat!("UPDATE write_backs AS w SET no_there = 'taken_back' WHERE w.no_there = 'told' AND ", of_record!());
+const TAKEN_BACK: &str = concat!(
+    "UPDATE write_backs AS w SET no_there = 'taken_back' WHERE w.no_there = 'told' AND ",
+    of_record!()
+);
 
-/// Whose word it is, where the CRM was asked then and says no: what was told later does not explain it, and who said so before
-/// needed no telling.
-pub(super) fn word(
-    tx: &Transaction<'_>,
-    client: &str,
-    key: &RecordKey,
-    asked: Timestamp,
-) -> rusqlite::Result<Word> {
+/// Whose word it is where the CRM says no. What was told after it was asked does not explain it, who said so before needed no telling,
+/// and where what the no rests on has changed since it was first seen, somebody has said so over there as well.
+pub(super) fn word(tx: &Transaction<'_>, says: &Says<'_>) -> rusqlite::Result<Word> {
+    let &Says { client, key, asked, .. } = says;
     let own: bool = tx
         .prepare_cached(
             "SELECT EXISTS (SELECT 1 FROM blocks WHERE kind = 'record' AND record_id = ?1 AND crm = ?2 AND object = ?3
@@ -72,19 +70,40 @@ pub(super) fn word(
     if own {
         return Ok(Word::Own);
     }
-    let there: Option<String> = tx
-        .prepare_cached(THERE)?
-        .query_row(
-            named_params! {
-                ":record": key.id.0, ":client": client, ":crm": key.crm, ":object": key.object, ":asked": time(asked),
-            },
-            |row| row.get(0),
-        )?;
-    Ok(match there.as_deref() {
-        None => Word::Own,
+    let there: Option<String> = tx.prepare_cached(THERE)?.query_row(
+        named_params! {
+            ":record": key.id.0, ":client": client, ":crm": key.crm, ":object": key.object, ":asked": time(asked),
+        },
+        |row| row.get(0),
+    )?;
+    let word = match there.as_deref() {
+        None => return Ok(Word::Own),
         Some("taken_back") => Word::TakenBack,
         Some(_) => Word::Told,
-    })
+    };
+    Ok(if rests_on_more(tx, says)? { Word::Own } else { word })
+}
+
+/// Whether the no rests on something else than when it was first seen; seen first, it is noted. By the route that told it: another
+/// one's `block_if` reads other fields.
+fn rests_on_more(tx: &Transaction<'_>, says: &Says<'_>) -> rusqlite::Result<bool> {
+    let Some(rests_on) = says.rests_on else { return Ok(false) };
+    let seen: Option<(i64, Option<Vec<u8>>)> = tx
+        .prepare_cached(
+            "SELECT w.id, w.no_rests_on FROM links l CROSS JOIN write_backs w ON w.link_id = l.id
+             WHERE l.route = ?1 AND l.record_id = ?2 AND w.kind = 'fields' AND w.no_there IS NOT NULL",
+        )?
+        .query_row((&says.route.0, &says.key.id.0), |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    match seen {
+        Some((_, Some(first))) => Ok(first != rests_on),
+        Some((row, None)) => {
+            tx.prepare_cached("UPDATE write_backs SET no_rests_on = ?2 WHERE id = ?1")?
+                .execute((row, rests_on))?;
+            Ok(false)
+        }
+        None => Ok(false),
+    }
 }
 
 /// The CRM was told of a no, or may have been: the record is read once more, and says whether that can be seen there.
@@ -96,7 +115,7 @@ pub(super) fn told(
 ) -> rusqlite::Result<()> {
     let of_a_no = tx
         .prepare_cached(
-            "UPDATE write_backs SET no_there = 'told', no_told_at = ?2
+            "UPDATE write_backs SET no_there = 'told', no_told_at = ?2, no_rests_on = NULL
              WHERE id = ?1 AND objection IN ('under_way', 'again')",
         )?
         .execute((row.0, time(now)))?;
@@ -139,8 +158,8 @@ pub(super) fn taken_back(
             continue;
         }
         let told = tx.prepare_cached(TAKEN_BACK)?.execute(named_params! {
-                ":record": key.id.0, ":client": client, ":crm": key.crm, ":object": key.object,
-            })?;
+            ":record": key.id.0, ":client": client, ":crm": key.crm, ":object": key.object,
+        })?;
         if told > 0 {
             holds_itself_alone(tx, client, &key, &numbers, said, now)?;
         }
@@ -181,7 +200,15 @@ fn holds_itself_alone(
         held.extend(numbers.iter().cloned());
         for number in held {
             if saying_no_with(tx, client, &source, &number)?.is_empty() {
-                lift_in(tx, client, &BlockSubject::Number(number), Some(&source), &said.who, &said.text, now)?;
+                lift_in(
+                    tx,
+                    client,
+                    &BlockSubject::Number(number),
+                    Some(&source),
+                    &said.who,
+                    &said.text,
+                    now,
+                )?;
             }
         }
     }

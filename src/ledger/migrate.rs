@@ -89,6 +89,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0100_calls_in_fields.sql"),
     include_str!("../../migrations/0101_still_locked.sql"),
     include_str!("../../migrations/0096_no_told.sql"),
+    include_str!("../../migrations/0097_no_rests_on.sql"),
 ];
 
 /// Behind this one the rows of the trail that are there already get their places in the chain.

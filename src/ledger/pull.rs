@@ -39,6 +39,8 @@ pub struct PulledRecord {
     pub numbers: Vec<String>,
     /// What `block_if` said.
     pub block: BlockWord,
+    /// Changes whenever anything does that `block_if` reads; `None` where that is not known.
+    pub no_rests_on: Option<Vec<u8>>,
     /// The CRM's side for the decision.
     pub crm: CrmSide,
     /// The values its dated conditions use, as JSON.

@@ -186,8 +186,14 @@ fn keep_blocks(
     key: &RecordKey,
     numbers: &[String],
 ) -> rusqlite::Result<()> {
-    let says =
-        Says { client: &page.client, route: &page.route, key, numbers, asked: page.decided_at };
+    let says = Says {
+        client: &page.client,
+        route: &page.route,
+        key,
+        numbers,
+        rests_on: record.no_rests_on.as_deref(),
+        asked: page.decided_at,
+    };
     match record.block {
         BlockWord::Set => source_blocks::set(tx, now, page.run, &says),
         BlockWord::Clear => source_blocks::withdraw(tx, now, &says, page.unblock),

@@ -2,8 +2,8 @@
 
 use super::block_store::{add_in, lift_in};
 use super::echoes::{self, Word};
-use super::{blocks_told, hints};
 use super::inputs::block_row;
+use super::{blocks_told, hints};
 use crate::domain::policy::Unblock;
 use crate::domain::{
     Block, BlockSpan, BlockSubject, Reason, RecordId, RecordKey, RouteName, RunId, Timestamp,
@@ -33,14 +33,16 @@ pub(super) struct Says<'a> {
     pub route: &'a RouteName,
     pub key: &'a RecordKey,
     pub numbers: &'a [String],
+    /// Changes whenever anything does that `block_if` reads.
+    pub rests_on: Option<&'a [u8]>,
     pub asked: Timestamp,
 }
 
 /// `block_if` is true: the record and each of its numbers are blocked, over all routes of the client. What it says of itself is
 /// told to the other records with these numbers.
 pub(super) fn set(tx: &Transaction<'_>, now: Timestamp, run: RunId, says: &Says<'_>) -> rusqlite::Result<()> {
-    let &Says { client, route, key, asked, .. } = says;
-    let word = echoes::word(tx, client, key, asked)?;
+    let &Says { client, route, key, .. } = says;
+    let word = echoes::word(tx, says)?;
     let numbers = match word {
         Word::Own | Word::Told => says.numbers,
         Word::TakenBack => &[],

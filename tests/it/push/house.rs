@@ -130,6 +130,7 @@ impl Crm {
             user_data: Ok(UserData::parse(&format!("leads-{id}")).expect("a key")),
             numbers,
             block: BlockWord::Unknown,
+            no_rests_on: None,
             crm: crm.clone(),
             kept: None,
             basis: Basis::Read,

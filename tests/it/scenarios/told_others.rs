@@ -4,11 +4,11 @@ use super::write_back::field;
 use crate::support::world::{SECOND_CRM, Setup, World, minutes};
 use dialbridge::control::Command;
 use dialbridge::domain::{BlockSubject, RecordId, RecordKey};
+use dialbridge::ledger::BlockRow;
 use serde_json::{Value, json};
 
 const BLOCK_IF: &str = "only_if = \"phone and active\"\nblock_if = \"do_not_call or phone_blacklisted\"\nwrite_back = \"* * * * *\"";
-const BY_SOURCE: &str =
-    "only_if = \"phone and active\"\nblock_if = \"do_not_call or phone_blacklisted\"\nunblock = \"source\"\nwrite_back = \"* * * * *\"";
+const BY_SOURCE: &str = "only_if = \"phone and active\"\nblock_if = \"do_not_call or phone_blacklisted\"\nunblock = \"source\"\nwrite_back = \"* * * * *\"";
 const TOLD: &str = "[route.leads.block_fields]\ndo_not_call = \"true\"\nno_to = \"source\"\n";
 
 const NOT_TOLD: &str = "[route.leads.result_fields]\ncalls = \"calls\"\n";
@@ -45,6 +45,12 @@ const NO_NO: (bool, Value) = (false, Value::Null);
 async fn lift(world: &World, subject: BlockSubject) {
     let (client, reason) = ("default".to_owned(), "asked to be called".to_owned());
     world.must(Command::BlockRemove { client, subject, source: None, reason }).await;
+}
+
+async fn lift_operators(world: &World, subject: BlockSubject) {
+    let (client, reason) = ("default".to_owned(), "asked to be called".to_owned());
+    let source = Some("operator".to_owned());
+    world.must(Command::BlockRemove { client, subject, source, reason }).await;
 }
 
 async fn nothing_more_is_written(world: &World) {
@@ -119,8 +125,7 @@ async fn is_a_no_that_an_operator_takes_back_said_anew_by_what_the_crm_was_told_
         let world = world(keys).await;
         let [ada, adele] = same_number(&world, ["Ada", "Adele"]);
         world.sync_all().await;
-        let number = || BlockSubject::Number(world.number(ada));
-        world.block(number()).await;
+        world.block_number(&world.number(ada)).await;
         world.live(minutes(5)).await;
         assert_eq!([ada, adele].map(|id| no_of(&world, id)), [told_by("operator"), told_by("operator")]);
         let writes = world.crm_writes();
@@ -142,6 +147,33 @@ async fn is_a_no_that_an_operator_takes_back_said_anew_by_what_the_crm_was_told_
     }
 }
 
+/// The field that we wrote says so already: who says no by another one is heard all the same.
+#[tokio::test(start_paused = true)]
+async fn is_a_no_heard_that_comes_by_another_door_where_ours_stands_already() {
+    for taken_back in [false, true] {
+        let world = world(BLOCK_IF).await;
+        let ada = world.record("Ada");
+        world.sync_all().await;
+        let number = world.number(ada);
+        world.block_number(&number).await;
+        world.live(minutes(5)).await;
+        if taken_back {
+            lift(&world, BlockSubject::Number(number.clone())).await;
+            world.live(minutes(5)).await;
+        }
+        world.editor().blacklist(&number, true);
+        world.live(minutes(5)).await;
+        if !taken_back {
+            lift_operators(&world, BlockSubject::Number(number.clone())).await;
+        }
+        let standing = world.ledger().blocks_list(None, false, 100).await.expect("blocks");
+        let by_number = |row: &BlockRow| row.subject == BlockSubject::Number(number.clone());
+        let sources: Vec<&str> =
+            standing.iter().filter(|row| by_number(row)).map(|row| row.source.as_str()).collect();
+        assert_eq!(sources, ["crm:leads"], "taken back before {taken_back}: {standing:#?}");
+    }
+}
+
 /// What an operator takes back is the operator's: whoever says no in the CRM, before or after, is not called for it.
 #[tokio::test(start_paused = true)]
 async fn does_an_own_word_of_the_crm_outlive_what_an_operator_takes_back() {
@@ -153,7 +185,7 @@ async fn does_an_own_word_of_the_crm_outlive_what_an_operator_takes_back() {
             says_no(&world, ada, true);
             world.live(minutes(5)).await;
         }
-        world.block(BlockSubject::Number(world.number(ada))).await;
+        world.block_number(&world.number(ada)).await;
         world.live(minutes(5)).await;
         if after {
             // Taken away and said anew: that is hers.
@@ -162,10 +194,7 @@ async fn does_an_own_word_of_the_crm_outlive_what_an_operator_takes_back() {
             says_no(&world, ada, true);
             world.live(minutes(5)).await;
         }
-        let subject = BlockSubject::Number(world.number(ada));
-        let (client, reason) = ("default".to_owned(), "asked to be called".to_owned());
-        let source = Some("operator".to_owned());
-        world.must(Command::BlockRemove { client, subject, source, reason }).await;
+        lift_operators(&world, BlockSubject::Number(world.number(ada))).await;
         says_no(&world, adele, false);
         world.live(minutes(15)).await;
         assert!(world.locked(ada) && world.locked(adele), "after {after}: {}", world.story().await);
@@ -197,7 +226,12 @@ do_not_call  = "true"
 no_to        = "source"
 "#
     );
-    Setup { connector: "sim-id", route_keys: BLOCK_IF, more: Box::leak(more.into_boxed_str()), ..Setup::default() }
+    Setup {
+        connector: "sim-id",
+        route_keys: BLOCK_IF,
+        more: Box::leak(more.into_boxed_str()),
+        ..Setup::default()
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -230,7 +264,9 @@ async fn is_an_older_no_of_another_record_told_when_that_is_switched_on() {
     world.sync_all().await;
     says_no(&world, ada, true);
     world.live(minutes(3)).await;
-    world.configure(&Setup { connector: "sim-id", route_keys: BLOCK_IF, more: TOLD, ..Setup::default() }).await;
+    world
+        .configure(&Setup { connector: "sim-id", route_keys: BLOCK_IF, more: TOLD, ..Setup::default() })
+        .await;
     world.live(minutes(3)).await;
     assert_eq!([ada, adele].map(|id| no_of(&world, id)), [ITS_OWN, told_by("crm:leads")]);
     nothing_more_is_written(&world).await;
@@ -265,9 +301,7 @@ async fn does_a_record_come_back_whose_no_an_operator_takes_back_there_and_here(
     world.block(record(ada)).await;
     world.live(minutes(5)).await;
     assert_eq!(no_of(&world, ada), told_by("operator"));
-    let (client, reason) = ("default".to_owned(), "asked to be called".to_owned());
-    let source = Some("operator".to_owned());
-    world.must(Command::BlockRemove { client, subject: record(ada), source, reason }).await;
+    lift_operators(&world, record(ada)).await;
     world.live(minutes(5)).await;
     assert!(world.locked(ada), "{}", world.story().await);
     says_no(&world, ada, false);

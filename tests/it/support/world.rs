@@ -184,7 +184,8 @@ impl World {
         let settings = Arc::new(load(&config));
         let crash = CancellationToken::new();
         let ledger_file = "ledger.sqlite".to_owned();
-        let mut world = Self { crm, second_crm, dialler, env, settings, folder, ledger_file, parts: None, crash };
+        let mut world =
+            Self { crm, second_crm, dialler, env, settings, folder, ledger_file, parts: None, crash };
         world.begin().await;
         if setup.on {
             world.switch(RouteState::On).await;
