@@ -487,7 +487,7 @@ CREATE TABLE write_backs (
     sent_at    TEXT,
     changed_at TEXT NOT NULL,
     created_at TEXT NOT NULL, carrying TEXT CHECK (carrying IS NULL OR json_valid(carrying)), doubts INTEGER NOT NULL DEFAULT 0, objection TEXT -- `again`: under way, and another has come
-    CHECK (objection IN ('waits', 'under_way', 'again')), objection_told BLOB, then_again INTEGER NOT NULL DEFAULT 0 CHECK (then_again IN (0, 1)),
+    CHECK (objection IN ('waits', 'under_way', 'again')), objection_told BLOB, then_again INTEGER NOT NULL DEFAULT 0 CHECK (then_again IN (0, 1)), no_there TEXT CHECK (no_there IN ('told', 'taken_back')), no_told_at TEXT, no_rests_on BLOB,
     CHECK ((kind = 'activity') = (history_id IS NOT NULL)),
     CHECK (state NOT IN ('sending', 'uncertain') OR sent IS NOT NULL),
     CHECK (state NOT IN ('held', 'never') OR code IS NOT NULL),

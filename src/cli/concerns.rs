@@ -223,7 +223,7 @@ pub fn wave_in_words(wave: &WaveRow) -> String {
         ),
         WaveWhat::Told => ("calls and records to be told to the CRM", "max_write_back_per_run"),
         WaveWhat::Listed => (
-            "objections of a list in a file to be told to the CRM (the contacts are locked)",
+            "objections of a list in a file, or of other records, to be told to the CRM (the contacts are locked)",
             "max_write_back_per_run, counted over a day",
         ),
         WaveWhat::Missing => ("records not named by the CRM any more", "max_missing, max_missing_percent"),

@@ -127,7 +127,7 @@ named_enum! {
         LockedByScope = "locked_by_scope",
         /// Calls and fields that the CRM is to be told of.
         Told = "told",
-        /// Objections of a list in a file that the CRM is to be told of.
+        /// Objections of a list in a file, or of other records, that the CRM is to be told of.
         Listed = "listed",
         /// Known records that the CRM does not name any more.
         Missing = "missing",

@@ -43,6 +43,10 @@ reason_codes! {
     RecordGone = "record_gone", "the record no longer exists in the CRM";
     /// `block_if` was true.
     BlockedByCrm = "blocked_by_crm", "must not be called: block_if is true";
+    /// `block_if` was true because we told the CRM of a no that was said elsewhere.
+    NoWasTold = "no_was_told", "must not be called: block_if is true since the CRM was told of a no";
+    /// The same, and a person took back what the CRM was told of.
+    NoStillThere = "no_still_there", "must not be called: block_if is still true by what the CRM was told of a no, which was taken back since";
     /// The record or a number stands in the block list.
     Blocked = "blocked", "must not be called: {subject} is blocked ({why})";
     /// A person blocked it.

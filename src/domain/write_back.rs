@@ -121,7 +121,7 @@ pub struct HistoryFacts {
     pub next_try: Option<Timestamp>,
     /// The newest that has a result.
     pub last_with_result: Option<CallFacts>,
-    /// What the CRM does not know itself and stands against the record for good.
+    /// What the record does not say itself and stands against it for good.
     pub blocked: Option<BlockFacts>,
     /// Where the record stands in the dialler, on routes that tell it.
     pub standing: Option<StandingFacts>,
@@ -134,14 +134,14 @@ impl HistoryFacts {
     }
 }
 
-/// Somebody said no, and not in the CRM: the oldest block that stands.
+/// Somebody said no, and not in the record: the oldest block that stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BlockFacts {
     /// Since when.
     pub since: Timestamp,
     /// Why, in words.
     pub reason: String,
-    /// Who or what wrote it: `operator`, `file:NAME`, `result:ROUTE`.
+    /// Who or what wrote it: `operator`, `file:NAME`, `result:ROUTE`, `crm:ROUTE` of another record.
     pub source: String,
     /// The person, where one did it.
     pub who: Option<String>,

@@ -362,7 +362,7 @@ mod tests {
                     campaign_change: CampaignChange::Keep,
                     leaving: std::sync::Arc::default(),
                 },
-                unblock_by_source: false,
+                unblock: crate::domain::policy::Unblock::Person,
                 run: RunId(1),
                 decided_at: scene.ledger.env.now(),
                 records: Vec::new(),

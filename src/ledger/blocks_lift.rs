@@ -8,7 +8,7 @@ use super::block_store::epoch_raise;
 use super::inputs::block_row;
 use super::sql::time;
 use super::words::Said;
-use super::{Ledger, LedgerError, listed, source_blocks};
+use super::{Ledger, LedgerError, echoes, listed, source_blocks};
 use crate::domain::{Block, BlockSpan, BlockSubject, Timestamp};
 use rusqlite::{Connection, Transaction, named_params};
 use serde::Serialize;
@@ -122,6 +122,7 @@ fn lift_some(
             .execute((id, time(now), &said.who, &said.text))?;
             decide_anew(tx, client, &block.subject, now)?;
             listed::taken_back(tx, client, &block.subject)?;
+            echoes::taken_back(tx, client, &block.subject, said, now)?;
         }
     }
     if lifted.blocks > 0 {

@@ -5,7 +5,7 @@ use super::block_store::{epoch_raise, lift_in};
 use super::inputs::{blocks_in_force, contact_blocks};
 use super::sql::time;
 use super::words::Said;
-use super::{Ledger, LedgerError, source_blocks};
+use super::{Ledger, LedgerError, echoes, source_blocks};
 use crate::domain::{Block, BlockSubject, RecordKey};
 use rusqlite::{Connection, Transaction};
 
@@ -50,11 +50,13 @@ impl Ledger {
         let (lifted, epoch) = self
             .write("block_remove", move |tx| {
                 let found = to_be_lifted(tx, &client, &subject, source.as_deref(), &time(now))?;
-                let (source, others) = match found {
+                let source = match found {
                     Found::Left(left) => return Ok((left, None)),
-                    Found::Lift { source, others } => (source, others),
+                    Found::Lift(source) => source,
                 };
                 let blocks = lift_in(tx, &client, &subject, Some(&source), &said.who, &said.text, now)?;
+                echoes::taken_back(tx, &client, &subject, &said, now)?;
+                let others = standing(tx, &client, &subject, &time(now))?;
                 Ok((LiftedOne::Lifted { blocks, others }, Some(epoch_raise(tx)?)))
             })
             .await?;
@@ -68,7 +70,7 @@ impl Ledger {
 /// Whose word goes, or why nobody's does.
 enum Found {
     Left(LiftedOne),
-    Lift { source: String, others: Vec<Block> },
+    Lift(String),
 }
 
 fn to_be_lifted(
@@ -79,10 +81,8 @@ fn to_be_lifted(
     now: &str,
 ) -> rusqlite::Result<Found> {
     let standing = standing(tx, client, subject, now)?;
-    let mut sources: Vec<&str> = standing.iter().map(|block| block.source.as_str()).collect();
-    sources.dedup();
-    let source = match (source, &sources[..]) {
-        (Some(named), sources) if sources.contains(&named) => named.to_owned(),
+    let source = match (source, &sources(&standing)[..]) {
+        (Some(named), _) if standing.iter().any(|block| block.source == named) => named.to_owned(),
         (Some(_), _) | (None, []) => return Ok(Found::Left(LiftedOne::NoSuch)),
         (None, [only]) => (*only).to_owned(),
         (None, _) => return Ok(Found::Left(LiftedOne::Several(standing))),
@@ -93,8 +93,18 @@ fn to_be_lifted(
             return Ok(Found::Left(LiftedOne::SaidFor { source, records }));
         }
     }
-    let others = standing.into_iter().filter(|block| block.source != source).collect();
-    Ok(Found::Lift { source, others })
+    Ok(Found::Lift(source))
+}
+
+/// Who says so. What a CRM says because it was told of another's word is no second one.
+fn sources(standing: &[Block]) -> Vec<&str> {
+    let any_own = standing.iter().any(echoes::is_own);
+    let mut sources: Vec<&str> = (standing.iter())
+        .filter(|block| !any_own || echoes::is_own(block))
+        .map(|block| block.source.as_str())
+        .collect();
+    sources.dedup();
+    sources
 }
 
 /// What holds against the subject itself, the oldest first.

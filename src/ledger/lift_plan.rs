@@ -5,7 +5,7 @@ use super::blocks_lift::{Fate, Lifted, fate, of_span};
 use super::gate::numbers_of_contact;
 use super::inputs::{blocks_in_force, contact_blocks, number_blocks_of_anyone};
 use super::sql::time;
-use super::{Ledger, LedgerError};
+use super::{Ledger, LedgerError, echoes};
 use crate::domain::{Block, BlockSpan, BlockSubject, ContactId, LinkId, RecordId, RecordKey, RouteName};
 use rusqlite::Connection;
 use serde::Serialize;
@@ -114,6 +114,10 @@ impl Planned<'_> {
     /// Whether one of these would stand after the lift.
     fn any_left(&self, standing: &[Block]) -> rusqlite::Result<bool> {
         for block in standing {
+            // What the CRM says of a number because it was told of this goes with it.
+            if matches!(block.subject, BlockSubject::Number(_)) && !echoes::is_own(block) {
+                continue;
+            }
             if !self.span.covers(block)
                 || fate(self.connection, self.client, self.span, block)? != Fate::Lifted
             {

@@ -1,9 +1,10 @@
-//! What the CRM would be told because of a list in a file. The dialler's locks wait for nothing; the telling does, where a list
-//! brings many at once: a wrong file must not mark half the CRM. Until then it stands beside the rows of what is told, so that
+//! What a CRM would be told because of a list in a file, or of what records say in a CRM. The dialler's locks wait for nothing; the
+//! telling does, where that names many at once: a wrong file, or a wrong `block_if`, must not mark half the CRM. Until then it stands beside the rows of what is told, so that
 //! calls and edits of the same records go on.
 
 use super::block_reach::links_of;
 use super::held_waves::{Brake, LISTED, Measured, stand, standing};
+use super::source_blocks::OF_CRM;
 use super::sql::time;
 use super::write_back::{self, want_objection};
 use super::{Ledger, LedgerError, blocks_told};
@@ -16,9 +17,9 @@ const COUNTED_FOR: TimeDelta = TimeDelta::days(1);
 /// So many are let go in one transaction.
 const CHUNK: i64 = 200;
 
-/// Whether a list in a file says so, and no person or call.
+/// Whether a list in a file says so, or another record by a condition over the whole CRM, and no operator or call.
 pub(super) fn is_listed(block: &Block) -> bool {
-    block.source.starts_with("file:")
+    block.source.starts_with("file:") || block.source.starts_with(OF_CRM)
 }
 
 /// A list has come to name whom the link's record is.

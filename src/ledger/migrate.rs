@@ -90,6 +90,8 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0101_still_locked.sql"),
     include_str!("../../migrations/0102_list_taken.sql"),
     include_str!("../../migrations/0103_synced.sql"),
+    include_str!("../../migrations/0104_no_told.sql"),
+    include_str!("../../migrations/0105_no_rests_on.sql"),
 ];
 
 /// Behind this one the rows of the trail that are there already get their places in the chain.

@@ -41,6 +41,7 @@ mod doubles;
 mod drift;
 mod drip;
 mod due;
+mod echoes;
 mod edits;
 mod edits_end;
 mod elsewhere;

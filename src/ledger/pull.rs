@@ -5,6 +5,7 @@ use super::block_store::epoch_read;
 use super::record_store::store_record;
 use super::sql::{self, get_reason_opt, get_time_opt, time};
 use super::{Counts, Ledger, LedgerError, hints, write_back};
+use crate::domain::policy::Unblock;
 use crate::domain::scope::Before;
 use crate::domain::{
     CrmSide, Decision, DecisionInput, Policy, Reason, RecordId, RouteName, RunId, Timestamp, UserData,
@@ -38,6 +39,8 @@ pub struct PulledRecord {
     pub numbers: Vec<String>,
     /// What `block_if` said.
     pub block: BlockWord,
+    /// Changes whenever anything does that `block_if` reads; `None` where that is not known.
+    pub no_rests_on: Option<Vec<u8>>,
     /// The CRM's side for the decision.
     pub crm: CrmSide,
     /// The values its dated conditions use, as JSON.
@@ -85,8 +88,8 @@ pub struct PageStore {
     pub object: String,
     /// The route's choices.
     pub policy: Policy,
-    /// Whether blocks of this route end when their source withdraws them.
-    pub unblock_by_source: bool,
+    /// Who ends blocks of this route.
+    pub unblock: Unblock,
     /// The run.
     pub run: RunId,
     /// When the CRM was asked, by our clock: the decision is not younger than that.

@@ -11,7 +11,7 @@ use super::inputs;
 use super::notes;
 use super::pull::{Basis, BlockWord, PageStore, PulledRecord};
 use super::scope;
-use super::source_blocks;
+use super::source_blocks::{self, Says};
 use super::sql::{self, time};
 use super::write_back;
 use crate::domain::scope::Doing;
@@ -186,12 +186,18 @@ fn keep_blocks(
     key: &RecordKey,
     numbers: &[String],
 ) -> rusqlite::Result<()> {
+    let says = Says {
+        client: &page.client,
+        route: &page.route,
+        key,
+        numbers,
+        rests_on: record.no_rests_on.as_deref(),
+        asked: page.decided_at,
+    };
     match record.block {
-        BlockWord::Set => source_blocks::set(tx, now, page.run, &page.client, &page.route, key, numbers),
-        BlockWord::Clear if page.unblock_by_source => {
-            source_blocks::withdraw(tx, now, &page.client, &page.route, key, numbers)
-        }
-        BlockWord::Clear | BlockWord::Unknown => Ok(()),
+        BlockWord::Set => source_blocks::set(tx, now, page.run, &says),
+        BlockWord::Clear => source_blocks::withdraw(tx, now, &says, page.unblock),
+        BlockWord::Unknown => Ok(()),
     }
 }
 

@@ -1,15 +1,17 @@
 //! Blocks that a route's `block_if` writes, and how they end where the route lets their source end them.
 
 use super::block_store::{add_in, lift_in};
-use super::hints;
+use super::echoes::{self, Word};
 use super::inputs::block_row;
+use super::{blocks_told, hints};
+use crate::domain::policy::Unblock;
 use crate::domain::{
-    Block, BlockSpan, BlockSubject, Reason, ReasonCode, RecordId, RecordKey, RouteName, RunId, Timestamp,
+    Block, BlockSpan, BlockSubject, Reason, RecordId, RecordKey, RouteName, RunId, Timestamp,
 };
 use rusqlite::{Connection, Transaction, params};
 
 /// What a CRM's own words against calling somebody are known by.
-const OF_CRM: &str = "crm:";
+pub(super) const OF_CRM: &str = "crm:";
 
 /// What is known by it that somebody said in a call.
 const OF_RESULT: &str = "result:";
@@ -25,22 +27,31 @@ fn subjects(key: &RecordKey, numbers: &[String]) -> Vec<BlockSubject> {
     subjects
 }
 
-/// `block_if` is true: the record and each of its numbers are blocked, over all routes of the client.
-pub(super) fn set(
-    tx: &Transaction<'_>,
-    now: Timestamp,
-    run: RunId,
-    client: &str,
-    route: &RouteName,
-    key: &RecordKey,
-    numbers: &[String],
-) -> rusqlite::Result<()> {
-    let mut said = None;
+/// What the CRM says of one record, and when it was asked.
+pub(super) struct Says<'a> {
+    pub client: &'a str,
+    pub route: &'a RouteName,
+    pub key: &'a RecordKey,
+    pub numbers: &'a [String],
+    /// Changes whenever anything does that `block_if` reads.
+    pub rests_on: Option<&'a [u8]>,
+    pub asked: Timestamp,
+}
+
+/// `block_if` is true: the record and each of its numbers are blocked, over all routes of the client. What it says of itself is
+/// told to the other records with these numbers.
+pub(super) fn set(tx: &Transaction<'_>, now: Timestamp, run: RunId, says: &Says<'_>) -> rusqlite::Result<()> {
+    let &Says { client, route, key, .. } = says;
+    let word = echoes::word(tx, says)?;
+    let numbers = match word {
+        Word::Own | Word::Told => says.numbers,
+        Word::TakenBack => &[],
+    };
     for subject in subjects(key, numbers) {
         let of_record = matches!(subject, BlockSubject::Record(_));
         let block = Block {
             subject,
-            reason: Reason::new(ReasonCode::BlockedByCrm).with("route", route).with("record", &key.id),
+            reason: Reason::new(word.code()).with("route", route).with("record", &key.id),
             source: source(route),
             since: now,
             said_last: now,
@@ -48,15 +59,25 @@ pub(super) fn set(
             who: None,
         };
         let added = add_in(tx, client, &block, now, Some(run))?;
-        if of_record {
-            said = Some(added.id);
+        let moved = (of_record || word == Word::Own) && recode(tx, added.id, word)?;
+        if !of_record {
+            continue;
         }
-    }
-    if let Some(block) = said {
-        note_numbers(tx, block, numbers)?;
+        note_numbers(tx, added.id, numbers)?;
+        if word == Word::Own && (added.new || moved) {
+            numbers.iter().try_for_each(|number| blocks_told::want_of_others(tx, client, number, now))?;
+        }
     }
     // Said again: a withdrawal seen once before counts no more.
     mark(tx, client, route, key, 0)
+}
+
+/// The row has come to be another's word; whether it was.
+fn recode(tx: &Transaction<'_>, block: i64, word: Word) -> rusqlite::Result<bool> {
+    let moved = tx
+        .prepare_cached("UPDATE blocks SET code = ?2 WHERE id = ?1 AND code <> ?2")?
+        .execute((block, word.code().as_str()))?;
+    Ok(moved > 0)
 }
 
 /// The numbers that the record said no with; it may never have had a link that bears them.
@@ -70,22 +91,33 @@ fn note_numbers(tx: &Transaction<'_>, block: i64, numbers: &[String]) -> rusqlit
     Ok(())
 }
 
-/// `block_if` is false in a complete answer. Seen once, the record is read again by id; seen twice, the
-/// blocks this source wrote for it are lifted, and no others.
+/// `block_if` is false in a complete answer. Seen once, the record is read again by id; seen twice, what this source wrote for it is
+/// lifted where the route says so, and nothing else. What is left of a no that a person took back ends with it on every route.
 pub(super) fn withdraw(
     tx: &Transaction<'_>,
     now: Timestamp,
-    client: &str,
-    route: &RouteName,
-    key: &RecordKey,
-    numbers: &[String],
+    says: &Says<'_>,
+    unblock: Unblock,
 ) -> rusqlite::Result<()> {
+    let &Says { client, route, key, asked, .. } = says;
+    echoes::unsaid(tx, client, key, asked)?;
     let seen: Option<i64> = tx
         .prepare_cached(
             "SELECT max(withdrawn_seen) FROM blocks WHERE kind = 'record' AND record_id = ?1 AND crm = ?2 AND object = ?3
-                AND client = ?4 AND source = ?5 AND lifted_at IS NULL",
+                AND client = ?4 AND source = ?5 AND lifted_at IS NULL AND (?6 OR code = ?7)",
         )?
-        .query_row(params![key.id.0, key.crm, key.object, client, source(route)], |row| row.get(0))?;
+        .query_row(
+            params![
+                key.id.0,
+                key.crm,
+                key.object,
+                client,
+                source(route),
+                unblock == Unblock::Source,
+                Word::TakenBack.code().as_str()
+            ],
+            |row| row.get(0),
+        )?;
     match seen {
         None => Ok(()),
         Some(0) => {
@@ -93,6 +125,10 @@ pub(super) fn withdraw(
             hints::add_in(tx, now, route, &RecordId(key.id.0.clone()), "withdrawal")
         }
         Some(_) => {
+            let numbers = match unblock {
+                Unblock::Source => says.numbers,
+                Unblock::Person => &[],
+            };
             for subject in subjects(key, numbers) {
                 if said_by_another(tx, client, route, key, &subject)? {
                     continue;
@@ -105,7 +141,8 @@ pub(super) fn withdraw(
     }
 }
 
-/// Whether another record, which this source still blocks, bears the number: then it said no for it too.
+/// Whether another record, which this source still blocks, bears the number: then it said no for it too. Where all that do so were
+/// told of it, it is nobody's own word any more.
 fn said_by_another(
     tx: &Transaction<'_>,
     client: &str,
@@ -115,8 +152,15 @@ fn said_by_another(
 ) -> rusqlite::Result<bool> {
     let BlockSubject::Number(number) = subject else { return Ok(false) };
     let own = BlockSubject::Record(key.clone());
-    let standing = nos_with(tx, client, &source(route), number)?;
-    Ok(standing.iter().any(|block| block.subject != own))
+    let mut standing = saying_no_with(tx, client, &source(route), number)?;
+    standing.retain(|block| block.subject != own);
+    if !standing.is_empty() && !standing.iter().any(echoes::is_own) {
+        tx.prepare_cached(
+            "UPDATE blocks SET code = ?4 WHERE client = ?1 AND source = ?2 AND number = ?3 AND kind = 'number' AND lifted_at IS NULL",
+        )?
+        .execute((client, source(route), number, Word::Told.code().as_str()))?;
+    }
+    Ok(!standing.is_empty())
 }
 
 /// Whether a record that bears the number says no by the same source, and not in this span: what block_if wrote for the one
@@ -130,11 +174,11 @@ pub(super) fn said_beyond(
     if !span.source.starts_with(OF_CRM) {
         return Ok(false);
     }
-    let standing = nos_with(connection, client, &span.source, number)?;
+    let standing = saying_no_with(connection, client, &span.source, number)?;
     Ok(standing.iter().any(|block| !span.covers(block)))
 }
 
-/// The records whose no is one for their numbers as well, said by this source, and which bear the number or said no with it.
+/// The records whose own no is one for their numbers as well, said by this source, and which bear the number or said no with it.
 pub(super) fn records_saying_no_with(
     connection: &Connection,
     client: &str,
@@ -145,9 +189,10 @@ pub(super) fn records_saying_no_with(
     if !source.starts_with(OF_CRM) && !source.starts_with(OF_RESULT) {
         return Ok(Vec::new());
     }
-    let standing = nos_with(connection, client, source, number)?;
+    let standing = saying_no_with(connection, client, source, number)?;
     Ok(standing
         .into_iter()
+        .filter(echoes::is_own)
         .filter_map(|block| match block.subject {
             BlockSubject::Record(key) => Some(key),
             BlockSubject::Number(_) | BlockSubject::Contact(_) => None,
@@ -155,8 +200,8 @@ pub(super) fn records_saying_no_with(
         .collect())
 }
 
-/// The standing blocks that this source wrote for records which bear the number, or said no with it.
-fn nos_with(
+/// The standing blocks that this source wrote for records which bear the number, or said no with it, and hold their numbers.
+pub(super) fn saying_no_with(
     connection: &Connection,
     client: &str,
     source: &str,
@@ -171,7 +216,8 @@ fn nos_with(
                             JOIN routes r ON r.route = l.route
                             JOIN blocks o ON o.record_id = l.record_id AND o.crm = r.crm AND o.object = r.object
                             WHERE n.number = ?1 AND l.client = ?2)
-               AND b.client = ?2 AND b.kind = 'record' AND b.source = ?3 AND b.lifted_at IS NULL",
+               AND b.client = ?2 AND b.kind = 'record' AND b.source = ?3 AND b.lifted_at IS NULL
+               AND b.code <> 'no_still_there'",
         )?
         .query_map(params![number, client, source], block_row)?
         .collect()

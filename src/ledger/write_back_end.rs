@@ -3,7 +3,7 @@
 use super::edits_end::{self, CarriedEdit};
 use super::sql::{code, get_json, time};
 use super::trail::{self, Added, BeforeFrom, By};
-use super::{Ledger, LedgerError};
+use super::{Ledger, LedgerError, echoes};
 use crate::domain::{LinkId, Reason, ReasonCode, RouteName, RunId, Timestamp, WriteBackId};
 use rusqlite::{OptionalExtension as _, Transaction};
 use serde_json::{Map, Value};
@@ -108,15 +108,22 @@ impl Ledger {
     /// # Errors
     /// The ledger cannot be written.
     pub async fn write_backs_mark_interrupted(&self, ask_at: Timestamp) -> Result<usize, LedgerError> {
-        let now = time(self.env.now());
+        let now = self.env.now();
         self.write("write_backs_mark_interrupted", move |tx| {
+            let cut_off: Vec<(i64, i64)> = tx
+                .prepare_cached("SELECT id, link_id FROM write_backs WHERE state = 'sending'")?
+                .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
+                .collect::<Result<_, _>>()?;
+            for (row, link) in cut_off {
+                echoes::told(tx, WriteBackId(row), LinkId(link), now)?;
+            }
             tx.execute(
                 concat!(
                     "UPDATE write_backs SET state = 'uncertain', due_at = ?1, changed_at = ?2, ",
                     forgets_what_was_told!(),
                     " WHERE state = 'sending'"
                 ),
-                (time(ask_at), now),
+                (time(ask_at), time(now)),
             )
         })
         .await
@@ -200,6 +207,7 @@ fn store(
     let at = time(now);
     match end {
         TellEnd::Done { activity, carried } => {
+            echoes::told(tx, row, LinkId(standing.link), now)?;
             tx.prepare_cached(
                 "UPDATE write_backs SET state = ?2, written = sent, sending_values = NULL, carrying = NULL,
                         digest = CASE WHEN objection IN ('under_way', 'again') THEN digest ELSE sending END,
@@ -233,6 +241,7 @@ fn store(
         }
         TellEnd::Again(due) => to(tx, row, "waiting", None, *due, &at),
         TellEnd::Uncertain(due) => {
+            echoes::told(tx, row, LinkId(standing.link), now)?;
             to(tx, row, "uncertain", None, *due, &at)?;
             tx.prepare_cached(concat!(
                 "UPDATE write_backs SET ",

@@ -121,6 +121,19 @@ impl Mapping {
         values
     }
 
+    /// Changes whenever anything does that `block_if` reads of the record; `None` where there is no `block_if`.
+    pub fn no_rests_on(&self, record: &Record) -> Option<Vec<u8>> {
+        let mut hash = Sha256::new();
+        for name in roots(self.block_if.iter()) {
+            let value = record.fields.get(&name).map(ToString::to_string).unwrap_or_default();
+            for part in [name, value] {
+                hash.update(part.as_bytes());
+                hash.update([0]);
+            }
+        }
+        self.block_if.as_ref().map(|_| hash.finalize().to_vec())
+    }
+
     /// The names of which no more is kept than whether they hold anything, or which of these texts they are.
     fn kept_bare(&self) -> BTreeMap<String, BTreeSet<String>> {
         let sources: Vec<&str> = self.conditions().map(|expression| expression.source.as_str()).collect();

@@ -190,6 +190,7 @@ fn from_kept(kept: KeptRecord, block: BlockWord, crm: CrmSide, before: Before) -
             .map_err(|error| Reason::new(ReasonCode::BadUserData).with("problem", error)),
         numbers: Vec::new(),
         block,
+        no_rests_on: None,
         crm,
         kept: Some(serde_json::Value::Object(kept.values).to_string()),
         basis: Basis::Kept,

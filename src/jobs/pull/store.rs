@@ -144,7 +144,7 @@ pub(super) fn page_store(
         crm: context.route.crm.clone(),
         object: context.route.object.clone(),
         policy: context.route.policy.clone(),
-        unblock_by_source: context.route.unblock == crate::domain::policy::Unblock::Source,
+        unblock: context.route.unblock,
         run,
         decided_at: asked,
         records,

@@ -93,7 +93,8 @@ impl WriteBackContext {
 }
 
 impl WriteBackContext {
-    /// What lists in files would tell the CRM has the same brake, by the day: a wrong file must not mark everybody there.
+    /// What lists in files and other records would tell the CRM has the same brake, by the day: a wrong file must not mark everybody
+    /// there.
     async fn listed(&self) -> Result<(), JobError> {
         let most = self.limits.max_per_run;
         if let Brake::Holds { wave, count, new: true } =
@@ -101,7 +102,7 @@ impl WriteBackContext {
         {
             tracing::warn!(
                 route = %self.route,
-                "the CRM is not told yet of {count} records that a list in a file names, more than max_write_back_per_run = {most} \
+                "the CRM is not told yet of {count} records for whom a list in a file, or another record, says no, more than max_write_back_per_run = {most} \
                  in a day: `dialbridge plan show --wave {wave}` names them, `plan approve` lets them go; their contacts are locked"
             );
         }

@@ -69,6 +69,7 @@ mod tokens;
 mod told;
 mod told_again;
 mod told_doubt;
+mod told_others;
 mod trail;
 mod two_way;
 mod unreadable;

@@ -19,7 +19,8 @@ pub enum Door {
     Record,
     /// A line of a block list in a file.
     List,
-    /// What we told the CRM of a no that was said elsewhere: from then on its field says so, too, and by it the record's numbers.
+    /// What we told the CRM of a no that was said elsewhere: from then on its field says so, too, and by it the record's numbers,
+    /// until a person takes that no back.
     Told,
     /// A result of a call with this contact, which stood until it was corrected.
     Result { contact: i64, until: Option<Timestamp> },
@@ -140,7 +141,9 @@ impl Truth {
                     Door::Field | Door::Told => !self.deleted.contains_key(&objection.record),
                     Door::Record | Door::Blacklist | Door::Hand | Door::List | Door::Result { .. } => true,
                 };
-                surely(has_the_number && !changed && read)
+                // Where a person took back what the CRM was told of, it holds whom it was told of, and nobody else.
+                let ours = objection.door == Door::Told && self.anything_taken_back(objection.record);
+                surely(has_the_number && !changed && read && !ours)
             }
             Door::Hand | Door::List | Door::Blacklist if has_the_number => Holds::Yes,
             Door::Hand | Door::List | Door::Blacklist
@@ -152,6 +155,11 @@ impl Truth {
                 Holds::No
             }
         }
+    }
+
+    /// Whether a person took back a no of somebody who ever had a number of this record.
+    fn anything_taken_back(&self, record: u64) -> bool {
+        self.objections.iter().any(|objection| !objection.stands() && self.share(objection.record, record))
     }
 
     /// Whether somebody's no stands against a record.

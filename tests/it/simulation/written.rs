@@ -92,12 +92,17 @@ fn agents_wrote(past: &Past, record: u64) -> impl Iterator<Item = &(Timestamp, S
     theirs(past, record).flat_map(|contact| past.comments.get(&contact).into_iter().flatten())
 }
 
-/// Whether this person said no before, elsewhere than in the CRM.
+/// Whether this person said no before, elsewhere than in this record.
 fn objected_elsewhere(life: &Life, record: u64, at: Timestamp) -> bool {
     let truth = &life.truth;
     truth.is_unclear(record)
         || truth.objections.iter().any(|objection| {
-            let elsewhere = !matches!(objection.door, Door::Field | Door::Told | Door::Blacklist);
+            let elsewhere = match objection.door {
+                Door::Hand | Door::Record | Door::List | Door::Result { .. } => true,
+                Door::Field | Door::Blacklist => objection.record != record,
+                // What comes back from the CRM is told to nobody.
+                Door::Told => false,
+            };
             let stood = objection.at <= at && objection.until.is_none_or(|until| at <= until);
             elsewhere && stood && truth.means(objection, record) > Holds::No
         })

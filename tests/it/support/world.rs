@@ -42,6 +42,9 @@ pub const TOKEN: &str = "sim-token";
 /// The route that every world has.
 pub const LEADS: &str = "leads";
 
+/// Where a config finds the second CRM.
+pub const SECOND_CRM: &str = "http://second.invalid";
+
 /// A number of seconds.
 pub const fn seconds(n: u64) -> Duration {
     Duration::from_secs(n)
@@ -139,6 +142,8 @@ PhoneNumber1 = "phone | phone('DE')"
 pub struct World {
     /// The CRM.
     pub crm: SimCrm,
+    /// Another CRM, which a config reaches at [`SECOND_CRM`].
+    pub second_crm: SimCrm,
     /// The dialler.
     pub dialler: DiallerSim,
     /// The world's clock; it goes on when the program is restarted.
@@ -165,6 +170,7 @@ impl World {
         let crm_settings = CrmSettings { login: Login::Token(TOKEN.to_owned()), ..setup.crm.clone() };
         // The simulators' shutdown is never the program's: a restart does not end the world.
         let crm = SimCrm::new(crm_settings, env.child(), setup.seed, Detail::Full);
+        let second_crm = SimCrm::new(second_settings(), env.child(), setup.seed + 1, Detail::Full);
         let dialler = DiallerSim::new(setup.dialler.clone(), env.child());
         let folder = tempfile::tempdir().expect("a folder");
         let pair = matches!(setup.connector, "sim-page" | "sim-link");
@@ -178,7 +184,8 @@ impl World {
         let settings = Arc::new(load(&config));
         let crash = CancellationToken::new();
         let ledger_file = "ledger.sqlite".to_owned();
-        let mut world = Self { crm, dialler, env, settings, folder, ledger_file, parts: None, crash };
+        let mut world =
+            Self { crm, second_crm, dialler, env, settings, folder, ledger_file, parts: None, crash };
         world.begin().await;
         if setup.on {
             world.switch(RouteState::On).await;
@@ -191,8 +198,12 @@ impl World {
         let env = self.env.child();
         let path = self.folder.path().join(&self.ledger_file);
         let ledger = Ledger::open_simulated(&path, env.clone()).await.expect("a ledger");
-        let transports =
-            Wires { crm: self.crm.router(), dialler: self.dialler.router(), crash: self.crash.clone() };
+        let transports = Wires {
+            crm: self.crm.router(),
+            second_crm: self.second_crm.router(),
+            dialler: self.dialler.router(),
+            crash: self.crash.clone(),
+        };
         let parts = build_on(ledger, self.settings.clone(), env, &transports).await;
         let parts = parts.expect("the parts");
         // The daemon does so beside its first runs.
@@ -247,8 +258,7 @@ impl World {
 
     /// The next start finds another CRM at the same address.
     pub fn replace_crm(&mut self) -> SimCrm {
-        let settings = CrmSettings { login: Login::Token(TOKEN.to_owned()), ..CrmSettings::default() };
-        std::mem::replace(&mut self.crm, SimCrm::new(settings, self.env.child(), 99, Detail::Full))
+        std::mem::replace(&mut self.crm, SimCrm::new(second_settings(), self.env.child(), 99, Detail::Full))
     }
 
     /// The next start finds another dialler at the same address.
@@ -618,9 +628,10 @@ impl World {
         }
     }
 
-    /// Writes into the CRM so far.
+    /// Writes into the CRMs so far.
     pub fn crm_writes(&self) -> usize {
-        self.crm.journal.requests().iter().filter(|asked| asked.kind.write).count()
+        let writes = |crm: &SimCrm| crm.journal.requests().iter().filter(|asked| asked.kind.write).count();
+        writes(&self.crm) + writes(&self.second_crm)
     }
 
     /// Nothing is written by a further run, on either side.
@@ -713,9 +724,14 @@ path         = "ledger.sqlite"
     )
 }
 
+fn second_settings() -> CrmSettings {
+    CrmSettings { login: Login::Token(TOKEN.to_owned()), ..CrmSettings::default() }
+}
+
 /// Requests go straight into the simulators' routers.
 struct Wires {
     crm: axum::Router,
+    second_crm: axum::Router,
     dialler: axum::Router,
     crash: CancellationToken,
 }
@@ -726,13 +742,15 @@ impl Transports for Wires {
             Side::Crm => self.crm.clone(),
             Side::Dialler => self.dialler.clone(),
         };
-        Ok(Arc::new(Wire { inner: InProcess::new(router), crash: self.crash.clone() }))
+        let (inner, second_crm) = (InProcess::new(router), InProcess::new(self.second_crm.clone()));
+        Ok(Arc::new(Wire { inner, second_crm, crash: self.crash.clone() }))
     }
 }
 
 #[derive(Debug)]
 struct Wire {
     inner: InProcess,
+    second_crm: InProcess,
     crash: CancellationToken,
 }
 
@@ -740,7 +758,8 @@ struct Wire {
 impl Transport for Wire {
     async fn send(&self, request: Request) -> Result<Response, TransportError> {
         // A router under way goes on when the client is gone, as a real server does.
-        let inner = self.inner.clone();
+        let of_second = request.url.starts_with(SECOND_CRM);
+        let inner = if of_second { self.second_crm.clone() } else { self.inner.clone() };
         let answer = tokio::spawn(async move { inner.send(request).await });
         tokio::select! {
             biased;
