@@ -119,15 +119,21 @@ impl Ledger {
             return Ok(0);
         }
         self.write("blocks_end_due", move |tx| {
+            let mut ended = 0;
             for row in &due {
-                tx.prepare_cached(
-                    "UPDATE blocks SET lifted_at = ?2, lifted_by = 'dialbridge', lifted_why = 'its stated end'
-                     WHERE id = ?1 AND lifted_at IS NULL",
-                )?
-                .execute((row.id, time(now)))?;
-                decide_anew(tx, &row.client, &row.subject, now)?;
+                // Somebody may have said no anew since it was read, without an end or with a later one.
+                let lifted = tx
+                    .prepare_cached(
+                        "UPDATE blocks SET lifted_at = ?2, lifted_by = 'dialbridge', lifted_why = 'its stated end'
+                         WHERE id = ?1 AND lifted_at IS NULL AND until <= ?2",
+                    )?
+                    .execute((row.id, time(now)))?;
+                if lifted > 0 {
+                    ended += 1;
+                    decide_anew(tx, &row.client, &row.subject, now)?;
+                }
             }
-            Ok(due.len())
+            Ok(ended)
         })
         .await
     }

@@ -105,6 +105,22 @@ pub(super) fn add_in(
     Ok(())
 }
 
+/// The same, not to be taken before a time.
+pub(super) fn add_later(
+    tx: &Transaction<'_>,
+    now: Timestamp,
+    not_before: Timestamp,
+    route: &RouteName,
+    record: &RecordId,
+    source: &str,
+) -> rusqlite::Result<()> {
+    tx.prepare_cached(
+        "INSERT INTO hints (route, record_id, source, at, not_before) VALUES (?1, ?2, ?3, ?4, ?5)",
+    )?
+    .execute((&route.0, &record.0, source, time(now), time(not_before)))?;
+    Ok(())
+}
+
 /// The record of a link whose contact somebody deleted, or brought back: it is decided anew, because what becomes
 /// of it is the route's choice and the record itself did not change.
 pub(super) fn vanished_in(tx: &Transaction<'_>, now: Timestamp, link: LinkId) -> rusqlite::Result<()> {

@@ -196,7 +196,7 @@ fn keep_blocks(
     };
     match record.block {
         BlockWord::Set => source_blocks::set(tx, now, page.run, &says),
-        BlockWord::Clear => source_blocks::withdraw(tx, now, &says, page.unblock),
+        BlockWord::Clear => source_blocks::withdraw(tx, now, page.run, &says, page.unblock),
         BlockWord::Unknown => Ok(()),
     }
 }

@@ -5,9 +5,8 @@ use super::echoes::{self, Word};
 use super::inputs::block_row;
 use super::{blocks_told, hints};
 use crate::domain::policy::Unblock;
-use crate::domain::{
-    Block, BlockSpan, BlockSubject, Reason, RecordId, RecordKey, RouteName, RunId, Timestamp,
-};
+use crate::domain::{Block, BlockSpan, BlockSubject, Reason, RecordKey, RouteName, RunId, Timestamp};
+use chrono::TimeDelta;
 use rusqlite::{Connection, Transaction, params};
 
 /// What a CRM's own words against calling somebody are known by.
@@ -91,11 +90,16 @@ fn note_numbers(tx: &Transaction<'_>, block: i64, numbers: &[String]) -> rusqlit
     Ok(())
 }
 
-/// `block_if` is false in a complete answer. Seen once, the record is read again by id; seen twice, what this source wrote for it is
-/// lifted where the route says so, and nothing else. What is left of a no that a person took back ends with it on every route.
+/// How long after the first look the second one is, at least: a read within the same moment, of the same copy of a companion or the
+/// same lagging replica, would be the same look.
+const SEEN_AGAIN: TimeDelta = TimeDelta::minutes(1);
+
+/// `block_if` is false in a complete answer. Seen by one run, the record is read again by id, not in the same one; seen by two, what this
+/// source wrote for it is lifted where the route says so, and nothing else. What is left of a no that a person took back ends with it on every route.
 pub(super) fn withdraw(
     tx: &Transaction<'_>,
     now: Timestamp,
+    run: RunId,
     says: &Says<'_>,
     unblock: Unblock,
 ) -> rusqlite::Result<()> {
@@ -121,9 +125,11 @@ pub(super) fn withdraw(
     match seen {
         None => Ok(()),
         Some(0) => {
-            mark(tx, client, route, key, 1)?;
-            hints::add_in(tx, now, route, &RecordId(key.id.0.clone()), "withdrawal")
+            mark(tx, client, route, key, run.0)?;
+            hints::add_later(tx, now, now + SEEN_AGAIN, route, &key.id, "withdrawal")
         }
+        // It asked twice, and nobody said anything in between: its hint is there.
+        Some(first) if first == run.0 => Ok(()),
         Some(_) => {
             let numbers = match unblock {
                 Unblock::Source => says.numbers,

@@ -66,7 +66,7 @@ async fn is_a_blacklisting_seen_that_moves_no_modification_time() {
 }
 
 /// A CRM whose records do not show who is blacklisted: only its list does.
-fn told_by_the_list_alone(connector: &'static str) -> Setup {
+pub(super) fn told_by_the_list_alone(connector: &'static str) -> Setup {
     Setup {
         connector,
         crm: CrmSettings { shows_blacklisted: false, ..CrmSettings::default() },

@@ -1,5 +1,6 @@
 //! What counts of a companion's answer that nobody can believe?
 
+use super::blocks::told_by_the_list_alone;
 use crate::support::world::{World, minutes};
 use dialbridge::sim::faults::{Action, Effect, RetryAfter, Rule};
 
@@ -42,4 +43,30 @@ async fn is_one_that_fails_reported_and_changes_nothing() {
     let trouble = world.ledger().companions_in_trouble().await.expect("companions");
     assert_eq!(trouble.len(), 1);
     assert!(world.runs().await.iter().any(|run| run.remark.is_some()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn frees_one_answer_that_leaves_some_out_nobody_though_it_is_believed() {
+    // Nothing but the list says who is on it, and a few fewer are believed at once.
+    for connector in ["sim-offset", "sim-cursor"] {
+        let world = World::new(told_by_the_list_alone(connector)).await;
+        let ids: Vec<u64> = (0..30).map(|n| world.record(&format!("Name {n}"))).collect();
+        world.sync_all().await;
+        ids.iter().for_each(|id| world.editor().blacklist(&world.number(*id), true));
+        world.sync_all().await;
+        let locked = || ids.iter().filter(|id| world.locked(**id)).count();
+        assert_eq!(locked(), 30, "{connector}");
+        world.advance(minutes(2)).await;
+        // A right is missing for a moment: three are not in the answer.
+        ids[..3].iter().for_each(|id| world.editor().blacklist(&world.number(*id), false));
+        world.sync_all().await;
+        ids[..3].iter().for_each(|id| world.editor().blacklist(&world.number(*id), true));
+        assert_eq!(locked(), 30, "one answer frees nobody: {connector} {}", world.story().await);
+        world.live(minutes(5)).await;
+        assert_eq!(locked(), 30, "{connector}");
+        // Taken off for good, they are free.
+        ids[..3].iter().for_each(|id| world.editor().blacklist(&world.number(*id), false));
+        world.live(minutes(10)).await;
+        assert_eq!(locked(), 27, "{connector} {}", world.story().await);
+    }
 }

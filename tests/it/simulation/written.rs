@@ -2,7 +2,7 @@
 
 use super::judge::record_of;
 use super::life::Life;
-use super::past::{Past, done};
+use super::past::{Past, answered_at, done};
 use super::setup::Comment;
 use super::truth::{Door, Holds, Objection};
 use dialbridge::domain::Timestamp;
@@ -100,12 +100,23 @@ fn objected_elsewhere(life: &Life, record: u64, at: Timestamp) -> bool {
             let elsewhere = match objection.door {
                 Door::Hand | Door::Record | Door::List | Door::Result { .. } => true,
                 Door::Field | Door::Blacklist => objection.record != record,
-                // What comes back from the CRM is told to nobody.
-                Door::Told => false,
+                // What comes back from the CRM is told to nobody, unless it was read before anybody could know that it came from us.
+                Door::Told => objection.record != record && read_meanwhile(life, objection.at),
             };
             let stood = objection.at <= at && objection.until.is_none_or(|until| at <= until);
             elsewhere && stood && truth.means(objection, record) > Holds::No
         })
+}
+
+/// Whether the CRM was read while it was told of a no, or by a request that had left before: an answer that shows the no may then
+/// be a clerk's own word as well.
+fn read_meanwhile(life: &Life, told: Timestamp) -> bool {
+    let requests = life.world.crm.journal.requests();
+    let (writes, reads): (Vec<&Asked>, Vec<&Asked>) = requests.iter().partition(|asked| asked.kind.write);
+    let over = |asked: &Asked| answered_at(asked).unwrap_or(Timestamp::MAX_UTC);
+    let telling = writes.into_iter().filter(|write| write.at <= told && told <= over(write));
+    let known = telling.map(over).max().unwrap_or(told);
+    reads.into_iter().any(|read| read.at <= known && told <= over(read))
 }
 
 /// No write says what is there, unless nobody could know that the one before it had arrived.
