@@ -36,7 +36,8 @@ impl Ledger {
     }
 }
 
-/// Exact matches only: a key that is equal when folded is somebody else's.
+/// Exact matches only: a key that is equal when folded is somebody else's. A contact of which its number's own read said that
+/// it is not there is no second one, also before that counts as gone: somebody gave the link's contact another number.
 fn find(connection: &Connection, campaign: CampaignId) -> rusqlite::Result<Vec<Double>> {
     connection
         .prepare_cached(
@@ -44,7 +45,7 @@ fn find(connection: &Connection, campaign: CampaignId) -> rusqlite::Result<Vec<D
              FROM links l JOIN routes r ON r.route = l.route
                   JOIN contacts c ON c.folded = l.folded AND c.user_data = l.user_data
              WHERE r.campaign_id = ?1 AND l.contact_id IS NOT NULL
-               AND c.contact_id <> l.contact_id AND c.gone_at IS NULL
+               AND c.contact_id <> l.contact_id AND c.gone_at IS NULL AND c.asked_at IS NULL
                AND NOT EXISTS (SELECT 1 FROM links f WHERE f.contact_id = c.contact_id AND f.wish = 'locked')",
         )?
         .query_map([campaign.0], |row| {
@@ -114,5 +115,10 @@ mod tests {
             .expect("lanes");
         assert_eq!(lanes, [11]);
         assert_eq!(lock().await.expect("stored"), 0, "found again by the next sweep, locked already");
+        seen(&scene, 13, "leads-1").await;
+        scene.put("UPDATE contacts SET asked_at = '2030-01-07T08:00:00.000000Z' WHERE contact_id = 13").await;
+        assert_eq!(lock().await.expect("stored"), 0, "not there when it was asked for");
+        scene.put("UPDATE contacts SET asked_at = NULL WHERE contact_id = 13").await;
+        assert_eq!(lock().await.expect("stored"), 1, "it is there after all");
     }
 }

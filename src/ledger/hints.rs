@@ -127,6 +127,20 @@ pub(super) fn vanished_in(tx: &Transaction<'_>, now: Timestamp, link: LinkId) ->
     link_in(tx, now, link, "vanished")
 }
 
+/// The record of a link of which the CRM said, when it was told something, that it is not there: whether the whole record
+/// is gone is pull's to find out (semantics 27), unless that is known.
+pub(super) fn not_there_in(tx: &Transaction<'_>, now: Timestamp, link: LinkId) -> rusqlite::Result<()> {
+    tx.prepare_cached(
+        "INSERT INTO hints (route, record_id, source, at)
+         SELECT l.route, l.record_id, 'write_back', ?2 FROM links l
+         WHERE l.id = ?1 AND l.route IS NOT NULL
+           AND NOT EXISTS (SELECT 1 FROM records r WHERE r.route = l.route AND r.record_id = l.record_id
+                           AND r.code IN ('record_deleted', 'record_gone'))",
+    )?
+    .execute((link.0, time(now)))?;
+    Ok(())
+}
+
 /// The record of a link that was locked for a block, now that no block stands against its contact: the blocked
 /// number is gone from the dialler.
 pub(super) fn freed_in(tx: &Transaction<'_>, now: Timestamp, link: LinkId) -> rusqlite::Result<()> {

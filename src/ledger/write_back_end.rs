@@ -3,7 +3,7 @@
 use super::edits_end::{self, CarriedEdit};
 use super::sql::{code, get_json, time};
 use super::trail::{self, Added, BeforeFrom, By};
-use super::{Ledger, LedgerError, echoes};
+use super::{Ledger, LedgerError, echoes, hints};
 use crate::domain::{LinkId, Reason, ReasonCode, RouteName, RunId, Timestamp, WriteBackId};
 use rusqlite::{OptionalExtension as _, Transaction};
 use serde_json::{Map, Value};
@@ -256,7 +256,11 @@ fn store(
             to(tx, row, "parked", Some(reason), now, &at)
         }
         TellEnd::Parked(reason) => to(tx, row, settled("parked"), (!newer).then_some(reason), now, &at),
-        TellEnd::Gone => to(tx, row, "gone", Some(&ReasonCode::RecordGone.into()), now, &at),
+        TellEnd::Gone => {
+            to(tx, row, "gone", Some(&ReasonCode::RecordGone.into()), now, &at)?;
+            // Together: whoever came to rest without it would be asked about by nobody after a crash between the two.
+            hints::not_there_in(tx, now, LinkId(standing.link))
+        }
     }
 }
 

@@ -221,10 +221,6 @@ impl Pass<'_> {
         let tried = Tried { outcome: outcome(&error.kind), detail: error.detail.clone() };
         let ledger = &self.context.ledger;
         ledger.write_back_end(row.id, row.wanted, self.run, end, Some(tried)).await?;
-        if fate == Fate::Gone {
-            // Whether the whole record is gone is pull's to find out (semantics 27).
-            ledger.hints_add(self.context.route.clone(), vec![row.record.clone()], "write_back").await?;
-        }
         Ok(Told { fate, ends_run: ends_run.then_some(JobError::Call(error)) })
     }
 

@@ -54,6 +54,13 @@ impl Deaths {
         }
     }
 
+    /// A verb that must end at this point; nothing of its own was under way then.
+    pub async fn at(&mut self, house: &House, args: &[&str], point: &str) {
+        let began = house.now();
+        assert!(house.crash(args, point).await, "{point} was not met by {args:?}");
+        self.note_time(house, began);
+    }
+
     /// Notes a death that left nothing in doubt.
     pub fn note_time(&mut self, house: &House, began: Timestamp) -> Death {
         let death = Death { began, died: house.now() };

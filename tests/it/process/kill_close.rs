@@ -14,8 +14,8 @@ async fn is_a_day_closed_after_the_daemon_ended_inside_each_step_of_it() {
     house.run(&["sync", "harvest"]).await.expect(0);
     // As if it had been yesterday: what is closed at a start is the days before.
     let earlier = |column: &str| format!("{column} = strftime('%Y-%m-%dT%H:%M:%f000Z', {column}, '-1 day')");
-    sql(&house, &format!("UPDATE sweeps SET {}", earlier("began_at").replace("-1 day", "-2 days")));
-    sql(&house, &format!("UPDATE calls SET {}, {}", earlier("started_at"), earlier("created_at")));
+    house.sql(&format!("UPDATE sweeps SET {}", earlier("began_at").replace("-1 day", "-2 days")));
+    house.sql(&format!("UPDATE calls SET {}, {}", earlier("started_at"), earlier("created_at")));
     for step in STEPS {
         assert!(house.crash(&["run"], step).await, "{step} was not met");
     }
@@ -36,11 +36,6 @@ async fn is_a_day_closed_after_the_daemon_ended_inside_each_step_of_it() {
         .journal()
         .requests_where(|asked| asked.seq >= mark && matches!(asked.kind.name, "batch" | "history"));
     assert!(!asked.is_empty(), "nobody was read again");
-}
-
-fn sql(house: &House, text: &str) {
-    let connection = rusqlite::Connection::open(house.ledger()).expect("opened");
-    connection.execute_batch(text).expect("changed");
 }
 
 fn count(house: &House, of: &str) -> i64 {

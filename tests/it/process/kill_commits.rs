@@ -5,24 +5,15 @@
 use super::house::{CAMPAIGN, House};
 use super::judge::{Deaths, QUIET, judge};
 use super::kill_points::until_quiet;
+use super::speeds::{SPEEDS, Speed};
 use super::work::Work;
 use dialbridge::sim::faults::{Action, Rule};
 use serde_json::json;
 use std::time::Duration;
 
-/// A verb that must end at this point; nothing of its own was under way then.
-async fn dies(house: &House, deaths: &mut Deaths, args: &[&str], point: &str) {
-    let began = house.now();
-    assert!(house.crash(args, point).await, "{point} was not met by {args:?}");
-    deaths.note_time(house, began);
-}
-
-/// So many milliseconds until the dialler does what it is asked for, and from then until it answers.
-async fn kill_inside_every_other_commit(before: u64, after: u64) {
+async fn kill_inside_every_other_commit(speed: Speed) {
     let house = House::new(8).await;
-    let speed =
-        Action::Latency { before: Duration::from_millis(before), after: Duration::from_millis(after) };
-    house.dialler.faults().add(Rule::new(speed).path("/dialler/contacts/"));
+    house.slow(speed);
     let mut deaths = Deaths::default();
     let foreign =
         |name: &str, number: &str| house.dialler.put(CAMPAIGN.0, &[("Name", name), ("PhoneNumber1", number)]);
@@ -30,7 +21,7 @@ async fn kill_inside_every_other_commit(before: u64, after: u64) {
         (foreign("Other", "493077701"), foreign("Another", "493077702"), foreign("Third", "493077703"));
     house.switched_on().await;
 
-    dies(&house, &mut deaths, &["sync", "push"], "inside_commit_meetings_store").await;
+    deaths.at(&house, &["sync", "push"], "inside_commit_meetings_store").await;
     let late = Action::Latency { before: Duration::ZERO, after: Duration::from_millis(100) };
     let late = house.dialler.faults().add(Rule::new(late).path("/import"));
     let began = house.now();
@@ -38,27 +29,27 @@ async fn kill_inside_every_other_commit(before: u64, after: u64) {
     deaths.note(&house, began).await;
     house.dialler.faults().remove(late);
 
-    dies(&house, &mut deaths, &["sync", "harvest"], "inside_commit_sweep_end").await;
+    deaths.at(&house, &["sync", "harvest"], "inside_commit_sweep_end").await;
     let (id, other) = (locked.to_string(), commented.to_string());
     let comment = ["contacts", "update", &other, "--reason", "asked", "--set", "Comment=calls back"];
-    dies(&house, &mut deaths, &comment, "inside_commit_contact_update_by_hand").await;
+    deaths.at(&house, &comment, "inside_commit_contact_update_by_hand").await;
     // This one is on its way when the program ends, and not said once more.
-    dies(&house, &mut deaths, &comment, "inside_commit_update_note_before").await;
+    deaths.at(&house, &comment, "inside_commit_update_note_before").await;
     let block = ["block", "add", "--number", "+493077701", "--reason", "said no"];
-    dies(&house, &mut deaths, &block, "inside_commit_blocks_import").await;
-    dies(&house, &mut deaths, &block, "inside_commit_locks_lease").await;
+    deaths.at(&house, &block, "inside_commit_blocks_import").await;
+    deaths.at(&house, &block, "inside_commit_locks_lease").await;
     // Whoever sends next, be it a lock, counts the quiet time from then.
     let in_doubt_since = house.now();
 
     Work::default().more(&house, 3, 2);
-    dies(&house, &mut deaths, &["sync", "pull"], "inside_commit_cursor_move").await;
-    dies(&house, &mut deaths, &["sync", "pull", "--full"], "inside_commit_pass_move").await;
+    deaths.at(&house, &["sync", "pull"], "inside_commit_cursor_move").await;
+    deaths.at(&house, &["sync", "pull", "--full"], "inside_commit_pass_move").await;
     let lock = ["contacts", "lock", &id, "--reason", "said no"];
-    dies(&house, &mut deaths, &lock, "inside_commit_contact_act").await;
+    deaths.at(&house, &lock, "inside_commit_contact_act").await;
 
     let rested = in_doubt_since + QUIET - house.now();
     house.env.sleep(rested.to_std().unwrap_or_default()).await;
-    dies(&house, &mut deaths, &["sync", "push"], "inside_commit_settle_import").await;
+    deaths.at(&house, &["sync", "push"], "inside_commit_settle_import").await;
 
     // Whoever was told nothing says it once more.
     house.run(&lock).await.expect(0);
@@ -78,15 +69,15 @@ async fn kill_inside_every_other_commit(before: u64, after: u64) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn kills_inside_every_other_commit_when_the_work_is_done_before_the_answer() {
-    kill_inside_every_other_commit(0, 60).await;
+    kill_inside_every_other_commit(SPEEDS[0]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn kills_inside_every_other_commit_when_the_work_begins_late() {
-    kill_inside_every_other_commit(60, 0).await;
+    kill_inside_every_other_commit(SPEEDS[1]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn kills_inside_every_other_commit_when_everything_is_slow() {
-    kill_inside_every_other_commit(150, 150).await;
+    kill_inside_every_other_commit(SPEEDS[2]).await;
 }

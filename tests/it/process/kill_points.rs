@@ -3,6 +3,7 @@
 
 use super::house::House;
 use super::judge::{Deaths, QUIET, judge};
+use super::speeds::{SPEEDS, Speed};
 use super::work::Work;
 use dialbridge::sim::faults::{Action, Rule};
 use std::time::Duration;
@@ -21,11 +22,9 @@ const POINTS: &[(&str, &str)] = &[
     ("harvest", "inside_commit_history_store:1"),
 ];
 
-async fn kill_at_every_point(before: u64, after: u64) {
+async fn kill_at_every_point(speed: Speed) {
     let house = House::new(30).await;
-    let latency =
-        Action::Latency { before: Duration::from_millis(before), after: Duration::from_millis(after) };
-    house.dialler.faults().add(Rule::new(latency).path("/dialler/contacts/"));
+    house.slow(speed);
     let mut deaths = Deaths::default();
     let mut work = Work::default();
     house.switched_on().await;
@@ -56,6 +55,7 @@ async fn kill_at_every_point(before: u64, after: u64) {
 /// before is decided anew by the next pull.
 pub async fn until_quiet(house: &House) {
     house.dialler.faults().clear();
+    house.crm.faults.clear();
     for _ in 0..20 {
         let mark = house.dialler.journal().mark();
         house.run(&["sync"]).await.expect(0);
@@ -73,17 +73,17 @@ pub async fn until_quiet(house: &House) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn kills_at_named_points_when_the_work_is_done_before_the_answer() {
-    kill_at_every_point(0, 60).await;
+    kill_at_every_point(SPEEDS[0]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn kills_at_named_points_when_the_work_begins_late() {
-    kill_at_every_point(60, 0).await;
+    kill_at_every_point(SPEEDS[1]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn kills_at_named_points_when_everything_is_slow() {
-    kill_at_every_point(150, 150).await;
+    kill_at_every_point(SPEEDS[2]).await;
 }
 
 /// Leases come in batches, so a request may leave long after its lease. The quiet time belongs to the
