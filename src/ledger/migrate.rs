@@ -88,6 +88,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0095_gone.sql"),
     include_str!("../../migrations/0100_calls_in_fields.sql"),
     include_str!("../../migrations/0101_still_locked.sql"),
+    include_str!("../../migrations/0098_refused_lists.sql"),
 ];
 
 /// Behind this one the rows of the trail that are there already get their places in the chain.
