@@ -16,7 +16,7 @@ use dialbridge::dialler::{CampaignRef, ImportMode, WriteContext};
 use dialbridge::domain::policy::Job;
 use dialbridge::domain::{CampaignId, FieldName, Permit, RouteName, UserData, Values};
 use dialbridge::env::Env;
-use dialbridge::jobs::harvest::{HarvestContext, HarvestSettings, harvest};
+use dialbridge::jobs::harvest::{HarvestContext, HarvestSettings, Listed, harvest};
 use futures_util::StreamExt as _;
 use serde_json::{Value, json};
 use sides::{CAMPAIGN, Sides};
@@ -295,7 +295,7 @@ async fn harvest_once(folder: &Path) -> anyhow::Result<()> {
         dialler: parts.dialler.clone(),
         zone: chrono_tz::Europe::Berlin,
         to_e164: Arc::new(|number: &str| dialbridge::mapping::dialler_number_to_e164(number, Some("DE"))),
-        listed: vec![CampaignId(CAMPAIGN)],
+        listed: vec![Listed { campaign: CampaignId(CAMPAIGN), every: None }],
         settings: HarvestSettings { numbers_revision: "DE".to_owned(), ..HarvestSettings::default() },
         next_due: None,
         cause: "hand",

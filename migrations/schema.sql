@@ -236,7 +236,7 @@ CREATE TABLE sweeps (
     found_by_audit INTEGER NOT NULL DEFAULT 0, -- calls that the ladder had missed: zero in a healthy house
     not_adding_up INTEGER NOT NULL DEFAULT 0,  -- contacts read whose rows and tries disagree
     remark      TEXT                        -- what a person should know: the brake
-, kind TEXT NOT NULL DEFAULT 'list' CHECK (kind IN ('list', 'likely')), bytes INTEGER NOT NULL DEFAULT 0, list_ms INTEGER NOT NULL DEFAULT 0, rests_until TEXT, requests_likely INTEGER NOT NULL DEFAULT 0, read_likely INTEGER NOT NULL DEFAULT 0, requests_elsewhere INTEGER NOT NULL DEFAULT 0, read_elsewhere INTEGER NOT NULL DEFAULT 0, held INTEGER NOT NULL DEFAULT 0, in_gap INTEGER NOT NULL DEFAULT 0) STRICT;
+, kind TEXT NOT NULL DEFAULT 'list' CHECK (kind IN ('list', 'likely')), bytes INTEGER NOT NULL DEFAULT 0, list_ms INTEGER NOT NULL DEFAULT 0, rests_until TEXT, requests_likely INTEGER NOT NULL DEFAULT 0, read_likely INTEGER NOT NULL DEFAULT 0, requests_elsewhere INTEGER NOT NULL DEFAULT 0, read_elsewhere INTEGER NOT NULL DEFAULT 0, held INTEGER NOT NULL DEFAULT 0, in_gap INTEGER NOT NULL DEFAULT 0, refused_until TEXT) STRICT;
 
 CREATE TABLE calls (
     history_id    INTEGER PRIMARY KEY,      -- DiallerContactsHistoryID

@@ -10,11 +10,14 @@ use crate::domain::{CampaignId, RouteName, Timestamp};
 use crate::env::Env;
 use crate::jobs::JobError;
 use crate::jobs::campaigns::{WantedCampaign, pin_campaigns};
-use crate::jobs::harvest::{Brake, HarvestContext, HarvestReport, HarvestSettings, Notes, ToE164, harvest};
+use crate::jobs::harvest::{
+    Brake, HarvestContext, HarvestReport, HarvestSettings, Listed, Notes, ToE164, harvest,
+};
 use crate::jobs::identity::{self, Sides};
 use crate::ledger::{CallReading, Counts, Ledger, LedgerError, RouteRow, RunEnd, RunStart, SweepKind};
 use crate::remote::{CallError, CallErrorKind};
 use crate::runtime::{Activator, Activity, Ask, Missing, Outcome, RunLog, Schedule};
+use chrono::TimeDelta;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -155,9 +158,19 @@ impl HarvestActivity {
         Ok(first.filter(|route| self.wanted.iter().all(|want| want.route != *route)))
     }
 
-    /// The campaigns that a harvest lists, this one's or another's.
-    async fn listed(&self) -> Result<Vec<CampaignId>, LedgerError> {
-        Ok(self.configured().await?.into_iter().filter_map(|row| row.campaign).collect())
+    /// The campaigns of the config, and how often each is harvested.
+    async fn listed(&self) -> Result<Vec<Listed>, LedgerError> {
+        let mut listed: BTreeMap<CampaignId, Option<TimeDelta>> = BTreeMap::new();
+        for row in self.configured().await? {
+            let Some(campaign) = row.campaign else { continue };
+            let settings = self.settings.routes.values().find(|settings| settings.id == row.route);
+            let schedule = settings.and_then(|route| Schedule::parse(&route.harvest, route.time_zone).ok());
+            let every = schedule.and_then(|schedule| schedule.shortest_gap(self.env.now()));
+            let going = every.filter(|_| !row.harvest_paused);
+            let known = listed.entry(campaign).or_default();
+            *known = known.iter().copied().chain(going).min();
+        }
+        Ok(listed.into_iter().map(|(campaign, every)| Listed { campaign, every }).collect())
     }
 
     /// The routes of the config as the ledger has them.

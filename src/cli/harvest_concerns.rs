@@ -12,8 +12,8 @@ const OLD: TimeDelta = TimeDelta::hours(24);
 /// What the newest list of a campaign left open.
 pub(super) fn of_list(of: &ListOf, routes: &[&RouteRow]) -> Option<Concern> {
     let ListOf { campaign, list } = of;
-    let route = routes.iter().find(|row| row.campaign == Some(*campaign));
-    let route = route.map_or("R", |row| row.route.as_str());
+    let named = routes.iter().find(|row| row.campaign == Some(*campaign));
+    let route = named.map_or("R", |row| row.route.as_str());
     let remedy = if list.held > 0 {
         format!(
             "look into the campaign in the dialler's portal; if they really were deleted or moved: `dialbridge sync \
@@ -23,6 +23,18 @@ pub(super) fn of_list(of: &ListOf, routes: &[&RouteRow]) -> Option<Concern> {
         "the others are read; whoever runs the dialler can see which contact it cannot show. Until then nobody's \
          absence is noticed"
             .to_owned()
+    } else if named.is_none() && !list.complete {
+        return Some(Concern {
+            weight: Weight::Note,
+            what: format!(
+                "contacts of ours stand in campaign {campaign}, which no route names: {}",
+                list.remark.as_deref().unwrap_or("its list did not come whole")
+            ),
+            since: Some(list.began_at),
+            remedy: "nothing is lost: each harvest reads a thousand of them (a hundred without the batch read), and the list is \
+                     asked for again. If they belong there, name the campaign in a route; else move them in the dialler's portal"
+                .to_owned(),
+        });
     } else {
         return None;
     };

@@ -122,7 +122,7 @@ async fn look(settings: &Settings, ledger: &Ledger, now: Timestamp) -> anyhow::R
     concerns.extend(days_full.iter().map(day_full));
     let met = ledger.overwritten_counts(TimeDelta::days(OVERWRITTEN_DAYS)).await?;
     concerns.extend(met.iter().map(overwritten));
-    let lists = sweeps::lists(ledger, &facts.routes).await?;
+    let lists = sweeps::lists(ledger, &facts.routes, now).await?;
     let harvest = ledger.harvest_shown().await?;
     let account = ledger.list_cost(None).await?;
     concerns.extend(lists.iter().filter_map(|list| of_list(list, &facts.routes)));

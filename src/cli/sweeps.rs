@@ -1,8 +1,9 @@
 //! What sweeps cost the dialler, in words for `status` and `ledger`.
 
 use super::zone::Zone;
-use crate::domain::CampaignId;
+use crate::domain::{CampaignId, Timestamp};
 use crate::ledger::{Ledger, RouteRow, Shares, SweepCost, SweepKind};
+use chrono::TimeDelta;
 use serde::Serialize;
 use std::collections::BTreeSet;
 
@@ -13,13 +14,26 @@ pub(super) struct ListOf {
     pub(super) list: SweepCost,
 }
 
-/// The newest list of each campaign that a route has.
-pub(super) async fn lists(ledger: &Ledger, routes: &[&RouteRow]) -> anyhow::Result<Vec<ListOf>> {
+/// A list of a campaign that no route names is not read at all where its contacts are few: an older one is no news.
+const OLD: TimeDelta = TimeDelta::hours(24);
+
+/// The newest list of each campaign that a route has or contacts of ours stand in.
+pub(super) async fn lists(
+    ledger: &Ledger,
+    routes: &[&RouteRow],
+    now: Timestamp,
+) -> anyhow::Result<Vec<ListOf>> {
     let campaigns: BTreeSet<CampaignId> = routes.iter().filter_map(|row| row.campaign).collect();
     let mut found = Vec::new();
-    for campaign in campaigns {
-        if let Some(list) = ledger.list_cost(Some(campaign)).await? {
-            found.push(ListOf { campaign, list });
+    for campaign in &campaigns {
+        if let Some(list) = ledger.list_cost(Some(*campaign)).await? {
+            found.push(ListOf { campaign: *campaign, list });
+        }
+    }
+    for place in ledger.campaigns_elsewhere(campaigns.into_iter().collect()).await? {
+        let list = ledger.list_cost(Some(place.campaign)).await?;
+        if let Some(list) = list.filter(|list| now - list.began_at < OLD) {
+            found.push(ListOf { campaign: place.campaign, list });
         }
     }
     Ok(found)
@@ -108,6 +122,7 @@ mod tests {
             found_by_audit: 0,
             not_adding_up: 0,
             rests_until: rests_until.map(|at| at.parse().expect("an instant")),
+            refused_until: None,
             remark: None,
         }
     }

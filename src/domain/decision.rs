@@ -133,6 +133,9 @@ pub enum DiallerSide {
         reason: Reason,
         /// The contacts that bear our UserData to the letter: locked if the record must not be called.
         ours: Vec<ContactId>,
+        /// Those that bear it up to case or blanks: somebody else's, as far as anybody knows, and yet locked where the record says no or
+        /// is not eligible (semantics 5).
+        alike: Vec<ContactId>,
     },
 }
 

@@ -79,6 +79,8 @@ pub struct SweepCost {
     pub not_adding_up: i64,
     /// The list is not read again before.
     pub rests_until: Option<Timestamp>,
+    /// The dialler does not give it, and is not asked again before.
+    pub refused_until: Option<Timestamp>,
     /// What a person should know of it.
     pub remark: Option<String>,
 }
@@ -102,7 +104,7 @@ pub struct Shares {
 
 const COST: &str = "SELECT kind, began_at, contacts, bytes, list_ms, complete, bad, missing, held, read_likely, \
     requests_changed, requests_due, requests_likely, requests_elsewhere, requests_audit, requests_single, \
-    found_by_audit, not_adding_up, rests_until, remark FROM sweeps";
+    found_by_audit, not_adding_up, rests_until, refused_until, remark FROM sweeps";
 
 impl Ledger {
     /// The newest list of the campaign of which anything came: one that never began cost nothing.
@@ -205,6 +207,7 @@ fn cost(row: &rusqlite::Row<'_>) -> rusqlite::Result<SweepCost> {
         found_by_audit: row.get("found_by_audit")?,
         not_adding_up: row.get("not_adding_up")?,
         rests_until: get_time_opt(row, "rests_until")?,
+        refused_until: get_time_opt(row, "refused_until")?,
         remark: row.get("remark")?,
     })
 }

@@ -117,10 +117,10 @@ pub enum Share {
     },
     /// The rolling audit.
     Audit,
-    /// Ours in a campaign that is not listed, each in turn.
+    /// Ours in a campaign that no route names, by their numbers.
     Elsewhere {
-        /// How often.
-        audit: AuditRules,
+        /// Only who was not read since then.
+        read_before: Timestamp,
     },
     /// Contacts that a list did not name, and that are asked about one by one.
     Missing,
@@ -168,8 +168,8 @@ impl Ledger {
             Share::Likely { tried_since } => {
                 return self.likely_take(campaign, tried_since, cutoff, limit).await;
             }
-            Share::Elsewhere { audit } => {
-                return self.elsewhere_take(campaign, audit, cutoff, limit).await;
+            Share::Elsewhere { read_before } => {
+                return self.elsewhere_take(campaign, read_before, limit).await;
             }
             Share::Audit => AUDIT,
             Share::Missing => MISSING,

@@ -1,51 +1,48 @@
-//! Contacts of ours that stand in a campaign which no harvest lists: somebody moved them there, or their route was
-//! given another campaign. They are read by their numbers (semantics 18).
+//! Contacts of ours that stand in a campaign which no route names: somebody moved them there, their route was given
+//! another campaign, or left the config (semantics 18).
 
-use super::budget::STALE;
 use super::contacts::WRITTEN_SINCE;
-use super::due::{AuditRules, DueContact};
-use super::sql::time;
+use super::due::DueContact;
+use super::sql::{get_json, time};
 use super::{Ledger, LedgerError};
 use crate::domain::{CampaignId, ContactId, Seq, Timestamp};
 use rusqlite::named_params;
 use serde_json::Value;
 
 /// A campaign that is seen in links only.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Elsewhere {
     /// The campaign.
     pub campaign: CampaignId,
     /// So many contacts of ours stand in it.
     pub contacts: i64,
+    /// The campaigns of the routes that these are of; `None`: of a route that never had one.
+    pub routes_have: Vec<Option<CampaignId>>,
 }
 
 impl Ledger {
-    /// The campaigns that none of `listed` is and in which contacts of this campaign's routes stand. The lowest of
-    /// `listed` answers for routes as well that the config does not have any more.
+    /// The campaigns that none of `listed` is and in which contacts of ours stand.
     ///
     /// # Errors
     /// The ledger cannot be read.
-    pub async fn campaigns_elsewhere(
-        &self,
-        campaign: CampaignId,
-        listed: Vec<CampaignId>,
-    ) -> Result<Vec<Elsewhere>, LedgerError> {
-        let lowest = listed.iter().all(|other| campaign <= *other);
+    pub async fn campaigns_elsewhere(&self, listed: Vec<CampaignId>) -> Result<Vec<Elsewhere>, LedgerError> {
         let listed = Value::from_iter(listed.iter().map(|campaign| campaign.0)).to_string();
         self.read("campaigns_elsewhere", move |connection| {
             connection
                 .prepare_cached(
-                    "SELECT k.campaign_id, count(DISTINCT k.contact_id) FROM links l
-                     JOIN routes r ON r.route = l.route JOIN contacts k ON k.contact_id = l.contact_id
+                    "SELECT k.campaign_id, count(DISTINCT k.contact_id) AS contacts,
+                            json_group_array(DISTINCT r.campaign_id) AS routes_have
+                     FROM links l JOIN routes r ON r.route = l.route JOIN contacts k ON k.contact_id = l.contact_id
                      WHERE k.gone_at IS NULL AND k.campaign_id NOT IN (SELECT value FROM json_each(:listed))
-                       AND (r.campaign_id = :campaign OR (:lowest AND (r.campaign_id IS NULL
-                            OR r.campaign_id NOT IN (SELECT value FROM json_each(:listed)))))
                      GROUP BY k.campaign_id",
                 )?
-                .query_map(
-                    named_params! { ":listed": listed, ":campaign": campaign.0, ":lowest": lowest },
-                    |row| Ok(Elsewhere { campaign: CampaignId(row.get(0)?), contacts: row.get(1)? }),
-                )?
+                .query_map(named_params! { ":listed": listed }, |row| {
+                    Ok(Elsewhere {
+                        campaign: CampaignId(row.get("campaign_id")?),
+                        contacts: row.get("contacts")?,
+                        routes_have: get_json(row, "routes_have")?,
+                    })
+                })?
                 .collect()
         })
         .await
@@ -92,17 +89,15 @@ impl Ledger {
         .await
     }
 
-    /// Contacts of ours in a campaign that is not listed, and that no list can show changed: all of them as often as
-    /// the audit reads active ones, those that may be called, were active lately or are likely to move as often as where
-    /// the list is blind (a first call there may be a no); those that were read longest ago first.
+    /// Contacts of ours in a campaign that no route names which were not read since `read_before`; those that were read
+    /// longest ago first.
     ///
     /// # Errors
     /// The ledger cannot be read.
     pub(super) async fn elsewhere_take(
         &self,
         campaign: CampaignId,
-        audit: AuditRules,
-        cutoff: Timestamp,
+        read_before: Timestamp,
         limit: usize,
     ) -> Result<Vec<DueContact>, LedgerError> {
         self.read("elsewhere_take", move |connection| {
@@ -111,18 +106,11 @@ impl Ledger {
                     "SELECT contact_id FROM contacts k
                      WHERE campaign_id = :campaign AND gone_at IS NULL AND asked_at IS NULL
                        AND EXISTS (SELECT 1 FROM links l WHERE l.contact_id = k.contact_id AND l.route IS NOT NULL)
-                       AND (read_at IS NULL OR read_at <= :all OR (read_at <= :active
-                            AND (active_at >= :lately OR likely_at BETWEEN :stale AND :cutoff
-                                 OR EXISTS (SELECT 1 FROM links l WHERE l.contact_id = k.contact_id
-                                            AND l.wish = 'callable'))))
+                       AND (read_at IS NULL OR read_at < :before)
                      ORDER BY read_at LIMIT :limit",
                 )?
                 .query_map(
-                    named_params! {
-                        ":campaign": campaign.0, ":all": time(cutoff - audit.active),
-                        ":active": time(cutoff - audit.active_blind), ":lately": time(cutoff - audit.active_for),
-                        ":stale": time(cutoff - STALE), ":cutoff": time(cutoff), ":limit": limit as i64,
-                    },
+                    named_params! { ":campaign": campaign.0, ":before": time(read_before), ":limit": limit as i64 },
                     |row| Ok(DueContact { id: ContactId(row.get(0)?), fingerprint: None }),
                 )?
                 .collect()

@@ -21,6 +21,7 @@ pub struct SweepCounts {
     pub bytes: i64,
     pub list_ms: i64,
     pub rests_until: Option<Timestamp>,
+    pub refused_until: Option<Timestamp>,
     pub repeats: i64,
     pub bad: i64,
     pub carries_result: Option<bool>,
@@ -137,7 +138,7 @@ impl Ledger {
         self.write("sweep_end", move |tx| {
             let c = counts;
             tx.prepare_cached(
-                "UPDATE sweeps SET kind = :kind, bytes = :bytes, list_ms = :list_ms, rests_until = :rests,
+                "UPDATE sweeps SET kind = :kind, bytes = :bytes, list_ms = :list_ms, rests_until = :rests, refused_until = :refused,
                     requests_likely = :rl, read_likely = :nl, requests_elsewhere = :re, read_elsewhere = :ne,
                     ended_at = :now, complete = :complete, contacts = :contacts, repeats = :repeats, bad = :bad,
                     carries_result = :carries, missing = :missing,
@@ -148,7 +149,7 @@ impl Ledger {
             )?
             .execute(named_params! {
                 ":kind": c.kind.as_str(), ":bytes": c.bytes, ":list_ms": c.list_ms,
-                ":rests": c.rests_until.map(time), ":rl": c.requests_likely, ":nl": c.read_likely,
+                ":rests": c.rests_until.map(time), ":refused": c.refused_until.map(time), ":rl": c.requests_likely, ":nl": c.read_likely,
                 ":held": c.held, ":gap": c.in_gap, ":re": c.requests_elsewhere, ":ne": c.read_elsewhere,
                 ":id": sweep, ":now": time(now), ":complete": c.complete, ":contacts": c.contacts,
                 ":repeats": c.repeats, ":bad": c.bad, ":carries": c.carries_result, ":missing": c.missing,

@@ -21,6 +21,9 @@ enum Bookends {
     Added,
 }
 
+/// So many gaps are looked at to say how often something is due.
+const GAPS: usize = 4;
+
 /// Why a text is no schedule.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{text:?} is no schedule: {why}")]
@@ -87,6 +90,14 @@ impl Schedule {
             Bookends::None => self.next_of_cron(now),
             Bookends::Added => bookends::next_after(now, &|from| self.next_of_cron(from)),
         }
+    }
+
+    /// The shortest of the next few gaps between two due instants: a rest at night says nothing about how often it is due
+    /// by day. `None` for what is due once more at most.
+    pub fn shortest_gap(&self, now: Timestamp) -> Option<TimeDelta> {
+        let due = |from: &Timestamp| self.next_after(*from);
+        let next: Vec<Timestamp> = std::iter::successors(self.next_after(now), due).take(GAPS + 1).collect();
+        next.windows(2).map(|two| two[1] - two[0]).min()
     }
 
     /// Computed from local time each time, so that 09:00 stays 09:00 across both changes of the clock. A fixed time of
@@ -185,6 +196,22 @@ mod tests {
                 now.with_timezone(&Berlin).format("%d %H:%M %Z").to_string()
             })
             .collect()
+    }
+
+    #[test]
+    fn a_rest_at_night_says_nothing_of_how_often_it_is_due() {
+        for (cron, minutes) in
+            [("*/5 7-21 * * *", 5), ("0 * * * *", 60), ("0 9 * * *", 24 * 60), ("0,2 8 * * *", 2)]
+        {
+            let schedule = Schedule::parse(cron, Berlin).unwrap();
+            for instant in ["2026-03-02T06:31:00Z", "2026-03-02T20:50:00Z", "2026-03-02T20:56:00Z"] {
+                assert_eq!(
+                    schedule.shortest_gap(at(instant)),
+                    Some(TimeDelta::minutes(minutes)),
+                    "{cron} {instant}"
+                );
+            }
+        }
     }
 
     #[test]

@@ -68,8 +68,12 @@ pub(super) fn out_of_reach(
             return decision;
         }
         DiallerSide::Found(contact) => decision.lock_others.extend(other_than(own, contact.id)),
-        DiallerSide::Ambiguous { ours, .. } => {
+        DiallerSide::Ambiguous { ours, alike, .. } => {
             decision.lock_others.extend(ours.iter().filter_map(|id| other_than(own, *id)));
+            // Written by hand or by a list, it is this person's most likely; a lock can be taken back, a call cannot.
+            if matches!(decision.verdict, Verdict::Blocked(_) | Verdict::Skipped(_)) {
+                decision.lock_others.extend(alike);
+            }
         }
         DiallerSide::Absent | DiallerSide::Linked | DiallerSide::NotMet => {}
     }

@@ -72,7 +72,12 @@ fn whoever_must_not_be_called_is_locked_with_every_contact_that_is_known() {
         let mut known: BTreeSet<ContactId> = own(input).into_iter().collect();
         match input.dialler {
             DiallerSide::Found(contact) => known.extend([contact.id]),
-            DiallerSide::Ambiguous { ours, .. } => known.extend(ours),
+            DiallerSide::Ambiguous { ours, alike, .. } => {
+                known.extend(ours);
+                if matches!(decision.verdict, Verdict::Blocked(_) | Verdict::Skipped(_)) {
+                    known.extend(alike);
+                }
+            }
             DiallerSide::Linked | DiallerSide::NotMet | DiallerSide::Absent => {}
         }
         let lock = asks(decision, OperationKind::Lock).is_some();

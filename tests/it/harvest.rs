@@ -6,7 +6,7 @@ use dialbridge::app::in_process::InProcess;
 use dialbridge::dialler::jtel::{JtelClient, JtelConfig};
 use dialbridge::domain::{CampaignId, ContactId, Timestamp};
 use dialbridge::env::Env;
-use dialbridge::jobs::harvest::{Brake, HarvestContext, HarvestReport, HarvestSettings, harvest};
+use dialbridge::jobs::harvest::{Brake, HarvestContext, HarvestReport, HarvestSettings, Listed, harvest};
 use dialbridge::ledger::{CallFilter, CallView, Ledger};
 use dialbridge::remote::{Auth, AuthScheme, Client, ClientConfig, Side};
 use dialbridge::sim::dialler::{CallPlan, DiallerConfig, DiallerSim, Outcome};
@@ -46,7 +46,7 @@ async fn house(config: DiallerConfig) -> House {
         dialler: Arc::new(dialler),
         zone: chrono_tz::Europe::Berlin,
         to_e164: Arc::new(|number: &str| Some(format!("+{number}"))),
-        listed: vec![CampaignId(CAMPAIGN)],
+        listed: vec![Listed { campaign: CampaignId(CAMPAIGN), every: Some(TimeDelta::minutes(5)) }],
         settings: HarvestSettings::default(),
         next_due: None,
         cause: "schedule",

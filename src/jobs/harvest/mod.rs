@@ -4,7 +4,8 @@
 //! list with the ledger; what changed goes onto the due list; then the due list and the audit's share are
 //! read. Contacts without a link of ours ("foreign") are swept, indexed by number and harvested as well: a
 //! block must find them, and one that is adopted later brings its calls along. The run's balance counts them
-//! apart: listed = unchanged + due + foreign. A list that takes long is read less often (`budget`).
+//! apart: listed = unchanged + due + foreign. A list that takes long is read less often (`budget`). Campaigns that no
+//! route names and in which contacts of ours stand are read with the harvest that answers for them (`elsewhere`).
 
 mod budget;
 mod edited;
@@ -14,9 +15,11 @@ mod overseen;
 mod read;
 mod sight;
 mod sweep;
+mod tally;
 
 pub use crate::ledger::ToE164;
 pub(in crate::jobs) use edited::compare as edits_of;
+pub use elsewhere::Listed;
 pub(in crate::jobs) use sight::{carries_result, fingerprint, is_dialler_owned};
 
 use super::JobError;
@@ -28,13 +31,14 @@ use crate::env::Env;
 use crate::ledger::{
     CallReading, Counts, HarvestRules, LastList, Ledger, RunEnd, RunStart, Share, SweepCounts, SweepKind,
 };
+use crate::remote::CallError;
 use budget::Plan;
 use chrono::TimeDelta;
-use read::{Pass, Tally};
+use read::Pass;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use sweep::Swept;
+use sweep::{Strangers, Swept};
 
 /// What a harvest works with.
 #[derive(Clone)]
@@ -49,8 +53,8 @@ pub struct HarvestContext {
     pub zone: chrono_tz::Tz,
     /// How numbers in the dialler are read.
     pub to_e164: Arc<ToE164>,
-    /// The campaigns that are read by their lists, this one among them.
-    pub listed: Vec<CampaignId>,
+    /// The campaigns that routes name, this one among them.
+    pub listed: Vec<Listed>,
     /// When what is read.
     pub settings: HarvestSettings,
     /// When the schedule has the campaign harvested next; `None` without one.
@@ -168,24 +172,24 @@ pub struct HarvestReport {
 /// # Errors
 /// The dialler or the ledger cannot be used, the list was cut, or the program is ending.
 pub async fn harvest(ctx: &HarvestContext, campaign: CampaignId) -> Result<HarvestReport, JobError> {
-    let start = RunStart { job: Job::Harvest, route: None, campaign: Some(campaign), cause: ctx.cause };
-    let run = ctx.ledger.run_start(start).await?;
-    let before = ctx.ledger.sweep_last(Some(campaign)).await?;
+    let pass = Harvest::begin(ctx, campaign).await?;
     let list = ctx.ledger.list_last(campaign).await?;
     // A person who asks for a harvest asks for the list, and so do a takeover and the close of a day.
     let plan = match ctx.cause {
         "hand" | "takeover" | "closing" => Plan::List,
         _ => budget::plan(list.as_ref(), ctx.env.now(), ctx.next_due),
     };
-    let began = ctx.ledger.next_seq();
-    let sweep = ctx.ledger.sweep_begin(Some(campaign), Some(run), began).await?;
-    let mut report = HarvestReport { run: Some(run), ..HarvestReport::default() };
-    let pass = Harvest { ctx, campaign, run, before: before.map(|last| last.began_at) };
+    let mut report = HarvestReport { run: Some(pass.run), ..HarvestReport::default() };
     let result = match plan {
-        Plan::List => pass.with_list(began, &mut report).await,
+        Plan::List => pass.with_list(&mut report).await,
         Plan::Likely { until } => pass.between_lists(list, until, &mut report).await,
     };
-    close(ctx, run, sweep, &report, &result).await?;
+    tell_gap(ctx, &mut report);
+    let end = match &result {
+        Ok(()) => RunEnd::Done,
+        Err(error) => RunEnd::Failed(error.to_string()),
+    };
+    pass.close(&report, end).await?;
     result.map(|()| report)
 }
 
@@ -194,15 +198,42 @@ struct Harvest<'a> {
     ctx: &'a HarvestContext,
     campaign: CampaignId,
     run: RunId,
+    sweep: i64,
+    began: Seq,
     /// When the last one began.
     before: Option<Timestamp>,
 }
 
-impl Harvest<'_> {
-    async fn with_list(&self, began: Seq, report: &mut HarvestReport) -> Result<(), JobError> {
-        let Self { ctx, campaign, .. } = *self;
+impl<'a> Harvest<'a> {
+    async fn begin(ctx: &'a HarvestContext, campaign: CampaignId) -> Result<Self, JobError> {
+        let start = RunStart { job: Job::Harvest, route: None, campaign: Some(campaign), cause: ctx.cause };
+        let run = ctx.ledger.run_start(start).await?;
+        let before = ctx.ledger.sweep_last(Some(campaign)).await?.map(|last| last.began_at);
+        let began = ctx.ledger.next_seq();
+        let sweep = ctx.ledger.sweep_begin(Some(campaign), Some(run), began).await?;
+        Ok(Self { ctx, campaign, run, sweep, began, before })
+    }
+
+    async fn with_list(&self, report: &mut HarvestReport) -> Result<(), JobError> {
+        // A dialler that does not answer at all is not asked for histories; a cut list says nothing about them.
+        match self.read_list(Strangers::Harvested, report).await? {
+            Some(error) if report.sweep.contacts == 0 => Err(error.into()),
+            failure => {
+                self.read_due(report).await?;
+                failure.map_or(Ok(()), |error| Err(error.into()))
+            }
+        }
+    }
+
+    /// Reads the list and asks about whom it does not name; answers why it is not complete.
+    async fn read_list(
+        &self,
+        strangers: Strangers,
+        report: &mut HarvestReport,
+    ) -> Result<Option<CallError>, JobError> {
+        let Self { ctx, campaign, began, .. } = *self;
         let began_at = ctx.env.now();
-        let mut swept = sweep::sweep(ctx, campaign, began).await?;
+        let mut swept = sweep::sweep(ctx, campaign, began, strangers).await?;
         let took = TimeDelta::milliseconds(swept.counts.list_ms);
         // A list of which nothing came cost the dialler nothing.
         if swept.counts.bytes > 0 {
@@ -210,15 +241,8 @@ impl Harvest<'_> {
         }
         take_over(report, &swept);
         sweep::ask_for_missing(ctx, campaign, began, &mut swept).await?;
-        report.sweep = swept.counts.clone();
-        // A dialler that does not answer at all is not asked for histories; a cut list says nothing about them.
-        match swept.failure {
-            Some(error) if swept.counts.contacts == 0 => Err(error.into()),
-            failure => {
-                self.read_due(report).await?;
-                failure.map_or(Ok(()), |error| Err(error.into()))
-            }
-        }
+        report.sweep = swept.counts;
+        Ok(swept.failure)
     }
 
     /// The list rests: nothing is concluded from anybody's absence, and no fingerprint moves.
@@ -235,7 +259,7 @@ impl Harvest<'_> {
     }
 
     async fn read_due(&self, report: &mut HarvestReport) -> Result<(), JobError> {
-        let Self { ctx, campaign, run, before } = *self;
+        let Self { ctx, campaign, before, .. } = *self;
         // Unknown on an empty list: then there is nothing to be blind for.
         let result_in_list = report.sweep.carries_result.unwrap_or(true);
         let cutoff = ctx.env.now();
@@ -249,21 +273,19 @@ impl Harvest<'_> {
                 // Not of this campaign: `read_elsewhere`.
                 Share::Elsewhere { .. } => 0,
             };
-            let pass = Pass { ctx, campaign, run, share, result_in_list };
-            let mut tally = Tally::default();
-            let result = pass.run(cutoff, limit, &mut tally).await;
-            tally.report(share, report);
-            result?;
+            self.pass(campaign, share, result_in_list).run_into(cutoff, limit, report).await?;
         }
-        self.read_elsewhere(report).await?;
-        report.sweep.in_gap = report.times_in_gap;
-        if report.times_in_gap > 0 {
-            report.sweep.remark(format!(
-                "{} rows carry a time that does not exist in {}: [dialler] time_zone is wrong",
-                report.times_in_gap, ctx.zone
-            ));
-        }
-        Ok(())
+        self.read_elsewhere(report).await
+    }
+
+    /// Reads of contacts in `campaign`, which need not be this harvest's.
+    fn pass(&self, campaign: CampaignId, share: Share, result_in_list: bool) -> Pass<'a> {
+        Pass { ctx: self.ctx, campaign, run: self.run, share, result_in_list }
+    }
+
+    async fn close(&self, report: &HarvestReport, end: RunEnd) -> Result<(), JobError> {
+        self.ctx.ledger.sweep_end(self.sweep, report.sweep.clone()).await?;
+        Ok(self.ctx.ledger.run_finish(self.run, end, report.counts).await?)
     }
 
     async fn likely_limit(&self, kind: SweepKind) -> Result<usize, JobError> {
@@ -275,6 +297,16 @@ impl Harvest<'_> {
                 Ok(budget::likely_limit(self.ctx, counted.all))
             }
         }
+    }
+}
+
+fn tell_gap(ctx: &HarvestContext, report: &mut HarvestReport) {
+    report.sweep.in_gap = report.times_in_gap;
+    if report.times_in_gap > 0 {
+        report.sweep.remark(format!(
+            "{} rows carry a time that does not exist in {}: [dialler] time_zone is wrong",
+            report.times_in_gap, ctx.zone
+        ));
     }
 }
 
@@ -309,20 +341,4 @@ async fn audit_limit(
     let share = per_day.saturating_mul(passed.num_seconds()) / day.num_seconds();
     let allowed = (share / 4).max(share - report.sweep.read_due) + 100;
     Ok(usize::try_from(allowed).unwrap_or(0))
-}
-
-async fn close(
-    ctx: &HarvestContext,
-    run: RunId,
-    sweep: i64,
-    report: &HarvestReport,
-    result: &Result<(), JobError>,
-) -> Result<(), JobError> {
-    ctx.ledger.sweep_end(sweep, report.sweep.clone()).await?;
-    let end = match result {
-        Ok(()) => RunEnd::Done,
-        Err(error) => RunEnd::Failed(error.to_string()),
-    };
-    ctx.ledger.run_finish(run, end, report.counts).await?;
-    Ok(())
 }

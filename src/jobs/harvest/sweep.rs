@@ -21,6 +21,15 @@ const CHUNK: usize = 200;
 /// So many known contacts are looked through at once for the missing ones.
 const PAGE: usize = 5_000;
 
+/// What a sweep does about contacts that are nobody's of ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Strangers {
+    /// Their calls are read as those of ours.
+    Harvested,
+    /// Blocks must find them by key and number; nobody has asked for their calls.
+    Indexed,
+}
+
 /// What a sweep found.
 #[derive(Debug, Default)]
 pub(super) struct Swept {
@@ -36,7 +45,12 @@ pub(super) struct Swept {
 }
 
 /// Reads the list and stores what changed.
-pub(super) async fn sweep(ctx: &HarvestContext, campaign: CampaignId, began: Seq) -> Result<Swept, JobError> {
+pub(super) async fn sweep(
+    ctx: &HarvestContext,
+    campaign: CampaignId,
+    began: Seq,
+    strangers: Strangers,
+) -> Result<Swept, JobError> {
     let mut swept = Swept::default();
     let asked = ctx.env.instant();
     let mut list = match ctx.dialler.list_contacts(Some(campaign), CallClass::Harvest).await {
@@ -69,10 +83,10 @@ pub(super) async fn sweep(ctx: &HarvestContext, campaign: CampaignId, began: Seq
         (swept.counts.bytes, swept.counts.list_ms) =
             (list.bytes() as i64, i64::try_from(asked.elapsed().as_millis()).unwrap_or(i64::MAX));
         if chunk.len() == CHUNK {
-            compare(ctx, campaign, began, std::mem::take(&mut chunk), &mut swept).await?;
+            compare(ctx, campaign, (began, strangers), std::mem::take(&mut chunk), &mut swept).await?;
         }
     }
-    compare(ctx, campaign, began, chunk, &mut swept).await?;
+    compare(ctx, campaign, (began, strangers), chunk, &mut swept).await?;
     swept.counts.complete = swept.failure.is_none() && swept.counts.bad == 0;
     if swept.counts.bad > 0 {
         let bad = swept.counts.bad;
@@ -87,7 +101,7 @@ pub(super) async fn sweep(ctx: &HarvestContext, campaign: CampaignId, began: Seq
 async fn compare(
     ctx: &HarvestContext,
     campaign: CampaignId,
-    began: Seq,
+    (began, strangers): (Seq, Strangers),
     chunk: Vec<Contact>,
     swept: &mut Swept,
 ) -> Result<(), JobError> {
@@ -100,7 +114,7 @@ async fn compare(
     let mut store = Vec::new();
     for contact in chunk {
         let known = known.remove(&contact.id).unwrap_or_default();
-        let changed = judge(ctx, campaign, &contact, &known, &mut store);
+        let changed = judge(ctx, campaign, strangers, &contact, &known, &mut store);
         match (known.ours, changed) {
             (false, _) => swept.foreign += 1,
             (true, true) => swept.due += 1,
@@ -117,6 +131,7 @@ async fn compare(
 fn judge(
     ctx: &HarvestContext,
     campaign: CampaignId,
+    strangers: Strangers,
     contact: &Contact,
     known: &Known,
     store: &mut Vec<Sighting>,
@@ -143,7 +158,9 @@ fn judge(
     let missed = row.is_some_and(|row| row.missed);
     let print = fingerprint(contact);
     // As it was read last, but shown otherwise since: that it is as before is a change, too.
-    let changed = row.is_none_or(|row| row.pending.is_some() || row.fingerprint.as_ref() != Some(&print));
+    let read = known.ours || strangers == Strangers::Harvested;
+    let changed =
+        read && row.is_none_or(|row| row.pending.is_some() || row.fingerprint.as_ref() != Some(&print));
     let waits_already = row.is_some_and(|row| row.pending.as_ref() == Some(&print));
     if changed && !waits_already {
         store.push(Sighting::Changed { seen: as_seen(), fingerprint: print });

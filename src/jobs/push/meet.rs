@@ -238,11 +238,12 @@ fn sort_out(
 }
 
 fn side_of(campaign: Option<CampaignId>, exact: &[&Contact], folded: &[&Contact]) -> DiallerSide {
+    let alike = folded.iter().map(|contact| contact.id).collect();
     match (exact, folded) {
         ([], []) => DiallerSide::Absent,
         ([], [other, ..]) => {
             let reason = Reason::new(ReasonCode::FoldedMatch).with("contact", other.id);
-            DiallerSide::Ambiguous { reason, ours: Vec::new() }
+            DiallerSide::Ambiguous { reason, ours: Vec::new(), alike }
         }
         // An answer without the campaign cannot say that it is another one.
         ([one], []) if campaign.is_some() && (one.campaign.is_none() || one.campaign == campaign) => {
@@ -252,17 +253,17 @@ fn side_of(campaign: Option<CampaignId>, exact: &[&Contact], folded: &[&Contact]
             let elsewhere = one.campaign.map_or_else(|| "unknown".to_owned(), |c| c.to_string());
             let reason =
                 Reason::new(ReasonCode::FoundElsewhere).with("contact", one.id).with("campaign", elsewhere);
-            DiallerSide::Ambiguous { reason, ours: vec![one.id] }
+            DiallerSide::Ambiguous { reason, ours: vec![one.id], alike }
         }
         ([one], [other, ..]) => {
             let reason = Reason::new(ReasonCode::FoldedMatch).with("contact", other.id);
-            DiallerSide::Ambiguous { reason, ours: vec![one.id] }
+            DiallerSide::Ambiguous { reason, ours: vec![one.id], alike }
         }
         (several, _) => {
             let ids: Vec<ContactId> = several.iter().map(|contact| contact.id).collect();
             let names: Vec<String> = ids.iter().map(ToString::to_string).collect();
             let reason = Reason::new(ReasonCode::SeveralContacts).with("contacts", names.join(", "));
-            DiallerSide::Ambiguous { reason, ours: ids }
+            DiallerSide::Ambiguous { reason, ours: ids, alike }
         }
     }
 }

@@ -107,6 +107,7 @@ fn dialler_sides() -> Vec<DiallerSide> {
     let ambiguous = |ours: &[ContactId]| DiallerSide::Ambiguous {
         reason: ReasonCode::SeveralContacts.into(),
         ours: ours.to_vec(),
+        alike: vec![ContactId(77)],
     };
     vec![
         DiallerSide::Linked,

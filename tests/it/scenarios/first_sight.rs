@@ -119,6 +119,27 @@ async fn is_a_key_that_is_equal_only_when_folded_left_to_its_owner() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn is_whoever_has_the_key_but_for_its_case_locked_where_the_record_says_no() {
+    for word in ["do_not_call", "not eligible", "callable"] {
+        let dialler = DiallerConfig { userdata_match: UserDataMatch::CaseInsensitive, ..DiallerConfig::default() };
+        let world = World::new(Setup { dialler, ..Setup::default() }).await;
+        let id = world.record("Ada");
+        match word {
+            "do_not_call" => world.editor().edit(id, json!({ "do_not_call": true, "phone": "" })),
+            "not eligible" => world.editor().edit(id, json!({ "phone": "" })),
+            _callable => {}
+        }
+        let fields = [("Name", "Ada by a list"), ("UserData", "LEADS-1"), ("PhoneNumber1", "4930999")];
+        let by_a_list = world.dialler.put(CAMPAIGN, &fields);
+        world.sync_all().await;
+        world.live(minutes(3)).await;
+        let locked = world.dialler.contact(by_a_list).expect("still there").locked;
+        assert_eq!(locked, word != "callable", "{word}: {}", world.story().await);
+        world.assert_at_rest().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn are_all_but_one_of_several_with_our_key_locked_at_once() {
     for world in all_worlds(Setup::default()).await {
         let id = world.record("Ada");
