@@ -9,7 +9,9 @@ use super::leased::{Leased, read};
 use super::overtaken::{self, Standing};
 use super::sql::{json, time};
 use super::{gate, sent_numbers};
-use crate::domain::{Intent, LinkId, OperationId, OperationKind, Reason, ReasonCode, Timestamp, Values};
+use crate::domain::{
+    ContactId, Intent, LinkId, OperationId, OperationKind, Reason, ReasonCode, Timestamp, Values,
+};
 use rusqlite::Transaction;
 
 /// Leases it, or ends it where there is nothing to send any more; a full day leaves it waiting.
@@ -53,6 +55,9 @@ pub(super) fn lease_one(
             begin(tx, &operation, sent, Some(&body))?;
             sent_numbers::leaving(tx, operation.link, &operation.values)?;
             today.take(&operation);
+            if operation.kind == OperationKind::Import {
+                operation.newest = newest(tx)?;
+            }
             let gate = (order.question)(&operation);
             let gate = gate.map(|opens| gate::ask(tx, operation.link, opens, now)).transpose()?;
             batch.going.push(Going { leased: operation, gate });
@@ -79,6 +84,17 @@ pub(super) fn lease_one(
         }
     }
     Ok(())
+}
+
+/// The greatest number of a contact that is known, by its list or by our own imports.
+fn newest(tx: &Transaction<'_>) -> rusqlite::Result<Option<ContactId>> {
+    let number: Option<i64> = tx
+        .prepare_cached(
+            "SELECT max(id) FROM (SELECT max(contact_id) AS id FROM links
+                 UNION ALL SELECT * FROM (SELECT contact_id FROM contacts WHERE gone_at IS NULL ORDER BY contact_id DESC LIMIT 1))",
+        )?
+        .query_row([], |row| row.get(0))?;
+    Ok(number.map(ContactId))
 }
 
 /// Why what a person gave is not sent: a record has taken the contact over since, or its mapping has grown, and it would

@@ -54,6 +54,9 @@ pub struct Leased {
     pub own_clearing: Option<Clearing>,
     /// The way of emptying fields by which `values` were computed.
     pub clearing: Clearing,
+    /// Of an import: the greatest number of a contact that was known when it was leased. The dialler numbers them upwards, so whoever has a
+    /// smaller one was there before, though nobody has called it yet.
+    pub newest: Option<ContactId>,
     /// It may leave only while no halt came since.
     pub halts: HaltMark,
 }
@@ -123,6 +126,7 @@ pub(super) fn read(tx: &Transaction<'_>, id: OperationId, now: Timestamp) -> rus
         given,
         own_clearing: clearing.as_deref().and_then(Clearing::parse),
         clearing: Clearing::Never,
+        newest: None,
         halts: HaltMark::default(),
     })
 }

@@ -23,7 +23,8 @@ pub(super) fn done(leased: &Leased, answer: &Answer) -> (Done, Option<Clearing>)
 /// What an import's answer means: a contact that is ours from now on, and whether it was there before.
 pub(in crate::jobs) fn imported(leased: &Leased, contact: &Contact) -> Done {
     let elsewhere = contact.campaign.is_some() && contact.campaign != leased.campaign;
-    let overwritten = contact.tries() > 0 || contact.result_code().is_some() || elsewhere;
+    let older = leased.newest.is_some_and(|newest| contact.id <= newest);
+    let overwritten = contact.tries() > 0 || contact.result_code().is_some() || elsewhere || older;
     let after = follow_up_fields(&leased.view.desired);
     let names: Vec<FieldName> = after.keys().copied().collect();
     Done {

@@ -1,6 +1,7 @@
 //! What happens when the dialler has a contact already?
 
 use crate::support::world::{CAMPAIGN, LEADS, OTHER, Setup, WINBACK, World, key, minutes};
+use chrono::TimeDelta;
 use dialbridge::control::Command;
 use dialbridge::domain::BlockSubject;
 use dialbridge::domain::policy::Job;
@@ -119,9 +120,34 @@ async fn is_a_key_that_is_equal_only_when_folded_left_to_its_owner() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn is_a_contact_known_as_older_than_ours_though_nobody_has_called_it() {
+    let world = World::usual().await;
+    (0..250).for_each(|n| drop(world.record(&format!("Name {n}"))));
+    world.sync_all().await;
+    let mark = world.mark();
+    // Somebody makes it by a list, in the minutes in which the list of all is still believed, and we one more with a greater number.
+    let berta = format!("leads-{}", 252);
+    let by_a_list =
+        world.dialler.put(CAMPAIGN, &[("Name", "B"), ("UserData", &berta), ("PhoneNumber1", "4930999")]);
+    let mut brought = async |name| {
+        let id = world.record(name);
+        world.pull().await.expect("a pull");
+        world.push().await.expect("a push");
+        id
+    };
+    let (cleo, id) = (brought("Cleo").await, brought("Berta").await);
+    assert!(world.contact(cleo).id > by_a_list);
+    assert_eq!(world.contact(id).id, by_a_list, "{}", world.story().await);
+    assert_eq!(world.writes(mark), ["import", "import"], "it was met by an import");
+    let met = world.ledger().overwritten_counts(TimeDelta::days(1)).await.expect("counts");
+    assert_eq!(met.len(), 1, "it is told: {}", world.story().await);
+}
+
+#[tokio::test(start_paused = true)]
 async fn is_whoever_has_the_key_but_for_its_case_locked_where_the_record_says_no() {
     for word in ["do_not_call", "not eligible", "callable"] {
-        let dialler = DiallerConfig { userdata_match: UserDataMatch::CaseInsensitive, ..DiallerConfig::default() };
+        let dialler =
+            DiallerConfig { userdata_match: UserDataMatch::CaseInsensitive, ..DiallerConfig::default() };
         let world = World::new(Setup { dialler, ..Setup::default() }).await;
         let id = world.record("Ada");
         match word {
