@@ -122,14 +122,16 @@ async fn is_a_key_that_is_equal_only_when_folded_left_to_its_owner() {
 #[tokio::test(start_paused = true)]
 async fn is_a_contact_known_as_older_than_ours_though_nobody_has_called_it() {
     let world = World::usual().await;
-    (0..250).for_each(|n| drop(world.record(&format!("Name {n}"))));
+    for n in 0..250 {
+        world.record(&format!("Name {n}"));
+    }
     world.sync_all().await;
     let mark = world.mark();
     // Somebody makes it by a list, in the minutes in which the list of all is still believed, and we one more with a greater number.
     let berta = format!("leads-{}", 252);
     let by_a_list =
         world.dialler.put(CAMPAIGN, &[("Name", "B"), ("UserData", &berta), ("PhoneNumber1", "4930999")]);
-    let mut brought = async |name| {
+    let brought = async |name| {
         let id = world.record(name);
         world.pull().await.expect("a pull");
         world.push().await.expect("a push");
