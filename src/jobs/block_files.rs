@@ -112,8 +112,13 @@ impl BlockFiles {
     pub async fn begin(&self) -> Result<(), LedgerError> {
         let named = self.files.iter().map(|file| (file.client.clone(), file.path.display().to_string()));
         self.ledger.block_files_named(named.collect()).await?;
+        self.gate().await
+    }
+
+    /// Whoever stands in a list that is new becomes callable no more from now on, though another list is taken before it.
+    async fn gate(&self) -> Result<(), LedgerError> {
         for file in &self.files {
-            // One that cannot be read is told of by the first look.
+            // One that cannot be read is told of by the look.
             if let Ok(Found::New { .. }) = self.find(file).await? {
                 self.ledger.block_file_begins(&file.client, &file.path.display().to_string()).await?;
             }
@@ -126,6 +131,9 @@ impl BlockFiles {
     /// # Errors
     /// The ledger cannot be read or written. What is wrong with a file is told, and no error.
     pub async fn look(&self) -> Result<(), LedgerError> {
+        if self.files.len() > 1 {
+            self.gate().await?;
+        }
         for file in &self.files {
             if let Err(unread) = self.look_at(file).await? {
                 self.seen().remove(file);
@@ -179,7 +187,11 @@ impl BlockFiles {
     async fn look_at(&self, file: &BlockFile) -> Result<Result<(), String>, LedgerError> {
         let seen = match self.find(file).await? {
             Ok(Found::Seen) => return Ok(Ok(())),
-            Ok(Found::Taken(seen)) => seen,
+            Ok(Found::Taken(seen)) => {
+                // What was being taken is no longer in the file: it holds again what was taken before.
+                self.ledger.block_file_rests(&file.client, &file.path.display().to_string()).await?;
+                seen
+            }
             Ok(Found::New { text, seen }) => {
                 self.env.sleep(REST).await;
                 // Somebody is writing it: the next look is soon.

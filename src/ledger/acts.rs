@@ -39,7 +39,7 @@ macro_rules! acts {
     () => {
         concat!(
             $crate::ledger::acts::anything!(),
-            " AND (o.kind = 'delete' OR NOT EXISTS (SELECT 1 FROM block_files t WHERE t.taking_since IS NOT NULL AND t.client = l.client))
+            " AND (o.kind = 'delete' OR NOT EXISTS (SELECT 1 FROM block_files t WHERE t.taking_since IS NOT NULL AND (t.client = l.client OR l.route IS NULL)))
               AND (o.cause LIKE 'person:%' OR l.route IS NULL
               OR (r.stopped IS NULL
                   AND ",

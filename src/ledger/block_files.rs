@@ -171,6 +171,22 @@ impl Ledger {
         .await
     }
 
+    /// A list holds what was taken of it already, and nobody waits for it.
+    ///
+    /// # Errors
+    /// The ledger cannot be written.
+    pub async fn block_file_rests(&self, client: &str, path: &str) -> Result<(), LedgerError> {
+        let (client, path) = (client.to_owned(), path.to_owned());
+        self.write("block_file_rests", move |tx| {
+            tx.execute(
+                "UPDATE block_files SET taking_since = NULL WHERE client = ?1 AND path = ?2 AND taking_since IS NOT NULL",
+                (client, path),
+            )
+            .map(|_| ())
+        })
+        .await
+    }
+
     /// A list was taken whole: its numbers are blocked. Were blocks of it lifted meanwhile, it is to be read again: what was
     /// found blocked may have been lifted behind it.
     ///

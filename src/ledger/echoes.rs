@@ -162,6 +162,38 @@ pub(super) fn taken_back(
         })?;
         if told > 0 {
             holds_itself_alone(tx, client, &key, &numbers, said, now)?;
+        } else {
+            end_with_it(tx, client, &key, &numbers, said, now)?;
+        }
+    }
+    Ok(())
+}
+
+/// The CRM says so no more where it was told, and the route lifts nothing by itself: what came back from there ends with the word that
+/// a person takes back.
+fn end_with_it(
+    tx: &Transaction<'_>,
+    client: &str,
+    key: &RecordKey,
+    numbers: &[String],
+    said: &Said,
+    now: Timestamp,
+) -> rusqlite::Result<()> {
+    let sources: Vec<String> = tx
+        .prepare_cached(
+            "SELECT source FROM blocks WHERE kind = 'record' AND record_id = ?1 AND crm = ?2 AND object = ?3 AND client = ?4
+                AND lifted_at IS NULL AND code = ?5",
+        )?
+        .query_map((&key.id.0, &key.crm, &key.object, client, Word::Told.code().as_str()), |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
+    let subject = BlockSubject::Record(key.clone());
+    for source in sources {
+        lift_in(tx, client, &subject, Some(&source), &said.who, &said.text, now)?;
+        for number in numbers {
+            if saying_no_with(tx, client, &source, number)?.is_empty() {
+                let subject = BlockSubject::Number(number.clone());
+                lift_in(tx, client, &subject, Some(&source), &said.who, &said.text, now)?;
+            }
         }
     }
     Ok(())

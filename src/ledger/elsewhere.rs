@@ -32,7 +32,11 @@ impl Ledger {
                 .prepare_cached(
                     "SELECT k.campaign_id, count(DISTINCT k.contact_id) AS contacts,
                             json_group_array(DISTINCT r.campaign_id) AS routes_have
-                     FROM links l JOIN routes r ON r.route = l.route JOIN contacts k ON k.contact_id = l.contact_id
+                     FROM (SELECT l.route, l.contact_id FROM links l WHERE l.route IS NOT NULL AND l.contact_id IS NOT NULL
+                           UNION ALL SELECT d.route, b.contact_id FROM records d CROSS JOIN contacts b ON b.folded = d.folded
+                           WHERE d.state = 'parked' AND d.state <> 'linked' AND d.code IN ('several_contacts', 'found_elsewhere')
+                             AND b.user_data = d.user_data) AS l
+                     JOIN routes r ON r.route = l.route JOIN contacts k ON k.contact_id = l.contact_id
                      WHERE k.gone_at IS NULL AND k.campaign_id NOT IN (SELECT value FROM json_each(:listed))
                      GROUP BY k.campaign_id",
                 )?
@@ -105,7 +109,9 @@ impl Ledger {
                 .prepare_cached(
                     "SELECT contact_id FROM contacts k
                      WHERE campaign_id = :campaign AND gone_at IS NULL AND asked_at IS NULL
-                       AND EXISTS (SELECT 1 FROM links l WHERE l.contact_id = k.contact_id AND l.route IS NOT NULL)
+                       AND (EXISTS (SELECT 1 FROM links l WHERE l.contact_id = k.contact_id AND l.route IS NOT NULL)
+                            OR EXISTS (SELECT 1 FROM records d WHERE d.folded = k.folded AND d.user_data = k.user_data
+                                       AND d.state = 'parked' AND d.code IN ('several_contacts', 'found_elsewhere')))
                        AND (read_at IS NULL OR read_at < :before)
                      ORDER BY read_at LIMIT :limit",
                 )?

@@ -26,6 +26,8 @@ pub(super) struct Spoken {
     pub(super) code: i64,
     pub(super) campaign: Option<CampaignId>,
     pub(super) record: Option<(RouteName, RecordId)>,
+    /// Whether the contact is that record's. Of one that only bears its key, whoever calls its campaign hears as well.
+    pub(super) linked: bool,
     pub(super) export_key: Option<String>,
     pub(super) name: Option<String>,
 }
@@ -69,12 +71,11 @@ pub(super) fn hearing(connection: &Connection) -> rusqlite::Result<Vec<Hearing>>
 }
 
 impl Hearing {
-    /// A record's route hears for it; a contact that is nobody's, whoever calls that campaign.
+    /// A record's route hears for it; for a contact that is nobody's, or bears a record's key beside its contact, whoever calls that
+    /// campaign.
     pub(super) fn hears(&self, said: &Spoken) -> bool {
-        let whose = match &said.record {
-            Some((route, _)) => *route == self.route,
-            None => said.campaign.is_some() && said.campaign == self.campaign,
-        };
+        let its_record = said.record.as_ref().is_some_and(|(route, _)| *route == self.route);
+        let whose = its_record || !said.linked && said.campaign.is_some() && said.campaign == self.campaign;
         whose && self.words.names(said.campaign, said.code, said.export_key.as_deref(), said.name.as_deref())
     }
 

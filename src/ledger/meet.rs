@@ -27,10 +27,21 @@ pub struct Meeting {
     pub seen: Option<Glimpse>,
     /// Contacts with our key that must not be called whatever is decided (semantics 16).
     pub doubles: Vec<ContactId>,
+    /// Where the contacts stand that bear the key to the letter, if they are several or elsewhere: their calls are read, too.
+    pub bearers: Vec<Bearer>,
     /// When the dialler said so; for an index, when its sweep began.
     pub at: Timestamp,
     /// The route's choices.
     pub policy: Policy,
+}
+
+/// A contact that bears a record's key and is not taken for its contact.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bearer {
+    /// The contact.
+    pub contact: ContactId,
+    /// Its campaign.
+    pub campaign: CampaignId,
 }
 
 /// What meetings led to.
@@ -82,6 +93,7 @@ pub(super) fn store(
     counts: &mut MeetCounts,
 ) -> rusqlite::Result<()> {
     let MeetItem { route, record, .. } = &meeting.item;
+    enter_bearers(tx, meeting, cause.at)?;
     let mut link = meeting.item.link;
     match &meeting.dialler {
         // Nobody has it: the import that waits may go, and for a record without a link nothing is wished.
@@ -234,6 +246,26 @@ fn wish_reason(tx: &Transaction<'_>, meeting: &Meeting) -> rusqlite::Result<Reas
     let Some(link) = meeting.item.link else { return Ok(ReasonCode::NotEligible.into()) };
     tx.prepare_cached("SELECT wish_code, wish_params FROM links WHERE id = ?1")?
         .query_row([link.0], |row| get_reason(row, "wish_code", "wish_params"))
+}
+
+/// Whoever bears the key in a campaign that no route names is in no list that is read; what is said to them is the record's all the same
+/// (semantics 16).
+fn enter_bearers(tx: &Transaction<'_>, meeting: &Meeting, now: Timestamp) -> rusqlite::Result<()> {
+    let key = &meeting.item.user_data;
+    let mut insert = tx.prepare_cached(
+        "INSERT INTO contacts (contact_id, campaign_id, user_data, folded, seen_seq, seen_at) VALUES (?1, ?2, ?3, ?4, 0, ?5)
+         ON CONFLICT DO NOTHING",
+    )?;
+    for bearer in &meeting.bearers {
+        insert.execute((
+            bearer.contact.0,
+            bearer.campaign.0,
+            key.as_str(),
+            key.folded().as_str(),
+            time(now),
+        ))?;
+    }
+    Ok(())
 }
 
 fn lock_doubles(

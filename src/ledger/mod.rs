@@ -195,7 +195,7 @@ pub use left_out::{LeftOut, Listing};
 pub use lift_one::LiftedOne;
 pub use lift_plan::{Freed, LiftPlan};
 pub use lock_shown::LockShown;
-pub use meet::{Decide, MeetCounts, Meeting};
+pub use meet::{Bearer, Decide, MeetCounts, Meeting};
 pub use meet_due::{MeetItem, MeetSince, MeetWhose};
 pub use open::{Ledger, LedgerLock};
 pub use opt_outs::{CallReading, ToE164};

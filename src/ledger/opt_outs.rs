@@ -94,11 +94,13 @@ fn take(
 fn due(connection: &Connection) -> rusqlite::Result<Vec<Due>> {
     connection
         .prepare_cached(
-            "SELECT d.history_id, d.code, k.contact_id, k.campaign_id, k.number, l.route, l.record_id, c.export_key,
-                    c.name, json_extract(k.row, '$.UsersID') AS agent,
+            "SELECT d.history_id, d.code, k.contact_id, k.campaign_id, k.number, coalesce(l.route, r.route) AS route,
+                    coalesce(l.record_id, r.record_id) AS record_id, l.id IS NOT NULL AS linked, c.export_key, c.name, json_extract(k.row, '$.UsersID') AS agent,
                     coalesce(k.started_at, k.created_at, k.first_seen_at) AS at
              FROM results_due d JOIN calls k ON k.history_id = d.history_id
              LEFT JOIN links l ON l.id = k.link_id AND l.route IS NOT NULL
+             LEFT JOIN contacts b ON l.id IS NULL AND b.contact_id = k.contact_id
+             LEFT JOIN records r ON r.folded = b.folded AND r.user_data = b.user_data
              LEFT JOIN result_codes c ON c.campaign_id = k.campaign_id AND c.code = d.code
              ORDER BY d.history_id LIMIT ?1",
         )?
@@ -112,6 +114,7 @@ fn due(connection: &Connection) -> rusqlite::Result<Vec<Due>> {
                     contact: ContactId(row.get("contact_id")?),
                     campaign: row.get::<_, Option<i64>>("campaign_id")?.map(CampaignId),
                     record: route.zip(record).map(|(route, record)| (RouteName(route), RecordId(record))),
+                    linked: row.get("linked")?,
                     export_key: row.get("export_key")?,
                     name: row.get("name")?,
                 },

@@ -180,7 +180,8 @@ fn spoken(
         .query_row((campaign.map(|campaign| campaign.0), code), |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
     let (export_key, name) = named.unwrap_or_default();
-    Ok(Spoken { contact, code, campaign, record, export_key, name })
+    let linked = record.is_some();
+    Ok(Spoken { contact, code, campaign, record, linked, export_key, name })
 }
 
 fn block(

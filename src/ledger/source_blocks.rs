@@ -3,6 +3,7 @@
 use super::block_store::{add_in, lift_in};
 use super::echoes::{self, Word};
 use super::inputs::block_row;
+use super::sql::time;
 use super::{blocks_told, hints};
 use crate::domain::policy::Unblock;
 use crate::domain::{Block, BlockSpan, BlockSubject, Reason, RecordKey, RouteName, RunId, Timestamp};
@@ -59,7 +60,11 @@ pub(super) fn set(tx: &Transaction<'_>, now: Timestamp, run: RunId, says: &Says<
         };
         let added = add_in(tx, client, &block, now, Some(run))?;
         let moved = (of_record || word == Word::Own) && recode(tx, added.id, word)?;
-        if !of_record {
+        if let BlockSubject::Number(number) = &block.subject {
+            // One that came to a record which says no already, too.
+            if word == Word::Own && added.new {
+                blocks_told::want_of_others(tx, client, number, now)?;
+            }
             continue;
         }
         note_numbers(tx, added.id, numbers)?;
@@ -129,7 +134,7 @@ pub(super) fn withdraw(
             hints::add_later(tx, now, now + SEEN_AGAIN, route, &key.id, "withdrawal")
         }
         // It asked twice, and nobody said anything in between: its hint is there.
-        Some(first) if first == run.0 => Ok(()),
+        Some(first) if first == run.0 || began_after(tx, RunId(first), now - SEEN_AGAIN)? => Ok(()),
         Some(_) => {
             let numbers = match unblock {
                 Unblock::Source => says.numbers,
@@ -145,6 +150,12 @@ pub(super) fn withdraw(
             super::block_store::epoch_raise(tx).map(|_| ())
         }
     }
+}
+
+/// Whether a run is younger than that; one that is forgotten is not.
+fn began_after(tx: &Transaction<'_>, run: RunId, at: Timestamp) -> rusqlite::Result<bool> {
+    tx.prepare_cached("SELECT EXISTS (SELECT 1 FROM runs WHERE id = ?1 AND started_at > ?2)")?
+        .query_row((run.0, time(at)), |row| row.get(0))
 }
 
 /// Whether another record, which this source still blocks, bears the number: then it said no for it too. Where all that do so were

@@ -14,6 +14,8 @@ named_enum! {
         Takeover = "takeover",
         /// Everything is frozen.
         Thaw = "thaw",
+        /// A block list of its client is being taken: it may say no to this very contact.
+        List = "list",
         /// A systemic failure stopped its route.
         Stopped = "stopped",
         /// Its route is dry.
@@ -55,6 +57,8 @@ const WAITING: &str = "
            CASE WHEN o.kind <> 'lock' AND EXISTS (SELECT 1 FROM differences x WHERE x.ended_at IS NULL) THEN 'takeover'
                 WHEN EXISTS (SELECT 1 FROM freezes f WHERE f.ended_at IS NULL AND (f.until IS NULL OR f.until > :now)
                              AND (o.kind <> 'lock' OR f.even_locks)) THEN 'thaw'
+                WHEN o.kind NOT IN ('lock', 'delete') AND EXISTS (SELECT 1 FROM block_files t
+                     WHERE t.taking_since IS NOT NULL AND (t.client = l.client OR l.route IS NULL)) THEN 'list'
                 WHEN o.kind <> 'lock' AND o.cause NOT LIKE 'person:%' AND r.stopped IS NOT NULL THEN 'stopped'
                 WHEN o.kind <> 'lock' AND o.cause NOT LIKE 'person:%' AND r.state IN ('dry', 'paused') THEN r.state
                 WHEN o.kind <> 'lock' AND o.cause NOT LIKE 'person:%' AND r.state = 'pilot' AND NOT EXISTS

@@ -71,8 +71,8 @@ pub(super) fn out_of_reach(
         DiallerSide::Ambiguous { ours, alike, .. } => {
             decision.lock_others.extend(ours.iter().filter_map(|id| other_than(own, *id)));
             // Written by hand or by a list, it is this person's most likely; a lock can be taken back, a call cannot.
-            if matches!(decision.verdict, Verdict::Blocked(_) | Verdict::Skipped(_)) {
-                decision.lock_others.extend(alike);
+            if says_no(&decision.verdict) {
+                decision.lock_others.extend(alike.iter().filter_map(|id| other_than(own, *id)));
             }
         }
         DiallerSide::Absent | DiallerSide::Linked | DiallerSide::NotMet => {}
@@ -88,6 +88,17 @@ pub(super) fn out_of_reach(
         Some(_) | None => decision.meet = matches!(input.dialler, DiallerSide::NotMet),
     }
     decision
+}
+
+/// Whether the record itself must not be called; whom another route's call holds out for some time has not said so.
+pub(super) fn says_no(verdict: &Verdict) -> bool {
+    match verdict {
+        Verdict::Blocked(_) => true,
+        Verdict::Skipped(reason) => {
+            matches!(reason.code, ReasonCode::NotEligible | ReasonCode::RecordDeleted | ReasonCode::RecordGone)
+        }
+        Verdict::Parked(_) | Verdict::Unchanged | Verdict::Queued | Verdict::Adopted => false,
+    }
 }
 
 /// Whether a contact may be left as it is: it is there, it is the only one known, and nothing that is under way could

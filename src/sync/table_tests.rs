@@ -74,7 +74,7 @@ fn whoever_must_not_be_called_is_locked_with_every_contact_that_is_known() {
             DiallerSide::Found(contact) => known.extend([contact.id]),
             DiallerSide::Ambiguous { ours, alike, .. } => {
                 known.extend(ours);
-                if matches!(decision.verdict, Verdict::Blocked(_) | Verdict::Skipped(_)) {
+                if crate::sync::leave::says_no(&decision.verdict) {
                     known.extend(alike);
                 }
             }

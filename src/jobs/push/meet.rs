@@ -7,7 +7,7 @@ use crate::domain::{
     CampaignId, Contact, ContactId, DiallerSide, FoldedUserData, Reason, ReasonCode, Timestamp, UserData,
 };
 use crate::jobs::{JobError, glimpse};
-use crate::ledger::{MeetItem, MeetSince, MeetWhose, Meeting};
+use crate::ledger::{Bearer, MeetItem, MeetSince, MeetWhose, Meeting};
 use crate::remote::{CallClass, CallError};
 use crate::sync::decide;
 use std::collections::{HashMap, HashSet};
@@ -83,7 +83,8 @@ impl Work<'_> {
             let meetings = read.map(|item| {
                 let seen = found.get(&item.user_data.folded()).map(Vec::as_slice).unwrap_or_default();
                 let (dialler, doubles) = sort_out(&item.user_data, item.campaign, item.contact, seen);
-                self.meeting(item.clone(), dialler, doubles, at)
+                let bearers = bearers(&item.user_data, &dialler, seen);
+                Meeting { bearers, ..self.meeting(item.clone(), dialler, doubles, at) }
             });
             self.store(meetings.collect()).await?;
         }
@@ -99,7 +100,7 @@ impl Work<'_> {
     ) -> Meeting {
         let policy = self.context.policy_of(&item.route);
         let seen = glimpse::found(&dialler, &*self.context.to_e164);
-        Meeting { item, dialler, seen, doubles, at, policy }
+        Meeting { item, dialler, seen, doubles, bearers: Vec::new(), at, policy }
     }
 
     async fn store(&self, meetings: Vec<Meeting>) -> Result<(), JobError> {
@@ -217,6 +218,18 @@ pub(in crate::jobs) fn judge_found(
         .filter(|contact| contact.user_data.as_deref().map(FoldedUserData::of).as_ref() == Some(&folded))
         .collect();
     sort_out(user_data, campaign, own, &same)
+}
+
+/// Those with the key of which none could be taken for the record's.
+fn bearers(user_data: &UserData, side: &DiallerSide, seen: &[Contact]) -> Vec<Bearer> {
+    match side {
+        DiallerSide::Ambiguous { .. } => seen
+            .iter()
+            .filter(|contact| contact.user_data.as_deref() == Some(user_data.as_str()))
+            .filter_map(|contact| Some(Bearer { contact: contact.id, campaign: contact.campaign? }))
+            .collect(),
+        DiallerSide::Linked | DiallerSide::NotMet | DiallerSide::Absent | DiallerSide::Found(_) => Vec::new(),
+    }
 }
 
 /// Exactly one, to the letter, in our campaign, is ours. Of several with our key all but one must not be

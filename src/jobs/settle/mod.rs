@@ -134,7 +134,7 @@ async fn import(context: &PushContext, operation: &Leased) -> Result<i64, JobErr
     let link = Some(operation.link);
     let item = MeetItem { route, record, link, contact: own, user_data: user_data.clone(), campaign };
     let seen = glimpse::found(&dialler, &*context.to_e164);
-    let meeting = Meeting { item, dialler, seen, doubles, at, policy };
+    let meeting = Meeting { item, dialler, seen, doubles, bearers: Vec::new(), at, policy };
     Ok(ledger.settle_import(operation.id, ending, meeting, decide).await?.parked)
 }
 

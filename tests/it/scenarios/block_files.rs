@@ -45,7 +45,15 @@ async fn becomes_nobody_callable_while_a_list_is_taken_and_whom_it_names_is_lock
     assert!(world.locked(ada) && world.dialler.len() == 2, "{}", world.story().await);
     assert_eq!((has(&world, bert), has(&world, carl)), (false, true));
 
-    // A list that the config names no more, or that cannot be read, keeps nobody waiting.
+    // One that holds again what it held before keeps nobody waiting, nor one that the config names no more, or that cannot be read, keeps nobody waiting.
+    let before = std::fs::read_to_string(&list).expect("read");
+    std::fs::write(&list, "+49 30 778 1\n").expect("written");
+    world.parts().block_files.begin().await.expect("begun");
+    std::fs::write(&list, before).expect("written");
+    world.parts().block_files.look().await.expect("a look");
+    let conny = world.record("Conny");
+    world.sync_all().await;
+    assert!(has(&world, conny), "{}", world.story().await);
     std::fs::write(&list, "+49 30 778 1\n").expect("written");
     world.parts().block_files.begin().await.expect("begun");
     std::fs::remove_file(&list).expect("removed");

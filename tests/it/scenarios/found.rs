@@ -2,6 +2,7 @@
 
 use crate::support::world::{CAMPAIGN, OTHER, Setup, World, key, minutes, seconds};
 use dialbridge::domain::policy::RouteState;
+use dialbridge::sim::dialler::{CallPlan, Outcome};
 use dialbridge::sim::faults::{Action, Effect, Rule};
 use serde_json::json;
 
@@ -225,4 +226,27 @@ async fn does_a_deleted_double_that_no_update_meets_bring_the_other_back() {
     assert_eq!(world.parked().await, Vec::<String>::new());
     world.advance(seconds(30)).await;
     world.assert_at_rest().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn is_a_no_heard_that_was_said_to_a_contact_with_the_key_in_a_campaign_of_no_route() {
+    // Beside others with its key, or the only one that bears it.
+    for others in [2, 0] {
+        let setup = Setup {
+            route_keys: "only_if = \"phone and active\"\nopt_out_results = [\"DO_NOT_CALL\"]",
+            ..Setup::default()
+        };
+        let world = World::new(setup).await;
+        let id = world.record("Ada");
+        let there = put(&world, OTHER, id);
+        (0..others).for_each(|_| {
+            put(&world, CAMPAIGN, id);
+        });
+        let mut no = CallPlan::new(Outcome::Answered).result("DO_NOT_CALL", seconds(1));
+        (no.ring, no.talk, no.row_delay) = (seconds(1), seconds(1), seconds(1));
+        assert!(world.dialler.call(there, no));
+        world.live(minutes(15)).await;
+        assert_eq!(open(&world, id), [0; 0], "{others}: {}", world.story().await);
+        world.assert_at_rest().await;
+    }
 }

@@ -309,3 +309,36 @@ async fn does_a_record_come_back_whose_no_an_operator_takes_back_there_and_here(
     assert!(!world.locked(ada), "{}", world.story().await);
     nothing_more_is_written(&world).await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn is_whoever_has_a_number_told_that_comes_to_a_record_which_says_no_already() {
+    let world = world(BLOCK_IF).await;
+    let (ada, berta) = (world.record("Ada"), world.record("Berta"));
+    world.sync_all().await;
+    says_no(&world, ada, true);
+    world.live(minutes(5)).await;
+    assert_eq!(no_of(&world, berta), NO_NO);
+    world.editor().edit(ada, json!({ "phone": field(&world, berta, "phone") }));
+    world.live(minutes(10)).await;
+    assert!(world.locked(berta));
+    assert_eq!(no_of(&world, berta), told_by("crm:leads"), "{}", world.story().await);
+    nothing_more_is_written(&world).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn does_nothing_of_a_no_stay_whose_marks_a_clerk_took_away_before_a_person_took_it_back() {
+    let world = world(BLOCK_IF).await;
+    let [ada, adele] = same_number(&world, ["Ada", "Adele"]);
+    world.sync_all().await;
+    let number = BlockSubject::Number(world.number(ada));
+    world.block_number(&world.number(ada)).await;
+    world.live(minutes(10)).await;
+    assert_eq!([ada, adele].map(|id| no_of(&world, id).0), [true, true], "{}", world.story().await);
+    [ada, adele].iter().for_each(|id| says_no(&world, *id, false));
+    world.live(minutes(10)).await;
+    assert!(world.locked(ada) && world.locked(adele), "a clerk lifts nothing on this route");
+    lift(&world, number).await;
+    world.live(minutes(10)).await;
+    assert!(!world.locked(ada) && !world.locked(adele), "{}", world.story().await);
+    nothing_more_is_written(&world).await;
+}

@@ -8,6 +8,8 @@ use super::leaving::{
 use super::life::Life;
 use super::overwritten::whoever_is_overwritten_is_locked_again;
 use super::past::{Past, answered_at, done, in_doubt};
+use super::freezing::nothing_is_written_in_a_freeze;
+use super::paces::both_sides_are_read;
 use super::said_no::{doubts_have_a_reason, nobody_is_called_who_said_no};
 use super::setup::Comment;
 use super::told::every_call_is_told_once;
@@ -59,6 +61,10 @@ pub struct Seen {
     pub resolved: u64,
     /// Writes by which the CRM was told where a record stands.
     pub standings_told: u64,
+    /// Reads of a whole side of which it was asked how far they lie apart.
+    pub reads_judged: u64,
+    /// Freezes.
+    pub frozen: u64,
 }
 
 impl AddAssign for Seen {
@@ -82,6 +88,8 @@ impl AddAssign for Seen {
         self.called_again += other.called_again;
         self.resolved += other.resolved;
         self.standings_told += other.standings_told;
+        self.reads_judged += other.reads_judged;
+        self.frozen += other.frozen;
     }
 }
 
@@ -106,6 +114,8 @@ pub async fn judge(life: &mut Life) -> Seen {
     every_call_is_told_once(life, &past, &mut wrong).await;
     only_what_is_ours_is_written(life, &past, &mut wrong);
     let records_gone = whoever_is_gone_cannot_be_called(life, &mut wrong);
+    let reads_judged = both_sides_are_read(life, &past, &mut wrong);
+    let frozen = nothing_is_written_in_a_freeze(life, &past, &mut wrong);
     doubts_have_a_reason(life, &mut wrong);
     // A result that only the audit finds is news for one more run, and for none after that.
     life.one_more_run().await;
@@ -137,6 +147,8 @@ pub async fn judge(life: &mut Life) -> Seen {
         locks_judged: judged.contacts,
         shared_judged: judged.of_another,
         records_gone,
+        reads_judged,
+        frozen,
         calls,
         deaths: life.truth.deaths.len() as u64,
         edits_told: told(life, "city"),

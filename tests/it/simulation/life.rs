@@ -120,6 +120,7 @@ impl Life {
                 self.world.crash().await;
                 self.truth.deaths.push(self.world.now());
             }
+            98 => self.freeze().await,
             _ => {
                 self.begins_anew().await;
                 self.world.restart().await;

@@ -5,11 +5,13 @@
 //! A seed is one history: what fails once fails each time, and its story is told where it fails.
 
 mod doors;
+mod freezing;
 mod judge;
 mod leaving;
 mod life;
 mod lifting;
 mod overwritten;
+mod paces;
 mod past;
 mod said_no;
 mod setup;
@@ -104,6 +106,8 @@ fn do_the_promises_hold_whatever_happens() {
     assert!(seen.held_out >= told, "nobody was held out of another route: this has tested nothing");
     assert!(seen.comments_told >= told, "no agent's free text reached the CRM: this has tested nothing");
     assert!(seen.listed >= told, "nobody came into a list: this has tested nothing");
+    assert!(seen.reads_judged > 0, "no side was read: this has tested nothing");
+    assert!(seen.frozen >= told, "nobody let nothing be written for a while: this has tested nothing");
     assert!(seen.lifted >= told, "nobody took a no back: this has tested nothing");
     assert!(
         seen.called_again >= told,

@@ -90,6 +90,8 @@ pub struct Truth {
     pub deleted: BTreeMap<u64, Timestamp>,
     /// From when to when route `leads` doubted that its CRM is the one it was.
     pub doubts: Vec<(Timestamp, Timestamp)>,
+    /// From when to when an operator let nothing but locks be written.
+    pub freezes: Vec<(Timestamp, Timestamp)>,
     /// Records whose number changed: old and new numbers may both be blocked.
     pub renumbered: BTreeSet<u64>,
 }
