@@ -127,7 +127,9 @@ fn waits(waiting: &Waiting, link: &LinkStory, zone: Zone) -> String {
     let why = match waiting.waits_for {
         WaitsFor::Takeover => "all routes are paused (identity); `dialbridge status` says why".to_owned(),
         WaitsFor::Thaw => "everything is frozen; `dialbridge thaw` ends that".to_owned(),
-        WaitsFor::List => "a block list is being taken; `dialbridge status` says which if it takes long".to_owned(),
+        WaitsFor::List => {
+            "a block list is being taken; `dialbridge status` says which if it takes long".to_owned()
+        }
         WaitsFor::Stopped => format!("route {route} is stopped; `dialbridge status` says why"),
         WaitsFor::Dry => format!("route {route} is dry; `dialbridge route on {route}` sends it"),
         WaitsFor::Paused => format!("route {route} is paused; `dialbridge route resume {route}` sends it"),

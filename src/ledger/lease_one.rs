@@ -171,7 +171,10 @@ mod tests {
     async fn the_newest_contact_is_known_without_a_look_at_all() {
         let scene = scene().await;
         let steps = scene.plan_of(NEWEST).await;
-        assert!(steps.iter().any(|step| step.contains("links USING COVERING INDEX links_by_contact")), "{steps:#?}");
+        assert!(
+            steps.iter().any(|step| step.contains("links USING COVERING INDEX links_by_contact")),
+            "{steps:#?}"
+        );
         assert!(steps.iter().all(|step| !step.contains("TEMP B-TREE") && step != "SCAN links"), "{steps:#?}");
     }
 }

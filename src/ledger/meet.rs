@@ -10,8 +10,8 @@ use super::sql::{self, get_reason, get_reason_opt, get_time_opt, time};
 use super::{Ledger, LedgerError, finals, found, held_out, lane};
 use crate::domain::scope::Doing;
 use crate::domain::{
-    ContactId, CrmSide, Decision, DecisionInput, Desired, DiallerSide, LinkId, Policy, Reason, ReasonCode,
-    RecordKey, RunId, Timestamp, Verdict, Wish,
+    CampaignId, ContactId, CrmSide, Decision, DecisionInput, Desired, DiallerSide, LinkId, Policy, Reason,
+    ReasonCode, RecordKey, RunId, Timestamp, Verdict, Wish,
 };
 use rusqlite::{OptionalExtension as _, Transaction};
 

@@ -95,7 +95,10 @@ pub(super) fn says_no(verdict: &Verdict) -> bool {
     match verdict {
         Verdict::Blocked(_) => true,
         Verdict::Skipped(reason) => {
-            matches!(reason.code, ReasonCode::NotEligible | ReasonCode::RecordDeleted | ReasonCode::RecordGone)
+            matches!(
+                reason.code,
+                ReasonCode::NotEligible | ReasonCode::RecordDeleted | ReasonCode::RecordGone
+            )
         }
         Verdict::Parked(_) | Verdict::Unchanged | Verdict::Queued | Verdict::Adopted => false,
     }

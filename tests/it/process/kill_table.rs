@@ -120,7 +120,13 @@ const EXCUSED: &[(&str, &[&str])] = &[
     ),
     (
         "a block list is read again whole until it is noted as taken",
-        &["block_file_begins", "block_file_failed", "block_file_rests", "block_file_taken", "block_files_named"],
+        &[
+            "block_file_begins",
+            "block_file_failed",
+            "block_file_rests",
+            "block_file_taken",
+            "block_files_named",
+        ],
     ),
     (
         "the nightly upkeep: what it did not erase or look over, it does the night after",

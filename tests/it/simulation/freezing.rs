@@ -29,7 +29,8 @@ pub fn nothing_is_written_in_a_freeze(life: &Life, past: &Past, wrong: &mut Vec<
         // The last word counts: a second freeze may end before the first one.
         let frozen = life.truth.freezes.iter().rfind(|(from, _)| *from <= write.at);
         if let Some(freeze) = frozen.filter(|freeze| within(write, freeze)) {
-            wrong.push(format!("{} {} at {} in the freeze {freeze:?}", write.kind.name, write.path, write.at));
+            wrong
+                .push(format!("{} {} at {} in the freeze {freeze:?}", write.kind.name, write.path, write.at));
         }
     }
     life.truth.freezes.len() as u64

@@ -1,15 +1,15 @@
 //! Whether the promises held: by the simulators' journals and by what the simulation did on purpose.
 
 use super::doors::{hear, holds_are_what_was_said};
+use super::freezing::nothing_is_written_in_a_freeze;
 use super::leaving::{
     Leaving, calls_of_the_deleted_are_known, is_an_end, marks_are_where_they_belong,
     whoever_is_gone_cannot_be_called,
 };
 use super::life::Life;
 use super::overwritten::whoever_is_overwritten_is_locked_again;
-use super::past::{Past, answered_at, done, in_doubt};
-use super::freezing::nothing_is_written_in_a_freeze;
 use super::paces::both_sides_are_read;
+use super::past::{Past, answered_at, done, in_doubt};
 use super::said_no::{doubts_have_a_reason, nobody_is_called_who_said_no};
 use super::setup::Comment;
 use super::told::every_call_is_told_once;

@@ -13,8 +13,10 @@ const RESTS: TimeDelta = TimeDelta::minutes(20);
 /// No side is left unread for much longer than its interval while the other one is spoken with. Answers how many intervals were looked at.
 pub fn both_sides_are_read(life: &Life, past: &Past, wrong: &mut Vec<String>) -> u64 {
     let of_crm = life.world.crm.journal.requests();
-    let crm = Spoken { name: "the CRM", requests: &of_crm, kinds: &["list", "search", "feed"], most: minutes(5) };
-    let dialler = Spoken { name: "the dialler", requests: &past.requests, kinds: &["list"], most: minutes(15) };
+    let crm =
+        Spoken { name: "the CRM", requests: &of_crm, kinds: &["list", "search", "feed"], most: minutes(5) };
+    let dialler =
+        Spoken { name: "the dialler", requests: &past.requests, kinds: &["list"], most: minutes(15) };
     crm.is_read(life, &dialler, wrong) + dialler.is_read(life, &crm, wrong)
 }
 
@@ -41,8 +43,14 @@ impl Spoken<'_> {
             .collect();
         for pair in reads.windows(2) {
             let (from, to) = (pair[0], pair[1]);
-            if to - from > self.most && other.goes_on(from, to, self.most) && !self.had_a_reason(life, from, to) {
-                wrong.push(format!("{} was not read from {from} to {to}, and nothing was wrong with it", self.name));
+            if to - from > self.most
+                && other.goes_on(from, to, self.most)
+                && !self.had_a_reason(life, from, to)
+            {
+                wrong.push(format!(
+                    "{} was not read from {from} to {to}, and nothing was wrong with it",
+                    self.name
+                ));
             }
         }
         reads.len() as u64
