@@ -370,6 +370,7 @@ fn agree_no_more(tx: &Transaction<'_>, link: LinkId, seen: &[(FieldName, Value)]
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::{Activities, Shapes};
     use crate::ledger::testing::scene;
 
     #[tokio::test]
@@ -436,6 +437,28 @@ mod tests {
             let steps = scene.plan_of(sql).await;
             assert!(steps[0].contains("USING INDEX write_backs_call"), "{steps:#?}");
             assert!(!steps.iter().any(|step| step.contains("TEMP B-TREE")), "{steps:#?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn calls_that_no_run_entered_are_entered_by_a_repair() {
+        let scene = scene().await;
+        let set = scene.ledger.write_back_set(scene.route.clone(), Shapes::Activities, Activities::Change);
+        set.await.expect("a beginning");
+        let link = scene.link("1", Some(11), &[]).await;
+        scene.call(link, 51, "started_at = first_seen_at").await;
+        scene.put("DELETE FROM write_backs").await;
+        let waiting = || async {
+            let count = scene.ledger.read("test_waiting", |connection| {
+                let sql = "SELECT count(*) FROM write_backs WHERE history_id = 51 AND state = 'waiting'";
+                connection.query_row(sql, [], |row| row.get::<_, i64>(0))
+            });
+            count.await.expect("read")
+        };
+        for (never_entered, entered) in [(false, 0), (true, 1), (true, 1)] {
+            let mend = Mend { never_entered, ..Mend::default() };
+            scene.ledger.drift_mend(scene.route.clone(), mend).await.expect("marked");
+            assert_eq!(waiting().await, entered, "{never_entered}");
         }
     }
 }

@@ -179,22 +179,19 @@ fn end_with_it(
     said: &Said,
     now: Timestamp,
 ) -> rusqlite::Result<()> {
-    let sources: Vec<String> = tx
+    let echoes: Vec<(i64, String)> = tx
         .prepare_cached(
-            "SELECT source FROM blocks WHERE kind = 'record' AND record_id = ?1 AND crm = ?2 AND object = ?3 AND client = ?4
+            "SELECT id, source FROM blocks WHERE kind = 'record' AND record_id = ?1 AND crm = ?2 AND object = ?3 AND client = ?4
                 AND lifted_at IS NULL AND code = ?5",
         )?
-        .query_map((&key.id.0, &key.crm, &key.object, client, Word::Told.code().as_str()), |row| row.get(0))?
+        .query_map((&key.id.0, &key.crm, &key.object, client, Word::Told.code().as_str()), |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })?
         .collect::<Result<_, _>>()?;
     let subject = BlockSubject::Record(key.clone());
-    for source in sources {
+    for (block, source) in echoes {
         lift_in(tx, client, &subject, Some(&source), &said.who, &said.text, now)?;
-        for number in numbers {
-            if saying_no_with(tx, client, &source, number)?.is_empty() {
-                let subject = BlockSubject::Number(number.clone());
-                lift_in(tx, client, &subject, Some(&source), &said.who, &said.text, now)?;
-            }
-        }
+        free_numbers(tx, client, (block, &source), numbers, said, now)?;
     }
     Ok(())
 }
@@ -224,24 +221,29 @@ fn holds_itself_alone(
             |row| Ok((row.get(0)?, row.get(1)?)),
         )?
         .collect::<Result<_, _>>()?;
-    for (block, source) in echoes {
-        let mut held: Vec<String> = tx
-            .prepare_cached("SELECT number FROM said_numbers WHERE block_id = ?1")?
-            .query_map([block], |row| row.get(0))?
-            .collect::<Result<_, _>>()?;
-        held.extend(numbers.iter().cloned());
-        for number in held {
-            if saying_no_with(tx, client, &source, &number)?.is_empty() {
-                lift_in(
-                    tx,
-                    client,
-                    &BlockSubject::Number(number),
-                    Some(&source),
-                    &said.who,
-                    &said.text,
-                    now,
-                )?;
-            }
+    echoes
+        .into_iter()
+        .try_for_each(|(block, source)| free_numbers(tx, client, (block, &source), numbers, said, now))
+}
+
+/// The numbers that an echo held, those it was said with and those its record has: free, unless another record says no with them.
+fn free_numbers(
+    tx: &Transaction<'_>,
+    client: &str,
+    (block, source): (i64, &str),
+    numbers: &[String],
+    said: &Said,
+    now: Timestamp,
+) -> rusqlite::Result<()> {
+    let mut held: Vec<String> = tx
+        .prepare_cached("SELECT number FROM said_numbers WHERE block_id = ?1")?
+        .query_map([block], |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
+    held.extend(numbers.iter().cloned());
+    for number in held {
+        if saying_no_with(tx, client, source, &number)?.is_empty() {
+            let subject = BlockSubject::Number(number);
+            lift_in(tx, client, &subject, Some(source), &said.who, &said.text, now)?;
         }
     }
     Ok(())

@@ -46,6 +46,24 @@ async fn not_the_call_that_was_running_nor_its_late_result() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn does_whoever_a_person_locked_stay_though_the_record_is_deleted_for_good() {
+    let route_keys = "only_if = \"phone and active\"\n[route.leads.leave]\ndeleted = \"delete\"";
+    let world = World::new(Setup { route_keys, ..Setup::default() }).await;
+    let ids: Vec<u64> = (0..5).map(|n| world.record(&format!("Name {n}"))).collect();
+    world.sync_all().await;
+    assert_eq!(act(&world, world.contact(ids[0]).id, ContactAct::Lock).await.0, End::Done);
+    ids[..2].iter().for_each(|id| world.editor().delete(*id));
+    for _ in 0..4 {
+        world.advance(minutes(11)).await;
+        world.hint(&ids[..2]).await;
+        world.sync_all().await;
+    }
+    world.live(minutes(90)).await;
+    assert!(world.locked(ids[0]), "{}", world.story().await);
+    assert!(world.contacts(ids[1]).is_empty(), "nobody locked this one: {}", world.story().await);
+}
+
+#[tokio::test(start_paused = true)]
 async fn does_a_contact_go_whose_lock_the_dialler_rejects() {
     let world = World::usual().await;
     let id = world.record("Ada");

@@ -338,17 +338,23 @@ async fn is_what_keeps_changing_a_record_because_of_us_stopped() {
     assert_eq!(writes, 12, "within the hour");
 }
 
-#[tokio::test(start_paused = true)]
-async fn does_each_day_add_up() {
-    let world = world("sim-id").await;
-    let _told = called(&world, "Ada", "NO_INTEREST").await;
-    let _held = called(&world, "Bert", "SALE").await;
+/// A call that is told, one whose result nobody mapped, and a test; answers who was told of.
+async fn a_day(world: &World) -> u64 {
+    let told = called(world, "Ada", "NO_INTEREST").await;
+    let _held = called(world, "Bert", "SALE").await;
     let test_call = world.record("Tess");
     world.sync_all().await;
     let mut test = plan(None);
     test.test = true;
     assert!(world.dialler.call(world.contact(test_call).id, test));
     world.live(minutes(20)).await;
+    told
+}
+
+#[tokio::test(start_paused = true)]
+async fn does_each_day_add_up() {
+    let world = world("sim-id").await;
+    a_day(&world).await;
     let (from, until) = (world.now() - chrono::TimeDelta::days(1), world.now());
     let results = world.ledger().results(None, from, until).await.expect("a balance");
     let leads = &results.routes["leads"];
@@ -369,14 +375,7 @@ async fn does_each_day_add_up() {
 async fn does_a_day_add_up_whose_calls_become_fields_alone() {
     let more = "[route.leads.results]\nNO_INTEREST = \"declined\"\n[route.leads.result_fields]\nlast_outcome = \"last_outcome\"\ncalls = \"calls\"\n";
     let world = World::new(Setup { more, ..setup("sim-id") }).await;
-    let told = called(&world, "Ada", "NO_INTEREST").await;
-    let _held = called(&world, "Bert", "SALE").await;
-    let test_call = world.record("Tess");
-    world.sync_all().await;
-    let mut test = plan(None);
-    test.test = true;
-    assert!(world.dialler.call(world.contact(test_call).id, test));
-    world.live(minutes(20)).await;
+    let told = a_day(&world).await;
     let (from, until) = (world.now() - chrono::TimeDelta::days(1), world.now());
     let results = world.ledger().results(None, from, until).await.expect("a balance");
     let leads = &results.routes["leads"];
