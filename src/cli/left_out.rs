@@ -4,7 +4,7 @@ use super::args::ListArgs;
 use super::output::Output;
 use super::table::table;
 use super::zone::Zone;
-use crate::domain::{Reason, ReasonCode, RouteName};
+use crate::domain::{ReasonCode, RouteName};
 use crate::ledger::{Ledger, LeftOut, Listing, NamedCall, ParkedCount, ParkedItem};
 
 /// A reason that more share is one line: who has it is listed on demand.
@@ -113,6 +113,17 @@ fn of_call(call: &NamedCall, zone: Zone) -> String {
 
 /// A code in plain words, where its parameters differ from item to item.
 pub(super) fn sentence(code: &str) -> String {
-    let words = ReasonCode::parse(code).map_or_else(|| code.to_owned(), |code| Reason::new(code).to_string());
+    let words = ReasonCode::parse(code).map_or_else(|| code.to_owned(), ReasonCode::in_general);
     format!("{words} [{code}]")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::sentence;
+
+    #[test]
+    fn what_differs_from_one_to_the_next_is_left_open_and_not_named_by_its_parameter() {
+        assert_eq!(sentence("blocked"), "must not be called: … is blocked (…) [blocked]");
+        assert_eq!(sentence("from_a_newer_program"), "from_a_newer_program [from_a_newer_program]");
+    }
 }
