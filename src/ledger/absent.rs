@@ -9,9 +9,7 @@ use super::record_store::cause;
 use super::sql::{json, time};
 use super::{Ledger, LedgerError, bearers, write_back};
 use crate::domain::scope::Doing;
-use crate::domain::{
-    Block, CrmSide, DecisionInput, DiallerSide, LinkId, Reason, RecordId, RecordKey, RouteName, Timestamp,
-};
+use crate::domain::{CrmSide, DecisionInput, DiallerSide, Reason, RecordId, RouteName, Timestamp};
 use chrono::TimeDelta;
 use rusqlite::{OptionalExtension as _, Transaction};
 
@@ -198,8 +196,9 @@ pub(super) fn store_gone(
         return set_gone(tx, now, page, id);
     };
     let dialler = if view.contact.is_some() { DiallerSide::Linked } else { DiallerSide::NotMet };
-    // Whoever said no leaves as one who did, and whom a person locked is only locked, whatever the route says of deleted records.
-    let blocks = blocks_of(tx, now, page, id, link)?;
+    // Whom a person locked is only locked, whatever the route says of deleted records. Any other no is of the
+    // record or of its numbers: it outlives the contact, and keeping who asked to be erased for it helps nobody.
+    let blocks = inputs::contact_blocks(tx, &inputs::contacts_of(tx, link)?, &time(now))?;
     let decision = (page.decide)(&DecisionInput {
         link: Some(&view),
         crm: &CrmSide::Gone(reason_of(page)),
@@ -213,21 +212,6 @@ pub(super) fn store_gone(
     decisions::store(tx, &cause(page, now), Some(link), None, &decision, None, Doing::Record)?;
     set_gone(tx, now, page, id)?;
     if decision.meet { bearers::ask(tx, &page.route, id) } else { Ok(()) }
-}
-
-fn blocks_of(
-    tx: &Transaction<'_>,
-    now: Timestamp,
-    page: &PageStore,
-    id: &RecordId,
-    link: LinkId,
-) -> rusqlite::Result<Vec<Block>> {
-    let (key, now) =
-        (RecordKey { crm: page.crm.clone(), object: page.object.clone(), id: id.clone() }, time(now));
-    let numbers = held_out::numbers_of(tx, link)?;
-    let mut blocks = inputs::contact_blocks(tx, &inputs::contacts_of(tx, link)?, &now)?;
-    blocks.extend(inputs::blocks_in_force(tx, &page.client, Some(&key), &numbers, &now)?);
-    Ok(blocks)
 }
 
 fn reason_of(page: &PageStore) -> Reason {
