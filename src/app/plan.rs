@@ -1,21 +1,23 @@
 //! `plan`: what would be done; nothing is done. `plan show` tells what waits by the ledger as it is; `plan` alone reads the
-//! CRM besides, and decides on a copy of the ledger that is thrown away.
+//! CRM besides, asks the dialler who is there already, and decides on a copy of the ledger that is thrown away.
 
-use super::harvesting::{hear_opt_outs, set_hold_rules};
+use super::harvesting::{hear_opt_outs, set_hold_rules, to_e164};
 use super::reading::{Reading, reading};
 use super::routes::{pull_route, register};
 use super::scratch::with_scratch;
 use super::{block_files, unread, write_back};
 use crate::check::{RouteSettings, Settings};
-use crate::domain::RouteName;
+use crate::domain::{Policy, Reason, RouteName};
 use crate::env::Env;
 use crate::jobs::JobError;
+use crate::jobs::campaigns::WantedCampaign;
 use crate::jobs::identity::Sides as Unwatched;
 use crate::jobs::pull::{PullContext, pull};
-use crate::jobs::push::plan::plan;
+use crate::jobs::push::plan::{kept, plan};
+use crate::jobs::push::{DryMeet, meet_dry};
 pub use crate::jobs::write_back::WouldTell;
 use crate::jobs::write_back::would_tell;
-use crate::ledger::{Counts, Ledger, PlanView, Untold, UntoldGroup, WavePlan};
+use crate::ledger::{Counts, Ledger, PlanView, TakenOver, Untold, UntoldGroup, WavePlan};
 use anyhow::Context as _;
 use serde::Serialize;
 use std::path::PathBuf;
@@ -28,6 +30,8 @@ pub struct DryRun {
     pub pulled: Option<Pulled>,
     /// Why not.
     pub not_read: Option<String>,
+    /// Which contacts are there already under the keys of new records.
+    pub met: Met,
     /// What would be sent to the dialler, what is decided already included.
     #[serde(flatten)]
     pub view: PlanView,
@@ -37,6 +41,18 @@ pub struct DryRun {
     pub told: Vec<WouldTell>,
     /// Row by row, the oldest first.
     pub untold: Vec<Untold>,
+}
+
+/// What asking the dialler for the keys of everything that waits showed.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Met {
+    /// These are there, and would be taken over instead of made a second time.
+    There(TakenOver),
+    /// Nobody was asked for: the route's campaign cannot be told.
+    NoCampaign(Reason),
+    /// The dialler does not answer.
+    NotAsked(String),
 }
 
 /// The balance of the reading.
@@ -130,6 +146,7 @@ async fn of_route(
         Ok(pulled) => (Some(pulled), None),
         Err(error) => (None, Some(unread::in_words(&error, settings, wanted))),
     };
+    let met = met(copy, env, reading, settings, wanted, &context.route.policy).await?;
     if let Some(telling) = &wanted.write_back {
         // What a list would tell is shown as told, or as a wave, like at a run.
         copy.listed_take(wanted.id.clone(), telling.max_per_run.into()).await?;
@@ -142,10 +159,37 @@ async fn of_route(
     Ok(DryRun {
         pulled,
         not_read,
+        met,
         view: copy.plan_view(route.clone(), plan).await?,
         untold_counts: copy.results_untold_counts(route.clone()).await?,
         told,
         untold: copy.results_untold(Some(route), UNTOLD).await?,
+    })
+}
+
+async fn met(
+    copy: &Ledger,
+    env: &Env,
+    reading: &Reading,
+    settings: &Settings,
+    wanted: &RouteSettings,
+    policy: &Policy,
+) -> anyhow::Result<Met> {
+    let RouteSettings { id: route, campaign, campaign_change: change, .. } = wanted;
+    let began = env.now();
+    let dry = DryMeet {
+        copy: copy.clone(),
+        env: env.clone(),
+        read: reading.dialler.clone(),
+        to_e164: to_e164(settings.dialler.country.clone()),
+        wanted: WantedCampaign { route: route.clone(), campaign: campaign.clone(), change: *change },
+        policy: policy.clone(),
+    };
+    Ok(match meet_dry(&dry).await {
+        Ok(None) => Met::There(copy.taken_over(route.clone(), began, kept).await?),
+        Ok(Some(reason)) => Met::NoCampaign(reason),
+        Err(JobError::Ledger(error)) => return Err(error.into()),
+        Err(error) => Met::NotAsked(error.to_string()),
     })
 }
 

@@ -6,7 +6,7 @@ use super::overlap::ends;
 use super::settings::{BatchRead, RouteSettings, Settings};
 use crate::dialler::{BatchQuery, Campaign, CampaignRef, DiallerRead, Listed};
 use crate::domain::policy::Beside;
-use crate::domain::{CampaignId, Contact, ContactId, HistoryRow, Timestamp, UserData, suggest};
+use crate::domain::{CampaignId, Contact, ContactId, HistoryRow, RouteName, Timestamp, UserData, suggest};
 use crate::env::Env;
 use crate::remote::{CallClass, CallError, CallErrorKind};
 use chrono::{MappedLocalTime, NaiveDateTime, TimeDelta, TimeZone, Utc};
@@ -33,14 +33,15 @@ pub(super) async fn probe(settings: &Settings, dialler: &dyn DiallerRead, env: &
     let text = format!("answers, the token is right, {} campaigns", campaigns.len());
     let mut findings = vec![Finding::new(Level::Ok, "dialler", text)];
     let mut by_campaign: BTreeMap<CampaignId, Vec<&RouteSettings>> = BTreeMap::new();
+    let mut seen = Seen::default();
     for route in settings.routes.values() {
         let (id, finding) = campaign(route, &campaigns);
         findings.push(finding);
         if let Some(id) = id {
             by_campaign.entry(id).or_default().push(route);
+            seen.campaigns.insert(route.id.clone(), id);
         }
     }
-    let mut seen = Seen::default();
     for (id, routes) in &by_campaign {
         let began = env.instant();
         match read_list(dialler, *id, routes, &mut seen).await {
@@ -96,6 +97,8 @@ fn campaign(route: &RouteSettings, campaigns: &[Campaign]) -> (Option<CampaignId
 /// What the lists of all campaigns showed together.
 #[derive(Default)]
 struct Seen {
+    /// The routes' campaigns, as far as they can be told.
+    campaigns: BTreeMap<RouteName, CampaignId>,
     contacts: u64,
     with_result_key: bool,
     /// Contacts with a try, the highest numbers last; at most [`SAMPLE`].
@@ -239,8 +242,8 @@ async fn histories(
         if sample.is_empty() { seen.any.into_iter().collect() } else { sample.clone() };
     ids.truncate(settings.dialler.batch_size);
     if settings.dialler.batch_read == BatchRead::Off {
-        findings.extend(numbers_only::findings(settings));
-    } else if let Some(rows) = by_batch(settings, dialler, ids, findings).await {
+        findings.extend(numbers_only::findings(settings, &seen.campaigns));
+    } else if let Some(rows) = by_batch(settings, dialler, (ids, seen), findings).await {
         return rows;
     }
     let mut rows = Vec::new();
@@ -260,7 +263,7 @@ const NOBODY: &str = "dialbridge check: nobody";
 async fn by_batch(
     settings: &Settings,
     dialler: &dyn DiallerRead,
-    ids: Vec<ContactId>,
+    (ids, seen): (Vec<ContactId>, &Seen),
     findings: &mut Vec<Finding>,
 ) -> Option<Vec<HistoryRow>> {
     let nobody = UserData::parse(NOBODY).ok().filter(|_| ids.is_empty());
@@ -289,7 +292,7 @@ async fn by_batch(
         }
     };
     findings.push(finding);
-    findings.extend(numbers_only::findings(settings));
+    findings.extend(numbers_only::findings(settings, &seen.campaigns));
     None
 }
 

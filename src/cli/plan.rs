@@ -276,7 +276,7 @@ fn one(example: &PlanExample) -> String {
     format!("  {} {whom} ({}) {}", example.kind, example.text, fields.join(", "))
 }
 
-fn shown(value: &Value) -> String {
+pub(super) fn shown(value: &Value) -> String {
     match value {
         Value::Null => "empty".to_owned(),
         Value::String(text) => format!("{text:?}"),

@@ -1,13 +1,13 @@
 //! `plan` by itself: a dry run of everything.
 
 use super::output::Output;
-use super::plan::in_words;
+use super::plan::{in_words, shown};
 use super::zone::Zone;
-use crate::app::plan::{DryRun, WouldTell};
+use crate::app::plan::{DryRun, Met, WouldTell};
 use crate::app::{self, known};
 use crate::control::End;
 use crate::domain::HistoryId;
-use crate::ledger::UntoldGroup;
+use crate::ledger::{KeptCount, TakenExample, TakenOver, UntoldGroup};
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -27,7 +27,8 @@ pub async fn run(config: &Path, route: Option<&str>, output: Output) -> anyhow::
         let texts: Vec<String> = runs.iter().map(|run| told(run, zone)).collect();
         texts.join("\n") + "\nNothing was changed. Calls that were not harvested yet are not in it.\n"
     });
-    Ok(if runs.iter().all(|run| run.not_read.is_none()) { End::Done } else { End::Failed })
+    let asked = |run: &DryRun| run.not_read.is_none() && !matches!(run.met, Met::NotAsked(_));
+    Ok(if runs.iter().all(asked) { End::Done } else { End::Failed })
 }
 
 fn told(run: &DryRun, zone: Zone) -> String {
@@ -49,8 +50,55 @@ fn told(run: &DryRun, zone: Zone) -> String {
             why.as_deref().unwrap_or("it did not answer")
         ),
     };
+    text.push_str(&met(&run.met));
     text.push_str(&in_words(&run.view, zone));
     text.push_str(&untold(run));
+    text
+}
+
+/// Who is there already.
+fn met(met: &Met) -> String {
+    let without = "contacts that would be taken over stand below as imports";
+    match met {
+        Met::There(TakenOver { count: 0, .. }) => String::new(),
+        Met::There(taken) => taken_over(taken),
+        Met::NoCampaign(reason) => {
+            format!("Who has the keys of new records already was not asked ({without}): {reason}\n")
+        }
+        Met::NotAsked(error) => {
+            format!(
+                "The dialler could NOT be asked who has the keys of new records already ({without}): {error}\n"
+            )
+        }
+    }
+}
+
+fn taken_over(taken: &TakenOver) -> String {
+    let TakenOver { count, kept, examples } = taken;
+    let mut text = format!(
+        "{count} contacts that are there under the keys of new records would be taken over, not made a second time; what would \
+         be written over is among the updates below\n"
+    );
+    for KeptCount { field, count } in kept {
+        let _infallible =
+            writeln!(text, "  {field}: {count} stay as they are there, though the record differs");
+    }
+    for TakenExample { user_data, contact, kept } in examples.iter().take(EXAMPLES) {
+        let whom = user_data.as_deref().unwrap_or("no key");
+        let stays: Vec<String> = kept
+            .iter()
+            .map(|field| {
+                let there = field.before.as_ref().map_or_else(|| "empty".to_owned(), shown);
+                format!("{} stays {there} (the record has {})", field.field, shown(&field.after))
+            })
+            .collect();
+        let _infallible = writeln!(
+            text,
+            "  contact {contact}, {whom}{}{}",
+            if stays.is_empty() { "" } else { ": " },
+            stays.join(", ")
+        );
+    }
     text
 }
 

@@ -7,7 +7,7 @@ use crate::app;
 use crate::app::RouteSettings;
 use crate::app::known;
 use crate::control::End;
-use crate::domain::{RouteName, Timestamp};
+use crate::domain::Timestamp;
 use crate::ledger::CodeSeen;
 use serde::Serialize;
 use std::fmt::Write as _;
@@ -42,8 +42,7 @@ pub(super) async fn run(
         );
     }
     if let (Some(route), true) = (route, init) {
-        let word = |code: &CodeSeen| word_of(route, code);
-        super::output::print_line(table_for_config(&route.name, &seen, &word).trim_end());
+        super::output::print_line(table_for_config(route, &seen).trim_end());
         return Ok(End::Done);
     }
     let routes: Vec<&RouteSettings> = match route {
@@ -121,21 +120,18 @@ fn kind(seen: &CodeSeen) -> &'static str {
 }
 
 /// Ready to be put into the config; what is not mapped is left for a person.
-fn table_for_config<'a>(
-    route: &RouteName,
-    seen: &'a [CodeSeen],
-    word: &dyn Fn(&'a CodeSeen) -> Option<&'a str>,
-) -> String {
-    let mut text = format!("[route.{route}.results]\n");
+fn table_for_config(route: &RouteSettings, seen: &[CodeSeen]) -> String {
+    let mut text = format!("[route.{}.results]\n", route.name);
     for code in seen {
         let campaign = code.campaign.map(|campaign| campaign.0).unwrap_or_default();
         let key = code.export_key.clone().unwrap_or_else(|| format!("{campaign}/{}", code.code));
         let name = code.name.as_deref().unwrap_or("its name is not known");
-        let line = match word(code) {
+        let line = match word_of(route, code) {
             Some(word) => format!("{key:?} = {word:?}"),
             None => format!("#{key:?} = \"\""),
         };
-        let _infallible = writeln!(text, "{line}  # {name}, {}, {} calls", kind(code), code.calls);
+        let no = if is_no(route, code) { ", a no by opt_out_results" } else { "" };
+        let _infallible = writeln!(text, "{line}  # {name}, {}, {} calls{no}", kind(code), code.calls);
     }
     text
 }

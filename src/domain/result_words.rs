@@ -37,10 +37,15 @@ impl ResultWords {
         self.names(Some(campaign), result.code, result.export_key.as_deref(), result.name.as_deref())
     }
 
-    /// Whether one of them is a number, as `CAMPAIGN/CODE`: that is all that is known of a result without the batch read.
-    pub fn has_numbers(&self) -> bool {
-        let number = |text: &str| text.parse::<i64>().is_ok();
-        self.0.iter().any(|word| word.split_once('/').is_some_and(|(of, code)| number(of) && number(code)))
+    /// Whether one of them is a number, as `CAMPAIGN/CODE`, of this campaign (`None`: of any): that is all that is known of a
+    /// result without the batch read.
+    pub fn has_numbers(&self, campaign: Option<CampaignId>) -> bool {
+        let number = |text: &str| text.parse::<i64>().ok();
+        let of = |word: &String| {
+            let (of, code) = word.split_once('/')?;
+            number(code).and(number(of)).map(CampaignId)
+        };
+        self.0.iter().filter_map(of).any(|of| campaign.is_none_or(|campaign| campaign == of))
     }
 
     /// The words, each once and sorted: two lists that say the same are the same.
@@ -91,7 +96,10 @@ mod tests {
             (vec!["SALE", "538/5383"], true),
             (vec!["SALE", "yes/no", "5383"], false),
         ] {
-            assert_eq!(ResultWords::new(words.iter().copied()).has_numbers(), numbers, "{words:?}");
+            let words = ResultWords::new(words.iter().copied());
+            assert_eq!(words.has_numbers(None), numbers, "{words:?}");
+            assert_eq!(words.has_numbers(Some(CampaignId(538))), numbers, "{words:?}");
+            assert!(!words.has_numbers(Some(CampaignId(612))), "{words:?}");
         }
     }
 

@@ -44,6 +44,17 @@ pub struct MeetWhose {
     pub routes: Vec<RouteName>,
     /// Keys about which the dialler gave no answer just now.
     pub resting: Vec<FoldedUserData>,
+    /// Of which imports.
+    pub imports: MeetImports,
+}
+
+/// Whose imports are met.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MeetImports {
+    /// Of routes that act: the others' keys are asked for when their turn comes.
+    Acting,
+    /// All that wait, for a dry run.
+    All,
 }
 
 /// The condition on a link or a record that its key may be asked for. The plus keeps the route's index out of it.
@@ -69,9 +80,9 @@ const BY_IMPORT: &str = concat!(
        AND (l.absent_at IS NULL OR l.absent_at < :absent) AND (:only IS NULL OR l.route = :only)
        AND",
     whose!("l"),
-    "AND ",
+    "AND (:all OR (",
     acts!(),
-    " ORDER BY o.id LIMIT :limit"
+    ")) ORDER BY o.id LIMIT :limit"
 );
 
 /// A link whose import was taken back before its key was asked for, and who is not to be called now.
@@ -118,7 +129,7 @@ pub(super) const PARKED: &str = concat!(
 
 impl Ledger {
     /// Keys that must be asked for: of records that must not be called (always), of waiting imports of routes
-    /// that act, and of records parked for what was found, unless they were asked for since `since`; each kind at most
+    /// that act (or of all), and of records parked for what was found, unless they were asked for since `since`; each kind at most
     /// `limit`. `only` this route's,
     /// but for those that must not be called: they wait for nobody.
     ///
@@ -143,7 +154,7 @@ impl Ledger {
                 let mut statement = connection.prepare_cached(sql)?;
                 let all = named_params! {
                     ":routes": routes, ":resting": resting, ":limit": limit, ":only": only, ":parked": parked,
-                    ":now": now, ":absent": absent, ":full": full,
+                    ":now": now, ":absent": absent, ":full": full, ":all": whose.imports == MeetImports::All,
                 };
                 for (name, value) in all {
                     if let Some(place) = statement.parameter_index(name)? {
@@ -197,6 +208,7 @@ mod tests {
         let whose = MeetWhose {
             routes: vec![scene.route.clone()],
             resting: resting.iter().map(|key| FoldedUserData((*key).to_owned())).collect(),
+            imports: MeetImports::Acting,
         };
         let due = scene.ledger.meet_due(since, whose, None, Vec::new(), 2).await.expect("read");
         due.into_iter().map(|item| item.record.0).collect()

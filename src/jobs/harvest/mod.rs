@@ -26,7 +26,7 @@ use super::JobError;
 use crate::dialler::DiallerRead;
 use crate::domain::policy::Job;
 use crate::domain::result_words::ResultWords;
-use crate::domain::{CampaignId, RouteName, RunId, Seq, Timestamp, TwoWay};
+use crate::domain::{CampaignId, ContactId, RouteName, RunId, Seq, Timestamp, TwoWay};
 use crate::env::Env;
 use crate::ledger::{
     CallReading, Counts, HarvestRules, LastList, Ledger, RunEnd, RunStart, Share, SweepCounts, SweepKind,
@@ -216,21 +216,19 @@ impl<'a> Harvest<'a> {
 
     async fn with_list(&self, report: &mut HarvestReport) -> Result<(), JobError> {
         // A dialler that does not answer at all is not asked for histories; a cut list says nothing about them.
-        match self.read_list(Strangers::Harvested, report).await? {
+        let Read { failure, held } = self.read_list(Strangers::Harvested, report).await?;
+        match failure {
             Some(error) if report.sweep.contacts == 0 => Err(error.into()),
             failure => {
                 self.read_due(report).await?;
+                self.read_held(held, report).await?;
                 failure.map_or(Ok(()), |error| Err(error.into()))
             }
         }
     }
 
-    /// Reads the list and asks about whom it does not name; answers why it is not complete.
-    async fn read_list(
-        &self,
-        strangers: Strangers,
-        report: &mut HarvestReport,
-    ) -> Result<Option<CallError>, JobError> {
+    /// Reads the list and asks about whom it does not name.
+    async fn read_list(&self, strangers: Strangers, report: &mut HarvestReport) -> Result<Read, JobError> {
         let Self { ctx, campaign, began, .. } = *self;
         let began_at = ctx.env.now();
         let mut swept = sweep::sweep(ctx, campaign, began, strangers).await?;
@@ -242,7 +240,7 @@ impl<'a> Harvest<'a> {
         take_over(report, &swept);
         sweep::ask_for_missing(ctx, campaign, began, &mut swept).await?;
         report.sweep = swept.counts;
-        Ok(swept.failure)
+        Ok(Read { failure: swept.failure, held: swept.held })
     }
 
     /// The list rests: nothing is concluded from anybody's absence, and no fingerprint moves.
@@ -270,8 +268,8 @@ impl<'a> Harvest<'a> {
                 Share::Changed | Share::Due => usize::MAX,
                 Share::Likely { .. } => self.likely_limit(report.sweep.kind).await?,
                 Share::Audit => audit_limit(ctx, campaign, before, result_in_list, report).await?,
-                // Not of this campaign: `read_elsewhere`.
-                Share::Elsewhere { .. } => 0,
+                // Not of this campaign: `read_elsewhere`, `read_held`.
+                Share::Elsewhere { .. } | Share::Held => 0,
             };
             self.pass(campaign, share, result_in_list).run_into(cutoff, limit, report).await?;
         }
@@ -298,6 +296,14 @@ impl<'a> Harvest<'a> {
             }
         }
     }
+}
+
+/// How a list was read.
+struct Read {
+    /// Why it is not complete.
+    failure: Option<CallError>,
+    /// Contacts of ours that it did not name, too many at once to be believed missing.
+    held: Vec<ContactId>,
 }
 
 fn tell_gap(ctx: &HarvestContext, report: &mut HarvestReport) {

@@ -66,14 +66,32 @@ impl Pass<'_> {
             }
             last_first = first;
             left -= page.len().min(left);
-            let chunks: Vec<Vec<DueContact>> = page.chunks(BATCH).map(<[DueContact]>::to_vec).collect();
-            let mut done = stream::iter(chunks)
-                .map(|chunk| self.chunk(chunk))
-                .buffer_unordered(self.ctx.settings.in_flight.max(1));
-            while let Some((part, result)) = done.next().await {
-                tally.add(&part);
-                result?;
-            }
+            self.chunks(&page, tally).await?;
+        }
+        Ok(())
+    }
+
+    /// Reads these, whether they are due or not.
+    pub(super) async fn read_these(
+        &self,
+        ids: Vec<ContactId>,
+        report: &mut HarvestReport,
+    ) -> Result<(), JobError> {
+        let these: Vec<DueContact> = ids.into_iter().map(|id| DueContact { id, fingerprint: None }).collect();
+        let mut tally = Tally::default();
+        let result = self.chunks(&these, &mut tally).await;
+        tally.report(self.share, report);
+        result
+    }
+
+    async fn chunks(&self, these: &[DueContact], tally: &mut Tally) -> Result<(), JobError> {
+        let chunks: Vec<Vec<DueContact>> = these.chunks(BATCH).map(<[DueContact]>::to_vec).collect();
+        let mut done = stream::iter(chunks)
+            .map(|chunk| self.chunk(chunk))
+            .buffer_unordered(self.ctx.settings.in_flight.max(1));
+        while let Some((part, result)) = done.next().await {
+            tally.add(&part);
+            result?;
         }
         Ok(())
     }
@@ -85,9 +103,12 @@ impl Pass<'_> {
         }
         let result = match self.share {
             Share::Missing => self.ask(&chunk, Unread::LeftOut, &mut tally).await,
-            Share::Changed | Share::Due | Share::Likely { .. } | Share::Audit | Share::Elsewhere { .. } => {
-                self.read(chunk, &mut tally).await
-            }
+            Share::Changed
+            | Share::Due
+            | Share::Likely { .. }
+            | Share::Audit
+            | Share::Elsewhere { .. }
+            | Share::Held => self.read(chunk, &mut tally).await,
         };
         (tally, result)
     }
@@ -113,8 +134,9 @@ impl Pass<'_> {
         };
         self.store(reads, tally).await?;
         match self.share {
-            // Nobody missed it: whether it is still there is the next list's question.
-            Share::Likely { .. } => Ok(()),
+            // Nobody missed it: whether it is still there is the next list's question. Or so many are missed that a
+            // person has to say so first.
+            Share::Likely { .. } | Share::Held => Ok(()),
             Share::Changed | Share::Due | Share::Audit | Share::Elsewhere { .. } | Share::Missing => {
                 self.ask(&unread, why, tally).await
             }
@@ -192,7 +214,7 @@ impl Pass<'_> {
         tally: &mut Tally,
     ) -> Result<Option<ContactSeen>, JobError> {
         match self.share {
-            Share::Elsewhere { .. } => {}
+            Share::Elsewhere { .. } | Share::Held => {}
             Share::Changed | Share::Due | Share::Likely { .. } | Share::Audit | Share::Missing => {
                 return Ok(None);
             }
@@ -335,9 +357,12 @@ impl Pass<'_> {
 
     fn class(&self) -> CallClass {
         match self.share {
-            Share::Changed | Share::Due | Share::Likely { .. } | Share::Missing | Share::Elsewhere { .. } => {
-                CallClass::Harvest
-            }
+            Share::Changed
+            | Share::Due
+            | Share::Likely { .. }
+            | Share::Missing
+            | Share::Elsewhere { .. }
+            | Share::Held => CallClass::Harvest,
             Share::Audit => CallClass::Audit,
         }
     }

@@ -41,6 +41,8 @@ pub(super) struct Swept {
     pub(super) opt_outs: i64,
     /// Why the list is not complete.
     pub(super) failure: Option<CallError>,
+    /// Contacts of ours that the list did not name, too many at once to be believed missing.
+    pub(super) held: Vec<ContactId>,
     listed: HashSet<ContactId>,
 }
 
@@ -200,7 +202,8 @@ pub(super) async fn ask_for_missing(
             }
         }
     }
-    for (group, whose) in groups.into_iter().zip(["contacts of others", "our contacts"]) {
+    for (group, ours) in groups.into_iter().zip([false, true]) {
+        let whose = if ours { "our contacts" } else { "contacts of others" };
         let (missing, expected) = (group.ids.len(), group.expected);
         let mut ids = group.ids;
         match ctx.settings.brake {
@@ -215,6 +218,9 @@ pub(super) async fn ask_for_missing(
                 swept.counts.remark(format!(
                     "{missing} of {expected} {whose} were not in a complete list: nothing is concluded from it"
                 ));
+                if ours {
+                    swept.held = ids;
+                }
             }
             Brake::At { .. } | Brake::Off => {
                 ids.truncate(ctx.settings.single_reads);

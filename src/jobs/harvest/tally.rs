@@ -41,7 +41,7 @@ impl Tally {
             Share::Due => (&mut report.sweep.requests_due, &mut report.sweep.read_due),
             Share::Likely { .. } => (&mut report.sweep.requests_likely, &mut report.sweep.read_likely),
             Share::Audit => (&mut report.sweep.requests_audit, &mut report.sweep.read_audit),
-            Share::Elsewhere { .. } => {
+            Share::Elsewhere { .. } | Share::Held => {
                 (&mut report.sweep.requests_elsewhere, &mut report.sweep.read_elsewhere)
             }
             // Asking about a missing contact reads no history.

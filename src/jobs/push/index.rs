@@ -1,7 +1,6 @@
 //! A sweep of the whole account into the index by key: for a first load, when many keys are unknown.
 
-use super::Work;
-use super::meet::ask;
+use super::meet::Meeter;
 use crate::dialler::Listed;
 use crate::domain::{Timestamp, UserData};
 use crate::jobs::JobError;
@@ -15,17 +14,17 @@ const CHUNK: usize = 500;
 /// So many keys are asked for before an empty account is believed.
 const PROBE: usize = 10;
 
-impl Work<'_> {
+impl Meeter<'_> {
     /// Lists the account; answers when the list was asked for, `None` if it is not complete enough to say
     /// that a key is not there. `due` are the keys it is wanted for.
     pub(super) async fn sweep_account(&self, due: &[MeetItem]) -> Result<Option<Timestamp>, JobError> {
-        let ledger = &self.context.ledger;
+        let ledger = self.ledger;
         let began = ledger.next_seq();
-        let began_at = self.context.env.now();
+        let began_at = self.env.now();
         let sweep = ledger.sweep_begin(None, Some(self.run), began).await?;
         self.count(|counts| counts.requests += 1);
-        let asked = self.context.env.instant();
-        let mut contacts = self.context.read.list_contacts(None, CallClass::Push).await?;
+        let asked = self.env.instant();
+        let mut contacts = self.read.list_contacts(None, CallClass::Push).await?;
         let mut chunk = Vec::with_capacity(CHUNK);
         let mut counts = SweepCounts::default();
         let ended = loop {
@@ -72,7 +71,7 @@ impl Work<'_> {
     /// it than we know of, or nothing at all although our keys are found when asked for.
     async fn doubt(&self, listed: i64, due: &[MeetItem]) -> Result<Option<String>, JobError> {
         let listed = usize::try_from(listed).unwrap_or_default();
-        let known = self.context.ledger.contacts_known().await?;
+        let known = self.ledger.contacts_known().await?;
         if Brake::default().holds(known.saturating_sub(listed), known) {
             return Ok(Some(format!("it has {listed} contacts, and {known} are known")));
         }
@@ -80,7 +79,7 @@ impl Work<'_> {
             return Ok(None);
         }
         let keys: Vec<&UserData> = due.iter().take(PROBE).map(|item| &item.user_data).collect();
-        let asked = ask(self.context, &keys).await?;
+        let asked = self.ask(&keys).await?;
         self.count(|counts| counts.requests += 1);
         Ok((!asked.found.is_empty()).then(|| "it is empty, but keys of ours are found by asking".to_owned()))
     }

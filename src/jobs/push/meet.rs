@@ -1,16 +1,20 @@
 //! First sight (semantics 5): a key that the ledger does not know is asked for before anything is
 //! imported under it, and before a record that must not be called is passed over.
 
-use super::{PushContext, Work, quiet};
-use crate::dialler::BatchQuery;
+use super::{PushContext, Resting, Tally, Work, count, quiet};
+use crate::dialler::{BatchQuery, DiallerRead};
 use crate::domain::{
-    CampaignId, Contact, ContactId, DiallerSide, FoldedUserData, Reason, ReasonCode, Timestamp, UserData,
+    CampaignId, Contact, ContactId, DiallerSide, FoldedUserData, Policy, Reason, ReasonCode, RouteName,
+    RunId, Timestamp, UserData,
 };
+use crate::env::Env;
+use crate::jobs::harvest::ToE164;
 use crate::jobs::{JobError, glimpse};
-use crate::ledger::{Bearer, MeetItem, MeetSince, MeetWhose, Meeting};
+use crate::ledger::{Bearer, Counts, Drip, Ledger, MeetImports, MeetItem, MeetSince, MeetWhose, Meeting};
 use crate::remote::{CallClass, CallError};
 use crate::sync::decide;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Mutex;
 use std::time::Duration;
 
 /// So many keys are looked at at once.
@@ -23,20 +27,74 @@ const BATCH: usize = 100;
 /// So long a key about which no answer can be had is left alone.
 const REST: Duration = Duration::from_secs(300);
 
+/// First sight under way. It holds the dialler's reading half alone, so that a dry run meets by the same rules.
+pub(super) struct Meeter<'a> {
+    /// Where decisions go; a dry run's is a copy.
+    pub ledger: &'a Ledger,
+    /// Clock and shutdown.
+    pub env: &'a Env,
+    /// Reading the dialler.
+    pub read: &'a dyn DiallerRead,
+    /// How its numbers are read.
+    pub to_e164: &'a ToE164,
+    /// What each route does with what is found.
+    pub policies: BTreeMap<RouteName, Policy>,
+    /// Whose imports are met.
+    pub imports: MeetImports,
+    /// Only this route's.
+    pub only: Option<RouteName>,
+    /// The days of the routes that have daily limits.
+    pub drips: Vec<Drip>,
+    /// How long an answer holds.
+    pub index_age: Duration,
+    /// From so many unknown keys on the account is listed.
+    pub index_from: usize,
+    /// Keys that cannot be asked for.
+    pub resting: &'a Resting,
+    /// The run.
+    pub run: RunId,
+    /// Its balance.
+    pub tally: &'a Mutex<Tally>,
+}
+
 impl Work<'_> {
     /// Meets whoever must be met.
+    pub(super) async fn meet(&self) -> Result<(), JobError> {
+        let Self { context, run, tally } = self;
+        let policies = context.routes.iter().map(|(name, route)| (name.clone(), route.policy.clone()));
+        let meeter = Meeter {
+            ledger: &context.ledger,
+            env: &context.env,
+            read: &*context.read,
+            to_e164: &*context.to_e164,
+            policies: policies.collect(),
+            imports: MeetImports::Acting,
+            only: self.only(),
+            drips: self.drips(),
+            index_age: context.limits.index_age,
+            index_from: context.limits.index_from,
+            resting: &context.resting,
+            run: *run,
+            tally,
+        };
+        meeter.meet().await
+    }
+}
+
+impl Meeter<'_> {
     pub(super) async fn meet(&self) -> Result<(), JobError> {
         let mut may_list = true;
         loop {
             self.stop_if_ending()?;
-            let since = self.context.env.now() - quiet(self.context.limits.index_age);
-            let parked = self.context.env.now() - quiet(PARKED_AGAIN);
+            let since = self.env.now() - quiet(self.index_age);
+            let parked = self.env.now() - quiet(PARKED_AGAIN);
             let ages = MeetSince { absent: since, parked };
             let whose = MeetWhose {
-                routes: self.context.routes.keys().cloned().collect(),
-                resting: self.context.resting.at_rest(self.context.env.now()),
+                routes: self.policies.keys().cloned().collect(),
+                resting: self.resting.at_rest(self.env.now()),
+                imports: self.imports,
             };
-            let due = self.context.ledger.meet_due(ages, whose, self.only(), self.drips(), PAGE).await?;
+            let due = self.ledger.meet_due(ages, whose, self.only.clone(), self.drips.clone(), PAGE).await?;
             if due.is_empty() {
                 return Ok(());
             }
@@ -50,9 +108,9 @@ impl Work<'_> {
         since: Timestamp,
         may_list: &mut bool,
     ) -> Result<(), JobError> {
-        let ledger = &self.context.ledger;
+        let ledger = self.ledger;
         let mut index = ledger.account_index_since(since).await?;
-        if index.is_none() && *may_list && due.len() > self.context.limits.index_from {
+        if index.is_none() && *may_list && due.len() > self.index_from {
             index = self.sweep_account(&due).await?;
             // A list that is none for the first page is none for the next.
             *may_list = index.is_some();
@@ -73,12 +131,12 @@ impl Work<'_> {
     async fn meet_by_asking(&self, due: Vec<MeetItem>) -> Result<(), JobError> {
         for items in due.chunks(BATCH) {
             self.stop_if_ending()?;
-            let at = self.context.env.now();
+            let at = self.env.now();
             let keys: Vec<&UserData> = items.iter().map(|item| &item.user_data).collect();
-            let Asked { found, unread } = ask(self.context, &keys).await?;
+            let Asked { found, unread } = self.ask(&keys).await?;
             self.count(|counts| counts.requests += 1);
             let rest_until = at + quiet(REST);
-            unread.iter().for_each(|key| self.context.resting.rest(key.clone(), rest_until));
+            unread.iter().for_each(|key| self.resting.rest(key.clone(), rest_until));
             let read = items.iter().filter(|item| !unread.contains(&item.user_data.folded()));
             let meetings = read.map(|item| {
                 let seen = found.get(&item.user_data.folded()).map(Vec::as_slice).unwrap_or_default();
@@ -98,8 +156,8 @@ impl Work<'_> {
         doubles: Vec<ContactId>,
         at: Timestamp,
     ) -> Meeting {
-        let policy = self.context.policy_of(&item.route);
-        let seen = glimpse::found(&dialler, &*self.context.to_e164);
+        let policy = self.policies.get(&item.route).cloned().unwrap_or_else(Policy::careful);
+        let seen = glimpse::found(&dialler, self.to_e164);
         Meeting { item, dialler, seen, doubles, bearers: Vec::new(), at, policy }
     }
 
@@ -107,7 +165,7 @@ impl Work<'_> {
         if meetings.is_empty() {
             return Ok(());
         }
-        let counts = self.context.ledger.meetings_store(meetings, decide, self.run).await?;
+        let counts = self.ledger.meetings_store(meetings, decide, self.run).await?;
         self.count(|all| {
             all.taken += counts.superseded + counts.imports_parked;
             all.superseded += counts.superseded;
@@ -116,6 +174,71 @@ impl Work<'_> {
             all.adopted += counts.adopted;
         });
         Ok(())
+    }
+
+    pub(super) fn count(&self, act: impl FnOnce(&mut Counts)) {
+        count(self.tally, act);
+    }
+
+    pub(super) fn stop_if_ending(&self) -> Result<(), JobError> {
+        if self.env.shutdown().is_cancelled() { Err(JobError::ShuttingDown) } else { Ok(()) }
+    }
+
+    /// Whether a batch that named some contacts left out others that are there. How many it answers for at most is not
+    /// documented (facts 3.3), and who is left out would be imported a second time; so the last key without a contact is
+    /// asked for once more, by itself. A batch that named nobody was not cut. One question is enough for a bound, which cuts
+    /// what comes last; whoever is left out elsewhere is met by the import, and its answer shows that it made nobody.
+    async fn leaves_out(&self, keys: &[&UserData], asked: &Asked) -> Result<bool, CallError> {
+        let absent = |key: &&&UserData| !asked.found.contains_key(&key.folded());
+        let last = keys.iter().rev().find(absent).filter(|_| !asked.found.is_empty());
+        let Some(key) = last else { return Ok(false) };
+        match self.read.contacts_by_user_data(key, CallClass::Push).await {
+            Ok(found) => Ok(found.iter().any(|contact| {
+                contact.user_data.as_deref().map(FoldedUserData::of).as_ref() == Some(&key.folded())
+            })),
+            Err(error) if error.speaks_of_the_side() => Err(error),
+            // Then each is asked for by itself, and this one rests.
+            Err(_) => Ok(true),
+        }
+    }
+
+    /// Asks for keys: by the batch read where there is one, else one by one. A key that always fails must not
+    /// keep the others from being met.
+    pub(super) async fn ask(&self, keys: &[&UserData]) -> Result<Asked, CallError> {
+        let mut asked = Asked::default();
+        if keys.len() > 1 {
+            let query =
+                BatchQuery { user_data: keys.iter().map(|key| (*key).clone()).collect(), ids: Vec::new() };
+            match self.read.read_batch(&query, CallClass::Push).await {
+                Ok(Some(contacts)) => {
+                    contacts.into_iter().for_each(|read| asked.add(read.contact));
+                    if !self.leaves_out(keys, &asked).await? {
+                        return Ok(asked);
+                    }
+                    tracing::warn!(
+                        "the batch read left out a contact that is there: its keys are asked for one by one"
+                    );
+                    asked.found.clear();
+                }
+                Ok(None) => {}
+                Err(error) if error.speaks_of_the_side() => return Err(error),
+                // One key in it may be what fails, or (not documented) an unknown one refuses the whole batch.
+                Err(error) => tracing::debug!(%error, "the keys of a batch are asked for one by one"),
+            }
+        }
+        for key in keys {
+            match self.read.contacts_by_user_data(key, CallClass::Push).await {
+                Ok(found) => found.into_iter().for_each(|contact| asked.add(contact)),
+                Err(error) if error.speaks_of_the_side() || self.env.shutdown().is_cancelled() => {
+                    return Err(error);
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "a key cannot be asked for; its record is not imported, asked again in 5 minutes");
+                    asked.unread.insert(key.folded());
+                }
+            }
+        }
+        Ok(asked)
     }
 }
 
@@ -134,63 +257,6 @@ impl Asked {
             self.found.entry(key).or_default().push(contact);
         }
     }
-}
-
-/// Whether a batch that named some contacts left out others that are there. How many it answers for at most is not
-/// documented (facts 3.3), and who is left out would be imported a second time; so the last key without a contact is
-/// asked for once more, by itself. A batch that named nobody was not cut. One question is enough for a bound, which cuts
-/// what comes last; whoever is left out elsewhere is met by the import, and its answer shows that it made nobody.
-async fn leaves_out(context: &PushContext, keys: &[&UserData], asked: &Asked) -> Result<bool, CallError> {
-    let absent = |key: &&&UserData| !asked.found.contains_key(&key.folded());
-    let last = keys.iter().rev().find(absent).filter(|_| !asked.found.is_empty());
-    let Some(key) = last else { return Ok(false) };
-    match context.read.contacts_by_user_data(key, CallClass::Push).await {
-        Ok(found) => Ok(found.iter().any(|contact| {
-            contact.user_data.as_deref().map(FoldedUserData::of).as_ref() == Some(&key.folded())
-        })),
-        Err(error) if error.speaks_of_the_side() => Err(error),
-        // Then each is asked for by itself, and this one rests.
-        Err(_) => Ok(true),
-    }
-}
-
-/// Asks for keys: by the batch read where there is one, else one by one. A key that always fails must not
-/// keep the others from being met.
-pub(super) async fn ask(context: &PushContext, keys: &[&UserData]) -> Result<Asked, CallError> {
-    let mut asked = Asked::default();
-    if keys.len() > 1 {
-        let query =
-            BatchQuery { user_data: keys.iter().map(|key| (*key).clone()).collect(), ids: Vec::new() };
-        match context.read.read_batch(&query, CallClass::Push).await {
-            Ok(Some(contacts)) => {
-                contacts.into_iter().for_each(|read| asked.add(read.contact));
-                if !leaves_out(context, keys, &asked).await? {
-                    return Ok(asked);
-                }
-                tracing::warn!(
-                    "the batch read left out a contact that is there: its keys are asked for one by one"
-                );
-                asked.found.clear();
-            }
-            Ok(None) => {}
-            Err(error) if error.speaks_of_the_side() => return Err(error),
-            // One key in it may be what fails, or (not documented) an unknown one refuses the whole batch.
-            Err(error) => tracing::debug!(%error, "the keys of a batch are asked for one by one"),
-        }
-    }
-    for key in keys {
-        match context.read.contacts_by_user_data(key, CallClass::Push).await {
-            Ok(found) => found.into_iter().for_each(|contact| asked.add(contact)),
-            Err(error) if error.speaks_of_the_side() || context.env.shutdown().is_cancelled() => {
-                return Err(error);
-            }
-            Err(error) => {
-                tracing::warn!(%error, "a key cannot be asked for; its record is not imported, asked again in 5 minutes");
-                asked.unread.insert(key.folded());
-            }
-        }
-    }
-    Ok(asked)
 }
 
 /// What the dialler has for one key, asked for singly.

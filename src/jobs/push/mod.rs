@@ -8,6 +8,7 @@ mod answered;
 mod brake;
 mod calls_rest;
 mod daily;
+mod dry;
 mod fate;
 mod given;
 mod index;
@@ -44,6 +45,7 @@ use std::time::Duration;
 pub(in crate::jobs) use answered::{commanded, imported};
 pub(in crate::jobs) use calls_rest::waits_for_calls;
 pub use daily::DailyLimit;
+pub use dry::{DryMeet, meet_dry};
 pub(in crate::jobs) use meet::{judge_found, look_up};
 pub use resting::Resting;
 pub use standing::StandingLocks;
@@ -209,6 +211,10 @@ pub(in crate::jobs) fn quiet(duration: Duration) -> chrono::TimeDelta {
     chrono::TimeDelta::from_std(duration).unwrap_or(chrono::TimeDelta::MAX)
 }
 
+fn count(tally: &Mutex<Tally>, act: impl FnOnce(&mut Counts)) {
+    act(&mut tally.lock().unwrap_or_else(PoisonError::into_inner).counts);
+}
+
 /// A push under way. The lock lane and the rest run side by side and share the tally.
 struct Work<'a> {
     context: &'a PushContext,
@@ -247,7 +253,7 @@ impl Work<'_> {
     }
 
     fn count(&self, act: impl FnOnce(&mut Counts)) {
-        self.tally(|tally| act(&mut tally.counts));
+        count(self.tally, act);
     }
 
     fn counts(&self) -> Counts {

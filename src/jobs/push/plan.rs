@@ -4,7 +4,7 @@
 use crate::domain::policy::Clearing;
 use crate::domain::{Base, FieldKind, FieldName, LinkView, OperationKind, Pair, Values, Wish};
 use crate::ledger::{Leased, Opens, Plan};
-use crate::sync::{import_fields, merged_changes};
+use crate::sync::{import_fields, merged_changes, says_the_same};
 use serde_json::Value;
 
 /// The body of an operation, or why there is none. An update by hand sends what was `given` and nothing else.
@@ -45,6 +45,19 @@ fn update_body(link: &LinkView, clearing: Clearing) -> Values {
     merged_changes(&link.desired, &link.base, link)
         .into_iter()
         .filter_map(|change| Some((change.field, sendable(change.field, change.send, clearing)?)))
+        .collect()
+}
+
+/// What the dialler keeps although the record wants something else there: it is agents', or nothing empties it.
+pub fn kept(link: &LinkView, clearing: Clearing) -> Vec<FieldName> {
+    let sent = update_body(link, clearing);
+    let differs = |field: &FieldName, send: &Value| {
+        link.base.get(field).is_some_and(|pair| !says_the_same(*field, &pair.dialler, send))
+    };
+    let wished = link.desired.iter();
+    wished
+        .filter(|(field, wish)| !sent.contains_key(field) && differs(field, &wish.send))
+        .map(|(field, _)| *field)
         .collect()
 }
 

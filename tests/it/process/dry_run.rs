@@ -1,6 +1,6 @@
 //! `plan` by itself: does it tell what would happen, and leave everything as it is?
 
-use super::house::House;
+use super::house::{CAMPAIGN, House};
 use dialbridge::sim::faults::{Action, Effect, RetryAfter, Rule};
 use serde_json::json;
 use std::process::Stdio;
@@ -98,6 +98,68 @@ async fn a_dry_run_tells_changes_field_by_field_locks_and_calls_and_changes_noth
     let unread = house.run(&["plan"]).await.expect(1).says("could NOT be read");
     unread.says(&house.crm_url).says("crm.sales.base_url").says("try again");
     house.run(&["plan", "list"]).await.expect(0);
+}
+
+/// Semantics 5: who is there already is taken over and not made a second time, and what would stay there is listed while the
+/// route is dry. The second round has more keys than are asked for one by one: the account is listed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dry_run_tells_who_is_there_already_and_what_would_stay_there() {
+    for records in [6, 130] {
+        let house = House::new(records).await;
+        let comment = "[route.leads.fields]\nComment = \"'from the CRM'\"";
+        std::fs::write(house.config(), house.config_text("").replacen("[route.leads.fields]", comment, 1))
+            .expect("written");
+        let put = |campaign, key: &str, fields: &[(&str, &str)]| {
+            let all: Vec<(&str, &str)> = [("UserData", key)].iter().chain(fields).copied().collect();
+            house.dialler.put(campaign, &all)
+        };
+        let first = put(CAMPAIGN.0, "leads-1", &[("Name", "Somebody"), ("Comment", "wants a call in May")]);
+        put(CAMPAIGN.0, "leads-2", &[("Comment", "from the CRM")]);
+        put(CAMPAIGN.0, "LEADS-3", &[]);
+        put(612, "leads-4", &[]);
+        let before = marks(&house).await;
+        let plan = house.run(&["plan"]).await.expect(0);
+        let stays = format!(
+            "contact {first}, leads-1: Comment stays \"wants a call in May\" (the record has \"from the CRM\")"
+        );
+        for told in [
+            "2 contacts that are there under the keys of new records would be taken over",
+            "Comment: 1 stay as they are there",
+            &stays,
+            "Name: \"Somebody\" -> ",
+            &format!("Name: {} set at import", records - 4),
+            "has the same UserData up to case or blanks",
+            "a contact with this UserData stands in campaign",
+        ] {
+            assert!(plan.out.contains(told), "{told} is not told: {}", plan.said());
+        }
+        let json = house.run(&["plan", "--json"]).await.expect(0).json().remove(0);
+        assert_eq!(json["met"]["there"]["count"], json!(2), "{json}");
+        assert_eq!(json["met"]["there"]["kept"], json!([{ "field": "Comment", "count": 1 }]), "{json}");
+        let listed = !house.dialler.journal().requests_of("list").is_empty();
+        assert_eq!(listed, records > 100, "the account is listed for many");
+        // In the real thing it is the same two, and the same comment stays.
+        house.dialler.faults().add(Rule::new(Action::Reset(Effect::None)));
+        let unasked = house.run(&["plan"]).await.expect(1).says("could NOT be asked");
+        unasked.says("stand below as imports").says(&format!("Name: {records} set at import"));
+        house.dialler.faults().clear();
+        assert_eq!(marks(&house).await, before, "a dry run left something behind");
+        house.switched_on().await;
+        // Two need a person.
+        house.run(&["sync"]).await.expect(3);
+        assert_eq!(house.contact_ids().len() as u64, records - 1, "two there, one alike, one elsewhere");
+        let comment = house.dialler.contact(first).map(|contact| contact.get("Comment"));
+        assert_eq!(comment, Some(json!("wants a call in May")));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_route_whose_campaign_cannot_be_told_says_in_a_dry_run_that_nobody_was_asked() {
+    let house = House::new(2).await;
+    let none = house.config_text("").replacen("Spring leads", "Springleads", 1);
+    std::fs::write(house.config(), none).expect("written");
+    let plan = house.run(&["plan"]).await.expect(0).says("was not asked").says("Springleads");
+    plan.says("Name: 2 set at import");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

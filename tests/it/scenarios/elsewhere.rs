@@ -124,6 +124,32 @@ async fn is_a_no_in_a_first_call_elsewhere_heard_at_the_next_harvest() {
     }
 }
 
+/// More than ten, and more than a fifth: a list that names none of them is not believed, but whoever answers to the number
+/// is read where it stands.
+#[tokio::test(start_paused = true)]
+async fn is_a_no_of_one_heard_who_was_moved_with_many_at_once() {
+    for batch_read in [true, false] {
+        let mut setup = Setup { route_keys: HEARS, ..idle() };
+        setup.dialler.batch_read = batch_read;
+        let world = World::new(setup).await;
+        let ids: Vec<u64> = (0..50).map(|n| world.record(&format!("Name {n}"))).collect();
+        world.sync_all().await;
+        world.live(minutes(20)).await;
+        let contacts: Vec<i64> = ids.iter().map(|id| world.contact(*id).id).collect();
+        contacts[..15].iter().for_each(|contact| assert!(world.dialler.portal().move_to(*contact, OTHER)));
+        // A few were deleted as well: that they do not answer is no reason to believe it of them, nor of the others.
+        contacts[15..18].iter().for_each(|contact| assert!(world.dialler.portal().delete(*contact)));
+        world.live(minutes(20)).await;
+        assert!(world.dialler.call(contacts[3], no()), "agents go on there");
+        world.live(minutes(20)).await;
+        assert!(world.locked(ids[3]), "{}", world.story().await);
+        assert_eq!(results(&world, contacts[3]).await, [true], "{}", world.story().await);
+        let there = ids.iter().enumerate().filter(|(n, _)| !(15..18).contains(n));
+        assert_eq!(there.filter(|(_, id)| world.locked(**id)).count(), 1, "{}", world.story().await);
+        assert_eq!(world.dialler.len(), 47, "nobody was imported a second time");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn is_a_no_to_a_route_heard_at_the_next_harvest_that_left_the_config() {
     let more = WINBACK.replacen("beside ", "opt_out_results = [\"DO_NOT_CALL\"]\nbeside ", 1);
