@@ -765,6 +765,12 @@ CREATE TABLE earlier_campaigns (
     PRIMARY KEY (route, campaign_id)
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE campaigns_elsewhere (
+    route       TEXT NOT NULL REFERENCES routes (route),
+    campaign_id INTEGER NOT NULL,
+    PRIMARY KEY (route, campaign_id)
+) STRICT, WITHOUT ROWID;
+
 INSERT INTO meta (key, value) VALUES ('blocks_epoch', '1');
 
 INSERT INTO meta (key, value) VALUES ('sequence', '1');
@@ -1047,16 +1053,6 @@ SELECT id AS block,
        lifted_why
 FROM blocks;
 
-CREATE VIEW v_blocked_foreign AS
-SELECT c.contact_id AS contact, c.campaign_id AS campaign, b.id AS block, b.client,
-       coalesce((SELECT l.lock_state FROM links l WHERE l.contact_id = c.contact_id), 'open') AS lock_state
-FROM blocks b
-JOIN contact_numbers n ON n.number = b.number
-JOIN contacts c ON c.contact_id = n.contact_id
-WHERE b.kind = 'number' AND b.lifted_at IS NULL AND c.gone_at IS NULL
-  AND EXISTS (SELECT 1 FROM routes r WHERE r.client = b.client AND r.campaign_id = c.campaign_id)
-  AND NOT EXISTS (SELECT 1 FROM links l WHERE l.contact_id = c.contact_id AND l.route IS NOT NULL);
-
 CREATE VIEW v_hints AS
 SELECT h.route,
        h.record_id AS record,
@@ -1267,6 +1263,23 @@ SELECT o.id AS operation,
        o.run_id AS run
 FROM operations o
 JOIN links l ON l.id = o.link_id;
+
+CREATE VIEW client_campaigns AS
+SELECT r.client, r.campaign_id FROM routes r WHERE r.campaign_id IS NOT NULL
+UNION ALL
+SELECT r.client, e.campaign_id FROM earlier_campaigns e JOIN routes r ON r.route = e.route
+UNION ALL
+SELECT r.client, s.campaign_id FROM campaigns_elsewhere s JOIN routes r ON r.route = s.route;
+
+CREATE VIEW v_blocked_foreign AS
+SELECT c.contact_id AS contact, c.campaign_id AS campaign, b.id AS block, b.client,
+       coalesce((SELECT l.lock_state FROM links l WHERE l.contact_id = c.contact_id), 'open') AS lock_state
+FROM blocks b
+JOIN contact_numbers n ON n.number = b.number
+JOIN contacts c ON c.contact_id = n.contact_id
+WHERE b.kind = 'number' AND b.lifted_at IS NULL AND c.gone_at IS NULL
+  AND c.campaign_id IN (SELECT m.campaign_id FROM client_campaigns m WHERE m.client = b.client)
+  AND NOT EXISTS (SELECT 1 FROM links l WHERE l.contact_id = c.contact_id AND l.route IS NOT NULL);
 
 CREATE TRIGGER changes_are_not_deleted BEFORE DELETE ON changes
 BEGIN SELECT RAISE (ABORT, 'the trail is append-only'); END;

@@ -15,8 +15,8 @@ const LINKS_BY_NUMBER: &str = "SELECT l.id FROM link_numbers n JOIN links l ON l
      UNION
      SELECT l.id FROM contact_numbers n JOIN links l ON l.contact_id = n.contact_id
          WHERE n.number = ?2 AND (l.client = ?1 OR l.route IS NULL AND EXISTS
-            (SELECT 1 FROM contacts c JOIN routes r ON r.campaign_id = c.campaign_id
-             WHERE c.contact_id = l.contact_id AND r.client = ?1))";
+            (SELECT 1 FROM contacts c WHERE c.contact_id = l.contact_id
+             AND c.campaign_id IN (SELECT campaign_id FROM client_campaigns WHERE client = ?1)))";
 
 /// Links by a contact that they have or ever had: who was locked by hand stays so under another number too.
 const LINKS_BY_CONTACT: &str = "SELECT id FROM links WHERE contact_id = ?1

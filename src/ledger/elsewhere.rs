@@ -5,7 +5,7 @@ use super::contacts::WRITTEN_SINCE;
 use super::due::DueContact;
 use super::sql::{get_json, time};
 use super::{Ledger, LedgerError};
-use crate::domain::{CampaignId, ContactId, Seq, Timestamp};
+use crate::domain::{CampaignId, ContactId, RouteName, Seq, Timestamp};
 use rusqlite::named_params;
 use serde_json::Value;
 
@@ -18,6 +18,8 @@ pub struct Elsewhere {
     pub contacts: i64,
     /// The campaigns of the routes that these are of; `None`: of a route that never had one.
     pub routes_have: Vec<Option<CampaignId>>,
+    /// These routes.
+    pub routes: Vec<RouteName>,
 }
 
 impl Ledger {
@@ -31,7 +33,8 @@ impl Ledger {
             connection
                 .prepare_cached(
                     "SELECT k.campaign_id, count(DISTINCT k.contact_id) AS contacts,
-                            json_group_array(DISTINCT r.campaign_id) AS routes_have
+                            json_group_array(DISTINCT r.campaign_id) AS routes_have,
+                            json_group_array(DISTINCT r.route) AS routes
                      FROM (SELECT l.route, l.contact_id FROM links l WHERE l.route IS NOT NULL AND l.contact_id IS NOT NULL
                            UNION ALL SELECT d.route, b.contact_id FROM records d CROSS JOIN contacts b ON b.folded = d.folded
                            WHERE d.state = 'parked' AND d.state <> 'linked' AND d.code IN ('several_contacts', 'found_elsewhere')
@@ -45,9 +48,44 @@ impl Ledger {
                         campaign: CampaignId(row.get("campaign_id")?),
                         contacts: row.get("contacts")?,
                         routes_have: get_json(row, "routes_have")?,
+                        routes: get_json(row, "routes")?,
                     })
                 })?
                 .collect()
+        })
+        .await
+    }
+
+    /// Notes which campaigns are read besides those of the config, and for which routes: these, and no others. There a block
+    /// on a number locks contacts of others too (users 2).
+    ///
+    /// # Errors
+    /// The ledger cannot be used.
+    pub async fn elsewhere_note(&self, places: &[Elsewhere]) -> Result<(), LedgerError> {
+        let mut read: Vec<(RouteName, i64)> = places
+            .iter()
+            .flat_map(|place| place.routes.iter().map(|route| (route.clone(), place.campaign.0)))
+            .collect();
+        read.sort();
+        let noted: Vec<(RouteName, i64)> = self
+            .read("elsewhere_noted", |connection| {
+                connection
+                    .prepare_cached("SELECT route, campaign_id FROM campaigns_elsewhere ORDER BY 1, 2")?
+                    .query_map([], |row| Ok((RouteName(row.get(0)?), row.get(1)?)))?
+                    .collect()
+            })
+            .await?;
+        if noted == read {
+            return Ok(());
+        }
+        self.write("elsewhere_note", move |tx| {
+            tx.execute("DELETE FROM campaigns_elsewhere", [])?;
+            let mut insert =
+                tx.prepare_cached("INSERT INTO campaigns_elsewhere (route, campaign_id) VALUES (?1, ?2)")?;
+            for (route, campaign) in &read {
+                insert.execute((&route.0, campaign))?;
+            }
+            Ok(())
         })
         .await
     }

@@ -58,7 +58,7 @@ fn of(connection: &Connection) -> rusqlite::Result<Foreign> {
     Ok(stored.as_deref().and_then(Foreign::parse).unwrap_or(Foreign::Lock))
 }
 
-/// Lanes for the contacts with a number that have no link yet, in the campaigns of the client.
+/// Lanes for the contacts with a number that have no link yet, in the campaigns that are read for the client.
 pub(super) fn lanes_by_number(
     tx: &Transaction<'_>,
     client: &str,
@@ -72,7 +72,7 @@ pub(super) fn lanes_by_number(
         .prepare_cached(
             "SELECT c.contact_id FROM contact_numbers n JOIN contacts c ON c.contact_id = n.contact_id
              WHERE n.number = ?2 AND c.gone_at IS NULL
-               AND c.campaign_id IN (SELECT campaign_id FROM routes WHERE client = ?1)
+               AND c.campaign_id IN (SELECT campaign_id FROM client_campaigns WHERE client = ?1)
                AND NOT EXISTS (SELECT 1 FROM links l WHERE l.contact_id = c.contact_id)",
         )?
         .query_map((client, number), |row| row.get(0))?

@@ -93,6 +93,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0104_no_told.sql"),
     include_str!("../../migrations/0105_no_rests_on.sql"),
     include_str!("../../migrations/0106_refused_lists.sql"),
+    include_str!("../../migrations/0107_client_campaigns.sql"),
 ];
 
 /// Behind this one the rows of the trail that are there already get their places in the chain.

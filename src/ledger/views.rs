@@ -137,6 +137,8 @@ mod tests {
             .await
             .expect("readable views");
         let expected = [
+            // Not for people: where a client's blocks lock contacts of others.
+            "client_campaigns",
             "v_blocked_foreign",
             "v_blocks",
             "v_calls",

@@ -88,7 +88,10 @@ impl Harvest<'_> {
     pub(super) async fn read_elsewhere(&self, report: &mut HarvestReport) -> Result<(), JobError> {
         let ctx = self.ctx;
         let listed = ctx.listed.iter().map(|of| of.campaign).collect();
-        for place in ctx.ledger.campaigns_elsewhere(listed).await? {
+        let places = ctx.ledger.campaigns_elsewhere(listed).await?;
+        // Before their lists are read: whoever is seen there for the first time is held against the blocks at once.
+        ctx.ledger.elsewhere_note(&places).await?;
+        for place in places {
             if answering(&place, &ctx.listed) != Some(self.campaign) {
                 continue;
             }
@@ -228,7 +231,7 @@ mod tests {
 
     fn place(routes_have: &[Option<i64>]) -> Elsewhere {
         let routes_have = routes_have.iter().map(|had| had.map(CampaignId)).collect();
-        Elsewhere { campaign: CampaignId(9), contacts: 1, routes_have }
+        Elsewhere { campaign: CampaignId(9), contacts: 1, routes_have, routes: Vec::new() }
     }
 
     #[test]

@@ -90,6 +90,7 @@ const EXCUSED: &[(&str, &[&str])] = &[
             "route_set_revision",
             "run_joins_pass",
             "unlisted_enter",
+            "elsewhere_note",
         ],
     ),
     (

@@ -233,9 +233,33 @@ async fn are_many_elsewhere_read_by_their_list_and_nobodys_calls_with_them() {
         let read = world.dialler.journal().requests_where(|asked| asked.path.ends_with(&calls));
         assert!(read.is_empty(), "nobody has asked for a stranger's calls: {read:?}");
     }
-    // Blocks find them all the same.
-    let theirs = world.ledger().contacts_by_key(dialbridge::domain::FoldedUserData::of("theirs-1")).await;
-    assert_eq!(theirs.expect("a list").len(), 1);
+    // Blocks find them all the same: who is seen there, and who comes later.
+    let number = |key: &str| world.dialler.contacts_with(key)[0].number(0).expect("a number").to_owned();
+    world.block_number(&format!("+{}", number("theirs-1"))).await;
+    world.live(minutes(1)).await;
+    assert!(world.dialler.contacts_with("theirs-1")[0].locked, "{}", world.story().await);
+    let again = world.dialler.put(OTHER, &[("Name", "Again"), ("PhoneNumber1", &number("theirs-1"))]);
+    world.live(minutes(40)).await;
+    assert!(world.dialler.contact(again).expect("there").locked, "{}", world.story().await);
+    assert!(!world.dialler.contacts_with("theirs-2")[0].locked);
+}
+
+/// Users 2, "in every campaign that dialbridge reads": a route went on, and who stayed in its campaign of before is read there.
+#[tokio::test(start_paused = true)]
+async fn is_a_stranger_with_a_blocked_number_locked_in_the_campaign_that_the_route_had_before() {
+    let route_keys = "only_if = \"phone and active\"\ncampaign_change = \"keep\"";
+    let mut world = World::new(Setup { route_keys, ..idle() }).await;
+    let id = world.record("Ada");
+    let stranger = world.dialler.put(CAMPAIGN, &[("Name", "Emil"), ("PhoneNumber1", "493023125777")]);
+    world.sync_all().await;
+    assert!(world.dialler.call(world.contact(id).id, CallPlan::new(Outcome::NoAnswer)));
+    world.live(minutes(10)).await;
+    world.configure_campaign(OTHER).await;
+    world.live(minutes(20)).await;
+    assert_eq!(world.contact(id).campaign, CAMPAIGN);
+    world.block_number("+493023125777").await;
+    world.live(minutes(1)).await;
+    assert!(world.dialler.contact(stranger).expect("there").locked, "{}", world.story().await);
 }
 
 #[tokio::test(start_paused = true)]
