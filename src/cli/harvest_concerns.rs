@@ -102,6 +102,19 @@ pub(super) fn of_reads(shown: &HarvestShown) -> Vec<Concern> {
                 .to_owned(),
         });
     }
+    if shown.audit_late > 0 {
+        found.push(Concern {
+            weight: Weight::Note,
+            what: format!(
+                "{} contacts are read late by the audit: the newest harvest found their turn an hour past and had others to read",
+                shown.audit_late
+            ),
+            since: shown.audit_late_since,
+            remedy: "a call that the list does not show, and a result that was corrected, is seen as late for these. It passes when \
+                     fewer are called; if it stays, harvest more often"
+                .to_owned(),
+        });
+    }
     found
 }
 
@@ -129,6 +142,8 @@ mod tests {
             gap_seen: Some(at(3)),
             shown_nos: 4,
             shown_nos_since: Some(at(4)),
+            audit_late: 5,
+            audit_late_since: Some(at(5)),
         };
         let told: Vec<(Weight, Option<Timestamp>, bool)> = of_reads(&shown)
             .into_iter()
@@ -137,6 +152,7 @@ mod tests {
                 "time_zone",
                 "4 contacts are blocked",
                 "3 contacts have not had",
+                "5 contacts are read late",
             ])
             .map(|(concern, words)| (concern.weight, concern.since, concern.what.contains(words)))
             .collect();
@@ -146,7 +162,8 @@ mod tests {
                 (Weight::Person, Some(at(2)), true),
                 (Weight::Person, Some(at(3)), true),
                 (Weight::Person, Some(at(4)), true),
-                (Weight::Note, Some(at(1)), true)
+                (Weight::Note, Some(at(1)), true),
+                (Weight::Note, Some(at(5)), true)
             ]
         );
     }

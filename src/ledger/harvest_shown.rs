@@ -1,15 +1,19 @@
 //! What harvests of the last days left for a person to look at.
 
-use super::sql::{get_time_opt, time};
+use super::sql::{get_time, get_time_opt, time};
 use super::{Ledger, LedgerError, shown_nos};
 use crate::domain::Timestamp;
 use chrono::TimeDelta;
+use rusqlite::{Connection, OptionalExtension as _};
 use serde::Serialize;
 
 /// So long something that a harvest saw is told.
 const LATELY: TimeDelta = TimeDelta::days(7);
 /// So long tries and calls may differ: the row comes after the call, and the ladder ends after a day.
 const LATE: TimeDelta = TimeDelta::hours(25);
+
+/// So late an audit may be at a harvest: each brings its share, whatever is busy.
+const AUDIT_LATE: TimeDelta = TimeDelta::hours(1);
 
 /// What harvests of the last days saw.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -30,6 +34,10 @@ pub struct HarvestShown {
     pub shown_nos: i64,
     /// the longest since then.
     pub shown_nos_since: Option<Timestamp>,
+    /// Contacts whose turn in the audit the newest harvest of their campaign found an hour past, and did not read;
+    pub audit_late: i64,
+    /// the longest since then.
+    pub audit_late_since: Option<Timestamp>,
 }
 
 impl Ledger {
@@ -61,6 +69,7 @@ impl Ledger {
                     Ok((row.get("contacts")?, get_time_opt(row, "since")?))
                 })?;
             let (shown_nos, shown_nos_since) = shown_nos::unexplained(connection, &time(now - LATE))?;
+            let (audit_late, audit_late_since) = audit_late(connection)?;
             Ok(HarvestShown {
                 found_by_audit,
                 found_lately,
@@ -70,8 +79,74 @@ impl Ledger {
                 gap_seen,
                 shown_nos,
                 shown_nos_since,
+                audit_late,
+                audit_late_since,
             })
         })
         .await
+    }
+}
+
+/// Measured by the harvest and not by the clock: while none runs, as at night, nobody waits for the others.
+fn audit_late(connection: &Connection) -> rusqlite::Result<(i64, Option<Timestamp>)> {
+    let campaigns: Vec<i64> = connection
+        .prepare_cached("SELECT DISTINCT campaign_id FROM routes WHERE campaign_id IS NOT NULL")?
+        .query_map([], |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
+    let (mut late, mut longest) = (0, None::<Timestamp>);
+    for campaign in campaigns {
+        let newest = connection
+            .prepare_cached(
+                "SELECT began_at FROM sweeps WHERE campaign_id = ?1 AND ended_at IS NOT NULL ORDER BY id DESC LIMIT 1",
+            )?
+            .query_row([campaign], |row| get_time(row, "began_at"))
+            .optional()?;
+        let Some(newest) = newest else { continue };
+        let (contacts, since) = connection
+            .prepare_cached(
+                "SELECT count(*) AS contacts, min(audit_at) AS since FROM contacts
+                 WHERE campaign_id = ?1 AND audit_at < ?2 AND gone_at IS NULL",
+            )?
+            .query_row((campaign, time(newest - AUDIT_LATE)), |row| {
+                Ok((row.get::<_, i64>("contacts")?, get_time_opt(row, "since")?))
+            })?;
+        late += contacts;
+        longest = [longest, since].into_iter().flatten().min();
+    }
+    Ok((late, longest))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::ledger::testing::scene;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_contact_is_late_that_a_harvest_passed_over_and_not_one_for_which_none_ran() {
+        let scene = scene().await;
+        scene.put("UPDATE routes SET campaign_id = 7").await;
+        let contact = |id: i64, audit: &str| {
+            format!(
+                "INSERT INTO contacts (contact_id, campaign_id, seen_seq, seen_at, audit_at)
+                 VALUES ({id}, 7, 1, '2026-03-01T00:00:00.000Z', '{audit}')"
+            )
+        };
+        let harvest = |ended: &str| {
+            format!(
+                "INSERT INTO sweeps (campaign_id, began_seq, began_at, ended_at)
+                 VALUES (7, 1, '2026-03-02T08:00:00.000Z', {ended})"
+            )
+        };
+        let late = || async {
+            let shown = scene.ledger.harvest_shown().await.expect("read");
+            (shown.audit_late, shown.audit_late_since.map(|since| since.to_rfc3339()))
+        };
+        for (id, audit) in [(1, "2026-03-02T06:30:00.000Z"), (2, "2026-03-02T07:30:00.000Z")] {
+            scene.put(contact(id, audit)).await;
+        }
+        assert_eq!(late().await, (0, None), "no harvest ran");
+        scene.put(harvest("NULL")).await;
+        assert_eq!(late().await, (0, None), "it is under way");
+        scene.put(harvest("'2026-03-02T08:01:00.000Z'")).await;
+        assert_eq!(late().await, (1, Some("2026-03-02T06:30:00+00:00".to_owned())));
     }
 }
