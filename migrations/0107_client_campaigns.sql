@@ -6,11 +6,13 @@ CREATE TABLE campaigns_elsewhere (
     PRIMARY KEY (route, campaign_id)
 ) STRICT, WITHOUT ROWID;
 
--- Where a client's blocks lock contacts of others: in every campaign that is read for one of its routes.
+-- Where a client's blocks lock contacts of others: in every campaign that is read for one of its routes. One that a route had
+-- before may be another client's by now: then it is theirs alone.
 CREATE VIEW client_campaigns AS
 SELECT r.client, r.campaign_id FROM routes r WHERE r.campaign_id IS NOT NULL
 UNION ALL
 SELECT r.client, e.campaign_id FROM earlier_campaigns e JOIN routes r ON r.route = e.route
+WHERE NOT EXISTS (SELECT 1 FROM routes own WHERE own.campaign_id = e.campaign_id AND own.client <> r.client)
 UNION ALL
 SELECT r.client, s.campaign_id FROM campaigns_elsewhere s JOIN routes r ON r.route = s.route;
 

@@ -65,7 +65,7 @@ CREATE TABLE links (
     answered_seq INTEGER NOT NULL DEFAULT 0,-- ... and answered
     vanished_at TEXT,
     overwritten INTEGER NOT NULL DEFAULT 0 CHECK (overwritten IN (0, 1)),
-    created_at  TEXT NOT NULL, absent_at TEXT, crm_told TEXT NOT NULL DEFAULT '{}' CHECK (json_valid(crm_told)), overseen BLOB, begins_anew INTEGER NOT NULL DEFAULT 0, synced_at TEXT,
+    created_at  TEXT NOT NULL, absent_at TEXT, crm_told TEXT NOT NULL DEFAULT '{}' CHECK (json_valid(crm_told)), overseen BLOB, begins_anew INTEGER NOT NULL DEFAULT 0, synced_at TEXT, overseen_rest BLOB,
     CHECK ((route IS NULL) = (record_id IS NULL)),
     CHECK (route IS NOT NULL OR contact_id IS NOT NULL)
 ) STRICT;
@@ -1198,28 +1198,6 @@ FROM write_backs w
 JOIN links l ON l.id = w.link_id
 LEFT JOIN calls k ON k.history_id = w.history_id;
 
-CREATE VIEW v_changes AS
-SELECT c.id AS change,
-       c.at,
-       c.side AS changed_in,
-       l.route,
-       l.record_id AS record,
-       l.user_data,
-       coalesce(o.contact_id, l.contact_id) AS contact,
-       c.operation_id AS operation,
-       o.kind AS operation_kind,
-       c.write_back_id AS write_back,
-       c.field,
-       CASE WHEN c.before_digest IS NULL THEN c.before ELSE 'erased' END AS before,
-       CASE c.before_from WHEN 'base' THEN 'what both sides last agreed on' WHEN 'answer' THEN 'a read of the dialler'
-            ELSE 'nothing is known' END AS before_from,
-       CASE WHEN c.after_digest IS NULL THEN c.after ELSE 'erased' END AS after,
-       c.cause,
-       lower(hex(c.chain)) AS chain
-FROM changes c
-LEFT JOIN links l ON l.id = c.link_id
-LEFT JOIN operations o ON o.id = c.operation_id;
-
 CREATE VIEW v_conflicts AS
 SELECT e.id AS conflict,
        l.route,
@@ -1268,6 +1246,7 @@ CREATE VIEW client_campaigns AS
 SELECT r.client, r.campaign_id FROM routes r WHERE r.campaign_id IS NOT NULL
 UNION ALL
 SELECT r.client, e.campaign_id FROM earlier_campaigns e JOIN routes r ON r.route = e.route
+WHERE NOT EXISTS (SELECT 1 FROM routes own WHERE own.campaign_id = e.campaign_id AND own.client <> r.client)
 UNION ALL
 SELECT r.client, s.campaign_id FROM campaigns_elsewhere s JOIN routes r ON r.route = s.route;
 
@@ -1280,6 +1259,28 @@ JOIN contacts c ON c.contact_id = n.contact_id
 WHERE b.kind = 'number' AND b.lifted_at IS NULL AND c.gone_at IS NULL
   AND c.campaign_id IN (SELECT m.campaign_id FROM client_campaigns m WHERE m.client = b.client)
   AND NOT EXISTS (SELECT 1 FROM links l WHERE l.contact_id = c.contact_id AND l.route IS NOT NULL);
+
+CREATE VIEW v_changes AS
+SELECT c.id AS change,
+       c.at,
+       c.side AS changed_in,
+       l.route,
+       l.record_id AS record,
+       l.user_data,
+       coalesce(o.contact_id, l.contact_id) AS contact,
+       c.operation_id AS operation,
+       o.kind AS operation_kind,
+       c.write_back_id AS write_back,
+       c.field,
+       CASE WHEN c.before_digest IS NULL THEN c.before ELSE 'erased' END AS before,
+       CASE c.before_from WHEN 'base' THEN 'what both sides last agreed on' WHEN 'answer' THEN 'a read of that side'
+            ELSE 'nothing is known' END AS before_from,
+       CASE WHEN c.after_digest IS NULL THEN c.after ELSE 'erased' END AS after,
+       c.cause,
+       lower(hex(c.chain)) AS chain
+FROM changes c
+LEFT JOIN links l ON l.id = c.link_id
+LEFT JOIN operations o ON o.id = c.operation_id;
 
 CREATE TRIGGER changes_are_not_deleted BEFORE DELETE ON changes
 BEGIN SELECT RAISE (ABORT, 'the trail is append-only'); END;

@@ -7,7 +7,7 @@ use super::routes::{pull_route, register};
 use super::scratch::with_scratch;
 use super::{block_files, unread, write_back};
 use crate::check::{RouteSettings, Settings};
-use crate::domain::{Policy, Reason, RouteName};
+use crate::domain::{Reason, RouteName};
 use crate::env::Env;
 use crate::jobs::JobError;
 use crate::jobs::campaigns::WantedCampaign;
@@ -142,11 +142,21 @@ async fn of_route(
     // Looking changes nothing, whoever answers.
     let (ledger, sides, crm) = (copy.clone(), Unwatched::default(), side.crm.clone());
     let context = PullContext { ledger, env: env.clone(), crm, route: Arc::new(known), sides };
+    let RouteSettings { id: route, campaign, campaign_change: change, .. } = wanted;
+    let dry = DryMeet {
+        copy: copy.clone(),
+        env: env.clone(),
+        read: reading.dialler.clone(),
+        to_e164: to_e164(settings.dialler.country.clone()),
+        wanted: WantedCampaign { route: route.clone(), campaign: campaign.clone(), change: *change },
+        policy: context.route.policy.clone(),
+    };
+    let pinned = dry.pin().await;
     let (pulled, not_read) = match pulled(&context).await {
         Ok(pulled) => (Some(pulled), None),
         Err(error) => (None, Some(unread::in_words(&error, settings, wanted))),
     };
-    let met = met(copy, env, reading, settings, wanted, &context.route.policy).await?;
+    let met = met(&dry, pinned).await?;
     if let Some(telling) = &wanted.write_back {
         // What a list would tell is shown as told, or as a wave, like at a run.
         copy.listed_take(wanted.id.clone(), telling.max_per_run.into()).await?;
@@ -167,26 +177,15 @@ async fn of_route(
     })
 }
 
-async fn met(
-    copy: &Ledger,
-    env: &Env,
-    reading: &Reading,
-    settings: &Settings,
-    wanted: &RouteSettings,
-    policy: &Policy,
-) -> anyhow::Result<Met> {
-    let RouteSettings { id: route, campaign, campaign_change: change, .. } = wanted;
-    let began = env.now();
-    let dry = DryMeet {
-        copy: copy.clone(),
-        env: env.clone(),
-        read: reading.dialler.clone(),
-        to_e164: to_e164(settings.dialler.country.clone()),
-        wanted: WantedCampaign { route: route.clone(), campaign: campaign.clone(), change: *change },
-        policy: policy.clone(),
+/// Who is there already; `pinned`: whether the dialler told the route's campaign.
+async fn met(dry: &DryMeet, pinned: Result<(), JobError>) -> anyhow::Result<Met> {
+    let began = dry.env.now();
+    let asked = match pinned {
+        Ok(()) => meet_dry(dry).await,
+        Err(error) => Err(error),
     };
-    Ok(match meet_dry(&dry).await {
-        Ok(None) => Met::There(copy.taken_over(route.clone(), began, kept).await?),
+    Ok(match asked {
+        Ok(None) => Met::There(dry.copy.taken_over(dry.wanted.route.clone(), began, kept).await?),
         Ok(Some(reason)) => Met::NoCampaign(reason),
         Err(JobError::Ledger(error)) => return Err(error.into()),
         Err(error) => Met::NotAsked(error.to_string()),

@@ -3,7 +3,7 @@
 use super::parts::Sides;
 use super::write_back;
 use crate::check::{RouteSettings, Settings};
-use crate::crm::{CrmRead as _, CrmWrite, ReadContract};
+use crate::crm::{Connector, CrmRead, CrmWrite, ReadContract};
 use crate::domain::leave::Leave;
 use crate::domain::policy::RouteState;
 use crate::domain::{Policy, RouteName};
@@ -23,6 +23,8 @@ pub struct RoutePart {
     pub pull: PullContext,
     /// What calls are told to, where the connector has a write half.
     pub told: Option<Arc<dyn CrmWrite>>,
+    /// Reads what the fields had that it is told of, many records at once.
+    pub before: Option<Arc<dyn CrmRead>>,
 }
 
 /// Makes the routes known to the ledger, and builds what each needs to be pulled and told.
@@ -48,9 +50,19 @@ pub(super) async fn begin(
             route: Arc::new(pull_route),
             sides: watched.clone(),
         };
-        routes.insert(route.id.clone(), RoutePart { settings: route.clone(), pull, told });
+        let before = before(route, connector);
+        routes.insert(route.id.clone(), RoutePart { settings: route.clone(), pull, told, before });
     }
     Ok(routes)
+}
+
+fn before(route: &RouteSettings, connector: &Connector) -> Option<Arc<dyn CrmRead>> {
+    let telling = &route.write_back.as_ref()?.telling;
+    let names: Vec<String> = telling.fields().chain(telling.status_names()).map(str::to_owned).collect();
+    if names.is_empty() {
+        return None;
+    }
+    connector.of_other_fields(names).map(|reader| Arc::new(reader) as Arc<dyn CrmRead>)
 }
 
 /// Makes a route known. One that this ledger does not know begins by deciding without sending.

@@ -39,6 +39,7 @@ impl WriteBackActivity {
                 ledger: common.ledger.clone(),
                 env: common.env.clone(),
                 crm: part.told.clone()?,
+                before: part.before.clone(),
                 route: part.settings.id.clone(),
                 telling: settings.telling.clone(),
                 agents: match settings.agents {

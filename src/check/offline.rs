@@ -75,7 +75,7 @@ fn settings(raw: &RawConfig, validators: &Validators<'_>, notes: &mut Notes<'_>)
         })
         .collect();
     overlap::check(&routes, notes);
-    siblings::check(&raw.route, &routes, notes);
+    siblings::check(&raw.route, &crms, &routes, notes);
     traps::check(&crms, &routes, notes);
     let blocks_country = reach::country("blocks.country", raw.blocks.country.as_ref(), notes);
     let block_files = block_lists::files(raw, notes);

@@ -1,8 +1,8 @@
 //! What one route of a client hears in its calls and another one does not: a no is a no whichever route called. And a no
-//! that is heard and of which the CRM is told nothing, though it is told of calls.
+//! that is heard and of which the CRM is told nothing, though it could be.
 
 use super::notes::Notes;
-use super::settings::RouteSettings;
+use super::settings::{CrmSettings, RouteSettings};
 use crate::config::RawRoute;
 use crate::domain::{Problem, RouteName};
 use std::collections::BTreeMap;
@@ -10,21 +10,26 @@ use std::collections::BTreeMap;
 /// Warns of each route without a list whose sibling has one. An empty list says that it is meant.
 pub(super) fn check(
     raw: &BTreeMap<String, RawRoute>,
+    crms: &BTreeMap<String, CrmSettings>,
     routes: &BTreeMap<RouteName, RouteSettings>,
     notes: &mut Notes<'_>,
 ) {
     let says_nothing = |route: &&RouteSettings| {
         raw.get(route.name.as_str()).is_some_and(|raw| raw.opt_out_results.is_none())
     };
-    for mute in routes.values().filter(|route| keeps_the_no(route)) {
+    let may_tell = |route: &&RouteSettings| {
+        route.write_back.is_some() || crms.get(&route.crm).is_some_and(|crm| crm.connector.takes_fields())
+    };
+    for mute in routes.values().filter(may_tell).filter(|route| keeps_the_no(route)) {
         let key = format!("route.{}.opt_out_results", mute.name);
         let problem = Problem::new(
             key,
             "results that are a no, and no [block_fields]",
             "where in the CRM a no is written",
         );
+        let schedule = if mute.write_back.is_some() { "" } else { "write_back = \"*/5 * * * *\" and " };
         notes.warning(problem.remedy(format!(
-            "Whoever says no is not called any more, but the CRM does not hear of it. Add [route.{}.block_fields]; for Odoo \
+            "Whoever says no is not called any more, but the CRM does not hear of it. Add {schedule}[route.{}.block_fields]; for Odoo \
              phone_blacklist = \"numbers\", or category_id with a tag (docs/connectors.md)",
             mute.name
         )));
@@ -37,10 +42,10 @@ pub(super) fn check(
     }
 }
 
-/// A no stays with us, of which the CRM could be told.
+/// A no stays with us.
 fn keeps_the_no(route: &RouteSettings) -> bool {
     let told = route.write_back.as_ref();
-    !route.opt_out_results.is_empty() && told.is_some_and(|told| told.telling.block_names().next().is_none())
+    !route.opt_out_results.is_empty() && told.is_none_or(|told| told.telling.block_names().next().is_none())
 }
 
 fn unheard(deaf: &RouteSettings, other: &RouteSettings) -> Problem {

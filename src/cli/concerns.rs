@@ -206,7 +206,7 @@ pub fn wave_in_words(wave: &WaveRow) -> String {
     let (waiting, route) = (wave.waiting, &wave.route);
     if wave.removes_by_scope() {
         return format!(
-            "{waiting} deletions and resets of route {route}, which rest on its changed condition alone; the contacts are \
+            "{waiting} deletions of route {route}, which rest on its changed condition alone; the contacts are \
              locked"
         );
     }

@@ -60,7 +60,9 @@ fn told(run: &DryRun, zone: Zone) -> String {
 fn met(met: &Met) -> String {
     let without = "contacts that would be taken over stand below as imports";
     match met {
-        Met::There(TakenOver { count: 0, .. }) => String::new(),
+        Met::There(TakenOver { count: 0, .. }) => {
+            "The dialler has nobody under the keys of new records yet.\n".to_owned()
+        }
         Met::There(taken) => taken_over(taken),
         Met::NoCampaign(reason) => {
             format!("Who has the keys of new records already was not asked ({without}): {reason}\n")
@@ -74,10 +76,10 @@ fn met(met: &Met) -> String {
 }
 
 fn taken_over(taken: &TakenOver) -> String {
-    let TakenOver { count, kept, examples } = taken;
+    let TakenOver { count, locked, kept, examples } = taken;
     let mut text = format!(
-        "{count} contacts that are there under the keys of new records would be taken over, not made a second time; what would \
-         be written over is among the updates below\n"
+        "{count} contacts that are there under the keys of records would be taken over, not made a second time ({locked} of them \
+         would be locked); what would be written over is among the updates below\n"
     );
     for KeptCount { field, count } in kept {
         let _infallible =

@@ -31,6 +31,17 @@ impl std::fmt::Debug for Connector {
     }
 }
 
+/// What a request for records names. Of `no_fields` the CRM knows no field: asked for one, it would refuse the whole request.
+fn asked_for(
+    file: &ConnectorFile,
+    no_fields: &[String],
+    fields: impl IntoIterator<Item = String>,
+) -> Vec<String> {
+    let known = fields.into_iter().filter(|field| !no_fields.contains(field));
+    let all: BTreeSet<String> = file.record.always.iter().cloned().chain(known).collect();
+    all.into_iter().collect()
+}
+
 impl Connector {
     /// Builds the adapter. `object` is the route's, else the file's own; `fields` are the CRM fields
     /// that the route's expressions name (the file's `always` are added).
@@ -64,17 +75,27 @@ impl Connector {
             flags: file.flags().map(str::to_owned).collect(),
             apart: file.writing.apart.keys().cloned().collect(),
         };
-        // The CRM knows no field of such a name: asked for it, it would refuse the whole request.
-        let known = fields.into_iter().filter(|field| !contract.flags.contains(field));
-        let fields: BTreeSet<String> = file.record.always.iter().cloned().chain(known).collect();
-        let endpoint = Endpoint {
-            file,
-            base_url: base_url.to_owned(),
-            object,
-            fields: fields.into_iter().collect(),
-            caller,
-        };
+        let fields = asked_for(&file, &contract.flags, fields);
+        let endpoint = Endpoint { file, base_url: base_url.to_owned(), object, fields, caller };
         Ok(Self { endpoint: Arc::new(endpoint), contract, env })
+    }
+
+    /// The same CRM and object, of whose records other fields are read; `None` where each record would be a request of its own.
+    pub fn of_other_fields(&self, fields: impl IntoIterator<Item = String>) -> Option<Self> {
+        let Endpoint { file, base_url, object, caller, .. } = &*self.endpoint;
+        if file.fetch.batch <= 1 {
+            return None;
+        }
+        let no_fields: Vec<String> =
+            self.contract.flags.iter().chain(&self.contract.apart).cloned().collect();
+        let endpoint = Endpoint {
+            fields: asked_for(file, &no_fields, fields),
+            file: file.clone(),
+            base_url: base_url.clone(),
+            object: object.clone(),
+            caller: caller.clone(),
+        };
+        Some(Self { endpoint: Arc::new(endpoint), contract: self.contract.clone(), env: self.env.clone() })
     }
 
     /// The other half, where the file has one.

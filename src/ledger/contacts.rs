@@ -4,13 +4,14 @@ use super::bearers::{self, Bearer, key_moved};
 use super::decisions::Cause;
 use super::due::{self, HarvestRules};
 use super::hearing::{self, Hearing};
+use super::overseen::{self, LockedBase, Overseen};
 use super::shown_nos::{self, Heeded};
 use super::sql::{get_json, time};
 use super::status_told::InvalidSlot;
 use super::{
     Ledger, LedgerError, block_store, call_notes, foreign, gate, hints, lane, standing, status_told,
 };
-use crate::domain::{Base, CampaignId, ContactId, FoldedUserData, LinkId, Seq, Timestamp};
+use crate::domain::{CampaignId, ContactId, FoldedUserData, LinkId, Seq, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, Transaction, named_params};
 use serde::Serialize;
 use std::collections::HashMap;
@@ -55,15 +56,6 @@ pub struct Known {
     pub locked: Option<LockedBase>,
 }
 
-/// What a locked contact should show.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct LockedBase {
-    /// What both sides agreed on.
-    pub base: Base,
-    /// The digest of what somebody else was seen to have written over that.
-    pub overseen: Option<Vec<u8>>,
-}
-
 /// The row of a contact, as far as a sweep compares it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct KnownRow {
@@ -93,7 +85,7 @@ pub enum Sighting {
     Back(ContactId),
     /// It is to be out of reach, and shows what somebody else wrote into the CRM's fields, by its digest (`None`: nothing any
     /// more).
-    Overseen(ContactId, Option<Vec<u8>>),
+    Overseen(ContactId, Overseen),
     /// The list is older than what we wrote: it is read by its number instead.
     ReadAgain(ContactId),
 }
@@ -233,7 +225,7 @@ fn compare(
                     OR EXISTS (SELECT 1 FROM links l WHERE l.contact_id = c.id AND l.route IS NOT NULL),
                 coalesce(k.seen_seq > :began, 0) OR {WRITTEN_SINCE},
                 k.contact_id, k.face, k.fingerprint, d.fingerprint,
-                k.asked_at IS NOT NULL OR k.gone_at IS NOT NULL, o.base, o.overseen
+                k.asked_at IS NOT NULL OR k.gone_at IS NOT NULL, o.base, o.overseen, o.overseen_rest
          FROM c LEFT JOIN contacts k ON k.contact_id = c.id
                 LEFT JOIN harvest_due d ON d.contact_id = c.id AND d.reason = 'changed'
                 LEFT JOIN links o ON o.contact_id = c.id AND o.route IS NOT NULL AND o.wish = 'locked'
@@ -253,7 +245,11 @@ fn compare(
             None => None,
         };
         let locked = match row.get::<_, Option<String>>("base")? {
-            Some(_) => Some(LockedBase { base: get_json(row, "base")?, overseen: row.get("overseen")? }),
+            Some(_) => Some(LockedBase {
+                base: get_json(row, "base")?,
+                overseen: row.get("overseen")?,
+                rest: row.get("overseen_rest")?,
+            }),
             None => None,
         };
         let entry = Known { ours: row.get(1)?, newer_than_list: row.get(2)?, row: stored, locked };
@@ -282,7 +278,7 @@ fn store_sighting(
             due::enter(tx, seen.id, "ours", now)?;
         }
         Sighting::Back(id) => came_back(tx, *id, now)?,
-        Sighting::Overseen(id, digest) => standing::overseen(tx, *id, digest.as_deref(), now)?,
+        Sighting::Overseen(id, news) => overseen::store(tx, *id, news, now)?,
         Sighting::ReadAgain(id) => {
             // Made by us a moment ago: the row may not be there yet; its number alone is enough to be read.
             due::enter(tx, *id, "ours", now)?;

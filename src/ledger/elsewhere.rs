@@ -4,10 +4,11 @@
 use super::contacts::WRITTEN_SINCE;
 use super::due::DueContact;
 use super::sql::{get_json, time};
-use super::{Ledger, LedgerError};
+use super::{Ledger, LedgerError, foreign};
 use crate::domain::{CampaignId, ContactId, RouteName, Seq, Timestamp};
 use rusqlite::named_params;
 use serde_json::Value;
+use std::collections::BTreeSet;
 
 /// A campaign that is seen in links only.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,6 +79,7 @@ impl Ledger {
         if noted == read {
             return Ok(());
         }
+        let now = self.env.now();
         self.write("elsewhere_note", move |tx| {
             tx.execute("DELETE FROM campaigns_elsewhere", [])?;
             let mut insert =
@@ -85,7 +87,9 @@ impl Ledger {
             for (route, campaign) in &read {
                 insert.execute((&route.0, campaign))?;
             }
-            Ok(())
+            let new: BTreeSet<i64> =
+                read.iter().filter(|pair| !noted.contains(pair)).map(|(_, campaign)| *campaign).collect();
+            new.into_iter().try_for_each(|campaign| foreign::lock_known(tx, CampaignId(campaign), now))
         })
         .await
     }

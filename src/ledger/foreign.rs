@@ -5,7 +5,7 @@ use super::inputs::blocks_in_force;
 use super::sql::time;
 use super::{Ledger, LedgerError, block_store, gate, lane};
 use crate::domain::policy::Foreign;
-use crate::domain::{ContactId, Intent, LinkId, OperationKind, ReasonCode, Timestamp};
+use crate::domain::{CampaignId, ContactId, Intent, LinkId, OperationKind, ReasonCode, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, Transaction};
 
 impl Ledger {
@@ -90,7 +90,7 @@ pub(super) fn lock_if_blocked(
         return Ok(());
     }
     let numbers = gate::contact_numbers(tx, contact)?;
-    for client in gate::clients_of_contact(tx, contact)? {
+    for client in clients_that_read(tx, contact)? {
         if let Some(block) = blocks_in_force(tx, &client, None, &numbers, &time(now))?.into_iter().next() {
             let lane_id = lane_of_contact(tx, now, &client, contact)?;
             let cause = Cause { at: now, decided_at: now, text: "gate".to_owned(), run: None };
@@ -100,6 +100,31 @@ pub(super) fn lock_if_blocked(
     }
     Ok(())
 }
+
+/// The clients for which a contact's campaign is read.
+fn clients_that_read(tx: &Transaction<'_>, contact: ContactId) -> rusqlite::Result<Vec<String>> {
+    tx.prepare_cached(
+        "SELECT DISTINCT client FROM client_campaigns
+         WHERE campaign_id = (SELECT campaign_id FROM contacts WHERE contact_id = ?1) ORDER BY client",
+    )?
+    .query_map([contact.0], |row| row.get(0))?
+    .collect()
+}
+
+/// A campaign is read for a client from now on: whoever is known in it already is held against what was blocked before.
+pub(super) fn lock_known(tx: &Transaction<'_>, campaign: CampaignId, now: Timestamp) -> rusqlite::Result<()> {
+    let blocked: Vec<i64> = tx
+        .prepare_cached(KNOWN_AND_BLOCKED)?
+        .query_map([campaign.0], |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
+    blocked.into_iter().try_for_each(|contact| lock_if_blocked(tx, ContactId(contact), now))
+}
+
+/// By the contacts of the campaign, of which few are known when it is read for the first time, and not by all blocks.
+const KNOWN_AND_BLOCKED: &str = "SELECT DISTINCT c.contact_id FROM contacts c
+     CROSS JOIN contact_numbers n ON n.contact_id = c.contact_id CROSS JOIN blocks b ON b.number = n.number
+     WHERE c.campaign_id = ?1 AND c.gone_at IS NULL AND b.kind = 'number' AND b.lifted_at IS NULL
+       AND NOT EXISTS (SELECT 1 FROM links l WHERE l.contact_id = c.contact_id)";
 
 /// The block for which a lane without a record was locked is lifted: it is unlocked, unless another one stands, or
 /// its contact bears one of our keys a second time.

@@ -238,22 +238,18 @@ fn clients_of_links(connection: &Connection, contact: ContactId) -> rusqlite::Re
 
 fn clients_of_campaign(connection: &Connection, campaign: CampaignId) -> rusqlite::Result<Vec<String>> {
     connection
-        .prepare_cached(
-            "SELECT DISTINCT client FROM client_campaigns WHERE campaign_id = ?1 ORDER BY client",
-        )?
+        .prepare_cached("SELECT DISTINCT client FROM routes WHERE campaign_id = ?1 ORDER BY client")?
         .query_map([campaign.0], |row| row.get(0))?
         .collect()
 }
 
-/// Whose blocks hold for a contact that is nobody's: of everybody for whom its campaign is read.
-pub(super) fn clients_of_contact(
-    connection: &Connection,
-    contact: ContactId,
-) -> rusqlite::Result<Vec<String>> {
+/// Whose blocks hold for a contact that is nobody's: of whoever has a route into its campaign. Not of whoever's campaign is read
+/// besides: where no route names it, everybody's hold.
+fn clients_of_contact(connection: &Connection, contact: ContactId) -> rusqlite::Result<Vec<String>> {
     connection
         .prepare_cached(
-            "SELECT DISTINCT client FROM client_campaigns
-             WHERE campaign_id = (SELECT campaign_id FROM contacts WHERE contact_id = ?1) ORDER BY client",
+            "SELECT DISTINCT r.client FROM contacts c JOIN routes r ON r.campaign_id = c.campaign_id
+             WHERE c.contact_id = ?1 ORDER BY r.client",
         )?
         .query_map([contact.0], |row| row.get(0))?
         .collect()

@@ -87,17 +87,22 @@ impl Ledger {
     }
 }
 
-/// Measured by the harvest and not by the clock: while none runs, as at night, nobody waits for the others.
+/// Measured by the harvest and not by the clock: while none runs, as at night, or while the dialler is down, nobody waits for the
+/// others. Where ours are read beside the config's campaigns strangers have no turn.
 fn audit_late(connection: &Connection) -> rusqlite::Result<(i64, Option<Timestamp>)> {
     let campaigns: Vec<i64> = connection
-        .prepare_cached("SELECT DISTINCT campaign_id FROM routes WHERE campaign_id IS NOT NULL")?
+        .prepare_cached(
+            "SELECT DISTINCT campaign_id FROM routes
+             WHERE campaign_id IS NOT NULL AND campaign_id NOT IN (SELECT campaign_id FROM campaigns_elsewhere)",
+        )?
         .query_map([], |row| row.get(0))?
         .collect::<Result<_, _>>()?;
     let (mut late, mut longest) = (0, None::<Timestamp>);
     for campaign in campaigns {
         let newest = connection
             .prepare_cached(
-                "SELECT began_at FROM sweeps WHERE campaign_id = ?1 AND ended_at IS NOT NULL ORDER BY id DESC LIMIT 1",
+                "SELECT s.began_at FROM sweeps s JOIN runs r ON r.id = s.run_id
+                 WHERE s.campaign_id = ?1 AND r.state = 'done' ORDER BY s.id DESC LIMIT 1",
             )?
             .query_row([campaign], |row| get_time(row, "began_at"))
             .optional()?;
@@ -130,10 +135,11 @@ mod tests {
                  VALUES ({id}, 7, 1, '2026-03-01T00:00:00.000Z', '{audit}')"
             )
         };
-        let harvest = |ended: &str| {
+        let harvest = |run: i64, state: &str| {
             format!(
-                "INSERT INTO sweeps (campaign_id, began_seq, began_at, ended_at)
-                 VALUES (7, 1, '2026-03-02T08:00:00.000Z', {ended})"
+                "INSERT INTO runs (id, job, state, cause, started_at, finished_at) VALUES ({run}, 'harvest', '{state}', 'schedule',
+                    '2026-03-02T08:00:00.000Z', iif('{state}' = 'running', NULL, '2026-03-02T08:01:00.000Z'));
+                 INSERT INTO sweeps (campaign_id, run_id, began_seq, began_at) VALUES (7, {run}, 1, '2026-03-02T08:00:00.000Z')"
             )
         };
         let late = || async {
@@ -144,9 +150,11 @@ mod tests {
             scene.put(contact(id, audit)).await;
         }
         assert_eq!(late().await, (0, None), "no harvest ran");
-        scene.put(harvest("NULL")).await;
-        assert_eq!(late().await, (0, None), "it is under way");
-        scene.put(harvest("'2026-03-02T08:01:00.000Z'")).await;
+        for (run, state) in [(101, "failed"), (102, "running")] {
+            scene.put(harvest(run, state)).await;
+            assert_eq!(late().await, (0, None), "{state}");
+        }
+        scene.put(harvest(103, "done")).await;
         assert_eq!(late().await, (1, Some("2026-03-02T06:30:00+00:00".to_owned())));
     }
 }

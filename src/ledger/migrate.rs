@@ -94,6 +94,8 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0105_no_rests_on.sql"),
     include_str!("../../migrations/0106_refused_lists.sql"),
     include_str!("../../migrations/0107_client_campaigns.sql"),
+    include_str!("../../migrations/0108_overseen_rest.sql"),
+    include_str!("../../migrations/0109_read_before.sql"),
 ];
 
 /// Behind this one the rows of the trail that are there already get their places in the chain.

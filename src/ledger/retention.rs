@@ -60,6 +60,14 @@ pub(super) const RUNS: &[Rule] = &[
         release: None,
         delete: "DELETE FROM runs WHERE id IN (SELECT value FROM json_each(?1))",
     },
+    // The newest night of standing locks is told by `status`.
+    Rule {
+        walk: "SELECT id, began_at <= ?2 AS old, coalesce(finished_at <= ?2, 0)
+                 AND EXISTS (SELECT 1 FROM lock_rounds n WHERE n.id > r.id) AS goes
+               FROM lock_rounds r WHERE id > ?1 ORDER BY id LIMIT ?3",
+        release: None,
+        delete: "DELETE FROM lock_rounds WHERE id IN (SELECT value FROM json_each(?1))",
+    },
     // A person's word on a wave stays, and the wave with it. One that nobody had to decide about is over when all it brought ended as
     // long ago; not that of the rules a route has now, which goes on counting.
     Rule {
@@ -232,6 +240,16 @@ mod tests {
         assert_eq!(scene.ledger.runs_prune(KEEP).await.expect("pruned"), 0, "once");
         let checked = scene.ledger.check_all().await.expect("looked over");
         assert!(checked.iter().all(|checked| checked.wrong.is_empty()), "{checked:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn old_nights_of_standing_locks_go_and_the_last_stays() {
+        let scene = scene().await;
+        let nights = "INSERT INTO lock_rounds (id, began_at, wished, finished_at) VALUES
+            (1, '2029-01-01', 5, '2029-01-01'), (2, '2029-01-02', 5, NULL), (3, '2029-01-03', 5, '2029-01-03')";
+        put(&scene, nights).await;
+        scene.ledger.runs_prune(KEEP).await.expect("pruned");
+        assert_eq!(all(&scene, "SELECT id FROM lock_rounds").await, [2, 3]);
     }
 
     #[tokio::test(start_paused = true)]

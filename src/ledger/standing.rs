@@ -208,32 +208,16 @@ pub(super) fn called(tx: &Transaction<'_>, contact: ContactId, now: Timestamp) -
     if called { foreign_hand(tx, contact, Foreign::Called, now) } else { Ok(()) }
 }
 
-/// A list shows what somebody else wrote into the CRM's fields of a contact that is to be out of reach: it is locked again,
-/// once for each such writing.
-pub(super) fn overseen(
-    tx: &Transaction<'_>,
-    contact: ContactId,
-    digest: Option<&[u8]>,
-    now: Timestamp,
-) -> rusqlite::Result<()> {
-    let news = tx
-        .prepare_cached(
-            "UPDATE links SET overseen = ?2 WHERE contact_id = ?1 AND route IS NOT NULL AND overseen IS NOT ?2",
-        )?
-        .execute((contact.0, digest))?;
-    if news > 0 && digest.is_some() { foreign_hand(tx, contact, Foreign::Fields, now) } else { Ok(()) }
-}
-
 /// How somebody else's hand shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Foreign {
+pub(super) enum Foreign {
     /// Its tries are fewer than before.
     CountersBack,
     /// A result that it had is gone.
     ResultGone,
     /// Its key, its campaign or its numbers are others, and we did not change them.
     Changed,
-    /// What comes from its record is otherwise than it was sent.
+    /// What comes from its record is otherwise than it was sent, or what we know nothing of than before.
     Fields,
     /// It was called after we had locked it.
     Called,
@@ -245,13 +229,13 @@ impl Foreign {
             Self::CountersBack => "its counters went back",
             Self::ResultGone => "its result is gone",
             Self::Changed => "its key, campaign or numbers were changed",
-            Self::Fields => "what comes from its record was written over",
+            Self::Fields => "something that we did not write was written over",
             Self::Called => "it was called",
         }
     }
 }
 
-fn foreign_hand(
+pub(super) fn foreign_hand(
     tx: &Transaction<'_>,
     contact: ContactId,
     sign: Foreign,

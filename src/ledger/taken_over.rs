@@ -6,7 +6,7 @@ use super::plan_view::PlanField;
 use super::sql::time;
 use super::{Ledger, LedgerError};
 use crate::domain::policy::Clearing;
-use crate::domain::{ContactId, FieldName, LinkId, LinkView, RouteName, Timestamp};
+use crate::domain::{ContactId, FieldName, LinkId, LinkView, RouteName, Timestamp, Wish};
 use rusqlite::{Connection, named_params};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -22,6 +22,8 @@ const EXAMPLES: usize = 10;
 pub struct TakenOver {
     /// How many.
     pub count: i64,
+    /// Those of them that are to be locked, because their record must not be called.
+    pub locked: i64,
     /// Of how many a field stays as it is there, by field.
     pub kept: Vec<KeptCount>,
     /// A few: those of which something stays first.
@@ -81,6 +83,7 @@ fn all(
     while let Some(row) = rows.next()? {
         taken.count += 1;
         let view = link_view(connection, LinkId(row.get("id")?))?;
+        taken.locked += i64::from(view.wish == Wish::Locked);
         let fields = kept(&view);
         fields.iter().for_each(|field| *counts.entry(*field).or_insert(0) += 1);
         let among = if fields.is_empty() { &mut plain } else { &mut taken.examples };

@@ -26,7 +26,7 @@ pub struct FieldTrail {
 pub enum BeforeFrom {
     /// What both sides last agreed on.
     Base,
-    /// A read of the dialler.
+    /// A read of the side that was changed.
     Answer,
     /// Nothing was there, or nothing is known.
     None,

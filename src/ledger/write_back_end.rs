@@ -17,6 +17,8 @@ pub enum TellEnd {
         activity: Option<String>,
         /// What of it the dialler's side had changed.
         carried: Vec<CarriedEdit>,
+        /// What the record's fields had right before, as far as that was read.
+        before: Map<String, Value>,
     },
     /// It knows already: the values are those last told.
     Unchanged,
@@ -206,7 +208,7 @@ fn store(
     let settled = |state: &'static str| if newer { "waiting" } else { state };
     let at = time(now);
     match end {
-        TellEnd::Done { activity, carried } => {
+        TellEnd::Done { activity, carried, before } => {
             echoes::told(tx, row, LinkId(standing.link), now)?;
             tx.prepare_cached(
                 "UPDATE write_backs SET state = ?2, written = sent, sending_values = NULL, carrying = NULL,
@@ -220,7 +222,7 @@ fn store(
             )?
             .execute((row.0, if standing.then_again { "waiting" } else { settled("done") }, activity, &at))?;
             edits_end::carried(tx, LinkId(standing.link), carried, now)?;
-            enter_trail(tx, row, run, standing, carried, now)
+            enter_trail(tx, row, run, standing, (carried, before), now)
         }
         TellEnd::Unchanged => {
             tx.prepare_cached(
@@ -293,14 +295,13 @@ fn to(
     Ok(())
 }
 
-/// What was there before is what we last told, where that is known: nobody reads the CRM for it, unless the field was
-/// merged with it.
+/// What was there before as it was read; where it was not, what we last told, where that is known.
 fn enter_trail(
     tx: &Transaction<'_>,
     row: WriteBackId,
     run: RunId,
     standing: &Standing,
-    carried: &[CarriedEdit],
+    (carried, read): (&[CarriedEdit], &Map<String, Value>),
     now: Timestamp,
 ) -> rusqlite::Result<()> {
     let mut changes = Vec::new();
@@ -324,10 +325,18 @@ fn enter_trail(
             .optional()?
             .flatten();
         let after = value.to_string();
-        if last.as_deref() != Some(after.as_str()) {
-            let before_from = if last.is_some() { BeforeFrom::Base } else { BeforeFrom::None };
-            changes.push(Added { side: "crm", field, before: last, before_from, after: Some(after) });
+        let was = read.get(field).map(Value::to_string);
+        let alike = |known: &Option<String>| known.as_deref() == Some(after.as_str());
+        // What somebody else wrote over it meanwhile is written over now.
+        if alike(&last) && (was.is_none() || alike(&was)) {
+            continue;
         }
+        let (before, before_from) = match (was, last) {
+            (Some(was), _) => (Some(was), BeforeFrom::Answer),
+            (None, Some(last)) => (Some(last), BeforeFrom::Base),
+            (None, None) => (None, BeforeFrom::None),
+        };
+        changes.push(Added { side: "crm", field, before, before_from, after: Some(after) });
     }
     trail::append(tx, now, LinkId(standing.link), By::WriteBack(row), &format!("run:{run}"), changes)
 }

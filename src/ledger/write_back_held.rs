@@ -117,6 +117,7 @@ mod tests {
     use crate::domain::RunId;
     use crate::ledger::testing::{Scene, scene};
     use crate::ledger::{Brake, Leaving, Said, TellEnd, Tells};
+    use serde_json::Map;
 
     /// Two calls held by rules of before, for the want of a word.
     async fn held() -> Scene {
@@ -226,7 +227,7 @@ mod tests {
     async fn what_is_looked_at_again_once_it_arrived_rests_where_it_is_rejected() {
         for (end, state) in [
             (TellEnd::Parked(ReasonCode::Rejected.into()), "parked 1"),
-            (TellEnd::Done { activity: None, carried: Vec::new() }, "waiting 2"),
+            (TellEnd::Done { activity: None, carried: Vec::new(), before: Map::new() }, "waiting 2"),
         ] {
             let scene = held().await;
             scene.put("UPDATE write_backs SET state = 'waiting', code = NULL").await;

@@ -39,6 +39,7 @@ mod tests {
     use crate::domain::{Activities, RunId, Shapes};
     use crate::ledger::testing::scene;
     use crate::ledger::{Leaving, TellEnd, Tells, Tried};
+    use serde_json::Map;
 
     #[tokio::test(start_paused = true)]
     async fn values_that_go_to_and_fro_four_times_an_hour_are_noticed_within_a_day() {
@@ -69,7 +70,7 @@ mod tests {
                 then_again: false,
             };
             assert!(scene.ledger.write_back_begin(row, wanted, leaving).await.expect("begun"));
-            let end = TellEnd::Done { activity: None, carried: Vec::new() };
+            let end = TellEnd::Done { activity: None, carried: Vec::new(), before: Map::new() };
             let tried = Tried { outcome: "done", detail: String::new() };
             scene.ledger.write_back_end(row, wanted, RunId(1), end, Some(tried)).await.expect("ended");
             counted.push(scene.ledger.write_back_own_changes(row).await.expect("counted"));

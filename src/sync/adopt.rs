@@ -15,6 +15,11 @@ fn found() -> Value {
     json!({ "found": true })
 }
 
+/// Whether a pair is of a value that was found in the dialler, and on which no side has agreed yet.
+pub fn is_found(pair: &Pair) -> bool {
+    pair.crm == found()
+}
+
 /// The CRM half of a pair that the CRM's value is to replace.
 fn to_be_replaced() -> Value {
     json!({ "replaced": true })

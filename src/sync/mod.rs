@@ -10,7 +10,7 @@ mod merge_tests;
 #[cfg(test)]
 mod table_tests;
 
-pub use adopt::{found_base, made_base, owned_by_crm};
+pub use adopt::{found_base, is_found, made_base, owned_by_crm};
 pub use decide::decide;
 pub use diff::{
     FieldChange, changed_fields, follow_up_fields, import_fields, pairs_after_import, pairs_after_update,

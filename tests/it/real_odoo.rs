@@ -95,7 +95,9 @@ impl Ours {
 
     pub(crate) fn partner(&self, n: u64) -> Value {
         let reference = &self.reference;
-        json!({ "name": format!("{reference} {n}"), "ref": format!("{reference}-{n}"), "phone": self.phone(n) })
+        let name = format!("{reference}-{n}");
+        let email = format!("{name}@example.com");
+        json!({ "name": format!("{reference} {n}"), "ref": name, "phone": self.phone(n), "email": email })
     }
 }
 

@@ -21,8 +21,7 @@ async fn what_an_agent_edits_goes_into_the_partner_and_what_both_edited_waits_fo
     partner["email"] = json!("first@example.com");
     partner["city"] = json!("Ulm");
     let id = odoo.create(json!([partner])).await[0];
-    // The customer follows the record: whatever is a comment there is mailed to them.
-    odoo.call("res.partner", "message_subscribe", json!({ "ids": [id], "partner_ids": [id] })).await;
+    odoo.follows_itself(id).await;
     let only_if = ours.only();
     let route = "write_back = \"0 0 29 2 *\"\n[route.leads.two_way]\nCity = \"dialler\"\nEmail = \"ask\"\n";
     let bridge = Bridge::new(&odoo, Options { only_if: &only_if, route, ..Options::default() }).await;

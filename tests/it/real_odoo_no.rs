@@ -22,6 +22,9 @@ async fn a_no_goes_into_the_phone_blacklist_and_one_from_there_locks() {
     let odoo = Odoo::running();
     let ours = Ours::new("No");
     let ids = odoo.create((1..=4).map(|n| ours.partner(n)).collect()).await;
+    for id in &ids {
+        odoo.follows_itself(*id).await;
+    }
     let tags = json!({ "vals_list": [{ "name": ours.reference }] });
     let tag = odoo.call("res.partner.category", "create", tags).await[0].clone();
     let route = format!(

@@ -53,8 +53,7 @@ async fn followers(odoo: &Odoo, id: u64) -> Value {
 async fn a_call_becomes_a_note_that_mails_nobody_moves_no_time_and_is_found_again() {
     let odoo = Odoo::running();
     let id = odoo.create(json!([{ "name": "Notes", "email": "notes@example.com" }])).await[0];
-    // The customer follows the record: whatever is a comment there is mailed to them.
-    odoo.call("res.partner", "message_subscribe", json!({ "ids": [id], "partner_ids": [id] })).await;
+    odoo.follows_itself(id).await;
     let (mails, followed, dated) =
         (odoo.mails_about(id).await, followers(&odoo, id).await, odoo.write_date(id).await);
     let writer = connector(&odoo).writer().expect("a write half");
@@ -87,7 +86,9 @@ async fn a_call_becomes_a_note_that_mails_nobody_moves_no_time_and_is_found_agai
 #[ignore = "needs the real Odoo: .ci/run starts it"]
 async fn a_written_field_comes_back_as_a_change_and_gone_and_wrong_are_told_apart() {
     let odoo = Odoo::running();
-    let ids = odoo.create(json!([{ "name": "Fields" }, { "name": "Gone" }])).await;
+    let ids =
+        odoo.create(json!([{ "name": "Fields", "email": "fields@example.com" }, { "name": "Gone" }])).await;
+    odoo.follows_itself(ids[0]).await;
     let (connector, gone) = (connector(&odoo), RecordId(ids[1].to_string()));
     let writer = connector.writer().expect("a write half");
     let (record, mails) = (RecordId(ids[0].to_string()), odoo.mails_about(ids[0]).await);
@@ -139,6 +140,7 @@ async fn a_call_becomes_a_phonecall_as_the_documents_say() {
     let reference = format!("Phoned{}", Env::real().random_below(10_000_000));
     let partner = json!({ "name": reference, "ref": reference, "phone": "030 91827365", "email": "phoned@example.com" });
     let id = odoo.create(json!([partner])).await[0];
+    odoo.follows_itself(id).await;
     let mails = odoo.mails_about(id).await;
     let only_if = format!("phone and active and ref == '{reference}'");
     let bundled = bundled("odoo").expect("a bundled file");

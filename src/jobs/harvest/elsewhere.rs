@@ -200,20 +200,34 @@ impl Harvest<'_> {
 
     /// Many of ours that the campaign's own list did not name, with a brake on their absence: somebody may have moved them all.
     /// Who answers to the number is read where it stands now, and belongs to that campaign from here on; that the others do
-    /// not answer says nothing yet. From a place by chance, so that the deleted do not stand before the moved for ever.
+    /// not answer says nothing yet. In an order by chance, so that each hundred tells of all: once one of them names nobody, they
+    /// are gone rather than moved, and no more of them are asked for, each of which may be a request.
     pub(super) async fn read_held(
         &self,
         mut held: Vec<ContactId>,
         report: &mut HarvestReport,
     ) -> Result<(), JobError> {
-        if held.is_empty() {
-            return Ok(());
-        }
-        let place = self.ctx.env.random_below(held.len() as u64);
-        held.rotate_left(usize::try_from(place).unwrap_or(0));
+        self.ctx.env.fork_rng().shuffle(&mut held);
         held.truncate(self.at_once());
         let result_in_list = report.sweep.carries_result.unwrap_or(true);
-        self.pass(self.campaign, Share::Held, result_in_list).read_these(held, report).await
+        let pass = self.pass(self.campaign, Share::Held, result_in_list);
+        for hundred in held.chunks(usize::try_from(IN_BATCH).unwrap_or(1)) {
+            let read_before = report.sweep.read_elsewhere;
+            match pass.read_these(hundred.to_vec(), report).await {
+                // Whom the dialler may not have any more fails nobody's harvest.
+                Err(JobError::Call(error)) if !error.speaks_of_the_side() => {
+                    report
+                        .sweep
+                        .remark(format!("{error}: nothing more is asked about those who are missing"));
+                    break;
+                }
+                other => other?,
+            }
+            if report.sweep.read_elsewhere == read_before {
+                break;
+            }
+        }
+        Ok(())
     }
 
     fn at_once(&self) -> usize {

@@ -151,10 +151,8 @@ fn judge(
         return true;
     }
     if let Some(locked) = &known.locked {
-        let digest = overseen::digest(&locked.base, contact);
-        if digest != locked.overseen {
-            store.push(Sighting::Overseen(contact.id, digest));
-        }
+        let news = overseen::look(locked, contact);
+        store.extend(news.map(|news| Sighting::Overseen(contact.id, news)));
     }
     let face_changed = row.is_none_or(|row| row.face != Some(face(contact, Some(campaign), revision)));
     let missed = row.is_some_and(|row| row.missed);

@@ -4,11 +4,11 @@ use super::meet::Meeter;
 use super::{PushLimits, Resting};
 use crate::dialler::DiallerRead;
 use crate::domain::policy::Job;
-use crate::domain::{PinnedCampaign, Policy, Reason};
+use crate::domain::{Policy, Reason};
 use crate::env::Env;
-use crate::jobs::JobError;
-use crate::jobs::campaigns::{WantedCampaign, resolve_campaign};
+use crate::jobs::campaigns::{WantedCampaign, pin_campaigns};
 use crate::jobs::harvest::ToE164;
+use crate::jobs::{JobError, stops};
 use crate::ledger::{Ledger, MeetImports, RunStart};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -35,6 +35,16 @@ impl std::fmt::Debug for DryMeet {
     }
 }
 
+impl DryMeet {
+    /// Does to the copy what a start would do about the route's campaign; before the pull, which then decides about moves.
+    ///
+    /// # Errors
+    /// The dialler or the copy cannot be used.
+    pub async fn pin(&self) -> Result<(), JobError> {
+        pin_campaigns(&self.copy, &*self.read, std::slice::from_ref(&self.wanted)).await
+    }
+}
+
 /// Meets as the first push would, for everything that waits on the route, whatever its state. The answer is why nobody was
 /// asked for: the campaign cannot be told, and without it whoever is found cannot be told from one elsewhere.
 ///
@@ -43,13 +53,9 @@ impl std::fmt::Debug for DryMeet {
 pub async fn meet_dry(dry: &DryMeet) -> Result<Option<Reason>, JobError> {
     let DryMeet { copy, env, wanted, .. } = dry;
     let route = &wanted.route;
-    let known = copy.route_show(route.clone()).await?;
-    if known.as_ref().is_none_or(|row| row.campaign.is_none()) {
-        let found = resolve_campaign(&*dry.read, &wanted.campaign, wanted.change, known.as_ref()).await?;
-        match found {
-            Ok(id) => copy.route_pin_campaign(route.clone(), PinnedCampaign { id, name: None }).await?,
-            Err(reason) => return Ok(Some(reason)),
-        }
+    let stopped = copy.route_show(route.clone()).await?.and_then(|row| row.stopped);
+    if let Some(reason) = stopped.filter(|stop| stops::Kind::of(stop) == stops::Kind::Campaign) {
+        return Ok(Some(reason));
     }
     let PushLimits { index_age, index_from, .. } = PushLimits::default();
     let start = RunStart { job: Job::Push, route: Some(route.clone()), campaign: None, cause: "hand" };

@@ -84,9 +84,10 @@ impl Work<'_> {
 impl Meeter<'_> {
     pub(super) async fn meet(&self) -> Result<(), JobError> {
         let mut may_list = true;
+        // Not anew in each round: where asking takes longer than an answer holds, the first would be due again before the last.
+        let since = self.env.now() - quiet(self.index_age);
         loop {
             self.stop_if_ending()?;
-            let since = self.env.now() - quiet(self.index_age);
             let parked = self.env.now() - quiet(PARKED_AGAIN);
             let ages = MeetSince { absent: since, parked };
             let whose = MeetWhose {

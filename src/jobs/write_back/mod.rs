@@ -6,6 +6,7 @@
 //! (semantics 3).
 
 mod agents;
+mod before;
 mod carry;
 mod ends;
 mod objection;
@@ -16,12 +17,13 @@ mod values;
 
 pub use agents::Agents;
 use agents::{all_named, named};
+use before::Before;
 pub use carry::TwoWayContext;
 pub use ends::{Fate, TellKind, fate_of};
 pub use shown::{ShowContext, WouldTell, would_tell};
 
 use super::JobError;
-use crate::crm::{CrmWrite, Safe};
+use crate::crm::{CrmRead, CrmWrite, Safe};
 use crate::domain::policy::Job;
 use crate::domain::{CallResult, Counts, LinkId, ReasonCode, RouteName, RunId, WriteBackId};
 use crate::env::Env;
@@ -52,6 +54,8 @@ pub struct WriteBackContext {
     pub env: Env,
     /// The CRM.
     pub crm: Arc<dyn CrmWrite>,
+    /// Reads what fields had before they are told, where many records are one request.
+    pub before: Option<Arc<dyn CrmRead>>,
     /// The route.
     pub route: RouteName,
     /// How its calls are told.
@@ -161,7 +165,13 @@ pub async fn write_back(
     }
     let start = RunStart { job: Job::WriteBack, route: Some(context.route.clone()), campaign: None, cause };
     let run = ledger.run_start(start).await?;
-    let pass = Pass { context, run, ending: AtomicBool::new(false), apart: Mutex::default() };
+    let pass = Pass {
+        context,
+        run,
+        ending: AtomicBool::new(false),
+        apart: Mutex::default(),
+        before: Before::default(),
+    };
     let mut counts = Counts::default();
     let told = pass.all(doubtful, &mut counts).await;
     let end = told.as_ref().map_or_else(|error| RunEnd::Failed(error.to_string()), |()| RunEnd::Done);
@@ -206,6 +216,8 @@ struct Pass<'a> {
     ending: AtomicBool,
     /// Rows of which the CRM rejected several things at once: these go one by one, so that it says which it means.
     apart: Mutex<BTreeSet<WriteBackId>>,
+    /// What the fields of the records had that are told now.
+    before: Before,
 }
 
 impl Pass<'_> {
@@ -258,6 +270,11 @@ impl Pass<'_> {
         counts: &mut Counts,
         rejections: &mut Rejections,
     ) -> Result<(), JobError> {
+        match tells {
+            // It waits for nothing, and for no look either.
+            Tells::Objection => {}
+            Tells::TheRest => self.look_before(&rows).await,
+        }
         let mut by_record: BTreeMap<LinkId, Vec<ToTell>> = BTreeMap::new();
         for row in rows {
             by_record.entry(row.link).or_default().push(row);

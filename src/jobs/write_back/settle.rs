@@ -7,6 +7,7 @@ use crate::crm::Safe;
 use crate::domain::{Reason, ReasonCode};
 use crate::ledger::{TellEnd, ToTell, Tried};
 use chrono::TimeDelta;
+use serde_json::Map;
 
 /// So many requests in a row without a usable answer, while others had one, are a matter of this one (semantics 25).
 const TRIES: u32 = 5;
@@ -65,8 +66,13 @@ impl Pass<'_> {
                 self.settled(&row, TellEnd::Again(now), None, 1).await
             }
             Ok(Some(activity)) => {
-                self.settled(&row, TellEnd::Done { activity: Some(activity.0), carried: Vec::new() }, None, 1)
-                    .await
+                self.settled(
+                    &row,
+                    TellEnd::Done { activity: Some(activity.0), carried: Vec::new(), before: Map::new() },
+                    None,
+                    1,
+                )
+                .await
             }
             Ok(None) => self.settled(&row, TellEnd::Again(now), None, 1).await,
             Err(error) => {

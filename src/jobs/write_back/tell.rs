@@ -11,7 +11,7 @@ use crate::domain::{
 use crate::env::crash;
 use crate::ledger::{CarriedEdit, Leaving, TellEnd, TellFacts, Tells, ToTell, Tried};
 use crate::remote::CallError;
-use serde_json::json;
+use serde_json::{Map, json};
 use std::collections::BTreeMap;
 use std::sync::PoisonError;
 use std::time::Duration;
@@ -96,7 +96,9 @@ impl Pass<'_> {
         crash::point("after_write_back_answer");
         match sent {
             Ok(activity) => {
-                let end = TellEnd::Done { activity: activity.map(|activity| activity.0), carried };
+                // Of an activity nothing is known but what we told.
+                let before = if row.call.is_none() { self.before.take(&row.record) } else { Map::new() };
+                let end = TellEnd::Done { activity: activity.map(|activity| activity.0), carried, before };
                 let tried = Tried { outcome: "done", detail: String::new() };
                 ledger.write_back_end(row.id, row.wanted, self.run, end, Some(tried)).await?;
                 Ok(Told::just(Fate::Done))

@@ -123,7 +123,7 @@ async fn a_dry_run_tells_who_is_there_already_and_what_would_stay_there() {
             "contact {first}, leads-1: Comment stays \"wants a call in May\" (the record has \"from the CRM\")"
         );
         for told in [
-            "2 contacts that are there under the keys of new records would be taken over",
+            "2 contacts that are there under the keys of records would be taken over, not made a second time (0 of them would be locked)",
             "Comment: 1 stay as they are there",
             &stays,
             "Name: \"Somebody\" -> ",
@@ -160,6 +160,13 @@ async fn a_route_whose_campaign_cannot_be_told_says_in_a_dry_run_that_nobody_was
     std::fs::write(house.config(), none).expect("written");
     let plan = house.run(&["plan"]).await.expect(0).says("was not asked").says("Springleads");
     plan.says("Name: 2 set at import");
+    // What a start would do about a campaign that is another one now: by default the route stops, and nobody is asked.
+    std::fs::write(house.config(), house.config_text("")).expect("written");
+    house.switched_on().await;
+    house.run(&["sync"]).await.expect(0);
+    let another = house.config_text("").replacen("\"Spring leads\"", "551", 1);
+    std::fs::write(house.config(), another).expect("written");
+    house.run(&["plan"]).await.expect(0).says("was not asked").says("551").says("It is stopped");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

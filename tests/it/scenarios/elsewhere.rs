@@ -139,7 +139,10 @@ async fn is_a_no_of_one_heard_who_was_moved_with_many_at_once() {
         contacts[..15].iter().for_each(|contact| assert!(world.dialler.portal().move_to(*contact, OTHER)));
         // A few were deleted as well: that they do not answer is no reason to believe it of them, nor of the others.
         contacts[15..18].iter().for_each(|contact| assert!(world.dialler.portal().delete(*contact)));
-        world.live(minutes(20)).await;
+        world.live(minutes(6)).await;
+        let known = world.ledger().contacts_by_key(dialbridge::domain::FoldedUserData::of("leads-16")).await;
+        assert_eq!(known.expect("a list").len(), 1, "that it did not answer is no word that it is gone");
+        world.live(minutes(14)).await;
         assert!(world.dialler.call(contacts[3], no()), "agents go on there");
         world.live(minutes(20)).await;
         assert!(world.locked(ids[3]), "{}", world.story().await);
@@ -242,6 +245,15 @@ async fn are_many_elsewhere_read_by_their_list_and_nobodys_calls_with_them() {
     world.live(minutes(40)).await;
     assert!(world.dialler.contact(again).expect("there").locked, "{}", world.story().await);
     assert!(!world.dialler.contacts_with("theirs-2")[0].locked);
+    // Ours go home, and nobody looks there any more; whoever says no meanwhile is locked once somebody does again.
+    moved.iter().for_each(|contact| assert!(world.dialler.portal().move_to(*contact, CAMPAIGN)));
+    world.live(minutes(30)).await;
+    world.block_number(&format!("+{}", number("theirs-2"))).await;
+    world.live(minutes(10)).await;
+    assert!(!world.dialler.contacts_with("theirs-2")[0].locked, "nobody of ours is there");
+    moved.iter().for_each(|contact| assert!(world.dialler.portal().move_to(*contact, OTHER)));
+    world.live(minutes(60)).await;
+    assert!(world.dialler.contacts_with("theirs-2")[0].locked, "{}", world.story().await);
 }
 
 /// Users 2, "in every campaign that dialbridge reads": a route went on, and who stayed in its campaign of before is read there.

@@ -35,6 +35,11 @@ async fn locked(setup: Setup, all: usize, objecting: usize) -> (World, Vec<u64>)
 #[tokio::test(start_paused = true)]
 async fn is_whoever_somebody_unlocked_by_a_csv_locked_again_by_the_morning() {
     let (world, ids) = locked(quiet(), 70, 60).await;
+    // What it writes is what was there: no list shows it.
+    for id in &ids[..30] {
+        assert!(world.dialler.portal().edit(world.contact(*id).id, "FirstName", "A"));
+    }
+    world.live(minutes(10)).await;
     let mut csv = "Name;FirstName;PhoneNumber1;UserData\n".to_owned();
     for (n, id) in ids[..30].iter().enumerate() {
         csv.push_str(&format!("Name {n};A;{};{}\n", &world.number(*id)[1..], key(*id)));
@@ -137,6 +142,26 @@ async fn is_a_locked_contact_locked_again_at_once_that_shows_somebody_elses_hand
     }
     assert!((4..=6).contains(&locks(&world, mark)), "each once: {}", locks(&world, mark));
     assert!(world.told(ids[1]).await.contains("it was called"), "{}", world.told(ids[1]).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn is_a_csv_seen_that_writes_only_into_fields_that_no_route_maps() {
+    let (world, ids) = locked(quiet(), 4, 3).await;
+    world.live(minutes(10)).await;
+    let mark = world.mark();
+    // The first is overwritten; of the second an agent writes, who works on a call of before; nobody touches the third.
+    let csv = format!(
+        "Name;FirstName;PhoneNumber1;UserData;Company\nName 0;A;{};{};Acme\n",
+        &world.number(ids[0])[1..],
+        key(ids[0])
+    );
+    world.dialler.portal().import_csv(538, &csv, true);
+    assert!(!world.locked(ids[0]), "it is open");
+    assert!(world.dialler.portal().edit(world.contact(ids[1]).id, "Comment", "was angry"));
+    world.live(minutes(7)).await;
+    assert!(world.locked(ids[0]), "{}", world.story().await);
+    world.live(minutes(60)).await;
+    assert_eq!(locks(&world, mark), 1, "once for each such writing: {}", world.story().await);
 }
 
 #[tokio::test(start_paused = true)]

@@ -5,7 +5,7 @@ use dialbridge::control::{Command, ContactAct};
 use dialbridge::domain::ContactId;
 use dialbridge::runtime::Outcome;
 use dialbridge::sim::dialler::{CallPlan, Outcome as CallOutcome};
-use dialbridge::sim::faults::{Action, Effect, Rule};
+use dialbridge::sim::faults::{Action, Effect, RetryAfter, Rule};
 use serde_json::json;
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ const TOLD: &str = r#"
 subject = "'Call ' ~ call ~ ': ' ~ outcome"
 [route.leads.results]
 NO_INTEREST = "declined"
+CALL_LATER = "later"
 [route.leads.result_fields]
 last_outcome = "last_outcome"
 "#;
@@ -108,6 +109,38 @@ async fn is_every_change_on_either_side_in_it_with_its_cause_and_the_answer() {
             (SELECT 1 FROM write_back_attempts a WHERE a.write_back_id = c.write_back_id AND a.outcome = 'done')",
     );
     assert_eq!(unanswered, Vec::<String>::new(), "what was answered is not in the ledger");
+}
+
+#[tokio::test(start_paused = true)]
+async fn is_what_a_field_of_the_crm_had_before_read_there_and_nobody_untold_where_it_cannot_be() {
+    let world = world().await;
+    let id = world.record("Ada");
+    world.sync_all().await;
+    world.editor().edit(id, json!({ "last_outcome": "by a clerk" }));
+    world.live(minutes(10)).await;
+    let contact = world.contact(id).id;
+    let call = || {
+        let mut plan = CallPlan::new(CallOutcome::Answered).result("NO_INTEREST", seconds(1));
+        plan.row_delay = seconds(1);
+        assert!(world.dialler.call(contact, plan));
+    };
+    call();
+    world.live(minutes(10)).await;
+    let told = || {
+        let sql = "SELECT before || ', ' || before_from || ' -> ' || after FROM v_changes WHERE field = 'last_outcome' ORDER BY change";
+        rows(&world, sql)
+    };
+    let first = "\"by a clerk\", a read of that side -> \"declined\"";
+    assert_eq!(told(), [first], "{}", world.story().await);
+    // A clerk writes over it, and the CRM does not answer when it is asked what is there.
+    world.editor().edit(id, json!({ "last_outcome": "by a clerk again" }));
+    let hangs = Action::Status { code: 500, retry_after: RetryAfter::Absent, effect: Effect::None };
+    let asked = world.crm.faults.add(Rule::new(hangs).path("by-ids"));
+    world.dialler.portal().correct_result(contact, world.dialler.history(contact)[0].id, "CALL_LATER");
+    world.live(minutes(60)).await;
+    assert!(world.crm.faults.fired(asked) > 0, "it was asked");
+    assert_eq!(told().len(), 2, "{:?} {}", told(), world.story().await);
+    assert_eq!(told()[1], "\"declined\", what both sides last agreed on -> \"later\"");
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,5 +1,6 @@
 //! Whether the promises held: by the simulators' journals and by what the simulation did on purpose.
 
+use super::by_hand::whoever_is_locked_by_hand_stays_so;
 use super::doors::{hear, holds_are_what_was_said};
 use super::freezing::nothing_is_written_in_a_freeze;
 use super::leaving::{
@@ -65,6 +66,10 @@ pub struct Seen {
     pub reads_judged: u64,
     /// Freezes.
     pub frozen: u64,
+    /// Contacts that an operator locked.
+    pub by_hand: u64,
+    /// Numbers that an operator blocked for a while.
+    pub for_a_while: u64,
 }
 
 impl AddAssign for Seen {
@@ -90,6 +95,8 @@ impl AddAssign for Seen {
         self.standings_told += other.standings_told;
         self.reads_judged += other.reads_judged;
         self.frozen += other.frozen;
+        self.by_hand += other.by_hand;
+        self.for_a_while += other.for_a_while;
     }
 }
 
@@ -116,6 +123,7 @@ pub async fn judge(life: &mut Life) -> Seen {
     let records_gone = whoever_is_gone_cannot_be_called(life, &mut wrong);
     let reads_judged = both_sides_are_read(life, &past, &mut wrong);
     let frozen = nothing_is_written_in_a_freeze(life, &past, &mut wrong);
+    let by_hand = whoever_is_locked_by_hand_stays_so(life, &past, &mut wrong);
     doubts_have_a_reason(life, &mut wrong);
     // A result that only the audit finds is news for one more run, and for none after that.
     life.one_more_run().await;
@@ -149,6 +157,8 @@ pub async fn judge(life: &mut Life) -> Seen {
         records_gone,
         reads_judged,
         frozen,
+        by_hand,
+        for_a_while: life.truth.for_a_while,
         calls,
         deaths: life.truth.deaths.len() as u64,
         edits_told: told(life, "city"),

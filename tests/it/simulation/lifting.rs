@@ -36,7 +36,8 @@ impl Life {
         if end == End::Done {
             let now = self.world.now();
             let same = |objection: &&mut Objection| {
-                objection.stands() && objection.door == no.door && subject_of(objection) == subject_of(no)
+                let over = objection.until.is_some_and(|until| until <= now);
+                !over && objection.door == no.door && subject_of(objection) == subject_of(no)
             };
             self.truth.objections.iter_mut().filter(same).for_each(|objection| objection.until = Some(now));
             self.truth.lifted += 1;

@@ -4,6 +4,7 @@
 //! A few seeds in the ordinary run; `DIALBRIDGE_SEEDS=200` for many, `DIALBRIDGE_SEED=N` for where they begin.
 //! A seed is one history: what fails once fails each time, and its story is told where it fails.
 
+mod by_hand;
 mod doors;
 mod freezing;
 mod judge;
@@ -107,6 +108,8 @@ fn do_the_promises_hold_whatever_happens() {
     assert!(seen.comments_told >= told, "no agent's free text reached the CRM: this has tested nothing");
     assert!(seen.listed >= told, "nobody came into a list: this has tested nothing");
     assert!(seen.reads_judged > 0, "no side was read: this has tested nothing");
+    assert!(seen.by_hand >= told, "nobody locked a contact by hand: this has tested nothing");
+    assert!(seen.for_a_while >= told, "nobody was blocked for a while: this has tested nothing");
     assert!(seen.frozen >= told, "nobody let nothing be written for a while: this has tested nothing");
     assert!(seen.lifted >= told, "nobody took a no back: this has tested nothing");
     assert!(

@@ -1,6 +1,7 @@
 //! What the simulation itself knows of the world: who said what and when. The judge rests on it and on the
 //! simulators' journals.
 
+use super::by_hand::ByHand;
 use super::overwritten::Overwritten;
 use dialbridge::domain::Timestamp;
 use serde_json::Value;
@@ -42,7 +43,7 @@ pub struct Objection {
     pub number: String,
     pub at: Timestamp,
     pub door: Door,
-    /// When somebody took it back.
+    /// When somebody took it back, or when it ends.
     pub until: Option<Timestamp>,
 }
 
@@ -63,6 +64,8 @@ pub struct Truth {
     pub listed: Vec<String>,
     /// How many words a person took back.
     pub lifted: u64,
+    /// How many noes had an end.
+    pub for_a_while: u64,
     /// How many conflicts a person decided.
     pub resolved: u64,
     /// When the program was killed.
@@ -76,6 +79,8 @@ pub struct Truth {
     pub portal_touched: BTreeSet<i64>,
     /// Contacts that somebody else's CSV overwrote.
     pub overwritten: Vec<Overwritten>,
+    /// Contacts that an operator locked.
+    pub locked_by_hand: Vec<ByHand>,
     /// Records of whose contact a portal user did anything else but edit it.
     pub meddled: BTreeSet<u64>,
     /// UserData of which a portal user deleted or doubled a contact.
@@ -169,7 +174,14 @@ impl Truth {
         let standing = self.objections.iter().filter(|objection| objection.stands());
         let all = standing.map(|objection| self.means(objection, record)).max();
         let heard = all.unwrap_or(Holds::No);
-        if heard == Holds::No && self.is_unclear(record) { Holds::Perhaps } else { heard }
+        let perhaps = self.is_unclear(record) || self.is_by_hand(record, Timestamp::MAX_UTC);
+        if heard == Holds::No && perhaps { Holds::Perhaps } else { heard }
+    }
+
+    /// Whether an operator locked a contact of this person until then. It holds for that contact, and is judged by itself.
+    pub fn is_by_hand(&self, record: u64, until: Timestamp) -> bool {
+        let locked = self.locked_by_hand.iter().filter(|by_hand| by_hand.at <= until);
+        locked.map(|by_hand| by_hand.record).any(|one| one == record || self.share(one, record))
     }
 
     /// Whether somebody's no held against a record and was taken back.

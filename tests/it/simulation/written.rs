@@ -96,6 +96,7 @@ fn agents_wrote(past: &Past, record: u64) -> impl Iterator<Item = &(Timestamp, S
 fn objected_elsewhere(life: &Life, record: u64, at: Timestamp) -> bool {
     let truth = &life.truth;
     truth.is_unclear(record)
+        || truth.is_by_hand(record, at)
         || truth.objections.iter().any(|objection| {
             let elsewhere = match objection.door {
                 Door::Hand | Door::Record | Door::List | Door::Result { .. } => true,

@@ -67,6 +67,13 @@ impl Odoo {
         self.call_with(&self.key, model, method, arguments).await
     }
 
+    /// The customer follows their own record: whatever is a comment there, or a change that is told to followers, is mailed to
+    /// them. Without that a test cannot see that a customer would be mailed.
+    pub async fn follows_itself(&self, partner: u64) {
+        let arguments = json!({ "ids": [partner], "partner_ids": [partner] });
+        self.call("res.partner", "message_subscribe", arguments).await;
+    }
+
     /// How many mails about a partner, to a partner, or about any logged call or blacklisted number Odoo has queued or tried
     /// to send; only an administrator may know. Tests run beside each other, and some of them have a mail about another
     /// partner sent on purpose.
