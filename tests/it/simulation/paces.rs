@@ -10,11 +10,11 @@ use dialbridge::sim::journal::Asked;
 /// After something went wrong a side may rest, or its route wait, for so long.
 const RESTS: TimeDelta = TimeDelta::minutes(20);
 
-/// No side is left unread for much longer than its interval while the other one is spoken with. Answers how many intervals were looked at.
+/// While nothing happens the simulated world asks for a pull every ten minutes only. No side is left unread for much longer than its interval while the other one is spoken with. Answers how many intervals were looked at.
 pub fn both_sides_are_read(life: &Life, past: &Past, wrong: &mut Vec<String>) -> u64 {
     let of_crm = life.world.crm.journal.requests();
     let crm =
-        Spoken { name: "the CRM", requests: &of_crm, kinds: &["list", "search", "feed"], most: minutes(5) };
+        Spoken { name: "the CRM", requests: &of_crm, kinds: &["list", "search", "feed"], most: minutes(10) };
     let dialler =
         Spoken { name: "the dialler", requests: &past.requests, kinds: &["list"], most: minutes(15) };
     crm.is_read(life, &dialler, wrong) + dialler.is_read(life, &crm, wrong)

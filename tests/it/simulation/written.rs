@@ -139,7 +139,12 @@ fn nothing_is_written_as_it_is(life: &Life, writes: &[&Asked], wrong: &mut Vec<S
         let known = before.is_none_or(|before| done(before) && !died_between(life, before.at, write.at));
         // Of a no that a clerk has written down as well, the other is told all the same.
         let told_both = said.contains_key("do_not_call")
-            && life.truth.objections.iter().any(|no| no.record == record && no.door == Door::Field);
+            && life.truth.objections.iter().any(|no| match no.door {
+                Door::Field => no.record == record,
+                // Every record with a number on the list says so of itself.
+                Door::Blacklist => life.truth.means(no, record) > Holds::No,
+                Door::Hand | Door::Record | Door::List | Door::Told | Door::Result { .. } => false,
+            });
         if known && !told_both && !another_no(life, record, write.at) {
             wrong.push(format!(
                 "record {record} was told at {} what it said: {}",
