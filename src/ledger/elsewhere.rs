@@ -6,7 +6,7 @@ use super::due::DueContact;
 use super::sql::{get_json, time};
 use super::{Ledger, LedgerError, foreign};
 use crate::domain::{CampaignId, ContactId, RouteName, Seq, Timestamp};
-use rusqlite::named_params;
+use rusqlite::{Connection, named_params};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -81,6 +81,8 @@ impl Ledger {
         }
         let now = self.env.now();
         self.write("elsewhere_note", move |tx| {
+            // Where a client's route was before, its blocks have held all along.
+            let before = read_for(tx)?;
             tx.execute("DELETE FROM campaigns_elsewhere", [])?;
             let mut insert =
                 tx.prepare_cached("INSERT INTO campaigns_elsewhere (route, campaign_id) VALUES (?1, ?2)")?;
@@ -88,7 +90,7 @@ impl Ledger {
                 insert.execute((&route.0, campaign))?;
             }
             let new: BTreeSet<i64> =
-                read.iter().filter(|pair| !noted.contains(pair)).map(|(_, campaign)| *campaign).collect();
+                read_for(tx)?.difference(&before).map(|(_, campaign)| *campaign).collect();
             new.into_iter().try_for_each(|campaign| foreign::lock_known(tx, CampaignId(campaign), now))
         })
         .await
@@ -164,5 +166,54 @@ impl Ledger {
                 .collect()
         })
         .await
+    }
+}
+
+/// Which campaigns are read for which client.
+fn read_for(connection: &Connection) -> rusqlite::Result<BTreeSet<(String, i64)>> {
+    connection
+        .prepare_cached("SELECT client, campaign_id FROM client_campaigns")?
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Block, BlockSubject, Reason, ReasonCode};
+    use crate::ledger::decisions::lane_of_contact;
+    use crate::ledger::testing::scene;
+
+    #[tokio::test]
+    async fn who_was_locked_and_let_go_for_another_client_is_locked_for_the_one_that_reads_there_now() {
+        let scene = scene().await;
+        scene.contact_number(99, "+49301").await;
+        scene.put("UPDATE contacts SET campaign_id = 9").await;
+        let now = scene.ledger.env.now();
+        let lane =
+            scene.ledger.write("test_lane", move |tx| lane_of_contact(tx, now, "neighbour", ContactId(99)));
+        lane.await.expect("a lane");
+        scene.put("UPDATE links SET wish = 'callable', wish_code = 'eligible_again'").await;
+        let block = Block {
+            subject: BlockSubject::Number("+49301".to_owned()),
+            reason: Reason::new(ReasonCode::BlockedByHand).with("text", "asked us"),
+            source: "operator".to_owned(),
+            since: now,
+            said_last: now,
+            until: None,
+            who: Some("test".to_owned()),
+        };
+        scene.ledger.block_add("house", block).await.expect("blocked");
+        assert_eq!(scene.says("SELECT wish FROM links").await, ["callable"], "a campaign that is not read");
+        let there = Elsewhere {
+            campaign: CampaignId(9),
+            contacts: 1,
+            routes_have: vec![Some(CampaignId(7))],
+            routes: vec![scene.route.clone()],
+        };
+        scene.ledger.elsewhere_note(std::slice::from_ref(&there)).await.expect("noted");
+        assert_eq!(scene.says("SELECT wish FROM links").await, ["locked"]);
+        scene.ledger.elsewhere_note(&[there]).await.expect("noted");
+        assert_eq!(scene.says("SELECT count(*) FROM campaigns_elsewhere").await, ["1"]);
     }
 }

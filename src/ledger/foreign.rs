@@ -120,11 +120,11 @@ pub(super) fn lock_known(tx: &Transaction<'_>, campaign: CampaignId, now: Timest
     blocked.into_iter().try_for_each(|contact| lock_if_blocked(tx, ContactId(contact), now))
 }
 
-/// By the contacts of the campaign, of which few are known when it is read for the first time, and not by all blocks.
+/// By the contacts of the campaign and not by all blocks: most often few of them are known yet.
 const KNOWN_AND_BLOCKED: &str = "SELECT DISTINCT c.contact_id FROM contacts c
      CROSS JOIN contact_numbers n ON n.contact_id = c.contact_id CROSS JOIN blocks b ON b.number = n.number
      WHERE c.campaign_id = ?1 AND c.gone_at IS NULL AND b.kind = 'number' AND b.lifted_at IS NULL
-       AND NOT EXISTS (SELECT 1 FROM links l WHERE l.contact_id = c.contact_id)";
+       AND NOT EXISTS (SELECT 1 FROM links l WHERE l.contact_id = c.contact_id AND (l.route IS NOT NULL OR l.wish = 'locked'))";
 
 /// The block for which a lane without a record was locked is lifted: it is unlocked, unless another one stands, or
 /// its contact bears one of our keys a second time.

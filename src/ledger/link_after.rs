@@ -24,7 +24,8 @@ macro_rules! after {
     () => {
         "answered_seq = :answered, complete = coalesce(:complete, complete), base = coalesce(:base, base),
          synced_at = coalesce(:synced, synced_at),
-         lock_state = coalesce(:lock, lock_state), locked_at = CASE WHEN :lock IS NULL THEN locked_at ELSE :locked_at END
+         lock_state = coalesce(:lock, lock_state), locked_at = CASE WHEN :lock IS NULL THEN locked_at ELSE :locked_at END,
+         overseen_rest = CASE WHEN :lock = 'open' THEN NULL ELSE overseen_rest END
          WHERE id = :link"
     };
 }

@@ -13,8 +13,8 @@ const CHUNK: u32 = 1_000;
 
 impl Ledger {
     /// Erases the values of changes older than `keep`; that something was changed, when, by whom and why stays, and stays
-    /// proven. What the CRM was last told of a field is kept: it is what the next change finds there. Answers how many
-    /// rows were erased.
+    /// proven. What the CRM was last told of a field is kept, because the next telling is compared with it; what had been there before
+    /// that goes. Answers how many rows were erased.
     ///
     /// # Errors
     /// The ledger cannot be written; what was erased before stays so.
@@ -28,6 +28,10 @@ impl Ledger {
             for ids in page.goes.chunks(CHUNK as usize) {
                 let ids = ids.to_vec();
                 erased += self.write("trail_erase", move |tx| erase(tx, &ids)).await?;
+            }
+            for ids in page.old.chunks(CHUNK as usize) {
+                let ids = ids.to_vec();
+                self.write("trail_erase", move |tx| erase_before(tx, &ids)).await?;
             }
             self.write("trail_passed", move |tx| pass(tx, to, &page.stays)).await?;
             if page.rows < READ as usize {
@@ -103,6 +107,8 @@ struct OldPage {
     goes: Vec<i64>,
     /// Passed with its values: it is what the CRM was last told, or a clock went wrong.
     stays: Vec<i64>,
+    /// Those of them that are old enough.
+    old: Vec<i64>,
 }
 
 fn next_old(connection: &Connection, before: &str) -> rusqlite::Result<OldPage> {
@@ -116,15 +122,19 @@ fn next_old(connection: &Connection, before: &str) -> rusqlite::Result<OldPage> 
         })?
         .collect::<Result<_, _>>()?;
     let to = rows.iter().rev().find(|(_, old, _, _)| *old).map(|(id, _, _, _)| *id);
-    let (mut goes, mut stays) = (Vec::new(), Vec::new());
-    for (id, _, has_values, goes_now) in rows.iter().filter(|(id, _, _, _)| to.is_some_and(|to| *id <= to)) {
+    let (mut goes, mut stays, mut kept_old) = (Vec::new(), Vec::new(), Vec::new());
+    for (id, old, has_values, goes_now) in rows.iter().filter(|(id, _, _, _)| to.is_some_and(|to| *id <= to))
+    {
         match (has_values, goes_now) {
             (true, true) => goes.push(*id),
-            (true, false) => stays.push(*id),
+            (true, false) => {
+                stays.push(*id);
+                kept_old.extend(old.then_some(*id));
+            }
             (false, _) => {}
         }
     }
-    Ok(OldPage { rows: rows.len(), to, goes, stays })
+    Ok(OldPage { rows: rows.len(), to, goes, stays, old: kept_old })
 }
 
 fn pass(tx: &Connection, to: i64, stays: &[i64]) -> rusqlite::Result<()> {
@@ -141,11 +151,26 @@ fn pass(tx: &Connection, to: i64, stays: &[i64]) -> rusqlite::Result<()> {
 
 /// Erases the values of these rows. One that cannot be proven any more is left as it is: it is evidence.
 pub(super) fn erase(tx: &Connection, ids: &[i64]) -> rusqlite::Result<usize> {
-    let mut read = tx.prepare_cached(&format!("SELECT {COLUMNS} FROM changes WHERE id = ?1"))?;
-    let mut update = tx.prepare_cached(
+    erase_by(
+        tx,
+        ids,
         "UPDATE changes SET before = NULL, before_salt = NULL, before_digest = ?2,
                 after = NULL, after_salt = NULL, after_digest = ?3 WHERE id = ?1",
-    )?;
+    )
+}
+
+/// Of these rows only what was there before: it may be somebody else's word, and nothing is compared with it.
+fn erase_before(tx: &Connection, ids: &[i64]) -> rusqlite::Result<usize> {
+    erase_by(
+        tx,
+        ids,
+        "UPDATE changes SET before = NULL, before_salt = NULL, before_digest = ?2 WHERE id = ?1 AND ?3 IS NOT NULL",
+    )
+}
+
+fn erase_by(tx: &Connection, ids: &[i64], update: &str) -> rusqlite::Result<usize> {
+    let mut read = tx.prepare_cached(&format!("SELECT {COLUMNS} FROM changes WHERE id = ?1"))?;
+    let mut update = tx.prepare_cached(update)?;
     let mut erased = 0;
     for id in ids {
         if let Ok((before, after)) = read.query_row([id], Stored::read)?.digests() {

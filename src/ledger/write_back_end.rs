@@ -295,6 +295,31 @@ fn to(
     Ok(())
 }
 
+/// Whether a CRM that was told a value says another one now. Not where it may only say it in a way of its own: nothing in another
+/// word, a number, a record by id and name, a text with tags, a time.
+fn says_something_else(says: &Value, told: &Value) -> bool {
+    let is_nothing = |value: &Value| match value {
+        Value::Null | Value::Bool(false) => true,
+        Value::String(text) => text.is_empty(),
+        Value::Array(all) => all.is_empty(),
+        Value::Bool(true) | Value::Number(_) | Value::Object(_) => false,
+    };
+    match (says, told) {
+        (says, told) if is_nothing(says) && is_nothing(told) => false,
+        (Value::Array(_) | Value::Object(_), _) | (_, Value::Array(_) | Value::Object(_)) => false,
+        (Value::Number(says), Value::Number(told)) => says.as_f64() != told.as_f64(),
+        (Value::String(says), Value::String(told)) => {
+            let tags = [says, told].iter().any(|text| text.contains('<'));
+            let day = |text: &str| {
+                text.get(..10).filter(|day| day.parse::<chrono::NaiveDate>().is_ok()).map(str::to_owned)
+            };
+            let same_day = day(says).is_some() && day(says) == day(told);
+            says.trim() != told.trim() && !tags && !same_day
+        }
+        (says, told) => says != told,
+    }
+}
+
 /// What was there before as it was read; where it was not, what we last told, where that is known.
 fn enter_trail(
     tx: &Transaction<'_>,
@@ -325,18 +350,44 @@ fn enter_trail(
             .optional()?
             .flatten();
         let after = value.to_string();
-        let was = read.get(field).map(Value::to_string);
-        let alike = |known: &Option<String>| known.as_deref() == Some(after.as_str());
+        let was = read.get(field);
         // What somebody else wrote over it meanwhile is written over now.
-        if alike(&last) && (was.is_none() || alike(&was)) {
+        if last.as_deref() == Some(after.as_str()) && !was.is_some_and(|was| says_something_else(was, value))
+        {
             continue;
         }
         let (before, before_from) = match (was, last) {
-            (Some(was), _) => (Some(was), BeforeFrom::Answer),
+            (Some(was), _) => (Some(was.to_string()), BeforeFrom::Answer),
             (None, Some(last)) => (Some(last), BeforeFrom::Base),
             (None, None) => (None, BeforeFrom::None),
         };
         changes.push(Added { side: "crm", field, before, before_from, after: Some(after) });
     }
     trail::append(tx, now, LinkId(standing.link), By::WriteBack(row), &format!("run:{run}"), changes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::says_something_else;
+    use serde_json::json;
+
+    #[test]
+    fn another_way_to_say_it_is_nothing_else() {
+        for (says, told, another) in [
+            (json!("by a clerk"), json!("declined"), true),
+            (json!(3), json!(4), true),
+            (json!(true), json!(false), true),
+            (json!(null), json!("declined"), true),
+            (json!("declined "), json!("declined"), false),
+            (json!(null), json!(false), false),
+            (json!(false), json!(""), false),
+            (json!(3.0), json!(3), false),
+            (json!([7, "Sales"]), json!(7), false),
+            (json!("<p>declined</p>"), json!("declined"), false),
+            (json!("2026-03-02T10:00:00Z"), json!("2026-03-02 10:00:00"), false),
+            (json!("2026-03-01 10:00:00"), json!("2026-03-02 10:00:00"), true),
+        ] {
+            assert_eq!(says_something_else(&says, &told), another, "{says} {told}");
+        }
+    }
 }

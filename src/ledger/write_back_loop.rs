@@ -21,10 +21,13 @@ impl Ledger {
                 .query_row((row.0, time(now - TimeDelta::hours(1))), |row| row.get(0))?;
             let brought_back: i64 = connection
                 .prepare_cached(
+                    // What is told once more beside something new goes neither to nor fro.
                     "SELECT coalesce(max(again), 0) FROM (
-                        SELECT count(*) - count(DISTINCT c.after) AS again FROM write_backs w
-                        JOIN changes c ON c.link_id = w.link_id AND c.at >= ?2 AND c.write_back_id = w.id
-                        WHERE w.id = ?1 AND c.after IS NOT NULL GROUP BY c.field)",
+                        SELECT count(*) - count(DISTINCT after) AS again FROM (
+                            SELECT c.field, c.after, lag(c.after) OVER (PARTITION BY c.field ORDER BY c.id) AS last
+                            FROM write_backs w JOIN changes c ON c.link_id = w.link_id AND c.at >= ?2 AND c.write_back_id = w.id
+                            WHERE w.id = ?1 AND c.after IS NOT NULL)
+                        WHERE after IS NOT last GROUP BY field)",
                 )?
                 .query_row((row.0, time(now - TimeDelta::days(1))), |row| row.get(0))?;
             Ok(written.max(brought_back))

@@ -201,8 +201,8 @@ async fn what_the_crm_was_last_told_is_erased_once_it_was_told_something_newer()
             let added = Added {
                 side: "crm",
                 field: "city",
-                before: None,
-                before_from: BeforeFrom::None,
+                before: Some(json!("by a clerk").to_string()),
+                before_from: BeforeFrom::Answer,
                 after: Some(json!(value).to_string()),
             };
             append(tx, now, LinkId(1), By::WriteBack(WriteBackId(1)), "run:1", vec![added])
@@ -216,6 +216,9 @@ async fn what_the_crm_was_last_told_is_erased_once_it_was_told_something_newer()
         0,
         "it is what the next change finds there"
     );
+    let had = "SELECT coalesce(before, '-') || ' ' || after FROM changes ORDER BY id";
+    assert_eq!(scene.says(had).await, ["- \"Ulm\""], "what a clerk had written goes in its time");
+    assert_eq!(proof(&scene).await.broken, None);
     tell("Bonn").await.expect("told");
     assert_eq!(
         scene.ledger.trail_erase(keep).await.expect("erased"),

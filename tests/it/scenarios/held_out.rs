@@ -43,6 +43,22 @@ async fn why(world: &World, route: &str, id: u64) -> String {
 }
 
 #[tokio::test(start_paused = true)]
+async fn is_whoever_was_called_for_a_route_that_left_the_config_left_alone_by_the_others() {
+    let rule = "cool_off     = { days = 90, after = [\"done\"], across = \"client\" }\nbeside ";
+    let mut world =
+        World::new(Setup { more: WINBACK.replacen("beside ", rule, 1).leak(), ..Setup::default() }).await;
+    let (ada, bert) = (world.record("Ada"), world.record("Bert"));
+    world.sync_all().await;
+    world.configure(&Setup::default()).await;
+    // Nobody locked who stands there, and people are called still.
+    let there = on(&world, "winback", ada).expect("a contact").id;
+    assert!(world.dialler.call(there, plan(Some(("SALE", seconds(1))))));
+    world.live(minutes(40)).await;
+    assert!(locked(&world, "leads", ada), "{}", world.told(ada).await);
+    assert!(!locked(&world, "leads", bert));
+}
+
+#[tokio::test(start_paused = true)]
 async fn is_whoever_got_a_result_that_nobody_mapped_left_alone_until_it_is_mapped() {
     let mut world = World::new(setup("", "")).await;
     let (ada, bert, carl) = (world.record("Ada"), world.record("Bert"), world.record("Carl"));
