@@ -1257,7 +1257,7 @@ FROM blocks b
 JOIN contact_numbers n ON n.number = b.number
 JOIN contacts c ON c.contact_id = n.contact_id
 WHERE b.kind = 'number' AND b.lifted_at IS NULL AND c.gone_at IS NULL
-  AND c.campaign_id IN (SELECT m.campaign_id FROM client_campaigns m WHERE m.client = b.client)
+  AND +c.campaign_id IN (SELECT m.campaign_id FROM client_campaigns m WHERE m.client = b.client)
   AND NOT EXISTS (SELECT 1 FROM links l WHERE l.contact_id = c.contact_id AND l.route IS NOT NULL);
 
 CREATE VIEW v_changes AS

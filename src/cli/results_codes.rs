@@ -52,7 +52,9 @@ pub(super) async fn run(
     // By the routes that the campaign is, or by whichever has a word for it where that was another one's.
     let words = |seen: &CodeSeen| -> Vec<&str> {
         let no = routes.iter().any(|route| is_no(route, seen)).then_some(A_NO);
-        let mut words: Vec<&str> = routes.iter().filter_map(|route| word_of(route, seen)).chain(no).collect();
+        let known = routes.iter().any(|route| is_known(route, seen)).then_some(KNOWN);
+        let words = routes.iter().filter_map(|route| word_of(route, seen));
+        let mut words: Vec<&str> = words.chain(no).chain(known).collect();
         words.sort_unstable();
         words.dedup();
         words
@@ -77,6 +79,15 @@ const A_NO: &str = "(a no, by opt_out_results)";
 fn is_no(route: &RouteSettings, code: &CodeSeen) -> bool {
     let (key, name) = (code.export_key.as_deref(), code.name.as_deref());
     code.campaign.is_some() && route.opt_out_results.names(code.campaign, code.code, key, name)
+}
+
+/// What has a word in `[results]` of a route that tells its CRM nothing: it holds nobody out of other routes as unmapped.
+const KNOWN: &str = "(it has a word; the CRM is told of no call)";
+
+fn is_known(route: &RouteSettings, code: &CodeSeen) -> bool {
+    let (key, name) = (code.export_key.as_deref(), code.name.as_deref());
+    let has_word = route.hold_rules.words.names(code.campaign, code.code, key, name);
+    has_word && route.write_back.is_none() && !is_no(route, code)
 }
 
 fn word_of<'a>(route: &'a RouteSettings, code: &CodeSeen) -> Option<&'a str> {

@@ -6,17 +6,18 @@ use crate::domain::{BlockSubject, LinkId, Reason, RecordId, RecordKey, Timestamp
 use rusqlite::{Connection, ToSql, Transaction};
 
 /// Links by a number: what their record maps to, what we sent, and what a sweep saw their contact to have. A lane
-/// without a record belongs to whoever has a route into its campaign.
-const LINKS_BY_NUMBER: &str = "SELECT l.id FROM link_numbers n JOIN links l ON l.id = n.link_id
+/// without a record belongs to whoever has a route into its campaign. From the number to its few links, whatever the planner
+/// believes of either table.
+const LINKS_BY_NUMBER: &str = "SELECT l.id FROM link_numbers n CROSS JOIN links l ON l.id = n.link_id
          WHERE n.number = ?2 AND l.client = ?1
      UNION
-     SELECT l.id FROM sent_numbers n JOIN links l ON l.id = n.link_id
+     SELECT l.id FROM sent_numbers n CROSS JOIN links l ON l.id = n.link_id
          WHERE n.number = ?2 AND l.client = ?1
      UNION
-     SELECT l.id FROM contact_numbers n JOIN links l ON l.contact_id = n.contact_id
+     SELECT l.id FROM contact_numbers n CROSS JOIN links l ON l.contact_id = n.contact_id
          WHERE n.number = ?2 AND (l.client = ?1 OR l.route IS NULL AND EXISTS
             (SELECT 1 FROM contacts c WHERE c.contact_id = l.contact_id
-             AND c.campaign_id IN (SELECT campaign_id FROM client_campaigns WHERE client = ?1)))";
+             AND +c.campaign_id IN (SELECT campaign_id FROM client_campaigns WHERE client = ?1)))";
 
 /// Links by a contact that they have or ever had: who was locked by hand stays so under another number too.
 const LINKS_BY_CONTACT: &str = "SELECT id FROM links WHERE contact_id = ?1

@@ -69,16 +69,16 @@ pub(super) fn lanes_by_number(
         return Ok(Vec::new());
     }
     let contacts: Vec<i64> = tx
-        .prepare_cached(
-            "SELECT c.contact_id FROM contact_numbers n JOIN contacts c ON c.contact_id = n.contact_id
-             WHERE n.number = ?2 AND c.gone_at IS NULL
-               AND c.campaign_id IN (SELECT campaign_id FROM client_campaigns WHERE client = ?1)
-               AND NOT EXISTS (SELECT 1 FROM links l WHERE l.contact_id = c.contact_id)",
-        )?
+        .prepare_cached(NOBODYS_BY_NUMBER)?
         .query_map((client, number), |row| row.get(0))?
         .collect::<Result<_, _>>()?;
     contacts.into_iter().map(|contact| lane_of_contact(tx, at, client, ContactId(contact))).collect()
 }
+
+/// From the number to its few contacts. The plus: else the walk may begin at the campaign, and go past all who are in it.
+const NOBODYS_BY_NUMBER: &str = "SELECT c.contact_id FROM contact_numbers n CROSS JOIN contacts c ON c.contact_id = n.contact_id
+     WHERE n.number = ?2 AND c.gone_at IS NULL AND +c.campaign_id IN (SELECT campaign_id FROM client_campaigns WHERE client = ?1)
+       AND NOT EXISTS (SELECT 1 FROM links l WHERE l.contact_id = c.contact_id)";
 
 /// A sweep saw a contact without a link: it is locked in the transaction that learns of its blocked number.
 pub(super) fn lock_if_blocked(
@@ -159,4 +159,24 @@ pub(super) fn release(tx: &Transaction<'_>, lane_id: LinkId, now: Timestamp) -> 
         insert_operation(tx, &cause, lane_id, generation, &intent, None)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{KNOWN_AND_BLOCKED, NOBODYS_BY_NUMBER};
+    use crate::ledger::testing::scene;
+
+    /// A list of a million numbers asks this a million times.
+    #[tokio::test]
+    async fn whoever_bears_a_number_is_found_by_it_and_not_by_all_who_are_in_a_campaign() {
+        let scene = scene().await;
+        for (sql, first) in [
+            (NOBODYS_BY_NUMBER, "SEARCH n USING PRIMARY KEY (number=?)"),
+            (KNOWN_AND_BLOCKED, "SEARCH c USING INDEX contacts_campaign (campaign_id=?)"),
+        ] {
+            let steps = scene.plan_of(sql).await;
+            let walks = |step: &&String| step.starts_with("SEARCH") || step.starts_with("SCAN");
+            assert_eq!(steps.iter().find(walks).map(String::as_str), Some(first), "{steps:#?}");
+        }
+    }
 }

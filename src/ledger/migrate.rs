@@ -96,6 +96,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0107_client_campaigns.sql"),
     include_str!("../../migrations/0108_overseen_rest.sql"),
     include_str!("../../migrations/0109_read_before.sql"),
+    include_str!("../../migrations/0110_no_statistics.sql"),
 ];
 
 /// Behind this one the rows of the trail that are there already get their places in the chain.

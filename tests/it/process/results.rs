@@ -81,6 +81,11 @@ async fn a_day_of_results_is_told_and_what_is_missing_is_named() {
     assert!(day.out.contains("Nothing of it is missing"), "{}", day.said());
     house.run(&["ledger", "contact", "leads-1"]).await.expect(0).says("the CRM was told of call ");
     house.run(&["results", "discard", "9", "--reason", "x"]).await.expect(1).says("results open");
+    // Words without a telling are words all the same.
+    std::fs::write(house.config(), config(&filled).replacen(telling, "", 1)).expect("written");
+    let codes =
+        house.run(&["results", "codes"]).await.expect(0).says("(it has a word; the CRM is told of no call)");
+    assert!(!codes.out.contains("NOT MAPPED"), "{}", codes.said());
 }
 
 /// Before the first call is told: may it be?

@@ -2,6 +2,7 @@
 
 use super::by_hand::whoever_is_locked_by_hand_stays_so;
 use super::doors::{hear, holds_are_what_was_said};
+use super::ended::nobody_is_brought_back;
 use super::freezing::nothing_is_written_in_a_freeze;
 use super::leaving::{
     Leaving, calls_of_the_deleted_are_known, is_an_end, marks_are_where_they_belong,
@@ -70,6 +71,10 @@ pub struct Seen {
     pub by_hand: u64,
     /// Numbers that an operator blocked for a while.
     pub for_a_while: u64,
+    /// Waves that somebody let go.
+    pub waves: u64,
+    /// Ends of which it was asked whether anybody came back.
+    pub ended: u64,
 }
 
 impl AddAssign for Seen {
@@ -97,6 +102,8 @@ impl AddAssign for Seen {
         self.frozen += other.frozen;
         self.by_hand += other.by_hand;
         self.for_a_while += other.for_a_while;
+        self.waves += other.waves;
+        self.ended += other.ended;
     }
 }
 
@@ -124,6 +131,7 @@ pub async fn judge(life: &mut Life) -> Seen {
     let reads_judged = both_sides_are_read(life, &past, &mut wrong);
     let frozen = nothing_is_written_in_a_freeze(life, &past, &mut wrong);
     let by_hand = whoever_is_locked_by_hand_stays_so(life, &past, &mut wrong);
+    let ended = nobody_is_brought_back(life, &past, &mut wrong);
     doubts_have_a_reason(life, &mut wrong);
     // A result that only the audit finds is news for one more run, and for none after that.
     life.one_more_run().await;
@@ -159,6 +167,8 @@ pub async fn judge(life: &mut Life) -> Seen {
         frozen,
         by_hand,
         for_a_while: life.truth.for_a_while,
+        waves: life.truth.waves,
+        ended,
         calls,
         deaths: life.truth.deaths.len() as u64,
         edits_told: told(life, "city"),

@@ -55,7 +55,10 @@ impl Life {
             correction_delay: Span::seconds(600, 7_200),
             ..AgentsConfig::default()
         });
-        life.world.live(minutes(5)).await;
+        life.world.live(minutes(3)).await;
+        // The first load is one.
+        life.approve_all().await;
+        life.world.live(minutes(2)).await;
         life
     }
 
@@ -87,8 +90,11 @@ impl Life {
         let word = ResultsWord::Retry { route: "leads".into(), again: Again::All };
         let _done = self.world.command(Command::Results { word, reason: String::new() }).await;
         self.resolve().await;
+        self.approve_all().await;
         let retry = Command::Retry { what: Parked::All { route: None }, reason: String::new() };
         let _done = self.world.command(retry).await;
+        self.world.live(minutes(60)).await;
+        self.approve_all().await;
         // Longer than the longest wait of an operation and than the quiet times behind it.
         self.world.live(minutes(5 * 60)).await;
     }
@@ -105,7 +111,8 @@ impl Life {
             46..51 => self.object().await,
             51 => self.lock_by_hand().await,
             52..57 => self.renumber(),
-            57..63 => self.portal(),
+            57..62 => self.portal(),
+            62 => self.approve_one().await,
             63..81 => self.fault(),
             81..84 => self.overwrite(),
             84..88 => self.lift().await,

@@ -6,6 +6,7 @@
 
 mod by_hand;
 mod doors;
+mod ended;
 mod freezing;
 mod judge;
 mod leaving;
@@ -18,6 +19,7 @@ mod said_no;
 mod setup;
 mod told;
 mod truth;
+mod waves;
 mod written;
 
 use crate::support::world::World;
@@ -109,6 +111,8 @@ fn do_the_promises_hold_whatever_happens() {
     assert!(seen.listed >= told, "nobody came into a list: this has tested nothing");
     assert!(seen.reads_judged > 0, "no side was read: this has tested nothing");
     assert!(seen.by_hand >= told, "nobody locked a contact by hand: this has tested nothing");
+    assert!(seen.ended >= told, "nobody was called to an end: this has tested nothing");
+    assert!(seen.waves >= told, "nothing was held that somebody let go: this has tested nothing");
     assert!(seen.for_a_while >= told, "nobody was blocked for a while: this has tested nothing");
     assert!(seen.frozen >= told, "nobody let nothing be written for a while: this has tested nothing");
     assert!(seen.lifted >= told, "nobody took a no back: this has tested nothing");

@@ -36,6 +36,8 @@ const STATUS: &str = "[route.leads.status_fields]\nstanding = \"status\"\n";
 const KEYS: &str = "only_if = \"phone and active\"\nblock_if = \"phone_blacklisted or do_not_call\"";
 /// By key, and by number where no batch read names keys.
 const HEARS: &str = "opt_out_results = [\"DO_NOT_CALL\", \"538/5383\", \"551/5513\"]\n";
+/// What is more than that in one run is held until a person lets it go; no objection is.
+const BRAKES: &str = "max_new_per_run = 3\nmax_changed_per_run = 2\nmax_deleted_per_run = 1\n";
 const COOL_OFF: &str = "cool_off = { days = 90, after = [\"abort\"], across = \"client\" }\n";
 
 /// Whose the free text is that agents write.
@@ -68,6 +70,8 @@ pub struct Ways {
     pub result_fields: bool,
     /// Whether the CRM is told where a record stands.
     pub status: bool,
+    /// Whether little at once is much.
+    pub brakes: bool,
 }
 
 impl Ways {
@@ -83,13 +87,15 @@ impl Ways {
             tells,
             result_fields: rng.bool(),
             status: tells.is_some() && rng.bool(),
+            brakes: rng.u32(0..3) == 0,
         }
     }
 
     fn keys(self) -> String {
         let says = |it: bool, keys| if it { keys } else { "" };
         let told = says(self.tells.is_some(), "write_back = \"*/2 * * * *\"\n");
-        format!("{KEYS}\n{told}{}{}", says(self.hears, HEARS), says(self.cool_off, COOL_OFF))
+        let brakes = says(self.brakes, BRAKES);
+        format!("{KEYS}\n{told}{brakes}{}{}", says(self.hears, HEARS), says(self.cool_off, COOL_OFF))
     }
 
     fn tables(self) -> String {

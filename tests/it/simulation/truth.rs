@@ -66,6 +66,8 @@ pub struct Truth {
     pub lifted: u64,
     /// How many noes had an end.
     pub for_a_while: u64,
+    /// How many waves a person let go.
+    pub waves: u64,
     /// How many conflicts a person decided.
     pub resolved: u64,
     /// When the program was killed.
