@@ -96,8 +96,10 @@ async fn one_that_always_fails_while_others_succeed_is_parked() {
 
 #[tokio::test(start_paused = true)]
 async fn the_waits_of_a_push_are_those_of_the_defaults_file() {
-    let settings = crate::support::world::World::usual().await.settings.clone();
+    let world = crate::support::world::World::usual().await;
+    let settings = &world.settings;
     let limits = dialbridge::jobs::push::PushLimits::default();
     assert_eq!(limits.schedule, settings.push.retry);
     assert_eq!(limits.retry_after_cap, settings.push.max_retry_after);
+    world.ends().await;
 }

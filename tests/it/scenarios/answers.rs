@@ -46,6 +46,7 @@ async fn is_an_answer_without_a_body_a_list_without_records() {
         }
         assert_eq!((world.locked(ada), world.locked(berta)), (true, false), "{connector}");
         assert_eq!(world.stopped().await, None);
+        world.ends().await;
     }
 }
 
@@ -180,6 +181,7 @@ async fn does_a_merged_record_leave_by_its_own_reason_and_a_deleted_one_by_its()
     }
     let locked: Vec<u64> = ids.iter().copied().filter(|id| world.locked(*id)).collect();
     assert_eq!(locked, [ids[2]], "{}", world.story().await);
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -263,6 +265,7 @@ async fn does_a_record_that_we_may_not_see_any_more_keep_no_other() {
     }
     let locked: Vec<u64> = ids.iter().copied().filter(|id| world.locked(*id)).collect();
     assert_eq!(locked, [ids[3], hidden], "{}", world.story().await);
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]

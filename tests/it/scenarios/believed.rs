@@ -53,6 +53,7 @@ async fn are_many_that_were_deleted_gone_once_a_person_says_so_and_is_the_next_w
     delete(&world, &ids[20..40]);
     world.harvest().await.expect("a harvest");
     assert_eq!(last_harvest(&world).await.sweep.expect("a list").held, 20);
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -70,6 +71,7 @@ async fn does_one_that_is_there_after_all_stay_whatever_a_person_says() {
         world.live(minutes(15)).await;
     }
     assert_eq!(there(&world, &ids).await, 30, "{}", world.story().await);
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -78,4 +80,5 @@ async fn is_the_word_of_a_route_that_is_not_there_refused() {
     let (end, said) = world.command(Command::BelieveMissing { route: "nobody".into() }).await;
     assert_eq!(end, End::Usage, "{said}");
     assert!(said.contains("there is no route nobody"), "{said}");
+    world.ends().await;
 }

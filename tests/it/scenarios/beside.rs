@@ -58,6 +58,7 @@ async fn where_the_config_says_that_they_are_meant_to_be_there_it_does() {
     assert_eq!(switch(&world, RouteWord::On).await.0, End::Done);
     world.sync_all().await;
     assert_eq!(world.contacts(id).len(), 1);
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -82,4 +83,5 @@ async fn not_before_somebody_has_looked() {
     for word in [pause(), RouteWord::On, pause(), RouteWord::Resume] {
         assert_eq!(switch(&world, word).await.0, End::Done);
     }
+    world.ends().await;
 }

@@ -40,6 +40,7 @@ async fn is_an_agent_named_where_the_config_says_so_with_one_list_for_all() {
         assert_eq!(field(&world, *id, "who"), "Agent 3");
     }
     assert_eq!(asked(&world), 1, "one list for everybody");
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -53,6 +54,7 @@ async fn does_an_agent_stay_a_number_where_names_are_not_wanted_or_cannot_be_had
         world.live(minutes(10)).await;
         assert_eq!(activities(&world, id)[0].fields["who"], 3, "it is told all the same: {agents}");
         assert!(asked(&world) >= lists && asked(&world) <= 6 * lists, "{}", asked(&world));
+        world.ends().await;
     }
 }
 
@@ -80,4 +82,5 @@ async fn does_the_crm_learn_what_an_agent_wrote_beside_the_call_and_when_it_goes
     assert_eq!(field(&world, id, "last_note"), "has moved");
     let again = field(&world, id, "again");
     assert!(again.as_str().is_some_and(|at| at.starts_with("2026-03-0")), "{again}");
+    world.ends().await;
 }

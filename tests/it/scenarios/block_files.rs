@@ -67,6 +67,7 @@ async fn becomes_nobody_callable_while_a_list_is_taken_and_whom_it_names_is_lock
     let emil = world.record("Emil");
     world.sync_all().await;
     assert!(has(&world, emil));
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -119,6 +120,7 @@ async fn is_whoever_stands_in_a_block_file_locked_and_freed_only_by_a_person() {
     world.sync_all().await;
     saved(&world, &list, &format!("{}\n{}\n", world.number(bert), world.number(carl))).await;
     assert!(!world.locked(ada) && world.locked(bert) && world.locked(carl));
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -157,6 +159,7 @@ async fn does_whoever_still_stands_in_a_corrected_file_stay_blocked_when_the_wro
         world.sync_all().await;
         assert!(!world.locked(wrong) && world.locked(right), "corrected first: {corrected_first}");
         assert_eq!(world.writes(mark).len(), 1, "whoever still stands in it was never let go");
+        world.ends().await;
     }
 }
 
@@ -198,4 +201,5 @@ async fn does_whoever_stands_in_a_file_that_cannot_be_read_stay_blocked_when_its
     world.configure(&Setup::default()).await;
     let (end, said) = lift(&world).await;
     assert_eq!(end, End::Done, "{said}");
+    world.ends().await;
 }

@@ -125,6 +125,7 @@ async fn is_nobody_imported_before_the_companion_that_decides_was_read_once() {
     world.sync_all().await;
     assert_eq!(world.value(berta, "City"), json!("Bonn"));
     assert_eq!(world.contacts(ada).len(), 0);
+    world.ends().await;
 }
 
 fn by_source() -> Setup {
@@ -189,6 +190,7 @@ async fn does_a_block_end_only_by_a_person_unless_the_route_says_otherwise() {
     world.editor().edit(id, json!({ "do_not_call": false }));
     world.settle_down().await;
     assert_eq!(world.contacts(id).len(), 0, "the CRM's withdrawal is not enough");
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -321,6 +323,7 @@ async fn do_locks_go_out_while_everything_else_is_refused_or_the_route_is_paused
         world.live(minutes(2)).await;
     }
     assert!(world.locked(berta) && world.locked(carl), "no pause of a route holds a lock up");
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -344,6 +347,7 @@ async fn do_acts_by_hand_pass_the_gate() {
         assert_eq!(end, End::Failed, "{said}");
     }
     assert!(world.locked(id));
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]

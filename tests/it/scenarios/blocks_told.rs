@@ -95,6 +95,7 @@ async fn is_an_older_no_told_when_that_is_switched_on_and_a_second_one_again() {
     world.live(minutes(2)).await;
     assert_eq!(field(&world, bert, "do_not_call"), true);
     assert_eq!(world.editor().blacklisted(), [world.number(bert)]);
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -190,4 +191,5 @@ async fn is_a_no_told_past_every_brake_and_past_what_its_record_waits_for() {
     let writes = world.crm_writes();
     let _braked = world.write_back().await;
     assert_eq!(world.crm_writes(), writes, "it is told once, and the brake holds the rest");
+    world.ends().await;
 }

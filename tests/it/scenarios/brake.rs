@@ -94,6 +94,7 @@ async fn do_records_that_cannot_be_read_stop_the_route_when_they_are_many() {
         world.editor().make_odd(id, "7");
     }
     world.pull().await.expect_err("the route must stop");
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -127,4 +128,5 @@ async fn are_objections_heard_that_only_a_new_mapping_sees_though_it_is_wrong_fo
     assert!(world.locked(objects), "{:?}", world.stopped().await);
     let locked = ids.iter().filter(|id| world.locked(**id)).count();
     assert!(locked <= 101, "{locked}");
+    world.ends().await;
 }

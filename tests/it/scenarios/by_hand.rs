@@ -83,6 +83,7 @@ async fn is_the_person_brought_back_when_the_locked_contact_was_deleted() {
     world.editor().edit(id, json!({ "city": "Bonn" }));
     world.live(minutes(30)).await;
     assert_eq!(world.contacts(id).len(), 0, "{}", world.story().await);
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]

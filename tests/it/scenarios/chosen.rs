@@ -40,6 +40,7 @@ async fn do_pilots_of_a_crm_that_is_larger_than_a_runs_limit_need_no_approval_of
         assert_eq!(in_dialler(&world, &all), 2, "{whom:?}: {}", world.story().await);
         let held = world.ledger().waves_list(None, false).await.expect("waves");
         assert_eq!(held.iter().map(|wave| wave.waiting).sum::<i64>(), 18);
+        world.ends().await;
     }
 }
 
@@ -56,6 +57,7 @@ async fn does_a_pilot_choose_nobody_of_a_wave_that_was_rejected() {
     let new = many(&world, 3);
     world.sync_all().await;
     assert_eq!((in_dialler(&world, &rejected), in_dialler(&world, &new)), (0, 2), "{}", world.story().await);
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -77,4 +79,5 @@ async fn are_only_those_read_again_that_may_go_today() {
         let read: BTreeSet<String> = read.iter().flat_map(ids).collect();
         assert_eq!(read.len(), 3, "of {} only those that may go are read again", all.len());
     }
+    world.ends().await;
 }

@@ -8,7 +8,9 @@ async fn pulled(connector: &'static str, skew: i64) -> Option<String> {
     let crm = CrmSettings { clock_skew_seconds: skew, ..CrmSettings::default() };
     let world = World::new(Setup { connector, crm, ..Setup::default() }).await;
     world.record("Ada");
-    world.pull().await.err().map(|error| error.to_string())
+    let said = world.pull().await.err().map(|error| error.to_string());
+    world.ends().await;
+    said
 }
 
 /// A connector whose lag is ten minutes, as Odoo's, and whose overlap is two.

@@ -68,6 +68,7 @@ async fn does_the_night_find_a_call_of_somebody_called_lately_that_moved_nothing
     assert_eq!((second.contacts, second.found, second.short_calls), (1, 1, 0), "{second:?}");
     world.write_back().await.expect("a write-back");
     assert_eq!(activities(&world, ada).len(), 2, "and it is told");
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -83,6 +84,7 @@ async fn is_it_drift_when_the_dialler_counts_a_try_and_gives_out_no_call() {
     close(&world).await;
     let day = closed(&world, "2026-03-02").await.expect("a close");
     assert_eq!((day.short_contacts, day.short_calls), (1, 1), "{day:?}\n{}", world.story().await);
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -100,4 +102,5 @@ async fn does_a_day_stay_open_until_everybody_could_be_read() {
     assert_eq!(close(&world).await, "the days of 1 campaigns are closed");
     let day = closed(&world, "2026-03-02").await.expect("a close");
     assert!(day.closed_at.is_some() && day.late == 0, "{day:?}");
+    world.ends().await;
 }

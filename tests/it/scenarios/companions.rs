@@ -26,6 +26,7 @@ async fn does_who_enters_count_at_once_though_many_left() {
     // Read twice equal, it is believed.
     world.pull().await.expect("a pull");
     assert!(world.ledger().companions_in_trouble().await.expect("companions").is_empty());
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -43,6 +44,7 @@ async fn is_one_that_fails_reported_and_changes_nothing() {
     let trouble = world.ledger().companions_in_trouble().await.expect("companions");
     assert_eq!(trouble.len(), 1);
     assert!(world.runs().await.iter().any(|run| run.remark.is_some()));
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -68,5 +70,6 @@ async fn frees_one_answer_that_leaves_some_out_nobody_though_it_is_believed() {
         ids[..3].iter().for_each(|id| world.editor().blacklist(&world.number(*id), false));
         world.live(minutes(10)).await;
         assert_eq!(locked(), 27, "{connector} {}", world.story().await);
+        world.ends().await;
     }
 }

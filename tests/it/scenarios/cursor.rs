@@ -121,6 +121,7 @@ async fn is_an_answer_that_takes_minutes_not_taken_for_a_wrong_clock() {
     world.crm.set(|settings| settings.clock_skew_seconds = 600);
     let stopped = world.pull().await.expect_err("the route must stop").to_string();
     assert!(stopped.contains("NTP"), "{stopped}");
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -140,4 +141,5 @@ async fn is_nothing_missed_after_a_record_dated_ahead_where_answers_have_no_date
     world.editor().edit(objects, json!({ "do_not_call": true }));
     world.sync_all().await;
     assert!(world.locked(objects), "{}", world.story().await);
+    world.ends().await;
 }

@@ -41,6 +41,7 @@ async fn is_consent_that_lapses_locked_that_morning_though_no_pull_runs_and_the_
     assert_eq!((world.locked(ada), world.locked(berta)), (false, false), "not before the day begins");
     world.live(minutes(4)).await;
     assert_eq!((world.locked(ada), world.locked(berta)), (true, false), "{}", world.story().await);
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -58,6 +59,7 @@ async fn is_a_parked_record_locked_when_its_consent_lapses() {
         crm_down(&world);
         until_morning(&world).await;
         assert!(world.locked(id), "{rule}\n{}", world.story().await);
+        world.ends().await;
     }
 }
 
@@ -67,6 +69,7 @@ async fn are_values_kept_for_dated_conditions_only_and_not_for_ever() {
     world.record("Ada");
     world.sync_all().await;
     assert_eq!(kept(&world).await, Vec::<String>::new(), "no condition of this route asks for the day");
+    world.ends().await;
 
     let not_before = "only_if = \"phone and active and stage and stage <= today\"";
     let world = World::new(Setup { route_keys: not_before, ..Setup::default() }).await;
@@ -88,6 +91,7 @@ async fn are_values_kept_for_dated_conditions_only_and_not_for_ever() {
         world.sync_all().await;
     }
     assert_eq!((world.contacts(never).len(), world.contacts(later).len()), (0, 1), "{}", world.now());
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -105,6 +109,7 @@ async fn is_of_a_number_kept_only_that_there_is_one() {
     crm_down(&world);
     until_morning(&world).await;
     assert!(world.locked(id), "{}", world.story().await);
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -124,6 +129,7 @@ async fn is_of_a_value_compared_with_fixed_texts_kept_which_of_them_it_is() {
     crm_down(&world);
     until_morning(&world).await;
     assert!(world.locked(ada), "{}", world.story().await);
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -145,4 +151,5 @@ async fn is_nobody_locked_for_a_value_that_an_earlier_mapping_did_not_ask_for() 
     world.crm.faults.clear();
     world.sync_all().await;
     assert!(!world.locked(id));
+    world.ends().await;
 }

@@ -176,4 +176,5 @@ async fn do_many_deletions_at_once_wait_for_a_person_while_the_route_goes_on() {
     world.must(Command::Wave { wave: waves[0].id, word, reason: "cleared out".to_owned() }).await;
     world.live(minutes(5)).await;
     assert_eq!(ids.iter().filter(|id| world.locked(**id)).count(), 25, "{}", world.story().await);
+    world.ends().await;
 }

@@ -61,6 +61,7 @@ async fn does_whoever_a_person_locked_stay_though_the_record_is_deleted_for_good
     world.live(minutes(90)).await;
     assert!(world.locked(ids[0]), "{}", world.story().await);
     assert!(world.contacts(ids[1]).is_empty(), "nobody locked this one: {}", world.story().await);
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -74,6 +75,7 @@ async fn does_a_contact_go_whose_lock_the_dialler_rejects() {
     assert_eq!(act(&world, contact, ContactAct::Delete).await.0, End::Done);
     world.live(minutes(120)).await;
     assert!(world.dialler.contact(contact).is_none(), "{}", world.story().await);
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -89,6 +91,7 @@ async fn does_a_delete_wait_for_as_long_as_the_config_says() {
         assert!(world.dialler.contact(contact).is_some(), "{more}: too early");
         world.live(minutes(15)).await;
         assert!(world.dialler.contact(contact).is_none(), "{more}: {}", world.story().await);
+        world.ends().await;
     }
 }
 
@@ -109,6 +112,7 @@ async fn not_the_wish_itself_while_the_crm_cannot_say_anything_about_the_record(
         "a person's word needs no other\n{}",
         world.story().await
     );
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -126,6 +130,7 @@ async fn not_the_record_where_the_contact_goes_another_way() {
         "{}",
         world.story().await
     );
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -145,6 +150,7 @@ async fn not_the_record_where_a_deletion_that_was_rejected_is_put_aside() {
     assert_eq!(world.ledger().blocks_list(None, false, 10).await.expect("blocks"), []);
     world.live(minutes(30)).await;
     assert!(!world.locked(id), "{}", world.story().await);
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -174,4 +180,5 @@ async fn nor_does_a_contact_of_others_wait_for_a_harvest_that_never_reads_it() {
     assert!(world.dialler.contact(unread).is_some() && world.dialler.contact(read).is_some());
     world.live(minutes(10)).await;
     assert!(world.dialler.contact(unread).is_none() && world.dialler.contact(read).is_none());
+    world.ends().await;
 }

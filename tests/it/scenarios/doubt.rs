@@ -159,6 +159,7 @@ async fn is_somebody_locked_who_says_no_though_the_route_of_the_import_in_doubt_
     world.block_number(&world.number(id)).await;
     world.settle_down().await;
     assert!(there(&world)[0].locked, "{}", world.story().await);
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -132,6 +132,7 @@ async fn does_a_server_that_cuts_and_normalises_values_come_to_rest() {
             world.sync_all().await;
             let told = world.told(id).await;
             assert_eq!(told.contains("20 answered (ended)"), cut, "{told}");
+            world.ends().await;
         }
     }
 }

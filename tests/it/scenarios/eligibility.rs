@@ -149,6 +149,7 @@ async fn does_a_name_that_no_record_has_stop_the_route_and_import_nobody() {
     assert!(stopped.to_string().contains("aktiv"), "{stopped}");
     world.try_all().await;
     assert_eq!(world.dialler.journal().write_count(), 0);
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -176,4 +177,5 @@ async fn does_a_field_renamed_in_the_crm_lock_and_import_nobody() {
     world.try_all().await;
     assert_eq!(world.writes(mark), Vec::<&str>::new());
     assert!(ids.iter().all(|id| !world.locked(*id)));
+    world.ends().await;
 }

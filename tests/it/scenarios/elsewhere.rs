@@ -53,6 +53,7 @@ async fn are_calls_of_a_contact_read_that_somebody_moved_to_another_campaign() {
         assert!(world.dialler.call(contact, sold()));
         world.live(minutes(20)).await;
         assert_eq!(results(&world, contact).await.len(), 3, "{}", world.story().await);
+        world.ends().await;
     }
 }
 
@@ -74,6 +75,7 @@ async fn are_calls_of_one_read_that_was_moved_before_any_list_named_it() {
         assert_eq!(results(&world, moved).await, [true], "{}", world.story().await);
         let told = world.told(berta).await;
         assert!(told.contains("deleted") || told.contains("gone"), "that it was deleted is noticed: {told}");
+        world.ends().await;
     }
 }
 
@@ -92,6 +94,7 @@ async fn are_calls_in_the_old_campaign_read_after_the_route_got_another_one() {
     world.live(minutes(10)).await;
     assert_eq!(world.contact(id).campaign, CAMPAIGN);
     assert_eq!(results(&world, contact).await.len(), 2, "{}", world.story().await);
+    world.ends().await;
 }
 
 /// A no in a call, given at once.
@@ -121,6 +124,7 @@ async fn is_a_no_in_a_first_call_elsewhere_heard_at_the_next_harvest() {
         world.live(minutes(7)).await;
         assert!(world.locked(ada), "{}", world.story().await);
         assert_eq!(results(&world, contact).await, [true], "{}", world.story().await);
+        world.ends().await;
     }
 }
 
@@ -150,6 +154,7 @@ async fn is_a_no_of_one_heard_who_was_moved_with_many_at_once() {
         let there = ids.iter().enumerate().filter(|(n, _)| !(15..18).contains(n));
         assert_eq!(there.filter(|(_, id)| world.locked(**id)).count(), 1, "{}", world.story().await);
         assert_eq!(world.dialler.len(), 47, "nobody was imported a second time");
+        world.ends().await;
     }
 }
 
@@ -168,6 +173,7 @@ async fn is_a_no_to_a_route_heard_at_the_next_harvest_that_left_the_config() {
     assert!(world.locked(ada), "the client's other route calls nobody who said no: {}", world.story().await);
     assert!(world.dialler.contact(left).expect("there").locked, "{}", world.story().await);
     assert_eq!(results(&world, left).await, [true]);
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -254,6 +260,7 @@ async fn are_many_elsewhere_read_by_their_list_and_nobodys_calls_with_them() {
     moved.iter().for_each(|contact| assert!(world.dialler.portal().move_to(*contact, OTHER)));
     world.live(minutes(60)).await;
     assert!(world.dialler.contacts_with("theirs-2")[0].locked, "{}", world.story().await);
+    world.ends().await;
 }
 
 /// Users 2, "in every campaign that dialbridge reads": a route went on, and who stayed in its campaign of before is read there.
@@ -272,6 +279,7 @@ async fn is_a_stranger_with_a_blocked_number_locked_in_the_campaign_that_the_rou
     world.block_number("+493023125777").await;
     world.live(minutes(1)).await;
     assert!(world.dialler.contact(stranger).expect("there").locked, "{}", world.story().await);
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]

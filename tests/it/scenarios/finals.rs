@@ -47,6 +47,7 @@ async fn is_who_declined_called_again_under_a_new_record_only_by_a_persons_word(
     reopen(&world, call).await;
     world.live(minutes(5)).await;
     assert_eq!(world.contacts(anew).len(), 1, "{}", world.story().await);
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -65,6 +66,7 @@ async fn is_who_declined_called_again_by_the_number_that_was_called_once_their_r
     reopen(&world, call).await;
     world.live(minutes(5)).await;
     assert_eq!(world.contacts(bought).len(), 1, "{}", world.story().await);
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -80,6 +82,7 @@ async fn is_whoever_was_left_out_for_anothers_result_decided_anew_once_a_person_
     world.must(Command::Contact { contact, act, reason: "asked us".to_owned() }).await;
     world.live(minutes(5)).await;
     assert_eq!(world.contacts(anew).len(), 1, "{}", world.story().await);
+    world.ends().await;
 }
 
 /// Two records that are in the dialler, the first of which is called and declines on her number; her call.
@@ -202,4 +205,5 @@ async fn is_who_declined_herself_given_another_number_and_back() {
         assert!(callable_on(&world, declined, &number), "not locked: {}", world.story().await);
         assert!(world.contact(declined).is_final(), "her result stands");
     }
+    world.ends().await;
 }

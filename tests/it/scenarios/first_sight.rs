@@ -60,6 +60,7 @@ async fn is_nobody_imported_twice_whom_a_batch_leaves_out() {
     world.sync_all().await;
     assert_eq!(world.dialler.journal().count("import"), 0, "{}", world.story().await);
     assert_eq!(world.dialler.len(), 4);
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -143,6 +144,7 @@ async fn is_a_contact_known_as_older_than_ours_though_nobody_has_called_it() {
     assert_eq!(world.writes(mark), ["import", "import"], "it was met by an import");
     let met = world.ledger().overwritten_counts(TimeDelta::days(1)).await.expect("counts");
     assert_eq!(met.len(), 1, "it is told: {}", world.story().await);
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -129,6 +129,7 @@ async fn is_a_double_found_where_the_links_are_older_than_the_pinned_campaign() 
     world.advance(minutes(6)).await;
     world.sync_all().await;
     assert_eq!(open(&world, id), [first], "{}", world.story().await);
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -102,4 +102,5 @@ async fn does_a_pass_go_on_where_it_was_and_hold_up_no_change() {
     assert!(pages <= 8 + 2 * 6, "{pages} pages");
     world.push().await.expect("a push");
     assert_eq!(world.value(some, "City"), json!("Bonn"));
+    world.ends().await;
 }

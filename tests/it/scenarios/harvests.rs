@@ -37,6 +37,7 @@ async fn do_two_routes_on_one_campaign_make_one_harvest() {
             world.restart().await;
             assert_eq!(world.parts().control.runners.harvests.len(), 1);
         }
+        world.ends().await;
     }
 }
 
@@ -72,6 +73,7 @@ async fn is_a_history_ever_read_by_user_data() {
     for body in harvested {
         assert!(body["UserDataList"].as_array().is_none_or(Vec::is_empty), "{body}");
     }
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -100,6 +102,7 @@ async fn are_calls_of_the_hour_that_comes_twice_told_at_their_true_times() {
             told.time_read
         );
     }
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -126,6 +129,7 @@ async fn is_it_shown_that_only_the_audit_found_a_call() {
     let shown = world.ledger().harvest_shown().await.expect("read");
     assert_eq!((shown.found_lately, shown.found_since), (0, None), "{shown:?}");
     assert!(shown.found_by_audit >= 1);
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -140,6 +144,7 @@ async fn are_the_calls_of_those_read_whom_a_batch_leaves_out() {
     world.live(minutes(30)).await;
     let calls = world.parts().ledger.calls_list(CallFilter::default(), 9).await.expect("calls");
     assert_eq!(calls.len(), 3, "nobody's calls are taken for none");
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -162,5 +167,6 @@ async fn are_results_missed_because_the_list_of_campaigns_cannot_be_read() {
             run.remark.as_ref().is_some_and(|remark| remark.contains("could not be looked at"))
         };
         assert!(runs.iter().any(said), "{}", world.story().await);
+        world.ends().await;
     }
 }

@@ -56,6 +56,7 @@ async fn is_whoever_was_called_for_a_route_that_left_the_config_left_alone_by_th
     world.live(minutes(40)).await;
     assert!(locked(&world, "leads", ada), "{}", world.told(ada).await);
     assert!(!locked(&world, "leads", bert));
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -90,6 +91,7 @@ async fn is_whoever_got_a_result_that_nobody_mapped_left_alone_until_it_is_mappe
     world.live(minutes(10)).await;
     assert!(!locked(&world, "winback", ada), "{}", world.told(ada).await);
     assert!(on(&world, "winback", again).is_some(), "{}", world.told(again).await);
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -112,6 +114,7 @@ async fn does_a_person_or_another_result_end_it() {
     let word = ResultsWord::Release { call: HistoryId(4711) };
     let (_, said) = world.command(Command::Results { word, reason: "who".to_owned() }).await;
     assert!(said.contains("no call 4711"), "{said}");
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -122,6 +125,7 @@ async fn does_nobody_who_wants_it_so_hold_anybody_out() {
     says(&world, ada, "DO_NOT_CALL").await;
     world.live(minutes(20)).await;
     assert!(!locked(&world, "winback", ada));
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -138,6 +142,7 @@ async fn does_it_begin_with_the_first_result_that_is_a_no_though_the_crm_is_told
     says(&world, bert, "SALE").await;
     world.live(minutes(20)).await;
     assert!(locked(&world, "winback", ada) && !locked(&world, "winback", bert), "{}", world.story().await);
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -155,6 +160,7 @@ async fn is_whoever_declined_left_alone_where_no_type_of_a_result_is_known() {
         "{}",
         why(&world, "winback", ada).await
     );
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -178,6 +184,7 @@ async fn is_somebody_left_alone_for_as_long_as_the_route_says() {
         world.sync_all().await;
         assert_eq!(locked(&world, "winback", ada), held, "{}\n{}", world.now(), world.told(ada).await);
     }
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -203,6 +210,7 @@ async fn is_somebody_left_alone_by_the_number_that_was_called_once_their_record_
         world.sync_all().await;
     }
     assert!(on(&world, "winback", bought).is_some(), "{}", world.told(bought).await);
+    world.ends().await;
 }
 
 /// A record's contact on route `leads` is called on the number that its record had until a moment ago.
@@ -219,6 +227,7 @@ async fn is_whoever_has_the_number_that_was_called_held_out_at_once() {
     assert!(!locked(&world, "winback", bought), "nobody knows of the call yet");
     world.live(minutes(20)).await;
     assert!(locked(&world, "winback", bought), "{}", world.story().await);
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -233,6 +242,7 @@ async fn is_whoever_was_held_out_decided_anew_once_a_person_resets_the_contact_t
     world.must(Command::Contact { contact, act, reason: "asked us".to_owned() }).await;
     world.live(minutes(10)).await;
     assert!(!locked(&world, "winback", ada), "{}", world.told(ada).await);
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -254,4 +264,5 @@ async fn is_whoever_waits_for_a_person_because_of_a_changed_condition_held_out_a
     says(&world, ada, "DO_NOT_CALL").await;
     world.live(minutes(20)).await;
     assert!(locked(&world, "winback", ada), "{}", world.story().await);
+    world.ends().await;
 }

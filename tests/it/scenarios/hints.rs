@@ -46,6 +46,7 @@ async fn does_one_that_spoils_every_answer_stop_no_pull() {
         world.editor().edit(spoiled, json!({ "city": "Hof" }));
         world.sync_all().await;
         assert!(!world.locked(spoiled));
+        world.ends().await;
     }
 }
 
@@ -68,4 +69,5 @@ async fn is_an_older_version_read_by_id_dropped_and_asked_for_again() {
     world.advance(minutes(3)).await;
     world.sync_all().await;
     assert_eq!(world.value(id, "City"), json!("Hof"), "{}", world.story().await);
+    world.ends().await;
 }

@@ -98,6 +98,7 @@ async fn is_everything_harvested_for_a_takeover_also_where_a_pause_holds_harvest
     assert_eq!(end, End::Done, "{said}");
     assert_eq!(world.ledger().calls_list(CallFilter::default(), 10).await.expect("calls").len(), 1);
     assert_eq!(state(&world).await.0, RouteState::Paused, "the person's own pause stands");
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -197,6 +198,7 @@ async fn is_a_ledger_put_back_without_its_companion_noticed() {
     world.must(TAKEOVER).await;
     world.restart().await;
     assert_eq!(differs(&world).await, "");
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -225,6 +227,7 @@ async fn does_a_container_go_on_anywhere_and_notice_an_older_copy_all_the_same()
         })
         .await;
     assert!(differs(&world).await.contains("older"));
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -240,6 +243,7 @@ async fn does_a_takeover_with_nothing_wrong_say_so_and_change_nothing() {
     assert!(end == End::Done && said.contains("nothing differs"), "{said}");
     assert!(world.dialler.journal().requests_since(mark).is_empty());
     assert_eq!(world.runs().await.len(), runs);
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -262,6 +266,7 @@ async fn does_a_takeover_that_cannot_read_the_dialler_leave_everything_paused() 
     world.advance(minutes(1)).await;
     world.sync_all().await;
     assert_eq!(world.value(ada, "City"), json!("Bonn"));
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -280,4 +285,5 @@ async fn is_nobody_made_callable_by_hand_from_a_ledger_that_is_not_at_home() {
     world.must(TAKEOVER).await;
     world.live(minutes(5)).await;
     assert!(!world.locked(ada));
+    world.ends().await;
 }

@@ -96,6 +96,7 @@ async fn is_a_campaign_of_two_routes_read_once_and_each_call_told_to_its_record(
     let all = world.dialler.journal().requests();
     let merged = |asked: &&Asked| asked.path.contains("history") && asked.param("userData").is_some();
     assert_eq!(all.iter().filter(merged).count(), 0, "by UserData a server merges what is not one");
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -118,6 +119,7 @@ async fn do_calls_stay_with_their_record_when_its_contact_gets_another_number() 
     let mut contacts: Vec<i64> = calls(&world, &key(id)).await.iter().map(|call| call.contact.0).collect();
     contacts.sort_unstable();
     assert_eq!(contacts, [old, new]);
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -188,6 +190,7 @@ async fn does_a_campaign_whose_name_went_to_another_one_stop_its_route_alone() {
     world.block_number(&world.number(id)).await;
     world.live(minutes(1)).await;
     assert!(on_winback(id)[0].locked);
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -216,6 +219,7 @@ async fn does_a_campaign_that_nobody_knows_stop_its_route_alone_and_park_nobody(
     world.live(minutes(10)).await;
     assert_eq!(stopped().await, None);
     assert_eq!(theirs().len(), 1, "{}", world.story().await);
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -253,4 +257,5 @@ async fn does_a_sync_of_one_route_run_that_route_alone() {
     world.idle().await;
     assert!(!world.locked(id));
     assert!(world.dialler.contacts_with(&format!("winback-{id}")).is_empty());
+    world.ends().await;
 }

@@ -82,6 +82,7 @@ async fn is_who_declined_before_not_brought_back_by_its_records_return() {
     world.live(minutes(30)).await;
     assert_eq!(world.contacts(id).len(), 0, "its last result is final");
     assert!(world.parked().await.iter().any(|line| line.contains("final")), "{:?}", world.parked().await);
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -119,6 +120,7 @@ async fn does_a_wave_of_deletions_stop_at_its_brake_with_everybody_locked() {
         .await;
     world.live(minutes(60)).await;
     assert!(contacts.iter().all(|contact| there(&world, *contact).is_none()), "{}", world.story().await);
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -174,6 +176,7 @@ async fn is_who_objected_deleted_and_never_made_again() {
     assert_eq!(world.command(act).await.0, End::Done);
     world.live(minutes(90)).await;
     assert!(world.locked(held), "{}", world.story().await);
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -212,6 +215,7 @@ async fn is_who_is_kept_called_on_until_a_block_comes() {
     world.block_number("+493023125001").await;
     world.live(minutes(2)).await;
     assert!(world.locked(id), "a block always locks: {}", world.story().await);
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -228,6 +232,7 @@ async fn does_a_kept_record_that_vanishes_in_the_dialler_stay_gone() {
     assert_eq!(world.contacts(id).len(), 0, "{}", world.story().await);
     assert_eq!(world.dialler.journal().imports_of(&key(id)).len(), imports);
     assert!(!world.locked(other));
+    world.ends().await;
 }
 
 /// A world whose route resets who was ineligible, with a dialler that keeps no history over a reset.
@@ -332,6 +337,7 @@ async fn does_a_contact_that_is_set_back_stay_locked_and_begin_anew_when_its_rec
     world.editor().archive(id, false);
     world.live(minutes(5)).await;
     assert!(!world.locked(id) && deeds(&world, contact).1 == 1, "once: {}", world.story().await);
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]

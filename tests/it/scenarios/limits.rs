@@ -278,6 +278,7 @@ async fn does_a_pause_end_by_itself_and_hold_the_harvest_only_when_told_so() {
     world.must(route(RouteWord::Resume)).await;
     let row = world.ledger().route_show(RouteName::from("leads")).await.expect("read").expect("a route");
     assert_eq!(row.state, RouteState::On);
+    world.ends().await;
 }
 
 /// A pull of three slow pages, of which the first makes a wave; a person decides about it before the others come.
@@ -310,6 +311,7 @@ async fn is_what_comes_after_a_rejection_rejected_or_asked_about_and_never_sent(
     assert_eq!(world.dialler.len(), 0, "{:?}", world.ledger().waves_list(None, true).await);
     let waves = world.ledger().waves_list(None, false).await.expect("waves");
     assert_eq!(waves.len(), 1, "the rest needs a word of its own: {waves:?}");
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -320,6 +322,7 @@ async fn is_what_comes_after_an_approval_asked_about_anew() {
     let waves = world.ledger().waves_list(None, false).await.expect("waves");
     assert!(sent > 5, "what was approved is sent");
     assert!(waves[0].waiting > 5, "what nobody saw is not approved: {waves:?}");
+    world.ends().await;
 }
 
 /// The freeze comes while some requests are under way and others are taken already.
@@ -350,6 +353,7 @@ async fn does_a_freeze_hold_also_what_was_taken_before_it() {
     world.must(Command::Thaw { reason: reason() }).await;
     world.settle_down().await;
     assert_eq!(world.dialler.len(), 30);
+    world.ends().await;
 
     let edited = async |world: &World| {
         let ids = many(world, 30);
@@ -361,6 +365,7 @@ async fn does_a_freeze_hold_also_what_was_taken_before_it() {
     };
     let (world, mark) = frozen_in_the_middle("/update", edited).await;
     assert!((1..=6).contains(&world.writes(mark).len()), "{:?}", world.writes(mark));
+    world.ends().await;
 
     let objecting = async |world: &World| {
         let ids = many(world, 10);
@@ -375,6 +380,7 @@ async fn does_a_freeze_hold_also_what_was_taken_before_it() {
     world.must(Command::Thaw { reason: reason() }).await;
     world.settle_down().await;
     assert!(world.dialler.read(|state| state.contacts().all(|contact| contact.locked)));
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -62,6 +62,7 @@ async fn do_campaigns_that_are_not_told_hold_a_lock_up() {
         world.dialler.faults().add(Rule::new(fault).path("/dialler/campaigns"));
         objections_are_kept(&world, &ids, &what).await;
         assert!(met(&world, "campaigns") > 3, "the test must meet its fault");
+        world.ends().await;
     }
 }
 
@@ -93,6 +94,7 @@ async fn do_keys_that_cannot_be_asked_for_hold_a_lock_up() {
         for id in &unseen {
             assert!(world.locked(*id), "{}", world.story().await);
         }
+        world.ends().await;
     }
 }
 
@@ -113,6 +115,7 @@ async fn do_contacts_that_are_said_not_to_be_there_hold_a_lock_up() {
         }
         objections_are_kept(&world, known, &format!("{fault:?}")).await;
         assert!(met(&world, "contact") > 3, "the test must meet its fault\n{}", world.story().await);
+        world.ends().await;
     }
 }
 
@@ -131,6 +134,7 @@ async fn does_a_wave_of_locks_wait_for_a_look_at_each() {
     world.live(seconds(60)).await;
     let open = ids.iter().filter(|id| !world.locked(**id)).count();
     assert_eq!(open, 0);
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -148,4 +152,5 @@ async fn is_a_lock_that_the_dialler_rejects_for_an_hour_sent_until_it_takes_it()
     world.live(seconds(40)).await;
     assert!(world.locked(ada), "{}", world.story().await);
     assert_eq!(world.ledger().locks_failing().await.expect("a list"), []);
+    world.ends().await;
 }

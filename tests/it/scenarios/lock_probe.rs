@@ -48,6 +48,7 @@ async fn the_first_lock_is_looked_at_before_and_after_and_no_other() {
             LockShown::By { fields } => assert!(fields.keys().eq(lock_field.iter()), "{fields:?}"),
             LockShown::Unknown => panic!("it was looked at"),
         }
+        world.ends().await;
     }
 }
 
@@ -66,4 +67,5 @@ async fn a_dialler_that_does_not_answer_reads_holds_no_lock_up() {
     world.block_number(&world.number(ids[1])).await;
     world.idle().await;
     assert!(matches!(world.ledger().lock_shown().await.expect("read"), LockShown::By { .. }));
+    world.ends().await;
 }

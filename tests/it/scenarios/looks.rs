@@ -62,4 +62,5 @@ async fn is_a_look_made_up_for_that_the_machine_slept_through_and_none_made_at_e
     assert!(look(&world, "start").await.expect("a look").contains("sound"));
     assert_eq!(look(&world, "start").await.as_deref(), Ok("not due"));
     assert!(look(&world, "schedule").await.expect("a look").contains("sound"), "at its hour always");
+    world.ends().await;
 }

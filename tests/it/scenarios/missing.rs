@@ -79,6 +79,7 @@ async fn is_nothing_concluded_when_many_are_missing_at_once() {
     world.sync_all().await;
     assert_eq!(world.value(ids[0], "City"), json!("Bonn"));
     assert_eq!(ids.iter().filter(|id| world.locked(**id)).count(), 1);
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -101,4 +102,5 @@ async fn are_many_that_were_deleted_on_purpose_locked_once_a_person_says_so() {
     }
     assert_eq!(ids.iter().filter(|id| world.locked(**id)).count(), 30, "{}", world.story().await);
     assert_eq!(world.stopped().await, None);
+    world.ends().await;
 }

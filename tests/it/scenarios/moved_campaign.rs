@@ -74,6 +74,7 @@ async fn is_everybody_moved_who_may_be_called_and_no_call_lost_on_the_way() {
     let new = world.record("New");
     world.live(minutes(10)).await;
     assert_eq!(world.contact(new).campaign, OTHER);
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -97,6 +98,7 @@ async fn is_who_declined_in_the_campaign_before_called_in_the_new_one_under_a_ne
     world.live(minutes(10)).await;
     assert_eq!(campaigns(&world, &[new]), [OTHER], "{}", world.story().await);
     assert_eq!(world.contacts(anew).len(), 0, "{}", world.story().await);
+    world.ends().await;
 }
 
 /// Without the batch read nothing but a look at it by its number shows what agents change there.
@@ -128,6 +130,7 @@ async fn is_who_stayed_behind_called_to_an_end_still_listened_to_and_moved_once_
     world.live(minutes(60)).await;
     assert_eq!(campaigns(&world, &[id]), [OTHER], "{}", world.story().await);
     assert_eq!(world.value(id, "City"), json!("Bonn"));
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]

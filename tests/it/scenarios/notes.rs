@@ -34,6 +34,7 @@ async fn is_a_text_that_was_cut_told_once_and_ends_when_it_fits() {
     world.editor().edit(id, json!({ "city": "Ulm" }));
     world.sync_all().await;
     assert_eq!(notes(&world, id).await, [note("too_long", "ended")]);
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]

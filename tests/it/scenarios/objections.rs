@@ -104,6 +104,7 @@ async fn is_somebody_locked_whose_record_was_put_aside() {
         }
         world.live(minutes(2)).await;
         assert!(world.locked(id), "by hand {by_hand}: {}", world.story().await);
+        world.ends().await;
     }
 }
 
@@ -133,6 +134,7 @@ async fn is_nobody_sent_by_hand_who_said_no() {
     world.live(minutes(1)).await;
     assert!(world.locked(fine), "{}", world.story().await);
     assert_eq!(world.dialler.journal().count("import"), 1);
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -154,6 +156,7 @@ async fn does_a_lock_under_way_in_a_crash_go_out_again() {
         world.live(minutes(2)).await;
         assert!(world.locked(id), "{}", world.story().await);
         assert_eq!(world.dialler.journal().count("lock"), 2);
+        world.ends().await;
     }
 }
 
@@ -171,6 +174,7 @@ async fn is_a_wave_of_objections_held_by_nothing() {
     let locked = ids.iter().filter(|id| world.locked(**id)).count();
     assert_eq!(locked, 380, "all of them within the next pull and a minute");
     assert!(!world.locked(ids[390]), "{}", key(ids[390]));
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -204,6 +208,7 @@ async fn is_a_wave_of_withdrawn_consent_locked_at_once_and_told_until_a_person_h
     world.live(minutes(30)).await;
     let told = status(&world).await;
     assert!(told.contains("a change of scope") && !told.contains("came out of reach"), "{told}");
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -311,6 +316,7 @@ async fn is_a_contact_locked_that_was_moved_or_renamed_in_the_portal() {
             world.story().await
         );
         assert_eq!(world.dialler.journal().count("import"), 1, "moved {moved}");
+        world.ends().await;
     }
 }
 

@@ -110,6 +110,7 @@ async fn is_a_no_in_a_call_for_one_client_none_to_another() {
     for id in [ada, her_husband] {
         assert!(!world.dialler.contacts_with(&format!("winback-{id}"))[0].locked, "{id}");
     }
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -132,6 +133,7 @@ async fn is_a_no_heard_of_a_contact_that_was_moved_before_its_result_came() {
     assert!(world.locked(ada), "{}", world.told(ada).await);
     assert!(world.dialler.contacts_with(&format!("winback-{ada}"))[0].locked);
     assert!(!world.locked(bert));
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -149,6 +151,7 @@ async fn is_a_no_heard_of_a_route_that_left_the_config() {
     world.live(minutes(11)).await;
     assert!(world.locked(ada), "{}", world.told(ada).await);
     assert!(world.dialler.contact(there).expect("a contact").locked);
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -166,6 +169,7 @@ async fn is_nobody_brought_in_anew_who_said_no() {
     world.settle_down().await;
     assert!(world.contacts(again).is_empty(), "{}", world.story().await);
     assert!(world.locked(ada));
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -203,6 +207,7 @@ async fn does_what_a_person_lifted_stay_lifted() {
     says(&world, contact, "DO_NOT_CALL");
     world.live(minutes(11)).await;
     assert!(world.locked(her_husband), "{}", world.story().await);
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -224,6 +229,7 @@ async fn does_a_corrected_result_make_and_end_a_no() {
     world.settle_down().await;
     assert!(world.locked(her_husband), "only a person lifts it");
     assert_eq!(blocked(&world).await.len(), 2);
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -241,6 +247,7 @@ async fn is_a_no_heard_by_its_number_where_only_numbers_are_known() {
         let found = world.dialler.contacts_with(&format!("winback-{id}"));
         assert_eq!(found[0].locked, must, "{id}\n{}", world.story().await);
     }
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -258,6 +265,7 @@ async fn is_a_no_heard_whose_code_gets_its_name_later() {
     for id in [ada, berta] {
         assert!(world.dialler.contacts_with(&format!("winback-{id}"))[0].locked, "{}", world.story().await);
     }
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -283,6 +291,7 @@ async fn does_a_word_added_later_hold_for_earlier_calls_and_one_taken_away_free_
     world.configure(&Setup { more: WINBACK, ..heard() }).await;
     world.live(minutes(11)).await;
     assert!(on_winback(&world, carl), "a word taken away frees nobody");
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -309,6 +318,7 @@ async fn is_a_no_kept_that_was_said_to_a_contact_before_it_was_ours() {
     world.ledger().hints_add("leads".into(), vec![RecordId("2".into())], "test").await.expect("hints");
     world.live(minutes(11)).await;
     assert!(world.contacts(husband).is_empty(), "{}", world.story().await);
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -331,6 +341,7 @@ async fn does_a_harvest_that_hangs_and_fails_hold_up_whom_it_has_read() {
     world.dialler.faults().clear();
     world.live(minutes(11)).await;
     assert_eq!(locked(), 130);
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -347,4 +358,5 @@ async fn does_what_was_lifted_before_a_contact_was_ours_stay_lifted() {
     world.live(minutes(11)).await;
     assert_eq!(world.contact(id).id, contact, "it is taken over");
     assert_eq!(blocked(&world).await, Vec::<String>::new());
+    world.ends().await;
 }

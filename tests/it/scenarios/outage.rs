@@ -39,6 +39,7 @@ async fn is_what_waited_decided_anew_before_anything_but_locks_is_sent() {
     let mut writes = world.writes(mark);
     writes.sort_unstable();
     assert_eq!(writes, ["lock", "lock", "update"], "what had become wrong was never sent");
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -57,4 +58,5 @@ async fn is_what_waited_for_half_an_hour_sent_as_it_was_decided() {
     world.crm.faults.add(Rule::new(Action::Reset(Effect::None)).path("/api/contacts"));
     world.push().await.expect("a push");
     assert_eq!(world.value(id, "City"), json!("Bonn"), "the CRM need not answer for it");
+    world.ends().await;
 }

@@ -99,6 +99,7 @@ async fn does_the_word_of_a_person_stand_although_the_call_came_to_an_end_meanwh
         world.live(minutes(12)).await;
         assert!(!world.locked(id), "busy {busy}: {}", world.story().await);
         assert_eq!(world.writes(mark).len() as u64, 1 + busy, "busy {busy}");
+        world.ends().await;
     }
 
     let world = World::usual().await;
@@ -111,6 +112,7 @@ async fn does_the_word_of_a_person_stand_although_the_call_came_to_an_end_meanwh
     thaw(&world).await;
     world.live(minutes(5)).await;
     assert_eq!(world.writes(mark), ["reset"], "{}", world.story().await);
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -124,6 +126,7 @@ async fn is_one_of_ours_that_a_person_let_go_still_one_of_ours() {
     thaw(&world).await;
     world.live(minutes(5)).await;
     assert!(world.locked(id), "{}", world.story().await);
+    world.ends().await;
 }
 
 /// Two contacts; what the second one's record has as its number is not sent yet, or in doubt, when the first one is called on

@@ -68,6 +68,7 @@ async fn does_a_list_whose_last_page_is_exactly_full_come_to_its_end() {
         assert_eq!(asked, pages, "{records} {bare_last_page}");
         world.push().await.expect("a push");
         assert_eq!(world.dialler.len() as u64, records);
+        world.ends().await;
     }
 }
 
@@ -137,4 +138,5 @@ async fn does_a_session_that_ends_in_the_middle_of_a_list_cost_a_login_and_nothi
     world.push().await.expect("a push");
     assert_eq!(world.dialler.len(), 1_000);
     assert!(world.stopped().await.is_none());
+    world.ends().await;
 }

@@ -74,6 +74,7 @@ async fn does_it_find_nothing_where_nothing_is_wrong() {
     let (end, said) = world.command(repair(None)).await;
     assert_eq!(end, End::Done, "{said}");
     assert!(said.contains("everything agrees"), "{said}");
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -90,6 +91,7 @@ async fn is_what_agents_may_change_taken_for_drift() {
     let found = looked(&world).await;
     let told = found.in_words();
     assert!(told.contains("Name") && !told.contains("City") && !told.contains("Email"), "{told}");
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -238,6 +240,8 @@ async fn is_nothing_concluded_from_half_a_list_or_a_side_that_is_down() {
     let never = World::new(Setup { on: false, ..Setup::default() }).await;
     let error = try_look(&never).await.expect_err("there is nothing to compare");
     assert!(error.to_string().contains("dialbridge sync"), "{error}");
+    world.ends().await;
+    never.ends().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -265,6 +269,7 @@ async fn does_the_hourly_sample_find_what_does_not_agree_on_either_side_and_mend
     assert_eq!(world.writes(mark), Vec::<&str>::new(), "by itself it mends nothing");
     let told = "route leads: of 8 records looked at by chance, 3 things do not agree";
     assert!(status().await.contains(told), "{}", status().await);
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -285,6 +290,7 @@ async fn does_status_say_what_a_reconcile_by_schedule_found_until_it_is_mended()
     let Some(RunOutcome::Done { text, .. }) = runner.run_now("schedule").await else { panic!("it failed") };
     assert_eq!(text, "everything agrees");
     assert!(!status().await.contains("do not agree"));
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -315,6 +321,7 @@ async fn does_it_name_an_activity_that_somebody_removed_from_the_crm() {
     assert_eq!(activities(&world, ids[1]).len(), 1);
     world.advance(minutes(70)).await;
     assert_eq!(kinds(&looked(&world).await), []);
+    world.ends().await;
 }
 
 /// The first of more calls than are looked for by themselves.
@@ -340,12 +347,14 @@ async fn is_every_activity_looked_for_where_a_person_asks_for_it() {
         "the newest, and some of the others: {}",
         usual.activities
     );
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn is_it_done_each_week_unless_the_config_says_never() {
     let settings = async |route_keys| {
         let world = World::new(Setup { route_keys, ..Setup::default() }).await;
+        world.ends().await;
         world.settings.routes[&RouteName::from(LEADS)].reconcile.clone()
     };
     assert_eq!(settings("").await.as_deref(), Some("30 4 * * Sun"), "where no clock is put forward or back");
@@ -367,4 +376,5 @@ async fn is_what_was_compared_told_though_nobody_can_be_asked_for_an_activity() 
     assert_eq!(kinds(&found), [(DriftKind::ContactDiffers, 1)], "{}", found.in_words());
     let why = "activities behind the first 0: ";
     assert!(found.not_compared.iter().any(|part| part.starts_with(why)), "{:?}", found.not_compared);
+    world.ends().await;
 }

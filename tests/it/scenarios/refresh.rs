@@ -36,6 +36,7 @@ async fn is_nobody_imported_whose_record_cannot_be_read_any_more() {
     world.editor().edit(ada, json!({ "city": "Bonn" }));
     world.live(minutes(5)).await;
     assert_eq!(world.value(ada, "City"), json!("Bonn"));
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -50,6 +51,7 @@ async fn is_nobody_imported_by_an_older_version_than_the_one_that_was_seen() {
     world.advance(seconds(1)).await;
     world.live(minutes(5)).await;
     assert_eq!(world.value(ada, "City"), json!("Hof"));
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -59,6 +61,7 @@ async fn is_nobody_imported_whose_condition_cannot_be_worked_out_any_more() {
     world.editor().make_odd(ada, raw.to_string());
     pushes(&world).await;
     assert_eq!((world.contacts(ada).len(), world.contacts(berta).len()), (0, 1), "{}", world.story().await);
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -80,4 +83,5 @@ async fn does_each_route_have_an_age_of_its_own() {
     world.crm.faults.remove(unreadable);
     pushes(&world).await;
     assert_eq!(world.dialler.contacts_with(&theirs).len(), 1, "{}", world.story().await);
+    world.ends().await;
 }

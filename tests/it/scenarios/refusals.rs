@@ -83,6 +83,7 @@ async fn does_one_that_asks_for_more_each_time_get_it() {
     respected(&world.crm.journal.requests_since(mark), |number| TimeDelta::seconds(40 << number));
     assert_eq!(world.value(id, "City"), json!("Bonn"), "{}", world.story().await);
     assert!(world.stopped().await.is_none());
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -141,5 +142,6 @@ async fn does_the_longest_wish_that_is_honoured_hold_for_everything_that_waits()
         assert_eq!(world.value(new, "City"), json!("Ulm"), "{more}: the dialler has its time");
         world.live(minutes(after - before)).await;
         assert_eq!(world.value(new, "City"), json!("Kiel"), "{more}\n{}", world.story().await);
+        world.ends().await;
     }
 }

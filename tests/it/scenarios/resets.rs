@@ -31,6 +31,7 @@ async fn is_a_contact_reset_that_was_locked_by_hand() {
     world.settle_down().await;
     assert_eq!(world.writes(mark), Vec::<&str>::new(), "it may unlock, so it is refused");
     assert!(world.locked(id));
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -94,6 +95,7 @@ async fn is_a_reset_in_doubt_sent_again_while_nobody_can_see_the_calls() {
             let parked = world.parked().await;
             assert!(parked.len() == 1 && parked[0].contains("history"), "{parked:?}");
         }
+        world.ends().await;
     }
 }
 

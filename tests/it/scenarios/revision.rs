@@ -25,6 +25,7 @@ async fn does_a_changed_mapping_decide_every_record_anew() {
     world.configure(&Setup { route_keys: "only_if = \"phone and score > 9\"", ..setup }).await;
     world.sync_all().await;
     assert!(ids.iter().all(|id| world.locked(*id)));
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -44,6 +45,7 @@ async fn does_a_crm_that_was_set_back_stop_the_route() {
     world.push().await.expect("a push");
     assert!(world.stopped().await.is_some());
     assert_eq!(world.writes(mark), Vec::<&str>::new(), "nothing of the page was taken");
+    world.ends().await;
 }
 
 /// A CRM whose answers are pages of ten, with so many records, set back to yesterday; what the pull said of it.
@@ -69,6 +71,7 @@ async fn does_one_that_was_set_back_stop_the_route_though_its_pages_are_small() 
     let (world, said) = set_back(30).await;
     assert!(said.is_some_and(|said| said.contains("set back")));
     assert!(world.stopped().await.is_some());
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -95,6 +98,7 @@ async fn are_two_records_too_few_to_be_judged_and_their_old_versions_dropped() {
     let pull = runs.iter().find(|run| run.job == Job::Pull).expect("a pull");
     assert_eq!(pull.counts.stale, 2, "{}", world.story().await);
     assert!(world.parked().await.is_empty());
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -112,6 +116,7 @@ async fn does_an_index_that_lags_stop_no_small_route() {
     world.pull().await.expect("single old versions prove nothing");
     assert!(world.stopped().await.is_none());
     assert!(ids.iter().all(|id| world.value(*id, "City") == json!("Bonn")));
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -109,6 +109,7 @@ async fn does_a_no_that_the_list_showed_stay_lifted_when_its_call_is_read() {
     world.live(minutes(11)).await;
     assert_eq!(why(&world, ada).await.len(), 2, "{}", world.story().await);
     assert!(on_winback(&world, ada));
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -127,6 +128,7 @@ async fn is_a_no_that_was_corrected_before_its_call_could_be_read_left_to_a_pers
     lift(&world, ada).await;
     let status = dialbridge::cli::status_told(&world.settings, world.ledger(), world.now());
     assert!(!status.await.expect("a status").contains("because the dialler showed"));
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -142,6 +144,7 @@ async fn is_a_no_heard_that_the_list_showed_before_it_was_known_as_one() {
     world.configure(&Setup { route_keys, ..setup() }).await;
     world.live(seconds(61)).await;
     assert!(world.locked(ada) && on_winback(&world, ada), "{}", world.story().await);
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -165,4 +168,5 @@ async fn is_a_no_that_was_corrected_and_corrected_back_its_calls_word_once_that_
     let status = dialbridge::cli::status_told(&world.settings, world.ledger(), world.now());
     let said = status.await.expect("a status");
     assert!(!said.contains("because the dialler showed"), "its call says so: {said}");
+    world.ends().await;
 }

@@ -110,6 +110,7 @@ async fn are_a_small_crm_and_a_small_dialler_known_by_their_few_people() {
     world.live(minutes(30)).await;
     assert_eq!(world.dialler.journal().write_count(), 0, "{}", world.story().await);
     assert!(paused(&world).await);
+    world.ends().await;
 }
 
 fn number(editor: &Editor, id: u64) -> String {
@@ -127,6 +128,7 @@ async fn does_a_crm_that_moved_with_its_people_go_on() {
     world.sync_all().await;
     assert_eq!(differs(&world).await, "");
     assert_eq!(world.value(ids[0], "Name"), json!("Married"));
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -142,6 +144,7 @@ async fn is_a_copy_of_last_week_known_by_whom_it_lacks() {
     assert_eq!(world.writes(mark), Vec::<&str>::new());
     let told = differs(&world).await;
     assert!(told.contains("of 20 records") && told.contains("14 are"), "{told}");
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -161,6 +164,7 @@ async fn is_another_dialler_behind_the_same_name_left_alone() {
         told.contains("the dialler is not the one") || told.contains("The dialler is not the one"),
         "{told}"
     );
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -192,4 +196,5 @@ async fn does_a_record_that_spoils_every_answer_keep_nobody_waiting_after_a_star
     world.advance(minutes(1)).await;
     world.try_all().await;
     assert_eq!(world.value(ids[0], "City"), json!("Bonn"), "{}", world.story().await);
+    world.ends().await;
 }

@@ -62,6 +62,7 @@ async fn is_whoever_somebody_unlocked_by_a_csv_locked_again_by_the_morning() {
     world.live(minutes(60)).await;
     assert!(world.locked(ids[3]));
     assert_eq!(locks(&world, mark), 120, "no lock but those of the two nights");
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -79,6 +80,7 @@ async fn does_one_lock_that_the_dialler_rejects_keep_the_others_of_the_night() {
     world.advance(minutes(23 * 60)).await;
     world.live(minutes(60)).await;
     assert!(world.locked(ids[5]), "{}", world.story().await);
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -105,6 +107,7 @@ async fn does_a_new_objection_in_the_night_wait_for_the_standing_locks() {
     world.live(minutes(15)).await;
     let round = world.ledger().lock_round_last().await.expect("a round").expect("it began");
     assert!(round.finished_at.is_some() && round.sent == 110, "{round:?}");
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -142,6 +145,7 @@ async fn is_a_locked_contact_locked_again_at_once_that_shows_somebody_elses_hand
     }
     assert!((4..=6).contains(&locks(&world, mark)), "each once: {}", locks(&world, mark));
     assert!(world.told(ids[1]).await.contains("it was called"), "{}", world.told(ids[1]).await);
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -162,6 +166,7 @@ async fn is_a_csv_seen_that_writes_only_into_fields_that_no_route_maps() {
     assert!(world.locked(ids[0]), "{}", world.story().await);
     world.live(minutes(60)).await;
     assert_eq!(locks(&world, mark), 1, "once for each such writing: {}", world.story().await);
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -173,4 +178,5 @@ async fn is_nobody_locked_again_by_what_we_wrote_ourselves() {
     }
     world.live(minutes(60)).await;
     assert_eq!(locks(&world, mark), 0, "{}", world.story().await);
+    world.ends().await;
 }

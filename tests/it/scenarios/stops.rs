@@ -44,6 +44,7 @@ async fn is_nobody_imported_into_a_campaign_that_was_renamed_because_a_key_was_r
     world.pull().await.expect("a pull");
     world.push().await.expect("a push");
     assert!(world.dialler.contacts_with(&format!("winback-{later}")).is_empty());
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -67,4 +68,5 @@ async fn does_a_person_end_the_stop_after_many_rejections_and_no_renewed_key() {
     world.live(minutes(10)).await;
     assert_eq!(world.dialler.len(), 60);
     assert_eq!(world.stopped().await, None);
+    world.ends().await;
 }

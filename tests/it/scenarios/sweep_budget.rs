@@ -87,6 +87,7 @@ async fn is_a_long_list_read_less_often_and_is_that_said() {
     let (_, runner) = world.parts().control.runners.harvests.first().expect("a harvest");
     let said = format!("{:?}", runner.status().last);
     assert!(said.contains("rests until") || said.contains("more than a fifth"), "{said}");
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -110,6 +111,7 @@ async fn is_a_list_measured_to_the_byte_and_one_that_is_quick_read_whenever_it_i
     assert_eq!((cost.bytes, cost.rests_until), (bytes as i64, None));
     let harvest = world.runs().await.into_iter().find(|run| run.sweep.is_some()).expect("a harvest");
     assert_eq!(harvest.counts.bytes, bytes as i64);
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -133,6 +135,7 @@ async fn is_who_was_tried_today_or_is_due_read_while_the_list_rests_and_nobody_e
     assert!(read.len() < 20, "not everybody: {read:?}");
     let calls = world.ledger().calls_list(CallFilter::default(), 10).await.expect("calls");
     assert_eq!(calls.len(), 2, "the second call is here before the next list");
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -143,6 +146,7 @@ async fn does_a_person_who_asks_for_a_harvest_get_the_list_though_it_rests() {
     let mark = world.mark();
     world.harvest().await.expect("a harvest");
     assert_eq!(lists(&world, mark).len(), 1);
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -175,4 +179,5 @@ async fn is_nothing_lost_and_nobody_taken_for_gone_while_the_list_rests() {
     let gone =
         world.ledger().contacts_by_key(dialbridge::domain::FoldedUserData::of(&format!("leads-{}", ids[8])));
     assert!(gone.await.expect("read").is_empty(), "and that the other is gone, asked twice");
+    world.ends().await;
 }

@@ -79,6 +79,7 @@ async fn does_a_pass_come_by_itself_as_often_as_the_route_says() {
             later(&world).await;
         }
         assert!(world.locked(ids[0]), "{days}: {}", world.story().await);
+        world.ends().await;
     }
 }
 
@@ -126,6 +127,7 @@ async fn is_nothing_concluded_from_a_walk_that_lacks_many_or_names_nobody() {
     }
     assert_eq!(locked(&world, &ids), 31, "{}", world.story().await);
     assert_eq!(world.ledger().waves_list(None, false).await.expect("waves"), []);
+    world.ends().await;
 }
 
 /// Five of them are of an old stage, which no condition names yet; everything is sent.
@@ -184,6 +186,7 @@ async fn do_many_whom_only_a_changed_condition_would_lock_wait_and_whoever_objec
     decide(&world, wave.id, WaveOrder::Approve).await;
     later(&world).await;
     assert_eq!(locked(&world, &ids), 5, "{}", world.story().await);
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -201,6 +204,7 @@ async fn does_whom_a_person_left_callable_stay_so_until_he_leaves_by_himself() {
     later(&world).await;
     assert!(ids[..3].iter().all(|id| world.locked(*id)), "{}", world.story().await);
     assert_eq!(locked(&world, &ids), 3);
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -226,6 +230,7 @@ async fn do_those_wait_whom_a_changed_mapping_would_lock_and_not_who_says_no_in_
     world.live(minutes(10)).await;
     assert_eq!(locked(&world, &ids), 6, "{}", world.story().await);
     assert_eq!(held_waiting(&world).await, 0);
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -252,6 +257,7 @@ async fn does_nobody_whose_new_number_is_blocked_wait_for_a_person_with_those_of
         "{}",
         world.story().await
     );
+    world.ends().await;
 }
 
 async fn held_waiting(world: &World) -> i64 {
@@ -279,6 +285,7 @@ async fn are_a_few_of_many_no_reason_to_stop() {
         later(&world).await;
     }
     assert_eq!((locked(&world, &ids), world.stopped().await), (25, None));
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -302,6 +309,7 @@ async fn is_a_changed_condition_told_as_a_change_of_scope() {
     let told = dialbridge::cli::status_told(&world.settings, world.ledger(), world.now()).await;
     let told = told.expect("a status");
     assert!(told.contains("route leads 5 contacts are out of reach and locked"), "{told}");
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -317,4 +325,5 @@ async fn is_a_changed_mapping_that_finds_no_number_told_as_one_too() {
     let told = dialbridge::cli::status_told(&world.settings, world.ledger(), world.now()).await;
     let told = told.expect("a status");
     assert!(told.contains("contacts are out of reach and locked"), "{told}");
+    world.ends().await;
 }

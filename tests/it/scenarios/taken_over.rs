@@ -147,6 +147,7 @@ async fn is_nobody_parked_because_the_campaigns_cannot_be_read() {
     assert_eq!(world.contact(id).id, ours);
     assert_eq!(world.value(id, "Name"), json!("Ada"), "adopted");
     assert_eq!(world.dialler.journal().count("import"), 0);
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -162,6 +163,7 @@ async fn does_a_push_that_parks_what_it_found_say_so() {
     let run =
         world.runs().await.into_iter().find(|run| run.counts.parked_new > 0).expect("a run that parked");
     assert_eq!((run.counts.parked, run.counts.adopted), (1, 1));
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -178,4 +180,5 @@ async fn does_a_parked_operation_go_with_its_reason() {
     world.editor().archive(id, true);
     world.sync_all().await;
     assert_eq!(world.parked().await, Vec::<String>::new());
+    world.ends().await;
 }

@@ -26,6 +26,7 @@ async fn does_it_go_on_with_the_good_one_of_two_tokens_after_a_moment_of_401() {
     world.push().await.expect("a push");
     assert!(world.locked(berta));
     assert_eq!(world.value(ada, "City"), json!("Bonn"), "{}", world.story().await);
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -45,6 +46,7 @@ async fn does_it_go_on_with_the_good_one_of_two_tokens_after_a_wall_that_answere
     }
     assert!(world.locked(berta));
     assert_eq!(world.value(ada, "City"), json!("Bonn"), "{}", world.story().await);
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -56,4 +58,5 @@ async fn does_a_lock_try_both_tokens_although_the_side_is_left_alone() {
     world.block_number(&world.number(berta)).await;
     let _whatever = world.push().await;
     assert!(world.locked(berta), "no time has passed: {}", world.story().await);
+    world.ends().await;
 }

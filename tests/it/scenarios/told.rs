@@ -19,6 +19,7 @@ async fn is_a_field_told_of_that_the_dialler_does_not_empty() {
     world.sync_all().await;
     let told = world.told(id).await;
     assert!(told.contains(": City was emptied, but the dialler keeps its value"), "{told}");
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -52,4 +53,5 @@ async fn is_an_import_told_of_that_met_somebody_and_does_it_raise_an_alarm_for_a
     world.advance(minutes(8 * 24 * 60)).await;
     let said = status().await;
     assert!(!said.contains(alarm), "{said}");
+    world.ends().await;
 }

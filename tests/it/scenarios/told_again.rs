@@ -143,4 +143,5 @@ async fn does_a_flood_from_before_the_beginning_need_approval() {
     world.must(Command::Results { word, reason: "meant".to_owned() }).await;
     world.live(minutes(5)).await;
     assert_eq!(world.crm.activities().len(), 3);
+    world.ends().await;
 }

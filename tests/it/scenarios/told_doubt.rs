@@ -82,6 +82,7 @@ async fn does_the_crm_keep_what_was_taken_back_while_it_was_in_doubt() {
             );
             assert_eq!(activities(&world, id).len(), 1);
             assert_eq!(states(&world).await, []);
+            world.ends().await;
         }
     }
 }
@@ -122,6 +123,7 @@ async fn is_a_record_that_is_read_but_never_written_tried_a_few_times_and_no_mor
     frozen(&world, false).await;
     world.live(minutes(10)).await;
     assert!(subjects(&world, id)[0].ends_with(": appointment"), "{}", world.story().await);
+    world.ends().await;
 }
 
 /// Four look-ups without an answer take eight minutes; nobody else waits for them.
@@ -160,4 +162,5 @@ async fn do_questions_about_doubts_that_nobody_answers_hold_up_what_waits() {
     world.crm.faults.clear();
     world.live(minutes(60)).await;
     assert!(ids.iter().all(|id| activities(&world, *id).len() == 1), "{}", world.story().await);
+    world.ends().await;
 }

@@ -89,6 +89,7 @@ async fn is_nobody_told_what_their_record_says_by_the_next_look_itself() {
     assert!([ada, adele].iter().all(|id| world.locked(*id)));
     assert_eq!([ada, adele].map(|id| no_of(&world, id)), [NO_NO, NO_NO]);
     assert_eq!(world.crm_writes(), 0, "{}", world.story().await);
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -171,6 +172,7 @@ async fn is_a_no_heard_that_comes_by_another_door_where_ours_stands_already() {
         let sources: Vec<&str> =
             standing.iter().filter(|row| by_number(row)).map(|row| row.source.as_str()).collect();
         assert_eq!(sources, ["crm:leads"], "taken back before {taken_back}: {standing:#?}");
+        world.ends().await;
     }
 }
 
@@ -198,6 +200,7 @@ async fn does_an_own_word_of_the_crm_outlive_what_an_operator_takes_back() {
         says_no(&world, adele, false);
         world.live(minutes(15)).await;
         assert!(world.locked(ada) && world.locked(adele), "after {after}: {}", world.story().await);
+        world.ends().await;
     }
 }
 
@@ -285,6 +288,7 @@ async fn do_many_nos_of_one_crm_wait_for_a_person_before_the_others_are_told() {
     assert_eq!(world.crm_writes(), 0, "{}", world.story().await);
     let waves = world.ledger().waves_list(None, false).await.expect("waves");
     assert_eq!(waves.len(), 1, "{waves:?}");
+    world.ends().await;
 }
 
 fn record(id: u64) -> BlockSubject {

@@ -109,6 +109,7 @@ async fn is_every_change_on_either_side_in_it_with_its_cause_and_the_answer() {
             (SELECT 1 FROM write_back_attempts a WHERE a.write_back_id = c.write_back_id AND a.outcome = 'done')",
     );
     assert_eq!(unanswered, Vec::<String>::new(), "what was answered is not in the ledger");
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -141,6 +142,7 @@ async fn is_what_a_field_of_the_crm_had_before_read_there_and_nobody_untold_wher
     assert!(world.crm.faults.fired(asked) > 0, "it was asked");
     assert_eq!(told().len(), 2, "{:?} {}", told(), world.story().await);
     assert_eq!(told()[1], "\"declined\", what both sides last agreed on -> \"later\"");
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -167,6 +169,7 @@ async fn is_a_whole_life_proven_after_its_values_were_erased_and_the_ledger_open
     assert_eq!(left, Vec::<String>::new());
     let kept = rows(&world, "SELECT after FROM changes WHERE side = 'crm' AND field = 'last_outcome'");
     assert_eq!(kept, ["\"declined\""], "what the CRM was last told is what a next change finds there");
+    world.ends().await;
 }
 
 /// Everything that is forgotten by age is forgotten, and nobody is imported, unlocked or told again for it.

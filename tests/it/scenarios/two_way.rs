@@ -168,6 +168,7 @@ async fn does_a_persons_word_hold_for_the_values_it_was_said_of_only() {
         world.story().await
     );
     assert_eq!(conflicts(&world).await[0].crm, Some(json!("Husum")), "asked again");
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -235,6 +236,7 @@ async fn is_a_clerks_newer_value_kept_that_came_while_the_request_was_in_doubt()
     world.live(minutes(20)).await;
     assert_eq!(in_crm(&world, id, "city"), json!("Kiel"), "{}", world.story().await);
     assert_eq!(conflicts(&world).await.len(), 1, "both sides changed it");
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -284,6 +286,7 @@ async fn does_only_what_the_crm_rejects_by_itself_wait_for_a_person() {
     assert_eq!(in_crm(&world, id, "city"), json!("Kiel"), "{}", world.story().await);
     assert_eq!(conflicts(&world).await.len(), 1);
     assert!(world.crm_writes() <= tried + 3, "together, the edit alone, the rest alone");
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -484,6 +487,7 @@ async fn does_a_rejected_edit_stay_known_and_untold_while_a_later_result_is_told
     world.live(minutes(5)).await;
     let crm = ids.map(|id| in_crm(&world, id, "city"));
     assert_eq!(crm, [json!("Bonn"), json!("Ulm")], "{}", world.story().await);
+    world.ends().await;
 }
 
 /// A CRM that reads and takes no changes.

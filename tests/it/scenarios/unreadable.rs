@@ -73,6 +73,7 @@ async fn is_one_without_an_id_counted_and_harms_nobody() {
     assert_eq!(counts.iter().map(|parked| parked.count).sum::<i64>(), 1, "{counts:?}");
     let run = world.runs().await.into_iter().find(|run| run.counts.parked > 0).expect("a run");
     assert_eq!((run.state.as_str(), run.counts.parked), ("done", 1));
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -101,6 +102,7 @@ async fn is_somebody_locked_whose_conditions_cannot_be_worked_out() {
         world.editor().edit(ada, json!({ "city": "Bonn" }));
         world.sync_all().await;
         assert_eq!((world.locked(ada), world.value(ada, "City")), (false, json!("Bonn")));
+        world.ends().await;
     }
 }
 
@@ -151,6 +153,7 @@ async fn does_a_whole_crm_in_another_encoding_stop_the_route_and_park_nobody() {
     assert!(ids.iter().all(|id| world.value(*id, "City") == json!("K\u{f6}ln")), "{}", world.story().await);
     assert!(world.parked().await.is_empty() && world.stopped().await.is_none());
     assert!(ids.iter().all(|id| !world.locked(*id)));
+    world.ends().await;
 }
 
 /// A row whose phone is this piece, which is no JSON.
@@ -196,6 +199,7 @@ async fn does_one_whose_json_is_broken_harm_nobody_beside_it() {
         world.sync_all().await;
         assert!(!world.locked(ada) && world.parked().await.is_empty(), "{piece}: {}", world.story().await);
         assert_eq!((world.value(ada, "City"), world.value(new, "City")), (json!("Hof"), json!("Hof")));
+        world.ends().await;
     }
 }
 

@@ -74,6 +74,7 @@ async fn does_who_said_no_stay_out_of_reach_in_a_contact_that_nothing_has_read()
         assert!(locked(&world, contact));
         let writes = world.writes(mark);
         assert!(writes.iter().all(|write| *write == "lock"), "in {campaign}: {writes:?}");
+        world.ends().await;
     }
 }
 
@@ -93,6 +94,7 @@ async fn whose_blocks_hold_where_nobody_knows_whose_contact_it_is() {
         let (ended, said) = act(&world, contact, ContactAct::Unlock).await;
         assert_eq!(ended, end, "a no to {client}, in {campaign}: {said}");
         assert_eq!(locked(&world, contact), end == End::Failed, "a no to {client}, in {campaign}");
+        world.ends().await;
     }
 }
 
@@ -111,6 +113,7 @@ async fn is_a_number_asked_for_that_the_contact_got_since_the_last_harvest() {
     let (end, said) = act(&world, contact, ContactAct::Unlock).await;
     assert_eq!(end, End::Done, "{said}");
     assert!(!locked(&world, contact));
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -129,5 +132,6 @@ async fn is_a_no_heard_that_comes_while_an_unlock_by_hand_waits() {
         world.live(minutes(5)).await;
         assert!(locked(&world, contact), "in {campaign}: {}", world.story().await);
         assert!(!world.writes(mark).contains(&"unlock"), "in {campaign}: {:?}", world.writes(mark));
+        world.ends().await;
     }
 }

@@ -250,6 +250,7 @@ async fn is_a_number_given_by_hand_asked_for_when_it_leaves() {
     world.block_number("+4930888").await;
     world.live(minutes(1)).await;
     assert!(world.locked(id), "{}", world.story().await);
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -146,6 +146,7 @@ async fn is_a_create_in_doubt_settled_by_what_the_connector_can_do() {
                 assert_eq!(states(&world).await, []);
                 world.assert_at_rest().await;
             }
+            world.ends().await;
         }
     }
 }
@@ -184,6 +185,7 @@ async fn are_calls_from_before_it_was_switched_on_left_untold() {
     assert_eq!(activities(&world, id).len(), 1, "{}", world.story().await);
     assert_eq!(activities(&world, id)[0].fields["way"], "in");
     assert_eq!(field(&world, id, "calls"), 2, "worked out from all its calls");
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -247,6 +249,7 @@ async fn is_a_record_that_is_gone_left_alone_for_good() {
     assert_eq!(world.crm_writes(), tried, "not a thousand times");
     assert_eq!(states(&world).await, [], "nobody has to look");
     assert!(world.locked(id), "and its contact is not called");
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -266,6 +269,7 @@ async fn is_nothing_told_while_the_route_is_dry_paused_or_frozen() {
     world.must(Command::Thaw { reason: "over".to_owned() }).await;
     world.live(minutes(10)).await;
     assert_eq!(activities(&world, id).len(), 1);
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -311,6 +315,7 @@ async fn does_a_result_that_goes_back_to_what_it_was_arrive() {
         assert_eq!(field(&world, id, "last_outcome"), word);
     }
     assert_eq!(activities(&world, id).len(), 1);
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -336,6 +341,7 @@ async fn is_what_keeps_changing_a_record_because_of_us_stopped() {
     let writes = world.crm.journal.requests();
     let writes = writes.iter().filter(|asked| asked.kind.write && !asked.path.contains("activities")).count();
     assert_eq!(writes, 12, "within the hour");
+    world.ends().await;
 }
 
 /// A call that is told, one whose result nobody mapped, and a test; answers who was told of.
@@ -369,6 +375,7 @@ async fn does_each_day_add_up() {
     let results = world.ledger().results(None, from, until).await.expect("a balance");
     assert!(results.routes["leads"].adds_up());
     assert_eq!(results.routes["leads"].never.get("discarded"), Some(&1));
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -393,6 +400,7 @@ async fn does_a_day_add_up_whose_calls_become_fields_alone() {
     let results = world.ledger().results(None, from, world.now()).await.expect("a balance");
     let leads = &results.routes["leads"];
     assert!(leads.adds_up() && leads.told == 0 && leads.parked == 2, "{leads:?}");
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -417,6 +425,7 @@ async fn is_a_crm_that_says_no_to_everybody_asked_no_further() {
     world.must(Command::Results { word: retry, reason: "the field is there now".to_owned() }).await;
     world.write_back().await.expect("a write-back");
     assert_eq!(world.crm.activities().len(), 40);
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -429,6 +438,7 @@ async fn does_a_crm_that_is_down_cost_no_result() {
     world.live(minutes(3 * 60)).await;
     assert_eq!(activities(&world, id).len(), 1, "{:?}", states(&world).await);
     assert_eq!(states(&world).await, []);
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -457,6 +467,7 @@ async fn is_a_call_told_again_by_a_ledger_that_was_restored() {
             assert_eq!(states(&world).await, [], "{style}");
             world.assert_at_rest().await;
         }
+        world.ends().await;
     }
 }
 
@@ -484,6 +495,7 @@ async fn is_a_result_lost_that_comes_while_its_page_is_told() {
         assert_eq!(field(&world, *id, "last_outcome"), "appointment");
         assert_eq!(activities(&world, *id).len(), 1);
     }
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -518,6 +530,7 @@ async fn newer_than_a_create_in_doubt(after: Duration) {
     world.must(Command::Results { word: one, reason: "it is not there".to_owned() }).await;
     world.live(minutes(5)).await;
     assert_eq!(activities(&world, id).len(), 2, "by a person's word");
+    world.ends().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -534,6 +547,7 @@ async fn is_a_connector_that_shows_late_given_its_time_after_a_death() {
         world.crash().await;
         world.live(minutes(15)).await;
         assert_eq!(activities(&world, id).len(), 1, "{lag}\n{}", world.story().await);
+        world.ends().await;
     }
 }
 
@@ -553,6 +567,7 @@ async fn does_a_look_up_that_fails_hold_up_everybody_else() {
     world.live(minutes(40)).await;
     assert_eq!(activities(&world, bert).len(), 1, "{}", world.story().await);
     assert!(!states(&world).await.is_empty(), "the other is still in doubt, or shown to a person");
+    world.ends().await;
 }
 
 /// A field that the CRM does not know stops the route's telling; once that is mended, `retry` lets it go on though
@@ -575,4 +590,5 @@ async fn does_the_brake_end_by_a_persons_word_also_where_nothing_is_parked() {
     world.must(Command::Results { word: retry, reason: "mended".to_owned() }).await;
     world.live(minutes(5)).await;
     assert_eq!(world.crm.activities().len(), 30, "{:?}", states(&world).await);
+    world.ends().await;
 }

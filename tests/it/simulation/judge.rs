@@ -135,18 +135,8 @@ pub async fn judge(life: &mut Life) -> Seen {
     doubts_have_a_reason(life, &mut wrong);
     // A result that only the audit finds is news for one more run, and for none after that.
     life.one_more_run().await;
-    let (mark, told_before) = (life.world.mark(), life.world.crm_writes());
-    life.one_more_run().await;
-    let written = life.world.writes_since(mark);
-    let told_again = life.world.crm_writes() - told_before;
-    if told_again > 0 {
-        wrong.push(format!("the CRM was told {told_again} times what it knows"));
-    }
-    wrong.extend(
-        written
-            .iter()
-            .map(|asked| format!("written with nothing changed: {} {}", asked.kind.name, asked.path)),
-    );
+    let written = life.world.writes_of(life.one_more_run()).await;
+    wrong.extend(written.iter().map(|what| format!("written with nothing changed: {what}")));
     let checked = life.world.ledger().check_all().await.expect("the ledger is looked over");
     wrong.extend(checked.into_iter().flat_map(|checked| checked.wrong));
     if !wrong.is_empty() {
