@@ -305,14 +305,14 @@ async fn the_brake_holds_when_too_many_are_missing() {
 async fn agents_dial_for_a_day_and_every_row_arrives_once() {
     for batch_read in [true, false] {
         let house = house(DiallerConfig { batch_read, ..DiallerConfig::default() }).await;
-        house.sim.seed(CAMPAIGN, "leads", 25);
+        house.sim.seed(CAMPAIGN, "leads", 12);
         house.sim.start_agents(dialbridge::sim::dialler::AgentsConfig::default());
         house.live(TimeDelta::days(1)).await;
         house.sim.stop_agents();
         house.live(TimeDelta::days(4)).await;
         let ids: Vec<i64> = house.sim.read(|state| state.contacts().map(|c| c.id).collect());
         let rows: usize = ids.iter().map(|id| house.sim.history(*id).len()).sum();
-        assert!(rows > 40, "the agents must have worked: {rows}");
+        assert!(rows > 20, "the agents must have worked: {rows}");
         for id in ids {
             house.assert_complete(id).await;
         }

@@ -73,11 +73,13 @@ async fn kills_inside_every_other_commit_when_the_work_is_done_before_the_answer
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "half a minute for the other speeds; the gate runs it"]
 async fn kills_inside_every_other_commit_when_the_work_begins_late() {
     kill_inside_every_other_commit(SPEEDS[1]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "half a minute for the other speeds; the gate runs it"]
 async fn kills_inside_every_other_commit_when_everything_is_slow() {
     kill_inside_every_other_commit(SPEEDS[2]).await;
 }

@@ -77,6 +77,7 @@ async fn kills_at_named_points_when_the_work_is_done_before_the_answer() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "half a minute for the other speeds; the gate runs it"]
 async fn kills_at_named_points_when_the_work_begins_late() {
     kill_at_every_point(SPEEDS[1]).await;
 }

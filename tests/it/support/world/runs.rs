@@ -13,6 +13,9 @@ use std::time::Duration;
 /// For how long of each [`World::live`] every schedule is kept to the minute.
 const LIVELY: TimeDelta = TimeDelta::minutes(15);
 
+/// How often everything runs until both sides have come to rest.
+const ROUNDS: u32 = 6;
+
 /// How a schedule is kept in a long life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Pace {
@@ -79,10 +82,15 @@ impl World {
         let _whatever = self.push().await;
     }
 
-    /// A pull, push by push until nothing changes: for the state in which both sides have come to rest.
+    /// Everything runs every third minute for a while: for the state in which both sides have come to rest. Once two
+    /// rounds wrote nothing the time passes without runs, and everything runs once more at its end.
     pub async fn settle_down(&self) {
-        for _ in 0..6 {
-            self.sync_all().await;
+        let mut quiet = 0;
+        for round in 1..=ROUNDS {
+            if quiet < 2 || round == ROUNDS {
+                let written = self.writes_of(self.sync_all()).await;
+                quiet = if written.is_empty() { quiet + 1 } else { 0 };
+            }
             self.advance(minutes(3)).await;
         }
     }
