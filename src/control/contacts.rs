@@ -61,11 +61,14 @@ impl Control {
         self.show_operation(operation, answer).await
     }
 
+    /// What became of an operation. A pull at the same moment may have wished the same anew: that it was superseded would
+    /// sound as if nothing had come of it.
     pub(super) async fn show_operation(&self, id: OperationId, answer: &Answer) -> Result<End, LedgerError> {
-        let Some(row) = self.ledger.operation_show(id).await? else {
+        let Some(row) = self.ledger.operation_followed(id).await? else {
             answer.error(format!("operation {id} is gone"));
             return Ok(End::Failed);
         };
+        let id = row.id;
         let outcome = row.outcome.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
         answer.text(format!("operation {id}, {}: {}{outcome}", row.kind, row.state));
         answer.data(serde_json::to_value(&row).unwrap_or_default());

@@ -147,7 +147,7 @@ mod tests {
 
     /// How often an operation was tried, as it is shown.
     async fn shown(scene: &Scene, operation: i64) -> i64 {
-        let found = scene.ledger.operation_show(OperationId(operation)).await.expect("read");
+        let found = scene.ledger.operation_followed(OperationId(operation)).await.expect("read");
         found.expect("an operation").attempts
     }
 

@@ -73,14 +73,18 @@ impl Ledger {
         .await
     }
 
-    /// One operation.
+    /// One operation; where another of its kind took its place, since a newer decision wishes the same, that one.
     ///
     /// # Errors
     /// The ledger cannot be read.
-    pub async fn operation_show(&self, id: OperationId) -> Result<Option<OperationRow>, LedgerError> {
-        self.read("operation_show", move |connection| {
+    pub async fn operation_followed(&self, id: OperationId) -> Result<Option<OperationRow>, LedgerError> {
+        self.read("operation_followed", move |connection| {
             connection
-                .prepare_cached(&format!("{SELECT} WHERE o.id = ?1"))?
+                .prepare_cached(&format!(
+                    "{SELECT} WHERE o.id = coalesce(
+                        (SELECT max(n.id) FROM operations f JOIN operations n ON n.link_id = f.link_id AND n.kind = f.kind
+                         WHERE f.id = ?1 AND f.state = 'superseded' AND n.id > f.id), ?1)"
+                ))?
                 .query_row([id.0], operation_row)
                 .optional()
         })

@@ -128,7 +128,7 @@ mod tests {
         scene.wait(2).await;
         assert_eq!(scene.ledger.bodies_prune(KEEP).await.expect("pruned"), 5);
         assert_eq!(left(&scene).await, (vec!["done".to_owned(), "uncertain".to_owned()], 1));
-        let row = scene.ledger.operation_show(crate::domain::OperationId(parked)).await.expect("read");
+        let row = scene.ledger.operation_followed(crate::domain::OperationId(parked)).await.expect("read");
         assert_eq!(row.expect("it is there").state, "parked", "what needs a person stays");
         scene.wait(24 * 14).await;
         scene.ledger.bodies_prune(KEEP).await.expect("pruned");

@@ -3,7 +3,7 @@
 use crate::support::world::{CAMPAIGN, Setup, World, key, minutes};
 use dialbridge::control::{Command, ContactAct, End};
 use dialbridge::domain::policy::RouteState;
-use dialbridge::domain::{BlockSubject, ContactId};
+use dialbridge::domain::{BlockSubject, ContactId, OperationId};
 use dialbridge::sim::dialler::{CallPlan, Outcome};
 use serde_json::json;
 
@@ -42,6 +42,33 @@ async fn does_it_stay_locked_when_its_record_leaves_and_comes_back() {
     assert!(world.locked(id), "{}", world.story().await);
     assert!(!world.writes(mark).contains(&"unlock"), "{:?}", world.writes(mark));
     world.assert_at_rest().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn is_a_lock_by_hand_followed_to_the_one_that_took_its_place() {
+    let world = World::usual().await;
+    let id = world.record("Ada");
+    world.sync_all().await;
+    let contact = world.contact(id).id;
+    world.must(Command::Freeze { until: None, even_locks: true, reason: "a look".to_owned() }).await;
+    assert_eq!(act(&world, contact, ContactAct::Lock).await.0, End::Done, "it waits");
+    // As a pull does that reads the record between the word and its push.
+    world.editor().edit(id, json!({ "city": "Bonn" }));
+    world.advance(minutes(1)).await;
+    world.pull().await.expect("a pull");
+    let locks = world.ledger().operations_list(None, true, 10).await.expect("operations");
+    let [lock] = &locks[..] else { panic!("{locks:?}") };
+    let first = OperationId(lock.id.0 - 1);
+    let shown = world.ledger().operation_followed(first).await.expect("read").expect("there");
+    assert_eq!(
+        (shown.id, shown.state.as_str()),
+        (lock.id, "waiting"),
+        "not: superseded, as if nothing came of it"
+    );
+    world.must(Command::Thaw { reason: "looked".to_owned() }).await;
+    world.ends().await;
+    let shown = world.ledger().operation_followed(first).await.expect("read").expect("there");
+    assert_eq!((shown.id, shown.state.as_str(), world.locked(id)), (lock.id, "done", true));
 }
 
 #[tokio::test(start_paused = true)]

@@ -5,6 +5,7 @@
 
 mod answers;
 mod appended;
+mod at_rest;
 mod bad_days;
 mod believed;
 mod beside;

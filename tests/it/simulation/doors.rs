@@ -11,7 +11,7 @@ use dialbridge::sim::crm::Effect;
 use dialbridge::sim::dialler::SimRow;
 use dialbridge::sim::journal::Asked;
 use serde_json::json;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The result by which somebody says no for good.
 const NO: &str = "DO_NOT_CALL";
@@ -77,12 +77,17 @@ fn told_there(life: &mut Life) {
     let says_no =
         |asked: &&Asked| asked.kind.write && fields_of(asked).get("do_not_call") == Some(&json!(true));
     let told: BTreeSet<u64> = requests.iter().filter(says_no).map(|asked| asked.seq).collect();
-    let mut known = BTreeSet::new();
+    let mut known: BTreeMap<u64, Option<Timestamp>> = BTreeMap::new();
     for happened in life.world.crm.journal.effects() {
         let (Effect::Edited(record), Some(request)) = (happened.effect, happened.request) else { continue };
-        if told.contains(&request) && known.insert(record) {
+        // Until a clerk takes it back it is one no, however often it is said.
+        let stands = known.get(&record).is_some_and(|until| until.is_none_or(|until| happened.at < until));
+        if told.contains(&request) && !stands {
+            let mut cleared = life.truth.cleared.iter().filter(|(of, at)| *of == record && *at > happened.at);
+            let until = cleared.next().map(|(_, at)| *at);
+            known.insert(record, until);
             let number = life.truth.number(record);
-            let no = Objection { record, number, at: happened.at, door: Door::Told, until: None };
+            let no = Objection { record, number, at: happened.at, door: Door::Told, until };
             life.truth.objections.push(no);
         }
     }

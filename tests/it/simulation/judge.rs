@@ -20,7 +20,7 @@ use super::written::{crm_story, only_what_is_ours_is_written};
 use crate::support::world::{CAMPAIGN, OTHER, key};
 use chrono::TimeDelta;
 use dialbridge::domain::Timestamp;
-use dialbridge::ledger::CallFilter;
+use dialbridge::ledger::{CallFilter, LeftOut, Listing};
 use dialbridge::sim::dialler::{Actor, SimContact, SimRow, What};
 use dialbridge::sim::journal::Asked;
 use serde_json::{Value, json};
@@ -73,6 +73,12 @@ pub struct Seen {
     pub for_a_while: u64,
     /// Waves that somebody let go.
     pub waves: u64,
+    /// Waves that somebody put aside.
+    pub rejected: u64,
+    /// How often the second route left the config or came back.
+    pub reconfigured: u64,
+    /// Noes that a clerk took back in their field.
+    pub cleared: u64,
     /// Ends of which it was asked whether anybody came back.
     pub ended: u64,
 }
@@ -103,6 +109,9 @@ impl AddAssign for Seen {
         self.by_hand += other.by_hand;
         self.for_a_while += other.for_a_while;
         self.waves += other.waves;
+        self.rejected += other.rejected;
+        self.reconfigured += other.reconfigured;
+        self.cleared += other.cleared;
         self.ended += other.ended;
     }
 }
@@ -158,6 +167,9 @@ pub async fn judge(life: &mut Life) -> Seen {
         by_hand,
         for_a_while: life.truth.for_a_while,
         waves: life.truth.waves,
+        rejected: life.truth.waves_rejected,
+        reconfigured: life.truth.reconfigured,
+        cleared: life.truth.cleared.len() as u64,
         ended,
         calls,
         deaths: life.truth.deaths.len() as u64,
@@ -381,7 +393,8 @@ async fn everybody_is_where_they_belong(life: &Life, past: &Past, wrong: &mut Ve
             if !eligible && open > 0 && !kept {
                 wrong.push(format!("{key} can be called, blocked {blocked}"));
             }
-            if !eligible {
+            // What a person put aside stays as it is.
+            if !eligible || life.truth.rejected.contains(&id) {
                 continue;
             }
             let final_result = found.iter().any(|contact| {
@@ -398,7 +411,9 @@ async fn everybody_is_where_they_belong(life: &Life, past: &Past, wrong: &mut Ve
             if !gone && (found.len() != 1 || (open != 1 && !final_result)) {
                 let world = &life.world;
                 let told = dialbridge::cli::contact_told(&world.settings, world.ledger(), key.clone()).await;
-                wrong.push(format!("{key} cannot be called: {found:?}\n{}", told.unwrap_or_default()));
+                let told = told.unwrap_or_else(|error| error.to_string());
+                let left_out = left_out(life, id).await;
+                wrong.push(format!("{key} cannot be called: {found:?}\n{told}\n{left_out}"));
             }
             called_again += u64::from(open == 1 && life.truth.was_taken_back(id));
             if route == "leads" {
@@ -420,6 +435,21 @@ async fn everybody_is_where_they_belong(life: &Life, past: &Past, wrong: &mut Ve
         }
     }
     called_again
+}
+
+/// Why a record is left out, by our ledger: for a message.
+async fn left_out(life: &Life, id: u64) -> String {
+    let mut found = Vec::new();
+    for state in [LeftOut::Skipped, LeftOut::Parked] {
+        let listed = life.world.ledger().left_out_list(state, None, Listing::All, 10_000).await;
+        let of_it = listed.expect("a list").into_iter();
+        found.extend(of_it.filter(|item| item.record.as_deref() == Some(id.to_string().as_str())));
+    }
+    found
+        .iter()
+        .map(|item| format!("{} {}: {}", item.since, item.route.as_deref().unwrap_or("?"), item.text))
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 /// Whether its result is final, or its newest call's is: where results overlap, the last that was recorded may be an

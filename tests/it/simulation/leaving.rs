@@ -86,8 +86,10 @@ pub fn marks_are_where_they_belong(life: &Life, wrong: &mut Vec<String>) {
         Leaving::Kept => (json!("left"), None),
     };
     let editor = life.world.editor();
-    // Whom an operator locked is only locked.
-    for id in editor.ids().into_iter().filter(|id| !life.truth.is_by_hand(*id, Timestamp::MAX_UTC)) {
+    // Whom an operator locked is only locked, and what a person put aside stays as it is.
+    let ours =
+        |id: &u64| !life.truth.is_by_hand(*id, Timestamp::MAX_UTC) && !life.truth.rejected.contains(id);
+    for id in editor.ids().into_iter().filter(ours) {
         let expected = match (life.truth.objected(id), editor.active(id), &blocked) {
             (Holds::Perhaps, _, _) | (Holds::Yes, _, None) => continue,
             (Holds::Yes, _, Some(mark)) => mark.clone(),

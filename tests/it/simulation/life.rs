@@ -2,9 +2,9 @@
 
 use super::leaving::Leaving;
 use super::lifting::record_subject;
-use super::setup::{Comment, Ways, setup};
+use super::setup::{Comment, Drawn, Ways, setup};
 use super::truth::{Door, Objection, Truth};
-use crate::support::world::{CAMPAIGN, OTHER, World, key, minutes, seconds};
+use crate::support::world::{CAMPAIGN, OTHER, Setup, World, key, minutes, seconds};
 use dialbridge::control::{Command, ContactAct, End, Parked, ResultsWord};
 use dialbridge::domain::identity::Difference;
 use dialbridge::domain::{ContactId, HistoryId, ReasonCode, Take, Timestamp};
@@ -28,6 +28,11 @@ pub struct Life {
     pub leaving: Leaving,
     /// What the routes say beside that.
     pub ways: Ways,
+    /// How the program is configured at the beginning, and without its second route, where it has one.
+    pub(super) setup: Setup,
+    pub(super) alone: Option<Setup>,
+    /// Whether the second route is out of the config.
+    pub(super) away: bool,
     pub(super) rng: fastrand::Rng,
     named: u64,
     /// Until when a fault delays effects: of the dialler, of the CRM.
@@ -39,10 +44,11 @@ impl Life {
     pub async fn new(seed: u64) -> Self {
         let mut rng = fastrand::Rng::with_seed(seed);
         let leaving = Leaving::of(seed);
-        let (setup, ways) = setup(seed, leaving, &mut rng);
-        let world = World::new(setup).await;
+        let Drawn { setup, alone, ways } = setup(seed, leaving, &mut rng);
+        let world = World::new(setup.clone()).await;
         let delayed_until = [world.now(); 2];
-        let mut life = Self { world, truth: Truth::default(), leaving, ways, rng, named: 0, delayed_until };
+        let (truth, away, named) = (Truth::default(), false, 0);
+        let mut life = Self { world, truth, leaving, ways, setup, alone, away, rng, named, delayed_until };
         for _ in 0..RECORDS {
             life.create();
         }
@@ -82,6 +88,7 @@ impl Life {
         self.world.dialler.faults().clear();
         self.world.crm.faults.clear();
         self.world.dialler.stop_agents();
+        self.put_back().await;
         self.world.live(minutes(60)).await;
         // What needs a person gets one. Where somebody deleted two of a dozen contacts, the next start doubts the dialler.
         if !self.note_doubts().await.is_empty() {
@@ -104,18 +111,21 @@ impl Life {
             0..14 => self.create(),
             14..28 => self.edit(),
             28..30 => self.clash(),
-            30..36 => self.there_and_back().await,
+            30..35 => self.there_and_back().await,
+            35 => self.reconfigure().await,
             36..44 => self.archive(),
             44 => self.delete(),
             45 => self.block_for_a_while().await,
             46..51 => self.object().await,
             51 => self.lock_by_hand().await,
             52..57 => self.renumber(),
-            57..62 => self.portal(),
+            57..61 => self.portal(),
+            61 => self.reject_one().await,
             62 => self.approve_one().await,
             63..81 => self.fault(),
             81..84 => self.overwrite(),
-            84..88 => self.lift().await,
+            84..87 => self.lift().await,
+            87 => self.clear_in_crm(),
             88..90 => self.reset().await,
             90..92 => self.crm_fault(),
             92 => self.resolve().await,
@@ -138,7 +148,7 @@ impl Life {
     }
 
     /// The program is about to start once more, and to ask again whether both sides are the ones they were.
-    async fn begins_anew(&mut self) {
+    pub(super) async fn begins_anew(&mut self) {
         self.note_doubts().await;
         self.truth.starts.push(self.world.now());
     }

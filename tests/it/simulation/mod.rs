@@ -12,6 +12,7 @@ mod judge;
 mod leaving;
 mod life;
 mod lifting;
+mod minds;
 mod overwritten;
 mod paces;
 mod past;
@@ -113,6 +114,10 @@ fn do_the_promises_hold_whatever_happens() {
     assert!(seen.by_hand >= told, "nobody locked a contact by hand: this has tested nothing");
     assert!(seen.ended >= told, "nobody was called to an end: this has tested nothing");
     assert!(seen.waves >= told, "nothing was held that somebody let go: this has tested nothing");
+    let decided = u64::from(count >= 60);
+    assert!(seen.rejected >= decided, "no wave was put aside: this has tested nothing");
+    assert!(seen.reconfigured >= told, "no route left the config: this has tested nothing");
+    assert!(seen.cleared >= told, "no clerk took a no back: this has tested nothing");
     assert!(seen.for_a_while >= told, "nobody was blocked for a while: this has tested nothing");
     assert!(seen.frozen >= told, "nobody let nothing be written for a while: this has tested nothing");
     assert!(seen.lifted >= told, "nobody took a no back: this has tested nothing");
@@ -121,7 +126,6 @@ fn do_the_promises_hold_whatever_happens() {
         "nobody can be called whose no was taken back: this has tested nothing"
     );
     assert!(seen.standings_told >= told, "no record was told where it stands: this has tested nothing");
-    let decided = u64::from(count >= 60);
     assert!(seen.resolved >= decided, "nobody decided about a conflict: this has tested nothing");
     assert!(seen.dials >= count, "nobody was called: this has tested nothing");
 }

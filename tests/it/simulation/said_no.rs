@@ -124,6 +124,10 @@ fn readable(life: &Life, past: &Past, objection: &Objection, after: Timestamp) -
     let read = |asked: &&Asked| kinds.contains(&asked.kind.name) && !life.truth.doubted(asked.at);
     let mut lists = requests.iter().filter(|asked| asked.at >= after).filter(read);
     let listed = answered_at(lists.find(|asked| done(asked))?)?;
+    // Whoever is deleted before anybody reads their no has said it to nobody.
+    if life.truth.deleted.get(&objection.record).is_some_and(|gone| *gone <= listed) {
+        return None;
+    }
     if objection.door != Door::Blacklist {
         return Some(listed);
     }

@@ -72,6 +72,8 @@ pub struct Ways {
     pub status: bool,
     /// Whether little at once is much.
     pub brakes: bool,
+    /// Whether the record takes its own no back; else only a person does.
+    pub unblocks: bool,
 }
 
 impl Ways {
@@ -88,6 +90,7 @@ impl Ways {
             result_fields: rng.bool(),
             status: tells.is_some() && rng.bool(),
             brakes: rng.u32(0..3) == 0,
+            unblocks: rng.bool(),
         }
     }
 
@@ -95,7 +98,9 @@ impl Ways {
         let says = |it: bool, keys| if it { keys } else { "" };
         let told = says(self.tells.is_some(), "write_back = \"*/2 * * * *\"\n");
         let brakes = says(self.brakes, BRAKES);
-        format!("{KEYS}\n{told}{brakes}{}{}", says(self.hears, HEARS), says(self.cool_off, COOL_OFF))
+        let unblocks = says(self.unblocks, "unblock = \"source\"\n");
+        let ends = format!("{}{}", says(self.hears, HEARS), says(self.cool_off, COOL_OFF));
+        format!("{KEYS}\n{told}{brakes}{unblocks}{ends}")
     }
 
     fn tables(self) -> String {
@@ -127,8 +132,16 @@ pub fn one<T: Copy>(rng: &mut fastrand::Rng, of: &[T]) -> T {
     of[rng.usize(..of.len())]
 }
 
+/// What was drawn.
+pub struct Drawn {
+    pub setup: Setup,
+    /// The same without the second route, where it has one.
+    pub alone: Option<Setup>,
+    pub ways: Ways,
+}
+
 /// The world of a seed, and what its routes say.
-pub fn setup(seed: u64, leaving: Leaving, rng: &mut fastrand::Rng) -> (Setup, Ways) {
+pub fn setup(seed: u64, leaving: Leaving, rng: &mut fastrand::Rng) -> Drawn {
     let release = one(rng, &[Release::Before3_39, Release::From3_39]);
     let connector = one(rng, &["sim-id", "sim-offset", "sim-cursor", "sim-page", "sim-next", "sim-link"]);
     let dialler_keys = match (release, rng.bool()) {
@@ -148,17 +161,22 @@ pub fn setup(seed: u64, leaving: Leaving, rng: &mut fastrand::Rng) -> (Setup, Wa
     let winback = if two { winback.as_str() } else { "" };
     let usual = Setup::default();
     let comment = if ways.comment == Comment::Unmapped { "" } else { "\nComment = \"comment\"" };
+    let more = |winback: &str| {
+        let tables = format!("{}{}", leaving.tables(), ways.tables());
+        format!("{tables}{winback}{AUDIT}{LISTS}").leak()
+    };
     let setup = Setup {
         seed,
         connector,
         dialler,
         dialler_keys,
         fields: format!("{}{comment}", usual.fields).leak(),
-        more: format!("{}{}{winback}{AUDIT}{LISTS}", leaving.tables(), ways.tables()).leak(),
+        more: more(winback),
         route_keys: format!("{}{PASS}{}", ways.keys(), leaving.keys()).leak(),
         ..usual
     };
-    (setup, ways)
+    let alone = two.then(|| Setup { more: more(""), ..setup.clone() });
+    Drawn { setup, alone, ways }
 }
 
 fn dialler(release: Release, rng: &mut fastrand::Rng) -> DiallerConfig {

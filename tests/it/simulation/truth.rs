@@ -68,6 +68,14 @@ pub struct Truth {
     pub for_a_while: u64,
     /// How many waves a person let go.
     pub waves: u64,
+    /// How many a person put aside.
+    pub waves_rejected: u64,
+    /// Records of which something was put aside with a wave.
+    pub rejected: BTreeSet<u64>,
+    /// Whose no a clerk took back in its field, and when.
+    pub cleared: Vec<(u64, Timestamp)>,
+    /// How often the second route left the config or came back.
+    pub reconfigured: u64,
     /// How many conflicts a person decided.
     pub resolved: u64,
     /// When the program was killed.
@@ -157,6 +165,12 @@ impl Truth {
             Door::Hand | Door::List | Door::Blacklist if has_the_number => Holds::Yes,
             Door::Hand | Door::List | Door::Blacklist
                 if own || self.numbers(record).any(|number| number == objection.number) =>
+            {
+                Holds::Perhaps
+            }
+            // Who is on the list is asked before the record is read, which may have another number by then.
+            Door::Blacklist
+                if self.renumbered.contains(&objection.record) && self.share(objection.record, record) =>
             {
                 Holds::Perhaps
             }

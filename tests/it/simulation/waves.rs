@@ -21,7 +21,7 @@ impl Life {
         }
     }
 
-    async fn held(&self) -> Vec<i64> {
+    pub(super) async fn held(&self) -> Vec<i64> {
         let held = self.world.ledger().waves_list(None, false).await.expect("a list");
         held.into_iter().map(|wave| wave.id).collect()
     }
