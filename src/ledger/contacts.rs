@@ -65,7 +65,7 @@ pub struct KnownRow {
     pub fingerprint: Option<Vec<u8>>,
     /// The fingerprint that waits for its read.
     pub pending: Option<Vec<u8>>,
-    /// Whether it was being asked about, or counted as gone.
+    /// Whether it was being asked about, or counted as gone, for itself or for its record.
     pub missed: bool,
 }
 
@@ -225,7 +225,8 @@ fn compare(
                     OR EXISTS (SELECT 1 FROM links l WHERE l.contact_id = c.id AND l.route IS NOT NULL),
                 coalesce(k.seen_seq > :began, 0) OR {WRITTEN_SINCE},
                 k.contact_id, k.face, k.fingerprint, d.fingerprint,
-                k.asked_at IS NOT NULL OR k.gone_at IS NOT NULL, o.base, o.overseen, o.overseen_rest
+                k.asked_at IS NOT NULL OR k.gone_at IS NOT NULL
+                    OR EXISTS (SELECT 1 FROM links v WHERE v.contact_id = c.id AND v.vanished_at IS NOT NULL), o.base, o.overseen, o.overseen_rest
          FROM c LEFT JOIN contacts k ON k.contact_id = c.id
                 LEFT JOIN harvest_due d ON d.contact_id = c.id AND d.reason = 'changed'
                 LEFT JOIN links o ON o.contact_id = c.id AND o.route IS NOT NULL AND o.wish = 'locked'

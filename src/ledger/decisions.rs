@@ -2,9 +2,10 @@
 //! the new operations are queued. The one place that makes operations from decisions (semantics 3).
 
 use super::answer::{BaseChange, store_base};
+use super::block_store::reason_of;
 use super::sql::{self, json, time};
 use super::{
-    blocks_told, edits, edits_end, held_again, lane, results_due, sent_numbers, status_told, waves,
+    blocks_told, edits, edits_end, gate, held_again, lane, results_due, sent_numbers, status_told, waves,
     write_back,
 };
 use crate::domain::scope::Doing;
@@ -85,6 +86,7 @@ pub(super) fn store(
     if let Some(desired) = &decision.desired {
         edits::crm_moved(tx, link, &had, desired, cause.at)?;
     }
+    let lock_waited = decision.wish == Wish::Callable && lane::lock_waits(tx, link)?;
     supersede(tx, cause, link, decision)?;
     for intent in &decision.intents {
         if intent.kind == OperationKind::Reset && reset_is_open(tx, link)? {
@@ -96,6 +98,9 @@ pub(super) fn store(
     if let Some(numbers) = numbers {
         set_numbers(tx, link, numbers)?;
     }
+    if lock_waited {
+        keep_blocked(tx, cause, link)?;
+    }
     match &decision.verdict {
         Verdict::Blocked(_) => blocks_told::want_again(tx, link, cause.at)?,
         Verdict::Unchanged
@@ -105,6 +110,16 @@ pub(super) fn store(
         | Verdict::Parked(_) => {}
     }
     Ok(Some(link))
+}
+
+/// The record is decided by its own numbers. Where a lock waited that stands against another one, which the contact still has,
+/// or was seen to have, it stays; what corrects the number goes all the same, and frees the contact by its answer.
+fn keep_blocked(tx: &Transaction<'_>, cause: &Cause, link: LinkId) -> rusqlite::Result<()> {
+    let Some(block) = gate::shut_for(tx, link, &time(cause.at))? else { return Ok(()) };
+    let reason = reason_of(&block);
+    tx.prepare_cached("UPDATE links SET wish = 'locked', wish_code = ?2, wish_params = ?3 WHERE id = ?1")?
+        .execute((link.0, sql::code(&reason), reason.params_json()))?;
+    lane::lock_unless_waiting(tx, link, &reason, cause).map(|_| ())
 }
 
 /// A person left the contact callable although its record is out, and nothing else stands against it: what was said stays.

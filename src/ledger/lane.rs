@@ -55,11 +55,7 @@ pub(super) fn lock(
              FROM operations WHERE link_id = ?1 AND (state IN ('sending', 'uncertain') OR state = 'waiting')",
         )?
         .query_row([link.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
-    let lock_waits: bool = tx
-        .prepare_cached(
-            "SELECT EXISTS (SELECT 1 FROM operations WHERE link_id = ?1 AND kind = 'lock' AND state = 'waiting')",
-        )?
-        .query_row([link.0], |row| row.get(0))?;
+    let lock_waits = lock_waits(tx, link)?;
     let may_exist = has_contact || import_open;
     tx.prepare_cached("UPDATE links SET wish = ?2, wish_code = ?3, wish_params = ?4 WHERE id = ?1")?
         .execute((
@@ -73,6 +69,23 @@ pub(super) fn lock(
         return Ok(None);
     }
     lock_anyway(tx, link, reason, cause).map(Some)
+}
+
+/// Whether a lock waits to be sent.
+pub(super) fn lock_waits(tx: &Transaction<'_>, link: LinkId) -> rusqlite::Result<bool> {
+    tx.prepare_cached(
+        "SELECT EXISTS (SELECT 1 FROM operations WHERE link_id = ?1 AND kind = 'lock' AND state = 'waiting')",
+    )?
+    .query_row([link.0], |row| row.get(0))
+}
+
+/// Whether an update waits that a lock would take back.
+pub(super) fn update_waits(tx: &Transaction<'_>, link: LinkId) -> rusqlite::Result<bool> {
+    tx.prepare_cached(
+        "SELECT EXISTS (SELECT 1 FROM operations WHERE link_id = ?1 AND kind = 'update' AND state = 'waiting'
+            AND code <> 'blocked' AND given IS NULL)",
+    )?
+    .query_row([link.0], |row| row.get(0))
 }
 
 /// A lock that waits for a person, because it rests on a changed condition, goes at once when there is another cause for it; so
@@ -105,12 +118,7 @@ pub(super) fn lock_unless_waiting(
     reason: &Reason,
     cause: &Cause,
 ) -> rusqlite::Result<bool> {
-    let waits: bool = tx
-        .prepare_cached(
-            "SELECT EXISTS (SELECT 1 FROM operations WHERE link_id = ?1 AND kind = 'lock' AND state = 'waiting')",
-        )?
-        .query_row([link.0], |row| row.get(0))?;
-    if waits {
+    if lock_waits(tx, link)? {
         return Ok(false);
     }
     lock_anyway(tx, link, reason, cause).map(|_| true)

@@ -1,7 +1,7 @@
 //! Contacts of records that left: what the ledger must know of the route's choice, and the end of a deletion.
 
 use super::sql::time;
-use super::{Ledger, LedgerError, finals, hints, sweeps};
+use super::{Ledger, LedgerError, finals, hints, sent_numbers, sweeps};
 use crate::domain::limits::RemovalLimits;
 use crate::domain::{CampaignId, ContactId, LastResult, LinkId, ReasonCode, RouteName, Timestamp, Wish};
 use rusqlite::{OptionalExtension as _, Transaction};
@@ -187,6 +187,8 @@ pub(super) fn deleted(
          WHERE id = ?1",
     )?
     .execute([link.0])?;
+    // The numbers of a contact that is gone stand against nobody, least of all against the one that follows it.
+    sent_numbers::refresh(tx, link)?;
     match (why, wish) {
         (ReasonCode::CampaignMoves, _) | (_, Wish::Callable) => {
             hints::link_in(tx, now, link, "deleted by us")

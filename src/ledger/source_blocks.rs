@@ -133,14 +133,17 @@ pub(super) fn withdraw(
             mark(tx, client, route, key, run.0)?;
             hints::add_later(tx, now, now + SEEN_AGAIN, route, &key.id, "withdrawal")
         }
-        // It asked twice, and nobody said anything in between: its hint is there.
-        Some(first) if first == run.0 || began_after(tx, RunId(first), now - SEEN_AGAIN)? => Ok(()),
+        // It asked twice, and nobody said anything in between. A long run takes the hint of its own first look.
+        Some(first) if first == run.0 || began_after(tx, RunId(first), now - SEEN_AGAIN)? => {
+            hints::add_later(tx, now, now + SEEN_AGAIN, route, &key.id, "withdrawal")
+        }
         Some(_) => {
+            // Those too that the no was said with, should the same edit have changed them.
             let numbers = match unblock {
-                Unblock::Source => says.numbers,
-                Unblock::Person => &[],
+                Unblock::Source => [said_with(tx, client, &source(route), key)?, says.numbers.to_vec()].concat(),
+                Unblock::Person => Vec::new(),
             };
-            for subject in subjects(key, numbers) {
+            for subject in subjects(key, &numbers) {
                 if said_by_another(tx, client, route, key, &subject)? {
                     continue;
                 }
@@ -150,6 +153,22 @@ pub(super) fn withdraw(
             super::block_store::epoch_raise(tx).map(|_| ())
         }
     }
+}
+
+/// The numbers with which a record said the no that stands.
+fn said_with(
+    tx: &Transaction<'_>,
+    client: &str,
+    source: &str,
+    key: &RecordKey,
+) -> rusqlite::Result<Vec<String>> {
+    tx.prepare_cached(
+        "SELECT s.number FROM blocks b JOIN said_numbers s ON s.block_id = b.id
+         WHERE b.kind = 'record' AND b.record_id = ?1 AND b.crm = ?2 AND b.object = ?3 AND b.client = ?4 AND b.source = ?5
+           AND b.lifted_at IS NULL",
+    )?
+    .query_map((&key.id.0, &key.crm, &key.object, client, source), |row| row.get(0))?
+    .collect()
 }
 
 /// Whether a run is younger than that; one that is forgotten is not.

@@ -128,8 +128,12 @@ impl Work<'_> {
                     day.ask.push(kept.id);
                     continue;
                 }
-                // Decided from what the ledger knows, without asking anybody.
-                Today::Blocked => (BlockWord::Set, CrmSide::Ineligible(ReasonCode::NotEligible.into())),
+                // Decided from what the ledger knows, without asking anybody; its numbers, of which the ledger knows none before it
+                // has a contact, are read, because nobody who has one of them is to be called either.
+                Today::Blocked => {
+                    day.ask.push(kept.id.clone());
+                    (BlockWord::Set, CrmSide::Ineligible(ReasonCode::NotEligible.into()))
+                }
                 Today::Lapsed => {
                     let says_no = self.context.route.mapping.says_no_on(&record, today);
                     let reason = Reason::not_eligible(says_no.as_deref());

@@ -78,7 +78,8 @@ pub(super) async fn look_again(
         }
     };
     let (ending, fate) = match found {
-        Whereabouts::There if leased.attempts >= CONTRADICTIONS => {
+        // A lock is repeated for as long as it is wished, whatever it is answered.
+        Whereabouts::There if leased.kind != OperationKind::Lock && leased.attempts >= CONTRADICTIONS => {
             let text = "the write says that the contact is not there, the read finds it";
             let reason = Reason::new(ReasonCode::Rejected).with("status", 404).with("text", text);
             (Ending::Parked(reason), Fate::Parked { status: 404, text: text.to_owned() })
