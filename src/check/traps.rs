@@ -87,7 +87,17 @@ fn no_is_written_over(routes: &BTreeMap<RouteName, RouteSettings>, notes: &mut N
                     && told.telling.block_names().any(|name| name == field)
             };
             let key = format!("route.{}.{table}", route.name);
-            if let Some((other, _)) = all.iter().find(writes_no) {
+            let on_it = |other: &&RouteSettings| {
+                (&other.crm, &other.object) == (&route.crm, &route.object)
+                    && other.mapping.names_of_no().contains(field)
+            };
+            if let Some(other) = routes.values().find(on_it) {
+                let given = format!("{field}, by which block_if of route {} hears a no", other.name);
+                let problem = Problem::new(key, given, "another field");
+                notes.problem(problem.remedy(
+                    "The next call, or an agent's edit, would write over what somebody said for good.",
+                ));
+            } else if let Some((other, _)) = all.iter().find(writes_no) {
                 let given = format!("{field}, into which [route.{}.block_fields] writes a no", other.name);
                 let problem = Problem::new(key, given, "another field, or block_fields alone");
                 notes.problem(problem.remedy("The next call would write over what somebody said for good."));

@@ -11,7 +11,7 @@ use super::sql::{self, Columns, get_json, json, time};
 use super::trail::{self, BeforeFrom, FieldTrail};
 use super::{
     Ledger, LedgerError, answer_notes, by_hand_update, due, edits, gate, held_again, hints, lane, lease,
-    leaving, sent_numbers,
+    leaving, sent_numbers, still_blocked,
 };
 use crate::domain::{
     Base, ContactId, FieldName, Intent, LinkId, OperationId, OperationKind, Reason, ReasonCode, Seq,
@@ -369,21 +369,13 @@ fn ask_again(
         return Ok(Ended { lock_queued });
     }
     if asks && row.kind == OperationKind::Update {
-        freed(tx, row, now)?;
+        still_blocked::freed(tx, row.link, now)?;
     }
     // "As if it was just imported": a reset may have unlocked, and no answer shows it.
     if reset || was_locked_meanwhile(tx, id, row.link)? {
         return lock_again(tx, row, now);
     }
     Ok(Ended::default())
-}
-
-/// The number that stood against the contact is another one now: the record, which says no by none, is decided anew.
-fn freed(tx: &Transaction<'_>, row: &Row, now: Timestamp) -> rusqlite::Result<()> {
-    let by_block: bool = tx
-        .prepare_cached("SELECT wish = 'locked' AND wish_code = 'blocked' FROM links WHERE id = ?1")?
-        .query_row([row.link.0], |row| row.get(0))?;
-    if by_block { hints::link_in(tx, now, row.link, "number free") } else { Ok(()) }
 }
 
 /// Who must not be called may have become callable: the lock goes once more.

@@ -2,7 +2,7 @@
 //! on disk, so that memory stays flat. It cannot write the ledger: its connection is open for reading only, and of the
 //! ledger it hands out reads.
 
-use super::drift;
+use super::drift::{self, CalledContact};
 use super::sql::get_json;
 use super::{KnownRecord, Ledger, LedgerError, LockShown, RouteRow};
 use crate::domain::{
@@ -304,8 +304,20 @@ impl ReconcileBook {
     ///
     /// # Errors
     /// The ledger cannot be read.
-    pub async fn called(&self, route: RouteName, after: ContactId) -> Result<Vec<ContactId>, LedgerError> {
+    pub async fn called(
+        &self,
+        route: RouteName,
+        after: ContactId,
+    ) -> Result<Vec<CalledContact>, LedgerError> {
         self.ask("called", move |notes| drift::called(notes, &route, after)).await
+    }
+
+    /// How many contacts of the route stand in another campaign than this one.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub async fn elsewhere(&self, route: RouteName, campaign: CampaignId) -> Result<u64, LedgerError> {
+        self.ask("elsewhere", move |notes| drift::elsewhere(notes, &route, campaign)).await
     }
 
     /// Which of these history rows the ledger does not have.

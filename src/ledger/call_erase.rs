@@ -59,7 +59,9 @@ impl Ledger {
 const OLD: &str = "c.erased_at IS NULL AND c.open = 0 AND c.changed_at <= ?2
      AND NOT EXISTS (SELECT 1 FROM results_due d WHERE d.history_id = c.history_id)
      AND NOT EXISTS (SELECT 1 FROM write_backs w WHERE w.history_id = c.history_id
-                     AND w.state NOT IN ('done', 'never', 'gone'))";
+                     AND w.state NOT IN ('done', 'never', 'gone'))
+     AND NOT EXISTS (SELECT 1 FROM write_backs f WHERE f.link_id = c.link_id AND f.kind = 'fields'
+                     AND f.state NOT IN ('done', 'never', 'gone'))";
 
 /// By the index over what is not erased yet: what is old enough, and nothing else, from a place on.
 const NEXT: &str = "SELECT c.changed_at, c.history_id FROM calls c
@@ -68,6 +70,8 @@ const NEXT: &str = "SELECT c.changed_at, c.history_id FROM calls c
        AND NOT EXISTS (SELECT 1 FROM results_due d WHERE d.history_id = c.history_id)
        AND NOT EXISTS (SELECT 1 FROM write_backs w WHERE w.history_id = c.history_id
                        AND w.state NOT IN ('done', 'never', 'gone'))
+       AND NOT EXISTS (SELECT 1 FROM write_backs f WHERE f.link_id = c.link_id AND f.kind = 'fields'
+                       AND f.state NOT IN ('done', 'never', 'gone'))
      ORDER BY c.changed_at, c.history_id LIMIT ?4";
 
 /// The next ones, each with the place where it stands.
@@ -224,6 +228,17 @@ mod tests {
         let told =
             scene.ledger.write("test_told", |tx| tx.execute("UPDATE write_backs SET state = 'done'", []));
         told.await.expect("told");
+        let fields = scene.ledger.write("test_fields", move |tx| {
+            tx.execute(
+                "INSERT INTO write_backs (kind, link_id, wanted, state, code, due_at, waits_since, changed_at, created_at)
+                 VALUES ('fields', ?1, 1, 'held', 'unmapped_result', '2030', '2030', '2030', '2030')",
+                [link.0],
+            )
+        });
+        fields.await.expect("a row");
+        scene.put("UPDATE calls SET link_id = (SELECT link_id FROM write_backs LIMIT 1)").await;
+        assert_eq!(scene.ledger.calls_erase(KEEP).await.expect("erased"), 0, "its result waits for a word");
+        scene.put("UPDATE write_backs SET state = 'done', code = NULL").await;
         assert_eq!(scene.ledger.calls_erase(KEEP).await.expect("erased"), 1);
     }
 }

@@ -2,11 +2,10 @@
 //! the new operations are queued. The one place that makes operations from decisions (semantics 3).
 
 use super::answer::{BaseChange, store_base};
-use super::block_store::reason_of;
 use super::sql::{self, json, time};
 use super::{
-    blocks_told, edits, edits_end, gate, held_again, lane, results_due, sent_numbers, status_told, waves,
-    write_back,
+    blocks_told, edits, edits_end, held_again, lane, results_due, sent_numbers, status_told, still_blocked,
+    waves, write_back,
 };
 use crate::domain::scope::Doing;
 use crate::domain::{
@@ -99,7 +98,7 @@ pub(super) fn store(
         set_numbers(tx, link, numbers)?;
     }
     if lock_waited {
-        keep_blocked(tx, cause, link)?;
+        still_blocked::keep_lock(tx, cause, link)?;
     }
     match &decision.verdict {
         Verdict::Blocked(_) => blocks_told::want_again(tx, link, cause.at)?,
@@ -110,16 +109,6 @@ pub(super) fn store(
         | Verdict::Parked(_) => {}
     }
     Ok(Some(link))
-}
-
-/// The record is decided by its own numbers. Where a lock waited that stands against another one, which the contact still has,
-/// or was seen to have, it stays; what corrects the number goes all the same, and frees the contact by its answer.
-fn keep_blocked(tx: &Transaction<'_>, cause: &Cause, link: LinkId) -> rusqlite::Result<()> {
-    let Some(block) = gate::shut_for(tx, link, &time(cause.at))? else { return Ok(()) };
-    let reason = reason_of(&block);
-    tx.prepare_cached("UPDATE links SET wish = 'locked', wish_code = ?2, wish_params = ?3 WHERE id = ?1")?
-        .execute((link.0, sql::code(&reason), reason.params_json()))?;
-    lane::lock_unless_waiting(tx, link, &reason, cause).map(|_| ())
 }
 
 /// A person left the contact callable although its record is out, and nothing else stands against it: what was said stays.

@@ -179,6 +179,7 @@ const CALLS_TOLD: &str =
     "SELECT l.record_id, k.contact_id, w.history_id FROM write_backs w CROSS JOIN links l ON l.id = w.link_id
      JOIN calls k ON k.history_id = w.history_id
      WHERE l.route = ?1 AND w.kind = 'activity' AND +w.state = 'done' AND w.sent_at < ?2 AND w.history_id < ?4
+       AND k.erased_at IS NULL
      ORDER BY w.history_id DESC LIMIT ?3";
 const FIRST_TOLD: &str = "SELECT w.history_id FROM write_backs w CROSS JOIN links l ON l.id = w.link_id
      WHERE l.route = ?1 AND w.kind = 'activity' AND +w.state = 'done' AND w.history_id IS NOT NULL
@@ -232,17 +233,43 @@ pub(super) fn called(
     notes: &Connection,
     route: &RouteName,
     after: ContactId,
-) -> rusqlite::Result<Vec<ContactId>> {
+) -> rusqlite::Result<Vec<CalledContact>> {
     notes
         .prepare_cached(
-            "SELECT s.contact_id FROM listed s JOIN contacts c ON c.contact_id = s.contact_id
+            "SELECT s.contact_id, c.tries FROM listed s JOIN contacts c ON c.contact_id = s.contact_id
              WHERE s.contact_id > ?1 AND s.called = 1 AND c.fingerprint IS s.fingerprint
                AND EXISTS (SELECT 1 FROM links l WHERE l.contact_id = s.contact_id AND l.route = ?2)
                AND NOT EXISTS (SELECT 1 FROM harvest_due d WHERE d.contact_id = s.contact_id AND d.reason <> 'sum')
              ORDER BY s.contact_id LIMIT ?3",
         )?
-        .query_map((after.0, &route.0, CALLED), |row| row.get(0).map(ContactId))?
+        .query_map((after.0, &route.0, CALLED), |row| {
+            Ok(CalledContact { id: ContactId(row.get(0)?), tries: row.get(1)? })
+        })?
         .collect()
+}
+
+/// How many contacts of the route were last seen in another campaign than its present one, whose list names none of them.
+pub(super) fn elsewhere(
+    notes: &Connection,
+    route: &RouteName,
+    campaign: CampaignId,
+) -> rusqlite::Result<u64> {
+    notes
+        .prepare_cached(
+            "SELECT count(*) FROM links l JOIN contacts c ON c.contact_id = l.contact_id
+             WHERE l.route = ?1 AND l.vanished_at IS NULL AND c.gone_at IS NULL AND c.campaign_id <> ?2",
+        )?
+        .query_row((&route.0, campaign.0), |row| row.get::<_, i64>(0))
+        .map(|count| u64::try_from(count).unwrap_or_default())
+}
+
+/// Somebody of the list who was called, as the list shows them, and as the ledger knows them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CalledContact {
+    /// Who.
+    pub id: ContactId,
+    /// How often they were tried. Whoever was tried more often by now has a call that no harvest can know yet.
+    pub tries: i64,
 }
 
 /// What a reconcile found and a person wants mended; everything goes the ordinary way from here.

@@ -140,7 +140,9 @@ pub(super) fn withdraw(
         Some(_) => {
             // Those too that the no was said with, should the same edit have changed them.
             let numbers = match unblock {
-                Unblock::Source => [said_with(tx, client, &source(route), key)?, says.numbers.to_vec()].concat(),
+                Unblock::Source => {
+                    [said_with(tx, client, &source(route), key)?, says.numbers.to_vec()].concat()
+                }
                 Unblock::Person => Vec::new(),
             };
             for subject in subjects(key, &numbers) {

@@ -94,7 +94,8 @@ struct Concerned {
 }
 
 /// A call is new or changed: its activity is to be told, and the record's fields are to be worked out anew. What is
-/// under way keeps its state: its end sees that more is wanted.
+/// under way keeps its state: its end sees that more is wanted, also where only an agent's note is new, which is no
+/// revision of the call.
 pub(super) fn want(tx: &Transaction<'_>, call: HistoryId, now: Timestamp) -> rusqlite::Result<()> {
     let Some(concerned) = concerned(tx, call)? else { return Ok(()) };
     let (of_calls, of_fields) = match concerned.shapes {
@@ -110,7 +111,7 @@ pub(super) fn want(tx: &Transaction<'_>, call: HistoryId, now: Timestamp) -> rus
              VALUES ('activity', :link, :call, :wanted, CASE WHEN :never IS NULL THEN 'waiting' ELSE 'never' END, :never,
                      :now, :now, :now, :now)
              ON CONFLICT (history_id) WHERE history_id IS NOT NULL DO UPDATE SET
-                wanted = excluded.wanted, link_id = excluded.link_id,
+                wanted = max(wanted + 1, excluded.wanted), link_id = excluded.link_id,
                 changed_at = excluded.changed_at, ",
             again!()
         ))?
@@ -119,10 +120,16 @@ pub(super) fn want(tx: &Transaction<'_>, call: HistoryId, now: Timestamp) -> rus
             ":never": concerned.never.map(ReasonCode::as_str), ":now": time(now),
         })?;
     }
-    if of_fields && concerned.never.is_none() {
+    // What was told of earlier calls as well (a backfill) follows their results, too.
+    if of_fields && (concerned.never.is_none() || fields_are_told(tx, concerned.link)?) {
         want_fields(tx, LinkId(concerned.link), now)?;
     }
     Ok(())
+}
+
+fn fields_are_told(tx: &Transaction<'_>, link: i64) -> rusqlite::Result<bool> {
+    tx.prepare_cached("SELECT EXISTS (SELECT 1 FROM write_backs WHERE link_id = ?1 AND kind = 'fields')")?
+        .query_row([link], |row| row.get(0))
 }
 
 /// Fields of a link's record are to be worked out anew, or merged with what the dialler's side changed.
@@ -219,7 +226,8 @@ pub(super) fn tell_anew(tx: &Transaction<'_>, call: HistoryId, now: Timestamp) -
     tx.prepare_cached(
         "UPDATE write_backs SET state = 'waiting', activity = NULL, written = NULL, digest = NULL, code = NULL, params = '{}', tries = 0,
                 doubts = 0, due_at = ?2, waits_since = ?2, changed_at = ?2
-         WHERE kind = 'activity' AND history_id = ?1 AND state = 'done'",
+         WHERE kind = 'activity' AND history_id = ?1 AND state = 'done'
+           AND NOT EXISTS (SELECT 1 FROM calls k WHERE k.history_id = ?1 AND k.erased_at IS NOT NULL)",
     )?
     .execute((call.0, time(now)))?;
     Ok(())
@@ -274,6 +282,24 @@ mod tests {
     async fn wanted(scene: &Scene, link: LinkId) {
         let now = scene.ledger.env.now();
         scene.ledger.write("test_want", move |tx| want_fields(tx, link, now)).await.expect("wanted");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_new_of_a_call_while_it_is_told_is_told_after_it_though_its_revision_is_the_same() {
+        let scene = scene().await;
+        let set = scene.ledger.write_back_set(scene.route.clone(), Shapes::Activities, Activities::Change);
+        set.await.expect("a beginning");
+        let link = scene.link("1", Some(11), &[]).await;
+        scene.call(link, 51, "started_at = first_seen_at").await;
+        let again = || {
+            let now = scene.ledger.env.now();
+            scene.ledger.write("test_note", move |tx| want(tx, HistoryId(51), now))
+        };
+        again().await.expect("wanted");
+        scene.put("UPDATE write_backs SET state = 'sending', sent = wanted").await;
+        again().await.expect("wanted");
+        let newer = scene.says("SELECT wanted > sent FROM write_backs").await;
+        assert_eq!(newer, ["1"], "an agent's note came while the call was told");
     }
 
     #[tokio::test(start_paused = true)]

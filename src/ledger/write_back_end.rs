@@ -28,6 +28,8 @@ pub enum TellEnd {
     Again(Timestamp),
     /// It may have happened: to be asked about then.
     Uncertain(Timestamp),
+    /// It is still in doubt, and the question about it reached nobody: to be asked once more then.
+    AskLater(Timestamp),
     /// Only a person, or a new word about the call, brings it further.
     Parked(Reason),
     /// The record no longer exists in the CRM.
@@ -158,8 +160,9 @@ impl Ledger {
         .await
     }
 
-    /// Whether another row of the route was told since this one was last sent: then it is this one that the CRM cannot
-    /// take, and not the CRM that is ill (semantics 25).
+    /// Whether another row of the route was told between the last two requests for this one: then it is this one that the
+    /// CRM cannot take, and not the CRM that is ill (semantics 25). What was told before, or after it was well again, says
+    /// nothing of the time between.
     ///
     /// # Errors
     /// The ledger cannot be read.
@@ -169,7 +172,11 @@ impl Ledger {
                 .prepare_cached(
                     "SELECT EXISTS (SELECT 1 FROM write_backs w JOIN links l ON l.id = w.link_id
                         JOIN write_back_attempts a ON a.route = l.route
-                        WHERE w.id = ?1 AND a.outcome = 'done' AND a.write_back_id <> w.id AND a.at >= w.sent_at)",
+                        WHERE w.id = ?1 AND a.outcome = 'done' AND a.write_back_id <> w.id
+                          AND a.at >= (SELECT t.at FROM write_back_attempts t WHERE t.write_back_id = w.id
+                                       ORDER BY t.at DESC LIMIT 1 OFFSET 1)
+                          AND a.at <= (SELECT t.at FROM write_back_attempts t WHERE t.write_back_id = w.id
+                                       ORDER BY t.at DESC LIMIT 1))",
                 )?
                 .query_row([row.0], |row| row.get(0))
         })
@@ -211,7 +218,8 @@ fn store(
         TellEnd::Done { activity, carried, before } => {
             echoes::told(tx, row, LinkId(standing.link), now)?;
             tx.prepare_cached(
-                "UPDATE write_backs SET state = ?2, written = sent, sending_values = NULL, carrying = NULL,
+                "UPDATE write_backs SET state = ?2, written = sent, sending_values = NULL,
+                        carrying = CASE WHEN objection IN ('under_way', 'again') THEN carrying END,
                         digest = CASE WHEN objection IN ('under_way', 'again') THEN digest ELSE sending END,
                         objection_told = CASE WHEN objection IN ('under_way', 'again') THEN sending ELSE objection_told END,
                         objection = CASE objection WHEN 'under_way' THEN NULL WHEN 'again' THEN 'waits' ELSE objection END,
@@ -251,6 +259,13 @@ fn store(
                 " WHERE id = ?1"
             ))?
             .execute([row.0])?;
+            Ok(())
+        }
+        TellEnd::AskLater(due) => {
+            tx.prepare_cached(
+                "UPDATE write_backs SET due_at = ?2, changed_at = ?3 WHERE id = ?1 AND state = 'uncertain'",
+            )?
+            .execute((row.0, time(*due), &at))?;
             Ok(())
         }
         // What may be there is not told again, however new the news.

@@ -2,8 +2,8 @@
 
 use super::sql::{call_at, get_named, time};
 use super::write_back_end::forgets_what_was_told;
-use super::{Ledger, LedgerError};
-use crate::domain::{CallResult, CampaignId, ReasonCode, RouteName, Told, WriteBackId};
+use super::{Ledger, LedgerError, echoes};
+use crate::domain::{CallResult, CampaignId, LinkId, ReasonCode, RouteName, Told, WriteBackId};
 use chrono::TimeDelta;
 
 /// A row that another mapping held.
@@ -76,9 +76,20 @@ impl Ledger {
         quiet: TimeDelta,
     ) -> Result<usize, LedgerError> {
         let ask_at = self.env.now() + quiet;
-        let now = time(self.env.now());
+        let at = self.env.now();
+        let now = time(at);
         let again = serde_json::Value::from_iter(again.iter().map(|row| row.0)).to_string();
         self.write("write_back_release", move |tx| {
+            let cut_off: Vec<(i64, i64)> = tx
+                .prepare_cached(
+                    "SELECT id, link_id FROM write_backs
+                     WHERE state = 'sending' AND (SELECT route FROM links l WHERE l.id = +link_id) = ?1",
+                )?
+                .query_map([&route.0], |row| Ok((row.get(0)?, row.get(1)?)))?
+                .collect::<Result<_, _>>()?;
+            for (row, link) in cut_off {
+                echoes::told(tx, WriteBackId(row), LinkId(link), at)?;
+            }
             tx.prepare_cached(concat!(
                 "UPDATE write_backs SET state = 'uncertain', due_at = ?2, changed_at = ?3, ",
                 forgets_what_was_told!(),

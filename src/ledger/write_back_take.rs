@@ -273,7 +273,7 @@ impl Ledger {
             let begun = tx
                 .prepare_cached(
                     "UPDATE write_backs SET state = 'sending', sent = ?2, sending = ?3, sending_values = ?5, sent_at = ?4,
-                            carrying = ?7, objection = CASE WHEN ?8 THEN 'under_way' ELSE objection END, tries = tries + 1, doubts = doubts + 1, changed_at = ?4, then_again = ?6
+                            carrying = CASE WHEN ?8 THEN carrying ELSE ?7 END, objection = CASE WHEN ?8 THEN 'under_way' ELSE objection END, tries = tries + 1, doubts = doubts + 1, changed_at = ?4, then_again = ?6
                      WHERE id = ?1 AND state = 'waiting' AND wanted = ?2",
                 )?
                 .execute((

@@ -121,6 +121,11 @@ impl Mapping {
         values
     }
 
+    /// The names of the record by which `block_if` hears a no.
+    pub fn names_of_no(&self) -> BTreeSet<String> {
+        roots(self.block_if.iter()).into_iter().collect()
+    }
+
     /// Changes whenever anything does that `block_if` reads of the record; `None` where there is no `block_if`.
     pub fn no_rests_on(&self, record: &Record) -> Option<Vec<u8>> {
         let mut hash = Sha256::new();

@@ -94,6 +94,14 @@ fn what_a_no_is_written_into_is_written_by_nothing_else() {
         assert_eq!(problems.len(), 1, "{tables}: {problems:#?}");
         assert!(problems[0].contains(key) && problems[0].contains("writes a no"), "{problems:#?}");
     }
+    // Nor is that by which block_if hears one.
+    let heard =
+        GOOD.replacen("block_if  = \"phone_sanitized_blacklisted\"", "block_if = \"x_state == 'never'\"", 1);
+    let keys = "write_back = \"* * * * *\"\nonly_if";
+    let writes = "[route.leads.result_fields]\nx_state = \"last_outcome\"\n[ledger]";
+    let problems = House::new().problems(&heard.replacen("only_if", keys, 1).replacen("[ledger]", writes, 1));
+    assert_eq!(problems.len(), 1, "{problems:#?}");
+    assert!(problems[0].contains("x_state, by which block_if of route leads hears a no"), "{problems:#?}");
     let checked = told("", "[route.leads.result_fields]\ndo_not_call = \"last_outcome\"");
     let warned = |one: &crate::domain::Problem| one.to_string().contains("looks like consent");
     assert!(checked.problems.is_empty() && checked.warnings.iter().any(warned), "{checked:#?}");

@@ -96,9 +96,9 @@ impl Reconciled {
         self.drift.is_empty()
     }
 
-    /// How many things do not agree.
+    /// How many things do not agree, each looked at once more (semantics 2); what was not is told beside it.
     pub fn total(&self) -> u64 {
-        self.drift.iter().map(|drift| drift.count + drift.unconfirmed).sum()
+        self.drift.iter().map(|drift| drift.count).sum()
     }
 
     /// The numbers by kind, for the ledger.

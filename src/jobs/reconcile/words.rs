@@ -43,7 +43,11 @@ impl Drift {
     fn in_words(&self) -> String {
         let mut text = format!("  {} {}", self.count, self.kind.what());
         if self.unconfirmed > 0 {
-            let _infallible = write!(text, ", and {} more that were not looked at again", self.unconfirmed);
+            let _infallible = write!(
+                text,
+                ", and {} more that were not looked at again (500 are, and mended, in one run: run it again)",
+                self.unconfirmed
+            );
         }
         let _infallible = writeln!(text, "\n    -> {}", self.remedy);
         for example in &self.examples {

@@ -6,6 +6,7 @@ use super::{JobError, Pass};
 use crate::crm::Safe;
 use crate::domain::{Reason, ReasonCode};
 use crate::ledger::{TellEnd, ToTell, Tried};
+use crate::remote::CallErrorKind;
 use chrono::TimeDelta;
 use serde_json::Map;
 
@@ -80,7 +81,27 @@ impl Pass<'_> {
                 let (fate, end, ends_run) = after_look_up(&error.kind, Waits { again: quiet, quiet }, now);
                 // It stays in doubt: only an answer ends that.
                 let due = now + TimeDelta::from_std(quiet).unwrap_or(TimeDelta::hours(1));
-                let end = if fate == Fate::Gone { end } else { TellEnd::Uncertain(due) };
+                let end = match (&fate, &error.kind) {
+                    (Fate::Gone, _) => end,
+                    // It reached nobody, or nobody looked: that says nothing of this one.
+                    (
+                        _,
+                        CallErrorKind::NotSent
+                        | CallErrorKind::Overtaken
+                        | CallErrorKind::Refused { .. }
+                        | CallErrorKind::Unauthorized
+                        | CallErrorKind::WrongUrl
+                        | CallErrorKind::Configuration,
+                    ) => TellEnd::AskLater(due),
+                    (
+                        _,
+                        CallErrorKind::NotFound
+                        | CallErrorKind::Rejected { .. }
+                        | CallErrorKind::Uncertain
+                        | CallErrorKind::Unavailable
+                        | CallErrorKind::BadAnswer,
+                    ) => TellEnd::Uncertain(due),
+                };
                 let tried = Tried { outcome: outcome(&error.kind), detail: error.detail.clone() };
                 self.settled(&row, end, Some(tried), 1).await?;
                 if ends_run { Err(JobError::Call(error)) } else { Ok(1) }

@@ -36,6 +36,7 @@ mod harvests;
 mod held_out;
 mod hints;
 mod identity;
+mod kept_locks;
 mod lanes;
 mod leaving;
 mod limits;

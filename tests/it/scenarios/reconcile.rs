@@ -10,7 +10,7 @@ use dialbridge::domain::{DriftKind, RecordId, RouteName};
 use dialbridge::jobs::JobError;
 use dialbridge::jobs::reconcile::{Depth, Reconciled, look};
 use dialbridge::runtime::Outcome as RunOutcome;
-use dialbridge::sim::dialler::{CallPlan, Outcome};
+use dialbridge::sim::dialler::{CallPlan, DiallerConfig, Outcome};
 use dialbridge::sim::faults::{Action, Effect, RetryAfter, Rule};
 use serde_json::json;
 use std::time::Duration;
@@ -43,6 +43,10 @@ fn kinds(found: &Reconciled) -> Vec<(DriftKind, u64)> {
 async fn called(world: &World, id: u64) {
     let mut plan = CallPlan::new(Outcome::Answered).result("NO_INTEREST", seconds(1));
     plan.row_delay = seconds(1);
+    called_so(world, id, plan).await;
+}
+
+async fn called_so(world: &World, id: u64, plan: CallPlan) {
     assert!(world.dialler.call(world.contact(id).id, plan));
     world.advance(minutes(2)).await;
     world.sync_all().await;
@@ -376,5 +380,70 @@ async fn is_what_was_compared_told_though_nobody_can_be_asked_for_an_activity() 
     assert_eq!(kinds(&found), [(DriftKind::ContactDiffers, 1)], "{}", found.in_words());
     let why = "activities behind the first 0: ";
     assert!(found.not_compared.iter().any(|part| part.starts_with(why)), "{:?}", found.not_compared);
+    world.ends().await;
+}
+
+/// Over at once.
+fn busy() -> CallPlan {
+    let mut plan = CallPlan::new(Outcome::Busy);
+    plan.row_delay = seconds(1);
+    plan
+}
+
+#[tokio::test(start_paused = true)]
+async fn is_no_call_missing_that_began_while_it_looked() {
+    for batch_read in [true, false] {
+        let dialler = DiallerConfig { batch_read, ..DiallerConfig::default() };
+        let world = World::new(Setup { dialler, ..Setup::default() }).await;
+        let id = world.record("Ada");
+        world.sync_all().await;
+        let mut plan = CallPlan::new(Outcome::Answered).result("CALL_LATER", seconds(1));
+        plan.row_delay = seconds(1);
+        called_so(&world, id, plan).await;
+        assert_eq!(looked(&world).await.histories, 1, "this would test nothing");
+        let slow = Action::Latency { before: seconds(25), after: Duration::ZERO };
+        let rule = if batch_read {
+            Rule::new(slow).method(http::Method::POST).path_end("dialler/contacts")
+        } else {
+            Rule::new(slow).path("/history")
+        };
+        world.dialler.faults().add(rule.times(1));
+        let meanwhile = async {
+            world.advance(seconds(1)).await;
+            assert!(world.dialler.call(world.contact(id).id, busy()));
+        };
+        let (found, ()) = tokio::join!(try_look(&world), meanwhile);
+        let found = found.expect("both sides answer");
+        assert!(found.is_clean(), "{batch_read}: {:?}", found.drift);
+        assert_eq!(world.dialler.history(world.contact(id).id).len(), 2, "{batch_read}");
+        world.ends().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn does_one_contact_whose_history_cannot_be_told_keep_nobody_elses_from_being_looked_at() {
+    let world = World::usual().await;
+    let (ada, bert) = (world.record("Ada"), world.record("Bert"));
+    world.sync_all().await;
+    for id in [ada, bert] {
+        called(&world, id).await;
+    }
+    // Of these calls no field tells.
+    for id in [ada, bert] {
+        assert!(world.dialler.inbound_call(world.contact(id).id, seconds(1)));
+    }
+    world.advance(minutes(5)).await;
+    let bad = world.contact(ada).id;
+    let broken = || {
+        Rule::new(Action::Says {
+            code: 400,
+            body: r#"{ "success": false, "status": 400, "error": "broken" }"#,
+        })
+    };
+    world.dialler.faults().add(broken().method(http::Method::POST).path_end("dialler/contacts"));
+    world.dialler.faults().add(broken().path(&format!("/{bad}/history")));
+    let found = try_look(&world).await.expect("both sides answer");
+    assert_eq!(kinds(&found), [(DriftKind::CallMissing, 1)], "{found:?}");
+    assert!(found.in_words().contains("NOT compared: the calls of 1 contacts"), "{}", found.in_words());
     world.ends().await;
 }

@@ -145,3 +145,21 @@ async fn does_a_flood_from_before_the_beginning_need_approval() {
     assert_eq!(world.crm.activities().len(), 3);
     world.ends().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn do_the_fields_follow_a_result_that_comes_after_its_call_was_told_on_purpose() {
+    let mut world = World::new(Setup { more: "", ..Setup::default() }).await;
+    let id = world.record("Ada");
+    world.sync_all().await;
+    assert!(world.dialler.call(world.contact(id).id, plan(Some(("APPOINTMENT", minutes(180))))));
+    world.live(minutes(10)).await;
+    world.configure(&setup("sim-id")).await;
+    world.live(minutes(5)).await;
+    world.must(backfill("2026-03-01T00:00:00Z", "2026-03-03T00:00:00Z")).await;
+    world.live(minutes(5)).await;
+    assert_eq!((activities(&world, id).len(), field(&world, id, "last_outcome").as_str()), (1, None));
+    world.live(minutes(240)).await;
+    assert!(subjects(&world, id)[0].ends_with(": appointment"), "{:?}", subjects(&world, id));
+    assert_eq!(field(&world, id, "last_outcome"), "appointment", "{}", world.story().await);
+    world.ends().await;
+}

@@ -164,3 +164,28 @@ async fn do_questions_about_doubts_that_nobody_answers_hold_up_what_waits() {
     assert!(ids.iter().all(|id| activities(&world, *id).len() == 1), "{}", world.story().await);
     world.ends().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn is_nothing_left_to_a_person_because_the_crm_was_down_while_it_was_asked_about() {
+    let world = world("sim-offset").await;
+    let (ada, bert) =
+        (called(&world, "Ada", "NO_INTEREST").await, called(&world, "Bert", "NO_INTEREST").await);
+    // The first create arrives, and nobody knows; the other one is told right after it. Then the CRM is down.
+    let lost = Rule::new(Action::Reset(Effect::Done)).path("/activities").method(http::Method::POST).times(1);
+    world.crm.faults.add(lost);
+    world.harvest().await.expect("a harvest");
+    tell_now(&world);
+    world.advance(seconds(5)).await;
+    for action in [
+        Action::Status { code: 429, retry_after: RetryAfter::Absent, effect: Effect::None },
+        Action::Status { code: 503, retry_after: RetryAfter::Absent, effect: Effect::None },
+    ] {
+        let down = world.crm.faults.add(Rule::new(action));
+        world.live(minutes(60)).await;
+        world.crm.faults.remove(down);
+        world.live(minutes(60)).await;
+        assert_eq!(states(&world).await, [], "{}", world.story().await);
+    }
+    assert_eq!((activities(&world, ada).len(), activities(&world, bert).len()), (1, 1));
+    world.ends().await;
+}

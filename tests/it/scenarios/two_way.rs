@@ -566,3 +566,26 @@ async fn does_what_an_agent_edited_outlive_its_contact_when_the_record_is_import
         assert_silent(&world).await;
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn does_the_trail_know_of_an_edit_in_doubt_though_a_no_was_told_before_it_was_settled() {
+    let told = "\n[route.leads.block_fields]\ndo_not_call = \"true\"\n";
+    let more: &'static str = Box::leak(format!("{}{told}", setup("crm").more).into_boxed_str());
+    let world = World::new(Setup { more, ..setup("crm") }).await;
+    let id = world.record("Ada");
+    world.sync_all().await;
+    world.advance(minutes(1)).await;
+    let lost =
+        Rule::new(Action::Reset(Effect::Done)).path(&format!("/contacts/{id}")).method(http::Method::PATCH);
+    world.crm.faults.add(lost.times(1));
+    agent(&world, id, "City", "Bonn");
+    world.harvest().await.expect("a harvest");
+    let _lost = world.write_back().await;
+    assert_eq!(in_crm(&world, id, "city"), json!("Bonn"), "it arrived");
+    world.block_number(&world.number(id)).await;
+    world.live(minutes(20)).await;
+    assert_eq!(in_crm(&world, id, "do_not_call"), json!(true), "{}", world.story().await);
+    let told = world.told(id).await;
+    assert!(told.contains("in the CRM, city: \"Ulm\" -> \"Bonn\""), "{told}");
+    world.ends().await;
+}

@@ -1,0 +1,176 @@
+//! Does a lock hold that stands against something else than what the record itself says, whatever is decided meanwhile?
+
+use crate::support::world::{OTHER, Setup, World, minutes};
+use dialbridge::sim::faults::{Action, Effect, RetryAfter, Rule};
+use serde_json::json;
+
+const NEW: &str = "+493023125999";
+
+fn status(code: u16) -> Action {
+    Action::Status { code, retry_after: RetryAfter::Absent, effect: Effect::None }
+}
+
+#[tokio::test(start_paused = true)]
+async fn does_a_lock_that_waits_outlive_a_decision_that_does_not_know_its_number() {
+    let world = World::usual().await;
+    let id = world.record("Ada");
+    world.sync_all().await;
+    // An agent's own find: no record says it.
+    world.dialler.portal().edit(world.contact(id).id, "PhoneNumber2", "493098765432");
+    world.harvest().await.expect("a harvest");
+    let rule = world.dialler.faults().add(Rule::new(status(409)).path("/lock"));
+    world.block_number("+493098765432").await;
+    assert!(!world.locked(id), "an agent talks to her");
+    world.editor().edit(id, json!({ "city": "Bonn" }));
+    world.live(minutes(3)).await;
+    world.dialler.faults().remove(rule);
+    world.live(minutes(2)).await;
+    assert!(world.locked(id), "{}", world.story().await);
+    world.ends().await;
+    assert!(world.locked(id));
+}
+
+#[tokio::test(start_paused = true)]
+async fn is_nobody_let_go_whose_number_went_to_somebody_who_says_no_as_long_as_they_still_have_it() {
+    let world = World::usual().await;
+    let (first, second) = (world.record("Ada"), world.record("Berta"));
+    world.sync_all().await;
+    let number = world.editor().field(first, "phone").expect("a number");
+    world.advance(minutes(1)).await;
+    world.dialler.faults().add(Rule::new(status(429)).path("/update"));
+    // Who comes first in the page says the no, with the number that the other one's contact still has.
+    world.editor().edit(second, json!({ "phone": number, "do_not_call": true }));
+    world.editor().edit(first, json!({ "phone": NEW }));
+    world.live(minutes(2)).await;
+    assert!(world.locked(first), "{}", world.story().await);
+    world.ends().await;
+    assert_eq!((world.locked(first), world.locked(second)), (false, true), "{}", world.story().await);
+    assert_eq!(world.value(first, "PhoneNumber1"), json!(&NEW[1..]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn is_a_number_corrected_whose_correction_waited_when_the_old_one_was_blocked() {
+    let world = World::usual().await;
+    let id = world.record("Ada");
+    world.sync_all().await;
+    let old = world.number(id);
+    world.advance(minutes(1)).await;
+    let rule = world.dialler.faults().add(Rule::new(status(429)).path("/update"));
+    world.editor().edit(id, json!({ "phone": NEW }));
+    world.pull().await.expect("a pull");
+    let _refused = world.push().await;
+    world.block_number(&old).await;
+    world.live(minutes(2)).await;
+    assert!(world.locked(id), "the contact still has it");
+    world.dialler.faults().remove(rule);
+    world.live(minutes(15)).await;
+    assert_eq!(world.value(id, "PhoneNumber1"), json!(&NEW[1..]), "{}", world.story().await);
+    assert!(!world.locked(id), "{}", world.story().await);
+    world.ends().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn is_a_lock_that_is_answered_404_repeated_until_it_is_taken() {
+    let world = World::usual().await;
+    let id = world.record("Ada");
+    world.sync_all().await;
+    let lost = Action::Says {
+        code: 404,
+        body: r#"{ "success": false, "status": 404, "error": "no such contact" }"#,
+    };
+    let rule = world.dialler.faults().add(Rule::new(lost).path("/lock"));
+    world.editor().edit(id, json!({ "do_not_call": true }));
+    world.live(minutes(10)).await;
+    assert!(!world.locked(id));
+    assert_eq!(world.parked().await, Vec::<String>::new(), "it is wished as much as before");
+    world.dialler.faults().remove(rule);
+    world.live(minutes(3)).await;
+    assert!(world.locked(id), "{}", world.story().await);
+    world.ends().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn is_a_contact_locked_that_was_taken_for_vanished_for_a_moment() {
+    let route_keys = "only_if = \"phone and active\"\nblock_if = \"do_not_call\"\nvanished = \"mark\"";
+    let world = World::new(Setup { route_keys, ..Setup::default() }).await;
+    let id = world.record("Ada");
+    world.sync_all().await;
+    world.advance(minutes(1)).await;
+    // A gateway that leads elsewhere for the length of one update.
+    let elsewhere = || Action::Says {
+        code: 404,
+        body: r#"{ "success": false, "status": 404, "error": "no such contact" }"#,
+    };
+    let contact = world.contact(id).id;
+    for path in ["/update".to_owned(), format!("/{contact}"), "contact?userData".to_owned()] {
+        world.dialler.faults().add(Rule::new(elsewhere()).path(&path));
+    }
+    world.editor().edit(id, json!({ "city": "Bonn" }));
+    world.pull().await.expect("a pull");
+    let _lost = world.push().await;
+    world.dialler.faults().clear();
+    world.live(minutes(10)).await;
+    world.editor().edit(id, json!({ "do_not_call": true }));
+    world.live(minutes(2)).await;
+    assert!(world.locked(id), "{}", world.story().await);
+    world.ends().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn does_a_no_that_comes_with_the_day_block_the_numbers_of_somebody_who_never_came_in() {
+    let route_keys = "only_if = \"phone and active\"\nblock_if = \"stage and stage < today\"";
+    // Half an hour before midnight in Berlin.
+    let start = "2026-03-02T22:30:00.250Z";
+    let world = World::new(Setup { start, route_keys, ..Setup::default() }).await;
+    let (ada, berta) = (world.record("Ada"), world.record("Berta"));
+    let number = world.editor().field(ada, "phone").expect("a number");
+    world.editor().edit(ada, json!({ "stage": "2026-03-02" }));
+    world.editor().archive(ada, true);
+    world.editor().edit(berta, json!({ "phone": number, "stage": "2026-12-31" }));
+    world.sync_all().await;
+    assert_eq!((world.contacts(ada).len(), world.locked(berta)), (0, false));
+    world.advance(minutes(6 * 60)).await;
+    world.live(minutes(60)).await;
+    assert!(world.locked(berta), "{}", world.story().await);
+    world.ends().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn is_a_number_free_again_whose_record_took_its_no_back_and_changed_it_at_once() {
+    let route_keys = "only_if = \"phone and active\"\nblock_if = \"do_not_call\"\nunblock = \"source\"";
+    let world = World::new(Setup { route_keys, ..Setup::default() }).await;
+    let (ada, carl) = (world.record("Ada"), world.record("Carl"));
+    let number = world.editor().field(ada, "phone").expect("a number");
+    world.editor().edit(carl, json!({ "phone": number }));
+    world.sync_all().await;
+    world.advance(minutes(1)).await;
+    world.editor().edit(ada, json!({ "do_not_call": true }));
+    world.live(minutes(3)).await;
+    assert_eq!((world.locked(ada), world.locked(carl)), (true, true));
+    world.editor().edit(ada, json!({ "do_not_call": false, "phone": NEW }));
+    world.live(minutes(15)).await;
+    assert_eq!((world.locked(ada), world.locked(carl)), (false, false), "{}", world.story().await);
+    world.ends().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn does_a_contact_that_moved_stand_in_nobodys_way_with_its_old_number() {
+    let keys = "only_if = \"phone and active\"\nblock_if = \"do_not_call\"\ncampaign_change = \"move\"";
+    let mut world = World::new(Setup { route_keys: keys, ..Setup::default() }).await;
+    let id = world.record("Ada");
+    world.sync_all().await;
+    let old = world.number(id);
+    world.advance(minutes(1)).await;
+    world.configure_campaign(OTHER).await;
+    // It goes from one campaign, and comes into the other with another number than the one that is blocked by then.
+    let rule = world.dialler.faults().add(Rule::new(status(503)).path("/update"));
+    world.live(minutes(1)).await;
+    world.editor().edit(id, json!({ "phone": NEW }));
+    world.live(minutes(1)).await;
+    world.block_number(&old).await;
+    world.dialler.faults().remove(rule);
+    world.live(minutes(60)).await;
+    let contact = world.contact(id);
+    assert_eq!((contact.campaign, contact.locked), (OTHER, false), "{}", world.story().await);
+    world.ends().await;
+}
