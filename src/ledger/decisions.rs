@@ -88,7 +88,7 @@ pub(super) fn store(
     let lock_waited = decision.wish == Wish::Callable && lane::lock_waits(tx, link)?;
     supersede(tx, cause, link, decision)?;
     for intent in &decision.intents {
-        if intent.kind == OperationKind::Reset && reset_is_open(tx, link)? {
+        if intent.kind == OperationKind::Reset && lane::reset_is_open(tx, link)? {
             continue;
         }
         let wave = waves::join(tx, cause, link, intent, doing)?;
@@ -268,16 +268,6 @@ fn supersede(tx: &Transaction<'_>, cause: &Cause, link: LinkId, decision: &Decis
         .execute((link.0, &now, blocked))?;
     }
     Ok(())
-}
-
-/// Whether the reset of a record that is back waits already, or is on its way: it is the one that is wished, and made anew its
-/// contact's calls would have to come to rest once more.
-fn reset_is_open(tx: &Transaction<'_>, link: LinkId) -> rusqlite::Result<bool> {
-    tx.prepare_cached(
-        "SELECT EXISTS (SELECT 1 FROM operations WHERE link_id = ?1 AND kind = 'reset' AND code <> 'by_hand'
-                AND state IN ('waiting', 'sending', 'uncertain'))",
-    )?
-    .query_row([link.0], |row| row.get(0))
 }
 
 /// A deletion that was wished because the record left, or a reset because it was back, and is wished no more. What a person

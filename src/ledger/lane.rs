@@ -88,6 +88,16 @@ pub(super) fn update_waits(tx: &Transaction<'_>, link: LinkId) -> rusqlite::Resu
     .query_row([link.0], |row| row.get(0))
 }
 
+/// Whether the reset of a record that is back waits already, or is on its way: it is the one that is wished, and made anew its
+/// contact's calls would have to come to rest once more.
+pub(super) fn reset_is_open(tx: &Transaction<'_>, link: LinkId) -> rusqlite::Result<bool> {
+    tx.prepare_cached(
+        "SELECT EXISTS (SELECT 1 FROM operations WHERE link_id = ?1 AND kind = 'reset' AND code <> 'by_hand'
+                AND state IN ('waiting', 'sending', 'uncertain'))",
+    )?
+    .query_row([link.0], |row| row.get(0))
+}
+
 /// A lock that waits for a person, because it rests on a changed condition, goes at once when there is another cause for it; so
 /// does one that was under way, or in doubt, when the others of its wave came to wait, and may have to be sent once more.
 pub(super) fn release_held(tx: &Transaction<'_>, link: LinkId) -> rusqlite::Result<()> {
