@@ -186,7 +186,7 @@ CREATE TABLE changes (
     before_from  TEXT NOT NULL,             -- base | answer | none
     after        TEXT,                      -- JSON, as answered
     cause        TEXT NOT NULL
-, write_back_id INTEGER, before_salt BLOB, after_salt BLOB, before_digest BLOB, after_digest BLOB, chain BLOB) STRICT;
+, write_back_id INTEGER, before_salt BLOB, after_salt BLOB, before_digest BLOB, after_digest BLOB, chain BLOB, rule TEXT, person TEXT) STRICT;
 
 CREATE TABLE contacts (
     contact_id   INTEGER PRIMARY KEY,
@@ -487,7 +487,7 @@ CREATE TABLE write_backs (
     sent_at    TEXT,
     changed_at TEXT NOT NULL,
     created_at TEXT NOT NULL, carrying TEXT CHECK (carrying IS NULL OR json_valid(carrying)), doubts INTEGER NOT NULL DEFAULT 0, objection TEXT -- `again`: under way, and another has come
-    CHECK (objection IN ('waits', 'under_way', 'again')), objection_told BLOB, then_again INTEGER NOT NULL DEFAULT 0 CHECK (then_again IN (0, 1)), no_there TEXT CHECK (no_there IN ('told', 'taken_back')), no_told_at TEXT, no_rests_on BLOB,
+    CHECK (objection IN ('waits', 'under_way', 'again')), objection_told BLOB, then_again INTEGER NOT NULL DEFAULT 0 CHECK (then_again IN (0, 1)), no_there TEXT CHECK (no_there IN ('told', 'taken_back')), no_told_at TEXT, no_rests_on BLOB, because TEXT CHECK (because IS NULL OR json_valid (because)), let_go_by TEXT,
     CHECK ((kind = 'activity') = (history_id IS NOT NULL)),
     CHECK (state NOT IN ('sending', 'uncertain') OR sent IS NOT NULL),
     CHECK (state NOT IN ('held', 'never') OR code IS NOT NULL),
@@ -1277,6 +1277,8 @@ SELECT c.id AS change,
             ELSE 'nothing is known' END AS before_from,
        CASE WHEN c.after_digest IS NULL THEN c.after ELSE 'erased' END AS after,
        c.cause,
+       coalesce(c.rule, o.code) AS rule,
+       c.person,
        lower(hex(c.chain)) AS chain
 FROM changes c
 LEFT JOIN links l ON l.id = c.link_id
@@ -1289,21 +1291,6 @@ CREATE TRIGGER words_are_not_edited BEFORE UPDATE ON words
 BEGIN SELECT RAISE (ABORT, 'the trail is append-only'); END;
 
 CREATE TRIGGER words_are_not_deleted BEFORE DELETE ON words
-BEGIN SELECT RAISE (ABORT, 'the trail is append-only'); END;
-
-CREATE TRIGGER changes_are_not_edited BEFORE UPDATE ON changes
-WHEN NOT (
-    new.id = old.id AND new.at = old.at AND new.link_id = old.link_id AND new.operation_id IS old.operation_id
-    AND new.write_back_id IS old.write_back_id AND new.side = old.side AND new.field = old.field
-    AND new.before_from = old.before_from AND new.cause = old.cause
-    AND ((old.chain IS NULL AND new.before IS old.before AND new.after IS old.after)
-         OR (new.chain IS old.chain
-             AND ((new.before IS old.before AND new.before_salt IS old.before_salt AND new.before_digest IS old.before_digest)
-                  OR (new.before IS NULL AND new.before_salt IS NULL AND old.before IS NOT NULL
-                      AND old.before_digest IS NULL AND length(new.before_digest) = 32))
-             AND ((new.after IS old.after AND new.after_salt IS old.after_salt AND new.after_digest IS old.after_digest)
-                  OR (new.after IS NULL AND new.after_salt IS NULL AND old.after IS NOT NULL
-                      AND old.after_digest IS NULL AND length(new.after_digest) = 32)))))
 BEGIN SELECT RAISE (ABORT, 'the trail is append-only'); END;
 
 CREATE TRIGGER contacts_next_try_moved AFTER UPDATE OF next_try ON contacts
@@ -1339,3 +1326,18 @@ WHEN (OLD.contact_id IS NOT NEW.contact_id OR OLD.wish IS NOT NEW.wish OR OLD.wi
 BEGIN
     INSERT INTO status_due (link_id) VALUES (NEW.id);
 END;
+
+CREATE TRIGGER changes_are_not_edited BEFORE UPDATE ON changes
+WHEN NOT (
+    new.id = old.id AND new.at = old.at AND new.link_id = old.link_id AND new.operation_id IS old.operation_id
+    AND new.write_back_id IS old.write_back_id AND new.side = old.side AND new.field = old.field
+    AND new.before_from = old.before_from AND new.cause = old.cause AND new.rule IS old.rule AND new.person IS old.person
+    AND ((old.chain IS NULL AND new.before IS old.before AND new.after IS old.after)
+         OR (new.chain IS old.chain
+             AND ((new.before IS old.before AND new.before_salt IS old.before_salt AND new.before_digest IS old.before_digest)
+                  OR (new.before IS NULL AND new.before_salt IS NULL AND old.before IS NOT NULL
+                      AND old.before_digest IS NULL AND length(new.before_digest) = 32))
+             AND ((new.after IS old.after AND new.after_salt IS old.after_salt AND new.after_digest IS old.after_digest)
+                  OR (new.after IS NULL AND new.after_salt IS NULL AND old.after IS NOT NULL
+                      AND old.after_digest IS NULL AND length(new.after_digest) = 32)))))
+BEGIN SELECT RAISE (ABORT, 'the trail is append-only'); END;

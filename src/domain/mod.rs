@@ -52,7 +52,7 @@ pub use suggest::suggest;
 pub use two_way::{Appended, ConflictRule, ConflictWord, Edit, Edits, Kept, Owner, SeenOn, Take, TwoWay};
 pub use write_back::{
     Activities, BlockFacts, BlocksTold, CallFacts, CallResult, HistoryFacts, InDialler, InvalidNumber,
-    Shapes, StandingFacts, Told, ToldBefore, WriteBackId,
+    Shapes, StandingFacts, TellRule, Told, ToldBefore, WriteBackId,
 };
 
 /// An instant in UTC. The ledger stores microseconds.

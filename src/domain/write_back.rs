@@ -41,6 +41,22 @@ named_enum! {
     }
 }
 
+named_enum! {
+    /// By which part of the config the CRM is told of a value; named as it is there.
+    TellRule {
+        /// A call's activity.
+        Activity = "activity",
+        /// Follows from a record's calls.
+        ResultFields = "result_fields",
+        /// Where a record stands in the dialler.
+        StatusFields = "status_fields",
+        /// Somebody must not be called.
+        BlockFields = "block_fields",
+        /// A two-way field that the dialler's side changed.
+        Owners = "owners",
+    }
+}
+
 /// The number of a row of `write_backs`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]

@@ -6,15 +6,15 @@ use super::block_store::reason_of;
 use super::decisions::{Cause, insert_operation, join_contact, next_generation};
 use super::hand_acts::delete_over;
 use super::holder::free_contact;
-use super::link_after::LinkAfter;
-use super::sql::{self, Columns, get_json, json, time};
-use super::trail::{self, BeforeFrom, FieldTrail};
+use super::link_after::{LinkAfter, new_base};
+use super::sql::{self, Columns, time};
+use super::trail::{self, BeforeFrom, ByOperation, FieldTrail};
 use super::{
-    Ledger, LedgerError, answer_notes, by_hand_update, due, edits, gate, held_again, hints, lane, lease,
+    Ledger, LedgerError, answer_notes, by_hand_update, due, gate, held_again, hints, lane, lease,
     leaving, sent_numbers, still_blocked,
 };
 use crate::domain::{
-    Base, ContactId, FieldName, Intent, LinkId, OperationId, OperationKind, Reason, ReasonCode, Seq,
+    Base, ContactId, FieldName, Intent, LinkId, OperationId, OperationKind, Reason, ReasonCode, Seq, Take,
     Timestamp, Wish,
 };
 use rusqlite::{OptionalExtension as _, Transaction, named_params};
@@ -91,6 +91,7 @@ struct Row {
     kind: OperationKind,
     reason: ReasonCode,
     cause: String,
+    approved_by: Option<String>,
     wish: Wish,
     contact: Option<ContactId>,
     /// Whether it is an update by hand: then it says nothing of what the record wishes.
@@ -192,7 +193,8 @@ pub(super) fn end_in(
 
 fn open_row(tx: &Transaction<'_>, id: OperationId) -> rusqlite::Result<Option<Row>> {
     tx.prepare_cached(
-        "SELECT o.link_id, o.kind, o.code, o.params, o.cause, l.wish, coalesce(o.contact_id, l.contact_id), o.given IS NOT NULL
+        "SELECT o.link_id, o.kind, o.code, o.params, o.cause, l.wish, coalesce(o.contact_id, l.contact_id), o.given IS NOT NULL,
+                (SELECT w.who FROM waves w WHERE w.id = o.wave_id)
          FROM operations o JOIN links l ON l.id = o.link_id
          WHERE o.id = ?1 AND o.state IN ('sending', 'uncertain')",
     )?
@@ -206,6 +208,7 @@ fn open_row(tx: &Transaction<'_>, id: OperationId) -> rusqlite::Result<Option<Ro
             wish: columns.named(Wish::parse)?,
             contact: columns.next::<Option<i64>>()?.map(ContactId),
             given: columns.next()?,
+            approved_by: columns.next()?,
         })
     })
     .optional()
@@ -218,6 +221,12 @@ fn apply(
     done: &Done,
     now: Timestamp,
 ) -> rusqlite::Result<LinkAfter> {
+    // Before the words are used up by what both sides agree on now.
+    let decided_by = match row.kind {
+        OperationKind::Update => trail::decided_by(tx, row.link, Take::Crm)?,
+        OperationKind::Import | OperationKind::Lock | OperationKind::Unlock => Vec::new(),
+        OperationKind::Reset | OperationKind::Delete => Vec::new(),
+    };
     let held = match done.contact {
         Some(contact) => {
             let held = free_contact(tx, row.link, contact)?;
@@ -262,7 +271,13 @@ fn apply(
             change.before_from = BeforeFrom::Answer;
         });
     }
-    trail::add(tx, now, row.link, id, &row.cause, &changes)?;
+    let by = ByOperation {
+        cause: &row.cause,
+        rule: row.reason.as_str(),
+        approved_by: row.approved_by.as_deref(),
+        decided_by,
+    };
+    trail::add(tx, now, row.link, id, &by, &changes)?;
     answer_notes::keep(tx, now, row.link, id, &done.answers)?;
     if let Some(reason) = held {
         lock_held(tx, row, &reason, now)?;
@@ -292,31 +307,6 @@ fn lock_held(tx: &Transaction<'_>, row: &Row, reason: &Reason, now: Timestamp) -
     lane::release_held(tx, row.link)?;
     lane::lock_unless_waiting(tx, row.link, reason, &cause)?;
     hints::link_in(tx, now, row.link, "met a locked contact")
-}
-
-/// Stores what both sides agree on, and which numbers count by that.
-pub(super) fn store_base(tx: &Transaction<'_>, link: LinkId, change: &BaseChange) -> rusqlite::Result<()> {
-    if let Some(base) = new_base(tx, link, change)? {
-        tx.prepare_cached("UPDATE links SET base = ?2 WHERE id = ?1")?.execute((link.0, base))?;
-    }
-    sent_numbers::refresh(tx, link)
-}
-
-/// What a link's base becomes, as it is stored; edits of what both sides agree on now are none any more.
-fn new_base(tx: &Transaction<'_>, link: LinkId, change: &BaseChange) -> rusqlite::Result<Option<String>> {
-    let base = match change {
-        BaseChange::Keep => return Ok(None),
-        BaseChange::Replace(base) => edits::outlive_contact(tx, link, base)?,
-        BaseChange::Merge(pairs) => {
-            edits::agreed(tx, link, pairs.keys().copied())?;
-            let mut base: Base = tx
-                .prepare_cached("SELECT base FROM links WHERE id = ?1")?
-                .query_row([link.0], |row| get_json(row, "base"))?;
-            base.extend(pairs.clone());
-            base
-        }
-    };
-    json(&base).map(Some)
 }
 
 fn queue(

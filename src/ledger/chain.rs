@@ -37,6 +37,8 @@ pub(super) struct Parts<'a> {
     pub field: &'a str,
     pub before_from: &'a str,
     pub cause: &'a str,
+    pub rule: Option<&'a str>,
+    pub person: Option<&'a str>,
     pub before: Value,
     pub after: Value,
 }
@@ -67,6 +69,15 @@ pub(super) fn follows(previous: &Digest, parts: &Parts<'_>) -> Digest {
                 hash.update([1]);
                 hash.update(digest);
             }
+        }
+    }
+    // Rows from before there were any have neither, and the digest that they always had. Whoever takes them from a row takes
+    // bytes from what it covers.
+    if parts.rule.is_some() || parts.person.is_some() {
+        for text in [parts.rule, parts.person] {
+            hash.update([u8::from(text.is_some())]);
+            hash.update((text.unwrap_or_default().len() as u64).to_be_bytes());
+            hash.update(text.unwrap_or_default());
         }
     }
     hash.finalize().into()
@@ -118,6 +129,8 @@ pub(super) struct Stored {
     field: String,
     before_from: String,
     cause: String,
+    rule: Option<String>,
+    person: Option<String>,
     before: StoredValue,
     after: StoredValue,
     pub chain: Option<Digest>,
@@ -145,7 +158,7 @@ impl StoredValue {
 
 /// All columns of a stored row.
 pub(super) const COLUMNS: &str =
-    "id, at, link_id, operation_id, write_back_id, side, field, before, before_from, after, cause,
+    "id, at, link_id, operation_id, write_back_id, side, field, before, before_from, after, cause, rule, person,
      before_salt, after_salt, before_digest, after_digest, chain";
 
 impl Stored {
@@ -163,6 +176,8 @@ impl Stored {
             field: row.get("field")?,
             before_from: row.get("before_from")?,
             cause: row.get("cause")?,
+            rule: row.get("rule")?,
+            person: row.get("person")?,
             before: value("before", "before_salt", "before_digest")?,
             after: value("after", "after_salt", "after_digest")?,
             chain: row.get("chain")?,
@@ -180,6 +195,8 @@ impl Stored {
             field: &self.field,
             before_from: &self.before_from,
             cause: &self.cause,
+            rule: self.rule.as_deref(),
+            person: self.person.as_deref(),
             before,
             after,
         }
@@ -232,8 +249,9 @@ impl Place {
 /// Gives the rows of before their places, oldest first; part of the migration's transaction.
 pub(super) fn enter_old(tx: &Transaction<'_>) -> rusqlite::Result<()> {
     let mut place = Place::BEGINNING;
-    let mut rows =
-        tx.prepare(&format!("SELECT {COLUMNS} FROM changes WHERE id > ?1 ORDER BY id LIMIT 1000"))?;
+    // Of then: neither rule nor person was a column yet.
+    let then = COLUMNS.replace("rule, person", "NULL AS rule, NULL AS person");
+    let mut rows = tx.prepare(&format!("SELECT {then} FROM changes WHERE id > ?1 ORDER BY id LIMIT 1000"))?;
     let mut update =
         tx.prepare("UPDATE changes SET before_salt = ?2, after_salt = ?3, chain = ?4 WHERE id = ?1")?;
     loop {

@@ -1,7 +1,8 @@
 //! Stores a decision: the link's generation is raised, what waited and only stated a wish is superseded,
 //! the new operations are queued. The one place that makes operations from decisions (semantics 3).
 
-use super::answer::{BaseChange, store_base};
+use super::answer::BaseChange;
+use super::link_after::store_base;
 use super::sql::{self, json, time};
 use super::{
     blocks_told, edits, edits_end, held_again, lane, results_due, sent_numbers, status_told, still_blocked,

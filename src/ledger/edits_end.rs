@@ -1,6 +1,7 @@
 //! What became of edits in two-way fields once both sides were looked at, right before the CRM is told.
 
 use super::sql::{code, get_json, json, time};
+use super::told_trail::Because;
 use super::trail::{self, Added, BeforeFrom, By};
 use super::{Ledger, LedgerError, edits, hints, sent_numbers};
 use crate::domain::{
@@ -221,19 +222,28 @@ pub(super) fn arrived(
     value: &Value,
     now: Timestamp,
 ) -> rusqlite::Result<()> {
-    let told: Option<(i64, String, Base)> = tx
+    let told: Option<(i64, String, Base, Because)> = tx
         .prepare_cached(
-            "SELECT w.id, n.value AS name, l.base FROM write_backs w CROSS JOIN json_each(w.carrying) n JOIN links l ON l.id = w.link_id
+            "SELECT w.id, n.value AS name, l.base, coalesce(w.because, '{}') AS because FROM write_backs w CROSS JOIN json_each(w.carrying) n JOIN links l ON l.id = w.link_id
              WHERE w.link_id = ?1 AND w.kind = 'fields' AND w.state IN ('waiting', 'uncertain') AND n.key = ?2",
         )?
         .query_row((link.0, field.as_str()), |row| {
-            Ok((row.get("id")?, row.get("name")?, get_json(row, "base")?))
+            Ok((row.get("id")?, row.get("name")?, get_json(row, "base")?, get_json(row, "because")?))
         })
         .optional()?;
-    let Some((row, name, base)) = told else { return Ok(()) };
+    let Some((row, name, base, mut because)) = told else { return Ok(()) };
+    let why = because.remove(&name);
     let before = base.get(&field).map(|pair| pair.crm.to_string());
     let before_from = if before.is_some() { BeforeFrom::Base } else { BeforeFrom::None };
-    let change = Added { side: "crm", field: &name, before, before_from, after: Some(value.to_string()) };
+    let change = Added {
+        side: "crm",
+        field: &name,
+        rule: why.as_ref().map(|why| why.rule.as_str()),
+        person: why.as_ref().and_then(|why| why.person.clone()),
+        before,
+        before_from,
+        after: Some(value.to_string()),
+    };
     trail::append(tx, now, link, By::WriteBack(WriteBackId(row)), "in doubt, and found there", vec![change])?;
     // Once.
     tx.prepare_cached("UPDATE write_backs SET carrying = json_remove(carrying, '$.' || ?2) WHERE id = ?1")?

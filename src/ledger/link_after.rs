@@ -1,8 +1,11 @@
 //! What an answer makes of its link. Stored by one statement: a row of a link is long, and each statement writes all
 //! of it.
 
+use super::answer::BaseChange;
 use super::holder::takes;
-use crate::domain::{ContactId, LinkId, Seq};
+use super::sql::{get_json, json};
+use super::{edits, sent_numbers};
+use crate::domain::{Base, ContactId, LinkId, Seq};
 use rusqlite::{Transaction, named_params};
 
 /// Nothing by default.
@@ -53,4 +56,33 @@ impl LinkAfter {
         };
         Ok(())
     }
+}
+
+/// Stores what both sides agree on, and which numbers count by that.
+pub(super) fn store_base(tx: &Transaction<'_>, link: LinkId, change: &BaseChange) -> rusqlite::Result<()> {
+    if let Some(base) = new_base(tx, link, change)? {
+        tx.prepare_cached("UPDATE links SET base = ?2 WHERE id = ?1")?.execute((link.0, base))?;
+    }
+    sent_numbers::refresh(tx, link)
+}
+
+/// What a link's base becomes, as it is stored; edits of what both sides agree on now are none any more.
+pub(super) fn new_base(
+    tx: &Transaction<'_>,
+    link: LinkId,
+    change: &BaseChange,
+) -> rusqlite::Result<Option<String>> {
+    let base = match change {
+        BaseChange::Keep => return Ok(None),
+        BaseChange::Replace(base) => edits::outlive_contact(tx, link, base)?,
+        BaseChange::Merge(pairs) => {
+            edits::agreed(tx, link, pairs.keys().copied())?;
+            let mut base: Base = tx
+                .prepare_cached("SELECT base FROM links WHERE id = ?1")?
+                .query_row([link.0], |row| get_json(row, "base"))?;
+            base.extend(pairs.clone());
+            base
+        }
+    };
+    json(&base).map(Some)
 }

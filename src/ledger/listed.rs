@@ -212,8 +212,8 @@ fn count(connection: &Connection, route: &RouteName, state: &str, since: &str) -
 mod tests {
     use crate::domain::{Activities, BlockSpan, BlocksTold, LinkId, Reason, ReasonCode, Shapes, Timestamp};
     use crate::domain::{Block, BlockSubject};
-    use crate::ledger::testing::{Scene, scene};
-    use crate::ledger::{Brake, Leaving, Said, Tells, ToTell, WaveWord};
+    use crate::ledger::testing::{Scene, leaving, scene};
+    use crate::ledger::{Brake, Said, Tells, ToTell, WaveWord};
 
     /// Five records with a number each; three are told of at most.
     async fn told() -> Scene {
@@ -330,13 +330,7 @@ mod tests {
         let page = async || scene.ledger.write_back_objections(route(), 10).await.expect("a page");
         let begins = async |page: &[ToTell], record: &str| {
             let row = page.iter().find(|row| row.record.as_str() == record).expect("on it");
-            let leaving = Leaving {
-                tells: Tells::Objection,
-                digest: vec![1],
-                values: "{}".to_owned(),
-                carrying: "{}".to_owned(),
-                then_again: false,
-            };
+            let leaving = leaving(Tells::Objection, 1, "{}");
             scene.ledger.write_back_begin(row.id, row.wanted, leaving).await.expect("asked")
         };
         scene.wait(1).await;

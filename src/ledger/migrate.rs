@@ -97,6 +97,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0108_overseen_rest.sql"),
     include_str!("../../migrations/0109_read_before.sql"),
     include_str!("../../migrations/0110_no_statistics.sql"),
+    include_str!("../../migrations/0111_rule_and_person.sql"),
 ];
 
 /// Behind this one the rows of the trail that are there already get their places in the chain.
@@ -294,6 +295,19 @@ mod tests {
             )
             .expect("read");
         assert_eq!(left, "1,0 reset superseded, reset waiting, delete waiting b");
+    }
+
+    #[test]
+    fn statistics_of_an_earlier_program_are_dropped() {
+        let mut connection = before("DROP TABLE IF EXISTS sqlite_stat1");
+        connection.execute_batch("ANALYZE").expect("an older program's");
+        let statistics = |connection: &Connection| {
+            let count = "SELECT count(*) FROM sqlite_schema WHERE name LIKE 'sqlite_stat%'";
+            connection.query_row(count, [], |row| row.get::<_, i64>(0)).expect("a count")
+        };
+        assert!(statistics(&connection) > 0);
+        migrate(&mut connection).expect("migrated");
+        assert_eq!(statistics(&connection), 0);
     }
 
     #[test]

@@ -130,6 +130,7 @@ mod takeover;
 #[cfg(test)]
 mod testing;
 mod told_again;
+mod told_trail;
 mod trail;
 mod trail_erase;
 mod trail_proof;

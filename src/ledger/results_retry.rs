@@ -116,13 +116,13 @@ impl Ledger {
             let released = tx
                 .prepare_cached(&format!(
                     "UPDATE write_backs AS w SET state = 'waiting', code = NULL, params = '{{}}', tries = 0, doubts = 0, due_at = :now,
-                            changed_at = :now, rules = CASE WHEN :row IS NULL THEN rules ELSE 'by hand' END
+                            changed_at = :now, rules = CASE WHEN :row IS NULL THEN rules ELSE 'by hand' END, let_go_by = :who
                      WHERE {} AND (w.code <> 'in_doubt' OR w.id = :row)",
                     stuck()
                 ))?
                 .execute(named_params! {
                     ":route": route.0, ":row": which.row, ":from": which.from, ":until": which.until,
-                    ":gone_since": which.gone_since, ":now": now,
+                    ":gone_since": which.gone_since, ":now": now, ":who": said.who,
                 })?;
             let row = match again {
                 Again::Row(id) => Some(id),

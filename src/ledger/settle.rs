@@ -1,11 +1,12 @@
 //! Uncertain operations: found at the start, due after the quiet time, ended by what was asked.
 
-use super::answer::{BaseChange, Ending, end_in, store_base};
+use super::answer::{BaseChange, Ending, end_in};
 use super::attempts::tries;
 use super::decisions::{Cause, lane_of_contact};
 use super::holder::take_contact;
 use super::lease;
 use super::leased::{self, Leased};
+use super::link_after::store_base;
 use super::meet::{self, Decide, MeetCounts, Meeting};
 use super::sql::{get_reason, get_time, time};
 use super::{Ledger, LedgerError, hints, lane};

@@ -245,7 +245,7 @@ const EVENTS: &str = "
            NULL, NULL, NULL
     FROM write_backs w WHERE w.link_id = ?1 AND w.state IN ('held', 'parked', 'gone', 'never')
     UNION ALL
-    SELECT at, 3, 'change', field, side, NULL, '{}', cause, operation_id,
+    SELECT at, 3, 'change', field, side, NULL, '{}', coalesce('person:' || person, cause), operation_id,
            CASE WHEN before_digest IS NULL THEN before ELSE json_quote('(erased)') END,
            CASE WHEN after_digest IS NULL THEN after ELSE json_quote('(erased)') END
     FROM changes WHERE link_id = ?1

@@ -366,6 +366,8 @@ fn mark_gone(tx: &Transaction<'_>, id: ContactId, run: RunId, now: Timestamp) ->
         let gone = Added {
             side: "dialler",
             field: "ID",
+            rule: Some("seen"),
+            person: None,
             before: Some(json(&id.0)?),
             before_from: BeforeFrom::Answer,
             after: Some("null".to_owned()),

@@ -1,7 +1,7 @@
 //! A ledger in a temporary folder with one route, for the tests of this room.
 
 use super::write_back::want;
-use super::{LeaseBatch, LeaseOrder, Ledger, Plan, QueuePlace, RouteFacts, Said};
+use super::{LeaseBatch, LeaseOrder, Leaving, Ledger, Plan, QueuePlace, RouteFacts, Said, Tells};
 use crate::domain::policy::{Clearing, RouteState};
 use crate::domain::{Activities, HistoryId, LinkId, RouteName, Shapes, Timestamp, Values};
 use crate::env::Env;
@@ -218,6 +218,19 @@ impl Scene {
             })
             .await
             .expect("a contact");
+    }
+}
+
+/// A request with these values, as JSON, and a digest of one byte.
+pub(super) fn leaving(tells: Tells, digest: u8, values: &str) -> Leaving {
+    Leaving {
+        tells,
+        digest: vec![digest],
+        values: values.to_owned(),
+        rules: std::collections::BTreeMap::new(),
+        person: None,
+        carrying: "{}".to_owned(),
+        then_again: false,
     }
 }
 

@@ -3,7 +3,7 @@
 use super::chain;
 use super::sql::{get_time, time};
 use super::{Ledger, LedgerError};
-use crate::domain::{LinkId, OperationId, Timestamp, WriteBackId};
+use crate::domain::{LinkId, OperationId, Take, Timestamp, WriteBackId};
 use rusqlite::Transaction;
 use serde::Serialize;
 use serde_json::Value;
@@ -59,6 +59,10 @@ pub struct ChangeRow {
     pub after: Option<String>,
     /// Why.
     pub cause: String,
+    /// By which rule: the operation's reason, or the config's table that has the CRM told.
+    pub rule: Option<String>,
+    /// Whose word brought it about, if anybody's.
+    pub person: Option<String>,
 }
 
 /// By what a row came about.
@@ -76,9 +80,47 @@ pub(super) enum By {
 pub(super) struct Added<'a> {
     pub side: &'static str,
     pub field: &'a str,
+    pub rule: Option<&'a str>,
+    pub person: Option<String>,
     pub before: Option<String>,
     pub before_from: BeforeFrom,
     pub after: Option<String>,
+}
+
+/// Why an operation was done.
+pub(super) struct ByOperation<'a> {
+    /// `run:ID`, `person:NAME`, `gate`, `block:ID`, `settle:ID`.
+    pub cause: &'a str,
+    /// Its reason.
+    pub rule: &'a str,
+    /// Who let the wave go to which it belongs.
+    pub approved_by: Option<&'a str>,
+    /// Who decided its fields' conflicts, field by field.
+    pub decided_by: Vec<(String, String)>,
+}
+
+impl ByOperation<'_> {
+    /// Whose word brought the change of a field about.
+    fn person(&self, field: &str) -> Option<String> {
+        let decided = self.decided_by.iter().find(|(decided, _)| decided == field);
+        let by_hand = || self.cause.strip_prefix("person:").or(self.approved_by).map(str::to_owned);
+        decided.map(|(_, who)| who.clone()).or_else(by_hand)
+    }
+}
+
+/// Who decided the conflicts of a link for this side, field by field, as far as the word still stands.
+pub(super) fn decided_by(
+    tx: &Transaction<'_>,
+    link: LinkId,
+    take: Take,
+) -> rusqlite::Result<Vec<(String, String)>> {
+    tx.prepare_cached(
+        "SELECT e.field, (SELECT w.who FROM conflict_words w WHERE w.link_id = e.link_id AND w.field = e.field AND w.take = e.take
+                          ORDER BY w.id DESC LIMIT 1) AS who
+         FROM edits e WHERE e.link_id = ?1 AND e.take = ?2 AND who IS NOT NULL",
+    )?
+    .query_map((link.0, take.as_str()), |row| Ok((row.get(0)?, row.get(1)?)))?
+    .collect()
 }
 
 /// Adds to the trail of a link what an operation changed in the dialler.
@@ -87,7 +129,7 @@ pub(super) fn add(
     at: Timestamp,
     link: LinkId,
     operation: OperationId,
-    cause: &str,
+    by: &ByOperation<'_>,
     changes: &[FieldTrail],
 ) -> rusqlite::Result<()> {
     let rows: Vec<Added<'_>> = changes
@@ -95,12 +137,14 @@ pub(super) fn add(
         .map(|change| Added {
             side: "dialler",
             field: &change.field,
+            rule: Some(by.rule),
+            person: by.person(&change.field),
             before: change.before.as_ref().map(Value::to_string),
             before_from: change.before_from,
             after: change.after.as_ref().map(Value::to_string),
         })
         .collect();
-    append(tx, at, link, By::Operation(operation), cause, rows)
+    append(tx, at, link, By::Operation(operation), by.cause, rows)
 }
 
 /// The one way into the trail: each row follows the last one in the chain. One short read for all rows, the rest is
@@ -125,8 +169,8 @@ pub(super) fn append(
     let at = time(at);
     let mut insert = tx.prepare_cached(
         "INSERT INTO changes (id, at, link_id, operation_id, write_back_id, side, field, before, before_from, after, cause,
-                              before_salt, after_salt, chain)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+                              before_salt, after_salt, chain, rule, person)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
     )?;
     for row in rows {
         let (before_salt, before) = end.salt(row.before.as_deref());
@@ -142,6 +186,8 @@ pub(super) fn append(
             field: row.field,
             before_from,
             cause,
+            rule: row.rule,
+            person: row.person.as_deref(),
             before,
             after,
         };
@@ -161,6 +207,8 @@ pub(super) fn append(
             before_salt,
             after_salt,
             end.chain,
+            row.rule,
+            row.person,
         ])?;
     }
     Ok(())
@@ -175,7 +223,7 @@ impl Ledger {
         self.read("changes_list", move |connection| {
             connection
                 .prepare_cached(
-                    "SELECT at, operation_id, field, before_from, cause,
+                    "SELECT at, operation_id, field, before_from, cause, rule, person,
                             CASE WHEN before_digest IS NULL THEN before ELSE json_quote('(erased)') END AS before,
                             CASE WHEN after_digest IS NULL THEN after ELSE json_quote('(erased)') END AS after
                      FROM changes WHERE link_id = ?1 ORDER BY at, id LIMIT ?2",
@@ -189,6 +237,8 @@ impl Ledger {
                         before_from: row.get("before_from")?,
                         after: row.get("after")?,
                         cause: row.get("cause")?,
+                        rule: row.get("rule")?,
+                        person: row.get("person")?,
                     })
                 })?
                 .collect()
@@ -224,7 +274,8 @@ mod tests {
         let text = |text: &str| Some(format!("{text:?}"));
         let expected = ("City".to_owned(), text("Ulm"), "base".to_owned(), text("Bonn"), Some(update.0));
         assert_eq!(trail.iter().map(told).collect::<Vec<_>>(), [expected]);
-        assert_eq!(trail[0].cause, "run:1", "why it was done");
+        let why = (trail[0].cause.as_str(), trail[0].rule.as_deref(), trail[0].person.as_deref());
+        assert_eq!(why, ("run:1", Some("new_record"), None), "why it was done");
         let edit = |tx: &Transaction<'_>| tx.execute("UPDATE changes SET after = '\"Hof\"'", []);
         assert!(scene.ledger.write("test_edit", edit).await.is_err(), "the trail is append-only");
         for sql in ["DELETE FROM changes", "DELETE FROM changes WHERE field = 'City'"] {

@@ -2,7 +2,7 @@
 
 use super::edits_end::{self, CarriedEdit};
 use super::sql::{code, get_json, time};
-use super::trail::{self, Added, BeforeFrom, By};
+use super::told_trail::{self, Because};
 use super::{Ledger, LedgerError, echoes, hints};
 use crate::domain::{LinkId, Reason, ReasonCode, RouteName, RunId, Timestamp, WriteBackId};
 use rusqlite::{OptionalExtension as _, Transaction};
@@ -46,13 +46,14 @@ pub struct Tried {
 }
 
 /// Where a row stands, as far as its end asks.
-struct Standing {
-    link: i64,
+pub(super) struct Standing {
+    pub link: i64,
     state: String,
     sent: Option<i64>,
     wanted: i64,
     then_again: bool,
-    values: Map<String, Value>,
+    pub values: Map<String, Value>,
+    pub because: Because,
     route: String,
 }
 
@@ -186,7 +187,8 @@ impl Ledger {
 
 fn standing(tx: &Transaction<'_>, row: WriteBackId) -> rusqlite::Result<Option<Standing>> {
     tx.prepare_cached(
-        "SELECT w.link_id, w.state, w.sent, w.wanted, w.then_again, coalesce(w.sending_values, '{}') AS sending_values, l.route
+        "SELECT w.link_id, w.state, w.sent, w.wanted, w.then_again, coalesce(w.sending_values, '{}') AS sending_values,
+                coalesce(w.because, '{}') AS because, l.route
          FROM write_backs w JOIN links l ON l.id = w.link_id WHERE w.id = ?1",
     )?
     .query_row([row.0], |row| {
@@ -197,6 +199,7 @@ fn standing(tx: &Transaction<'_>, row: WriteBackId) -> rusqlite::Result<Option<S
             wanted: row.get("wanted")?,
             then_again: row.get("then_again")?,
             values: get_json(row, "sending_values")?,
+            because: get_json(row, "because")?,
             route: row.get("route")?,
         })
     })
@@ -218,7 +221,7 @@ fn store(
         TellEnd::Done { activity, carried, before } => {
             echoes::told(tx, row, LinkId(standing.link), now)?;
             tx.prepare_cached(
-                "UPDATE write_backs SET state = ?2, written = sent, sending_values = NULL,
+                "UPDATE write_backs SET state = ?2, written = sent, sending_values = NULL, because = NULL, let_go_by = NULL,
                         carrying = CASE WHEN objection IN ('under_way', 'again') THEN carrying END,
                         digest = CASE WHEN objection IN ('under_way', 'again') THEN digest ELSE sending END,
                         objection_told = CASE WHEN objection IN ('under_way', 'again') THEN sending ELSE objection_told END,
@@ -230,12 +233,12 @@ fn store(
             )?
             .execute((row.0, if standing.then_again { "waiting" } else { settled("done") }, activity, &at))?;
             edits_end::carried(tx, LinkId(standing.link), carried, now)?;
-            enter_trail(tx, row, run, standing, (carried, before), now)
+            told_trail::enter(tx, row, run, standing, (carried, before), now)
         }
         TellEnd::Unchanged => {
             tx.prepare_cached(
                 "UPDATE write_backs SET state = 'done', written = wanted, code = NULL, params = '{}', tries = 0, doubts = 0,
-                        objection = NULL, sending_values = NULL, carrying = NULL, changed_at = ?2
+                        objection = NULL, sending_values = NULL, carrying = NULL, because = NULL, let_go_by = NULL, changed_at = ?2
                  WHERE id = ?1 AND state = 'waiting'",
             )?
             .execute((row.0, &at))?;
@@ -308,101 +311,4 @@ fn to(
         now,
     ))?;
     Ok(())
-}
-
-/// Whether a CRM that was told a value says another one now. Not where it may only say it in a way of its own: nothing in another
-/// word, a number, a record by id and name, a text with tags, a time.
-fn says_something_else(says: &Value, told: &Value) -> bool {
-    let is_nothing = |value: &Value| match value {
-        Value::Null | Value::Bool(false) => true,
-        Value::String(text) => text.is_empty(),
-        Value::Array(all) => all.is_empty(),
-        Value::Bool(true) | Value::Number(_) | Value::Object(_) => false,
-    };
-    match (says, told) {
-        (says, told) if is_nothing(says) && is_nothing(told) => false,
-        (Value::Array(_) | Value::Object(_), _) | (_, Value::Array(_) | Value::Object(_)) => false,
-        (Value::Number(says), Value::Number(told)) => says.as_f64() != told.as_f64(),
-        (Value::String(says), Value::String(told)) => {
-            let tags = [says, told].iter().any(|text| text.contains('<'));
-            let day = |text: &str| {
-                text.get(..10).filter(|day| day.parse::<chrono::NaiveDate>().is_ok()).map(str::to_owned)
-            };
-            let same_day = day(says).is_some() && day(says) == day(told);
-            says.trim() != told.trim() && !tags && !same_day
-        }
-        (says, told) => says != told,
-    }
-}
-
-/// What was there before as it was read; where it was not, what we last told, where that is known.
-fn enter_trail(
-    tx: &Transaction<'_>,
-    row: WriteBackId,
-    run: RunId,
-    standing: &Standing,
-    (carried, read): (&[CarriedEdit], &Map<String, Value>),
-    now: Timestamp,
-) -> rusqlite::Result<()> {
-    let mut changes = Vec::new();
-    for (field, value) in &standing.values {
-        if let Some(edit) = carried.iter().find(|edit| edit.name == *field) {
-            changes.push(Added {
-                side: "crm",
-                field,
-                before: Some(edit.before.to_string()),
-                before_from: BeforeFrom::Answer,
-                after: Some(value.to_string()),
-            });
-            continue;
-        }
-        let last: Option<String> = tx
-            .prepare_cached(
-                "SELECT after FROM changes WHERE link_id = ?1 AND write_back_id = ?2 AND field = ?3
-                 ORDER BY id DESC LIMIT 1",
-            )?
-            .query_row((standing.link, row.0, field), |row| row.get(0))
-            .optional()?
-            .flatten();
-        let after = value.to_string();
-        let was = read.get(field);
-        // What somebody else wrote over it meanwhile is written over now.
-        if last.as_deref() == Some(after.as_str()) && !was.is_some_and(|was| says_something_else(was, value))
-        {
-            continue;
-        }
-        let (before, before_from) = match (was, last) {
-            (Some(was), _) => (Some(was.to_string()), BeforeFrom::Answer),
-            (None, Some(last)) => (Some(last), BeforeFrom::Base),
-            (None, None) => (None, BeforeFrom::None),
-        };
-        changes.push(Added { side: "crm", field, before, before_from, after: Some(after) });
-    }
-    trail::append(tx, now, LinkId(standing.link), By::WriteBack(row), &format!("run:{run}"), changes)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::says_something_else;
-    use serde_json::json;
-
-    #[test]
-    fn another_way_to_say_it_is_nothing_else() {
-        for (says, told, another) in [
-            (json!("by a clerk"), json!("declined"), true),
-            (json!(3), json!(4), true),
-            (json!(true), json!(false), true),
-            (json!(null), json!("declined"), true),
-            (json!("declined "), json!("declined"), false),
-            (json!(null), json!(false), false),
-            (json!(false), json!(""), false),
-            (json!(3.0), json!(3), false),
-            (json!([7, "Sales"]), json!(7), false),
-            (json!("<p>declined</p>"), json!("declined"), false),
-            (json!("2026-03-02T10:00:00Z"), json!("2026-03-02 10:00:00"), false),
-            (json!("2026-03-01 10:00:00"), json!("2026-03-02 10:00:00"), true),
-        ] {
-            assert_eq!(says_something_else(&says, &told), another, "{says} {told}");
-        }
-    }
 }

@@ -126,7 +126,7 @@ impl Ledger {
 mod tests {
     use super::*;
     use crate::domain::RunId;
-    use crate::ledger::testing::{Scene, scene};
+    use crate::ledger::testing::{Scene, leaving, scene};
     use crate::ledger::{Brake, Leaving, Said, TellEnd, Tells};
     use serde_json::Map;
 
@@ -176,13 +176,7 @@ mod tests {
         ];
         let mut doubts = Vec::new();
         for end in ends {
-            let leaving = Leaving {
-                tells: Tells::TheRest,
-                digest: vec![1],
-                values: "{}".to_owned(),
-                carrying: "{}".to_owned(),
-                then_again: false,
-            };
+            let leaving = leaving(Tells::TheRest, 1, "{}");
             // After the doubt, what is sent next is the answer of the question about it.
             let begun = scene.ledger.write_back_begin(row, 1, leaving).await.expect("begun");
             assert_eq!(begun, doubts.len() != 3);
@@ -202,13 +196,7 @@ mod tests {
                 let scene = held().await;
                 let known = "UPDATE write_backs SET state = 'waiting', code = NULL, digest = x'07', objection_told = x'07'";
                 scene.put(known).await;
-                let leaving = Leaving {
-                    tells,
-                    digest: vec![sent],
-                    values: "{}".to_owned(),
-                    carrying: "{}".to_owned(),
-                    then_again: false,
-                };
+                let leaving = leaving(tells, sent, "{}");
                 let (row, at, ledger) = (WriteBackId(1), scene.ledger.env.now(), &scene.ledger);
                 assert!(ledger.write_back_begin(row, 1, leaving).await.expect("begun"));
                 let lost = match way {
@@ -242,13 +230,7 @@ mod tests {
         ] {
             let scene = held().await;
             scene.put("UPDATE write_backs SET state = 'waiting', code = NULL").await;
-            let leaving = Leaving {
-                tells: Tells::TheRest,
-                digest: vec![1],
-                values: "{}".to_owned(),
-                carrying: "{}".to_owned(),
-                then_again: true,
-            };
+            let leaving = Leaving { then_again: true, ..leaving(Tells::TheRest, 1, "{}") };
             assert!(scene.ledger.write_back_begin(WriteBackId(1), 1, leaving).await.expect("begun"));
             scene.ledger.write_back_end(WriteBackId(1), 1, RunId(1), end, None).await.expect("ended");
             let stands = scene.says("SELECT state || ' ' || wanted FROM write_backs WHERE id = 1").await;

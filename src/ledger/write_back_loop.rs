@@ -40,8 +40,8 @@ impl Ledger {
 mod tests {
     use super::*;
     use crate::domain::{Activities, RunId, Shapes};
-    use crate::ledger::testing::scene;
-    use crate::ledger::{Leaving, TellEnd, Tells, Tried};
+    use crate::ledger::testing::{leaving, scene};
+    use crate::ledger::{TellEnd, Tells, Tried};
     use serde_json::Map;
 
     #[tokio::test(start_paused = true)]
@@ -65,13 +65,7 @@ mod tests {
             // A counter that goes up beside it says nothing.
             let word = if round % 2 == 0 { "Bonn" } else { "BONN" };
             let values = format!("{{\"city\":\"{word}\",\"calls\":{round}}}");
-            let leaving = Leaving {
-                tells: Tells::TheRest,
-                digest: vec![1],
-                values,
-                carrying: "{}".to_owned(),
-                then_again: false,
-            };
+            let leaving = leaving(Tells::TheRest, 1, &values);
             assert!(scene.ledger.write_back_begin(row, wanted, leaving).await.expect("begun"));
             let end = TellEnd::Done { activity: None, carried: Vec::new(), before: Map::new() };
             let tried = Tried { outcome: "done", detail: String::new() };

@@ -3,11 +3,12 @@
 use super::acts::{anything, route_acts};
 use super::sql::{get_named, time};
 use super::write_back_facts::with_facts;
-use super::{Ledger, LedgerError};
+use super::{Ledger, LedgerError, told_trail};
 use crate::domain::{
-    CallFacts, HistoryFacts, HistoryId, LinkId, LinkView, RecordId, RouteName, Told, WriteBackId,
+    CallFacts, HistoryFacts, HistoryId, LinkId, LinkView, RecordId, RouteName, TellRule, Told, WriteBackId,
 };
 use rusqlite::{Connection, named_params};
+use std::collections::BTreeMap;
 
 /// The facts of one row, as they are now.
 #[derive(Debug, Clone, PartialEq)]
@@ -86,6 +87,10 @@ pub struct Leaving {
     pub digest: Vec<u8>,
     /// All values, as JSON.
     pub values: String,
+    /// By which rule each of them is told.
+    pub rules: BTreeMap<String, TellRule>,
+    /// Whose word they rest on, where it is one's who is known.
+    pub person: Option<String>,
     /// Of which fields of the dialler's side they tell, with the CRM's names, as JSON.
     pub carrying: String,
     /// Whether the row is to be looked at once more when it is told: what follows from calls could not go with it.
@@ -270,9 +275,10 @@ impl Ledger {
     ) -> Result<bool, LedgerError> {
         let now = time(self.env.now());
         self.write("write_back_begin", move |tx| {
+            let because = told_trail::because(tx, row, &leaving)?;
             let begun = tx
                 .prepare_cached(
-                    "UPDATE write_backs SET state = 'sending', sent = ?2, sending = ?3, sending_values = ?5, sent_at = ?4,
+                    "UPDATE write_backs SET state = 'sending', sent = ?2, sending = ?3, sending_values = ?5, sent_at = ?4, because = ?9,
                             carrying = CASE WHEN ?8 THEN carrying ELSE ?7 END, objection = CASE WHEN ?8 THEN 'under_way' ELSE objection END, tries = tries + 1, doubts = doubts + 1, changed_at = ?4, then_again = ?6
                      WHERE id = ?1 AND state = 'waiting' AND wanted = ?2",
                 )?
@@ -285,6 +291,7 @@ impl Ledger {
                     leaving.then_again,
                     leaving.carrying,
                     leaving.tells == Tells::Objection,
+                    because,
                 ))?;
             Ok(begun == 1)
         })

@@ -286,15 +286,6 @@ mod tests {
         drop(opened(&path).await);
         drop(opened(&path).await);
         assert_eq!(statistics(), 0, "no end makes any");
-        let connection = rusqlite::Connection::open(&path).expect("opens");
-        let version: i64 =
-            connection.query_row("PRAGMA user_version", [], |row| row.get(0)).expect("a version");
-        let older = format!("ANALYZE; PRAGMA user_version = {}", version - 1);
-        connection.execute_batch(&older).expect("an older program's");
-        drop(connection);
-        assert!(statistics() > 0);
-        let _ledger = opened(&path).await;
-        assert_eq!(statistics(), 0);
     }
 
     async fn commits(ledger: &Ledger) -> i64 {

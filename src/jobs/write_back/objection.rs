@@ -6,9 +6,9 @@
 
 use super::ends::Fate;
 use super::tell::Told;
-use super::values::{RecordValues, is_known, of_objection, of_record};
+use super::values::{RecordValues, by_rule, is_known, of_objection, of_record};
 use super::{JobError, PAGE, Pass, Rejections};
-use crate::domain::{Counts, HistoryFacts};
+use crate::domain::{Counts, HistoryFacts, TellRule};
 use crate::ledger::{Leaving, TellEnd, TellFacts, Tells, ToTell};
 use serde_json::json;
 
@@ -56,6 +56,8 @@ impl Pass<'_> {
             tells: Tells::Objection,
             digest,
             values: json!(no).to_string(),
+            rules: by_rule(&no, TellRule::BlockFields),
+            person: history.blocked.as_ref().and_then(|blocked| blocked.who.clone()),
             carrying: "{}".to_owned(),
             then_again: rest == Rest::Waits,
         };
@@ -67,9 +69,7 @@ impl Pass<'_> {
             return Rest::Waits;
         }
         match of_record(&self.context.telling, row, &self.all_named(history).await) {
-            Ok(RecordValues { values, digest, left_out: None }) if is_known(row, &values, &digest) => {
-                Rest::Known
-            }
+            Ok(RecordValues { words, left_out: None }) if is_known(row, &words) => Rest::Known,
             Ok(_) | Err(_) => Rest::Waits,
         }
     }

@@ -2,7 +2,7 @@
 //! a side: the values are worked out as at the moment of sending, and what both sides may change is merged with the
 //! record as it is.
 
-use super::values::{RecordValues, digest, is_known, of_call, of_objection, of_record};
+use super::values::{RecordValues, is_known, of_call, of_objection, of_record};
 use super::{Agents, TwoWayContext, all_named, named, release};
 use crate::crm::CrmValues;
 use crate::domain::{Activities, HistoryId, Reason, ReasonCode, RouteName};
@@ -70,11 +70,11 @@ impl ShowContext {
             TellFacts::Call(call) => {
                 let call = named(&self.telling, agents, call).await;
                 match of_call(&self.telling, self.activities, row, &call) {
-                    Ok(values) if is_known(row, &values, &digest(&values, None)) => (CrmValues::new(), None),
+                    Ok(words) if is_known(row, &words) => (CrmValues::new(), None),
                     Ok(_) if row.activity.is_some() && self.activities == Activities::Fixed => {
                         (CrmValues::new(), Some(ReasonCode::ActivityFixed.into()))
                     }
-                    Ok(values) => (values, None),
+                    Ok(words) => (words.values, None),
                     Err(reason) => (CrmValues::new(), Some(reason)),
                 }
             }
@@ -85,10 +85,10 @@ impl ShowContext {
                     Err(reason) => (CrmValues::new(), Some(reason)),
                 };
                 let (mut values, left_out) = match of_record(&self.telling, row, &history) {
-                    Ok(RecordValues { values, digest, left_out }) if is_known(row, &values, &digest) => {
+                    Ok(RecordValues { words, left_out }) if is_known(row, &words) => {
                         (CrmValues::new(), left_out)
                     }
-                    Ok(RecordValues { values, left_out, .. }) => (values, left_out),
+                    Ok(RecordValues { words, left_out }) => (words.values, left_out),
                     Err(reason) => (CrmValues::new(), Some(reason)),
                 };
                 values.extend(no);

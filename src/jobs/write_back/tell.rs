@@ -2,11 +2,11 @@
 
 use super::carry::{Carry, Left};
 use super::ends::{Fate, TellKind, Waits, after_look_up, fate_of, outcome};
-use super::values::{RecordValues, digest, is_known, of_call, of_record};
+use super::values::{RecordValues, Words, by_rule, is_known, of_call, of_record};
 use super::{JobError, Pass, all_named, named};
 use crate::crm::{CrmValues, Safe, WriteContract};
 use crate::domain::{
-    ActivityId, CallFacts, CallKey, HistoryFacts, HistoryId, Reason, ReasonCode, WriteBackId,
+    ActivityId, CallFacts, CallKey, HistoryFacts, HistoryId, Reason, ReasonCode, TellRule, WriteBackId,
 };
 use crate::env::crash;
 use crate::ledger::{CarriedEdit, Leaving, TellEnd, TellFacts, Tells, ToTell, Tried};
@@ -114,9 +114,12 @@ impl Pass<'_> {
         }
         match wish {
             Wish::Send(mut values, of_calls) => {
-                values.extend(carried.iter().map(|edit| (edit.name.clone(), edit.value.crm.clone())));
+                let mut rules = of_calls.rules;
+                let edits = of_edits(carried);
+                rules.extend(by_rule(&edits, TellRule::Owners));
+                values.extend(edits);
                 let then = if of_calls.then_again { Then::Again } else { Then::Rests };
-                Ok(leaving(values, of_calls.digest, then, carried))
+                Ok(leaving(Words { values, rules, digest: of_calls.digest }, then, carried))
             }
             Wish::End(Fate::Unchanged, _) => self.by_themselves(row, carried, Then::Rests).await,
             Wish::End(_, _) => self.by_themselves(row, carried, Then::Again).await,
@@ -150,8 +153,9 @@ impl Pass<'_> {
         if let Some(reason) = self.may_be_sent(row, self.context.crm.contract()).await? {
             return Ok(Wish::End(Fate::Parked, TellEnd::Parked(reason)));
         }
-        let values = carried.iter().map(|edit| (edit.name.clone(), edit.value.crm.clone())).collect();
-        Ok(leaving(values, row.digest.clone().unwrap_or_default(), then, carried))
+        let values = of_edits(carried);
+        let rules = by_rule(&values, TellRule::Owners);
+        Ok(leaving(Words { values, rules, digest: row.digest.clone().unwrap_or_default() }, then, carried))
     }
 
     fn goes_apart(&self, row: WriteBackId) -> bool {
@@ -229,7 +233,7 @@ impl Pass<'_> {
     /// What the mapping says now; the facts were read with the row.
     async fn wish(&self, row: &ToTell) -> Result<Wish, JobError> {
         let telling = &self.context.telling;
-        let values = match &row.facts {
+        let words = match &row.facts {
             // What it has lost must not be emptied in the CRM, too.
             TellFacts::Call(call) if call.erased => {
                 return Ok(Wish::End(Fate::Unchanged, TellEnd::Unchanged));
@@ -240,11 +244,8 @@ impl Pass<'_> {
             }
             TellFacts::History(history) => return self.wish_for_record(row, history).await,
         };
-        match values {
-            Ok(values) => {
-                let digest = digest(&values, None);
-                self.if_new(row, values, digest, Then::Rests).await
-            }
+        match words {
+            Ok(words) => self.if_new(row, words, Then::Rests).await,
             Err(reason) => Ok(self.not_told(reason)),
         }
     }
@@ -255,27 +256,21 @@ impl Pass<'_> {
             Ok(found) => found,
             Err(reason) => return Ok(self.not_told(reason)),
         };
-        let RecordValues { values, digest, left_out } = found;
-        let Some(reason) = left_out else { return self.if_new(row, values, digest, Then::Rests).await };
-        match self.if_new(row, values, digest, Then::Again).await? {
+        let RecordValues { words, left_out } = found;
+        let Some(reason) = left_out else { return self.if_new(row, words, Then::Rests).await };
+        match self.if_new(row, words, Then::Again).await? {
             Wish::End(Fate::Unchanged, _) => Ok(self.not_told(reason)),
             wish => Ok(wish),
         }
     }
 
     /// Sends the values, unless the CRM was told just these.
-    async fn if_new(
-        &self,
-        row: &ToTell,
-        values: CrmValues,
-        digest: Vec<u8>,
-        then: Then,
-    ) -> Result<Wish, JobError> {
-        if is_known(row, &values, &digest) {
+    async fn if_new(&self, row: &ToTell, words: Words, then: Then) -> Result<Wish, JobError> {
+        if is_known(row, &words) {
             return Ok(Wish::End(Fate::Unchanged, TellEnd::Unchanged));
         }
         Ok(match self.may_be_sent(row, self.context.crm.contract()).await? {
-            None => leaving(values, digest, then, &[]),
+            None => leaving(words, then, &[]),
             Some(reason) => Wish::End(Fate::Parked, TellEnd::Parked(reason)),
         })
     }
@@ -348,11 +343,23 @@ pub(super) fn kind_of(row: &ToTell) -> TellKind {
     }
 }
 
-fn leaving(values: CrmValues, digest: Vec<u8>, then: Then, carried: &[CarriedEdit]) -> Wish {
+fn of_edits(carried: &[CarriedEdit]) -> CrmValues {
+    carried.iter().map(|edit| (edit.name.clone(), edit.value.crm.clone())).collect()
+}
+
+fn leaving(words: Words, then: Then, carried: &[CarriedEdit]) -> Wish {
+    let Words { values, rules, digest } = words;
     let names: BTreeMap<&str, &str> =
         carried.iter().map(|edit| (edit.field.as_str(), edit.name.as_str())).collect();
     let (told, carrying) = (json!(values).to_string(), json!(names).to_string());
-    let leaving =
-        Leaving { tells: Tells::TheRest, digest, values: told, carrying, then_again: then == Then::Again };
+    let leaving = Leaving {
+        tells: Tells::TheRest,
+        digest,
+        values: told,
+        rules,
+        person: None,
+        carrying,
+        then_again: then == Then::Again,
+    };
     Wish::Send(values, leaving)
 }

@@ -1,17 +1,26 @@
 //! What a row's values are, by what the ledger knows now. Pure: sending and showing take them from here.
 
 use crate::crm::CrmValues;
-use crate::domain::{Activities, CallFacts, HistoryFacts, Reason, ReasonCode, Timestamp};
+use crate::domain::{Activities, CallFacts, HistoryFacts, Reason, ReasonCode, TellRule, Timestamp};
 use crate::ledger::ToTell;
 use crate::mapping::Telling;
 use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+
+/// What a request tells.
+pub(super) struct Words {
+    /// What goes now.
+    pub values: CrmValues,
+    /// By which rule each of them goes.
+    pub rules: BTreeMap<String, TellRule>,
+    /// What that comes to, beside what was told of the rest before.
+    pub digest: Vec<u8>,
+}
 
 /// The values of a record's row, beside somebody's no, which goes by itself.
 pub(super) struct RecordValues {
     /// What goes now.
-    pub values: CrmValues,
-    /// What that comes to, beside what was told of the rest before.
-    pub digest: Vec<u8>,
+    pub words: Words,
     /// Why what follows from the calls does not go along, where it does not.
     pub left_out: Option<Reason>,
 }
@@ -26,14 +35,16 @@ pub(super) fn of_call(
     activities: Activities,
     row: &ToTell,
     call: &CallFacts,
-) -> Result<CrmValues, Reason> {
+) -> Result<Words, Reason> {
     if call.open && activities == Activities::Fixed && row.activity.is_none() {
         return Err(ReasonCode::ResultAwaited.into());
     }
     if !telling.has_activity() {
         return Err(ReasonCode::NotAsked.into());
     }
-    telling.activity(&row.record, call)
+    let values = telling.activity(&row.record, call)?;
+    let digest = digest(&values, None);
+    Ok(Words { rules: by_rule(&values, TellRule::Activity), values, digest })
 }
 
 /// What follows from a record's calls, and where it stands. That waits for nothing: where the calls cannot be told now, it
@@ -64,8 +75,10 @@ pub(super) fn of_record(
         Err(reason) => (CrmValues::new(), told_before(), Some(reason)),
     };
     let digest = [of_calls, of_standing].concat();
+    let mut rules = by_rule(&values, TellRule::ResultFields);
+    rules.extend(by_rule(&standing, TellRule::StatusFields));
     values.extend(standing);
-    Ok(RecordValues { values, digest, left_out })
+    Ok(RecordValues { words: Words { values, rules, digest }, left_out })
 }
 
 /// Somebody's no, unless the CRM was told just that. A second one is told also where a person has taken the first one back
@@ -82,9 +95,14 @@ pub(super) fn of_objection(
     Ok((!known).then_some((no, digest)))
 }
 
+/// All of these go by one rule.
+pub(super) fn by_rule(values: &CrmValues, rule: TellRule) -> BTreeMap<String, TellRule> {
+    values.keys().map(|name| (name.clone(), rule)).collect()
+}
+
 /// Whether the CRM was told just these, or there is nothing to tell.
-pub(super) fn is_known(row: &ToTell, values: &CrmValues, digest: &[u8]) -> bool {
-    values.is_empty() || row.digest.as_deref() == Some(digest)
+pub(super) fn is_known(row: &ToTell, words: &Words) -> bool {
+    words.values.is_empty() || row.digest.as_deref() == Some(words.digest.as_slice())
 }
 
 /// What is told, as one number: a revision of the call that says the same costs no request.

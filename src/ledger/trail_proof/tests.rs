@@ -3,12 +3,15 @@
 use super::*;
 use crate::domain::{LinkId, OperationId, WriteBackId};
 use crate::ledger::testing::{Scene, scene};
-use crate::ledger::trail::{Added, BeforeFrom, By, FieldTrail, add, append};
+use crate::ledger::trail::{Added, BeforeFrom, By, ByOperation, FieldTrail, add, append};
 use chrono::TimeDelta;
 use rusqlite::Transaction;
 use serde_json::json;
 
 const FREE: &str = "DROP TRIGGER changes_are_not_edited; DROP TRIGGER changes_are_not_deleted;";
+
+const BY: ByOperation<'_> =
+    ByOperation { cause: "run:1", rule: "record_changed", approved_by: None, decided_by: Vec::new() };
 
 async fn change(scene: &Scene, link: LinkId, fields: &[&str]) -> rusqlite::Result<()> {
     let changed = |field: &&str| FieldTrail {
@@ -19,7 +22,7 @@ async fn change(scene: &Scene, link: LinkId, fields: &[&str]) -> rusqlite::Resul
     };
     let (changes, now): (Vec<_>, _) = (fields.iter().map(changed).collect(), scene.ledger.env.now());
     let write =
-        scene.ledger.write("test_change", move |tx| add(tx, now, link, OperationId(1), "run:1", &changes));
+        scene.ledger.write("test_change", move |tx| add(tx, now, link, OperationId(1), &BY, &changes));
     write.await.expect("added");
     Ok(())
 }
@@ -57,16 +60,20 @@ async fn a_trail_that_nobody_touched_is_unbroken() {
 
 #[tokio::test(start_paused = true)]
 async fn the_first_row_that_was_touched_is_named() {
-    let touched: [(&'static str, i64, &str); 9] = [
+    let touched: [(&'static str, i64, &str); 12] = [
         ("UPDATE changes SET after = '\"+49309999\"' WHERE id = 3", 3, "changed"),
         ("UPDATE changes SET cause = 'run:9' WHERE id = 2", 2, "changed"),
+        ("UPDATE changes SET rule = NULL WHERE id = 2", 2, "changed"),
+        ("UPDATE changes SET rule = 'by_hand' WHERE id = 2", 2, "changed"),
+        ("UPDATE changes SET person = 'ada' WHERE id = 2", 2, "changed"),
         ("UPDATE changes SET at = '2030-01-07T09:00:01.000000Z' WHERE id = 1", 1, "changed"),
         ("DELETE FROM changes WHERE id = 3", 4, "between 2 and it were taken out"),
         ("DELETE FROM changes WHERE id < 3", 3, "rows before it were taken out"),
         (
             "UPDATE changes SET id = id + 100 WHERE id > 2;
              INSERT INTO changes SELECT 3, at, link_id, operation_id, side, field, before, before_from, after, cause,
-                write_back_id, before_salt, after_salt, before_digest, after_digest, chain FROM changes WHERE id = 2",
+                write_back_id, before_salt, after_salt, before_digest, after_digest, chain, rule, person
+             FROM changes WHERE id = 2",
             3,
             "put in",
         ),
@@ -157,7 +164,7 @@ async fn what_a_failure_rolls_back_leaves_no_gap() {
     let failed = scene.ledger.write("test_failed", move |tx| {
         let changed =
             FieldTrail { field: "City".to_owned(), before: None, before_from: BeforeFrom::None, after: None };
-        add(tx, now, LinkId(1), OperationId(1), "run:1", &[changed])?;
+        add(tx, now, LinkId(1), OperationId(1), &BY, &[changed])?;
         tx.execute("INSERT INTO nowhere VALUES (1)", [])
     });
     assert!(failed.await.is_err());
@@ -201,6 +208,8 @@ async fn what_the_crm_was_last_told_is_erased_once_it_was_told_something_newer()
             let added = Added {
                 side: "crm",
                 field: "city",
+                rule: Some("result_fields"),
+                person: None,
                 before: Some(json!("by a clerk").to_string()),
                 before_from: BeforeFrom::Answer,
                 after: Some(json!(value).to_string()),

@@ -1,8 +1,9 @@
 //! Is everything that dialbridge changes on either side in the ledger, with why and what was answered, for good?
 
 use crate::support::world::{Setup, World, minutes, seconds};
-use dialbridge::control::{Command, ContactAct};
-use dialbridge::domain::ContactId;
+use dialbridge::control::{Command, ContactAct, ResultsWord, WaveOrder};
+use dialbridge::domain::{ContactId, RouteName, Take};
+use dialbridge::ledger::Again;
 use dialbridge::runtime::Outcome;
 use dialbridge::sim::dialler::{CallPlan, Outcome as CallOutcome};
 use dialbridge::sim::faults::{Action, Effect, RetryAfter, Rule};
@@ -205,4 +206,69 @@ async fn is_a_life_after_years_of_upkeep_as_callable_and_as_blocked_as_before() 
     assert!(!world.locked(callable) && world.locked(blocked), "{}", world.story().await);
     let checked = world.ledger().check_all().await.expect("looked over");
     assert!(checked.iter().all(|checked| checked.wrong.is_empty()), "{checked:?}");
+}
+
+/// Whom a person has let go, what a person decided, and what followed by rule: the trail tells these apart on both sides.
+#[tokio::test(start_paused = true)]
+async fn does_each_change_name_its_rule_and_the_person_whose_word_it_was() {
+    const MORE: &str = "[route.leads.two_way]\nCity = \"ask\"\n[route.leads.block_fields]\ndo_not_call = \"true\"\n\
+                        [route.leads.status_fields]\nstanding = \"status\"\n";
+    let more = Box::leak(format!("{MORE}{TOLD}").into_boxed_str());
+    let keys = "only_if = \"phone and active\"\nblock_if = \"do_not_call\"\nwrite_back = \"* * * * *\"\nmax_new_per_run = 4";
+    let world = World::new(Setup { route_keys: keys, more, ..Setup::default() }).await;
+    let names = ["Ada", "Berta", "Cilly", "Dora", "Else"];
+    let [ada, berta, cilly, dora, _] = names.map(|name| world.record(name));
+    world.live(minutes(5)).await;
+    // Five are more than four: a person lets them go.
+    let waves = world.ledger().waves_list(None, false).await.expect("waves");
+    assert_eq!(waves.len(), 1, "{}", world.story().await);
+    let approve = Command::Wave { wave: waves[0].id, word: WaveOrder::Approve, reason: "meant".to_owned() };
+    world.must(approve).await;
+    world.live(minutes(5)).await;
+    for (id, take) in [(ada, Take::Dialler), (berta, Take::Crm)] {
+        assert!(world.dialler.portal().edit(world.contact(id).id, "City", "Bonn"));
+        world.harvest().await.expect("a harvest");
+        world.editor().edit(id, json!({ "city": "Kiel" }));
+        world.live(minutes(20)).await;
+        let conflicts = world.ledger().conflicts_list(None, 10).await.expect("conflicts");
+        let [conflict] = conflicts.as_slice() else { panic!("{conflicts:?}\n{}", world.story().await) };
+        world.must(Command::Conflict { conflict: conflict.conflict, take, reason: "asked".to_owned() }).await;
+        world.live(minutes(5)).await;
+    }
+    world.block_number(&world.number(cilly)).await;
+    world.editor().reject_writes(dora, "the company is read-only");
+    for id in [berta, dora] {
+        let mut plan = CallPlan::new(CallOutcome::Answered).result("NO_INTEREST", seconds(1));
+        plan.row_delay = seconds(1);
+        assert!(world.dialler.call(world.contact(id).id, plan));
+    }
+    world.live(minutes(20)).await;
+    world.editor().accept_writes(dora);
+    let retry = ResultsWord::Retry { route: RouteName::from("leads"), again: Again::All };
+    world.must(Command::Results { word: retry, reason: "mended".to_owned() }).await;
+    world.live(minutes(5)).await;
+    let of = |id: u64, field: &str| {
+        let sql = format!(
+            "SELECT changed_in || ' by ' || rule || ', ' || coalesce(person, 'nobody') FROM v_changes
+             WHERE record = '{id}' AND field = '{field}' AND after NOT IN ('\"absent\"', '\"Ulm\"') ORDER BY change DESC LIMIT 1"
+        );
+        rows(&world, &sql).pop()
+    };
+    for (id, field, told) in [
+        (ada, "Email", "dialler by new_record, test"),
+        (ada, "city", "crm by owners, test"),
+        (berta, "City", "dialler by changed, test"),
+        (cilly, "do_not_call", "crm by block_fields, test"),
+        (cilly, "standing", "crm by status_fields, nobody"),
+        (berta, "subject", "crm by activity, nobody"),
+        (berta, "last_outcome", "crm by result_fields, nobody"),
+        (dora, "subject", "crm by activity, test"),
+    ] {
+        assert_eq!(of(id, field).as_deref(), Some(told), "{field}\n{}", world.story().await);
+    }
+    let story = world.told(ada).await;
+    assert!(story.contains("(by test)"), "{story}");
+    assert_eq!(rows(&world, "SELECT field FROM v_changes WHERE rule IS NULL"), Vec::<String>::new());
+    assert!(world.ledger().trail_verify().await.expect("a proof").broken.is_none());
+    world.ends().await;
 }
