@@ -85,10 +85,14 @@ pub(super) fn unmapped(
 
 /// What the last reconcile of a route left.
 pub(super) fn drift(last: &ReconcileLast) -> Option<Concern> {
-    let ReconcileLast { route, at, drift } = last;
-    (*drift > 0).then(|| Concern {
+    let ReconcileLast { route, at, drift, unconfirmed } = last;
+    let more = match unconfirmed {
+        0 => String::new(),
+        more => format!(" ({more} more looked so at first and were not looked at again)"),
+    };
+    (*drift + *unconfirmed > 0).then(|| Concern {
         weight: Weight::Person,
-        what: format!("route {route}: {drift} things do not agree between CRM, dialler and ledger"),
+        what: format!("route {route}: {drift} things do not agree between CRM, dialler and ledger{more}"),
         since: Some(*at),
         remedy: format!(
             "`dialbridge reconcile --route {route}` names them, with what mends each; `--repair` marks them as due"

@@ -10,8 +10,8 @@ use super::link_after::{LinkAfter, new_base};
 use super::sql::{self, Columns, time};
 use super::trail::{self, BeforeFrom, ByOperation, FieldTrail};
 use super::{
-    Ledger, LedgerError, answer_notes, by_hand_update, due, gate, held_again, hints, lane, lease,
-    leaving, sent_numbers, still_blocked,
+    Ledger, LedgerError, answer_notes, by_hand_update, due, gate, held_again, hints, lane, lease, leaving,
+    sent_numbers, still_blocked,
 };
 use crate::domain::{
     Base, ContactId, FieldName, Intent, LinkId, OperationId, OperationKind, Reason, ReasonCode, Seq, Take,
@@ -229,7 +229,7 @@ fn apply(
     };
     let held = match done.contact {
         Some(contact) => {
-            let held = free_contact(tx, row.link, contact)?;
+            let held = free_contact(tx, row.link, contact, now)?;
             join_contact(tx, now, row.link, contact, "imported")?;
             held
         }

@@ -23,8 +23,8 @@ pub struct ListedContact {
     pub keyed: Option<RecordId>,
     /// Whether it was ever called: it has tries or a result.
     pub called: bool,
-    /// Of what the dialler writes.
-    pub fingerprint: Vec<u8>,
+    /// Of what the dialler writes, as lists show it; none where it was read by its number, which shows more.
+    pub fingerprint: Option<Vec<u8>>,
 }
 
 /// What the ledger has of a contact of ours.
@@ -61,7 +61,7 @@ const NOTES: &str = "PRAGMA temp_store = FILE;
     CREATE TEMP TABLE named (record_id TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
     CREATE TEMP TABLE listed (
         contact_id INTEGER PRIMARY KEY, user_data TEXT, folded TEXT, keyed TEXT, called INTEGER NOT NULL,
-        fingerprint BLOB NOT NULL) STRICT;
+        fingerprint BLOB) STRICT;
     CREATE INDEX temp.listed_folded ON listed (folded) WHERE folded IS NOT NULL;";
 
 impl Ledger {
@@ -312,12 +312,17 @@ impl ReconcileBook {
         self.ask("called", move |notes| drift::called(notes, &route, after)).await
     }
 
-    /// How many contacts of the route stand in another campaign than this one.
+    /// Contacts of the route that stand in another campaign than this one, as many as one read takes, by number.
     ///
     /// # Errors
     /// The ledger cannot be read.
-    pub async fn elsewhere(&self, route: RouteName, campaign: CampaignId) -> Result<u64, LedgerError> {
-        self.ask("elsewhere", move |notes| drift::elsewhere(notes, &route, campaign)).await
+    pub async fn elsewhere(
+        &self,
+        route: RouteName,
+        campaign: CampaignId,
+        after: ContactId,
+    ) -> Result<Vec<ContactId>, LedgerError> {
+        self.ask("elsewhere", move |notes| drift::elsewhere(notes, &route, campaign, after)).await
     }
 
     /// Which of these history rows the ledger does not have.

@@ -2,11 +2,12 @@
 //! the new operations are queued. The one place that makes operations from decisions (semantics 3).
 
 use super::answer::BaseChange;
+use super::lane::LockStands;
 use super::link_after::store_base;
 use super::sql::{self, json, time};
 use super::{
-    blocks_told, edits, edits_end, held_again, lane, results_due, sent_numbers, status_told, still_blocked,
-    waves, write_back,
+    blocks_told, edits, edits_end, held_again, lane, overtaken, results_due, sent_numbers, status_told,
+    still_blocked, waves, write_back,
 };
 use crate::domain::scope::Doing;
 use crate::domain::{
@@ -86,7 +87,10 @@ pub(super) fn store(
     if let Some(desired) = &decision.desired {
         edits::crm_moved(tx, link, &had, desired, cause.at)?;
     }
-    let lock_waited = decision.wish == Wish::Callable && lane::lock_waits(tx, link)?;
+    let lock = match decision.wish {
+        Wish::Callable => lane::lock_stands(tx, link)?,
+        Wish::Locked | Wish::None => LockStands::Nothing,
+    };
     supersede(tx, cause, link, decision)?;
     for intent in &decision.intents {
         if intent.kind == OperationKind::Reset && lane::reset_is_open(tx, link)? {
@@ -98,8 +102,9 @@ pub(super) fn store(
     if let Some(numbers) = numbers {
         set_numbers(tx, link, numbers)?;
     }
-    if lock_waited {
-        still_blocked::keep_lock(tx, cause, link)?;
+    if lock != LockStands::Nothing {
+        overtaken::stays_locked(tx, link, &decision.notes)?;
+        still_blocked::keep_lock(tx, cause, link, lock)?;
     }
     match &decision.verdict {
         Verdict::Blocked(_) => blocks_told::want_again(tx, link, cause.at)?,

@@ -1,7 +1,7 @@
 //! Where the ledger and what the two sides named do not agree: a book's questions, and what mends the answers through
 //! the ordinary ways of pull, push and harvest.
 
-use super::sql::{get_json, get_time, json, time};
+use super::sql::{get_json, json, time};
 use super::{Ledger, LedgerError, bearers, due, hints, write_back};
 use crate::domain::{
     Base, CampaignId, ContactId, FieldName, HistoryId, LinkId, Pair, RecordId, RouteName, Suspect, Suspects,
@@ -9,7 +9,6 @@ use crate::domain::{
 };
 use chrono::TimeDelta;
 use rusqlite::{Connection, OptionalExtension as _, Transaction, named_params};
-use serde::Serialize;
 use serde_json::{Value, json as object};
 
 /// What is asked of notes and ledger together. The answers are suspicions: each is looked at again.
@@ -96,9 +95,9 @@ fn sql(question: Question) -> String {
                 .to_owned()
         }
         Question::ContactMissing => format!(
-            "SELECT l.record_id, l.contact_id, l.id AS link_id, 'not in the campaign''s list' AS details FROM links l
+            "SELECT l.record_id, l.contact_id, l.id AS link_id, 'neither in the campaign''s list nor there by its number' AS details
+             FROM links l
              WHERE l.route = :route AND l.contact_id IS NOT NULL AND l.vanished_at IS NULL
-               AND coalesce(l.campaign_id, :campaign) = :campaign
                AND NOT EXISTS (SELECT 1 FROM listed s WHERE s.contact_id = l.contact_id){REST}"
         ),
         Question::ContactDoubled => format!(
@@ -237,7 +236,7 @@ pub(super) fn called(
     notes
         .prepare_cached(
             "SELECT s.contact_id, c.tries FROM listed s JOIN contacts c ON c.contact_id = s.contact_id
-             WHERE s.contact_id > ?1 AND s.called = 1 AND c.fingerprint IS s.fingerprint
+             WHERE s.contact_id > ?1 AND s.called = 1 AND (s.fingerprint IS NULL OR c.fingerprint IS s.fingerprint)
                AND EXISTS (SELECT 1 FROM links l WHERE l.contact_id = s.contact_id AND l.route = ?2)
                AND NOT EXISTS (SELECT 1 FROM harvest_due d WHERE d.contact_id = s.contact_id AND d.reason <> 'sum')
              ORDER BY s.contact_id LIMIT ?3",
@@ -248,19 +247,23 @@ pub(super) fn called(
         .collect()
 }
 
-/// How many contacts of the route were last seen in another campaign than its present one, whose list names none of them.
+/// Contacts of the route that were last seen, or imported, in another campaign than its present one, whose list names none of them:
+/// as many as one read takes, by number.
 pub(super) fn elsewhere(
     notes: &Connection,
     route: &RouteName,
     campaign: CampaignId,
-) -> rusqlite::Result<u64> {
+    after: ContactId,
+) -> rusqlite::Result<Vec<ContactId>> {
     notes
         .prepare_cached(
-            "SELECT count(*) FROM links l JOIN contacts c ON c.contact_id = l.contact_id
-             WHERE l.route = ?1 AND l.vanished_at IS NULL AND c.gone_at IS NULL AND c.campaign_id <> ?2",
+            "SELECT l.contact_id FROM links l LEFT JOIN contacts c ON c.contact_id = l.contact_id
+             WHERE l.route = ?1 AND l.vanished_at IS NULL AND l.contact_id > ?3
+               AND coalesce(c.campaign_id, l.campaign_id, ?2) <> ?2
+             ORDER BY l.contact_id LIMIT ?4",
         )?
-        .query_row((&route.0, campaign.0), |row| row.get::<_, i64>(0))
-        .map(|count| u64::try_from(count).unwrap_or_default())
+        .query_map((&route.0, campaign.0, after.0, CALLED), |row| row.get(0).map(ContactId))?
+        .collect()
 }
 
 /// Somebody of the list who was called, as the list shows them, and as the ledger knows them.
@@ -289,61 +292,7 @@ pub struct Mend {
     pub fields: Vec<(LinkId, Vec<(FieldName, Value)>)>,
 }
 
-/// How the last reconcile of a route ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct ReconcileLast {
-    /// The route.
-    pub route: RouteName,
-    /// When.
-    pub at: Timestamp,
-    /// So many things do not agree.
-    pub drift: i64,
-}
-
 impl Ledger {
-    /// Keeps how a reconcile ended, in place of the one before.
-    ///
-    /// # Errors
-    /// The ledger cannot be written.
-    pub async fn reconcile_keep(
-        &self,
-        route: RouteName,
-        drift: u64,
-        found: Value,
-    ) -> Result<(), LedgerError> {
-        let at = time(self.env.now());
-        let drift = i64::try_from(drift).unwrap_or(i64::MAX);
-        self.write("reconcile_keep", move |tx| {
-            tx.execute(
-                "INSERT INTO reconciles (route, at, drift, found) VALUES (?1, ?2, ?3, ?4)
-                 ON CONFLICT (route) DO UPDATE SET at = excluded.at, drift = excluded.drift, found = excluded.found",
-                (route.0, at, drift, found.to_string()),
-            )
-            .map(|_| ())
-        })
-        .await
-    }
-
-    /// How the last reconciles ended, by route.
-    ///
-    /// # Errors
-    /// The ledger cannot be read.
-    pub async fn reconciles_last(&self) -> Result<Vec<ReconcileLast>, LedgerError> {
-        self.read("reconciles_last", |connection| {
-            connection
-                .prepare_cached("SELECT route, at, drift FROM reconciles ORDER BY route")?
-                .query_map([], |row| {
-                    Ok(ReconcileLast {
-                        route: RouteName(row.get("route")?),
-                        at: get_time(row, "at")?,
-                        drift: row.get("drift")?,
-                    })
-                })?
-                .collect()
-        })
-        .await
-    }
-
     /// Marks what does not agree as due, in one transaction; pull, push and harvest do the rest.
     ///
     /// # Errors
@@ -429,13 +378,8 @@ mod tests {
         let suspected = async || {
             let book = scene.ledger.reconcile_book().await.expect("a book");
             let (id, user_data) = (ContactId(11), Some("leads-1".to_owned()));
-            let seen = super::super::ListedContact {
-                id,
-                user_data,
-                keyed: None,
-                called: false,
-                fingerprint: vec![],
-            };
+            let seen =
+                super::super::ListedContact { id, user_data, keyed: None, called: false, fingerprint: None };
             book.contacts_listed(scene.route.clone(), vec![seen]).await.expect("noted");
             let asked = book.suspects(scene.route.clone(), CampaignId(7), Question::Unheld(Unheld::OfKnown));
             asked.await.expect("read").first

@@ -109,9 +109,9 @@ pub(super) fn shut_otherwise(
     opens: Opens,
     now: &str,
 ) -> rusqlite::Result<Option<Block>> {
-    let (client, bare, contact, key): (String, bool, Option<ContactId>, Option<RecordKey>) = connection
+    let (client, bare, contact, key, there): (String, bool, Option<ContactId>, Option<RecordKey>, bool) = connection
         .prepare_cached(
-            "SELECT l.client, l.route IS NULL, l.contact_id, r.crm, r.object, l.record_id
+            "SELECT l.client, l.route IS NULL, l.contact_id, r.crm, r.object, l.record_id, l.vanished_at IS NULL
              FROM links l LEFT JOIN routes r ON r.route = l.route WHERE l.id = ?1",
         )?
         .query_row([link.0], |row| {
@@ -120,15 +120,16 @@ pub(super) fn shut_otherwise(
                 Some(crm) => Some(RecordKey { crm, object: row.get(4)?, id: RecordId(row.get(5)?) }),
                 None => None,
             };
-            Ok((row.get(0)?, row.get(1)?, contact, key))
+            Ok((row.get(0)?, row.get(1)?, contact, key, row.get(6)?))
         })?;
     let mut numbers: Vec<String> = connection
         .prepare_cached("SELECT number FROM link_numbers WHERE link_id = ?1")?
         .query_map([link.0], |row| row.get(0))?
         .collect::<Result<_, _>>()?;
-    match opens {
-        Opens::Contact => numbers.extend(numbers_of_contact(connection, link, contact)?),
-        Opens::Numbers => {}
+    match (opens, there) {
+        (Opens::Contact, true) => numbers.extend(numbers_of_contact(connection, link, contact)?),
+        // A contact that is gone has none; should it be there after all, the answer that meets it asks again.
+        (Opens::Contact, false) | (Opens::Numbers, _) => {}
     }
     // Most are known from the record, from what was sent and from the contact: each is asked for once.
     numbers.sort_unstable();

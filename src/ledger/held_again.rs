@@ -1,7 +1,8 @@
 //! Who is decided anew because somebody is held out now, or no longer: by hints, since the record itself did not change.
 
 use super::decisions::Cause;
-use super::held_out::{against_link, last_outcome};
+use super::held_by_nobodys;
+use super::held_out::{Called, against_link, last_outcome};
 use super::sql::{get_json, json, time};
 use super::words::{self, OfResult, Said};
 use super::{Ledger, LedgerError, finals, lane, leaving};
@@ -38,16 +39,21 @@ const OTHERS: &str = "WITH own AS (SELECT l.id, l.client, l.route, l.record_id, 
 /// A call of a link got a result or another one, or its result was taken back: a call that is new has none to take back.
 pub(super) fn result_came(tx: &Transaction<'_>, call: HistoryId, now: Timestamp) -> rusqlite::Result<()> {
     finals::call_changed(tx, call, now)?;
-    let link = tx
+    let whose = tx
         .prepare_cached(
-            "SELECT link_id FROM calls WHERE history_id = ?1 AND link_id IS NOT NULL
-                AND (result_code IS NOT NULL OR revision > 1)",
+            "SELECT c.contact_id, c.link_id, l.route IS NULL FROM calls c LEFT JOIN links l ON l.id = c.link_id
+             WHERE c.history_id = ?1 AND (c.result_code IS NOT NULL OR c.revision > 1)",
         )?
-        .query_row([call.0], |row| row.get(0).map(LinkId))
+        .query_row([call.0], |row| {
+            Ok((ContactId(row.get(0)?), row.get::<_, Option<i64>>(1)?.map(LinkId), row.get::<_, bool>(2)?))
+        })
         .optional()?;
-    let Some(link) = link else { return Ok(()) };
-    leaving::reopened(tx, link, now)?;
-    of_link(tx, link, now)
+    let Some((contact, link, nobodys)) = whose else { return Ok(()) };
+    if let Some(link) = link {
+        leaving::reopened(tx, link, now)?;
+        of_link(tx, link, now)?;
+    }
+    if nobodys { held_by_nobodys::of_contact(tx, contact, now) } else { Ok(()) }
 }
 
 /// A contact was reset. Where a person asked for it, its results of before bind nobody any more: neither those who were called
@@ -81,7 +87,8 @@ pub(super) fn code_learned(
         )?
         .query_map((campaign.0, code), |row| row.get(0))?
         .collect::<Result<_, _>>()?;
-    links.into_iter().try_for_each(|link| of_link(tx, LinkId(link), now))
+    links.into_iter().try_for_each(|link| of_link(tx, LinkId(link), now))?;
+    held_by_nobodys::code_learned(tx, campaign, code, now)
 }
 
 /// What this link's calls mean for others may be another thing than before: whoever is held out for one of them is
@@ -98,7 +105,7 @@ pub(super) fn of_link(tx: &Transaction<'_>, link: LinkId, now: Timestamp) -> rus
         )?
         .query_row([link.0], |row| get_json(row, "hold_rules"))
         .optional()?;
-    let word = match (rules, last_outcome(tx, link)?) {
+    let word = match (rules, last_outcome(tx, Called::Of(link))?) {
         (Some(rules), Some(outcome)) => rules.word(&outcome),
         (Some(_) | None, _) => HoldWord::Nothing,
     };
@@ -112,8 +119,12 @@ pub(super) fn of_link(tx: &Transaction<'_>, link: LinkId, now: Timestamp) -> rus
 fn hint_the_others(tx: &Transaction<'_>, link: LinkId, now: Timestamp) -> rusqlite::Result<()> {
     let others: Vec<i64> =
         tx.prepare_cached(OTHERS)?.query_map([link.0], |row| row.get(0))?.collect::<Result<_, _>>()?;
-    for other in others.into_iter().map(LinkId) {
-        let Some(reason) = against_link(tx, other, now)? else { continue };
+    others.into_iter().try_for_each(|other| hold(tx, LinkId(other), now))
+}
+
+/// Holds a link's record out where something holds it and it is not held yet.
+pub(super) fn hold(tx: &Transaction<'_>, other: LinkId, now: Timestamp) -> rusqlite::Result<()> {
+    if let Some(reason) = against_link(tx, other, now)? {
         if record_is_gone(tx, other)? {
             // Left callable by its route's word, and decided by no pull any more.
             let cause = Cause { at: now, decided_at: now, text: "gate".to_owned(), run: None };
@@ -258,9 +269,11 @@ fn codes_that_mean_another_thing(
         .prepare_cached(
             "SELECT DISTINCT c.campaign_id, c.result_code, t.export_key, t.name, t.done, t.aborted,
                     t.delay = 1 OR t.appointment = 1 AS again
-             FROM calls c JOIN links l ON l.id = c.link_id
+             FROM calls c LEFT JOIN links l ON l.id = c.link_id
              LEFT JOIN result_codes t ON t.campaign_id = c.campaign_id AND t.code = c.result_code
-             WHERE l.route = ?1 AND c.result_code IS NOT NULL AND c.campaign_id IS NOT NULL",
+             WHERE (l.route = ?1 OR l.route IS NULL
+                        AND c.campaign_id IN (SELECT campaign_id FROM routes WHERE route = ?1
+                                              UNION ALL SELECT campaign_id FROM earlier_campaigns WHERE route = ?1)) AND c.result_code IS NOT NULL AND c.campaign_id IS NOT NULL",
         )?
         .query_map([&route.0], |row| {
             Ok(Outcome {

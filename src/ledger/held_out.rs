@@ -3,7 +3,9 @@
 
 use super::sql::{call_at, get_json, get_time};
 use crate::domain::hold::{Hold, HoldRules, Outcome, ResultType};
-use crate::domain::{CampaignId, HistoryId, LinkId, Reason, RecordId, RecordKey, RouteName, Timestamp};
+use crate::domain::{
+    CampaignId, ContactId, HistoryId, LinkId, Reason, RecordId, RecordKey, RouteName, Timestamp,
+};
 use rusqlite::{Connection, OptionalExtension as _, named_params};
 use std::collections::BTreeSet;
 
@@ -31,8 +33,10 @@ pub(super) fn against(
 ) -> rusqlite::Result<Option<Reason>> {
     let mut found: Option<Hold> = None;
     for other in others(connection, whom)? {
-        for link in links_of(connection, &other, whom)? {
-            let outcome = last_outcome(connection, link)?;
+        let links = links_of(connection, &other, whom)?.into_iter().map(Called::Of);
+        let strangers = strangers_of(connection, &other, whom)?.into_iter().map(Called::Nobody);
+        for called in links.chain(strangers) {
+            let outcome = last_outcome(connection, called)?;
             let hold = outcome.and_then(|outcome| other.rules.hold(&other.route, &outcome, now));
             found = hold.map(|hold| hold.longer(found.take())).or(found);
         }
@@ -118,6 +122,27 @@ const BEARERS: &str = "SELECT n.link_id FROM link_numbers n CROSS JOIN links l O
      SELECT l.id FROM called_numbers n CROSS JOIN calls c ON c.history_id = n.history_id CROSS JOIN links l ON l.id = c.link_id
      WHERE n.number = ?1 AND l.route = ?2";
 
+/// Whether a call `k` is of a contact that is no record's: a lane that only holds locks is none.
+macro_rules! nobodys {
+    ($k:literal) => {
+        concat!("(", $k, ".link_id IS NULL OR (SELECT route FROM links WHERE id = ", $k, ".link_id) IS NULL)")
+    };
+}
+pub(super) use nobodys;
+
+pub(super) const STRANGERS: &str = concat!(
+    "SELECT c.contact_id FROM (SELECT contact_id FROM contact_numbers WHERE number = ?1 UNION
+                               SELECT k.contact_id FROM called_numbers n CROSS JOIN calls k ON k.history_id = n.history_id
+                               WHERE n.number = ?1) b
+     CROSS JOIN calls c ON c.contact_id = b.contact_id
+     WHERE ",
+    nobodys!("c"),
+    " AND +c.campaign_id IN (SELECT campaign_id FROM routes WHERE route = ?2
+                             UNION ALL SELECT campaign_id FROM earlier_campaigns WHERE route = ?2)
+      AND +c.campaign_id NOT IN (SELECT campaign_id FROM routes WHERE route = ?3 AND campaign_id IS NOT NULL
+                                 UNION ALL SELECT campaign_id FROM earlier_campaigns WHERE route = ?3)"
+);
+
 /// The person's links on the other route.
 fn links_of(connection: &Connection, other: &Other, whom: &Whom<'_>) -> rusqlite::Result<BTreeSet<LinkId>> {
     let mut found = BTreeSet::new();
@@ -137,11 +162,36 @@ fn links_of(connection: &Connection, other: &Other, whom: &Whom<'_>) -> rusqlite
     Ok(found)
 }
 
-/// The newest result over all contacts the link ever had, unless a reset of ours came after it, or a person said of
-/// exactly this one that it holds nobody.
-pub(super) fn last_outcome(connection: &Connection, link: LinkId) -> rusqlite::Result<Option<Outcome>> {
-    let newest = connection
-        .prepare_cached(concat!(
+/// Contacts of no record in the campaigns that the other route has or had, and the own one not, which bear one of the numbers or were
+/// called on it: by a number a person is known whoever's contact it is (users 18).
+fn strangers_of(
+    connection: &Connection,
+    other: &Other,
+    whom: &Whom<'_>,
+) -> rusqlite::Result<BTreeSet<ContactId>> {
+    let mut found = BTreeSet::new();
+    let mut strangers = connection.prepare_cached(STRANGERS)?;
+    for number in whom.numbers {
+        let named = (number, &other.route.0, &whom.route.0);
+        for contact in strangers.query_map(named, |row| row.get(0).map(ContactId))? {
+            found.insert(contact?);
+        }
+    }
+    Ok(found)
+}
+
+/// Whose calls are meant.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Called {
+    /// Those of a record's link, over all contacts it ever had.
+    Of(LinkId),
+    /// Those of a contact while it was nobody's.
+    Nobody(ContactId),
+}
+
+macro_rules! newest {
+    ($($whose:tt)+) => {
+        concat!(
             "SELECT c.history_id, c.campaign_id, c.result_code, t.export_key, t.name, t.done, t.aborted,
                     t.delay = 1 OR t.appointment = 1 AS again,
                     ",
@@ -150,15 +200,28 @@ pub(super) fn last_outcome(connection: &Connection, link: LinkId) -> rusqlite::R
                     EXISTS (SELECT 1 FROM holds_released h
                             WHERE h.history_id = c.history_id AND h.code = c.result_code) AS released
              FROM calls c LEFT JOIN result_codes t ON t.campaign_id = c.campaign_id AND t.code = c.result_code
-             WHERE c.link_id = ?1 AND c.result_code IS NOT NULL AND c.test IS NOT 1
+             WHERE ",
+            $($whose)+,
+            " AND c.result_code IS NOT NULL AND c.test IS NOT 1
                AND c.changed_at > coalesce((SELECT max(o.finished_at) FROM operations o WHERE o.link_id = c.link_id
                       AND o.contact_id = c.contact_id AND o.kind = 'reset' AND o.state = 'done'
                       AND o.code = 'by_hand'), '')
              ORDER BY ",
             call_at!("c"),
             " DESC, c.history_id DESC LIMIT 1",
-        ))?
-        .query_row([link.0], |row| Ok((row.get::<_, bool>("released")?, outcome_in(row)?)))
+        )
+    };
+}
+
+/// The newest result, unless a reset of ours came after it, or a person said of exactly this one that it holds nobody.
+pub(super) fn last_outcome(connection: &Connection, called: Called) -> rusqlite::Result<Option<Outcome>> {
+    let (sql, id) = match called {
+        Called::Of(link) => (newest!("c.link_id = ?1"), link.0),
+        Called::Nobody(contact) => (newest!(concat!("c.contact_id = ?1 AND ", nobodys!("c"))), contact.0),
+    };
+    let newest = connection
+        .prepare_cached(sql)?
+        .query_row([id], |row| Ok((row.get::<_, bool>("released")?, outcome_in(row)?)))
         .optional()?;
     Ok(newest.and_then(|(released, outcome)| (!released).then_some(outcome)))
 }

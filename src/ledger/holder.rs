@@ -1,6 +1,7 @@
 //! Which link holds a contact: one at a time, handed over whole.
 
 use super::decisions::join_contact;
+use super::hints;
 use super::sql::get_reason;
 use crate::domain::{ContactId, LinkId, Reason, Timestamp};
 use rusqlite::{OptionalExtension as _, Transaction, named_params};
@@ -23,7 +24,7 @@ pub(super) fn take_contact(
     how: &str,
     now: Timestamp,
 ) -> rusqlite::Result<Option<Reason>> {
-    let held = free_contact(tx, link, contact)?;
+    let held = free_contact(tx, link, contact, now)?;
     tx.prepare_cached(concat!("UPDATE links SET ", takes!(), " WHERE id = :link"))?
         .execute(named_params! { ":link": link.0, ":contact": contact.0 })?;
     join_contact(tx, now, link, contact, how)?;
@@ -37,6 +38,7 @@ pub(super) fn free_contact(
     tx: &Transaction<'_>,
     link: LinkId,
     contact: ContactId,
+    now: Timestamp,
 ) -> rusqlite::Result<Option<Reason>> {
     let (locked, holder, bare): (bool, Option<i64>, bool) = tx
         .prepare_cached(
@@ -51,8 +53,7 @@ pub(super) fn free_contact(
     }
     let Some(holder) = holder else { return Ok(None) };
     if !bare {
-        tx.prepare_cached("UPDATE links SET contact_id = NULL WHERE id = ?1")?.execute([holder])?;
-        return Ok(None);
+        return lose_contact(tx, LinkId(holder), now).map(|()| None);
     }
     let held: Option<Reason> = tx
         .prepare_cached("SELECT wish_code, wish_params FROM links WHERE id = ?1 AND wish = 'locked'")?
@@ -77,6 +78,12 @@ pub(super) fn free_contact(
     tx.prepare_cached("DELETE FROM answer_notes WHERE link_id = ?1")?.execute([holder])?;
     tx.prepare_cached("DELETE FROM links WHERE id = ?1")?.execute([holder])?;
     Ok(held)
+}
+
+/// The contact is another record's by the server's word: its key was rewritten there. Whoever had it is decided anew, without one.
+pub(super) fn lose_contact(tx: &Transaction<'_>, link: LinkId, now: Timestamp) -> rusqlite::Result<()> {
+    tx.prepare_cached("UPDATE links SET contact_id = NULL WHERE id = ?1")?.execute([link.0])?;
+    hints::link_in(tx, now, link, "contact of another record")
 }
 
 #[cfg(test)]
@@ -111,7 +118,7 @@ mod tests {
                  INSERT INTO answer_notes (link_id, field, code, since, operation_id)
                     VALUES (99, 'City', 'shortened', '2030', 1);",
             )?;
-            free_contact(tx, link, ContactId(11))
+            free_contact(tx, link, ContactId(11), Timestamp::UNIX_EPOCH)
         });
         write.await.expect("handed over");
         let left = scene.ledger.read("test_left", |connection| {

@@ -41,12 +41,12 @@ pub(super) fn lock(
 ) -> rusqlite::Result<Option<OperationId>> {
     cancel_callable(tx, link, reason, &time(cause.at))?;
     release_held(tx, link)?;
-    let (has_contact, was_locked): (bool, bool) = tx
+    let (has_contact, was_wished, was_locked): (bool, bool, bool) = tx
         .prepare_cached(
-            "SELECT contact_id IS NOT NULL AND vanished_at IS NULL, locked_at IS NOT NULL AND wish = 'locked'
+            "SELECT contact_id IS NOT NULL AND vanished_at IS NULL, wish = 'locked', locked_at IS NOT NULL AND wish = 'locked'
              FROM links WHERE id = ?1",
         )?
-        .query_row([link.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        .query_row([link.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
     let (lock_open, undoing, import_open): (bool, bool, bool) = tx
         .prepare_cached(
             "SELECT count(*) FILTER (WHERE kind = 'lock') > 0,
@@ -64,6 +64,9 @@ pub(super) fn lock(
             sql::code(reason),
             reason.params_json(),
         ))?;
+    if !was_wished {
+        doubt_ends(tx, link, &time(cause.at))?;
+    }
     let enough = lock_waits || (!undoing && (was_locked || lock_open));
     if !may_exist || enough {
         return Ok(None);
@@ -77,6 +80,47 @@ pub(super) fn lock_waits(tx: &Transaction<'_>, link: LinkId) -> rusqlite::Result
         "SELECT EXISTS (SELECT 1 FROM operations WHERE link_id = ?1 AND kind = 'lock' AND state = 'waiting')",
     )?
     .query_row([link.0], |row| row.get(0))
+}
+
+/// What stands of a lock of ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum LockStands {
+    /// Nothing.
+    Nothing,
+    /// It was answered, and nothing let the contact go since.
+    Answered,
+    /// It waits, is under way or in doubt.
+    Open,
+}
+
+pub(super) fn lock_stands(tx: &Transaction<'_>, link: LinkId) -> rusqlite::Result<LockStands> {
+    let answered: bool = tx
+        .prepare_cached("SELECT lock_state = 'locked' FROM links WHERE id = ?1")?
+        .query_row([link.0], |row| row.get(0))?;
+    Ok(match (lock_is_open(tx, link)?, answered) {
+        (true, _) => LockStands::Open,
+        (false, true) => LockStands::Answered,
+        (false, false) => LockStands::Nothing,
+    })
+}
+
+/// Whether a lock waits, is under way or in doubt.
+pub(super) fn lock_is_open(tx: &Transaction<'_>, link: LinkId) -> rusqlite::Result<bool> {
+    tx.prepare_cached(
+        "SELECT EXISTS (SELECT 1 FROM operations WHERE link_id = ?1 AND kind = 'lock'
+                AND state IN ('waiting', 'sending', 'uncertain'))",
+    )?
+    .query_row([link.0], |row| row.get(0))
+}
+
+/// A lock in doubt that nobody wished for a while was put off until it cannot arrive any more (settling): now that one is wished
+/// again it goes at once, and holds up no other.
+pub(super) fn doubt_ends(tx: &Transaction<'_>, link: LinkId, now: &str) -> rusqlite::Result<()> {
+    tx.prepare_cached(
+        "UPDATE operations SET settle_at = ?2 WHERE link_id = ?1 AND kind = 'lock' AND state = 'uncertain' AND settle_at > ?2",
+    )?
+    .execute((link.0, now))?;
+    Ok(())
 }
 
 /// Whether an update waits that a lock would take back.

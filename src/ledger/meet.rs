@@ -3,7 +3,7 @@
 use super::contacts::lock_if_blocked;
 use super::decisions::{self, Cause, LinkOwner, lane_of_contact};
 use super::glimpse::Glimpse;
-use super::holder::free_contact;
+use super::holder::{free_contact, lose_contact};
 use super::inputs::link_view;
 use super::meet_due::MeetItem;
 use super::sql::{self, get_reason, get_reason_opt, get_time_opt, time};
@@ -101,7 +101,7 @@ pub(super) fn store(
             return met(tx, meeting, link);
         }
         DiallerSide::Linked | DiallerSide::NotMet => return met(tx, meeting, link),
-        DiallerSide::Found(contact) => link = room_for(tx, meeting, link, contact.id)?,
+        DiallerSide::Found(contact) => link = room_for(tx, meeting, link, contact.id, cause.at)?,
         DiallerSide::Absent | DiallerSide::Ambiguous { .. } => {}
     }
     let view = link.map(|id| link_view(tx, id)).transpose()?;
@@ -172,16 +172,21 @@ fn room_for(
     meeting: &Meeting,
     link: Option<LinkId>,
     contact: ContactId,
+    now: Timestamp,
 ) -> rusqlite::Result<Option<LinkId>> {
     if let Some(link) = link {
-        free_contact(tx, link, contact)?;
+        free_contact(tx, link, contact, now)?;
         return Ok(Some(link));
     }
-    let bare: Option<i64> = tx
-        .prepare_cached("SELECT id FROM links WHERE contact_id = ?1 AND route IS NULL")?
-        .query_row([contact.0], |row| row.get(0))
+    let holder: Option<(i64, bool)> = tx
+        .prepare_cached("SELECT id, route IS NULL FROM links WHERE contact_id = ?1")?
+        .query_row([contact.0], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
-    let Some(bare) = bare else { return Ok(None) };
+    let bare = match holder {
+        Some((bare, true)) => bare,
+        Some((other, false)) => return lose_contact(tx, LinkId(other), now).map(|()| None),
+        None => return Ok(None),
+    };
     let MeetItem { route, record, user_data, campaign, .. } = &meeting.item;
     tx.prepare_cached(
         "UPDATE links SET route = ?2, record_id = ?3, user_data = ?4, folded = ?5, campaign_id = ?6 WHERE id = ?1",

@@ -76,6 +76,21 @@ fn end(tx: &Transaction<'_>, id: OperationId, reason: &Reason, now: Timestamp) -
     Ok(())
 }
 
+/// An unlock waited, and was taken back by a decision that knows the result as final: the contact is as locked as before, and that is
+/// wished, so that each night says so once more and a result that is taken back has the record decided anew. What has left
+/// already, or a person asked for, is not undone.
+pub(super) fn stays_locked(tx: &Transaction<'_>, link: LinkId, notes: &[Reason]) -> rusqlite::Result<()> {
+    let Some(reason) = notes.iter().find(|note| note.code == ReasonCode::FinalResult) else { return Ok(()) };
+    tx.prepare_cached(
+        "UPDATE links SET wish = 'locked', wish_code = ?2, wish_params = ?3
+         WHERE id = ?1 AND lock_state = 'locked' AND wish = 'callable'
+           AND NOT EXISTS (SELECT 1 FROM operations o WHERE o.link_id = links.id AND o.kind = 'unlock'
+                AND o.state IN ('waiting', 'sending', 'uncertain'))",
+    )?
+    .execute((link.0, sql::code(reason), reason.params_json()))?;
+    Ok(())
+}
+
 /// The link wishes what it wished before, and its record is decided anew, so that it is told what it waits for.
 fn give_up(
     tx: &Transaction<'_>,

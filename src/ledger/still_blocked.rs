@@ -2,19 +2,38 @@
 
 use super::block_store::reason_of;
 use super::decisions::Cause;
+use super::lane::LockStands;
 use super::sql::{self, time};
 use super::{gate, hints, lane};
 use crate::domain::{LinkId, Timestamp};
 use rusqlite::Transaction;
 
-/// The record was decided by its own numbers. Where a lock waited that stands against another one, which the contact still has,
-/// or was seen to have, it stays; what corrects the number goes all the same, and its answer frees the contact.
-pub(super) fn keep_lock(tx: &Transaction<'_>, cause: &Cause, link: LinkId) -> rusqlite::Result<()> {
-    let Some(block) = gate::shut_for(tx, link, &time(cause.at))? else { return Ok(()) };
+/// The record was decided by its own numbers, and says that its contact may be called. Where a lock stands, or stood, against
+/// another number, which the contact still has, or was seen to have, it stays, and is wished; what corrects the number goes all the
+/// same, and its answer frees the contact. Left to the gate at the unlock's lease it would be nobody's wish as long as that one
+/// waits: a lock in doubt would be dropped, and no night would send it again.
+pub(super) fn keep_lock(
+    tx: &Transaction<'_>,
+    cause: &Cause,
+    link: LinkId,
+    stood: LockStands,
+) -> rusqlite::Result<()> {
+    let now = time(cause.at);
+    let Some(block) = gate::shut_for(tx, link, &now)? else { return Ok(()) };
     let reason = reason_of(&block);
     tx.prepare_cached("UPDATE links SET wish = 'locked', wish_code = ?2, wish_params = ?3 WHERE id = ?1")?
         .execute((link.0, sql::code(&reason), reason.params_json()))?;
-    lane::lock_unless_waiting(tx, link, &reason, cause).map(|_| ())
+    // The gate judges a person's unlock when it leaves.
+    tx.prepare_cached(
+        "UPDATE operations SET state = 'cancelled', finished_at = ?2, outcome = ?3, outcome_params = ?4
+         WHERE link_id = ?1 AND state = 'waiting' AND kind IN ('unlock', 'reset') AND cause NOT LIKE 'person:%'",
+    )?
+    .execute((link.0, &now, sql::code(&reason), reason.params_json()))?;
+    match stood {
+        LockStands::Nothing | LockStands::Answered => Ok(()),
+        LockStands::Open if lane::lock_is_open(tx, link)? => lane::doubt_ends(tx, link, &now),
+        LockStands::Open => lane::lock_anyway(tx, link, &reason, cause).map(|_| ()),
+    }
 }
 
 /// An update was answered and no block stands against the contact any more: where one did, the record, which says no by none of

@@ -6,6 +6,8 @@ mod diff;
 mod leave;
 mod merge;
 #[cfg(test)]
+mod merge_table_tests;
+#[cfg(test)]
 mod merge_tests;
 #[cfg(test)]
 mod table_tests;

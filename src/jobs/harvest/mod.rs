@@ -20,6 +20,7 @@ mod tally;
 pub use crate::ledger::ToE164;
 pub(in crate::jobs) use edited::compare as edits_of;
 pub use elsewhere::Listed;
+pub(in crate::jobs) use read::is_untouched;
 pub(in crate::jobs) use sight::{carries_result, fingerprint, is_dialler_owned};
 
 use super::JobError;

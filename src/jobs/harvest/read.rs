@@ -369,6 +369,6 @@ impl Pass<'_> {
 }
 
 /// Nobody called it, as far as it shows: an empty history is what it must have.
-fn is_untouched(contact: &Contact) -> bool {
+pub(in crate::jobs) fn is_untouched(contact: &Contact) -> bool {
     contact.tries() == 0 && contact.result_code().is_none()
 }

@@ -6,6 +6,7 @@ use super::fate::Fate;
 use super::{Work, quiet};
 use crate::domain::{HistoryRow, OperationKind, ReasonCode};
 use crate::jobs::JobError;
+use crate::jobs::harvest::is_untouched;
 use crate::ledger::{CallsRest, Ending, Leased};
 use crate::remote::{CallClass, CallError};
 use serde_json::Value;
@@ -28,14 +29,21 @@ impl Work<'_> {
         let (ledger, limits) = (&self.context.ledger, &self.context.limits);
         let Some(contact) = leased.view.contact else { return Ok(None) };
         self.count(|counts| counts.requests += 1);
-        let until = match self.context.read.history(contact, CallClass::Push).await {
+        let rows = match self.context.read.history(contact, CallClass::Push).await {
+            Ok(Some(rows)) => Ok(Some(rows)),
             // A history may be said not to be while the contact is there (as settling knows): only the contact counts.
             Ok(None) => match self.context.read.contact(contact, CallClass::Push).await {
                 // Gone already: the request itself says so.
                 Ok(None) => return Ok(None),
-                Ok(Some(_)) => self.context.env.now() + quiet(LATER),
-                Err(error) => return self.later(leased, error).await,
+                // Whom nobody has called has an empty one (as the harvest knows).
+                Ok(Some(seen)) if is_untouched(&seen) => Ok(Some(Vec::new())),
+                Ok(Some(_)) => Ok(None),
+                Err(error) => Err(error),
             },
+            Err(error) => Err(error),
+        };
+        let until = match rows {
+            Ok(None) => self.context.env.now() + quiet(LATER),
             Ok(Some(rows)) => {
                 let open = rows.iter().filter(|row| !is_over(row)).map(|row| row.id).collect();
                 let settle = quiet(limits.settle_calls);

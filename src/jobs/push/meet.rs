@@ -10,7 +10,9 @@ use crate::domain::{
 use crate::env::Env;
 use crate::jobs::harvest::ToE164;
 use crate::jobs::{JobError, glimpse};
-use crate::ledger::{Bearer, Counts, Drip, Ledger, MeetImports, MeetItem, MeetSince, MeetWhose, Meeting};
+use crate::ledger::{
+    Bearer, Counts, Drip, Ledger, LedgerError, MeetImports, MeetItem, MeetSince, MeetWhose, Meeting,
+};
 use crate::remote::{CallClass, CallError};
 use crate::sync::decide;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -125,11 +127,13 @@ impl Meeter<'_> {
             .into_iter()
             .map(|item| self.meeting(item, DiallerSide::Absent, Vec::new(), began_at))
             .collect();
-        self.store(absent).await?;
-        self.meet_by_asking(there).await
+        let stored = self.store(absent).await;
+        self.meet_by_asking(there).await?;
+        stored
     }
 
     async fn meet_by_asking(&self, due: Vec<MeetItem>) -> Result<(), JobError> {
+        let mut stored = Ok(());
         for items in due.chunks(BATCH) {
             self.stop_if_ending()?;
             let at = self.env.now();
@@ -145,9 +149,9 @@ impl Meeter<'_> {
                 let bearers = bearers(&item.user_data, &dialler, seen);
                 Meeting { bearers, ..self.meeting(item.clone(), dialler, doubles, at) }
             });
-            self.store(meetings.collect()).await?;
+            stored = stored.and(self.store(meetings.collect()).await);
         }
-        Ok(())
+        stored
     }
 
     fn meeting(
@@ -162,7 +166,20 @@ impl Meeter<'_> {
         Meeting { item, dialler, seen, doubles, bearers: Vec::new(), at, policy }
     }
 
+    /// One that the ledger refuses keeps none of the others from being met, and fails the run when they are.
     async fn store(&self, meetings: Vec<Meeting>) -> Result<(), JobError> {
+        match self.store_together(meetings.clone()).await {
+            Err(JobError::Ledger(LedgerError::Refused { .. })) if meetings.len() > 1 => {}
+            ended => return ended,
+        }
+        let mut stored = Ok(());
+        for meeting in meetings {
+            stored = stored.and(self.store_together(vec![meeting]).await);
+        }
+        stored
+    }
+
+    async fn store_together(&self, meetings: Vec<Meeting>) -> Result<(), JobError> {
         if meetings.is_empty() {
             return Ok(());
         }

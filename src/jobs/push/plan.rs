@@ -161,7 +161,8 @@ pub fn judge_cleared(
     };
     // Fields that were left out because nothing empties them stay as they are, and agreed upon.
     for (field, value) in &link.desired {
-        let unsent = value.send.is_null() && !sent.contains_key(field);
+        // One that the dialler's side changed was left out for that: what becomes of it the merge says, or a person.
+        let unsent = value.send.is_null() && !sent.contains_key(field) && !link.edits.contains_key(field);
         if let (true, Some(pair)) = (unsent, link.base.get(field))
             && pair.crm != value.crm
         {

@@ -66,18 +66,11 @@ impl Look<'_> {
                 None => break,
             }
             if chunk.len() == CHUNK {
-                self.compare(std::mem::take(&mut chunk), &mut differs).await?;
+                self.compare(std::mem::take(&mut chunk), ReadBy::List, &mut differs).await?;
             }
         }
-        self.compare(chunk, &mut differs).await?;
-        let elsewhere = self.book.elsewhere(self.looker.route.route.clone(), self.campaign).await?;
-        if elsewhere > 0 {
-            let text = format!(
-                "{elsewhere} contacts that stand in another campaign, whose list is not this one (the hourly look by chance \
-                 meets them)"
-            );
-            self.told.not_compared.push(text);
-        }
+        self.compare(chunk, ReadBy::List, &mut differs).await?;
+        self.elsewhere(&mut differs).await?;
         if bad > 0 {
             let text = format!(
                 "{bad} elements of the campaign's list, which cannot be read; they may be among the missing"
@@ -87,10 +80,15 @@ impl Look<'_> {
         Ok(differs)
     }
 
-    async fn compare(&mut self, chunk: Vec<Contact>, differs: &mut Suspects) -> Result<(), JobError> {
+    pub(super) async fn compare(
+        &mut self,
+        chunk: Vec<Contact>,
+        by: ReadBy,
+        differs: &mut Suspects,
+    ) -> Result<(), JobError> {
         self.told.contacts += chunk.len() as u64;
         let template = self.looker.route.mapping.template();
-        let listed = chunk.iter().map(|contact| listed(contact, template)).collect();
+        let listed = chunk.iter().map(|contact| listed(contact, by, template)).collect();
         let ours = self.book.contacts_listed(self.looker.route.route.clone(), listed).await?;
         let mut contacts = chunk.into_iter().peekable();
         for our in ours {
@@ -238,13 +236,25 @@ impl Look<'_> {
     }
 }
 
-fn listed(contact: &Contact, template: &Template) -> ListedContact {
+/// How a contact came to be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ReadBy {
+    /// In the campaign's list.
+    List,
+    /// By its number, which shows more fields than a list.
+    Number,
+}
+
+fn listed(contact: &Contact, by: ReadBy, template: &Template) -> ListedContact {
     ListedContact {
         id: contact.id,
         user_data: contact.user_data.clone(),
         keyed: contact.user_data.as_deref().and_then(|key| template.record_of(key)),
         called: contact.tries() > 0 || contact.result_code().is_some(),
-        fingerprint: fingerprint(contact),
+        fingerprint: match by {
+            ReadBy::List => Some(fingerprint(contact)),
+            ReadBy::Number => None,
+        },
     }
 }
 

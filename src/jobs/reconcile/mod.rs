@@ -5,6 +5,7 @@
 mod activities;
 mod crm;
 mod dialler;
+mod elsewhere;
 mod sample;
 mod words;
 

@@ -34,7 +34,7 @@ async fn called(scene: &Scene, test: u8) -> LinkId {
 
 async fn counts(scene: &Scene, link: LinkId) -> (LastResult, bool) {
     let read = scene.ledger.read("test_counts", move |connection| {
-        Ok((finals::of_link(connection, link)?, last_outcome(connection, link)?.is_some()))
+        Ok((finals::of_link(connection, link)?, last_outcome(connection, Called::Of(link))?.is_some()))
     });
     read.await.expect("results")
 }
@@ -134,7 +134,7 @@ async fn an_old_result_that_comes_late_and_has_no_call_is_not_the_newest() {
     // A row that somebody imported in November.
     scene.call(link, 40, "result_code = 2, created_at = '2029-11-06T10:00:00.000000Z'").await;
     let known = scene.ledger.read("test_last", move |connection| {
-        let outcome = last_outcome(connection, link)?.map(|outcome| outcome.call);
+        let outcome = last_outcome(connection, Called::Of(link))?.map(|outcome| outcome.call);
         Ok((outcome, finals::of_link(connection, link)?))
     });
     assert_eq!(known.await.expect("read"), (Some(HistoryId(51)), LastResult::Final(HistoryId(51))));

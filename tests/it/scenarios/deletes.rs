@@ -6,6 +6,7 @@ use dialbridge::domain::ContactId;
 use dialbridge::ledger::CallFilter;
 use dialbridge::sim::dialler::{CallPlan, Outcome};
 use dialbridge::sim::faults::{Action, Effect, RetryAfter, Rule};
+use serde_json::json;
 use std::time::Duration;
 
 async fn act(world: &World, contact: i64, act: ContactAct) -> (End, String) {
@@ -180,5 +181,22 @@ async fn nor_does_a_contact_of_others_wait_for_a_harvest_that_never_reads_it() {
     assert!(world.dialler.contact(unread).is_some() && world.dialler.contact(read).is_some());
     world.live(minutes(10)).await;
     assert!(world.dialler.contact(unread).is_none() && world.dialler.contact(read).is_none());
+    world.ends().await;
+}
+
+/// Whom a portal user deleted has no numbers there any more: a block on the one the contact had holds up nobody.
+#[tokio::test(start_paused = true)]
+async fn is_whose_contact_vanished_with_a_blocked_number_imported_with_the_new_one() {
+    let world = World::new(Setup { route_keys: "vanished = \"import\"", ..Setup::default() }).await;
+    let id = world.record("Ada");
+    world.sync_all().await;
+    let old = world.number(id);
+    world.advance(minutes(1)).await;
+    assert!(world.dialler.portal().delete(world.contact(id).id));
+    world.editor().edit(id, json!({ "phone": "+49 30 23125 999" }));
+    world.block_number(&old).await;
+    world.live(minutes(60)).await;
+    assert_eq!(world.contacts(id).len(), 1, "{}", world.story().await);
+    assert!(!world.locked(id), "{}", world.story().await);
     world.ends().await;
 }

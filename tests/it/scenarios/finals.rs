@@ -3,6 +3,7 @@
 use super::write_back::field;
 use crate::support::world::{Setup, World, minutes, seconds};
 use dialbridge::control::{Command, ContactAct, ResultsWord};
+use dialbridge::domain::policy::RouteState;
 use dialbridge::domain::{ContactId, HistoryId};
 use dialbridge::sim::dialler::{CallPlan, Outcome};
 use dialbridge::sim::faults::{Action, Effect, RetryAfter, Rule};
@@ -205,5 +206,38 @@ async fn is_who_declined_herself_given_another_number_and_back() {
         assert!(callable_on(&world, declined, &number), "not locked: {}", world.story().await);
         assert!(world.contact(declined).is_final(), "her result stands");
     }
+    world.ends().await;
+}
+
+/// Nobody lets go whose result became final while their unlock waited: that they are locked stays a wish of ours.
+#[tokio::test(start_paused = true)]
+async fn does_a_final_result_that_meets_a_waiting_unlock_leave_a_lock_that_stands() {
+    let world =
+        World::new(Setup { route_keys: "only_if = \"phone and stage == 'new'\"", ..Setup::default() }).await;
+    let id = world.record("Ada");
+    world.sync_all().await;
+    let contact = world.contact(id).id;
+    let mut plan = CallPlan::new(Outcome::Answered).result("NO_INTEREST", seconds(12 * 60));
+    plan.row_delay = seconds(1);
+    assert!(world.dialler.call(contact, plan));
+    world.editor().edit(id, json!({ "stage": "lost" }));
+    world.live(minutes(10)).await;
+    assert!(world.locked(id));
+    world.switch(RouteState::Paused).await;
+    world.editor().edit(id, json!({ "stage": "new" }));
+    world.live(minutes(40)).await;
+    world.editor().edit(id, json!({ "city": "Bonn" }));
+    world.live(minutes(5)).await;
+    world.switch(RouteState::On).await;
+    world.live(minutes(5)).await;
+    assert!(world.locked(id), "{}", world.story().await);
+    assert!(world.dialler.portal().unlock(contact));
+    world.live(minutes(26 * 60)).await;
+    assert!(world.locked(id), "the night sends every lock once more\n{}", world.story().await);
+    // She did not say that: her result is corrected, and she is called again.
+    let call = world.dialler.history(contact)[0].id;
+    assert!(world.dialler.portal().correct_result(contact, call, "CALL_LATER"));
+    world.live(minutes(90)).await;
+    assert!(!world.locked(id), "{}", world.story().await);
     world.ends().await;
 }

@@ -365,3 +365,25 @@ async fn does_a_push_of_one_route_ask_for_its_own_keys_and_for_whoever_must_not_
     assert!(asked(&world, mark, ada));
     world.assert_at_rest().await;
 }
+
+/// A portal user gives somebody's contact the key of another record that never had one.
+#[tokio::test(start_paused = true)]
+async fn does_a_contact_whose_key_was_rewritten_keep_nobody_from_being_imported() {
+    let world =
+        World::new(Setup { route_keys: "only_if = \"phone and stage == 'new'\"", ..Setup::default() }).await;
+    let (ada, berta) = (world.record("Ada"), world.record("Berta"));
+    world.editor().edit(berta, json!({ "stage": "lost" }));
+    world.sync_all().await;
+    let contact = world.contact(ada).id;
+    assert!(world.contacts(berta).is_empty());
+    world.advance(minutes(1)).await;
+    assert!(world.dialler.portal().edit(contact, "UserData", key(berta)));
+    world.live(minutes(20)).await;
+    let carl = world.record("Carl");
+    world.live(minutes(20)).await;
+    assert_eq!(world.contacts(carl).len(), 1, "{}", world.story().await);
+    let hers = world.dialler.contact(contact).expect("it is there");
+    assert!(hers.locked, "it is now of a record that must not be called\n{}", world.story().await);
+    assert_eq!(world.contacts(ada).len(), 1, "{}", world.story().await);
+    world.ends().await;
+}

@@ -1,7 +1,7 @@
 //! Whom do the other routes of a client leave alone because of a call, and for how long?
 
 use super::write_back::{KEYS, TOLD, plan};
-use crate::support::world::{Setup, WINBACK, World, minutes, seconds};
+use crate::support::world::{CAMPAIGN, Setup, WINBACK, World, minutes, seconds};
 use dialbridge::control::{Command, ContactAct, ResultsWord};
 use dialbridge::domain::{ContactId, HistoryId, RouteName};
 use dialbridge::ledger::{LeftOut, Listing};
@@ -264,5 +264,72 @@ async fn is_whoever_waits_for_a_person_because_of_a_changed_condition_held_out_a
     says(&world, ada, "DO_NOT_CALL").await;
     world.live(minutes(20)).await;
     assert!(locked(&world, "winback", ada), "{}", world.story().await);
+    world.ends().await;
+}
+
+/// Somebody in the campaign who is nobody's record: the same person is a record of the other route.
+#[tokio::test(start_paused = true)]
+async fn is_whoever_got_such_a_result_as_a_contact_of_nobody_left_alone_by_the_other_routes() {
+    let mut world =
+        World::new(setup("cool_off = { days = 90, after = [\"done\"], across = \"client\" }", "")).await;
+    let (ada, bert, carl) = (world.record("Ada"), world.record("Bert"), world.record("Carl"));
+    for id in [ada, bert, carl] {
+        world.editor().archive(id, true);
+    }
+    let campaign = CAMPAIGN;
+    let strangers = [ada, bert, carl].map(|id| {
+        world.dialler.put(campaign, &[("Name", "from a CSV"), ("PhoneNumber1", &world.number(id)[1..])])
+    });
+    world.sync_all().await;
+    let mut call_of_ada = 0;
+    for (stranger, result) in strangers.into_iter().zip(["DO_NOT_CALL", "SALE", "CALL_LATER"]) {
+        assert!(world.dialler.call(stranger, plan(Some((result, seconds(1))))));
+        world.advance(seconds(40)).await;
+        if call_of_ada == 0 {
+            call_of_ada = world.dialler.history(stranger).last().expect("a call").id;
+        }
+    }
+    world.live(minutes(20)).await;
+    for id in [ada, bert, carl] {
+        world.editor().archive(id, false);
+    }
+    world.live(minutes(5)).await;
+    for (id, held) in [(ada, true), (bert, true), (carl, false)] {
+        assert_eq!(
+            on(&world, "winback", id).is_none(),
+            held,
+            "{id} {}\n{}",
+            why(&world, "winback", id).await,
+            world.story().await
+        );
+    }
+    // A person lets one of them go, a word the other two.
+    let word = ResultsWord::Release { call: HistoryId(call_of_ada) };
+    world.must(Command::Results { word, reason: "a wrong click".to_owned() }).await;
+    world.live(minutes(10)).await;
+    assert!(on(&world, "winback", ada).is_some(), "{}", why(&world, "winback", ada).await);
+    world.configure(&setup("", "")).await;
+    world.live(minutes(10)).await;
+    assert!(on(&world, "winback", bert).is_some(), "{}", why(&world, "winback", bert).await);
+    world.ends().await;
+}
+
+/// The same, for whom the other route calls already.
+#[tokio::test(start_paused = true)]
+async fn is_whoever_is_called_already_held_out_once_a_contact_of_nobody_gets_such_a_result() {
+    let world = World::new(setup("", "")).await;
+    let ada = world.record("Ada");
+    world.editor().edit(ada, json!({ "phone": "+49 30 23125 777" }));
+    let number = "493023125777";
+    let stranger = world.dialler.put(CAMPAIGN, &[("Name", "from a CSV"), ("PhoneNumber1", number)]);
+    world.sync_all().await;
+    assert!(!locked(&world, "winback", ada));
+    assert!(world.dialler.call(stranger, plan(Some(("DO_NOT_CALL", seconds(1))))));
+    world.live(minutes(20)).await;
+    assert!(locked(&world, "winback", ada), "{}", world.story().await);
+    let call = world.dialler.history(stranger)[0].id;
+    assert!(world.dialler.portal().correct_result(stranger, call, "CALL_LATER"));
+    world.live(minutes(90)).await;
+    assert!(!locked(&world, "winback", ada), "{}", world.story().await);
     world.ends().await;
 }

@@ -1,6 +1,9 @@
 //! Does a lock hold that stands against something else than what the record itself says, whatever is decided meanwhile?
 
-use crate::support::world::{OTHER, Setup, World, minutes};
+use crate::support::world::{OTHER, Setup, World, minutes, seconds};
+use dialbridge::control::{Command, ContactAct};
+use dialbridge::domain::ContactId;
+use dialbridge::domain::policy::RouteState;
 use dialbridge::sim::faults::{Action, Effect, RetryAfter, Rule};
 use serde_json::json;
 
@@ -74,11 +77,7 @@ async fn is_a_lock_that_is_answered_404_repeated_until_it_is_taken() {
     let world = World::usual().await;
     let id = world.record("Ada");
     world.sync_all().await;
-    let lost = Action::Says {
-        code: 404,
-        body: r#"{ "success": false, "status": 404, "error": "no such contact" }"#,
-    };
-    let rule = world.dialler.faults().add(Rule::new(lost).path("/lock"));
+    let rule = world.dialler.faults().add(Rule::new(status(404)).path("/lock"));
     world.editor().edit(id, json!({ "do_not_call": true }));
     world.live(minutes(10)).await;
     assert!(!world.locked(id));
@@ -97,13 +96,9 @@ async fn is_a_contact_locked_that_was_taken_for_vanished_for_a_moment() {
     world.sync_all().await;
     world.advance(minutes(1)).await;
     // A gateway that leads elsewhere for the length of one update.
-    let elsewhere = || Action::Says {
-        code: 404,
-        body: r#"{ "success": false, "status": 404, "error": "no such contact" }"#,
-    };
     let contact = world.contact(id).id;
     for path in ["/update".to_owned(), format!("/{contact}"), "contact?userData".to_owned()] {
-        world.dialler.faults().add(Rule::new(elsewhere()).path(&path));
+        world.dialler.faults().add(Rule::new(status(404)).path(&path));
     }
     world.editor().edit(id, json!({ "city": "Bonn" }));
     world.pull().await.expect("a pull");
@@ -173,4 +168,77 @@ async fn does_a_contact_that_moved_stand_in_nobodys_way_with_its_old_number() {
     let contact = world.contact(id);
     assert_eq!((contact.campaign, contact.locked), (OTHER, false), "{}", world.story().await);
     world.ends().await;
+}
+
+/// Of somebody whose lock is in doubt, on a route that sends nothing else: what a clerk edits says nothing of the number an agent found.
+#[tokio::test(start_paused = true)]
+async fn does_a_lock_in_doubt_outlive_a_decision_that_does_not_know_its_number() {
+    let world = World::usual().await;
+    let id = world.record("Ada");
+    world.sync_all().await;
+    world.dialler.portal().edit(world.contact(id).id, "PhoneNumber2", "493098765432");
+    world.harvest().await.expect("a harvest");
+    world.switch(RouteState::Paused).await;
+    let rule = world.dialler.faults().add(Rule::new(Action::Reset(Effect::None)).path("/lock"));
+    world.block_number("+493098765432").await;
+    assert!(!world.locked(id), "it is in doubt, and did not arrive");
+    world.editor().edit(id, json!({ "city": "Bonn" }));
+    world.live(minutes(2)).await;
+    world.dialler.faults().remove(rule);
+    world.live(minutes(3)).await;
+    assert!(world.locked(id), "{}", world.story().await);
+    world.switch(RouteState::On).await;
+    world.ends().await;
+    assert!(world.locked(id), "{}", world.story().await);
+}
+
+/// Whom we have locked, and whose record is eligible again: a list of somebody else's lets them go, and the number is still blocked.
+#[tokio::test(start_paused = true)]
+async fn is_somebody_locked_again_whose_unlock_waits_while_a_number_of_theirs_is_blocked() {
+    let world = World::usual().await;
+    let id = world.record("Ada");
+    world.sync_all().await;
+    world.dialler.portal().edit(world.contact(id).id, "PhoneNumber2", "493098765432");
+    world.harvest().await.expect("a harvest");
+    world.block_number("+493098765432").await;
+    world.live(seconds(10)).await;
+    assert!(world.locked(id));
+    world.switch(RouteState::Paused).await;
+    world.editor().edit(id, json!({ "city": "Bonn" }));
+    world.live(minutes(2)).await;
+    assert!(world.dialler.portal().unlock(world.contact(id).id));
+    world.live(minutes(26 * 60)).await;
+    assert!(world.locked(id), "the night sends every lock once more\n{}", world.story().await);
+    world.switch(RouteState::On).await;
+    world.ends().await;
+    assert!(world.locked(id), "{}", world.story().await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn does_a_new_no_wait_behind_an_older_lock_in_doubt() {
+    for by_hand in [false, true] {
+        let world =
+            World::new(Setup { route_keys: "only_if = \"phone and stage == 'new'\"", ..Setup::default() })
+                .await;
+        let id = world.record("Ada");
+        world.sync_all().await;
+        world.dialler.faults().add(Rule::new(Action::Reset(Effect::None)).path("/lock").times(1));
+        world.editor().edit(id, json!({ "stage": "lost" }));
+        world.pull().await.expect("a pull");
+        let _lost = world.push().await;
+        world.editor().edit(id, json!({ "stage": "new" }));
+        world.pull().await.expect("a pull");
+        world.advance(seconds(5)).await;
+        let _put_off = world.push().await;
+        assert!(!world.locked(id));
+        if by_hand {
+            let (contact, act) = (ContactId(world.contact(id).id), ContactAct::Lock);
+            world.must(Command::Contact { contact, act, reason: "asked us".to_owned() }).await;
+        } else {
+            world.block_number(&world.number(id)).await;
+        }
+        world.live(seconds(15)).await;
+        assert!(world.locked(id), "by hand: {by_hand}\n{}", world.story().await);
+        world.ends().await;
+    }
 }

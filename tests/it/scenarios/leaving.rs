@@ -5,7 +5,7 @@ use dialbridge::control::{Command, ContactAct, End, WaveOrder};
 use dialbridge::domain::{BlockSubject, ContactId};
 use dialbridge::ledger::CallFilter;
 use dialbridge::sim::dialler::{CallPlan, DiallerConfig, Outcome, SimContact, What};
-use dialbridge::sim::faults::{Action, Rule};
+use dialbridge::sim::faults::{Action, Effect, RetryAfter, Rule};
 use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
@@ -418,4 +418,20 @@ async fn do_many_who_are_back_stay_locked_until_a_person_decides_about_their_res
     let free = ids.iter().all(|id| !world.locked(*id));
     assert!(free && resets == [0, 0], "{resets:?} {}", world.story().await);
     world.assert_at_rest().await;
+}
+
+/// Some installations answer 404 for the history of somebody whom nobody has called.
+#[tokio::test(start_paused = true)]
+async fn is_somebody_deleted_who_was_never_called_and_has_no_history_to_show() {
+    let world = leaving("[route.leads.leave]\narchived = \"delete\"").await;
+    let id = world.record("Ada");
+    world.sync_all().await;
+    world.advance(minutes(1)).await;
+    let none = Action::Status { code: 404, retry_after: RetryAfter::Absent, effect: Effect::None };
+    world.dialler.faults().add(Rule::new(none).path("/history"));
+    world.editor().archive(id, true);
+    world.live(minutes(120)).await;
+    assert_eq!(world.contacts(id).len(), 0, "{}", world.story().await);
+    world.dialler.faults().clear();
+    world.ends().await;
 }

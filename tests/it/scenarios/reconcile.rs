@@ -2,7 +2,7 @@
 //! ordinary ways?
 
 use super::write_back::{activities, called as told_called, plan as told_plan, world as told_world};
-use crate::support::world::{CAMPAIGN, LEADS, Setup, World, key, minutes, seconds};
+use crate::support::world::{CAMPAIGN, LEADS, OTHER, Setup, World, key, minutes, seconds};
 use chrono::TimeDelta;
 use dialbridge::cli::status_told;
 use dialbridge::control::{Command, End, LostActivities};
@@ -446,4 +446,40 @@ async fn does_one_contact_whose_history_cannot_be_told_keep_nobody_elses_from_be
     assert_eq!(kinds(&found), [(DriftKind::CallMissing, 1)], "{found:?}");
     assert!(found.in_words().contains("NOT compared: the calls of 1 contacts"), "{}", found.in_words());
     world.ends().await;
+}
+
+/// Whoever was moved there, by a person or with the route, is compared as everybody is: by number.
+#[tokio::test(start_paused = true)]
+async fn is_what_others_did_to_contacts_in_another_campaign_found_too() {
+    for batch_read in [true, false] {
+        let dialler = DiallerConfig { batch_read, ..DiallerConfig::default() };
+        let world = World::new(Setup { dialler, ..Setup::default() }).await;
+        let ids: Vec<u64> = (0..6).map(|n| world.record(&format!("Name {n}"))).collect();
+        world.sync_all().await;
+        let portal = world.dialler.portal();
+        for id in &ids[..4] {
+            assert!(portal.move_to(world.contact(*id).id, OTHER));
+        }
+        world.live(minutes(20)).await;
+        called(&world, ids[0]).await;
+        let found = looked(&world).await;
+        assert_eq!((kinds(&found), found.contacts), (vec![], 6), "{}", found.in_words());
+        assert!(portal.edit(world.contact(ids[1]).id, "City", "Hof"));
+        assert!(portal.delete(world.contact(ids[2]).id));
+        assert!(world.dialler.inbound_call(world.contact(ids[0]).id, seconds(1)));
+        world.advance(minutes(5)).await;
+        let found = looked(&world).await;
+        assert_eq!(
+            kinds(&found),
+            [(DriftKind::ContactMissing, 1), (DriftKind::ContactDiffers, 1), (DriftKind::CallMissing, 1)],
+            "{batch_read}: {}",
+            found.in_words()
+        );
+        assert_eq!(found.not_compared, Vec::<String>::new());
+        // One of them comes to be parked.
+        let _marked = world.command(repair(None)).await;
+        world.live(minutes(30)).await;
+        assert_eq!(world.value(ids[1], "City"), json!("Ulm"), "{}", world.story().await);
+        world.ends().await;
+    }
 }

@@ -589,3 +589,41 @@ async fn does_the_trail_know_of_an_edit_in_doubt_though_a_no_was_told_before_it_
     assert!(told.contains("in the CRM, city: \"Ulm\" -> \"Bonn\""), "{told}");
     world.ends().await;
 }
+
+/// Emptying is a change like any other: what an update of another field is answered with says nothing of it.
+#[tokio::test(start_paused = true)]
+async fn is_a_person_asked_where_a_clerk_empties_what_an_agent_changed_and_another_field_goes_on() {
+    for read_first in [false, true] {
+        let keys = format!("{}\nread_before_update = {read_first}", setup("ask").route_keys);
+        let world = World::new(Setup { route_keys: keys.leak(), ..setup("ask") }).await;
+        let id = world.record("Ada");
+        world.sync_all().await;
+        world.advance(minutes(1)).await;
+        agent(&world, id, "City", "Bonn");
+        if !read_first {
+            world.harvest().await.expect("a harvest");
+        }
+        clerk(&world, id, json!({ "city": "", "email": "b@example.com" }));
+        world.live(minutes(30)).await;
+        assert_eq!(world.value(id, "Email"), json!("b@example.com"));
+        assert_eq!(
+            (in_crm(&world, id, "city"), world.value(id, "City")),
+            (json!(""), json!("Bonn")),
+            "{}",
+            world.story().await
+        );
+        let waits = conflicts(&world).await;
+        let [conflict] = waits.as_slice() else { panic!("{waits:#?}\n{}", world.story().await) };
+        assert_eq!((&conflict.agreed, &conflict.dialler), (&Some(json!("Ulm")), &json!("Bonn")));
+        world
+            .must(Command::Conflict {
+                conflict: conflict.conflict,
+                take: Take::Dialler,
+                reason: "asked".to_owned(),
+            })
+            .await;
+        world.live(minutes(20)).await;
+        assert_eq!(in_crm(&world, id, "city"), json!("Bonn"), "{}", world.story().await);
+        world.ends().await;
+    }
+}
