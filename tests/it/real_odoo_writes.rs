@@ -13,7 +13,11 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 
 fn connector(odoo: &Odoo) -> Connector {
-    let file = parse(bundled("odoo").expect("a bundled file"), "odoo").expect("a right file");
+    connector_of(odoo, bundled("odoo").expect("a bundled file"))
+}
+
+fn connector_of(odoo: &Odoo, text: &str) -> Connector {
+    let file = parse(text, "odoo").expect("a right file");
     let options = HttpOptions { allow_http: true, ..HttpOptions::new("crm.sales", odoo.url()) };
     let (transport, _) = HttpTransport::new(options).expect("usable options");
     let config = ClientConfig {
@@ -143,15 +147,10 @@ async fn a_call_becomes_a_phonecall_as_the_documents_say() {
     odoo.follows_itself(id).await;
     let mails = odoo.mails_about(id).await;
     let only_if = format!("phone and active and ref == '{reference}'");
-    let bundled = bundled("odoo").expect("a bundled file");
-    let from = bundled.find("[activity]\n").expect("the bundled tables");
-    let until = bundled.find("# Without the tracking").expect("what follows them");
-    let allowed = bundled.find("[activity.allowed]").expect("the question");
-    let allowed = &bundled[allowed..bundled[allowed..].find("\n\n").expect("its end") + allowed];
-    let tables = documented("[activity]");
-    let words = "[route.leads.results]\nNO_INTEREST = \"declined\"\n";
+    let words = "[route.leads.results]\nNO_INTEREST = \"declined\"\nCALL_LATER = \"later\"\n";
     let route = format!("write_back = \"0 0 29 2 *\"\n{words}{}", documented("[route.leads.activity]"));
-    let connector = [(&bundled[from..until], tables.as_str()), (allowed, "")];
+    let tables = phonecalls();
+    let connector = tables.each_ref().map(|(bundled, documented)| (*bundled, documented.as_str()));
     let options = Options { only_if: &only_if, route: &route, connector: &connector, ..Options::default() };
     let bridge = Bridge::new(&odoo, options).await;
     bridge.synced().await;
@@ -161,15 +160,65 @@ async fn a_call_becomes_a_phonecall_as_the_documents_say() {
     }
     let fields = json!(["name", "direction", "state", "partner_phone", "duration", "date"]);
     let asked = json!({ "domain": [["partner_id", "=", id]], "fields": fields });
-    let calls = odoo.call("crm.phonecall", "search_read", asked).await;
-    let calls = calls.as_array().expect("a list");
+    let shown = async || {
+        let calls = odoo.call("crm.phonecall", "search_read", asked.clone()).await;
+        calls.as_array().expect("a list").clone()
+    };
+    let calls = shown().await;
     assert_eq!(calls.len(), 1, "{calls:?}");
     assert_eq!(calls[0]["name"], json!("Call: declined"));
     assert_eq!((&calls[0]["direction"], &calls[0]["state"]), (&json!("out"), &json!("done")));
     assert_eq!(calls[0]["partner_phone"], json!("493091827365"));
     let today = Env::real().now().format("%Y-%m-%d ").to_string();
     assert!(calls[0]["date"].as_str().is_some_and(|date| date.starts_with(&today)), "{}", calls[0]["date"]);
+    // The result was entered wrongly: the same call says another thing.
+    let contact = bridge.contact(id).expect("a contact").id;
+    let row = bridge.dialler.history(contact)[0].id;
+    assert!(bridge.dialler.portal().correct_result(contact, row, "CALL_LATER"));
+    for _ in 0..2 {
+        bridge.synced().await;
+    }
+    let corrected = shown().await;
+    assert_eq!((corrected.len(), &corrected[0]["name"]), (1, &json!("Call: later")), "{corrected:?}");
     assert_eq!(odoo.mails_about(id).await, mails);
+}
+
+/// What is replaced in the bundled connector, and by what, as docs/connectors.md says.
+fn phonecalls() -> [(&'static str, String); 2] {
+    let bundled = bundled("odoo").expect("a bundled file");
+    let from = bundled.find("[activity]\n").expect("the bundled tables");
+    let until = bundled.find("# Without the tracking").expect("what follows them");
+    let allowed = bundled.find("[activity.allowed]").expect("the question");
+    let behind = allowed + bundled[allowed..].find("\n\n").expect("its end");
+    [(&bundled[from..until], documented("[activity]")), (&bundled[allowed..behind], String::new())]
+}
+
+/// What keeps a call from standing there twice after an answer that was lost.
+#[tokio::test]
+#[ignore = "needs the real Odoo: .ci/run starts it"]
+async fn a_phonecall_is_found_again_by_its_key_and_changed_in_its_place() {
+    let odoo = Odoo::running();
+    let id = odoo.create(json!([{ "name": "Phoned by key", "email": "by-key@example.com" }])).await[0];
+    let bundled = bundled("odoo").expect("a bundled file").to_owned();
+    let text = phonecalls().iter().fold(bundled, |text, (theirs, ours)| text.replacen(theirs, ours, 1));
+    let writer = connector_of(&odoo, &text).writer().expect("a write half");
+    let (record, key) = (RecordId(id.to_string()), fresh_key());
+    let values = |name: &str| {
+        let date = json!("2026-03-02 10:00:00");
+        let values =
+            [("name", json!(name)), ("direction", json!("out")), ("duration", json!(0.5)), ("date", date)];
+        CrmValues::from(values.map(|(name, value)| (name.to_owned(), value)))
+    };
+    assert_eq!(writer.find_activity(&record, &key).await.expect("asked"), None);
+    let made = writer.create_activity(&record, &key, &values("Call: none yet")).await.expect("created");
+    assert_eq!(writer.find_activity(&record, &key).await.expect("asked"), Some(made.clone()));
+    assert_eq!(writer.find_activity(&record, &fresh_key()).await.expect("asked"), None);
+    writer.change_activity(&record, &made, &key, &values("Call: declined")).await.expect("changed");
+    let asked = json!({ "domain": [["partner_id", "=", id]], "fields": ["name"] });
+    let calls = odoo.call("crm.phonecall", "search_read", asked).await;
+    assert_eq!(calls.as_array().map(Vec::len), Some(1), "{calls}");
+    assert_eq!(calls[0]["name"], json!("Call: declined"));
+    assert_eq!(writer.find_activity(&record, &key).await.expect("asked"), Some(made));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

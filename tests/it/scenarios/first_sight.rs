@@ -387,3 +387,32 @@ async fn does_a_contact_whose_key_was_rewritten_keep_nobody_from_being_imported(
     assert_eq!(world.contacts(ada).len(), 1, "{}", world.story().await);
     world.ends().await;
 }
+
+/// A record of which the ledger refuses what was found, by a defect of ours: it is nobody else's harm, and the run says so.
+#[tokio::test(start_paused = true)]
+async fn is_everybody_else_met_where_the_ledger_refuses_one() {
+    let mut world = World::usual().await;
+    let ids = ["Ada", "Berta", "Carl"].map(|name| world.record(name));
+    world.pull().await.expect("a pull");
+    world
+        .restart_after(|folder| {
+            let ledger = rusqlite::Connection::open(folder.join("ledger.sqlite")).expect("opens");
+            let refused = "CREATE TRIGGER refused BEFORE UPDATE OF absent_at ON links WHEN new.record_id = '2' AND new.absent_at IS NOT NULL
+                           BEGIN SELECT RAISE (ABORT, 'refused'); END";
+            ledger.execute_batch(refused).expect("a trigger");
+        })
+        .await;
+    let said = world.push().await.expect_err("one was refused");
+    assert!(said.contains("a defect of dialbridge"), "{said}");
+    let there = ids.map(|id| world.contacts(id).len());
+    assert_eq!(there, [1, 0, 1], "{}", world.story().await);
+    world
+        .restart_after(|folder| {
+            let ledger = rusqlite::Connection::open(folder.join("ledger.sqlite")).expect("opens");
+            ledger.execute_batch("DROP TRIGGER refused").expect("mended");
+        })
+        .await;
+    world.live(minutes(5)).await;
+    assert_eq!(world.contacts(ids[1]).len(), 1, "{}", world.story().await);
+    world.ends().await;
+}

@@ -14,7 +14,7 @@ use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The result by which somebody says no for good.
-const NO: &str = "DO_NOT_CALL";
+pub const NO: &str = "DO_NOT_CALL";
 
 impl Past {
     /// When a contact's history was first read after an instant: by an answer that left before `until`.

@@ -19,7 +19,7 @@ pub fn nobody_is_brought_back(life: &Life, past: &Past, wrong: &mut Vec<String>)
         let begun_anew = record_of(key).is_none_or(|(_, record)| life.truth.reset_by_hand.contains(&record));
         // Of several calls the newest counts, and a correction may be an older one's.
         let one_call = recorded.iter().all(|(_, row, _)| *row == recorded[0].1);
-        if begun_anew || !one_call || life.truth.portal_touched.contains(ended) {
+        if begun_anew || !one_call || life.truth.meddled_with(ended) {
             continue;
         }
         for (place, (at, _, result)) in recorded.iter().enumerate() {

@@ -14,6 +14,7 @@ use super::paces::both_sides_are_read;
 use super::past::{Past, answered_at, done, in_doubt};
 use super::said_no::{doubts_have_a_reason, nobody_is_called_who_said_no};
 use super::setup::Comment;
+use super::strangers::no_stranger_is_called_who_said_no;
 use super::told::every_call_is_told_once;
 use super::truth::{Door, Holds, Objection};
 use super::written::{crm_story, only_what_is_ours_is_written};
@@ -55,6 +56,10 @@ pub struct Seen {
     pub listed: u64,
     /// Objections that somebody took back.
     pub lifted: u64,
+    /// Noes of contacts that are nobody's.
+    pub strangers: u64,
+    /// Contacts of whoever said no that a portal user moved.
+    pub moved: u64,
     /// Contacts of whoever said no that somebody else's CSV overwrote.
     pub overwritten: u64,
     /// Whoever can be called in the end after that.
@@ -100,6 +105,8 @@ impl AddAssign for Seen {
         self.comments_told += other.comments_told;
         self.listed += other.listed;
         self.lifted += other.lifted;
+        self.strangers += other.strangers;
+        self.moved += other.moved;
         self.overwritten += other.overwritten;
         self.called_again += other.called_again;
         self.resolved += other.resolved;
@@ -128,6 +135,7 @@ pub async fn judge(life: &mut Life) -> Seen {
     nothing_is_written_that_nobody_said(life, &past, &mut wrong);
     nothing_is_said_twice(life, &past, &mut wrong);
     let judged = nobody_is_called_who_said_no(life, &past, &mut wrong);
+    let strangers = no_stranger_is_called_who_said_no(life, &past, &mut wrong);
     let overwritten = whoever_is_overwritten_is_locked_again(life, &past, &mut wrong);
     let called_again = everybody_is_where_they_belong(life, &past, &mut wrong).await;
     marks_are_where_they_belong(life, &mut wrong);
@@ -161,6 +169,8 @@ pub async fn judge(life: &mut Life) -> Seen {
         dials: life.world.dialler.journal().dials().len() as u64,
         locks_judged: judged.contacts,
         shared_judged: judged.of_another,
+        moved: judged.moved,
+        strangers,
         records_gone,
         reads_judged,
         frozen,
@@ -384,7 +394,7 @@ async fn everybody_is_where_they_belong(life: &Life, past: &Past, wrong: &mut Ve
             let key = format!("{route}-{id}");
             let found = life.world.dialler.contacts_with(&key);
             let touched = life.truth.portal_keys.contains(&key)
-                || found.iter().any(|contact| life.truth.portal_touched.contains(&contact.id));
+                || found.iter().any(|contact| life.truth.meddled_with(&contact.id));
             if touched || (route == "winback" && !winback(life)) {
                 continue;
             }

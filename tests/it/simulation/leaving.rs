@@ -97,8 +97,7 @@ pub fn marks_are_where_they_belong(life: &Life, wrong: &mut Vec<String>) {
             (Holds::No, false, _) => archived.clone(),
         };
         for contact in life.world.contacts(id) {
-            let touched =
-                life.truth.portal_keys.contains(&key(id)) || life.truth.portal_touched.contains(&contact.id);
+            let touched = life.truth.portal_keys.contains(&key(id)) || life.truth.meddled_with(&contact.id);
             let has = match contact.get("Tag") {
                 text if text.as_str() == Some("") => json!(null),
                 other => other,
@@ -117,7 +116,7 @@ pub fn whoever_is_gone_cannot_be_called(life: &Life, wrong: &mut Vec<String>) ->
     let mut judged = 0;
     for key in keys.filter(|key| !life.truth.portal_keys.contains(key)) {
         for contact in life.world.dialler.contacts_with(&key) {
-            if !life.truth.portal_touched.contains(&contact.id) {
+            if !life.truth.meddled_with(&contact.id) {
                 judged += 1;
                 if !contact.locked {
                     wrong.push(format!("{key} is deleted in the CRM and can be called: {contact:?}"));

@@ -52,6 +52,7 @@ impl Life {
         for _ in 0..RECORDS {
             life.create();
         }
+        life.bring_strangers();
         life.world.dialler.start_agents(AgentsConfig {
             agents: 3,
             preview: Span::seconds(0, 90),
@@ -116,7 +117,8 @@ impl Life {
             36..44 => self.archive(),
             44 => self.delete(),
             45 => self.block_for_a_while().await,
-            46..51 => self.object().await,
+            46 => self.stranger_objects().await,
+            47..51 => self.object().await,
             51 => self.lock_by_hand().await,
             52..57 => self.renumber(),
             57..61 => self.portal(),
@@ -287,7 +289,7 @@ impl Life {
     }
 
     /// One line more in the block list.
-    async fn list(&mut self, number: &str) {
+    pub(super) async fn list(&mut self, number: &str) {
         self.truth.listed.push(number.to_owned());
         self.put_list().await;
     }
@@ -343,7 +345,12 @@ impl Life {
             }
             3 => portal.lock(contact.id),
             // Its results come all the same, in the campaign of their rows.
-            5 | 6 => portal.move_to(contact.id, OTHER),
+            5 | 6 => {
+                self.truth.moved.insert(contact.id);
+                self.truth.meddled.insert(id);
+                portal.move_to(contact.id, OTHER);
+                false
+            }
             4 => {
                 // A CSV that overwrites, and so unlocks; or, without overwriting, doubles.
                 let overwrite = self.rng.bool();

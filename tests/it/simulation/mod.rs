@@ -18,6 +18,7 @@ mod paces;
 mod past;
 mod said_no;
 mod setup;
+mod strangers;
 mod told;
 mod truth;
 mod waves;
@@ -103,6 +104,8 @@ fn do_the_promises_hold_whatever_happens() {
         seen.shared_judged >= told,
         "nobody shared a number with whoever said no: this has tested nothing"
     );
+    assert!(seen.strangers >= told, "no contact of somebody else said no: this has tested nothing");
+    assert!(seen.moved >= told, "nobody was moved who said no: this has tested nothing");
     assert!(seen.overwritten >= told, "no CSV overwrote whoever said no: this has tested nothing");
     assert!(seen.deleted >= told, "no contact of a record that left was deleted: this has tested nothing");
     assert!(seen.records_gone >= told, "no record was deleted in the CRM: this has tested nothing");

@@ -23,6 +23,7 @@ pub fn nobody_is_called_who_said_no(life: &Life, past: &Past, wrong: &mut Vec<St
             let Some(deadline) = deadline(life, past, objection, *contact, key) else { continue };
             judged.contacts += 1;
             judged.of_another += u64::from(record != objection.record);
+            judged.moved += u64::from(life.truth.moved.contains(contact));
             for (at, dialled) in &past.dials {
                 let stood = objection.until.is_none_or(|until| *at < until);
                 if dialled == contact && *at > deadline && stood {
@@ -42,6 +43,8 @@ pub struct Judged {
     pub contacts: u64,
     /// Those of another record with the number of whoever said no.
     pub of_another: u64,
+    /// Those that a portal user moved.
+    pub moved: u64,
 }
 
 /// Whether a no holds against a record from when it could be read: by a number only where the record always had it.

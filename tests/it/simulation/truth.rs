@@ -84,9 +84,14 @@ pub struct Truth {
     pub starts: Vec<Timestamp>,
     /// Fields that a portal user wrote, with what: the CRM's next change wins, else this stays.
     pub portal_wrote: BTreeMap<(i64, &'static str), Vec<Value>>,
-    /// Contacts that a portal user locked, unlocked, deleted, moved or doubled: how callable they are is
-    /// no longer ours alone.
+    /// Contacts that a portal user locked, unlocked, deleted or doubled: how callable they are is no longer ours alone.
     pub portal_touched: BTreeSet<i64>,
+    /// Contacts that a portal user moved to another campaign.
+    pub moved: BTreeSet<i64>,
+    /// Contacts of somebody else in our campaign, with their numbers.
+    pub strangers: Vec<(i64, String)>,
+    /// What they said to an operator or by a list.
+    pub strangers_noes: Vec<(i64, Objection)>,
     /// Contacts that somebody else's CSV overwrote.
     pub overwritten: Vec<Overwritten>,
     /// Contacts that an operator locked.
@@ -112,6 +117,11 @@ pub struct Truth {
 }
 
 impl Truth {
+    /// Whether a portal user did anything to a contact but edit it.
+    pub fn meddled_with(&self, contact: &i64) -> bool {
+        self.portal_touched.contains(contact) || self.moved.contains(contact)
+    }
+
     /// Notes what a field has now.
     pub fn says(&mut self, record: u64, field: &'static str, value: Value) {
         self.values.entry((record, field)).or_default().push(value);
