@@ -965,6 +965,8 @@ CREATE INDEX contacts_gone ON contacts (gone_at) WHERE gone_at IS NOT NULL;
 
 CREATE INDEX records_gone ON records (since) WHERE code IN ('record_deleted', 'record_gone');
 
+CREATE INDEX write_back_attempts_done ON write_back_attempts (route, at) WHERE outcome = 'done';
+
 CREATE VIEW v_calls AS
 SELECT k.history_id AS call,
        k.revision,

@@ -29,6 +29,7 @@ impl WriteBackActivity {
         let crm = common.settings.crms.get(&part.settings.crm)?;
         let limits = TellLimits {
             max_per_run: settings.max_per_run.into(),
+            max_per_day: settings.max_per_day.map(Into::into),
             in_flight: crm.max_in_flight,
             retry: common.settings.push.retry.clone(),
             settle_after: settle_after(crm.request_timeout),

@@ -127,6 +127,8 @@ pub struct WriteBackSettings {
     pub schedule: String,
     /// More waiting calls need approval.
     pub max_per_run: u32,
+    /// More told within a day needs approval.
+    pub max_per_day: Option<u32>,
     /// A record that we write to more often is parked.
     pub max_own_changes: u32,
     /// What they become.

@@ -55,6 +55,7 @@ pub(super) fn telling(
     Some(Some(WriteBackSettings {
         schedule: schedule.value.clone(),
         max_per_run: *raw.max_write_back_per_run,
+        max_per_day: raw.max_write_back_per_day.as_ref().map(|most| most.value),
         max_own_changes: *raw.max_own_changes,
         telling: Arc::new(telling?),
         agents: if *raw.agents { AgentsTold::ByName } else { AgentsTold::ByNumber },

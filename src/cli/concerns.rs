@@ -221,7 +221,10 @@ pub fn wave_in_words(wave: &WaveRow) -> String {
             "contacts, which only the changed condition or mapping would lock and which may be called meanwhile,",
             "max_locked_by_scope",
         ),
-        WaveWhat::Told => ("calls and records to be told to the CRM", "max_write_back_per_run"),
+        WaveWhat::Told => (
+            "calls and records to be told to the CRM",
+            "max_write_back_per_run, or what max_write_back_per_day leaves of it",
+        ),
         WaveWhat::Listed => (
             "objections of a list in a file, or of other records, to be told to the CRM (the contacts are locked)",
             "max_write_back_per_run, counted over a day",

@@ -235,6 +235,8 @@ sections! {
         agents: bool, Default, Kind::Bool;
         /// More waiting calls than that are not told to the CRM without approval.
         max_write_back_per_run: u32, Default, Kind::Integer(0, 10_000_000);
+        /// More told within a day than that needs approval.
+        max_write_back_per_day: u32, Optional, Kind::Integer(1, 10_000_000);
         /// So often one record's fields are written within an hour, or the same values brought back within a day.
         max_own_changes: u32, Default, Kind::Integer(1, 10_000);
         /// The CRM's word for a result: by export key, by name, or as CAMPAIGN/CODE.

@@ -12,7 +12,7 @@ macro_rules! held_by {
         concat!(
             "INSERT INTO hints (route, record_id, source, at)
              SELECT x.route, x.record_id, 'held out', :now FROM calls c CROSS JOIN records x
-                ON json_extract(x.params, '$.call') = CAST(c.history_id AS TEXT)
+                ON json_extract(x.params, '$.call') = '' || c.history_id
              WHERE ",
             $which,
             " AND ",

@@ -4,7 +4,6 @@
 use super::sql::{get_time, time};
 use super::waves::next_source;
 use super::words::Said;
-use super::write_back_take::unapproved;
 use super::{Ledger, LedgerError, absent, edits_end, results_words};
 use crate::domain::limits::MissingLimits;
 use crate::domain::{ContactId, HistoryId, LinkId, ReasonCode, RecordId, RouteName, Timestamp};
@@ -19,7 +18,7 @@ pub(super) const LISTED: &str = "listed";
 /// The source of a wave of missing records.
 pub(super) const MISSING: &str = "missing";
 /// So long a record that was found gone counts for "many at once".
-const COUNTED_FOR: TimeDelta = TimeDelta::days(1);
+pub(super) const COUNTED_FOR: TimeDelta = TimeDelta::days(1);
 /// When some of a wave's records are there again, the others are asked for after so long.
 const LOOK_AGAIN: TimeDelta = TimeDelta::minutes(10);
 
@@ -61,28 +60,6 @@ pub struct WaveRecord {
 }
 
 impl Ledger {
-    /// Whether more waits to be told to the CRM than may go without a person's word. Where it no longer does, because less
-    /// waits or the limit is another one, what waits goes by itself.
-    ///
-    /// # Errors
-    /// The ledger cannot be used.
-    pub async fn write_back_brake(&self, route: RouteName, most: i64) -> Result<Brake, LedgerError> {
-        let at = self.env.now();
-        let known = route.clone();
-        let quiet = self.read("write_back_brake_asked", move |connection| {
-            let many = to_tell(connection, &known, most, at)?.many;
-            Ok(!many && standing(connection, &known, TOLD)?.is_none())
-        });
-        if quiet.await? {
-            return Ok(Brake::Off);
-        }
-        self.write("write_back_brake", move |tx| {
-            let measured = to_tell(tx, &route, most, at)?;
-            stand(tx, &route, TOLD, measured, at)
-        })
-        .await
-    }
-
     /// Whether complete walks fail to name so many known records that nothing is concluded from it before a person has seen
     /// whom. Where it is no longer so many, because they are there again, the others are looked for as usual.
     ///
@@ -177,16 +154,6 @@ fn before(connection: &Connection, route: &RouteName) -> rusqlite::Result<Option
             Ok(Before { wave, held: row.get(0)?, bound: row.get(1)?, holds: row.get(2)? })
         })
         .optional()
-}
-
-fn to_tell(
-    connection: &Connection,
-    route: &RouteName,
-    most: i64,
-    now: Timestamp,
-) -> rusqlite::Result<Measured> {
-    let count = unapproved(connection, route, &time(now))?;
-    Ok(Measured { count, bound: most, many: count > most })
 }
 
 /// Known records that complete walks did not name. Those found gone within a day count as well, unless a person let them go.
@@ -388,8 +355,8 @@ mod tests {
     use super::super::write_back::{want_fields, want_objection};
     use super::*;
     use crate::domain::{Activities, Shapes};
-    use crate::ledger::WaveWord;
     use crate::ledger::testing::{Scene, scene};
+    use crate::ledger::{TellBrake, WaveWord};
 
     async fn wanted(scene: &Scene, links: &[LinkId]) {
         let (now, links) = (scene.ledger.env.now(), links.to_vec());
@@ -412,24 +379,25 @@ mod tests {
         }
         wanted(&scene, &links).await;
         // The no of the first one belongs to no wave.
-        let held = scene.ledger.write_back_brake(route(), 1).await.expect("a brake");
+        let most = |per_run| TellBrake { per_run, per_day: None };
+        let held = scene.ledger.write_back_brake(route(), most(1)).await.expect("a brake");
         let Brake::Holds { wave, count: 2, new: true } = held else { panic!("{held:?}") };
         let decided =
             scene.ledger.wave_decide(wave, WaveWord::Reject, "ada".to_owned(), "not these".to_owned());
         assert_eq!(decided.await.expect("decided").map(|decided| decided.waiting), Some(2));
         let states = "SELECT state FROM write_backs ORDER BY id";
         assert_eq!(scene.says(states).await, ["waiting", "never", "never"]);
-        assert_eq!(scene.ledger.write_back_brake(route(), 1).await.expect("a brake"), Brake::Off);
+        assert_eq!(scene.ledger.write_back_brake(route(), most(1)).await.expect("a brake"), Brake::Off);
         scene.wait(1).await;
         wanted(&scene, &links[1..]).await;
         wanted(&scene, &links).await;
         scene.put("UPDATE write_backs SET objection = NULL").await;
-        let again = scene.ledger.write_back_brake(route(), 1).await.expect("a brake");
+        let again = scene.ledger.write_back_brake(route(), most(1)).await.expect("a brake");
         assert!(
             matches!(again, Brake::Holds { wave: next, count: 3, new: true } if next != wave),
             "{again:?}"
         );
-        assert_eq!(scene.ledger.write_back_brake(route(), 3).await.expect("a brake"), Brake::Off);
+        assert_eq!(scene.ledger.write_back_brake(route(), most(3)).await.expect("a brake"), Brake::Off);
         assert_eq!(scene.ledger.waves_list(None, false).await.expect("waves"), []);
     }
 }

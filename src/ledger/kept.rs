@@ -31,18 +31,21 @@ pub enum Standing {
     Callable,
     /// A condition keeps it out.
     Waiting,
-    /// Blocked.
+    /// It says no itself, maybe besides others.
     Blocked,
+    /// Somebody else's word stands against it: a number, a list, another record.
+    BlockedByOthers,
     /// Out of reach for another reason.
     Apart,
 }
 
-fn standing(state: &str, code: Option<&str>, wish: Option<&str>) -> Standing {
+fn standing(state: &str, code: Option<&str>, wish: Option<&str>, says_no: bool) -> Standing {
     match (state, code, wish) {
         // Before the wish: a contact that the route keeps when its record leaves is callable all the same.
         ("skipped", Some("not_eligible"), _) => Standing::Waiting,
         ("linked", _, _) | (_, _, Some("callable")) => Standing::Callable,
-        ("blocked", _, _) => Standing::Blocked,
+        ("blocked", _, _) if says_no => Standing::Blocked,
+        ("blocked", _, _) => Standing::BlockedByOthers,
         (_, _, _) => Standing::Apart,
     }
 }
@@ -61,8 +64,11 @@ impl Ledger {
         self.read("records_kept", move |connection| {
             let mut statement = connection.prepare_cached(
                 "SELECT r.record_id, r.hash, r.modified, coalesce(r.user_data, l.user_data) AS user_data, r.kept, r.state,
-                        r.code, r.since, CASE WHEN l.vanished_at IS NULL THEN l.wish END AS wish
-                 FROM records r LEFT JOIN links l ON l.id = r.link_id
+                        r.code, r.since, CASE WHEN l.vanished_at IS NULL THEN l.wish END AS wish,
+                        EXISTS (SELECT 1 FROM blocks b WHERE b.kind = 'record' AND b.record_id = r.record_id AND b.crm = o.crm
+                                AND b.object = o.object AND b.client = o.client AND b.source = 'crm:' || r.route
+                                AND b.lifted_at IS NULL) AS says_no
+                 FROM records r JOIN routes o ON o.route = r.route LEFT JOIN links l ON l.id = r.link_id
                  WHERE r.route = ?1 AND r.record_id > ?2 AND r.kept IS NOT NULL
                  ORDER BY r.record_id LIMIT ?3",
             )?;
@@ -76,7 +82,7 @@ impl Ledger {
                         modified: get_time_opt(row, "modified")?,
                         user_data: row.get("user_data")?,
                         values: get_json(row, "kept")?,
-                        standing: standing(&state, code.as_deref(), wish.as_deref()),
+                        standing: standing(&state, code.as_deref(), wish.as_deref(), row.get("says_no")?),
                         since: get_time(row, "since")?,
                     })
                 })?

@@ -98,6 +98,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0109_read_before.sql"),
     include_str!("../../migrations/0110_no_statistics.sql"),
     include_str!("../../migrations/0111_rule_and_person.sql"),
+    include_str!("../../migrations/0112_told_lately.sql"),
 ];
 
 /// Behind this one the rows of the trail that are there already get their places in the chain.

@@ -129,6 +129,7 @@ mod story;
 mod sweeps;
 mod taken_over;
 mod takeover;
+mod tell_brake;
 #[cfg(test)]
 mod testing;
 mod told_again;
@@ -231,6 +232,7 @@ pub use stops::StopChange;
 pub use story::{ContactStory, Event, LinkStory, Person};
 pub use sweeps::{Absence, ContactCounts, Expected, LastSweep, SweepCounts, Word};
 pub use taken_over::{KeptCount, KeptOf, TakenExample, TakenOver};
+pub use tell_brake::TellBrake;
 pub use told_again::OnPurpose;
 pub use trail::{BeforeFrom, ChangeRow, FieldTrail};
 pub use trail_proof::{TrailBroken, TrailProof};

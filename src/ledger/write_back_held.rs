@@ -127,7 +127,7 @@ mod tests {
     use super::*;
     use crate::domain::RunId;
     use crate::ledger::testing::{Scene, leaving, scene};
-    use crate::ledger::{Brake, Leaving, Said, TellEnd, Tells};
+    use crate::ledger::{Brake, Leaving, Said, TellBrake, TellEnd, Tells};
     use serde_json::Map;
 
     /// Two calls held by rules of before, for the want of a word.
@@ -154,7 +154,11 @@ mod tests {
         let released =
             scene.ledger.write_back_release(route, "now".to_owned(), rows, TimeDelta::zero()).await;
         assert_eq!(released.expect("released"), 1);
-        let brake = scene.ledger.write_back_brake(scene.route.clone(), 0).await.expect("a brake");
+        let brake = scene
+            .ledger
+            .write_back_brake(scene.route.clone(), TellBrake { per_run: 0, per_day: None })
+            .await
+            .expect("a brake");
         assert!(matches!(brake, Brake::Holds { count: 1, .. }), "nobody approved it: {brake:?}");
         let rows = scene.ledger.write_back_held(scene.route.clone(), "now".to_owned()).await.expect("rows");
         assert_eq!(rows, [], "not asked again before the config changes");

@@ -156,9 +156,18 @@ impl Work<'_> {
         let (block, eligible) = self.context.route.mapping.conditions_on(record, day);
         match (block, eligible, standing) {
             (Condition::True, _, Standing::Blocked) => Today::Same,
-            (Condition::True, _, Standing::Callable | Standing::Waiting | Standing::Apart) => Today::Blocked,
+            // Where only others say no the numbers of this one are not blocked yet.
+            (
+                Condition::True,
+                _,
+                Standing::Callable | Standing::Waiting | Standing::Apart | Standing::BlockedByOthers,
+            ) => Today::Blocked,
             (_, Condition::False, Standing::Callable) => Today::Lapsed,
-            (_, Condition::False, Standing::Waiting | Standing::Blocked | Standing::Apart) => Today::Same,
+            (
+                _,
+                Condition::False,
+                Standing::Waiting | Standing::Blocked | Standing::BlockedByOthers | Standing::Apart,
+            ) => Today::Same,
             (Condition::Broken(reason), _, Standing::Callable)
             | (_, Condition::Broken(reason), Standing::Callable) => Today::Untold(reason),
             (_, Condition::True | Condition::NotAsked, Standing::Callable | Standing::Apart) => Today::Same,
@@ -168,7 +177,8 @@ impl Work<'_> {
                 Unblock::Person => Today::Same,
             },
             (_, Condition::Broken(_), Standing::Apart) => Today::Same,
-            (Condition::NotAsked | Condition::Broken(_), _, Standing::Blocked) => Today::Same,
+            (Condition::NotAsked | Condition::Broken(_), _, Standing::Blocked)
+            | (_, _, Standing::BlockedByOthers) => Today::Same,
         }
     }
 

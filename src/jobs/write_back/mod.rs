@@ -27,7 +27,9 @@ use crate::crm::{CrmRead, CrmWrite, Safe};
 use crate::domain::policy::Job;
 use crate::domain::{CallResult, Counts, LinkId, ReasonCode, RouteName, RunId, WriteBackId};
 use crate::env::Env;
-use crate::ledger::{Approval, Brake, HeldRow, Ledger, LedgerError, RunEnd, RunStart, Tells, ToTell};
+use crate::ledger::{
+    Approval, Brake, HeldRow, Ledger, LedgerError, RunEnd, RunStart, TellBrake, Tells, ToTell,
+};
 use crate::mapping::Telling;
 use chrono::TimeDelta;
 use futures_util::stream::{self, StreamExt as _};
@@ -75,6 +77,8 @@ pub struct WriteBackContext {
 pub struct TellLimits {
     /// More waiting rows than that need approval.
     pub max_per_run: i64,
+    /// More told within 24 hours needs approval, if there is such a limit.
+    pub max_per_day: Option<i64>,
     /// Records at a time.
     pub in_flight: usize,
     /// The waits between the tries of one row.
@@ -116,15 +120,19 @@ impl WriteBackContext {
     /// Writes into the CRM have the brake of additions and changes (users 5, 10): past it what nobody approved is a wave
     /// that waits, and the rest goes on. With what is to be said of it.
     async fn approval(&self) -> Result<(Approval, Option<String>), JobError> {
-        let most = self.limits.max_per_run;
+        let TellLimits { max_per_run, max_per_day, .. } = self.limits;
+        let limits = TellBrake { per_run: max_per_run, per_day: max_per_day };
         let Brake::Holds { wave, count, new } =
-            self.ledger.write_back_brake(self.route.clone(), most).await?
+            self.ledger.write_back_brake(self.route.clone(), limits).await?
         else {
             return Ok((Approval::NotNeeded, None));
         };
         let remark = format!(
-            "{count} calls and records wait to be told to the CRM, more than max_write_back_per_run = {most}: `dialbridge \
-             plan show --wave {wave}` names them, `plan approve` lets them go"
+            "{count} calls and records wait to be told to the CRM, more than max_write_back_per_run = {max_per_run}{}: `dialbridge \
+             plan show --wave {wave}` names them, `plan approve` lets them go",
+            max_per_day.map_or_else(String::new, |most| format!(
+                ", or more in a day than max_write_back_per_day = {most}"
+            ))
         );
         if new {
             tracing::warn!(route = %self.route, "{remark}");

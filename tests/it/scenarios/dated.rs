@@ -153,3 +153,23 @@ async fn is_nobody_locked_for_a_value_that_an_earlier_mapping_did_not_ask_for() 
     assert!(!world.locked(id));
     world.ends().await;
 }
+
+/// Somebody whom a list blocks already comes to say no by the day: their other number is somebody else's, too.
+#[tokio::test(start_paused = true)]
+async fn does_a_no_that_comes_with_the_day_block_also_whose_record_is_blocked_by_others_already() {
+    let rule = "only_if = \"phone and active\"\nblock_if = \"stage and stage < today\"";
+    let fields =
+        "Name = \"name\"\nPhoneNumber1 = \"phone | phone('DE')\"\nPhoneNumber2 = \"street | phone('DE')\"";
+    let setup = Setup { start: LATE, pull: "0 12 * * *", route_keys: rule, fields, ..Setup::default() };
+    let world = World::new(setup).await;
+    let (ada, berta) = (world.record("Ada"), world.record("Berta"));
+    world.editor().edit(ada, json!({ "stage": "2026-03-02", "street": "+49 30 23125 888" }));
+    world.editor().edit(berta, json!({ "stage": false, "street": false, "phone": "+49 30 23125 888" }));
+    world.sync_all().await;
+    world.block_number(&world.number(ada)).await;
+    world.live(minutes(1)).await;
+    assert_eq!((world.locked(ada), world.locked(berta)), (true, false));
+    until_morning(&world).await;
+    assert!(world.locked(berta), "{}", world.story().await);
+    world.ends().await;
+}

@@ -273,6 +273,36 @@ async fn is_nothing_told_while_the_route_is_dry_paused_or_frozen() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn does_a_flood_in_steps_need_approval_where_the_day_has_a_limit() {
+    let keys: &'static str = Box::leak(format!("{KEYS}\nmax_write_back_per_day = 5").into_boxed_str());
+    let world = World::new(Setup { route_keys: keys, ..setup("sim-id") }).await;
+    let ids: Vec<u64> = (0..4).map(|n| world.record(&format!("P {n}"))).collect();
+    world.sync_all().await;
+    let call = async |id: u64| {
+        assert!(world.dialler.call(world.contact(id).id, plan(Some(("NO_INTEREST", seconds(1))))));
+        world.live(minutes(10)).await;
+    };
+    // Its activity and its fields: four of two calls.
+    for id in &ids[..2] {
+        call(*id).await;
+    }
+    assert_eq!(world.crm.activities().len(), 2, "{}", world.story().await);
+    call(ids[2]).await;
+    assert_eq!(world.crm.activities().len(), 2, "two more would be six: {}", world.story().await);
+    let waves = world.ledger().waves_list(None, false).await.expect("waves");
+    let [wave] = &waves[..] else { panic!("{waves:?}") };
+    assert_eq!((wave.what, wave.waiting, wave.bound), (WaveWhat::Told, 2, 1));
+    let word = WaveOrder::Approve;
+    world.must(Command::Wave { wave: wave.id, word, reason: "meant".to_owned() }).await;
+    world.live(minutes(10)).await;
+    assert_eq!(world.crm.activities().len(), 3, "{}", world.story().await);
+    // From here on it is counted anew.
+    call(ids[3]).await;
+    assert_eq!(world.crm.activities().len(), 4, "{}", world.story().await);
+    world.ends().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn does_a_flood_of_calls_need_approval() {
     let keys: &'static str = Box::leak(format!("{KEYS}\nmax_write_back_per_run = 5").into_boxed_str());
     let world = World::new(Setup { route_keys: keys, ..setup("sim-id") }).await;
