@@ -4,6 +4,7 @@ use super::parts::{self, Parts, RealTransports};
 use crate::check::Settings;
 use crate::control::Control;
 use crate::env::Env;
+use crate::runtime::Activator;
 use std::sync::Arc;
 
 /// What a single command needs.
@@ -22,9 +23,8 @@ pub async fn open(settings: Settings) -> anyhow::Result<Local> {
     // There is no daemon that would take them meanwhile.
     parts.block_files.look().await?;
     // Nothing runs behind the command's back: the end of the command would break it off.
-    if let Some(push) = &parts.control.runners.push {
-        push.run_only_awaited();
-    }
+    let runners = &parts.control.runners;
+    runners.push.iter().chain(runners.write_backs.values()).for_each(Activator::run_only_awaited);
     let control = Control {
         ledger: parts.ledger.clone(),
         env: parts.env.clone(),

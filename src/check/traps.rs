@@ -108,9 +108,25 @@ fn no_is_written_over(routes: &BTreeMap<RouteName, RouteSettings>, notes: &mut N
                 let problem =
                     problem.remedy("There a no is written and never taken back by us; here it may be.");
                 if table == "two_way" { notes.problem(problem) } else { notes.warning(problem) }
+            } else if let Some(other) =
+                routes.values().find(|other| table != "two_way" && reads(other, route, field))
+            {
+                let given = format!("{field}, which only_if or [fields] of route {} reads", other.name);
+                let problem =
+                    Problem::new(key, given, "a field that says nothing of whom to call, or which number");
+                notes.warning(problem.remedy(
+                    "What is told decides what is told next: a mark of an invalid number that picks another number is \
+                     taken back with it, and picks the first one again.",
+                ));
             }
         }
     }
+}
+
+/// Whether a route on the same object maps or decides by this field.
+fn reads(other: &RouteSettings, route: &RouteSettings, field: &str) -> bool {
+    (&other.crm, &other.object) == (&route.crm, &route.object)
+        && other.mapping.names().iter().any(|name| name == field)
 }
 
 fn never_met(key: &str, value: &Value, connector: &str) -> Problem {

@@ -23,6 +23,7 @@ use std::path::Path;
 /// `results ...`.
 pub async fn run(config: &Path, args: ResultsArgs) -> anyhow::Result<End> {
     match args.verb {
+        None if args.retry_missing => told_again::retry_missing(config, args).await,
         None => day(config, &args).await,
         Some(ResultsVerb::Open { route, limit, json }) => {
             open(config, route.as_deref(), limit, Output::new(json.json)).await

@@ -1,6 +1,6 @@
 //! `results retry`, `results remap` and `backfill`: how much would be told on purpose, and the word that it shall be.
 
-use super::args::{BackfillArgs, RetryArgs};
+use super::args::{BackfillArgs, ResultsArgs, RetryArgs};
 use super::output::Output;
 use super::results::{date, id_of, say, span};
 use super::zone::Zone;
@@ -32,6 +32,25 @@ pub async fn retry(config: &Path, args: RetryArgs) -> anyhow::Result<End> {
     let plan = app::open_reading(&settings).await?.results_retry_plan(route.clone(), again).await?;
     Output::new(args.json).value(&plan, || retry_planned(&route, &plan));
     Ok(End::Done)
+}
+
+/// `results --retry-missing`: the same of a day, route by route.
+pub async fn retry_missing(config: &Path, args: ResultsArgs) -> anyhow::Result<End> {
+    let settings = app::load(config)?;
+    let zone = Zone::of(&settings);
+    let day = date(args.day, zone);
+    let (from, until) = days_of(zone, day, day)?;
+    let only = args.route.as_deref().map(|route| id_of(&settings, route)).transpose()?;
+    let tells =
+        settings.routes.values().filter(|route| route.write_back.is_some()).map(|route| route.id.clone());
+    // A route with nothing to tell again says so; that is no failure of the others.
+    let mut end = End::Failed;
+    for route in only.map_or_else(|| tells.collect(), |route| vec![route]) {
+        let again = Again::Calls { from, until };
+        let said = say(config, |_| Ok(ResultsWord::Retry { route, again }), args.reason.clone()).await?;
+        end = if end == End::Done { end } else { said };
+    }
+    Ok(end)
 }
 
 /// From the beginning of one day to the end of another.

@@ -142,9 +142,7 @@ impl Ledger {
         self.read("results", move |connection| {
             let mut found = Results::default();
             by_route(connection, route.as_ref(), from, until, &mut found)?;
-            if route.is_none() {
-                of_others(connection, from, until, &mut found)?;
-            }
+            of_others(connection, route.as_ref(), from, until, &mut found)?;
             Ok(found)
         })
         .await
@@ -289,18 +287,25 @@ fn by_route(
     Ok(())
 }
 
+/// Calls of contacts that are no record's: of a route those in the campaigns that it has and had.
 fn of_others(
     connection: &Connection,
+    route: Option<&RouteName>,
     from: Timestamp,
     until: Timestamp,
     found: &mut Results,
 ) -> rusqlite::Result<()> {
     let sql = format!(
         "SELECT coalesce(c.campaign_id, 0), count(*) FROM calls c LEFT JOIN links l ON l.id = c.link_id
-         WHERE l.route IS NULL AND {BEGAN} GROUP BY 1"
+         WHERE l.route IS NULL AND {BEGAN}
+           AND (:route IS NULL OR c.campaign_id IN (SELECT campaign_id FROM routes WHERE route = :route
+                                                    UNION ALL SELECT campaign_id FROM earlier_campaigns WHERE route = :route))
+         GROUP BY 1"
     );
     let mut statement = connection.prepare_cached(&sql)?;
-    let mut rows = statement.query(named_params! { ":from": time(from), ":until": time(until) })?;
+    let route = route.map(|route| &route.0);
+    let mut rows =
+        statement.query(named_params! { ":from": time(from), ":until": time(until), ":route": route })?;
     while let Some(row) = rows.next()? {
         found.of_others.insert(row.get(0)?, row.get(1)?);
     }

@@ -106,3 +106,21 @@ fn what_a_no_is_written_into_is_written_by_nothing_else() {
     let warned = |one: &crate::domain::Problem| one.to_string().contains("looks like consent");
     assert!(checked.problems.is_empty() && checked.warnings.iter().any(warned), "{checked:#?}");
 }
+
+#[test]
+fn a_field_that_is_told_and_decides_what_is_told_next_is_warned_of() {
+    let tables = "[route.leads.status_fields]\nx_bad = \"number1_invalid\"";
+    let warned = |text: &str| {
+        let keys = "write_back = \"* * * * *\"\nonly_if";
+        let text = text.replacen("only_if", keys, 1).replacen("[ledger]", &format!("{tables}\n[ledger]"), 1);
+        let checked = House::new().check(&text);
+        assert!(checked.problems.is_empty(), "{checked:#?}");
+        checked
+            .warnings
+            .iter()
+            .any(|one| one.to_string().contains("x_bad, which only_if or [fields] of route leads reads"))
+    };
+    assert!(!warned(GOOD));
+    let mapped = "City = \"'' if x_bad else 'Ulm'\"\nName         =";
+    assert!(warned(&GOOD.replacen("Name         =", mapped, 1)));
+}

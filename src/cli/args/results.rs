@@ -20,6 +20,12 @@ pub struct ResultsArgs {
     /// Every call of the day that the CRM does not have, with the reason and what to do.
     #[arg(long)]
     pub missing: bool,
+    /// Do what can be done about these: what was parked is told again (`results retry` says the same of one route).
+    #[arg(long, conflicts_with = "missing")]
+    pub retry_missing: bool,
+    /// Why, with --retry-missing; it stands in the ledger.
+    #[arg(long, default_value = "", requires = "retry_missing")]
+    pub reason: String,
     /// At most so many.
     #[arg(long, default_value_t = 200)]
     pub limit: u32,

@@ -83,6 +83,7 @@ async fn kills_at_named_points_when_the_work_begins_late() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "a tenth of all the others' time; the gate runs it"]
 async fn kills_at_named_points_when_everything_is_slow() {
     kill_at_every_point(SPEEDS[2]).await;
 }

@@ -38,6 +38,11 @@ async fn told(life: &mut Life) {
     assert!(life.house.dialler.portal().edit(contact, "Company", "Ring 5"));
     life.dies(&HARVEST, "inside_commit_edits_store").await;
     life.runs(&HARVEST).await;
+    assert_eq!(
+        life.house.crm.activities(),
+        [],
+        "a command does what it was asked for, and nothing behind its own back"
+    );
     life.dies(&TELL, "inside_commit_write_back_begin").await;
     life.dies(&TELL, "after_write_back_begin").await;
     life.dies(&TELL, "inside_commit_write_backs_mark_interrupted").await;

@@ -152,6 +152,9 @@ async fn are_words_about_results_taken_by_the_command_line() {
         .expect(0)
         .says("0 calls and the fields of 0 records");
     house.run(&retry(&["--day", "yesterday"])).await.expect(1).says("--missing");
+    house.run(&["results", "--retry-missing", "--day", "yesterday"]).await.expect(1).says("--missing");
+    house.run(&["results", "--retry-missing", "--missing"]).await.expect(2).says("cannot be used with");
+    house.run(&["results", "--reason", "x"]).await.expect(2).says("--retry-missing");
     house.run(&retry(&["--from", "2026-02-01", "--to", "2026-01-31"])).await.expect(2).says("lies before");
     house.run(&retry(&["--from", "2026-02-01"])).await.expect(2).says("--to");
     house.run(&retry(&["--day", "today", "--id", "7"])).await.expect(2).says("--id");

@@ -1,6 +1,6 @@
 //! What does the CRM learn of calls: each one once, with its last result, whatever goes wrong?
 
-use crate::support::world::{Setup, World, minutes, seconds};
+use crate::support::world::{CAMPAIGN, Setup, World, minutes, seconds};
 use dialbridge::control::{Command, ContactAct, End, ResultsWord, WaveOrder};
 use dialbridge::domain::policy::{RouteState, WaveWhat};
 use dialbridge::domain::{ContactId, RouteName, WriteBackId};
@@ -391,14 +391,20 @@ async fn a_day(world: &World) -> u64 {
 async fn does_each_day_add_up() {
     let world = world("sim-id").await;
     a_day(&world).await;
+    let stranger = world.dialler.put(CAMPAIGN, &[("Name", "from a CSV"), ("PhoneNumber1", "493077777")]);
+    assert!(world.dialler.call(stranger, plan(Some(("NO_INTEREST", seconds(1))))));
+    world.live(minutes(20)).await;
     let (from, until) = (world.now() - chrono::TimeDelta::days(1), world.now());
+    let of_leads = world.ledger().results(Some("leads".into()), from, until).await.expect("a balance");
+    assert_eq!(of_leads.of_others, [(CAMPAIGN, 1)].into(), "no record's of ours, in the route's campaign");
     let results = world.ledger().results(None, from, until).await.expect("a balance");
+    assert_eq!(results.of_others, of_leads.of_others);
     let leads = &results.routes["leads"];
     assert!(leads.adds_up(), "{leads:?}");
     assert_eq!((leads.calls, leads.told, leads.held), (3, 1, 1), "{leads:?}");
     assert_eq!(leads.never.get("test_call"), Some(&1));
     let rows = world.ledger().results_missing(None, from, until, 10).await.expect("a list");
-    assert_eq!(rows.len(), 2, "every call that is not there, with why");
+    assert_eq!(rows.len(), 3, "every call that is not there, with why; nobody's, too");
     let held = rows.iter().find(|row| row.state == "held").and_then(|row| row.id).expect("held");
     let word = ResultsWord::Discard { id: WriteBackId(held) };
     world.must(Command::Results { word, reason: "entered by hand".to_owned() }).await;
