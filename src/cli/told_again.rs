@@ -7,7 +7,7 @@ use super::zone::Zone;
 use crate::app::known::Usage;
 use crate::app::{self};
 use crate::control::{End, ResultsWord, backfilled, remapped, retry_planned};
-use crate::domain::{Timestamp, WriteBackId};
+use crate::domain::{RouteName, Timestamp, WriteBackId};
 use crate::ledger::Again;
 use chrono::NaiveDate;
 use std::path::Path;
@@ -43,9 +43,15 @@ pub async fn retry_missing(config: &Path, args: ResultsArgs) -> anyhow::Result<E
     let only = args.route.as_deref().map(|route| id_of(&settings, route)).transpose()?;
     let tells =
         settings.routes.values().filter(|route| route.write_back.is_some()).map(|route| route.id.clone());
+    let routes: Vec<RouteName> = only.map_or_else(|| tells.collect(), |route| vec![route]);
+    if routes.is_empty() {
+        return Err(
+            Usage("no route tells the CRM of its calls (`write_back` in [route.NAME])".to_owned()).into()
+        );
+    }
     // A route with nothing to tell again says so; that is no failure of the others.
     let mut end = End::Failed;
-    for route in only.map_or_else(|| tells.collect(), |route| vec![route]) {
+    for route in routes {
         let again = Again::Calls { from, until };
         let said = say(config, |_| Ok(ResultsWord::Retry { route, again }), args.reason.clone()).await?;
         end = if end == End::Done { end } else { said };

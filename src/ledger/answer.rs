@@ -91,7 +91,7 @@ struct Row {
     kind: OperationKind,
     reason: ReasonCode,
     cause: String,
-    approved_by: Option<String>,
+    said_by: Option<String>,
     wish: Wish,
     contact: Option<ContactId>,
     /// Whether it is an update by hand: then it says nothing of what the record wishes.
@@ -159,6 +159,7 @@ pub(super) fn end_in(
         }
         Ending::Again { not_before } => {
             lease::put_back(tx, id, *not_before)?;
+            freed_after(tx, &row, now)?;
             return Ok(Ended::default());
         }
         Ending::Parked(reason) => ("parked", Some(reason)),
@@ -188,13 +189,25 @@ pub(super) fn end_in(
     })?;
     link.store(tx, row.link, answered)?;
     sent_numbers::refresh_after(tx, row.link, row.kind)?;
-    ask_again(tx, id, &row, ending, now)
+    let ended = ask_again(tx, id, &row, ending, now)?;
+    freed_after(tx, &row, now)?;
+    Ok(ended)
+}
+
+fn freed_after(tx: &Transaction<'_>, row: &Row, now: Timestamp) -> rusqlite::Result<()> {
+    match row.kind {
+        OperationKind::Update => still_blocked::freed(tx, row.link, now),
+        OperationKind::Import | OperationKind::Lock | OperationKind::Unlock => Ok(()),
+        OperationKind::Reset | OperationKind::Delete => Ok(()),
+    }
 }
 
 fn open_row(tx: &Transaction<'_>, id: OperationId) -> rusqlite::Result<Option<Row>> {
     tx.prepare_cached(
         "SELECT o.link_id, o.kind, o.code, o.params, o.cause, l.wish, coalesce(o.contact_id, l.contact_id), o.given IS NOT NULL,
-                (SELECT w.who FROM waves w WHERE w.id = o.wave_id)
+                coalesce((SELECT w.who FROM waves w WHERE w.id = o.wave_id),
+                         CASE WHEN o.cause LIKE 'block:%'
+                              THEN (SELECT b.who FROM blocks b WHERE b.id = CAST(substr(o.cause, 7) AS INTEGER)) END)
          FROM operations o JOIN links l ON l.id = o.link_id
          WHERE o.id = ?1 AND o.state IN ('sending', 'uncertain')",
     )?
@@ -208,7 +221,7 @@ fn open_row(tx: &Transaction<'_>, id: OperationId) -> rusqlite::Result<Option<Ro
             wish: columns.named(Wish::parse)?,
             contact: columns.next::<Option<i64>>()?.map(ContactId),
             given: columns.next()?,
-            approved_by: columns.next()?,
+            said_by: columns.next()?,
         })
     })
     .optional()
@@ -274,7 +287,7 @@ fn apply(
     let by = ByOperation {
         cause: &row.cause,
         rule: row.reason.as_str(),
-        approved_by: row.approved_by.as_deref(),
+        said_by: row.said_by.as_deref(),
         decided_by,
     };
     trail::add(tx, now, row.link, id, &by, &changes)?;
@@ -357,9 +370,6 @@ fn ask_again(
             None => false,
         };
         return Ok(Ended { lock_queued });
-    }
-    if asks && row.kind == OperationKind::Update {
-        still_blocked::freed(tx, row.link, now)?;
     }
     // "As if it was just imported": a reset may have unlocked, and no answer shows it.
     if reset || was_locked_meanwhile(tx, id, row.link)? {

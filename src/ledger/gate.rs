@@ -111,7 +111,9 @@ pub(super) fn shut_otherwise(
 ) -> rusqlite::Result<Option<Block>> {
     let (client, bare, contact, key, there): (String, bool, Option<ContactId>, Option<RecordKey>, bool) = connection
         .prepare_cached(
-            "SELECT l.client, l.route IS NULL, l.contact_id, r.crm, r.object, l.record_id, l.vanished_at IS NULL
+            "SELECT l.client, l.route IS NULL, l.contact_id, r.crm, r.object, l.record_id,
+                    l.vanished_at IS NULL OR EXISTS (SELECT 1 FROM operations o WHERE o.link_id = l.id AND o.kind = 'import'
+                                                         AND o.state = 'uncertain')
              FROM links l LEFT JOIN routes r ON r.route = l.route WHERE l.id = ?1",
         )?
         .query_row([link.0], |row| {
@@ -128,7 +130,8 @@ pub(super) fn shut_otherwise(
         .collect::<Result<_, _>>()?;
     match (opens, there) {
         (Opens::Contact, true) => numbers.extend(numbers_of_contact(connection, link, contact)?),
-        // A contact that is gone has none; should it be there after all, the answer that meets it asks again.
+        // A contact that is gone has none, unless an import may have made the next one; should it be there after all, the answer that
+        // meets it asks again.
         (Opens::Contact, false) | (Opens::Numbers, _) => {}
     }
     // Most are known from the record, from what was sent and from the contact: each is asked for once.

@@ -1,8 +1,8 @@
 //! Which link holds a contact: one at a time, handed over whole.
 
 use super::decisions::join_contact;
-use super::hints;
-use super::sql::get_reason;
+use super::sql::{get_reason, time};
+use super::{hints, leaving};
 use crate::domain::{ContactId, LinkId, Reason, Timestamp};
 use rusqlite::{OptionalExtension as _, Transaction, named_params};
 
@@ -82,7 +82,9 @@ pub(super) fn free_contact(
 
 /// The contact is another record's by the server's word: its key was rewritten there. Whoever had it is decided anew, without one.
 pub(super) fn lose_contact(tx: &Transaction<'_>, link: LinkId, now: Timestamp) -> rusqlite::Result<()> {
-    tx.prepare_cached("UPDATE links SET contact_id = NULL WHERE id = ?1")?.execute([link.0])?;
+    tx.prepare_cached("UPDATE link_contacts SET until = ?2 WHERE link_id = ?1 AND until IS NULL")?
+        .execute((link.0, time(now)))?;
+    leaving::without_contact(tx, link)?;
     hints::link_in(tx, now, link, "contact of another record")
 }
 

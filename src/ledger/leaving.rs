@@ -177,7 +177,18 @@ pub(super) fn deleted(
         )?
         .execute((link.0, contact, &at))?;
     }
-    // What an agent changed and the CRM was not told of outlives the contact, and is merged against what both sides agreed on.
+    without_contact(tx, link)?;
+    match (why, wish) {
+        (ReasonCode::CampaignMoves, _) | (_, Wish::Callable) => {
+            hints::link_in(tx, now, link, "deleted by us")
+        }
+        (_, Wish::None | Wish::Locked) => Ok(()),
+    }
+}
+
+/// A link has no contact any more, as if it had never had one. What an agent changed and the CRM was not told of outlives the
+/// contact, and is merged against what both sides agreed on.
+pub(super) fn without_contact(tx: &Transaction<'_>, link: LinkId) -> rusqlite::Result<()> {
     tx.prepare_cached(
         "UPDATE links SET contact_id = NULL, vanished_at = NULL, absent_at = NULL, complete = 0,
                 base = (SELECT json_group_object(b.key, json(b.value)) FROM json_each(links.base) b
@@ -188,13 +199,7 @@ pub(super) fn deleted(
     )?
     .execute([link.0])?;
     // The numbers of a contact that is gone stand against nobody, least of all against the one that follows it.
-    sent_numbers::refresh(tx, link)?;
-    match (why, wish) {
-        (ReasonCode::CampaignMoves, _) | (_, Wish::Callable) => {
-            hints::link_in(tx, now, link, "deleted by us")
-        }
-        (_, Wish::None | Wish::Locked) => Ok(()),
-    }
+    sent_numbers::refresh(tx, link)
 }
 
 #[cfg(test)]

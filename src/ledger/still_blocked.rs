@@ -23,10 +23,9 @@ pub(super) fn keep_lock(
     let reason = reason_of(&block);
     tx.prepare_cached("UPDATE links SET wish = 'locked', wish_code = ?2, wish_params = ?3 WHERE id = ?1")?
         .execute((link.0, sql::code(&reason), reason.params_json()))?;
-    // The gate judges a person's unlock when it leaves.
     tx.prepare_cached(
         "UPDATE operations SET state = 'cancelled', finished_at = ?2, outcome = ?3, outcome_params = ?4
-         WHERE link_id = ?1 AND state = 'waiting' AND kind IN ('unlock', 'reset') AND cause NOT LIKE 'person:%'",
+         WHERE link_id = ?1 AND state = 'waiting' AND kind IN ('unlock', 'reset')",
     )?
     .execute((link.0, &now, sql::code(&reason), reason.params_json()))?;
     match stood {
@@ -36,11 +35,14 @@ pub(super) fn keep_lock(
     }
 }
 
-/// An update was answered and no block stands against the contact any more: where one did, the record, which says no by none of
-/// its numbers, is decided anew.
+/// An update ended, whichever way, or is to be sent once more: a number that was on its way may be the contact's no longer. Where it
+/// was the one that is blocked, the record, which says no by none of its numbers, is decided anew.
 pub(super) fn freed(tx: &Transaction<'_>, link: LinkId, now: Timestamp) -> rusqlite::Result<()> {
     let was_blocked: bool = tx
         .prepare_cached("SELECT wish = 'locked' AND wish_code = 'blocked' FROM links WHERE id = ?1")?
         .query_row([link.0], |row| row.get(0))?;
-    if was_blocked { hints::link_in(tx, now, link, "number free") } else { Ok(()) }
+    if was_blocked && gate::shut_for(tx, link, &time(now))?.is_none() {
+        hints::link_in(tx, now, link, "number free")?;
+    }
+    Ok(())
 }

@@ -93,8 +93,8 @@ pub(super) struct ByOperation<'a> {
     pub cause: &'a str,
     /// Its reason.
     pub rule: &'a str,
-    /// Who let the wave go to which it belongs.
-    pub approved_by: Option<&'a str>,
+    /// Who let the wave go to which it belongs, or said the no for which it is done.
+    pub said_by: Option<&'a str>,
     /// Who decided its fields' conflicts, field by field.
     pub decided_by: Vec<(String, String)>,
 }
@@ -103,7 +103,7 @@ impl ByOperation<'_> {
     /// Whose word brought the change of a field about.
     fn person(&self, field: &str) -> Option<String> {
         let decided = self.decided_by.iter().find(|(decided, _)| decided == field);
-        let by_hand = || self.cause.strip_prefix("person:").or(self.approved_by).map(str::to_owned);
+        let by_hand = || self.cause.strip_prefix("person:").or(self.said_by).map(str::to_owned);
         decided.map(|(_, who)| who.clone()).or_else(by_hand)
     }
 }

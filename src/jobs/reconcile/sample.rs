@@ -1,6 +1,7 @@
 //! A sample: a few links of a route in a row, from a place left to chance, each looked at on both sides. What goes wrong
 //! without a trace is noticed within days, at the cost of a handful of reads an hour; whoever wants all of it reconciles.
 
+use super::dialler::Away;
 use super::{Look, Looker, Reconciled};
 use crate::domain::{DriftKind, Suspect};
 use crate::jobs::JobError;
@@ -37,10 +38,15 @@ impl Look<'_> {
         for suspect in suspects {
             self.stop_if_ending()?;
             self.told.contacts += 1;
-            if self.is_away(suspect).await? {
-                self.add(DriftKind::ContactMissing, 1, vec![suspect.clone()]);
-            } else if let Some(differs) = self.confirm_fields(suspect).await? {
-                self.add(DriftKind::ContactDiffers, 1, vec![differs]);
+            match self.is_away(suspect).await? {
+                Away::Yes => self.add(DriftKind::ContactMissing, 1, vec![suspect.clone()]),
+                Away::No => {
+                    if let Some(differs) = self.confirm_fields(suspect).await? {
+                        self.add(DriftKind::ContactDiffers, 1, vec![differs]);
+                    }
+                }
+                // The weekly look tells of it.
+                Away::Unread => {}
             }
         }
         Ok(())

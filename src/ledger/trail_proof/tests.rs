@@ -11,7 +11,7 @@ use serde_json::json;
 const FREE: &str = "DROP TRIGGER changes_are_not_edited; DROP TRIGGER changes_are_not_deleted;";
 
 const BY: ByOperation<'_> =
-    ByOperation { cause: "run:1", rule: "record_changed", approved_by: None, decided_by: Vec::new() };
+    ByOperation { cause: "run:1", rule: "record_changed", said_by: None, decided_by: Vec::new() };
 
 async fn change(scene: &Scene, link: LinkId, fields: &[&str]) -> rusqlite::Result<()> {
     let changed = |field: &&str| FieldTrail {

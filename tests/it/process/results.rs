@@ -159,4 +159,14 @@ async fn are_words_about_results_taken_by_the_command_line() {
     house.run(&retry(&["--from", "2026-02-01"])).await.expect(2).says("--to");
     house.run(&retry(&["--day", "today", "--id", "7"])).await.expect(2).says("--id");
     house.run(&["results", "release", "17", "--reason", "x"]).await.expect(1).says("no call 17");
+    // What the CRM did not take it takes now.
+    house.dial([house.dialler.contacts_with("leads-1")[0].id]).await;
+    house.run(&["sync", "harvest"]).await.expect(0);
+    house.crm.editor().reject_writes(1, "the company is read-only");
+    house.run(&["sync", "write-back"]).await.expect(3);
+    house.crm.editor().accept_writes(1);
+    assert_eq!(house.crm.activities().len(), 0);
+    house.run(&["results", "--retry-missing", "--day", "today", "--reason", "mended"]).await.expect(0);
+    house.run(&["sync", "write-back"]).await.expect(0);
+    assert_eq!(house.crm.activities().len(), 1);
 }

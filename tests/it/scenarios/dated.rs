@@ -173,3 +173,23 @@ async fn does_a_no_that_comes_with_the_day_block_also_whose_record_is_blocked_by
     assert!(world.locked(berta), "{}", world.story().await);
     world.ends().await;
 }
+
+/// The same, long after the values were erased by which the day was known.
+#[tokio::test(start_paused = true)]
+async fn does_a_no_that_comes_with_a_far_day_block_although_the_record_was_out_of_reach_for_long() {
+    let rule = "only_if = \"phone and active\"\nblock_if = \"stage and stage < today\"";
+    let fields =
+        "Name = \"name\"\nPhoneNumber1 = \"phone | phone('DE')\"\nPhoneNumber2 = \"street | phone('DE')\"";
+    let world = World::new(Setup { route_keys: rule, fields, ..Setup::default() }).await;
+    let (ada, berta) = (world.record("Ada"), world.record("Berta"));
+    world.editor().edit(ada, json!({ "stage": "2026-04-20", "street": "+49 30 23125 888" }));
+    world.editor().edit(berta, json!({ "stage": false, "street": false, "phone": "+49 30 23125 888" }));
+    world.sync_all().await;
+    world.block_number(&world.number(ada)).await;
+    for _ in 0..60 {
+        world.advance(minutes(24 * 60 - 10)).await;
+        world.live(minutes(10)).await;
+    }
+    assert!(world.locked(berta), "{}", world.told(ada).await);
+    world.ends().await;
+}

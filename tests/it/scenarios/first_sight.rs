@@ -388,6 +388,27 @@ async fn does_a_contact_whose_key_was_rewritten_keep_nobody_from_being_imported(
     world.ends().await;
 }
 
+/// Whoever lost a contact in that way is not held to its number, nor to its lock.
+#[tokio::test(start_paused = true)]
+async fn is_whoever_lost_a_blocked_contact_to_another_key_imported_with_another_number() {
+    let world =
+        World::new(Setup { route_keys: "only_if = \"phone and stage == 'new'\"", ..Setup::default() }).await;
+    let (ada, berta) = (world.record("Ada"), world.record("Berta"));
+    world.editor().edit(berta, json!({ "stage": "lost" }));
+    world.sync_all().await;
+    let contact = world.contact(ada).id;
+    world.block_number(&world.number(ada)).await;
+    world.live(minutes(1)).await;
+    assert!(world.locked(ada));
+    assert!(world.dialler.portal().edit(contact, "UserData", key(berta)));
+    world.live(minutes(20)).await;
+    world.editor().edit(ada, json!({ "phone": "+49 30 23125 999" }));
+    world.live(minutes(20)).await;
+    assert_eq!(world.contacts(ada).len(), 1, "{}", world.story().await);
+    assert!(!world.locked(ada), "{}", world.story().await);
+    world.ends().await;
+}
+
 /// A record of which the ledger refuses what was found, by a defect of ours: it is nobody else's harm, and the run says so.
 #[tokio::test(start_paused = true)]
 async fn is_everybody_else_met_where_the_ledger_refuses_one() {

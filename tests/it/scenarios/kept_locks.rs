@@ -242,3 +242,26 @@ async fn does_a_new_no_wait_behind_an_older_lock_in_doubt() {
         world.ends().await;
     }
 }
+
+/// The blocked number was one that the contact never came to have.
+#[tokio::test(start_paused = true)]
+async fn is_somebody_let_go_whose_blocked_number_never_arrived_there() {
+    let world = World::usual().await;
+    let id = world.record("Ada");
+    world.sync_all().await;
+    let first = world.editor().field(id, "phone").expect("a number");
+    world.advance(minutes(1)).await;
+    let rule = world.dialler.faults().add(Rule::new(Action::Reset(Effect::None)).path("/update"));
+    world.editor().edit(id, json!({ "phone": NEW }));
+    world.pull().await.expect("a pull");
+    let _lost = world.push().await;
+    world.block_number(NEW).await;
+    world.live(seconds(10)).await;
+    assert!(world.locked(id), "it may have the number");
+    world.editor().edit(id, json!({ "phone": first }));
+    world.live(seconds(70)).await;
+    world.dialler.faults().remove(rule);
+    world.live(minutes(15)).await;
+    assert!(!world.locked(id), "{}", world.story().await);
+    world.ends().await;
+}

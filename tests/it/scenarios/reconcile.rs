@@ -483,3 +483,29 @@ async fn is_what_others_did_to_contacts_in_another_campaign_found_too() {
         world.ends().await;
     }
 }
+
+/// One that the dialler does not tell of, among those elsewhere.
+#[tokio::test(start_paused = true)]
+async fn does_one_contact_elsewhere_that_cannot_be_read_end_the_look() {
+    let world = World::usual().await;
+    let (ada, bert) = (world.record("Ada"), world.record("Bert"));
+    world.sync_all().await;
+    for id in [ada, bert] {
+        assert!(world.dialler.portal().move_to(world.contact(id).id, OTHER));
+    }
+    world.live(minutes(20)).await;
+    assert!(world.dialler.portal().edit(world.contact(bert).id, "City", "Hof"));
+    let broken = || {
+        Rule::new(Action::Says {
+            code: 400,
+            body: r#"{ "success": false, "status": 400, "error": "broken" }"#,
+        })
+    };
+    world.dialler.faults().add(broken().method(http::Method::POST).path_end("dialler/contacts"));
+    world.dialler.faults().add(broken().path_end(&format!("dialler/contacts/{}", world.contact(ada).id)));
+    let found = try_look(&world).await.expect("both sides answer");
+    assert_eq!(kinds(&found), [(DriftKind::ContactDiffers, 1)], "{}", found.in_words());
+    assert!(found.in_words().contains("1 contacts that cannot be read"), "{}", found.in_words());
+    world.dialler.faults().clear();
+    world.ends().await;
+}

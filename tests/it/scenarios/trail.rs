@@ -258,6 +258,7 @@ async fn does_each_change_name_its_rule_and_the_person_whose_word_it_was() {
         (ada, "Email", "dialler by new_record, test"),
         (ada, "city", "crm by owners, test"),
         (berta, "City", "dialler by changed, test"),
+        (cilly, "lock", "dialler by blocked, test"),
         (cilly, "do_not_call", "crm by block_fields, test"),
         (cilly, "standing", "crm by status_fields, nobody"),
         (berta, "subject", "crm by activity, nobody"),
