@@ -24,7 +24,7 @@ CREATE TABLE routes (
 , pulling_revision TEXT, pulling_run INTEGER, state TEXT NOT NULL DEFAULT 'dry'
     CHECK (state IN ('dry', 'pilot', 'on', 'paused')), state_until TEXT, state_after TEXT         -- what a pause goes back to
     CHECK (state_after IN ('dry', 'pilot', 'on')), harvest_paused INTEGER NOT NULL DEFAULT 0 CHECK (harvest_paused IN (0, 1)), pilot_first INTEGER, max_new_per_run INTEGER, max_changed_per_run INTEGER, pilot_until TEXT, pilot_after TEXT         -- what it goes back to
-    CHECK (pilot_after IN ('dry', 'on')), write_back_since TEXT, write_back_approved TEXT NOT NULL DEFAULT '', opt_out_results TEXT, max_deleted_per_run INTEGER, leaves_by_block INTEGER NOT NULL DEFAULT 0 CHECK (leaves_by_block IN (0, 1)), hold_rules TEXT, kept TEXT NOT NULL DEFAULT '[]' CHECK (json_valid(kept)), blocks_told TEXT NOT NULL DEFAULT 'kept' CHECK (blocks_told IN ('told', 'kept')), activities TEXT NOT NULL DEFAULT 'change' CHECK (activities IN ('change', 'fixed')), max_deleted_per_day INTEGER, max_deleted_percent INTEGER, max_locked_by_scope INTEGER, status_told TEXT NOT NULL DEFAULT 'kept' CHECK (status_told IN ('told', 'kept')), rules TEXT, rules_before TEXT, cursor_before TEXT, write_back_shapes TEXT CHECK (write_back_shapes IN ('activities', 'fields', 'both', 'nothing'))) STRICT, WITHOUT ROWID;
+    CHECK (pilot_after IN ('dry', 'on')), write_back_since TEXT, write_back_approved TEXT NOT NULL DEFAULT '', opt_out_results TEXT, max_deleted_per_run INTEGER, leaves_by_block INTEGER NOT NULL DEFAULT 0 CHECK (leaves_by_block IN (0, 1)), hold_rules TEXT, kept TEXT NOT NULL DEFAULT '[]' CHECK (json_valid(kept)), blocks_told TEXT NOT NULL DEFAULT 'kept' CHECK (blocks_told IN ('told', 'kept')), activities TEXT NOT NULL DEFAULT 'change' CHECK (activities IN ('change', 'fixed')), max_deleted_per_day INTEGER, max_deleted_percent INTEGER, max_locked_by_scope INTEGER, status_told TEXT NOT NULL DEFAULT 'kept' CHECK (status_told IN ('told', 'kept')), rules TEXT, rules_before TEXT, cursor_before TEXT, write_back_shapes TEXT CHECK (write_back_shapes IN ('activities', 'fields', 'both', 'nothing')), max_locked_by_scope_percent INTEGER, max_new_percent INTEGER, max_changed_percent INTEGER) STRICT, WITHOUT ROWID;
 
 CREATE TABLE cursors (
     route    TEXT PRIMARY KEY REFERENCES routes (route),
@@ -487,7 +487,7 @@ CREATE TABLE write_backs (
     sent_at    TEXT,
     changed_at TEXT NOT NULL,
     created_at TEXT NOT NULL, carrying TEXT CHECK (carrying IS NULL OR json_valid(carrying)), doubts INTEGER NOT NULL DEFAULT 0, objection TEXT -- `again`: under way, and another has come
-    CHECK (objection IN ('waits', 'under_way', 'again')), objection_told BLOB, then_again INTEGER NOT NULL DEFAULT 0 CHECK (then_again IN (0, 1)), no_there TEXT CHECK (no_there IN ('told', 'taken_back')), no_told_at TEXT, no_rests_on BLOB, because TEXT CHECK (because IS NULL OR json_valid (because)), let_go_by TEXT,
+    CHECK (objection IN ('waits', 'under_way', 'again')), objection_told BLOB, then_again INTEGER NOT NULL DEFAULT 0 CHECK (then_again IN (0, 1)), no_there TEXT CHECK (no_there IN ('told', 'taken_back')), no_told_at TEXT, no_rests_on BLOB, because TEXT CHECK (because IS NULL OR json_valid (because)), let_go_by TEXT, of_calls INTEGER NOT NULL DEFAULT 0 CHECK (of_calls IN (0, 1)),
     CHECK ((kind = 'activity') = (history_id IS NOT NULL)),
     CHECK (state NOT IN ('sending', 'uncertain') OR sent IS NOT NULL),
     CHECK (state NOT IN ('held', 'never') OR code IS NOT NULL),
@@ -503,7 +503,7 @@ CREATE TABLE write_back_attempts (
     tells         INTEGER NOT NULL,                       -- the revision told
     outcome       TEXT NOT NULL,
     detail        TEXT NOT NULL DEFAULT ''
-) STRICT;
+, of_objection INTEGER NOT NULL DEFAULT 0 CHECK (of_objection IN (0, 1))) STRICT;
 
 CREATE TABLE "runs" (
     id          INTEGER PRIMARY KEY,
@@ -771,6 +771,16 @@ CREATE TABLE campaigns_elsewhere (
     PRIMARY KEY (route, campaign_id)
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE contact_absences (
+    contact_id  INTEGER PRIMARY KEY,
+    route       TEXT NOT NULL,
+    campaign_id INTEGER,                        -- where it was last
+    asked_at    TEXT NOT NULL,                  -- missed for the first time
+    wave_id     INTEGER REFERENCES waves (id),
+    left_at     TEXT,                           -- a person does not believe that it is gone
+    gone_at     TEXT                            -- and it was
+) STRICT;
+
 INSERT INTO meta (key, value) VALUES ('blocks_epoch', '1');
 
 INSERT INTO meta (key, value) VALUES ('sequence', '1');
@@ -965,7 +975,11 @@ CREATE INDEX contacts_gone ON contacts (gone_at) WHERE gone_at IS NOT NULL;
 
 CREATE INDEX records_gone ON records (since) WHERE code IN ('record_deleted', 'record_gone');
 
-CREATE INDEX write_back_attempts_done ON write_back_attempts (route, at) WHERE outcome = 'done';
+CREATE INDEX write_back_attempts_done ON write_back_attempts (route, at) WHERE outcome = 'done' AND of_objection = 0;
+
+CREATE INDEX contact_absences_route ON contact_absences (route);
+
+CREATE INDEX contact_absences_wave ON contact_absences (wave_id) WHERE wave_id IS NOT NULL;
 
 CREATE VIEW v_calls AS
 SELECT k.history_id AS call,

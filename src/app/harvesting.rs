@@ -325,6 +325,8 @@ fn harvest_settings(settings: &Settings, numbers_revision: String, missing: Miss
     let two_way = two_way.map(|route| (route.id.clone(), route.two_way.clone())).collect();
     let mut harvest =
         HarvestSettings { numbers_revision, brake, two_way, notes, ..HarvestSettings::default() };
+    let vanished = settings.routes.values().map(|route| (route.id.clone(), route.max_vanished));
+    harvest.rules.vanished = Arc::new(vanished.collect());
     let span = |duration| chrono::TimeDelta::from_std(duration).unwrap_or(chrono::TimeDelta::MAX);
     if let Some(audit) = &mut harvest.rules.audit {
         audit.active = span(settings.harvest.audit_active);

@@ -76,8 +76,7 @@ pub(super) async fn register(
         client: route.client.clone(),
         crm: route.crm.clone(),
         object: known.object.clone(),
-        max_new_per_run: Some(route.max_new_per_run),
-        max_changed_per_run: Some(route.max_changed_per_run),
+        waves: route.waves,
     };
     ledger.route_register(facts, RouteState::Dry).await?;
     let by_block = if route.leaving.opt_out == Leave::LOCK { ByBlock::Locks } else { ByBlock::LocksAndMore };

@@ -9,7 +9,7 @@ use crate::domain::{Activities, BlocksTold, Counts, RouteName, Shapes};
 use crate::env::Env;
 use crate::jobs::JobError;
 use crate::jobs::write_back::{Agents, ShowContext, TellLimits, TwoWayContext, WriteBackContext, write_back};
-use crate::ledger::{Ledger, LedgerError};
+use crate::ledger::{Ledger, LedgerError, TellBrake};
 use crate::runtime::{Activator, Activity, Ask, Outcome, RunLog};
 use chrono::TimeDelta;
 use std::collections::BTreeMap;
@@ -28,8 +28,11 @@ impl WriteBackActivity {
         let settings = part.settings.write_back.as_ref()?;
         let crm = common.settings.crms.get(&part.settings.crm)?;
         let limits = TellLimits {
-            max_per_run: settings.max_per_run.into(),
-            max_per_day: settings.max_per_day.map(Into::into),
+            most: TellBrake {
+                per_run: settings.max_per_run.into(),
+                per_day: settings.max_per_day.map(Into::into),
+                percent: settings.max_percent.map(Into::into),
+            },
             in_flight: crm.max_in_flight,
             retry: common.settings.push.retry.clone(),
             settle_after: settle_after(crm.request_timeout),

@@ -10,7 +10,7 @@ use super::two_way;
 use crate::config::{NameOrNumber, RawConfig, RawRoute, Setting};
 use crate::dialler::CampaignRef;
 use crate::domain::hold::{HoldRules, UnmappedAbort};
-use crate::domain::limits::{MissingLimits, RemovalLimits};
+use crate::domain::limits::{MissingLimits, RemovalLimits, WaveLimit, WaveLimits};
 use crate::domain::policy::{AdoptConflict, Beside, CampaignChange, ReadBefore, Unblock, Vanished};
 use crate::domain::result_words::ResultWords;
 use crate::domain::{CampaignId, FieldName, Owner, Problem, RouteName, suggest};
@@ -105,6 +105,7 @@ pub(super) fn route(
         max_decision_age: *raw.max_decision_age,
         adopt_conflict: AdoptConflict::parse(&raw.adopt_conflict.value)?,
         vanished: Vanished::parse(&raw.vanished.value)?,
+        max_vanished: MissingLimits { most: *raw.max_vanished, percent: *raw.max_vanished_percent },
         campaign_change: CampaignChange::parse(&raw.campaign_change.value)?,
         leaving: Arc::new(leaving?),
         max_deleted: RemovalLimits {
@@ -112,10 +113,20 @@ pub(super) fn route(
             per_day: *raw.max_deleted_per_day,
             percent: *raw.max_deleted_percent,
             locked_by_scope: *raw.max_locked_by_scope,
+            locked_by_scope_percent: *raw.max_locked_by_scope_percent,
         },
         country,
         beside: Beside::parse(&raw.beside.value)?,
-        max_new_per_run: *raw.max_new_per_run,
+        waves: WaveLimits {
+            new: WaveLimit {
+                per_run: Some(*raw.max_new_per_run),
+                percent: raw.max_new_percent.as_ref().map(|percent| percent.value),
+            },
+            changed: WaveLimit {
+                per_run: Some(*raw.max_changed_per_run),
+                percent: raw.max_changed_percent.as_ref().map(|percent| percent.value),
+            },
+        },
         max_new_per_day: *raw.max_new_per_day,
         reconcile: reconcile.map(|text| text.value.clone()),
         sample: *raw.sample,
@@ -124,7 +135,6 @@ pub(super) fn route(
         append: owners_say(raw, Owner::Append).iter().filter_map(|name| FieldName::parse(name)).collect(),
         two_way: two_way?,
         read_before_update: if *raw.read_before_update { ReadBefore::Update } else { ReadBefore::Never },
-        max_changed_per_run: *raw.max_changed_per_run,
         max_changed_per_day: raw.max_changed_per_day.as_ref().map(|most| most.value),
         mapping: Arc::new(mapping?),
     })

@@ -6,7 +6,7 @@ use crate::dialler::jtel::{Paths, Release};
 use crate::domain::hold::HoldRules;
 use crate::domain::identity::Watch;
 use crate::domain::leave::Leaving;
-use crate::domain::limits::{MissingLimits, RemovalLimits};
+use crate::domain::limits::{MissingLimits, RemovalLimits, WaveLimits};
 use crate::domain::policy::{AdoptConflict, Beside, CampaignChange, Foreign, ReadBefore, Unblock, Vanished};
 use crate::domain::result_words::ResultWords;
 use crate::domain::{Appended, Kept, RouteName, TwoWay};
@@ -129,6 +129,8 @@ pub struct WriteBackSettings {
     pub max_per_run: u32,
     /// More told within a day needs approval.
     pub max_per_day: Option<u32>,
+    /// More at once than so many in a hundred of the route's contacts needs approval.
+    pub max_percent: Option<u32>,
     /// A record that we write to more often is parked.
     pub max_own_changes: u32,
     /// What they become.
@@ -178,6 +180,8 @@ pub struct RouteSettings {
     pub adopt_conflict: AdoptConflict,
     /// What follows a contact's deletion by others.
     pub vanished: Vanished,
+    /// More contacts that the dialler does not name any more wait for a person.
+    pub max_vanished: MissingLimits,
     /// What becomes of the contacts in the campaign that the route had before.
     pub campaign_change: CampaignChange,
     /// What becomes of the contacts of records that leave.
@@ -188,8 +192,8 @@ pub struct RouteSettings {
     pub country: Option<String>,
     /// Contacts that are not ours.
     pub beside: Beside,
-    /// More new contacts in one run need approval.
-    pub max_new_per_run: u32,
+    /// More new contacts, or more changed ones, need approval.
+    pub waves: WaveLimits,
     /// New contacts a day.
     pub max_new_per_day: u32,
     /// Cron of the reconcile; `None`: only by hand.
@@ -206,8 +210,6 @@ pub struct RouteSettings {
     pub two_way: TwoWay,
     /// Whether a contact is read right before an update, for what agents changed since the last sweep.
     pub read_before_update: ReadBefore,
-    /// More changed contacts in one run need approval.
-    pub max_changed_per_run: u32,
     /// Changed contacts a day.
     pub max_changed_per_day: Option<u32>,
     /// Conditions, join key and fields, compiled.

@@ -56,6 +56,7 @@ pub(super) fn telling(
         schedule: schedule.value.clone(),
         max_per_run: *raw.max_write_back_per_run,
         max_per_day: raw.max_write_back_per_day.as_ref().map(|most| most.value),
+        max_percent: raw.max_write_back_percent.as_ref().map(|most| most.value),
         max_own_changes: *raw.max_own_changes,
         telling: Arc::new(telling?),
         agents: if *raw.agents { AgentsTold::ByName } else { AgentsTold::ByNumber },

@@ -215,21 +215,24 @@ pub fn wave_in_words(wave: &WaveRow) -> String {
             "deletions and resets",
             "max_deleted_per_run, or what max_deleted_per_day and max_deleted_percent leave of it",
         ),
-        WaveWhat::New => ("new contacts", "max_new_per_run"),
-        WaveWhat::Changed => ("changes", "max_changed_per_run"),
+        WaveWhat::New => ("new contacts", "max_new_per_run, max_new_percent"),
+        WaveWhat::Changed => ("changes", "max_changed_per_run, max_changed_percent"),
         WaveWhat::LockedByScope => (
             "contacts, which only the changed condition or mapping would lock and which may be called meanwhile,",
-            "max_locked_by_scope",
+            "max_locked_by_scope, or what max_locked_by_scope_percent and the changes of the day before leave of it",
         ),
         WaveWhat::Told => (
             "calls and records to be told to the CRM",
-            "max_write_back_per_run, or what max_write_back_per_day leaves of it",
+            "max_write_back_per_run, or what max_write_back_per_day and max_write_back_percent leave of it",
         ),
         WaveWhat::Listed => (
             "objections of a list in a file, or of other records, to be told to the CRM (the contacts are locked)",
             "max_write_back_per_run, counted over a day",
         ),
         WaveWhat::Missing => ("records not named by the CRM any more", "max_missing, max_missing_percent"),
+        WaveWhat::Vanished => {
+            ("contacts not named by the dialler any more", "max_vanished, max_vanished_percent")
+        }
     };
     format!("{waiting} {what} of route {route}, more than {} at once ({limit})", wave.bound)
 }

@@ -194,6 +194,9 @@ const fn approved(what: WaveWhat) -> &'static str {
         | WaveWhat::LockedByScope
         | WaveWhat::Told
         | WaveWhat::Listed => "lets it go",
+        WaveWhat::Vanished => {
+            "has each asked about, twice, ten minutes apart; who is not found counts as gone, and `vanished` in [route.NAME] says what follows"
+        }
         WaveWhat::Missing => {
             "has each looked for once more; who is not found then leaves, as [route.NAME.leave] says"
         }
@@ -210,6 +213,7 @@ const fn rejected(what: WaveWhat) -> &'static str {
         WaveWhat::Told => "leaves it untold; a call is told when there is something newer of it",
         WaveWhat::Listed => "leaves the CRM untold; the contacts stay locked",
         WaveWhat::Missing => "leaves them as they are until the next full pass",
+        WaveWhat::Vanished => "leaves them as they are until the dialler names them again",
     }
 }
 

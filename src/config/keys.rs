@@ -203,6 +203,10 @@ sections! {
         adopt_conflict: String, Default, Kind::Choice(ADOPT);
         /// What follows when somebody else deleted the contact.
         vanished: String, Default, Kind::Choice(VANISHED);
+        /// More contacts that the dialler does not name any more wait for a person.
+        max_vanished: u32, Default, Kind::Integer(1, 10_000_000);
+        /// The same in a hundred of the route's contacts in a campaign.
+        max_vanished_percent: u32, Default, Kind::Integer(1, 100);
         /// What becomes of the route's contacts when it gets another campaign.
         campaign_change: String, Default, Kind::Choice(CAMPAIGN_CHANGE);
         /// What becomes of the contact of a record that leaves, by reason.
@@ -215,6 +219,8 @@ sections! {
         max_deleted_per_day: u32, Default, Kind::Integer(0, 10_000_000);
         /// More contacts that only a changed condition locks need approval.
         max_locked_by_scope: u32, Default, Kind::Integer(0, 10_000_000);
+        /// The same in a hundred of the route's contacts.
+        max_locked_by_scope_percent: u32, Default, Kind::Integer(0, 100);
         /// More in a hundred of the route's contacts need approval.
         max_deleted_percent: u32, Default, Kind::Integer(0, 100);
         /// What happens to a value that does not fit its field.
@@ -225,16 +231,22 @@ sections! {
         beside: String, Default, Kind::Choice(BESIDE);
         /// More new contacts than that in one run need approval.
         max_new_per_run: u32, Default, Kind::Integer(0, 10_000_000);
+        /// The same in a hundred of the route's contacts.
+        max_new_percent: u32, Optional, Kind::Integer(0, 1000);
         /// New contacts a day; the rest waits for the next one.
         max_new_per_day: u32, Default, Kind::Integer(1, 10_000_000);
         /// More changed contacts than that in one run need approval.
         max_changed_per_run: u32, Default, Kind::Integer(0, 10_000_000);
+        /// The same in a hundred of the route's contacts.
+        max_changed_percent: u32, Optional, Kind::Integer(0, 100);
         /// Changed contacts a day; the rest waits for the next one.
         max_changed_per_day: u32, Optional, Kind::Integer(1, 10_000_000);
         /// Whether agents are told by their names.
         agents: bool, Default, Kind::Bool;
         /// More waiting calls than that are not told to the CRM without approval.
         max_write_back_per_run: u32, Default, Kind::Integer(0, 10_000_000);
+        /// The same in a hundred of the route's contacts.
+        max_write_back_percent: u32, Optional, Kind::Integer(0, 1000);
         /// More told within a day than that needs approval.
         max_write_back_per_day: u32, Optional, Kind::Integer(1, 10_000_000);
         /// So often one record's fields are written within an hour, or the same values brought back within a day.

@@ -161,8 +161,17 @@ impl Control {
             }
             WaveWhat::Told | WaveWhat::Listed => &self.runners.write_backs,
             WaveWhat::Missing => &self.runners.pulls,
+            WaveWhat::Vanished => return self.wake_harvest(&decided.route),
         };
         if let Some(runner) = runners.get(&decided.route).filter(|_| !self.alone) {
+            runner.activate("hand");
+        }
+    }
+
+    fn wake_harvest(&self, route: &RouteName) {
+        for (_, runner) in
+            self.runners.harvests.iter().filter(|(routes, _)| !self.alone && routes.contains(route))
+        {
             runner.activate("hand");
         }
     }
@@ -227,6 +236,14 @@ fn wave_in_words(wave: i64, word: WaveWord, decided: &WaveDecided) -> String {
         }
         (WaveWhat::Missing, WaveWord::Approve) => format!(
             "wave {wave} is approved: {waiting} records are looked for once more, and leave if they are not found"
+        ),
+        (WaveWhat::Vanished, WaveWord::Approve) => format!(
+            "wave {wave} is approved: {waiting} contacts are asked about, twice, ten minutes apart, and count as gone if they are not found"
+        ),
+        (WaveWhat::Vanished, WaveWord::Reject) => format!(
+            "wave {wave} is rejected: {waiting} contacts stay as they are until the dialler names them again; should they be gone \
+             after all, `dialbridge sync harvest --route {} --believe-missing`",
+            decided.route
         ),
         (WaveWhat::Missing, WaveWord::Reject) => {
             format!(

@@ -9,8 +9,29 @@ pub struct RemovalLimits {
     pub per_day: u32,
     /// In a hundred of the route's contacts, in one run.
     pub percent: u32,
-    /// Locked in one full pass, where only the route's condition became another one.
+    /// Locked by one change of the route's condition alone, and by all such changes of a day.
     pub locked_by_scope: u32,
+    /// The same by one change, in a hundred of the route's contacts.
+    pub locked_by_scope_percent: u32,
+}
+
+/// How many of one kind may be sent, of what one run or one full pass wants, before a person is asked. Without a figure
+/// that one has no say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct WaveLimit {
+    /// So many.
+    pub per_run: Option<u32>,
+    /// So many in a hundred of the route's contacts.
+    pub percent: Option<u32>,
+}
+
+/// The limits of what a route adds and changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct WaveLimits {
+    /// New contacts.
+    pub new: WaveLimit,
+    /// Changes and unlocks.
+    pub changed: WaveLimit,
 }
 
 /// How many known records a complete walk may fail to name: it names everybody, so that more are no deletions but a right

@@ -104,7 +104,7 @@ impl WaveWhat {
     /// Whether it means something on a route that is dry, too: its locks go, and its CRM is read.
     pub const fn counts_dry(self) -> bool {
         match self {
-            Self::LockedByScope | Self::Missing => true,
+            Self::LockedByScope | Self::Missing | Self::Vanished => true,
             Self::New | Self::Changed | Self::Removed | Self::RemovedByScope | Self::Told | Self::Listed => {
                 false
             }
@@ -131,6 +131,8 @@ named_enum! {
         Listed = "listed",
         /// Known records that the CRM does not name any more.
         Missing = "missing",
+        /// Contacts that the dialler does not name any more.
+        Vanished = "vanished",
     }
 }
 

@@ -141,13 +141,9 @@ pub struct HistoryFacts {
     pub blocked: Option<BlockFacts>,
     /// Where the record stands in the dialler, on routes that tell it.
     pub standing: Option<StandingFacts>,
-}
-
-impl HistoryFacts {
-    /// Whether anything follows from it: there was a call, or a result without one.
-    pub fn is_any(&self) -> bool {
-        self.calls > 0 || self.last.is_some()
-    }
+    /// Whether the CRM is to know what follows from the calls: one came since the route's calls go back, or a person had earlier
+    /// ones told (users 10).
+    pub of_calls: bool,
 }
 
 /// Somebody said no, and not in the record: the oldest block that stands.

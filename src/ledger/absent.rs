@@ -231,7 +231,7 @@ fn set_gone(tx: &Transaction<'_>, now: Timestamp, page: &PageStore, id: &RecordI
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::limits::MissingLimits;
+    use crate::domain::limits::{MissingLimits, WaveLimits};
     use crate::domain::policy::{AdoptConflict, CampaignChange, RouteState, Vanished};
     use crate::domain::{Anew, Decision, Deletion, Policy, ReasonCode, RunId, Verdict, Wish};
     use crate::ledger::testing::{Scene, scene};
@@ -338,8 +338,7 @@ mod tests {
                 client: "house".to_owned(),
                 crm: "sales".to_owned(),
                 object: "person".to_owned(),
-                max_new_per_run: None,
-                max_changed_per_run: None,
+                waves: WaveLimits::default(),
             };
             scene.ledger.route_register(facts, RouteState::On).await.expect("a route");
             let write = scene.ledger.write("test_call", move |tx| {

@@ -196,9 +196,8 @@ pub(super) fn end_in(
 
 fn freed_after(tx: &Transaction<'_>, row: &Row, now: Timestamp) -> rusqlite::Result<()> {
     match row.kind {
-        OperationKind::Update => still_blocked::freed(tx, row.link, now),
-        OperationKind::Import | OperationKind::Lock | OperationKind::Unlock => Ok(()),
-        OperationKind::Reset | OperationKind::Delete => Ok(()),
+        OperationKind::Import | OperationKind::Update => still_blocked::freed(tx, row.link, now),
+        OperationKind::Lock | OperationKind::Unlock | OperationKind::Reset | OperationKind::Delete => Ok(()),
     }
 }
 

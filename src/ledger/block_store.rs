@@ -4,7 +4,7 @@ use super::block_reach::{decide_anew, links_under, mark_records};
 use super::blocks::BlockAdded;
 use super::decisions::Cause;
 use super::sql::{self, time};
-use super::{blocks_told, hints, lane, leaving, listed};
+use super::{blocks_told, lane, leaving, listed};
 use crate::domain::{Block, BlockSubject, Reason, ReasonCode, RunId, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, Transaction, named_params};
 
@@ -23,10 +23,6 @@ pub(super) fn add_in(
     let cause = Cause { at: now, decided_at: now, text: format!("block:{id}"), run };
     let mut links_locked = 0;
     for link in links_under(tx, client, &block.subject, now)? {
-        // It may have been about to give the contact another number than the blocked one.
-        if lane::update_waits(tx, link)? {
-            hints::link_in(tx, now, link, "number blocked")?;
-        }
         links_locked += usize::from(lane::lock(tx, link, &reason, &cause)?.is_some());
         if new {
             leaving::blocked(tx, link, now)?;

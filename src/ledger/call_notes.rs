@@ -160,7 +160,7 @@ fn new_in<'a>(old: &str, new: &'a str) -> &'a str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ledger::sweeps::calls_end;
+    use crate::ledger::missing::calls_end;
     use crate::ledger::testing::{Scene, scene};
 
     async fn sees(scene: &Scene, comment: &'static str, seq: u64) {

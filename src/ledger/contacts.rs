@@ -9,7 +9,7 @@ use super::shown_nos::{self, Heeded};
 use super::sql::{get_json, time};
 use super::status_told::InvalidSlot;
 use super::{
-    Ledger, LedgerError, block_store, call_notes, foreign, gate, hints, lane, standing, status_told,
+    Ledger, LedgerError, block_store, call_notes, foreign, gate, hints, lane, standing, status_told, unlisted,
 };
 use crate::domain::{CampaignId, ContactId, FoldedUserData, LinkId, Seq, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, Transaction, named_params};
@@ -226,6 +226,7 @@ fn compare(
                 coalesce(k.seen_seq > :began, 0) OR {WRITTEN_SINCE},
                 k.contact_id, k.face, k.fingerprint, d.fingerprint,
                 k.asked_at IS NOT NULL OR k.gone_at IS NOT NULL
+                    OR EXISTS (SELECT 1 FROM contact_absences a WHERE a.contact_id = c.id)
                     OR EXISTS (SELECT 1 FROM links v WHERE v.contact_id = c.id AND v.vanished_at IS NOT NULL), o.base, o.overseen, o.overseen_rest
          FROM c LEFT JOIN contacts k ON k.contact_id = c.id
                 LEFT JOIN harvest_due d ON d.contact_id = c.id AND d.reason = 'changed'
@@ -381,6 +382,7 @@ fn came_back(tx: &Transaction<'_>, id: ContactId, now: Timestamp) -> rusqlite::R
     }
     tx.prepare_cached("DELETE FROM harvest_due WHERE contact_id = ?1 AND reason = 'missing'")?
         .execute([id.0])?;
+    unlisted::found(tx, id)?;
     let links: Vec<i64> = tx
         .prepare_cached(
             "UPDATE links SET vanished_at = NULL WHERE contact_id = ?1 AND vanished_at IS NOT NULL RETURNING id",

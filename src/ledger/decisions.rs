@@ -6,8 +6,8 @@ use super::lane::LockStands;
 use super::link_after::store_base;
 use super::sql::{self, json, time};
 use super::{
-    blocks_told, edits, edits_end, held_again, lane, overtaken, results_due, sent_numbers, status_told,
-    still_blocked, waves, write_back,
+    blocks_told, edits, edits_end, held_again, lane, results_due, sent_numbers, status_told, still_blocked,
+    waves, write_back,
 };
 use crate::domain::scope::Doing;
 use crate::domain::{
@@ -92,20 +92,20 @@ pub(super) fn store(
         Wish::Locked | Wish::None => LockStands::Nothing,
     };
     supersede(tx, cause, link, decision)?;
+    if let Some(numbers) = numbers {
+        set_numbers(tx, link, numbers)?;
+    }
+    let shut = still_blocked::against(tx, link, lock, cause.at)?;
     for intent in &decision.intents {
-        if intent.kind == OperationKind::Reset && lane::reset_is_open(tx, link)? {
+        if still_blocked::takes_back(shut.as_ref(), intent.kind)
+            || intent.kind == OperationKind::Reset && lane::reset_is_open(tx, link)?
+        {
             continue;
         }
         let wave = waves::join(tx, cause, link, intent, doing)?;
         insert_in_wave(tx, cause, link, generation, intent, None, wave)?;
     }
-    if let Some(numbers) = numbers {
-        set_numbers(tx, link, numbers)?;
-    }
-    if lock != LockStands::Nothing {
-        overtaken::stays_locked(tx, link, &decision.notes)?;
-        still_blocked::keep_lock(tx, cause, link, lock)?;
-    }
+    still_blocked::keep_lock(tx, cause, link, (lock, shut.as_ref()), &decision.notes)?;
     match &decision.verdict {
         Verdict::Blocked(_) => blocks_told::want_again(tx, link, cause.at)?,
         Verdict::Unchanged

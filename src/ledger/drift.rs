@@ -126,7 +126,7 @@ fn sql(question: Question) -> String {
 /// Over the calls `k` of links `l`: those that the route tells of and that no run entered.
 const NEVER_ENTERED: &str = "FROM calls k JOIN links l ON l.id = k.link_id JOIN routes r ON r.route = l.route
              WHERE l.route = :route AND r.write_back_shapes IN ('activities', 'both') AND k.test IS NOT 1
-               AND k.started_at >= r.write_back_since
+               AND coalesce(k.started_at, k.created_at, k.first_seen_at) >= r.write_back_since
                AND NOT EXISTS (SELECT 1 FROM write_backs w WHERE w.history_id = k.history_id)";
 
 pub(super) fn answer(

@@ -2,9 +2,12 @@
 
 use super::sql::{get_time, time};
 use super::{Ledger, LedgerError};
-use crate::domain::{CampaignId, ContactId, Timestamp};
+use crate::domain::limits::MissingLimits;
+use crate::domain::{CampaignId, ContactId, RouteName, Timestamp};
 use chrono::TimeDelta;
 use rusqlite::{OptionalExtension as _, Transaction};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// When histories are read again. The ladder exists because the row comes after the fields and the result
 /// after the row; the audit because some calls move no field at all.
@@ -19,6 +22,8 @@ pub struct HarvestRules {
     pub audit: Option<AuditRules>,
     /// How far apart the two single reads must lie before a contact counts as gone.
     pub second_look: TimeDelta,
+    /// How many contacts of a route may be missing at once before a person is asked.
+    pub vanished: Arc<BTreeMap<RouteName, MissingLimits>>,
 }
 
 /// The rolling audit: every contact is read once in its interval, spread evenly.
@@ -51,6 +56,7 @@ impl Default for HarvestRules {
                 active_for: TimeDelta::days(14),
             }),
             second_look: TimeDelta::minutes(10),
+            vanished: Arc::default(),
         }
     }
 }

@@ -70,6 +70,7 @@ pub(super) fn contact_reset(
     if let (ReasonCode::ByHand, Some(contact)) = (why, contact) {
         finals::contact_reset(tx, contact, now)?;
         of_link(tx, link, now)?;
+        held_by_nobodys::of_contact(tx, contact, now)?;
     }
     Ok(())
 }
@@ -137,7 +138,7 @@ pub(super) fn hold(tx: &Transaction<'_>, other: LinkId, now: Timestamp) -> rusql
     Ok(())
 }
 
-fn record_is_gone(tx: &Transaction<'_>, link: LinkId) -> rusqlite::Result<bool> {
+pub(super) fn record_is_gone(tx: &Transaction<'_>, link: LinkId) -> rusqlite::Result<bool> {
     tx.prepare_cached("SELECT EXISTS (SELECT 1 FROM records WHERE link_id = ?1 AND code = 'record_gone')")?
         .query_row([link.0], |row| row.get(0))
 }

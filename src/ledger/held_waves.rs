@@ -17,6 +17,8 @@ pub(super) const TOLD: &str = "write_back";
 pub(super) const LISTED: &str = "listed";
 /// The source of a wave of missing records.
 pub(super) const MISSING: &str = "missing";
+/// The source of a wave of contacts that the dialler does not name any more.
+pub(super) const VANISHED: &str = "vanished";
 /// So long a record that was found gone counts for "many at once".
 pub(super) const COUNTED_FOR: TimeDelta = TimeDelta::days(1);
 /// When some of a wave's records are there again, the others are asked for after so long.
@@ -341,7 +343,7 @@ pub(super) fn absent(connection: &Connection, wave: i64) -> rusqlite::Result<Vec
         .collect()
 }
 
-fn record(row: &rusqlite::Row<'_>) -> rusqlite::Result<WaveRecord> {
+pub(super) fn record(row: &rusqlite::Row<'_>) -> rusqlite::Result<WaveRecord> {
     Ok(WaveRecord {
         record: row.get::<_, Option<String>>("record_id")?.map(RecordId),
         contact: row.get::<_, Option<i64>>("contact_id")?.map(ContactId),
@@ -379,7 +381,7 @@ mod tests {
         }
         wanted(&scene, &links).await;
         // The no of the first one belongs to no wave.
-        let most = |per_run| TellBrake { per_run, per_day: None };
+        let most = |per_run| TellBrake { per_run, per_day: None, percent: None };
         let held = scene.ledger.write_back_brake(route(), most(1)).await.expect("a brake");
         let Brake::Holds { wave, count: 2, new: true } = held else { panic!("{held:?}") };
         let decided =

@@ -3,6 +3,7 @@
 //! Only inside other functions' transactions: blocks, the gate's third question and settling lock here.
 
 use super::decisions::{Cause, insert_operation, next_generation};
+use super::hints;
 use super::sql::{self, time};
 use crate::domain::{Intent, LinkId, OperationId, OperationKind, Reason};
 use rusqlite::Transaction;
@@ -39,6 +40,10 @@ pub(super) fn lock(
     reason: &Reason,
     cause: &Cause,
 ) -> rusqlite::Result<Option<OperationId>> {
+    // It may have been about to give the contact another number than the one that is blocked: only a decision brings it back.
+    if update_waits(tx, link)? {
+        hints::link_in(tx, cause.at, link, "update taken back")?;
+    }
     cancel_callable(tx, link, reason, &time(cause.at))?;
     release_held(tx, link)?;
     let (has_contact, was_wished, was_locked): (bool, bool, bool) = tx
@@ -124,7 +129,7 @@ pub(super) fn doubt_ends(tx: &Transaction<'_>, link: LinkId, now: &str) -> rusql
 }
 
 /// Whether an update waits that a lock would take back.
-pub(super) fn update_waits(tx: &Transaction<'_>, link: LinkId) -> rusqlite::Result<bool> {
+fn update_waits(tx: &Transaction<'_>, link: LinkId) -> rusqlite::Result<bool> {
     tx.prepare_cached(
         "SELECT EXISTS (SELECT 1 FROM operations WHERE link_id = ?1 AND kind = 'update' AND state = 'waiting'
             AND code <> 'blocked' AND given IS NULL)",

@@ -1,7 +1,7 @@
 //! Contacts of records that left: what the ledger must know of the route's choice, and the end of a deletion.
 
 use super::sql::time;
-use super::{Ledger, LedgerError, finals, hints, sent_numbers, sweeps};
+use super::{Ledger, LedgerError, finals, hints, missing, sent_numbers};
 use crate::domain::limits::RemovalLimits;
 use crate::domain::{CampaignId, ContactId, LastResult, LinkId, ReasonCode, RouteName, Timestamp, Wish};
 use rusqlite::{OptionalExtension as _, Transaction};
@@ -29,9 +29,9 @@ impl Ledger {
         self.write("route_leaving_set", move |tx| {
             tx.prepare_cached(
                 "UPDATE routes SET max_deleted_per_run = ?2, leaves_by_block = ?3, max_deleted_per_day = ?4,
-                        max_deleted_percent = ?5, max_locked_by_scope = ?6
+                        max_deleted_percent = ?5, max_locked_by_scope = ?6, max_locked_by_scope_percent = ?7
                  WHERE route = ?1 AND (max_deleted_per_run, leaves_by_block, max_deleted_per_day, max_deleted_percent,
-                    max_locked_by_scope) IS NOT (?2, ?3, ?4, ?5, ?6)",
+                    max_locked_by_scope, max_locked_by_scope_percent) IS NOT (?2, ?3, ?4, ?5, ?6, ?7)",
             )?
             .execute((
                 route.0,
@@ -40,6 +40,7 @@ impl Ledger {
                 most.per_day,
                 most.percent,
                 most.locked_by_scope,
+                most.locked_by_scope_percent,
             ))?;
             Ok(())
         })
@@ -171,7 +172,7 @@ pub(super) fn deleted(
         )?
         .execute((contact, &at))?;
         tx.prepare_cached("DELETE FROM harvest_due WHERE contact_id = ?1")?.execute([contact])?;
-        sweeps::calls_end(tx, ContactId(contact), now)?;
+        missing::calls_end(tx, ContactId(contact), now)?;
         tx.prepare_cached(
             "UPDATE link_contacts SET until = ?3 WHERE link_id = ?1 AND until IS NULL AND contact_id = ?2",
         )?

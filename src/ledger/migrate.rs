@@ -99,6 +99,9 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0110_no_statistics.sql"),
     include_str!("../../migrations/0111_rule_and_person.sql"),
     include_str!("../../migrations/0112_told_lately.sql"),
+    include_str!("../../migrations/0113_brakes_by_share.sql"),
+    include_str!("../../migrations/0114_contacts_missing.sql"),
+    include_str!("../../migrations/0115_fields_of_calls.sql"),
 ];
 
 /// Behind this one the rows of the trail that are there already get their places in the chain.

@@ -22,7 +22,9 @@ pub(super) enum Standing {
 /// Gives the operation up if its last result is final now, or a call on another route holds the person out. What a person asked for themselves stands: nobody else may
 /// undo a final result. One of ours that a person let go stays one of ours.
 pub(super) fn judge(tx: &Transaction<'_>, operation: &Leased, now: Timestamp) -> rusqlite::Result<Standing> {
-    if !operation.kind.makes_callable() || operation.reason.code == ReasonCode::ByHand {
+    // Who was called to an end stays where that was, with what was said (users 4): a move would delete it.
+    let moves = operation.kind == OperationKind::Delete && operation.reason.code == ReasonCode::CampaignMoves;
+    if !moves && !operation.kind.makes_callable() || operation.reason.code == ReasonCode::ByHand {
         return Ok(Standing::Stands);
     }
     let person = Person::of(tx, operation.link)?;
@@ -32,8 +34,10 @@ pub(super) fn judge(tx: &Transaction<'_>, operation: &Leased, now: Timestamp) ->
     };
     let against = match (last, &person) {
         (LastResult::Final(call), _) => Some(Reason::final_result(call)),
-        (LastResult::None | LastResult::Open, Some(person)) => held_out::against(tx, &person.whom(), now)?,
-        (LastResult::None | LastResult::Open, None) => None,
+        (LastResult::None | LastResult::Open, Some(person)) if !moves => {
+            held_out::against(tx, &person.whom(), now)?
+        }
+        (LastResult::None | LastResult::Open, _) => None,
     };
     let Some(reason) = against else { return Ok(Standing::Stands) };
     give_up(tx, operation.id, operation.link, &reason, now)?;

@@ -5,7 +5,8 @@ use super::lease::Planner;
 use super::plan_parts::{Scope, aside, part};
 use super::sql::time;
 use super::{
-    FreezeRow, Ledger, LedgerError, RouteRow, WaveRecord, WaveRow, freeze, held_waves, routes, waves,
+    FreezeRow, Ledger, LedgerError, RouteRow, WaveRecord, WaveRow, freeze, held_waves, routes, unlisted,
+    waves,
 };
 use crate::domain::policy::{RouteState, WaveWhat};
 use crate::domain::{FieldName, OperationKind, ReasonCode, RouteName};
@@ -174,6 +175,7 @@ fn records(connection: &Connection, wave: &WaveRow) -> rusqlite::Result<Vec<Wave
         WaveWhat::Told => held_waves::untold(connection, &wave.route),
         WaveWhat::Listed => held_waves::listed(connection, &wave.route),
         WaveWhat::Missing => held_waves::absent(connection, wave.id),
+        WaveWhat::Vanished => unlisted::records(connection, wave.id),
         WaveWhat::New
         | WaveWhat::Changed
         | WaveWhat::Removed

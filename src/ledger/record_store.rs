@@ -40,7 +40,8 @@ pub(super) fn store_record(
     let user_data = claim_key(tx, page, record)?;
     let link = inputs::link_of_record(tx, &page.route, &record.id)?;
     let numbers = numbers(tx, record, link.as_ref().map(|(id, _)| *id))?;
-    keep_blocks(tx, now, page, record, &key, &numbers)?;
+    let left = numbers_left(tx, record, &numbers, link.as_ref().map(|(id, _)| *id))?;
+    keep_blocks(tx, now, page, record, &key, (&numbers, &left))?;
     let mut blocks = inputs::blocks_in_force(tx, &page.client, Some(&key), &numbers, &time(now))?;
     if let Some((id, _)) = &link {
         blocks.extend(inputs::contact_blocks(tx, &inputs::contacts_of(tx, *id)?, &time(now))?);
@@ -136,6 +137,19 @@ fn numbers(
     }
 }
 
+/// The numbers that the record had until this very edit.
+fn numbers_left(
+    tx: &Transaction<'_>,
+    record: &PulledRecord,
+    numbers: &[String],
+    link: Option<LinkId>,
+) -> rusqlite::Result<Vec<String>> {
+    let (Basis::Read, Some(link)) = (record.basis, link) else { return Ok(Vec::new()) };
+    let mut left = held_out::numbers_of(tx, link)?;
+    left.retain(|number| !numbers.contains(number));
+    Ok(left)
+}
+
 /// The route's campaign, once push has resolved it.
 fn pinned_campaign(tx: &Transaction<'_>, route: &RouteName) -> rusqlite::Result<Option<CampaignId>> {
     tx.prepare_cached("SELECT campaign_id FROM routes WHERE route = ?1")?
@@ -184,13 +198,14 @@ fn keep_blocks(
     page: &PageStore,
     record: &PulledRecord,
     key: &RecordKey,
-    numbers: &[String],
+    (numbers, left): (&[String], &[String]),
 ) -> rusqlite::Result<()> {
     let says = Says {
         client: &page.client,
         route: &page.route,
         key,
         numbers,
+        left,
         rests_on: record.no_rests_on.as_deref(),
         asked: page.decided_at,
     };

@@ -74,6 +74,7 @@ pub(super) const RUNS: &[Rule] = &[
         walk: "SELECT w.id, w.since <= ?2 AS old, w.since <= ?2 AND w.state = 'open'
                  AND NOT EXISTS (SELECT 1 FROM operations o WHERE o.wave_id = w.id AND coalesce(o.finished_at > ?2, 1))
                  AND NOT EXISTS (SELECT 1 FROM record_absences a WHERE a.wave_id = w.id)
+                 AND NOT EXISTS (SELECT 1 FROM contact_absences a WHERE a.wave_id = w.id)
                  AND NOT EXISTS (SELECT 1 FROM routes r WHERE r.route = w.route
                                  AND w.source || '#' LIKE '% scope change:' || coalesce(r.pulling_run, 0) || '#%') AS goes
                FROM waves w WHERE w.id > ?1 ORDER BY w.id LIMIT ?3",

@@ -2,6 +2,7 @@
 
 use super::sql::{Columns, time};
 use super::{Ledger, LedgerError, block_store, leaving};
+use crate::domain::limits::WaveLimits;
 use crate::domain::policy::RouteState;
 use crate::domain::{CampaignId, PinnedCampaign, Reason, RouteName, RunId, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, Transaction, named_params};
@@ -18,10 +19,8 @@ pub struct RouteFacts {
     pub crm: String,
     /// The CRM's object.
     pub object: String,
-    /// More new contacts than that in one run or pass need approval.
-    pub max_new_per_run: Option<u32>,
-    /// More changes than that in one run or pass need approval.
-    pub max_changed_per_run: Option<u32>,
+    /// More additions and changes than that need approval.
+    pub waves: WaveLimits,
 }
 
 /// A route as the ledger has it.
@@ -117,11 +116,12 @@ impl Ledger {
                 let epoch = take_blocks_along(tx, &facts, &now)?;
                 tx.prepare_cached(
                 "INSERT INTO routes (route, client, crm, object, state, state_since, state_who, state_text,
-                                     max_new_per_run, max_changed_per_run)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'dialbridge', 'first start', ?7, ?8)
+                                     max_new_per_run, max_changed_per_run, max_new_percent, max_changed_percent)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'dialbridge', 'first start', ?7, ?8, ?9, ?10)
                  ON CONFLICT (route) DO UPDATE SET client = excluded.client, crm = excluded.crm,
                     object = excluded.object, max_new_per_run = excluded.max_new_per_run,
-                    max_changed_per_run = excluded.max_changed_per_run",
+                    max_changed_per_run = excluded.max_changed_per_run, max_new_percent = excluded.max_new_percent,
+                    max_changed_percent = excluded.max_changed_percent",
             )?
             .execute((
                 &facts.route.0,
@@ -130,8 +130,10 @@ impl Ledger {
                 &facts.object,
                 first_state.as_str(),
                 now,
-                facts.max_new_per_run,
-                facts.max_changed_per_run,
+                facts.waves.new.per_run,
+                facts.waves.changed.per_run,
+                facts.waves.new.percent,
+                facts.waves.changed.percent,
             ))?;
                 let row = tx
                     .prepare_cached(&format!("{SELECT} WHERE r.route = ?1"))?
@@ -367,8 +369,7 @@ mod tests {
             client: client.to_owned(),
             crm: crm.to_owned(),
             object: "person".to_owned(),
-            max_new_per_run: None,
-            max_changed_per_run: None,
+            waves: WaveLimits::default(),
         };
         scene.ledger.route_register(facts, RouteState::Dry).await.map(|_| ())
     }

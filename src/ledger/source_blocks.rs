@@ -33,6 +33,9 @@ pub(super) struct Says<'a> {
     pub route: &'a RouteName,
     pub key: &'a RecordKey,
     pub numbers: &'a [String],
+    /// Those it had until the edit that is read: whoever complains has the number taken out by the clerk who ticks the no (users 3), and
+    /// it is that number that must not be called under any record.
+    pub left: &'a [String],
     /// Changes whenever anything does that `block_if` reads.
     pub rests_on: Option<&'a [u8]>,
     pub asked: Timestamp,
@@ -44,9 +47,12 @@ pub(super) fn set(tx: &Transaction<'_>, now: Timestamp, run: RunId, says: &Says<
     let &Says { client, route, key, .. } = says;
     let word = echoes::word(tx, says)?;
     let numbers = match word {
-        Word::Own | Word::Told => says.numbers,
-        Word::TakenBack => &[],
+        // A number that was given up later, while it said no already, has its block.
+        Word::Own | Word::Told if stands(tx, says)? => says.numbers.to_vec(),
+        Word::Own | Word::Told => [says.numbers, says.left].concat(),
+        Word::TakenBack => Vec::new(),
     };
+    let numbers = numbers.as_slice();
     for subject in subjects(key, numbers) {
         let of_record = matches!(subject, BlockSubject::Record(_));
         let block = Block {
@@ -67,13 +73,23 @@ pub(super) fn set(tx: &Transaction<'_>, now: Timestamp, run: RunId, says: &Says<
             }
             continue;
         }
-        note_numbers(tx, added.id, numbers)?;
+        note_numbers(tx, added.id, numbers, word)?;
         if word == Word::Own && (added.new || moved) {
             numbers.iter().try_for_each(|number| blocks_told::want_of_others(tx, client, number, now))?;
         }
     }
     // Said again: a withdrawal seen once before counts no more.
     mark(tx, client, route, key, 0)
+}
+
+/// Whether the record says no already.
+fn stands(tx: &Transaction<'_>, says: &Says<'_>) -> rusqlite::Result<bool> {
+    let &Says { client, route, key, .. } = says;
+    tx.prepare_cached(
+        "SELECT EXISTS (SELECT 1 FROM blocks WHERE kind = 'record' AND record_id = ?1 AND crm = ?2 AND object = ?3 AND client = ?4
+                        AND source = ?5 AND lifted_at IS NULL)",
+    )?
+    .query_row((&key.id.0, &key.crm, &key.object, client, source(route)), |row| row.get(0))
 }
 
 /// The row has come to be another's word; whether it was.
@@ -84,9 +100,15 @@ fn recode(tx: &Transaction<'_>, block: i64, word: Word) -> rusqlite::Result<bool
     Ok(moved > 0)
 }
 
-/// The numbers that the record said no with; it may never have had a link that bears them.
-fn note_numbers(tx: &Transaction<'_>, block: i64, numbers: &[String]) -> rusqlite::Result<()> {
-    tx.prepare_cached("DELETE FROM said_numbers WHERE block_id = ?1")?.execute([block])?;
+/// The numbers that the record said no with, one after the other; it may never have had a link that bears them. Taken back they are
+/// nobody's no any more.
+fn note_numbers(tx: &Transaction<'_>, block: i64, numbers: &[String], word: Word) -> rusqlite::Result<()> {
+    match word {
+        Word::Own | Word::Told => {}
+        Word::TakenBack => {
+            tx.prepare_cached("DELETE FROM said_numbers WHERE block_id = ?1")?.execute([block])?;
+        }
+    }
     let mut insert =
         tx.prepare_cached("INSERT OR IGNORE INTO said_numbers (block_id, number) VALUES (?1, ?2)")?;
     for number in numbers {

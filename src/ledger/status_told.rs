@@ -5,7 +5,7 @@
 use super::decisions::LinkOwner;
 use super::sql::{get_time, get_time_opt, time};
 use super::write_back::want_fields;
-use super::{Ledger, LedgerError};
+use super::{Ledger, LedgerError, held_again};
 use crate::domain::{
     BlocksTold, ContactId, Decision, InDialler, InvalidNumber, LinkId, Reason, ReasonCode, RouteName,
     StandingFacts, Timestamp, ToldBefore, Verdict, e164_as_sent, field::PHONE_SLOTS,
@@ -69,7 +69,8 @@ impl Ledger {
             self.write("status_take", move |tx| {
                 due.iter().try_for_each(|link| {
                     tx.prepare_cached("DELETE FROM status_due WHERE link_id = ?1")?.execute([link.0])?;
-                    want_fields(tx, *link, now)
+                    // Of whom the CRM has no more it cannot be told, and many of them are no CRM that takes nothing.
+                    if held_again::record_is_gone(tx, *link)? { Ok(()) } else { want_fields(tx, *link, now) }
                 })
             })
             .await?;

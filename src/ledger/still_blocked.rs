@@ -4,9 +4,30 @@ use super::block_store::reason_of;
 use super::decisions::Cause;
 use super::lane::LockStands;
 use super::sql::{self, time};
-use super::{gate, hints, lane};
-use crate::domain::{LinkId, Timestamp};
+use super::{gate, hints, lane, overtaken};
+use crate::domain::{Block, LinkId, OperationKind, Reason, Timestamp};
 use rusqlite::Transaction;
+
+/// What stands against a contact with a lock, by whichever number.
+pub(super) fn against(
+    tx: &Transaction<'_>,
+    link: LinkId,
+    stood: LockStands,
+    now: Timestamp,
+) -> rusqlite::Result<Option<Block>> {
+    match stood {
+        LockStands::Nothing => Ok(None),
+        LockStands::Answered | LockStands::Open => gate::shut_for(tx, link, &time(now)),
+    }
+}
+
+/// Whether the lock that stays takes it back: then it is not even queued, and counts in no wave.
+pub(super) fn takes_back(block: Option<&Block>, kind: OperationKind) -> bool {
+    match kind {
+        OperationKind::Unlock | OperationKind::Reset => block.is_some(),
+        OperationKind::Import | OperationKind::Update | OperationKind::Lock | OperationKind::Delete => false,
+    }
+}
 
 /// The record was decided by its own numbers, and says that its contact may be called. Where a lock stands, or stood, against
 /// another number, which the contact still has, or was seen to have, it stays, and is wished; what corrects the number goes all the
@@ -16,11 +37,16 @@ pub(super) fn keep_lock(
     tx: &Transaction<'_>,
     cause: &Cause,
     link: LinkId,
-    stood: LockStands,
+    (stood, block): (LockStands, Option<&Block>),
+    notes: &[Reason],
 ) -> rusqlite::Result<()> {
+    match stood {
+        LockStands::Nothing => return Ok(()),
+        LockStands::Answered | LockStands::Open => overtaken::stays_locked(tx, link, notes)?,
+    }
+    let Some(block) = block else { return Ok(()) };
     let now = time(cause.at);
-    let Some(block) = gate::shut_for(tx, link, &now)? else { return Ok(()) };
-    let reason = reason_of(&block);
+    let reason = reason_of(block);
     tx.prepare_cached("UPDATE links SET wish = 'locked', wish_code = ?2, wish_params = ?3 WHERE id = ?1")?
         .execute((link.0, sql::code(&reason), reason.params_json()))?;
     tx.prepare_cached(
@@ -35,7 +61,7 @@ pub(super) fn keep_lock(
     }
 }
 
-/// An update ended, whichever way, or is to be sent once more: a number that was on its way may be the contact's no longer. Where it
+/// An import or an update ended, whichever way, or is to be sent once more: a number that was on its way may be the contact's no longer. Where it
 /// was the one that is blocked, the record, which says no by none of its numbers, is decided anew.
 pub(super) fn freed(tx: &Transaction<'_>, link: LinkId, now: Timestamp) -> rusqlite::Result<()> {
     let was_blocked: bool = tx

@@ -2,6 +2,7 @@
 
 use super::write_back::want;
 use super::{LeaseBatch, LeaseOrder, Leaving, Ledger, Plan, QueuePlace, RouteFacts, Said, Tells};
+use crate::domain::limits::WaveLimits;
 use crate::domain::policy::{Clearing, RouteState};
 use crate::domain::{Activities, HistoryId, LinkId, RouteName, Shapes, Timestamp, Values};
 use crate::env::Env;
@@ -30,8 +31,7 @@ pub(super) async fn scene() -> Scene {
         client: "house".to_owned(),
         crm: "sales".to_owned(),
         object: "person".to_owned(),
-        max_new_per_run: None,
-        max_changed_per_run: None,
+        waves: WaveLimits::default(),
     };
     ledger.route_register(facts, RouteState::On).await.expect("a route");
     let pinned = crate::domain::PinnedCampaign { id: crate::domain::CampaignId(7), name: None };

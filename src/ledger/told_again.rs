@@ -3,7 +3,7 @@
 use super::results_words::keep;
 use super::sql::time;
 use super::words::Said;
-use super::write_back::want_fields;
+use super::write_back::want_of_calls;
 use super::{Ledger, LedgerError};
 use crate::domain::result_words::ResultWords;
 use crate::domain::{CampaignId, LinkId, ReasonCode, RouteName, Shapes, Timestamp};
@@ -123,7 +123,7 @@ impl Ledger {
                 enter_activities(tx, &route, from, until, now)?;
             }
             if fields {
-                links.into_iter().try_for_each(|link| want_fields(tx, link, now))?;
+                links.into_iter().try_for_each(|link| want_of_calls(tx, link, now))?;
             }
             let span = format!("{} to {}", from.date_naive(), until.date_naive());
             keep(

@@ -4,7 +4,7 @@ use super::hand_acts::delete_over;
 use super::sql::time;
 use super::waves::rows;
 use super::words::Said;
-use super::{Ledger, LedgerError, held_waves, listed, results_words, status_told};
+use super::{Ledger, LedgerError, held_waves, listed, results_words, status_told, unlisted};
 use crate::domain::policy::{WaveState, WaveWhat};
 use crate::domain::{LinkId, ReasonCode, RouteName, Timestamp};
 use rusqlite::Transaction;
@@ -66,6 +66,8 @@ impl Ledger {
                 (WaveWhat::Listed, WaveWord::Reject) => listed::rejected(tx, &held.route, &now)?,
                 (WaveWhat::Missing, WaveWord::Approve) => held_waves::look_again(tx, at, wave)?,
                 (WaveWhat::Missing, WaveWord::Reject) => held_waves::leave_missing(tx, &now, wave)?,
+                (WaveWhat::Vanished, WaveWord::Approve) => unlisted::believed(tx, at, wave)?,
+                (WaveWhat::Vanished, WaveWord::Reject) => unlisted::left(tx, &now, wave)?,
                 (
                     WaveWhat::New | WaveWhat::Changed | WaveWhat::Removed | WaveWhat::RemovedByScope,
                     WaveWord::Approve,

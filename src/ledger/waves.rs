@@ -21,7 +21,7 @@ const BY_SCOPE: &str = "delete scope ";
 const LOCKS_BY_SCOPE: &str = "lock scope ";
 /// And then the run that first pulled by the changed rules.
 pub(super) const LOCKS_BY_CHANGE: &str = "lock scope change:";
-/// So few removals are no wave, in however small a route they are.
+/// So few are no wave by their share, in however small a route they are.
 const FEW: i64 = 20;
 /// The source (`?2`) of a new wave, over those of the same source: the second one bears a number. By the last one's, and not by how
 /// many there are: old ones are deleted.
@@ -85,6 +85,7 @@ fn what_of(source: &str, kind: WaveKind) -> WaveWhat {
         held_waves::TOLD => return WaveWhat::Told,
         held_waves::LISTED => return WaveWhat::Listed,
         held_waves::MISSING => return WaveWhat::Missing,
+        held_waves::VANISHED => return WaveWhat::Vanished,
         _ => {}
     }
     match kind {
@@ -159,10 +160,12 @@ pub(super) fn join(
         return Ok(Some(wave));
     }
     // Whom a full pass did not find is asked for singly, in many small runs: all of them are that pass's wave.
-    let found: Option<(String, i64, Option<i64>, Option<i64>)> = tx
+    let found: Option<(String, i64, Limit, Option<i64>)> = tx
         .prepare_cached(
-            "SELECT r.route, coalesce(r.pulling_run, 0), CASE ?2 WHEN 'new' THEN r.max_new_per_run WHEN 'removed' THEN r.max_deleted_per_run
-                           ELSE r.max_changed_per_run END,
+            "SELECT r.route, coalesce(r.pulling_run, 0),
+                    CASE ?2 WHEN 'new' THEN r.max_new_per_run WHEN 'removed' THEN r.max_deleted_per_run ELSE r.max_changed_per_run END,
+                    CASE ?2 WHEN 'new' THEN r.max_new_percent WHEN 'removed' THEN r.max_deleted_percent ELSE r.max_changed_percent END,
+                    CASE ?2 WHEN 'removed' THEN r.max_deleted_per_day END,
                     coalesce((SELECT pass_id FROM runs WHERE id = ?3),
                         CASE WHEN ?2 = 'removed' AND EXISTS (SELECT 1 FROM record_absences a WHERE a.route = l.route
                                 AND a.record_id = l.record_id AND a.by_pass = 1)
@@ -170,15 +173,17 @@ pub(super) fn join(
              FROM links l JOIN routes r ON r.route = l.route WHERE l.id = ?1",
         )?
         .query_row((link.0, what.as_str(), run.0), |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+            Ok((row.get(0)?, row.get(1)?, (row.get(2)?, row.get(3)?, row.get(4)?), row.get(5)?))
         })
         .optional()?;
-    let Some((route, change, Some(most), pass)) = found else { return Ok(None) };
+    let Some((route, change, (Some(most), percent, per_day), pass)) = found else { return Ok(None) };
     let source = pass.map_or_else(|| format!("run:{run}"), |pass| format!("pass:{pass}"));
     let (source, bound) = match what {
-        What::New | What::Changed => (source, Bound::Fixed(most)),
+        What::New | What::Changed => (source, Bound::Shared(most, percent)),
         What::Removed if doing == Doing::Rules => (format!("{BY_SCOPE}change:{change}"), Bound::Fixed(0)),
-        What::Removed => (format!("{REMOVALS}{source}"), Bound::OfRemovals(most)),
+        What::Removed => {
+            (format!("{REMOVALS}{source}"), Bound::OfDay { most, percent, per_day, kind: REMOVALS })
+        }
     };
     counted(tx, cause, &Wave { route, source, kind: what.kind(), bound }).map(Some)
 }
@@ -198,14 +203,14 @@ fn join_lock(
         Doing::Rules | Doing::LeftCallable if cause.run.is_none() => return Ok(None),
         Doing::Rules | Doing::LeftCallable => {}
     }
-    let found: Option<(String, Option<i64>, i64)> = tx
+    let found: Option<(String, Option<i64>, Option<i64>, i64)> = tx
         .prepare_cached(
-            "SELECT r.route, r.max_locked_by_scope, coalesce(r.pulling_run, 0)
+            "SELECT r.route, r.max_locked_by_scope, r.max_locked_by_scope_percent, coalesce(r.pulling_run, 0)
              FROM links l JOIN routes r ON r.route = l.route WHERE l.id = ?1",
         )?
-        .query_row([link.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+        .query_row([link.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))
         .optional()?;
-    let Some((route, Some(most), change)) = found else { return Ok(None) };
+    let Some((route, Some(most), percent, change)) = found else { return Ok(None) };
     let before: Option<(Option<i64>, bool)> = tx
         .prepare_cached(
             "SELECT o.wave_id, w.state IS 'held' FROM operations o LEFT JOIN waves w ON w.id = o.wave_id
@@ -217,7 +222,9 @@ fn join_lock(
     match before {
         Some((wave, held)) => Ok(wave.filter(|_| held)),
         None => {
-            let (source, bound) = (format!("{LOCKS_BY_CHANGE}{change}"), Bound::Fixed(most));
+            let source = format!("{LOCKS_BY_CHANGE}{change}");
+            // Many small changes of a condition are one day's.
+            let bound = Bound::OfDay { most, percent, per_day: Some(most), kind: LOCKS_BY_SCOPE };
             counted(tx, cause, &Wave { route, source, kind: WaveKind::Changed, bound }).map(Some)
         }
     }
@@ -231,32 +238,55 @@ struct Wave {
     bound: Bound,
 }
 
+/// A limit of the config: in one run, in a hundred of the route's contacts, within a day.
+type Limit = (Option<i64>, Option<i64>, Option<i64>);
+
 /// By how many a wave is held.
 #[derive(Clone, Copy)]
 enum Bound {
     /// As the config says.
     Fixed(i64),
-    /// At most so many in one run, and what the day and the route's size leave, when it begins.
-    OfRemovals(i64),
+    /// At most so many in one run, and in a hundred of the route's contacts.
+    Shared(i64, Option<i64>),
+    /// The same, and no more than so many within a day in all waves of this kind.
+    OfDay { most: i64, percent: Option<i64>, per_day: Option<i64>, kind: &'static str },
 }
 
 impl Bound {
     fn at_its_beginning(self, tx: &Transaction<'_>, route: &str, now: Timestamp) -> rusqlite::Result<i64> {
-        let most = match self {
-            Self::Fixed(most) => return Ok(most),
-            Self::OfRemovals(most) => most,
-        };
-        // What a person let go, or put aside, was judged by itself.
-        tx.prepare_cached(
-            "SELECT min(?2, coalesce(max(?3, r.max_deleted_percent * (SELECT count(*) FROM links l
-                        WHERE l.route = r.route AND l.contact_id IS NOT NULL AND l.vanished_at IS NULL) / 100), ?2),
-                    coalesce(max(0, r.max_deleted_per_day - (SELECT coalesce(sum(w.operations), 0) FROM waves w
-                        WHERE w.route = r.route AND w.source LIKE 'delete %' AND w.state IN ('open', 'held')
-                          AND w.since > ?4)), ?2))
-             FROM routes r WHERE r.route = ?1",
-        )?
-        .query_row((route, most, FEW, time(now - DAY)), |row| row.get(0))
+        match self {
+            Self::Fixed(most) => Ok(most),
+            Self::Shared(most, percent) => share(tx, route, most, percent),
+            Self::OfDay { most, percent, per_day, kind } => {
+                let most = share(tx, route, most, percent)?;
+                let Some(per_day) = per_day else { return Ok(most) };
+                // What a person let go, or put aside, was judged by itself.
+                let of_day: i64 = tx
+                    .prepare_cached(
+                        "SELECT coalesce(sum(operations), 0) FROM waves
+                         WHERE route = ?1 AND substr(source, 1, length(?2)) = ?2 AND state IN ('open', 'held') AND since > ?3",
+                    )?
+                    .query_row((route, kind, time(now - DAY)), |row| row.get(0))?;
+                Ok(most.min((per_day - of_day).max(0)))
+            }
+        }
     }
+}
+
+/// No more than so many in a hundred of the route's contacts; a few are never too many, and of none there is no share.
+pub(super) fn share(
+    connection: &Connection,
+    route: &str,
+    most: i64,
+    percent: Option<i64>,
+) -> rusqlite::Result<i64> {
+    let Some(percent) = percent.filter(|_| most > FEW) else { return Ok(most) };
+    let contacts: i64 = connection
+        .prepare_cached(
+            "SELECT count(*) FROM links WHERE route = ?1 AND contact_id IS NOT NULL AND vanished_at IS NULL",
+        )?
+        .query_row([route], |row| row.get(0))?;
+    Ok(if contacts == 0 { most } else { most.min((contacts * percent / 100).max(FEW)) })
 }
 
 /// The number of the wave that is still open or held; where the last one of this source was decided about, a new
@@ -325,6 +355,7 @@ pub(super) fn rows(
         .prepare_cached(
             "SELECT w.*, (SELECT count(*) FROM operations o WHERE o.wave_id = w.id AND o.state = 'waiting')
                     + (SELECT count(*) FROM record_absences a WHERE a.wave_id = w.id AND a.gone_at IS NULL)
+                    + (SELECT count(*) FROM contact_absences a WHERE a.wave_id = w.id AND a.gone_at IS NULL AND a.left_at IS NULL)
                     + CASE WHEN w.state = 'held' AND w.source LIKE 'write_back%' THEN
                           (SELECT count(*) FROM write_backs t CROSS JOIN links l ON l.id = t.link_id
                                CROSS JOIN routes r ON r.route = l.route
@@ -365,15 +396,21 @@ fn wave_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<WaveRow> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::limits::RemovalLimits;
-    use crate::domain::policy::{Job, PassReason};
+    use crate::domain::limits::{RemovalLimits, WaveLimit, WaveLimits};
+    use crate::domain::policy::{Job, PassReason, RouteState};
     use crate::domain::{Reason, ReasonCode, RunId};
     use crate::ledger::testing::{Scene, scene};
-    use crate::ledger::{ByBlock, RunStart, WaveWord};
+    use crate::ledger::{ByBlock, RouteFacts, RunStart, WaveWord};
 
     async fn limited(per_day: u32) -> (Scene, LinkId) {
         let scene = scene().await;
-        let most = RemovalLimits { per_run: 100, per_day, percent: 10, locked_by_scope: 2 };
+        let most = RemovalLimits {
+            per_run: 100,
+            per_day,
+            percent: 10,
+            locked_by_scope: 2,
+            locked_by_scope_percent: 100,
+        };
         scene.ledger.route_leaving_set(scene.route.clone(), most, ByBlock::Locks).await.expect("limits");
         let link = scene.link("1", Some(90), &[]).await;
         (scene, link)
@@ -480,6 +517,80 @@ mod tests {
             join_times(&scene, 20, (next_day, link), delete, Doing::Record).await.state,
             WaveState::Open
         );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn additions_and_changes_have_a_share_where_the_config_gives_one_and_a_few_are_never_too_many() {
+        let (scene, link) = limited(500).await;
+        let unlock = (OperationKind::Unlock, ReasonCode::NotEligible);
+        let import = (OperationKind::Import, ReasonCode::NotEligible);
+        for id in 2..=60 {
+            scene.link(&id.to_string(), Some(100 + id), &[]).await;
+        }
+        for (new, changed, bounds) in
+            [(None, None, [500, 400]), (Some(50), Some(40), [30, 24]), (Some(10), Some(1), [20, 20])]
+        {
+            let waves = WaveLimits {
+                new: WaveLimit { per_run: Some(500), percent: new },
+                changed: WaveLimit { per_run: Some(400), percent: changed },
+            };
+            let facts = RouteFacts { waves, ..facts(&scene) };
+            scene.ledger.route_register(facts, RouteState::On).await.expect("registered");
+            for (doing, bound) in [import, unlock].into_iter().zip(bounds) {
+                let run = run(&scene, None).await;
+                let joined = |times| join_times(&scene, times, (run, link), doing, Doing::Record);
+                let wave = joined(20).await;
+                assert_eq!((wave.state, wave.bound), (WaveState::Open, bound), "{new:?} {changed:?}");
+                let most = usize::try_from(bound).expect("a figure") - 20;
+                assert_eq!(joined(most + 1).await.state, WaveState::Held, "{bound}");
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_changed_conditions_lock_is_held_by_the_day_and_by_the_routes_size() {
+        let (scene, link) = limited(500).await;
+        for id in 2..=60 {
+            scene.link(&id.to_string(), Some(100 + id), &[]).await;
+        }
+        let limits = |locked_by_scope, locked_by_scope_percent| RemovalLimits {
+            per_run: 100,
+            per_day: 500,
+            percent: 10,
+            locked_by_scope,
+            locked_by_scope_percent,
+        };
+        let begin = async |revision: &str, most| {
+            scene.ledger.route_leaving_set(scene.route.clone(), most, ByBlock::Locks).await.expect("limits");
+            let begun =
+                scene.ledger.pass_begin(scene.route.clone(), revision.to_owned(), PassReason::Revision);
+            let pass = begun.await.expect("a pass");
+            let run = run(&scene, Some(pass.id)).await;
+            scene.put(&format!("UPDATE routes SET pulling_run = {}", run.0)).await;
+            run
+        };
+        let lock = (OperationKind::Lock, ReasonCode::NotEligible);
+        let first = begin("2", limits(40, 50)).await;
+        let wave = join_times(&scene, 30, (first, link), lock, Doing::Rules).await;
+        assert_eq!((wave.state, wave.bound), (WaveState::Open, 30), "half of sixty");
+        scene.wait(1).await;
+        let second = begin("3", limits(40, 100)).await;
+        let wave = join_times(&scene, 11, (second, link), lock, Doing::Rules).await;
+        assert_eq!((wave.state, wave.bound), (WaveState::Held, 10), "what the change of the morning left");
+        scene.wait(25).await;
+        let third = begin("4", limits(40, 100)).await;
+        let wave = join_times(&scene, 40, (third, link), lock, Doing::Rules).await;
+        assert_eq!((wave.state, wave.bound), (WaveState::Open, 40));
+    }
+
+    fn facts(scene: &Scene) -> RouteFacts {
+        RouteFacts {
+            route: scene.route.clone(),
+            client: "house".to_owned(),
+            crm: "sales".to_owned(),
+            object: "person".to_owned(),
+            waves: WaveLimits::default(),
+        }
     }
 
     #[tokio::test(start_paused = true)]

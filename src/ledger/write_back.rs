@@ -122,14 +122,26 @@ pub(super) fn want(tx: &Transaction<'_>, call: HistoryId, now: Timestamp) -> rus
     }
     // What was told of earlier calls as well (a backfill) follows their results, too.
     if of_fields && (concerned.never.is_none() || fields_are_told(tx, concerned.link)?) {
-        want_fields(tx, LinkId(concerned.link), now)?;
+        want_of_calls(tx, LinkId(concerned.link), now)?;
     }
     Ok(())
 }
 
+/// What follows from a record's calls is to be told: from now on it is told whenever anything of the record is.
+pub(super) fn want_of_calls(tx: &Transaction<'_>, link: LinkId, now: Timestamp) -> rusqlite::Result<()> {
+    want_fields(tx, link, now)?;
+    tx.prepare_cached(
+        "UPDATE write_backs SET of_calls = 1 WHERE link_id = ?1 AND kind = 'fields' AND of_calls = 0",
+    )?
+    .execute([link.0])?;
+    Ok(())
+}
+
 fn fields_are_told(tx: &Transaction<'_>, link: i64) -> rusqlite::Result<bool> {
-    tx.prepare_cached("SELECT EXISTS (SELECT 1 FROM write_backs WHERE link_id = ?1 AND kind = 'fields')")?
-        .query_row([link], |row| row.get(0))
+    tx.prepare_cached(
+        "SELECT EXISTS (SELECT 1 FROM write_backs WHERE link_id = ?1 AND kind = 'fields' AND of_calls = 1)",
+    )?
+    .query_row([link], |row| row.get(0))
 }
 
 /// Fields of a link's record are to be worked out anew, or merged with what the dialler's side changed.

@@ -55,6 +55,8 @@ pub(super) struct Standing {
     pub values: Map<String, Value>,
     pub because: Because,
     route: String,
+    /// What is under way tells of a no.
+    objection: bool,
 }
 
 /// From here on the CRM may say what was sent or what it was told before: what is wanted next goes there, whichever of the two it
@@ -89,8 +91,8 @@ impl Ledger {
             }
             if let Some(tried) = &tried {
                 tx.prepare_cached(
-                    "INSERT INTO write_back_attempts (write_back_id, route, run_id, at, tells, outcome, detail)
-                     VALUES (?1, ?7, ?2, ?3, ?4, ?5, ?6)",
+                    "INSERT INTO write_back_attempts (write_back_id, route, run_id, at, tells, outcome, detail, of_objection)
+                     VALUES (?1, ?7, ?2, ?3, ?4, ?5, ?6, ?8)",
                 )?
                 .execute((
                     row.0,
@@ -100,6 +102,7 @@ impl Ledger {
                     tried.outcome,
                     &tried.detail,
                     &standing.route,
+                    standing.objection,
                 ))?;
             }
             store(tx, row, run, &standing, &end, now)?;
@@ -188,7 +191,7 @@ impl Ledger {
 fn standing(tx: &Transaction<'_>, row: WriteBackId) -> rusqlite::Result<Option<Standing>> {
     tx.prepare_cached(
         "SELECT w.link_id, w.state, w.sent, w.wanted, w.then_again, coalesce(w.sending_values, '{}') AS sending_values,
-                coalesce(w.because, '{}') AS because, l.route
+                coalesce(w.because, '{}') AS because, l.route, coalesce(w.objection IN ('under_way', 'again'), 0) AS objection
          FROM write_backs w JOIN links l ON l.id = w.link_id WHERE w.id = ?1",
     )?
     .query_row([row.0], |row| {
@@ -201,6 +204,7 @@ fn standing(tx: &Transaction<'_>, row: WriteBackId) -> rusqlite::Result<Option<S
             values: get_json(row, "sending_values")?,
             because: get_json(row, "because")?,
             route: row.get("route")?,
+            objection: row.get("objection")?,
         })
     })
     .optional()

@@ -81,6 +81,9 @@ fn history(connection: &Connection, link: LinkId) -> rusqlite::Result<HistoryFac
     let (last, last_with_result) = (newest(false)?, newest(true)?);
     let blocked = blocks_told::facts(connection, link)?;
     let standing = status_told::facts(connection, link)?;
+    let of_calls = connection
+        .prepare_cached("SELECT EXISTS (SELECT 1 FROM write_backs WHERE link_id = ?1 AND kind = 'fields' AND of_calls = 1)")?
+        .query_row([link.0], |row| row.get(0))?;
     connection
         .prepare_cached(
             "SELECT count(*) AS calls, count(*) FILTER (WHERE outbound = 1) AS attempts,
@@ -100,6 +103,7 @@ fn history(connection: &Connection, link: LinkId) -> rusqlite::Result<HistoryFac
                 last_with_result,
                 blocked,
                 standing,
+                of_calls,
             })
         })
 }

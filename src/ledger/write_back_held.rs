@@ -156,7 +156,7 @@ mod tests {
         assert_eq!(released.expect("released"), 1);
         let brake = scene
             .ledger
-            .write_back_brake(scene.route.clone(), TellBrake { per_run: 0, per_day: None })
+            .write_back_brake(scene.route.clone(), TellBrake { per_run: 0, per_day: None, percent: None })
             .await
             .expect("a brake");
         assert!(matches!(brake, Brake::Holds { count: 1, .. }), "nobody approved it: {brake:?}");

@@ -5,7 +5,8 @@ use super::sql::{get_named, time};
 use super::write_back_facts::with_facts;
 use super::{Ledger, LedgerError, told_trail};
 use crate::domain::{
-    CallFacts, HistoryFacts, HistoryId, LinkId, LinkView, RecordId, RouteName, TellRule, Told, WriteBackId,
+    CallFacts, HistoryFacts, HistoryId, LinkId, LinkView, RecordId, RouteName, TellRule, Timestamp, Told,
+    WriteBackId,
 };
 use rusqlite::{Connection, named_params};
 use std::collections::BTreeMap;
@@ -100,8 +101,8 @@ pub struct Leaving {
 /// What of it is to be told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Approval {
-    /// All that waits.
-    NotNeeded,
+    /// All that waited at that moment: what comes later is measured anew.
+    NotNeeded(Timestamp),
     /// What a person approved: the brake holds the rest.
     Needed,
 }
@@ -130,7 +131,7 @@ const DOUBTFUL: Asked = Asked {
 const CALLS: Asked = Asked {
     index: "write_backs_calls_waiting",
     which: "w.state = 'waiting' AND w.kind = 'activity' AND w.history_id > :after AND w.objection IS NULL
-            AND (:all OR w.waits_since <= r.write_back_approved)
+            AND (w.waits_since <= :by OR w.waits_since <= r.write_back_approved)
             AND NOT EXISTS (SELECT 1 FROM write_backs o WHERE o.link_id = w.link_id AND o.state IN ('sending', 'uncertain'))",
     order: "w.history_id",
 };
@@ -138,7 +139,7 @@ const CALLS: Asked = Asked {
 const RECORDS: Asked = Asked {
     index: "write_backs_records_waiting",
     which: "w.state = 'waiting' AND w.kind = 'fields' AND w.link_id > :after AND w.objection IS NULL
-            AND (:all OR w.waits_since <= r.write_back_approved)
+            AND (w.waits_since <= :by OR w.waits_since <= r.write_back_approved)
             AND NOT EXISTS (SELECT 1 FROM write_backs o WHERE o.link_id = w.link_id
                 AND (o.state IN ('sending', 'uncertain') OR o.kind = 'activity' AND o.state = 'waiting'))",
     order: "w.link_id",
@@ -197,9 +198,12 @@ impl Ledger {
         let now = time(self.env.now());
         self.read("write_back_take", move |connection| {
             let page = |asked: &Asked, after: i64, limit: u32| {
-                let all = approval == Approval::NotNeeded;
+                let by = match approval {
+                    Approval::NotNeeded(by) => time(by),
+                    Approval::Needed => String::new(),
+                };
                 let params = named_params! {
-                    ":route": route.0, ":now": now, ":after": after, ":all": all, ":limit": limit,
+                    ":route": route.0, ":now": now, ":after": after, ":by": by, ":limit": limit,
                 };
                 found(connection, &select(asked), params)
             };
@@ -359,6 +363,7 @@ fn found(
                 last_with_result: None,
                 blocked: None,
                 standing: None,
+                of_calls: false,
             };
             let to_tell = ToTell {
                 id: WriteBackId(row.get("id")?),
@@ -418,7 +423,10 @@ mod tests {
         scene.put("UPDATE write_backs SET state = 'done' WHERE kind = 'activity' AND link_id > 3").await;
         let (mut behind, mut walked) = (None, Vec::new());
         loop {
-            let page = scene.ledger.write_back_take(route(), Approval::NotNeeded, behind, 2).await;
+            let page = scene
+                .ledger
+                .write_back_take(route(), Approval::NotNeeded(scene.ledger.env.now()), behind, 2)
+                .await;
             let page = page.expect("a page");
             let Some(last) = page.last() else { break };
             behind = Some(last.place());

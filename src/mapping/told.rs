@@ -185,8 +185,8 @@ impl Telling {
         record: &RecordId,
         history: &HistoryFacts,
     ) -> Result<BTreeMap<String, Value>, Reason> {
-        if (history.blocked.is_some() || history.standing.is_some()) && !history.is_any() {
-            // The row is there for another thing's sake: of calls there is nothing to say.
+        if !history.of_calls {
+            // The row is there for another thing's sake: a no, where the record stands, an agent's edit.
             return Ok(BTreeMap::new());
         }
         let mut names = match &history.last {

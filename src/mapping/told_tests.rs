@@ -160,6 +160,7 @@ fn fields_follow_from_the_newest_call_and_the_newest_result() {
         last_with_result: Some(call()),
         blocked: None,
         standing: None,
+        of_calls: true,
     };
     let fields = telling.record_fields(&RecordId::from("42"), &history).expect("fields");
     let expected = json!({

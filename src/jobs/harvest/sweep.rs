@@ -11,7 +11,7 @@ use super::sight::{carries_result, face, fingerprint, seen};
 use super::{Brake, HarvestContext, JobError};
 use crate::dialler::Listed;
 use crate::domain::{CampaignId, Contact, ContactId, Seq};
-use crate::ledger::{Known, Sighting, SweepCounts, Word};
+use crate::ledger::{Known, Sighting, SweepCounts, UnlistedWave, Word};
 use crate::remote::{CallClass, CallError};
 use futures_util::StreamExt as _;
 use std::collections::HashSet;
@@ -200,8 +200,11 @@ pub(super) async fn ask_for_missing(
             }
         }
     }
-    for (group, ours) in groups.into_iter().zip([false, true]) {
-        let whose = if ours { "our contacts" } else { "contacts of others" };
+    let [others, mut ours] = groups;
+    if let Brake::At { .. } = ctx.settings.brake {
+        ask_for_ours(ctx, campaign, &mut ours, swept).await?;
+    }
+    for (group, whose) in [(others, "contacts of others"), (ours, "our contacts")] {
         let (missing, expected) = (group.ids.len(), group.expected);
         let mut ids = group.ids;
         match ctx.settings.brake {
@@ -216,9 +219,6 @@ pub(super) async fn ask_for_missing(
                 swept.counts.remark(format!(
                     "{missing} of {expected} {whose} were not in a complete list: nothing is concluded from it"
                 ));
-                if ours {
-                    swept.held = ids;
-                }
             }
             Brake::At { .. } | Brake::Off => {
                 ids.truncate(ctx.settings.single_reads);
@@ -226,6 +226,36 @@ pub(super) async fn ask_for_missing(
             }
         }
     }
+    Ok(())
+}
+
+/// Those of our routes have the brake of their route, by the day and in all its campaigns; left in the group are contacts that are
+/// no route's any more.
+async fn ask_for_ours(
+    ctx: &HarvestContext,
+    campaign: CampaignId,
+    ours: &mut Group,
+    swept: &mut Swept,
+) -> Result<(), JobError> {
+    let (missing, expected) = (std::mem::take(&mut ours.ids), ours.expected);
+    let count = missing.len();
+    let unlisted = ctx.ledger.contacts_unlisted(campaign, missing, ctx.settings.rules.clone()).await?;
+    if !unlisted.held.is_empty() {
+        swept.counts.held += unlisted.held.len() as i64;
+        swept.counts.remark(format!(
+            "{count} of {expected} our contacts were not in a complete list: nothing is concluded from it"
+        ));
+    }
+    for UnlistedWave { route, wave, count } in unlisted.waves {
+        swept.counts.remark(format!(
+            "{count} contacts of route {route} are missing: `dialbridge plan show --wave {wave}` names them"
+        ));
+    }
+    let mut ask = unlisted.to_ask;
+    ask.truncate(ctx.settings.single_reads);
+    ctx.ledger.missing_enter(ask, Word::Nobodys).await?;
+    swept.held = unlisted.held;
+    ours.ids = unlisted.of_no_route;
     Ok(())
 }
 

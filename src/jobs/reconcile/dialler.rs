@@ -34,16 +34,13 @@ impl Look<'_> {
                 Away::Unread => unread += 1,
             }
         }
-        if unread > 0 {
-            let text = format!("{unread} contacts that cannot be read by themselves; they may be missing");
-            self.told.not_compared.push(text);
-        }
+        self.unread += unread;
         self.add(DriftKind::ContactMissing, missing.count, confirmed);
         let doubled = self.suspects(Question::ContactDoubled).await?;
         let mut confirmed = Vec::new();
         for suspect in doubled.first {
             if let Some(contact) = suspect.contact
-                && self.looker.dialler.contact(contact, CallClass::Audit).await?.is_some()
+                && self.read_one(contact).await?.is_some()
             {
                 confirmed.push(suspect);
             }
@@ -55,7 +52,15 @@ impl Look<'_> {
         }
         let locks = self.suspects(Question::LockMissing).await?;
         self.add(DriftKind::LockMissing, locks.count, locks.first);
-        self.histories().await
+        self.histories().await?;
+        if self.unread > 0 {
+            let text = format!(
+                "{} contacts that cannot be read by themselves; they may be missing or differ",
+                self.unread
+            );
+            self.told.not_compared.push(text);
+        }
+        Ok(())
     }
 
     /// Absence from a list that was cut is no absence: such a list ends the look.
@@ -112,9 +117,7 @@ impl Look<'_> {
         let Some(contact) = suspected.contact else { return Ok(None) };
         let route = &self.looker.route.route;
         let Some(before) = self.book.contact_ours(route.clone(), contact).await? else { return Ok(None) };
-        let Some(read) = self.looker.dialler.contact(contact, CallClass::Audit).await? else {
-            return Ok(None);
-        };
+        let Some(read) = self.read_one(contact).await? else { return Ok(None) };
         let after = self.book.contact_ours(route.clone(), contact).await?;
         if before.busy || after.as_ref() != Some(&before) {
             return Ok(None);
@@ -139,6 +142,18 @@ impl Look<'_> {
         different(base, contact, &self.looker.theirs, self.looker.route.policy.adopt_conflict)
     }
 
+    /// Reads one by itself; one that the dialler cannot show is counted, and ends no look.
+    async fn read_one(&mut self, contact: ContactId) -> Result<Option<Contact>, JobError> {
+        match self.looker.dialler.contact(contact, CallClass::Audit).await {
+            Ok(read) => Ok(read),
+            Err(error) if error.speaks_of_the_side() => Err(error.into()),
+            Err(_) => {
+                self.unread += 1;
+                Ok(None)
+            }
+        }
+    }
+
     pub(super) async fn is_away(&self, suspected: &Suspect) -> Result<Away, JobError> {
         let Some(contact) = suspected.contact else { return Ok(Away::No) };
         match self.looker.dialler.contact(contact, CallClass::Audit).await {
@@ -158,7 +173,7 @@ impl Look<'_> {
         for suspect in suspects.first {
             self.stop_if_ending()?;
             let Some(contact) = suspect.contact else { continue };
-            let Some(read) = self.looker.dialler.contact(contact, CallClass::Audit).await? else { continue };
+            let Some(read) = self.read_one(contact).await? else { continue };
             // An answer without the campaign cannot say that it is another one.
             let here = read.campaign.is_none_or(|campaign| campaign == self.campaign);
             let Some(user_data) = read.user_data.filter(|_| here) else { continue };
@@ -231,7 +246,7 @@ impl Look<'_> {
         if unknown.is_empty() {
             return Ok(true);
         }
-        let now = self.looker.dialler.contact(listed.id, CallClass::Audit).await?;
+        let now = self.read_one(listed.id).await?;
         if now.is_some_and(|contact| contact.tries() == listed.tries) {
             self.note_unknown(listed.id, unknown, missing);
         }

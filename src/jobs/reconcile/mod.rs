@@ -159,6 +159,8 @@ struct Look<'a> {
     campaign: CampaignId,
     found: BTreeMap<DriftKind, Drift>,
     told: Reconciled,
+    /// Contacts that the dialler cannot show by themselves.
+    unread: u64,
 }
 
 /// So many of each kind are shown.
@@ -208,7 +210,7 @@ impl<'a> Look<'a> {
             lost: Vec::new(),
             fields: Vec::new(),
         };
-        Ok(Self { looker, depth: Depth::Usual, book, row, campaign, found: BTreeMap::new(), told })
+        Ok(Self { looker, depth: Depth::Usual, book, row, campaign, found: BTreeMap::new(), told, unread: 0 })
     }
 
     fn end(mut self) -> Reconciled {

@@ -75,10 +75,8 @@ pub struct WriteBackContext {
 /// The limits of a write-back.
 #[derive(Debug, Clone)]
 pub struct TellLimits {
-    /// More waiting rows than that need approval.
-    pub max_per_run: i64,
-    /// More told within 24 hours needs approval, if there is such a limit.
-    pub max_per_day: Option<i64>,
+    /// More than that needs approval.
+    pub most: TellBrake,
     /// Records at a time.
     pub in_flight: usize,
     /// The waits between the tries of one row.
@@ -104,7 +102,7 @@ impl WriteBackContext {
     /// What lists in files and other records would tell the CRM has the same brake, by the day: a wrong file must not mark everybody
     /// there.
     async fn listed(&self) -> Result<(), JobError> {
-        let most = self.limits.max_per_run;
+        let most = self.limits.most.per_run;
         if let Brake::Holds { wave, count, new: true } =
             self.ledger.listed_take(self.route.clone(), most).await?
         {
@@ -120,18 +118,21 @@ impl WriteBackContext {
     /// Writes into the CRM have the brake of additions and changes (users 5, 10): past it what nobody approved is a wave
     /// that waits, and the rest goes on. With what is to be said of it.
     async fn approval(&self) -> Result<(Approval, Option<String>), JobError> {
-        let TellLimits { max_per_run, max_per_day, .. } = self.limits;
-        let limits = TellBrake { per_run: max_per_run, per_day: max_per_day };
+        let (most, now) = (self.limits.most, self.env.now());
         let Brake::Holds { wave, count, new } =
-            self.ledger.write_back_brake(self.route.clone(), limits).await?
+            self.ledger.write_back_brake(self.route.clone(), most).await?
         else {
-            return Ok((Approval::NotNeeded, None));
+            return Ok((Approval::NotNeeded(now), None));
         };
         let remark = format!(
-            "{count} calls and records wait to be told to the CRM, more than max_write_back_per_run = {max_per_run}{}: `dialbridge \
+            "{count} calls and records wait to be told to the CRM, more than max_write_back_per_run = {}{}{}: `dialbridge \
              plan show --wave {wave}` names them, `plan approve` lets them go",
-            max_per_day.map_or_else(String::new, |most| format!(
+            most.per_run,
+            most.per_day.map_or_else(String::new, |most| format!(
                 ", or more in a day than max_write_back_per_day = {most}"
+            )),
+            most.percent.map_or_else(String::new, |most| format!(
+                ", or more of the route's contacts than max_write_back_percent = {most}"
             ))
         );
         if new {
@@ -243,10 +244,7 @@ impl Pass<'_> {
             }
             counts.requests += self.settle(row).await?;
         }
-        let (approval, remark) = self.context.approval().await?;
-        if let Some(remark) = remark {
-            self.context.ledger.run_remark(self.run, remark).await?;
-        }
+        let mut approval = self.approval().await?;
         self.not_rejected(&rejections)?;
         let (mut behind, mut last) = (None, None);
         loop {
@@ -256,9 +254,10 @@ impl Pass<'_> {
             let first = waiting.first().map(|row| (row.id, row.wanted, row.tries, row.activity.is_some()));
             match (first, behind) {
                 (None, None) => return Ok(()),
-                // What came to wait again behind the walk has a walk of its own.
+                // What came to wait, or waits again, behind the walk has a walk of its own, and is measured for itself: a flood
+                // that begins while the CRM is told must not ride on the word for the few of before.
                 (None, Some(_)) => {
-                    behind = None;
+                    (behind, approval) = (None, self.approval().await?);
                     continue;
                 }
                 // Every telling moves its row; one that comes again as it was is a defect, and must not be told for ever.
@@ -269,6 +268,14 @@ impl Pass<'_> {
             behind = waiting.last().map(ToTell::place);
             self.page(waiting, Tells::TheRest, counts, &mut rejections).await?;
         }
+    }
+
+    async fn approval(&self) -> Result<Approval, JobError> {
+        let (approval, remark) = self.context.approval().await?;
+        if let Some(remark) = remark {
+            self.context.ledger.run_remark(self.run, remark).await?;
+        }
+        Ok(approval)
     }
 
     async fn page(

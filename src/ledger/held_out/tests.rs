@@ -3,6 +3,7 @@
 use super::*;
 use crate::domain::LastResult;
 use crate::domain::hold::UnmappedAbort;
+use crate::domain::limits::WaveLimits;
 use crate::domain::policy::RouteState;
 use crate::domain::result_words::ResultWords;
 use crate::ledger::testing::{Scene, scene};
@@ -77,8 +78,7 @@ async fn on_another_route(scene: &Scene, code: &'static str) -> LinkId {
         client: "house".to_owned(),
         crm: "sales".to_owned(),
         object: "person".to_owned(),
-        max_new_per_run: None,
-        max_changed_per_run: None,
+        waves: WaveLimits::default(),
     };
     scene.ledger.route_register(facts, RouteState::On).await.expect("a route");
     put(

@@ -95,29 +95,39 @@ async fn what_is_parked_or_skipped_is_counted_by_reason_and_many_are_one_line() 
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn many_missing_contacts_wait_for_the_word_of_a_person_and_the_verb_is_named() {
-    let house = House::new(40).await;
+    let house = House::new(60).await;
     house.switched_on().await;
     // One that begins after so many are gone asks first whether it is the same dialler.
     let _daemon = house.daemon().await;
     house.run(&["sync"]).await.expect(0);
     assert!(concern(&status(&house).await, "complete list").is_none());
-    for id in house.contact_ids().into_iter().take(15) {
+    for id in house.contact_ids().into_iter().take(25) {
         assert!(house.dialler.portal().delete(id));
     }
-    house.run(&["sync", "harvest"]).await.expect(0).says("15 of 40 our contacts were not in a complete list");
+    house.run(&["sync", "harvest"]).await.expect(0).says("25 of 60 our contacts were not in a complete list");
     let held = status(&house).await;
-    let held = concern(&held, "15 of 40 our contacts").expect("a person is told").clone();
+    let held = concern(&held, "25 of 60 our contacts").expect("a person is told").clone();
     let verb = "sync harvest --route leads --believe-missing";
     assert!(held["remedy"].as_str().expect("text").contains(verb), "{held}");
     assert_eq!(held["weight"], "person");
+    let all = status(&house).await;
+    let wave = concern(&all, "contacts not named by the dialler any more").expect("and of the wave").clone();
+    assert!(wave["what"].as_str().expect("text").contains("max_vanished"), "{wave}");
+    let waves = house.run(&["plan", "list", "--json"]).await.expect(0).json();
+    let wave = waves[0]["id"].to_string();
+    house
+        .run(&["plan", "show", "--wave", &wave])
+        .await
+        .expect(0)
+        .says("25 contacts not named by the dialler any more");
 
     let runs = house.run(&["ledger", "runs", "--json"]).await.expect(0).json();
     let run = runs.iter().find(|run| run["job"] == "harvest").expect("a harvest")["id"].to_string();
-    let shown = house.run(&["ledger", "show", &run]).await.expect(0).says("15 of 40 our contacts");
-    shown.says("history requests: ").says("15 known contacts were not in the list");
+    let shown = house.run(&["ledger", "show", &run]).await.expect(0).says("25 of 60 our contacts");
+    shown.says("history requests: ").says("25 known contacts were not in the list");
     let json = house.run(&["ledger", "show", &run, "--json"]).await.expect(0).json().remove(0);
-    assert!(json["remark"].as_str().expect("text").contains("15 of 40"), "{json}");
-    assert_eq!((&json["sweep"]["held"], &json["sweep"]["missing"]), (&json!(15), &json!(15)));
+    assert!(json["remark"].as_str().expect("text").contains("25 of 60"), "{json}");
+    assert_eq!((&json["sweep"]["held"], &json["sweep"]["missing"]), (&json!(25), &json!(25)));
 
     // Only a harvest, and only of one route.
     house.run(&["sync", "pull", "--route", "leads", "--believe-missing"]).await.expect(2).says(verb_form());
@@ -129,7 +139,7 @@ async fn many_missing_contacts_wait_for_the_word_of_a_person_and_the_verb_is_nam
         .run(&words)
         .await
         .expect(0)
-        .says("15 of 40 our contacts are missing: they are asked about one by one");
+        .says("25 of 60 our contacts are missing: they are asked about one by one");
     words.push("--json");
     let again = house.run(&words).await.expect(0).json();
     assert_eq!(again[0]["run"]["sweep"]["held"], 0, "{again:?}");

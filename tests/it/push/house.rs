@@ -3,6 +3,7 @@
 use dialbridge::app::in_process::InProcess;
 use dialbridge::dialler::ImportMode;
 use dialbridge::dialler::jtel::{JtelClient, JtelConfig};
+use dialbridge::domain::limits::WaveLimits;
 use dialbridge::domain::policy::{AdoptConflict, CampaignChange, RouteState, Vanished};
 use dialbridge::domain::scope::Before;
 use dialbridge::domain::{
@@ -179,8 +180,7 @@ pub async fn house_with(config: DiallerConfig, seed: u64) -> House {
         client: "house".to_owned(),
         crm: "sales".to_owned(),
         object: "person".to_owned(),
-        max_new_per_run: None,
-        max_changed_per_run: None,
+        waves: WaveLimits::default(),
     };
     ledger.route_register(facts, RouteState::On).await.expect("a route");
     let pinned = PinnedCampaign { id: CampaignId(CAMPAIGN), name: None };

@@ -74,6 +74,7 @@ mod told_doubt;
 mod told_others;
 mod trail;
 mod two_way;
+mod unlisted;
 mod unreadable;
 mod unseen;
 mod updated_by_hand;

@@ -275,9 +275,17 @@ async fn is_nothing_told_while_the_route_is_dry_paused_or_frozen() {
 #[tokio::test(start_paused = true)]
 async fn does_a_flood_in_steps_need_approval_where_the_day_has_a_limit() {
     let keys: &'static str = Box::leak(format!("{KEYS}\nmax_write_back_per_day = 5").into_boxed_str());
-    let world = World::new(Setup { route_keys: keys, ..setup("sim-id") }).await;
+    let more: &'static str = format!("{TOLD}[route.leads.block_fields]\ndo_not_call = \"true\"\n").leak();
+    let world = World::new(Setup { route_keys: keys, more, ..setup("sim-id") }).await;
     let ids: Vec<u64> = (0..4).map(|n| world.record(&format!("P {n}"))).collect();
+    let objecting: Vec<u64> = (0..4).map(|n| world.record(&format!("No {n}"))).collect();
     world.sync_all().await;
+    // Whoever said no is told of, and counts in no limit.
+    for id in &objecting {
+        world.block_number(&world.number(*id)).await;
+    }
+    world.live(minutes(5)).await;
+    assert_eq!(world.crm_writes(), 4, "{}", world.story().await);
     let call = async |id: u64| {
         assert!(world.dialler.call(world.contact(id).id, plan(Some(("NO_INTEREST", seconds(1))))));
         world.live(minutes(10)).await;
