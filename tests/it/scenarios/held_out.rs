@@ -333,3 +333,22 @@ async fn is_whoever_is_called_already_held_out_once_a_contact_of_nobody_gets_suc
     assert!(!locked(&world, "winback", ada), "{}", world.story().await);
     world.ends().await;
 }
+
+/// A person's reset says that what was said before binds nobody any more, whoever's contact it is.
+#[tokio::test(start_paused = true)]
+async fn is_whoever_a_contact_of_nobody_holds_out_let_go_once_a_person_resets_that_contact() {
+    let world = World::new(setup("", "")).await;
+    let ada = world.record("Ada");
+    world.editor().edit(ada, json!({ "phone": "+49 30 23125 777" }));
+    let number = "493023125777";
+    let stranger = world.dialler.put(CAMPAIGN, &[("Name", "from a CSV"), ("PhoneNumber1", number)]);
+    world.sync_all().await;
+    assert!(world.dialler.call(stranger, plan(Some(("DO_NOT_CALL", seconds(1))))));
+    world.live(minutes(20)).await;
+    assert!(locked(&world, "winback", ada), "{}", world.story().await);
+    let (contact, act) = (dialbridge::domain::ContactId(stranger), ContactAct::Reset);
+    world.must(Command::Contact { contact, act, reason: "a wrong click".to_owned() }).await;
+    world.live(minutes(60)).await;
+    assert!(!locked(&world, "winback", ada), "{}", world.story().await);
+    world.ends().await;
+}

@@ -265,3 +265,46 @@ async fn is_somebody_let_go_whose_blocked_number_never_arrived_there() {
     assert!(!world.locked(id), "{}", world.story().await);
     world.ends().await;
 }
+
+/// What brings the other number waits; the next list shows that somebody changed something else.
+#[tokio::test(start_paused = true)]
+async fn is_a_correction_sent_that_a_sweep_took_back_for_the_old_number() {
+    let world = World::usual().await;
+    let id = world.record("Ada");
+    world.sync_all().await;
+    let old = world.number(id);
+    world.advance(minutes(1)).await;
+    world.switch(RouteState::Paused).await;
+    world.editor().edit(id, json!({ "phone": NEW }));
+    world.live(minutes(2)).await;
+    world.block_number(&old).await;
+    world.live(minutes(2)).await;
+    assert!(world.dialler.portal().edit(world.contact(id).id, "PhoneNumber2", "493098765432"));
+    world.live(minutes(10)).await;
+    assert!(world.locked(id), "the contact still has the old one");
+    world.switch(RouteState::On).await;
+    world.live(minutes(30)).await;
+    assert_eq!(world.value(id, "PhoneNumber1"), json!(&NEW[1..]), "{}", world.story().await);
+    assert!(!world.locked(id), "{}", world.story().await);
+    world.ends().await;
+}
+
+/// The import with the blocked number never arrived; the record has another one by then.
+#[tokio::test(start_paused = true)]
+async fn is_somebody_imported_whose_import_with_a_blocked_number_never_arrived() {
+    let world = World::usual().await;
+    let id = world.record("Ada");
+    let old = world.number(id);
+    let rule = world.dialler.faults().add(Rule::new(Action::Reset(Effect::None)).path("/import"));
+    world.pull().await.expect("a pull");
+    let _lost = world.push().await;
+    world.dialler.faults().remove(rule);
+    world.block_number(&old).await;
+    world.advance(seconds(5)).await;
+    world.editor().edit(id, json!({ "phone": NEW }));
+    world.live(minutes(20)).await;
+    assert_eq!(world.contacts(id).len(), 1, "{}", world.story().await);
+    assert_eq!(world.value(id, "PhoneNumber1"), json!(&NEW[1..]));
+    assert!(!world.locked(id), "{}", world.story().await);
+    world.ends().await;
+}

@@ -168,3 +168,20 @@ async fn is_an_import_in_doubt_settled_in_the_campaign_into_which_it_was_sent() 
     world.settle_down().await;
     world.assert_at_rest().await;
 }
+
+/// She was talking when the campaign changed, and said no to the offer.
+#[tokio::test(start_paused = true)]
+async fn does_whoever_is_called_to_an_end_after_the_change_stay_where_that_was() {
+    let mut world = World::new(setup("campaign_change = \"move\"")).await;
+    let (ada, bert) = (world.record("Ada"), world.record("Bert"));
+    world.sync_all().await;
+    let contact = world.contact(ada).id;
+    let mut plan = CallPlan::new(Outcome::Answered).result("NO_INTEREST", minutes(9));
+    plan.talk = minutes(6);
+    assert!(world.dialler.call(contact, plan));
+    world.configure_campaign(OTHER).await;
+    world.live(minutes(180)).await;
+    assert_eq!(campaigns(&world, &[ada, bert]), [CAMPAIGN, OTHER], "{}", world.story().await);
+    assert_eq!(world.contact(ada).id, contact);
+    world.ends().await;
+}

@@ -509,3 +509,23 @@ async fn does_one_contact_elsewhere_that_cannot_be_read_end_the_look() {
     world.dialler.faults().clear();
     world.ends().await;
 }
+
+/// Its list shows it, with a field that differs; by itself it cannot be read.
+#[tokio::test(start_paused = true)]
+async fn does_one_contact_that_cannot_be_read_by_itself_end_the_look() {
+    let world = World::usual().await;
+    let (ada, bert) = (world.record("Ada"), world.record("Bert"));
+    world.sync_all().await;
+    for id in [ada, bert] {
+        assert!(world.dialler.portal().edit(world.contact(id).id, "City", "Hof"));
+    }
+    let broken =
+        Action::Says { code: 400, body: r#"{ "success": false, "status": 400, "error": "broken" }"# };
+    let of_ada = format!("dialler/contacts/{}", world.contact(ada).id);
+    world.dialler.faults().add(Rule::new(broken).path_end(&of_ada));
+    let found = try_look(&world).await.expect("both sides answer");
+    assert_eq!(found.drift.iter().map(|drift| drift.count).sum::<u64>(), 1, "{}", found.in_words());
+    assert!(found.in_words().contains("1 contacts that cannot be read"), "{}", found.in_words());
+    world.dialler.faults().clear();
+    world.ends().await;
+}

@@ -5,6 +5,7 @@ use crate::support::world::{CAMPAIGN, Setup, World, key, minutes, seconds};
 use chrono::TimeDelta;
 use dialbridge::control::{Command, WaveOrder};
 use dialbridge::domain::Timestamp;
+use dialbridge::domain::policy::Job;
 use dialbridge::sim::dialler::{CallPlan, Outcome};
 use dialbridge::sim::faults::{Action, Effect, Rule};
 use dialbridge::sim::journal::Asked;
@@ -299,4 +300,59 @@ async fn is_where_a_record_stands_told_whose_calls_are_erased() {
     world.live(minutes(10)).await;
     assert_eq!(world.crm_writes(), told, "once: {}", world.story().await);
     world.assert_at_rest().await;
+}
+
+/// What follows from calls is told of those since the route's calls go back (users 10), whatever else the record's row is there for.
+#[tokio::test(start_paused = true)]
+async fn is_nothing_told_of_calls_before_or_of_nobodys_calls_because_the_row_is_there_for_another_thing() {
+    let mut world = World::usual().await;
+    let (ada, bert) = (world.record("Ada"), world.record("Bert"));
+    for id in [ada, bert] {
+        world.editor().edit(id, json!({ "calls": 7 }));
+    }
+    world.sync_all().await;
+    assert!(world.dialler.call(world.contact(ada).id, CallPlan::new(Outcome::NoAnswer)));
+    world.live(minutes(20)).await;
+    let two_way = "[route.leads.two_way]\nCity = \"crm\"\n[route.leads.block_fields]\nno_to = \"source\"\n";
+    let more: &'static str = format!("{TOLD}{two_way}").leak();
+    world.configure(&Setup { route_keys: KEYS, more, ..Setup::default() }).await;
+    world.live(minutes(10)).await;
+    assert!(world.dialler.portal().edit(world.contact(bert).id, "City", "Hof"));
+    world.block_number(&world.number(ada)).await;
+    world.live(minutes(20)).await;
+    for id in [ada, bert] {
+        assert_ne!(field(&world, id, "standing"), json!(null), "{}", world.story().await);
+        assert_eq!(field(&world, id, "calls"), json!(7), "{}", world.story().await);
+    }
+    assert_eq!((field(&world, bert, "city"), field(&world, ada, "no_to")), (json!("Hof"), json!("operator")));
+    // The next call tells of all there were.
+    assert!(world.dialler.call(world.contact(bert).id, CallPlan::new(Outcome::NoAnswer)));
+    world.live(minutes(20)).await;
+    assert_eq!(field(&world, bert, "calls"), json!(1), "{}", world.story().await);
+    world.ends().await;
+}
+
+/// A clean-up: of whom the CRM has no more it need not be told where they stand.
+#[tokio::test(start_paused = true)]
+async fn does_a_clean_up_in_the_crm_stop_the_telling() {
+    let world = World::new(Setup { route_keys: KEYS, more: TOLD, ..Setup::default() }).await;
+    let ids: Vec<u64> = (0..60).map(|n| world.record(&format!("Name {n}"))).collect();
+    world.sync_all().await;
+    world.live(minutes(10)).await;
+    for id in &ids[..19] {
+        world.editor().delete(*id);
+    }
+    let route = Some("leads".into());
+    world.must(Command::Sync { job: Some(Job::Pull), route, full: true }).await;
+    world.live(minutes(60)).await;
+    assert_eq!(ids.iter().filter(|id| world.locked(**id)).count(), 19, "{}", world.story().await);
+    let asked = world
+        .crm
+        .journal
+        .requests()
+        .iter()
+        .filter(|asked| asked.answered.as_ref().is_some_and(|answer| answer.status == Some(404)))
+        .count();
+    assert_eq!(asked, 0);
+    world.ends().await;
 }

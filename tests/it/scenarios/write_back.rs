@@ -338,6 +338,42 @@ async fn does_a_flood_of_calls_need_approval() {
     world.assert_at_rest().await;
 }
 
+/// The harvest finds more and more while the CRM is told of the few that were there when it began.
+#[tokio::test(start_paused = true)]
+async fn does_a_flood_need_approval_that_begins_while_the_crm_is_told_of_a_few() {
+    let keys: &'static str = Box::leak(format!("{KEYS}\nmax_write_back_per_run = 5").into_boxed_str());
+    let world = World::new(Setup { route_keys: keys, ..setup("sim-id") }).await;
+    let ids: Vec<u64> = (0..6).map(|n| world.record(&format!("P {n}"))).collect();
+    world.sync_all().await;
+    let call = |id: u64| {
+        assert!(world.dialler.call(world.contact(id).id, plan(Some(("NO_INTEREST", seconds(1))))));
+    };
+    let (before, after) = (seconds(25), seconds(0));
+    let slow = world.crm.faults.add(Rule::new(Action::Latency { before, after }).method(http::Method::POST));
+    ids[..2].iter().for_each(|id| call(*id));
+    world.advance(seconds(20)).await;
+    ids[2..].iter().for_each(|id| call(*id));
+    world.advance(seconds(18)).await;
+    // It wakes the write-back.
+    world.harvest().await.expect("a harvest");
+    world.advance(seconds(20)).await;
+    world.harvest().await.expect("a harvest");
+    assert_eq!(world.crm.activities().len(), 0, "the first ones are under way");
+    world.idle().await;
+    world.crm.faults.remove(slow);
+    world.advance(seconds(40)).await;
+    world.idle().await;
+    assert_eq!(world.crm.activities().len(), 2, "{}", world.story().await);
+    let waves = world.ledger().waves_list(None, false).await.expect("waves");
+    let [wave] = &waves[..] else { panic!("{waves:?}\n{}", world.story().await) };
+    assert_eq!((wave.what, wave.waiting), (WaveWhat::Told, 8));
+    let word = WaveOrder::Approve;
+    world.must(Command::Wave { wave: wave.id, word, reason: "meant".to_owned() }).await;
+    world.live(minutes(10)).await;
+    assert_eq!(world.crm.activities().len(), 6, "{}", world.story().await);
+    world.ends().await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn does_a_result_that_goes_back_to_what_it_was_arrive() {
     let world = world("sim-id").await;
