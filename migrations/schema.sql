@@ -781,6 +781,17 @@ CREATE TABLE contact_absences (
     gone_at     TEXT                            -- and it was
 ) STRICT;
 
+CREATE TABLE calls_lost (
+    link_id     INTEGER NOT NULL REFERENCES links (id),
+    contact_id  INTEGER NOT NULL,
+    at          TEXT NOT NULL,
+    released_at TEXT,           -- a person says that it keeps nobody from being called again
+    who         TEXT,
+    text        TEXT,
+    PRIMARY KEY (link_id, contact_id),
+    CHECK ((released_at IS NULL) = (who IS NULL))
+) STRICT, WITHOUT ROWID;
+
 INSERT INTO meta (key, value) VALUES ('blocks_epoch', '1');
 
 INSERT INTO meta (key, value) VALUES ('sequence', '1');
@@ -980,6 +991,8 @@ CREATE INDEX write_back_attempts_done ON write_back_attempts (route, at) WHERE o
 CREATE INDEX contact_absences_route ON contact_absences (route);
 
 CREATE INDEX contact_absences_wave ON contact_absences (wave_id) WHERE wave_id IS NOT NULL;
+
+CREATE INDEX calls_lost_contact ON calls_lost (contact_id);
 
 CREATE VIEW v_calls AS
 SELECT k.history_id AS call,

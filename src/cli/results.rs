@@ -11,7 +11,7 @@ use super::zone::Zone;
 use crate::app::known::{self, Usage};
 use crate::app::{self, Settings};
 use crate::control::{Command, End, ResultsWord};
-use crate::domain::{CampaignId, HistoryId, ReasonCode, RouteName, Timestamp, WriteBackId};
+use crate::domain::{CampaignId, ContactId, HistoryId, ReasonCode, RouteName, Timestamp, WriteBackId};
 use crate::env::Env;
 use crate::ledger::{Closing, DaySpan, Ledger, MissingCall, Results, ResultsBalance, RouteRow};
 use chrono::NaiveDate;
@@ -38,8 +38,12 @@ pub async fn run(config: &Path, args: ResultsArgs) -> anyhow::Result<End> {
         Some(ResultsVerb::Release { call, reason }) => {
             say(config, |_| Ok(ResultsWord::Release { call: HistoryId(call) }), reason).await
         }
-        Some(ResultsVerb::Reopen { call, reason }) => {
-            say(config, |_| Ok(ResultsWord::Reopen { call: HistoryId(call) }), reason).await
+        Some(ResultsVerb::Reopen { call, contact, reason }) => {
+            let word = match (call, contact) {
+                (_, Some(contact)) => ResultsWord::ReopenContact { contact: ContactId(contact) },
+                (call, None) => ResultsWord::Reopen { call: HistoryId(call.unwrap_or_default()) },
+            };
+            say(config, |_| Ok(word), reason).await
         }
         Some(ResultsVerb::Remap { code, route, plan, json, reason }) => {
             told_again::remap(config, code, route, plan.then(|| Output::new(json)), reason).await

@@ -206,6 +206,11 @@ pub enum ResultsWord {
         /// The call.
         call: HistoryId,
     },
+    /// Calls of a contact that were lost with it keep nobody from being called again.
+    ReopenContact {
+        /// The contact that is gone.
+        contact: ContactId,
+    },
     /// A call's final result keeps nobody of its own campaign from being called again.
     Reopen {
         /// The call.

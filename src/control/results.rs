@@ -1,7 +1,7 @@
 //! What a person says of results that go back into the CRM, and of what they mean for other routes.
 
 use super::{Answer, Control, End, ResultsWord};
-use crate::domain::{HistoryId, ReasonCode, RouteName};
+use crate::domain::{ContactId, HistoryId, ReasonCode, RouteName};
 use crate::ledger::{Again, LedgerError, OnPurpose, RetryPlan, Said};
 
 /// What was said, and whose runs have something to do now.
@@ -26,7 +26,10 @@ impl Control {
             | ResultsWord::Retry { route, .. }
             | ResultsWord::Backfill { route, .. } => Some(route),
             ResultsWord::Remap { route, .. } => route.as_ref(),
-            ResultsWord::Discard { .. } | ResultsWord::Release { .. } | ResultsWord::Reopen { .. } => None,
+            ResultsWord::Discard { .. }
+            | ResultsWord::Release { .. }
+            | ResultsWord::Reopen { .. }
+            | ResultsWord::ReopenContact { .. } => None,
         };
         if let Some(route) = route.filter(|route| !self.runners.pulls.contains_key(*route)) {
             answer.error(self.unknown_route(route));
@@ -68,6 +71,7 @@ impl Control {
             },
             ResultsWord::Release { call } => self.release(call, said).await?,
             ResultsWord::Reopen { call } => self.reopen(call, said).await?,
+            ResultsWord::ReopenContact { contact } => self.reopen_contact(contact, said).await?,
             ResultsWord::Remap { code, route } => {
                 let again = self.ledger.results_remap(code.clone(), route, said).await?;
                 match again.is_empty() {
@@ -103,6 +107,21 @@ impl Control {
             "call {call} holds nobody out any more; {records} records that it held out are decided anew with the next pull"
         );
         Ok(Told::Decide(text, held.into_keys().collect()))
+    }
+
+    async fn reopen_contact(&self, contact: ContactId, said: Said) -> Result<Told, LedgerError> {
+        Ok(match self.ledger.calls_lost_reopen(contact, said).await? {
+            Some(route) => Told::Decide(
+                format!(
+                    "the calls that were lost with contact {contact} keep nobody from being called again; its record is decided anew \
+                     with the next pull, a block or a final result still stands"
+                ),
+                vec![route],
+            ),
+            None => Told::Refused(format!(
+                "no calls were lost with contact {contact}; whoever waits for such a word names the contact"
+            )),
+        })
     }
 
     async fn reopen(&self, call: HistoryId, said: Said) -> Result<Told, LedgerError> {

@@ -99,6 +99,8 @@ pub struct LinkView {
     pub anew: Anew,
     /// In which campaign it was made.
     pub stands: Stands,
+    /// A contact of it that is gone and of which calls were never read, one of which may have been its end.
+    pub calls_lost: Option<ContactId>,
 }
 
 /// What the CRM says about the record, conditions and mapping applied.

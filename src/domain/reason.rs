@@ -1,7 +1,7 @@
 //! Why something was skipped, parked, blocked or refused: a code with parameters, never a text, so
 //! that CLI, console and mail can each say it in their own language (users 15).
 
-use super::{HistoryId, RecordId};
+use super::{ContactId, HistoryId, RecordId};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -141,6 +141,8 @@ reason_codes! {
     UnknownCampaign = "unknown_campaign", "campaign {name} does not exist";
     /// The last result is final.
     FinalResult = "final_result", "its last result is final: not made callable by itself, only by `dialbridge results reopen {call}`";
+    /// Calls of the contact were never read, and it is gone.
+    CallsLost = "calls_lost", "contact {contact} was deleted in the dialler before its last calls were read, and one of them may have ended for good: not imported again, until `dialbridge results reopen --contact {contact}`";
     /// The record got a number on which somebody else was called to an end.
     NumberEnded = "number_ended", "somebody was called to an end on its new number: not sent to the dialler, until the record has another one or `dialbridge results reopen {call}`";
     /// Changed in the CRM.
@@ -244,6 +246,11 @@ impl Reason {
     /// A final result, and the call that a person names to let it go.
     pub fn final_result(call: HistoryId) -> Self {
         Self::new(ReasonCode::FinalResult).with("call", call)
+    }
+
+    /// Calls that nobody will ever tell of, and the contact that a person names to let its record go.
+    pub fn calls_lost(contact: ContactId) -> Self {
+        Self::new(ReasonCode::CallsLost).with("contact", contact)
     }
 
     /// A number on which somebody else was called to an end, and that call.

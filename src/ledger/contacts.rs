@@ -9,7 +9,8 @@ use super::shown_nos::{self, Heeded};
 use super::sql::{get_json, time};
 use super::status_told::InvalidSlot;
 use super::{
-    Ledger, LedgerError, block_store, call_notes, foreign, gate, hints, lane, standing, status_told, unlisted,
+    Ledger, LedgerError, block_store, call_notes, calls_lost, foreign, gate, hints, lane, standing,
+    status_told, unlisted,
 };
 use crate::domain::{CampaignId, ContactId, FoldedUserData, LinkId, Seq, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, Transaction, named_params};
@@ -383,6 +384,7 @@ fn came_back(tx: &Transaction<'_>, id: ContactId, now: Timestamp) -> rusqlite::R
     tx.prepare_cached("DELETE FROM harvest_due WHERE contact_id = ?1 AND reason = 'missing'")?
         .execute([id.0])?;
     unlisted::found(tx, id)?;
+    calls_lost::found(tx, id)?;
     let links: Vec<i64> = tx
         .prepare_cached(
             "UPDATE links SET vanished_at = NULL WHERE contact_id = ?1 AND vanished_at IS NOT NULL RETURNING id",

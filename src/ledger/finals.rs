@@ -2,6 +2,7 @@
 //! rule (users 4), also not under another record, another key or another route of that campaign.
 
 use super::held_out::Whom;
+use super::leaving::campaigns_of;
 use super::sql::{call_at, json, time};
 use super::words::{self, OfResult, Said};
 use super::{Ledger, LedgerError};
@@ -18,8 +19,7 @@ const SAYS: &str = "CASE WHEN EXISTS (SELECT 1 FROM finals_released f WHERE f.hi
 /// The route's campaign and those it had before. The plus: calls are found by whose they are, not by their campaign.
 macro_rules! in_its_campaigns {
     () => {
-        "+c.campaign_id IN (SELECT w.campaign_id FROM routes w WHERE w.route = :route
-                            UNION ALL SELECT e.campaign_id FROM earlier_campaigns e WHERE e.route = :route)"
+        concat!("+c.campaign_id IN (", campaigns_of!(":route"), ")")
     };
 }
 

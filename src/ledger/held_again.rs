@@ -3,21 +3,32 @@
 use super::decisions::Cause;
 use super::held_by_nobodys;
 use super::held_out::{Called, against_link, last_outcome};
+use super::leaving::campaigns_of;
 use super::sql::{get_json, json, time};
 use super::words::{self, OfResult, Said};
 use super::{Ledger, LedgerError, finals, lane, leaving};
 use crate::domain::hold::{HoldRules, HoldWord, Outcome, ResultType};
 use crate::domain::{CampaignId, ContactId, HistoryId, LinkId, ReasonCode, RouteName, Timestamp};
-use rusqlite::{Connection, OptionalExtension as _, Transaction};
+use rusqlite::{Connection, OptionalExtension as _, Transaction, named_params};
 use std::collections::BTreeMap;
 
-/// Who is held out for a call of a link, and is not to be decided anew already. The call's number as a text without an affinity (a cast
-/// has one): only so is it looked for in the index, and not in each of its rows.
-const HELD_BY_CALLS: &str = "FROM calls c CROSS JOIN records x
-        ON json_extract(x.params, '$.call') = '' || c.history_id
-     WHERE c.link_id = ?1 AND x.code IN ('held_out', 'cooling_off')
-       AND NOT EXISTS (SELECT 1 FROM hints h WHERE h.route = x.route AND h.record_id = x.record_id
-            AND h.taken_at IS NULL)";
+/// Decides those anew who are held out for such a call, and are not to be decided anew already. The call's number as a text without an
+/// affinity (a cast has one): only so is it looked for in the index, and not in each of its rows.
+macro_rules! whom_holds {
+    ($($which:tt)+) => {
+        concat!(
+            "INSERT INTO hints (route, record_id, source, at)
+             SELECT x.route, x.record_id, 'held out', :now FROM calls c CROSS JOIN records x
+                ON json_extract(x.params, '$.call') = '' || c.history_id
+             WHERE ",
+            $($which)+,
+            " AND x.code IN ('held_out', 'cooling_off')
+              AND NOT EXISTS (SELECT 1 FROM hints h WHERE h.route = x.route AND h.record_id = x.record_id
+                    AND h.taken_at IS NULL)"
+        )
+    };
+}
+pub(super) use whom_holds;
 /// For whom the last day is over, likewise.
 const OVER: &str = "FROM records x WHERE x.code = 'cooling_off' AND json_extract(x.params, '$.until') < ?1
        AND NOT EXISTS (SELECT 1 FROM hints h WHERE h.route = x.route AND h.record_id = x.record_id
@@ -96,10 +107,8 @@ pub(super) fn code_learned(
 /// What this link's calls mean for others may be another thing than before: whoever is held out for one of them is
 /// decided anew, and whoever would be held out now and is not.
 pub(super) fn of_link(tx: &Transaction<'_>, link: LinkId, now: Timestamp) -> rusqlite::Result<()> {
-    tx.prepare_cached(&format!(
-        "INSERT INTO hints (route, record_id, source, at) SELECT x.route, x.record_id, 'held out', ?2 {HELD_BY_CALLS}"
-    ))?
-    .execute((link.0, time(now)))?;
+    tx.prepare_cached(whom_holds!("c.link_id = :link"))?
+        .execute(named_params! { ":link": link.0, ":now": time(now) })?;
     let rules: Option<HoldRules> = tx
         .prepare_cached(
             "SELECT r.hold_rules FROM links l JOIN routes r ON r.route = l.route
@@ -268,15 +277,16 @@ fn codes_that_mean_another_thing(
         rules.map_or(HoldWord::Nothing, |rules| rules.word(outcome))
     };
     let seen: Vec<Outcome> = connection
-        .prepare_cached(
+        .prepare_cached(concat!(
             "SELECT DISTINCT c.campaign_id, c.result_code, t.export_key, t.name, t.done, t.aborted,
                     t.delay = 1 OR t.appointment = 1 AS again
              FROM calls c LEFT JOIN links l ON l.id = c.link_id
              LEFT JOIN result_codes t ON t.campaign_id = c.campaign_id AND t.code = c.result_code
              WHERE (l.route = ?1 OR l.route IS NULL
-                        AND c.campaign_id IN (SELECT campaign_id FROM routes WHERE route = ?1
-                                              UNION ALL SELECT campaign_id FROM earlier_campaigns WHERE route = ?1)) AND c.result_code IS NOT NULL AND c.campaign_id IS NOT NULL",
-        )?
+                        AND c.campaign_id IN (",
+            campaigns_of!("?1"),
+            ")) AND c.result_code IS NOT NULL AND c.campaign_id IS NOT NULL"
+        ))?
         .query_map([&route.0], |row| {
             Ok(Outcome {
                 call: HistoryId(0),
@@ -320,10 +330,10 @@ mod tests {
         let scene = scene().await;
         let plan = scene.ledger.read("test_plan", |connection| {
             let mut plans: Vec<String> = Vec::new();
-            for sql in [super::HELD_BY_CALLS, super::OVER] {
-                let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN SELECT 1 {sql}"))?;
-                let rows =
-                    statement.query_map(["1"], |row| row.get(3))?.collect::<Result<Vec<String>, _>>()?;
+            let over = format!("SELECT 1 {}", super::OVER);
+            for sql in [whom_holds!("c.link_id = :link"), over.as_str()] {
+                let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}"))?;
+                let rows = statement.query_map([], |row| row.get(3))?.collect::<Result<Vec<String>, _>>()?;
                 plans.extend(rows);
             }
             Ok(plans)

@@ -1,28 +1,10 @@
 //! Who is decided anew because of a call of a contact that is no record's: known by a number of it, or by one on which it was called.
 
-use super::held_again::hold;
+use super::held_again::{hold, whom_holds};
 use super::held_out::nobodys;
 use super::sql::time;
 use crate::domain::{CampaignId, ContactId, LinkId, Timestamp};
 use rusqlite::Transaction;
-
-/// Who is held out for a call `c`, and is not to be decided anew already.
-macro_rules! held_by {
-    ($which:literal) => {
-        concat!(
-            "INSERT INTO hints (route, record_id, source, at)
-             SELECT x.route, x.record_id, 'held out', :now FROM calls c CROSS JOIN records x
-                ON json_extract(x.params, '$.call') = '' || c.history_id
-             WHERE ",
-            $which,
-            " AND ",
-            nobodys!("c"),
-            " AND x.code IN ('held_out', 'cooling_off')
-              AND NOT EXISTS (SELECT 1 FROM hints h WHERE h.route = x.route AND h.record_id = x.record_id
-                    AND h.taken_at IS NULL)"
-        )
-    };
-}
 
 /// Records' links with a number of such a contact.
 macro_rules! bearers_of {
@@ -44,7 +26,7 @@ macro_rules! bearers_of {
 
 /// A call of it got a result or another one, or its result was taken back.
 pub(super) fn of_contact(tx: &Transaction<'_>, contact: ContactId, now: Timestamp) -> rusqlite::Result<()> {
-    tx.prepare_cached(held_by!("c.contact_id = :contact"))?
+    tx.prepare_cached(whom_holds!("c.contact_id = :contact AND ", nobodys!("c")))?
         .execute(rusqlite::named_params! { ":contact": contact.0, ":now": time(now) })?;
     let links: Vec<i64> = tx
         .prepare_cached(bearers_of!("c.contact_id = ?1"))?
@@ -60,8 +42,11 @@ pub(super) fn code_learned(
     code: i64,
     now: Timestamp,
 ) -> rusqlite::Result<()> {
-    tx.prepare_cached(held_by!("c.campaign_id = :campaign AND c.result_code = :code"))?
-        .execute(rusqlite::named_params! { ":campaign": campaign.0, ":code": code, ":now": time(now) })?;
+    tx.prepare_cached(whom_holds!(
+        "c.campaign_id = :campaign AND c.result_code = :code AND ",
+        nobodys!("c")
+    ))?
+    .execute(rusqlite::named_params! { ":campaign": campaign.0, ":code": code, ":now": time(now) })?;
     let links: Vec<i64> = tx
         .prepare_cached(bearers_of!("c.campaign_id = ?1 AND c.result_code = ?2"))?
         .query_map((campaign.0, code), |row| row.get(0))?
@@ -71,13 +56,16 @@ pub(super) fn code_learned(
 
 #[cfg(test)]
 mod tests {
+    use crate::ledger::held_again::whom_holds;
     use crate::ledger::held_out::nobodys;
     use crate::ledger::testing::scene;
 
     #[tokio::test(start_paused = true)]
     async fn whoever_has_a_number_of_such_a_contact_is_found_by_it_and_not_by_all_who_have_any() {
         let scene = scene().await;
-        for sql in [bearers_of!("c.contact_id = ?1"), held_by!("c.contact_id = :contact")] {
+        for sql in
+            [bearers_of!("c.contact_id = ?1"), whom_holds!("c.contact_id = :contact AND ", nobodys!("c"))]
+        {
             let plan = scene.plan_of(sql).await.join("\n");
             assert!(!plan.contains("SCAN"), "{plan}");
         }

@@ -1,6 +1,7 @@
 //! Who is held out of a route because of a call on another one: an input of the decision, asked once more when what makes
 //! somebody callable is leased. The person is known by the record, or by a number, within the client, as for blocks.
 
+use super::leaving::campaigns_of;
 use super::sql::{call_at, get_json, get_time};
 use crate::domain::hold::{Hold, HoldRules, Outcome, ResultType};
 use crate::domain::{
@@ -137,10 +138,11 @@ pub(super) const STRANGERS: &str = concat!(
      CROSS JOIN calls c ON c.contact_id = b.contact_id
      WHERE ",
     nobodys!("c"),
-    " AND +c.campaign_id IN (SELECT campaign_id FROM routes WHERE route = ?2
-                             UNION ALL SELECT campaign_id FROM earlier_campaigns WHERE route = ?2)
-      AND +c.campaign_id NOT IN (SELECT campaign_id FROM routes WHERE route = ?3 AND campaign_id IS NOT NULL
-                                 UNION ALL SELECT campaign_id FROM earlier_campaigns WHERE route = ?3)"
+    " AND +c.campaign_id IN (",
+    campaigns_of!("?2"),
+    ") AND +c.campaign_id NOT IN (",
+    campaigns_of!("?3"),
+    ")"
 );
 
 /// The person's links on the other route.

@@ -3,7 +3,7 @@
 
 use super::held_out::{self, Whom};
 use super::sql::{Columns, get_reason, get_time, get_time_opt, time};
-use super::{Ledger, LedgerError, edits, finals, gate};
+use super::{Ledger, LedgerError, calls_lost, edits, finals, gate};
 use crate::domain::{
     Anew, Block, BlockSubject, ContactId, Deletion, Ended, Lane, LastResult, LinkId, LinkView, LockState,
     Reason, RecordId, RecordKey, RouteName, Stands, Wish,
@@ -28,6 +28,7 @@ pub(super) fn link_of_record(
 pub(super) fn link_view(connection: &Connection, link: LinkId) -> rusqlite::Result<LinkView> {
     let (lane, deletion) = lane(connection, link)?;
     let edits = edits::of_link(connection, link)?;
+    let lost = calls_lost::of_link(connection, link)?;
     connection
         .prepare_cached(
             "SELECT l.contact_id, l.base, l.desired, l.wish, l.lock_state, l.vanished_at IS NOT NULL,
@@ -49,6 +50,7 @@ pub(super) fn link_view(connection: &Connection, link: LinkId) -> rusqlite::Resu
                 deletion,
                 stands: if columns.next()? { Stands::InTheOldCampaign } else { Stands::Here },
                 anew: if columns.next()? { Anew::Owed } else { Anew::No },
+                calls_lost: lost,
             })
         })
 }

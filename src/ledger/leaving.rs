@@ -6,6 +6,19 @@ use crate::domain::limits::RemovalLimits;
 use crate::domain::{CampaignId, ContactId, LastResult, LinkId, ReasonCode, RouteName, Timestamp, Wish};
 use rusqlite::{OptionalExtension as _, Transaction};
 
+/// The campaigns that a route (a parameter's name) has or had.
+macro_rules! campaigns_of {
+    ($route:literal) => {
+        concat!(
+            "SELECT campaign_id FROM routes WHERE route = ",
+            $route,
+            " AND campaign_id IS NOT NULL UNION ALL SELECT campaign_id FROM earlier_campaigns WHERE route = ",
+            $route
+        )
+    };
+}
+pub(super) use campaigns_of;
+
 /// Whether a block brings more than a lock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ByBlock {

@@ -102,6 +102,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0113_brakes_by_share.sql"),
     include_str!("../../migrations/0114_contacts_missing.sql"),
     include_str!("../../migrations/0115_fields_of_calls.sql"),
+    include_str!("../../migrations/0116_calls_lost.sql"),
 ];
 
 /// Behind this one the rows of the trail that are there already get their places in the chain.

@@ -5,7 +5,7 @@ use super::contacts::{ContactSeen, WRITTEN_SINCE, store_seen};
 use super::due::{self, HarvestRules};
 use super::sql::{get_time_opt, json, time};
 use super::trail::{self, Added, BeforeFrom, By};
-use super::{Ledger, LedgerError, call_notes, unlisted};
+use super::{Ledger, LedgerError, call_notes, calls_lost, unlisted};
 use crate::domain::{ContactId, FoldedUserData, LinkId, RunId, Seq, Timestamp};
 use rusqlite::{OptionalExtension as _, Transaction, named_params};
 
@@ -168,6 +168,7 @@ fn mark_gone(tx: &Transaction<'_>, id: ContactId, run: RunId, now: Timestamp) ->
     let at = time(now);
     tx.prepare_cached("UPDATE contacts SET gone_at = ?2, audit_at = NULL WHERE contact_id = ?1")?
         .execute((id.0, &at))?;
+    calls_lost::note(tx, id, now)?;
     tx.prepare_cached("DELETE FROM harvest_due WHERE contact_id = ?1")?.execute([id.0])?;
     calls_end(tx, id, now)?;
     unlisted::gone(tx, id, now)?;

@@ -28,6 +28,7 @@ mod call_erase;
 mod call_notes;
 mod called_numbers;
 mod calls;
+mod calls_lost;
 mod calls_rest;
 mod chain;
 mod check;

@@ -112,6 +112,7 @@ fn waiting_link(connection: &Connection, row: &rusqlite::Row<'_>) -> rusqlite::R
         deletion: Deletion::No,
         anew: Anew::No,
         stands: Stands::Here,
+        calls_lost: None,
     })
 }
 

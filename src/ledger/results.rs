@@ -1,5 +1,6 @@
 //! The balance of results: every call of a day is told to the CRM, or has a state that says why not (users 14).
 
+use super::leaving::campaigns_of;
 use super::sql::{get_json, get_reason_opt, get_time, get_time_opt, time};
 use super::{Ledger, LedgerError};
 use crate::domain::{HistoryId, Reason, ReasonCode, RouteName, Timestamp};
@@ -298,9 +299,9 @@ fn of_others(
     let sql = format!(
         "SELECT coalesce(c.campaign_id, 0), count(*) FROM calls c LEFT JOIN links l ON l.id = c.link_id
          WHERE l.route IS NULL AND {BEGAN}
-           AND (:route IS NULL OR c.campaign_id IN (SELECT campaign_id FROM routes WHERE route = :route
-                                                    UNION ALL SELECT campaign_id FROM earlier_campaigns WHERE route = :route))
-         GROUP BY 1"
+           AND (:route IS NULL OR c.campaign_id IN ({}))
+         GROUP BY 1",
+        campaigns_of!(":route")
     );
     let mut statement = connection.prepare_cached(&sql)?;
     let route = route.map(|route| &route.0);

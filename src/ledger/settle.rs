@@ -9,7 +9,7 @@ use super::leased::{self, Leased};
 use super::link_after::store_base;
 use super::meet::{self, Decide, MeetCounts, Meeting};
 use super::sql::{get_reason, get_time, time};
-use super::{Ledger, LedgerError, hints, lane};
+use super::{Ledger, LedgerError, calls_lost, hints, lane};
 use crate::domain::{
     Base, ContactId, HistoryId, LinkId, OperationId, Reason, ReasonCode, RecordId, RouteName, Timestamp,
 };
@@ -330,7 +330,16 @@ fn vanish(tx: &Transaction<'_>, link: LinkId, now: Timestamp) -> rusqlite::Resul
         .prepare_cached("UPDATE links SET vanished_at = ?2 WHERE id = ?1 AND vanished_at IS NULL")?
         .execute((link.0, time(now)))?;
     // Told once: every hint is a decision, and a decision that asks for a lock would learn it again.
-    if news > 0 { hints::vanished_in(tx, now, link) } else { Ok(()) }
+    if news == 0 {
+        return Ok(());
+    }
+    let contact: Option<i64> = tx
+        .prepare_cached("SELECT contact_id FROM links WHERE id = ?1")?
+        .query_row([link.0], |row| row.get(0))?;
+    if let Some(contact) = contact {
+        calls_lost::note(tx, ContactId(contact), now)?;
+    }
+    hints::vanished_in(tx, now, link)
 }
 
 /// The link of a record that is known to be gone from the CRM.

@@ -154,7 +154,10 @@ fn import(input: &DecisionInput<'_>, desired: &Desired) -> Decision {
 
 fn gone_from_the_dialler(input: &DecisionInput<'_>, link: &LinkView, desired: &Desired) -> Decision {
     match input.policy.vanished {
-        Vanished::Import => import(input, desired),
+        Vanished::Import => match link.calls_lost {
+            Some(contact) => parked_as_it_is(input, &Reason::calls_lost(contact)),
+            None => import(input, desired),
+        },
         Vanished::Mark => Decision {
             wish: link.wish,
             ..wishing(Verdict::Skipped(ReasonCode::Vanished.into()), desired, Vec::new())

@@ -130,6 +130,7 @@ fn link(edits: Edits, kept: &[&str]) -> LinkView {
         deletion: Deletion::No,
         anew: Anew::No,
         stands: Stands::Here,
+        calls_lost: None,
         edits,
         kept: kept.iter().filter_map(|name| FieldName::parse(name)).collect(),
     }

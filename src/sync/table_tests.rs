@@ -118,6 +118,8 @@ fn an_import_or_an_unlock_has_its_reasons() {
             assert_eq!(decision.intents.len(), 1, "{decision:#?}");
             let gone = input.link.is_some_and(|link| link.vanished);
             assert!(!gone || input.policy.vanished == Vanished::Import, "{input:#?}");
+            let lost = input.link.is_some_and(|link| link.calls_lost.is_some());
+            assert!(!lost, "one of the calls may have been its end: {input:#?}");
             assert!(gone || !busy(input), "one is under way: {input:#?}");
         }
         if unlock.is_some() {
@@ -239,6 +241,7 @@ fn stored(link: Option<&LinkView>, decision: &Decision) -> Option<LinkView> {
             deletion: Deletion::No,
             anew: Anew::No,
             stands: Stands::Here,
+            calls_lost: None,
         },
     };
     view.wish = decision.wish;

@@ -156,7 +156,11 @@ pub enum ResultsVerb {
     /// Let whom this call's final result keeps from being called again on its own campaign be called again.
     Reopen {
         /// The call, as the reason names it.
-        call: i64,
+        #[arg(required_unless_present = "contact")]
+        call: Option<i64>,
+        /// Or the contact that is gone and whose last calls were never read.
+        #[arg(long, conflicts_with = "call")]
+        contact: Option<i64>,
         /// Why; it stands in the ledger.
         #[arg(long)]
         reason: String,

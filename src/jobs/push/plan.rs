@@ -210,6 +210,7 @@ mod tests {
             deletion: crate::domain::Deletion::No,
             anew: crate::domain::Anew::No,
             stands: crate::domain::Stands::Here,
+            calls_lost: None,
         }
     }
 

@@ -78,6 +78,7 @@ fn links(deletions: &[Deletion], anews: &[Anew]) -> Vec<Option<LinkView>> {
                                     edits: Edits::new(),
                                     kept: Kept::new(),
                                     stands: Stands::Here,
+                                    calls_lost: None,
                                 })
                             }));
                         }
@@ -86,6 +87,11 @@ fn links(deletions: &[Deletion], anews: &[Anew]) -> Vec<Option<LinkView>> {
             }
         }
     }
+    // Whose calls are lost: what else is known of the contact makes no difference to that.
+    let gone = |link: &&LinkView| link.vanished && link.base.is_empty() && link.lane == Lane::Idle;
+    let lost = |link: &LinkView| Some(LinkView { calls_lost: Some(OWN), ..link.clone() });
+    let lost: Vec<_> = links.iter().flatten().filter(gone).map(lost).collect();
+    links.extend(lost);
     links
 }
 

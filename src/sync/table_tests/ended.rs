@@ -74,6 +74,7 @@ fn has(numbers: &[&str]) -> LinkView {
         deletion: Deletion::No,
         anew: Anew::No,
         stands: Stands::Here,
+        calls_lost: None,
     }
 }
 

@@ -185,6 +185,7 @@ fn who_is_only_held_out_or_blocked_meanwhile_is_not_deleted_as_the_crm_would_hav
         deletion: Deletion::No,
         anew: Anew::No,
         stands: Stands::Here,
+        calls_lost: None,
     };
     for (code, goes) in [
         (ReasonCode::NotEligible, true),

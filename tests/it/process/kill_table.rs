@@ -12,6 +12,7 @@ const EXCUSED: &[(&str, &[&str])] = &[
             "block_wave_seen",
             "blocks_lift",
             "conflict_resolve",
+            "calls_lost_reopen",
             "final_reopen",
             "freeze_begin",
             "freeze_end",

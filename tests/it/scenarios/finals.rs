@@ -2,7 +2,7 @@
 
 use super::write_back::field;
 use crate::support::world::{Setup, World, minutes, seconds};
-use dialbridge::control::{Command, ContactAct, ResultsWord};
+use dialbridge::control::{Command, ContactAct, End, ResultsWord};
 use dialbridge::domain::policy::RouteState;
 use dialbridge::domain::{ContactId, HistoryId};
 use dialbridge::sim::dialler::{CallPlan, Outcome};
@@ -239,5 +239,40 @@ async fn does_a_final_result_that_meets_a_waiting_unlock_leave_a_lock_that_stand
     assert!(world.dialler.portal().correct_result(contact, call, "CALL_LATER"));
     world.live(minutes(90)).await;
     assert!(!world.locked(id), "{}", world.story().await);
+    world.ends().await;
+}
+
+/// The list showed that something had happened; before anybody could read what, somebody deleted the contact.
+#[tokio::test(start_paused = true)]
+async fn is_somebody_imported_again_whose_last_call_nobody_could_read() {
+    let keys = "only_if = \"phone and active\"\nblock_if = \"do_not_call\"\nvanished = \"import\"";
+    let world = World::new(Setup { route_keys: keys, ..Setup::default() }).await;
+    let (ada, bert) = (world.record("Ada"), world.record("Bert"));
+    world.sync_all().await;
+    world.live(minutes(10)).await;
+    let contact = world.contact(ada).id;
+    let broken =
+        || Rule::new(Action::Status { code: 500, retry_after: RetryAfter::Absent, effect: Effect::None });
+    let batch = world.dialler.faults().add(broken().method(http::Method::POST).path_end("dialler/contacts"));
+    let alone = world.dialler.faults().add(broken().path(&format!("/{contact}/history")));
+    assert!(world.dialler.call(contact, CallPlan::new(Outcome::Answered).result("NO_INTEREST", seconds(30))));
+    world.live(minutes(10)).await;
+    for id in [ada, bert] {
+        assert!(world.dialler.portal().delete(world.contact(id).id));
+    }
+    world.dialler.faults().remove(batch);
+    world.dialler.faults().remove(alone);
+    world.live(minutes(60)).await;
+    assert_eq!((world.contacts(ada).len(), world.contacts(bert).len()), (0, 1), "{}", world.story().await);
+    let parked = world.parked().await.join("\n");
+    assert!(parked.contains("calls_lost") || parked.contains("before its last calls were read"), "{parked}");
+    let word = ResultsWord::ReopenContact { contact: ContactId(contact) };
+    let (end, said) =
+        world.command(Command::Results { word: word.clone(), reason: "she asked for it".to_owned() }).await;
+    assert_eq!(end, End::Done, "{said}");
+    world.live(minutes(10)).await;
+    assert_eq!(world.contacts(ada).len(), 1, "{}", world.story().await);
+    let (end, said) = world.command(Command::Results { word, reason: "again".to_owned() }).await;
+    assert_eq!(end, End::Failed, "{said}");
     world.ends().await;
 }
