@@ -328,17 +328,10 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn who_is_held_for_a_call_is_found_without_a_look_at_everybody() {
         let scene = scene().await;
-        let plan = scene.ledger.read("test_plan", |connection| {
-            let mut plans: Vec<String> = Vec::new();
-            let over = format!("SELECT 1 {}", super::OVER);
-            for sql in [whom_holds!("c.link_id = :link"), over.as_str()] {
-                let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}"))?;
-                let rows = statement.query_map([], |row| row.get(3))?.collect::<Result<Vec<String>, _>>()?;
-                plans.extend(rows);
-            }
-            Ok(plans)
-        });
-        let plan = plan.await.expect("a plan").join("\n");
+        let over = format!("SELECT 1 {}", super::OVER);
+        let mut plan = scene.plan_of(whom_holds!("c.link_id = :link")).await;
+        plan.extend(scene.plan_of(&over).await);
+        let plan = plan.join("\n");
         for index in ["records_held", "records_cooling"] {
             assert!(plan.contains(&format!("SEARCH x USING INDEX {index}")), "{plan}");
         }
