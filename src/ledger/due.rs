@@ -1,6 +1,7 @@
 //! The due list: when a contact's history is read again, and why (semantics 1).
 
 use super::sql::{get_time, time};
+use super::unlisted::unlisted_held;
 use super::{Ledger, LedgerError};
 use crate::domain::limits::MissingLimits;
 use crate::domain::{CampaignId, ContactId, RouteName, Timestamp};
@@ -155,21 +156,34 @@ impl Ledger {
         cutoff: Timestamp,
         limit: usize,
     ) -> Result<Vec<DueContact>, LedgerError> {
-        const CHANGED: &str = "SELECT d.contact_id, d.fingerprint FROM harvest_due d
+        const CHANGED: &str = concat!(
+            "SELECT d.contact_id, d.fingerprint FROM harvest_due d
              JOIN contacts c ON c.contact_id = d.contact_id
-             WHERE d.reason = 'changed' AND d.at <= ?2 AND c.campaign_id = ?1 AND c.gone_at IS NULL
-             ORDER BY d.at LIMIT ?3";
-        const DUE: &str = "SELECT d.contact_id, NULL FROM harvest_due d
+             WHERE d.reason = 'changed' AND d.at <= ?2 AND c.campaign_id = ?1 AND c.gone_at IS NULL AND NOT ",
+            unlisted_held!("d.contact_id"),
+            " ORDER BY d.at LIMIT ?3"
+        );
+        const DUE: &str = concat!(
+            "SELECT d.contact_id, NULL FROM harvest_due d
              JOIN contacts c ON c.contact_id = d.contact_id
              WHERE d.reason IN ('ladder', 'waiting', 'ours', 'hint', 'sum') AND d.at <= ?2
-               AND c.campaign_id = ?1 AND c.gone_at IS NULL
-             GROUP BY d.contact_id ORDER BY min(d.at) LIMIT ?3";
-        const AUDIT: &str = "SELECT contact_id, NULL FROM contacts
-             WHERE campaign_id = ?1 AND audit_at <= ?2 AND gone_at IS NULL ORDER BY audit_at LIMIT ?3";
-        const MISSING: &str = "SELECT d.contact_id, NULL FROM harvest_due d
+               AND c.campaign_id = ?1 AND c.gone_at IS NULL AND NOT ",
+            unlisted_held!("d.contact_id"),
+            " GROUP BY d.contact_id ORDER BY min(d.at) LIMIT ?3"
+        );
+        const AUDIT: &str = concat!(
+            "SELECT contact_id, NULL FROM contacts
+             WHERE campaign_id = ?1 AND audit_at <= ?2 AND gone_at IS NULL AND NOT ",
+            unlisted_held!("contacts.contact_id"),
+            " ORDER BY audit_at LIMIT ?3"
+        );
+        const MISSING: &str = concat!(
+            "SELECT d.contact_id, NULL FROM harvest_due d
              JOIN contacts c ON c.contact_id = d.contact_id
-             WHERE d.reason = 'missing' AND d.at <= ?2 AND c.campaign_id = ?1 AND c.gone_at IS NULL
-             ORDER BY d.at LIMIT ?3";
+             WHERE d.reason = 'missing' AND d.at <= ?2 AND c.campaign_id = ?1 AND c.gone_at IS NULL AND (d.believed = 1 OR NOT ",
+            unlisted_held!("d.contact_id"),
+            ") ORDER BY d.at LIMIT ?3"
+        );
         let statement = match share {
             Share::Changed => CHANGED,
             Share::Due => DUE,

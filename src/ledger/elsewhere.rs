@@ -4,6 +4,7 @@
 use super::contacts::WRITTEN_SINCE;
 use super::due::DueContact;
 use super::sql::{get_json, time};
+use super::unlisted::unlisted_held;
 use super::{Ledger, LedgerError, foreign};
 use crate::domain::{CampaignId, ContactId, RouteName, Seq, Timestamp};
 use rusqlite::{Connection, named_params};
@@ -151,13 +152,13 @@ impl Ledger {
         self.read("elsewhere_take", move |connection| {
             connection
                 .prepare_cached(
-                    "SELECT contact_id FROM contacts k
-                     WHERE campaign_id = :campaign AND gone_at IS NULL AND asked_at IS NULL
+                    concat!("SELECT contact_id FROM contacts k
+                     WHERE campaign_id = :campaign AND gone_at IS NULL AND asked_at IS NULL AND NOT ", unlisted_held!("k.contact_id"), "
                        AND (EXISTS (SELECT 1 FROM links l WHERE l.contact_id = k.contact_id AND l.route IS NOT NULL)
                             OR EXISTS (SELECT 1 FROM records d WHERE d.folded = k.folded AND d.user_data = k.user_data
                                        AND d.state = 'parked' AND d.code IN ('several_contacts', 'found_elsewhere')))
                        AND (read_at IS NULL OR read_at < :before)
-                     ORDER BY read_at LIMIT :limit",
+                     ORDER BY read_at LIMIT :limit"),
                 )?
                 .query_map(
                     named_params! { ":campaign": campaign.0, ":before": time(read_before), ":limit": limit as i64 },

@@ -205,9 +205,10 @@ macro_rules! newest {
              WHERE ",
             $($whose)+,
             " AND c.result_code IS NOT NULL AND c.test IS NOT 1
-               AND c.changed_at > coalesce((SELECT max(o.finished_at) FROM links s CROSS JOIN operations o ON o.link_id = s.id
-                      WHERE s.contact_id = c.contact_id AND o.contact_id = c.contact_id AND o.kind = 'reset'
-                      AND o.state = 'done' AND o.code = 'by_hand'), '')
+               AND c.changed_at > coalesce((SELECT max(o.finished_at)
+                      FROM (SELECT c.link_id AS id UNION SELECT s.id FROM links s WHERE s.contact_id = c.contact_id) s
+                      CROSS JOIN operations o ON o.link_id = s.id
+                      WHERE o.contact_id = c.contact_id AND o.kind = 'reset' AND o.state = 'done' AND o.code = 'by_hand'), '')
              ORDER BY ",
             call_at!("c"),
             " DESC, c.history_id DESC LIMIT 1",

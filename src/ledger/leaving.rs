@@ -1,7 +1,7 @@
 //! Contacts of records that left: what the ledger must know of the route's choice, and the end of a deletion.
 
 use super::sql::time;
-use super::{Ledger, LedgerError, finals, hints, missing, sent_numbers};
+use super::{Ledger, LedgerError, finals, hints, missing, sent_numbers, unlisted};
 use crate::domain::limits::RemovalLimits;
 use crate::domain::{CampaignId, ContactId, LastResult, LinkId, ReasonCode, RouteName, Timestamp, Wish};
 use rusqlite::{OptionalExtension as _, Transaction};
@@ -185,6 +185,7 @@ pub(super) fn deleted(
         )?
         .execute((contact, &at))?;
         tx.prepare_cached("DELETE FROM harvest_due WHERE contact_id = ?1")?.execute([contact])?;
+        unlisted::found(tx, ContactId(contact))?;
         missing::calls_end(tx, ContactId(contact), now)?;
         tx.prepare_cached(
             "UPDATE link_contacts SET until = ?3 WHERE link_id = ?1 AND until IS NULL AND contact_id = ?2",

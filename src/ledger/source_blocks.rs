@@ -82,14 +82,17 @@ pub(super) fn set(tx: &Transaction<'_>, now: Timestamp, run: RunId, says: &Says<
     mark(tx, client, route, key, 0)
 }
 
-/// Whether the record says no already.
+/// Whether the record says no already; what is left of a no that a person took back is none.
 fn stands(tx: &Transaction<'_>, says: &Says<'_>) -> rusqlite::Result<bool> {
     let &Says { client, route, key, .. } = says;
     tx.prepare_cached(
         "SELECT EXISTS (SELECT 1 FROM blocks WHERE kind = 'record' AND record_id = ?1 AND crm = ?2 AND object = ?3 AND client = ?4
-                        AND source = ?5 AND lifted_at IS NULL)",
+                        AND source = ?5 AND lifted_at IS NULL AND code <> ?6)",
     )?
-    .query_row((&key.id.0, &key.crm, &key.object, client, source(route)), |row| row.get(0))
+    .query_row(
+        (&key.id.0, &key.crm, &key.object, client, source(route), Word::TakenBack.code().as_str()),
+        |row| row.get(0),
+    )
 }
 
 /// The row has come to be another's word; whether it was.

@@ -9,10 +9,27 @@ use super::{Ledger, LedgerError};
 use crate::domain::limits::MissingLimits;
 use crate::domain::{CampaignId, ContactId, RouteName, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, Transaction, named_params};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Of a route that left the config nobody says what is usual: as many as are never few are many.
 const LEFT_OVER: MissingLimits = MissingLimits { most: 0, percent: 100 };
+
+/// Whether nothing is to be concluded of a contact's absence: a person has to see it first, or does not believe it. Nor is it asked for by
+/// anything but the look for those that were moved: each question would be in vain, and stand before those of others.
+macro_rules! unlisted_held {
+    ($contact:literal) => {
+        concat!(
+            "EXISTS (SELECT 1 FROM contact_absences z LEFT JOIN waves y ON y.id = z.wave_id
+                     WHERE z.contact_id = ",
+            $contact,
+            " AND z.gone_at IS NULL AND (z.left_at IS NOT NULL OR y.state = 'held'))"
+        )
+    };
+}
+pub(super) use unlisted_held;
+
+/// So many are noted in one transaction.
+const CHUNK: usize = 200;
 
 /// What follows for contacts of ours that a complete list did not name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -49,34 +66,117 @@ impl Ledger {
         missing: Vec<ContactId>,
         rules: HarvestRules,
     ) -> Result<Unlisted, LedgerError> {
-        if missing.is_empty() && self.read("unlisted_stands", stands).await?.is_empty() {
-            return Ok(Unlisted::default());
-        }
         let now = self.env.now();
-        self.write("contacts_unlisted", move |tx| {
-            let (mut unlisted, mut ours) = (Unlisted::default(), Vec::new());
-            let mut routes = stands(tx)?;
-            for id in missing {
-                match note(tx, id, Some(campaign), now)? {
+        let (mut unlisted, mut ours) = (Unlisted::default(), Vec::new());
+        let mut routes = self.read("unlisted_stands", stands).await?;
+        let known = missing.clone();
+        let mut noted = self.read("unlisted_noted", move |connection| noted(connection, &known)).await?;
+        let new: Vec<ContactId> = missing.iter().filter(|id| !noted.contains_key(id)).copied().collect();
+        for chunk in new.chunks(CHUNK) {
+            let chunk = chunk.to_vec();
+            let routes_of = self.write("contacts_unlisted", move |tx| {
+                chunk
+                    .into_iter()
+                    .map(|id| Ok((id, note(tx, id, Some(campaign), now)?)))
+                    .collect::<Result<Vec<_>, _>>()
+            });
+            for (id, route) in routes_of.await? {
+                match route {
                     Some(route) => {
-                        routes.insert(route);
-                        ours.push(id);
+                        noted.insert(id, route);
                     }
                     None => unlisted.of_no_route.push(id),
                 }
             }
-            for route in routes {
-                if let Brake::Holds { wave, count, new: _ } = hold(tx, &route, &rules, now)? {
-                    unlisted.waves.push(UnlistedWave { route, wave, count });
-                }
+        }
+        for id in missing {
+            if let Some(route) = noted.remove(&id) {
+                routes.insert(route);
+                ours.push(id);
             }
-            for id in ours {
-                if is_held(tx, id)? { unlisted.held.push(id) } else { unlisted.to_ask.push(id) }
+        }
+        for route in routes {
+            if let Some((wave, count)) = self.unlisted_hold(route.clone(), rules.clone()).await? {
+                unlisted.waves.push(UnlistedWave { route, wave, count });
             }
-            Ok(unlisted)
-        })
-        .await
+        }
+        (unlisted.held, unlisted.to_ask) =
+            self.read("unlisted_held", move |connection| split(connection, ours)).await?;
+        Ok(unlisted)
     }
+
+    /// The route's wave and how many it holds, if one does; nothing is written where it is as it was.
+    async fn unlisted_hold(
+        &self,
+        route: RouteName,
+        rules: HarvestRules,
+    ) -> Result<Option<(i64, i64)>, LedgerError> {
+        let now = self.env.now();
+        let (known, limits) = (route.clone(), rules.clone());
+        let as_before = self.read("unlisted_hold_asked", move |connection| {
+            let measured = measured(connection, &known, limits_of(&known, &limits), now)?;
+            as_before(connection, &known, measured)
+        });
+        let brake = match as_before.await? {
+            Some(brake) => brake,
+            None => self.write("unlisted_hold", move |tx| hold(tx, &route, &rules, now)).await?,
+        };
+        Ok(match brake {
+            Brake::Holds { wave, count, new: _ } => Some((wave, count)),
+            Brake::Off => None,
+        })
+    }
+}
+
+/// The routes of those that were missing before.
+fn noted(connection: &Connection, ids: &[ContactId]) -> rusqlite::Result<BTreeMap<ContactId, RouteName>> {
+    let mut statement = connection
+        .prepare_cached("SELECT route FROM contact_absences WHERE contact_id = ?1 AND gone_at IS NULL")?;
+    let mut noted = BTreeMap::new();
+    for id in ids {
+        if let Some(route) = statement.query_row([id.0], |row| row.get(0)).optional()? {
+            noted.insert(*id, RouteName(route));
+        }
+    }
+    Ok(noted)
+}
+
+/// Those of whom nothing is to be concluded, and the others.
+fn split(connection: &Connection, ids: Vec<ContactId>) -> rusqlite::Result<(Vec<ContactId>, Vec<ContactId>)> {
+    let mut statement = connection.prepare_cached(concat!("SELECT ", unlisted_held!("?1")))?;
+    let (mut held, mut to_ask) = (Vec::new(), Vec::new());
+    for id in ids {
+        if statement.query_row([id.0], |row| row.get(0))? { held.push(id) } else { to_ask.push(id) }
+    }
+    Ok((held, to_ask))
+}
+
+fn limits_of(route: &RouteName, rules: &HarvestRules) -> MissingLimits {
+    rules.vanished.get(route).copied().unwrap_or(LEFT_OVER)
+}
+
+/// What holds, where nothing is to be written for it: no wave and none to begin, or one to which nobody came and which nobody left.
+#[expect(
+    clippy::option_option,
+    reason = "whether it is known without a write, and then whether a wave holds"
+)]
+fn as_before(
+    connection: &Connection,
+    route: &RouteName,
+    measured: Measured,
+) -> rusqlite::Result<Option<Brake>> {
+    let Some(wave) = standing(connection, route, VANISHED)? else {
+        return Ok((!measured.many).then_some(Brake::Off));
+    };
+    let same: bool = connection
+        .prepare_cached(
+            "SELECT operations = ?2 AND bound = ?3
+                    AND ?2 = (SELECT count(*) FROM contact_absences WHERE wave_id = ?1 AND gone_at IS NULL)
+             FROM waves WHERE id = ?1",
+        )?
+        .query_row((wave, measured.count, measured.bound), |row| row.get(0))?;
+    let holds = Brake::Holds { wave, count: measured.count, new: false };
+    Ok((measured.many && same).then_some(holds))
 }
 
 /// The routes of which such a wave holds.
@@ -109,13 +209,8 @@ fn note(
         .optional()
 }
 
-/// Whether nothing is to be concluded of its absence: a person has to see it first, or does not believe it.
 fn is_held(tx: &Transaction<'_>, id: ContactId) -> rusqlite::Result<bool> {
-    tx.prepare_cached(
-        "SELECT EXISTS (SELECT 1 FROM contact_absences a LEFT JOIN waves w ON w.id = a.wave_id
-                        WHERE a.contact_id = ?1 AND a.gone_at IS NULL AND (a.left_at IS NOT NULL OR w.state = 'held'))",
-    )?
-    .query_row([id.0], |row| row.get(0))
+    tx.prepare_cached(concat!("SELECT ", unlisted_held!("?1")))?.query_row([id.0], |row| row.get(0))
 }
 
 /// A read of its own did not find it. `true`: nothing is concluded of that.
@@ -133,9 +228,22 @@ pub(super) fn not_found(
     if believed {
         return Ok(false);
     }
-    let Some(route) = note(tx, id, None, now)? else { return Ok(false) };
-    hold(tx, &route, rules, now)?;
-    is_held(tx, id)
+    if is_held(tx, id)? {
+        return Ok(true);
+    }
+    let known: bool = tx
+        .prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM contact_absences WHERE contact_id = ?1 AND gone_at IS NULL)",
+        )?
+        .query_row([id.0], |row| row.get(0))?;
+    // Measured when it came to be missing: to do so at each question would count the whole route each time.
+    match note(tx, id, None, now)? {
+        Some(route) if !known => {
+            hold(tx, &route, rules, now)?;
+            is_held(tx, id)
+        }
+        Some(_) | None => Ok(false),
+    }
 }
 
 /// It is there: nothing was missing.
@@ -159,9 +267,11 @@ fn hold(
     rules: &HarvestRules,
     now: Timestamp,
 ) -> rusqlite::Result<Brake> {
-    let limits = rules.vanished.get(route).copied().unwrap_or(LEFT_OVER);
     let before = standing(tx, route, VANISHED)?;
-    let brake = stand(tx, route, VANISHED, measured(tx, route, limits, now)?, now)?;
+    tx.prepare_cached("DELETE FROM contact_absences WHERE route = ?1 AND gone_at <= ?2")?
+        .execute((&route.0, time(now - COUNTED_FOR)))?;
+    let measured = measured(tx, route, limits_of(route, rules), now)?;
+    let brake = stand(tx, route, VANISHED, measured, now)?;
     match (brake, before) {
         (Brake::Holds { wave, .. }, _) => {
             tx.prepare_cached(
@@ -187,12 +297,12 @@ fn hold(
 /// How many of the route's contacts are missing, by the whole route and by each campaign it has contacts in: one that was emptied
 /// must not hide behind the others. Those found gone within a day count as well, unless a person let them go.
 fn measured(
-    tx: &Transaction<'_>,
+    connection: &Connection,
     route: &RouteName,
     limits: MissingLimits,
     now: Timestamp,
 ) -> rusqlite::Result<Measured> {
-    let missing: Vec<(Option<i64>, usize, i64)> = tx
+    let missing: Vec<(Option<i64>, usize, i64)> = connection
         .prepare_cached(
             "SELECT a.campaign_id, count(*), count(*) FILTER (WHERE a.gone_at IS NULL)
              FROM contact_absences a LEFT JOIN waves w ON w.id = a.wave_id
@@ -211,10 +321,10 @@ fn measured(
     if all < MissingLimits::FEW {
         return Ok(few);
     }
-    let mut measured = of(all, known(tx, route, None)?, limits, few);
+    let mut measured = of(all, known(connection, route, None)?, limits, few);
     for (campaign, missing, _) in missing.into_iter().filter(|(_, missing, _)| *missing >= MissingLimits::FEW)
     {
-        measured = of(missing, known(tx, route, campaign)?, limits, measured);
+        measured = of(missing, known(connection, route, campaign)?, limits, measured);
     }
     Ok(measured)
 }
@@ -231,12 +341,12 @@ fn of(missing: usize, known: usize, limits: MissingLimits, so_far: Measured) -> 
 }
 
 /// How many contacts a route has, in one campaign or in all.
-fn known(tx: &Transaction<'_>, route: &RouteName, campaign: Option<i64>) -> rusqlite::Result<usize> {
+fn known(connection: &Connection, route: &RouteName, campaign: Option<i64>) -> rusqlite::Result<usize> {
     let count: i64 = match campaign {
-        None => tx
+        None => connection
             .prepare_cached("SELECT count(*) FROM links WHERE route = ?1 AND contact_id IS NOT NULL AND vanished_at IS NULL")?
             .query_row([&route.0], |row| row.get(0))?,
-        Some(campaign) => tx
+        Some(campaign) => connection
             .prepare_cached(
                 "SELECT count(*) FROM links l JOIN contacts k ON k.contact_id = l.contact_id
                  WHERE l.route = ?1 AND l.vanished_at IS NULL AND k.campaign_id = ?2",

@@ -161,7 +161,7 @@ impl Harvest<'_> {
         report: &mut HarvestReport,
     ) -> Result<bool, JobError> {
         let Self { ctx, campaign, .. } = *self;
-        let Read { failure, held: _ } = self.read_list(Strangers::Indexed, report).await?;
+        let Read { failure, held } = self.read_list(Strangers::Indexed, report).await?;
         if let Some(error) = &failure {
             report.sweep.remark(format!("{error}: contacts of ours there are read by their numbers"));
             if is_refused(&error.kind) {
@@ -177,10 +177,11 @@ impl Harvest<'_> {
         let cutoff = ctx.env.now();
         let result_in_list = report.sweep.carries_result.unwrap_or(true);
         self.read_due_there(campaign, cutoff, result_in_list, report).await?;
+        self.read_held(held, report).await?;
         match failure {
             Some(error) if error.speaks_of_the_side() => Err(error.into()),
             // Asked by its number each one answers for itself, whatever is to be thought of the list.
-            _ if !report.sweep.complete || report.sweep.held > 0 => Ok(false),
+            _ if !report.sweep.complete => Ok(false),
             _ => self.audit_there(cutoff, result_in_list, report).await.map(|()| true),
         }
     }

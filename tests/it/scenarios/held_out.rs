@@ -232,7 +232,7 @@ async fn is_whoever_has_the_number_that_was_called_held_out_at_once() {
 
 #[tokio::test(start_paused = true)]
 async fn is_whoever_was_held_out_decided_anew_once_a_person_resets_the_contact_that_was_called() {
-    let world = World::new(setup("", "")).await;
+    let world = World::new(setup("vanished = \"import\"", "")).await;
     let ada = world.record("Ada");
     world.sync_all().await;
     says(&world, ada, "DO_NOT_CALL").await;
@@ -240,6 +240,12 @@ async fn is_whoever_was_held_out_decided_anew_once_a_person_resets_the_contact_t
     assert!(locked(&world, "winback", ada), "{}", world.story().await);
     let (contact, act) = (ContactId(world.contact(ada).id), ContactAct::Reset);
     world.must(Command::Contact { contact, act, reason: "asked us".to_owned() }).await;
+    world.live(minutes(10)).await;
+    assert!(!locked(&world, "winback", ada), "{}", world.told(ada).await);
+    // Nor does it come back with what becomes of that contact.
+    assert!(world.dialler.portal().delete(contact.0));
+    world.live(minutes(40)).await;
+    world.editor().edit(ada, json!({ "city": "Bonn" }));
     world.live(minutes(10)).await;
     assert!(!locked(&world, "winback", ada), "{}", world.told(ada).await);
     world.ends().await;

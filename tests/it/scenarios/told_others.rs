@@ -346,3 +346,28 @@ async fn does_nothing_of_a_no_stay_whose_marks_a_clerk_took_away_before_a_person
     assert!(!world.locked(ada) && !world.locked(adele), "{}", world.story().await);
     nothing_more_is_written(&world).await;
 }
+
+/// Our mark stands at the record that was told; with a word of its own beside it, the clerk takes the number out.
+#[tokio::test(start_paused = true)]
+async fn is_a_number_blocked_that_leaves_with_a_new_no_beside_a_mark_of_ours_that_a_person_took_back() {
+    let world = world(
+        "only_if = \"phone and active\"\nblock_if = \"do_not_call or stage == 'no'\"\nwrite_back = \"* * * * *\"",
+    )
+    .await;
+    let [ada, bert] = same_number(&world, ["Ada", "Bert"]);
+    world.sync_all().await;
+    let number = world.number(ada);
+    world.block_number(&number).await;
+    world.live(minutes(5)).await;
+    assert_eq!([no_of(&world, ada), no_of(&world, bert)], [told_by("operator"), told_by("operator")]);
+    lift(&world, BlockSubject::Number(number)).await;
+    for field in ["do_not_call", "no_to"] {
+        world.editor().edit(bert, json!({ field: null }));
+    }
+    world.live(minutes(5)).await;
+    assert!(world.locked(ada) && !world.locked(bert), "{}", world.story().await);
+    world.editor().edit(ada, json!({ "stage": "no", "phone": null }));
+    world.live(minutes(5)).await;
+    assert!(world.locked(ada) && world.locked(bert), "{}", world.story().await);
+    world.ends().await;
+}

@@ -6,6 +6,7 @@ use dialbridge::domain::FoldedUserData;
 use dialbridge::domain::policy::WaveWhat;
 use dialbridge::jobs::push::plan::plan;
 use dialbridge::ledger::{WavePlan, WaveRow};
+use dialbridge::sim::journal::Asked;
 use std::time::Duration;
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -58,11 +59,16 @@ async fn do_they_wait_as_a_wave_however_they_are_read_and_go_by_a_persons_word()
     assert!(held.records.iter().all(|held| held.record.is_some() && held.contact.is_some()), "{held:?}");
     // The audit reads everybody once a day, each by itself, and finds nobody either.
     let imported = world.dialler.journal().count("import");
+    world.sync_all().await;
+    let (mark, singly) = (world.mark(), |asked: &Asked| asked.kind.name == "contact");
     for _ in 0..9 {
         world.advance(DAY).await;
         world.sync_all().await;
         world.live(minutes(30)).await;
     }
+    // Nobody of them is asked for by itself while that says nothing.
+    let asked = world.dialler.journal().requests_since(mark);
+    assert_eq!(asked.iter().filter(|asked| singly(asked)).count(), 0, "{asked:?}");
     assert_eq!((there(&world, &ids).await, world.dialler.journal().count("import")), (60, imported));
     assert_eq!(waves(&world).await.len(), 1, "one wave, however often they are missed");
     let said = decide(&world, held.wave.id, WaveOrder::Approve).await;
