@@ -16,8 +16,8 @@ pub(super) fn of_list(of: &ListOf, routes: &[&RouteRow]) -> Option<Concern> {
     let route = named.map_or("R", |row| row.route.as_str());
     let remedy = if list.held > 0 {
         format!(
-            "look into the campaign in the dialler's portal; if they really were deleted or moved: `dialbridge sync \
-             harvest --route {route} --believe-missing`"
+            "look into the campaign in the dialler's portal; if they really were deleted: `dialbridge plan list` names the wave of ours, \
+             which `plan approve` believes; contacts of others as well: `dialbridge sync harvest --route {route} --believe-missing`"
         )
     } else if list.bad > 0 {
         "the others are read; whoever runs the dialler can see which contact it cannot show. Until then nobody's \

@@ -2,6 +2,7 @@
 
 use super::due::DueContact;
 use super::sql::{get_named, get_time, get_time_opt, time};
+use super::unlisted::unlisted_held;
 use super::{Ledger, LedgerError};
 use crate::domain::{CampaignId, ContactId, RunId, Timestamp};
 use chrono::TimeDelta;
@@ -159,15 +160,17 @@ impl Ledger {
     ) -> Result<Vec<DueContact>, LedgerError> {
         self.read("likely_take", move |connection| {
             connection
-                .prepare_cached(
+                .prepare_cached(concat!(
                     "SELECT contact_id FROM (
                         SELECT contact_id, read_at FROM contacts
                             WHERE campaign_id = ?1 AND active_at >= ?2 AND gone_at IS NULL
                         UNION
                         SELECT contact_id, read_at FROM contacts
                             WHERE campaign_id = ?1 AND likely_at BETWEEN ?3 AND ?4 AND gone_at IS NULL)
-                     WHERE read_at IS NULL OR read_at < ?4 ORDER BY read_at LIMIT ?5",
-                )?
+                     WHERE (read_at IS NULL OR read_at < ?4) AND NOT ",
+                    unlisted_held!("contact_id"),
+                    " ORDER BY read_at LIMIT ?5"
+                ))?
                 .query_map(
                     (campaign.0, time(tried_since), time(cutoff - STALE), time(cutoff), limit as i64),
                     |row| Ok(DueContact { id: ContactId(row.get(0)?), fingerprint: None }),

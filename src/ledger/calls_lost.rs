@@ -21,8 +21,7 @@ pub(super) fn note(tx: &Transaction<'_>, id: ContactId, now: Timestamp) -> rusql
 
 /// It is there after all, and its history with it.
 pub(super) fn found(tx: &Transaction<'_>, id: ContactId) -> rusqlite::Result<()> {
-    tx.prepare_cached("DELETE FROM calls_lost WHERE contact_id = ?1 AND released_at IS NULL")?
-        .execute([id.0])?;
+    tx.prepare_cached("DELETE FROM calls_lost WHERE contact_id = ?1")?.execute([id.0])?;
     Ok(())
 }
 

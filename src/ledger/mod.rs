@@ -141,6 +141,7 @@ mod trail_erase;
 mod trail_proof;
 mod unlisted;
 mod unseen;
+mod vanish_brake;
 mod views;
 mod waits;
 mod wave_words;

@@ -2,17 +2,14 @@
 //! their absence before a person has seen whom; a few are asked about one by one (promise 4).
 
 use super::due::HarvestRules;
-use super::held_waves::{Brake, COUNTED_FOR, Measured, VANISHED, WaveRecord, record, stand, standing};
+use super::held_waves::{Brake, VANISHED, WaveRecord, record, standing};
 use super::missing::{Word, enter_missing};
 use super::sql::time;
+use super::vanish_brake::{as_before, hold, joins, limits_of, measured};
 use super::{Ledger, LedgerError};
-use crate::domain::limits::MissingLimits;
 use crate::domain::{CampaignId, ContactId, RouteName, Timestamp};
-use rusqlite::{Connection, OptionalExtension as _, Transaction, named_params};
+use rusqlite::{Connection, OptionalExtension as _, Transaction};
 use std::collections::{BTreeMap, BTreeSet};
-
-/// Of a route that left the config nobody says what is usual: as many as are never few are many.
-const LEFT_OVER: MissingLimits = MissingLimits { most: 0, percent: 100 };
 
 /// Whether nothing is to be concluded of a contact's absence: a person has to see it first, or does not believe it. Nor is it asked for by
 /// anything but the look for those that were moved: each question would be in vain, and stand before those of others.
@@ -38,7 +35,7 @@ pub struct Unlisted {
     pub of_no_route: Vec<ContactId>,
     /// To be asked about one by one.
     pub to_ask: Vec<ContactId>,
-    /// Nothing is concluded of them.
+    /// A wave holds them: nothing is concluded of them.
     pub held: Vec<ContactId>,
     /// The routes with a wave that holds.
     pub waves: Vec<UnlistedWave>,
@@ -105,6 +102,25 @@ impl Ledger {
         Ok(unlisted)
     }
 
+    /// Contacts that were last seen in `campaign` and of which nothing is concluded: somebody may have moved them, or the dialler does not tell
+    /// of them just now.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub async fn unlisted_there(&self, campaign: CampaignId) -> Result<Vec<ContactId>, LedgerError> {
+        self.read("unlisted_there", move |connection| {
+            connection
+                .prepare_cached(concat!(
+                    "SELECT a.contact_id FROM contact_absences a CROSS JOIN contacts k ON k.contact_id = a.contact_id
+                     WHERE k.campaign_id = ?1 AND k.gone_at IS NULL AND ",
+                    unlisted_held!("a.contact_id")
+                ))?
+                .query_map([campaign.0], |row| row.get(0).map(ContactId))?
+                .collect()
+        })
+        .await
+    }
+
     /// The route's wave and how many it holds, if one does; nothing is written where it is as it was.
     async fn unlisted_hold(
         &self,
@@ -141,42 +157,22 @@ fn noted(connection: &Connection, ids: &[ContactId]) -> rusqlite::Result<BTreeMa
     Ok(noted)
 }
 
-/// Those of whom nothing is to be concluded, and the others.
+/// Those that a wave holds, and those that are to be asked about; whom a person does not believe gone is neither.
 fn split(connection: &Connection, ids: Vec<ContactId>) -> rusqlite::Result<(Vec<ContactId>, Vec<ContactId>)> {
-    let mut statement = connection.prepare_cached(concat!("SELECT ", unlisted_held!("?1")))?;
+    let mut statement = connection.prepare_cached(concat!(
+        "SELECT ",
+        unlisted_held!("?1"),
+        ", EXISTS (SELECT 1 FROM contact_absences WHERE contact_id = ?1 AND left_at IS NOT NULL)"
+    ))?;
     let (mut held, mut to_ask) = (Vec::new(), Vec::new());
     for id in ids {
-        if statement.query_row([id.0], |row| row.get(0))? { held.push(id) } else { to_ask.push(id) }
+        match statement.query_row([id.0], |row| Ok((row.get(0)?, row.get(1)?)))? {
+            (true, false) => held.push(id),
+            (true, true) => {}
+            (false, _) => to_ask.push(id),
+        }
     }
     Ok((held, to_ask))
-}
-
-fn limits_of(route: &RouteName, rules: &HarvestRules) -> MissingLimits {
-    rules.vanished.get(route).copied().unwrap_or(LEFT_OVER)
-}
-
-/// What holds, where nothing is to be written for it: no wave and none to begin, or one to which nobody came and which nobody left.
-#[expect(
-    clippy::option_option,
-    reason = "whether it is known without a write, and then whether a wave holds"
-)]
-fn as_before(
-    connection: &Connection,
-    route: &RouteName,
-    measured: Measured,
-) -> rusqlite::Result<Option<Brake>> {
-    let Some(wave) = standing(connection, route, VANISHED)? else {
-        return Ok((!measured.many).then_some(Brake::Off));
-    };
-    let same: bool = connection
-        .prepare_cached(
-            "SELECT operations = ?2 AND bound = ?3
-                    AND ?2 = (SELECT count(*) FROM contact_absences WHERE wave_id = ?1 AND gone_at IS NULL)
-             FROM waves WHERE id = ?1",
-        )?
-        .query_row((wave, measured.count, measured.bound), |row| row.get(0))?;
-    let holds = Brake::Holds { wave, count: measured.count, new: false };
-    Ok((measured.many && same).then_some(holds))
 }
 
 /// The routes of which such a wave holds.
@@ -236,13 +232,14 @@ pub(super) fn not_found(
             "SELECT EXISTS (SELECT 1 FROM contact_absences WHERE contact_id = ?1 AND gone_at IS NULL)",
         )?
         .query_row([id.0], |row| row.get(0))?;
-    // Measured when it came to be missing: to do so at each question would count the whole route each time.
-    match note(tx, id, None, now)? {
-        Some(route) if !known => {
+    let Some(route) = note(tx, id, None, now)?.filter(|_| !known) else { return Ok(false) };
+    // Measured when it came to be missing, and no more where a wave stands: that counts the whole route.
+    match standing(tx, &route, VANISHED)? {
+        Some(wave) => joins(tx, &route, wave).map(|()| true),
+        None => {
             hold(tx, &route, rules, now)?;
             is_held(tx, id)
         }
-        Some(_) | None => Ok(false),
     }
 }
 
@@ -257,103 +254,6 @@ pub(super) fn gone(tx: &Transaction<'_>, id: ContactId, now: Timestamp) -> rusql
     tx.prepare_cached("UPDATE contact_absences SET gone_at = ?2 WHERE contact_id = ?1")?
         .execute((id.0, time(now)))?;
     Ok(())
-}
-
-/// Whether so many of the route's contacts are missing that a person has to see whom; those of a wave that is over by itself are
-/// asked about as usual.
-fn hold(
-    tx: &Transaction<'_>,
-    route: &RouteName,
-    rules: &HarvestRules,
-    now: Timestamp,
-) -> rusqlite::Result<Brake> {
-    let before = standing(tx, route, VANISHED)?;
-    tx.prepare_cached("DELETE FROM contact_absences WHERE route = ?1 AND gone_at <= ?2")?
-        .execute((&route.0, time(now - COUNTED_FOR)))?;
-    let measured = measured(tx, route, limits_of(route, rules), now)?;
-    let brake = stand(tx, route, VANISHED, measured, now)?;
-    match (brake, before) {
-        (Brake::Holds { wave, .. }, _) => {
-            tx.prepare_cached(
-                "DELETE FROM harvest_due WHERE reason = 'missing' AND believed = 0 AND contact_id IN (
-                    SELECT contact_id FROM contact_absences WHERE route = ?1 AND gone_at IS NULL AND wave_id IS NULL)",
-            )?
-            .execute([&route.0])?;
-            tx.prepare_cached(
-                "UPDATE contact_absences SET wave_id = ?2
-                 WHERE route = ?1 AND gone_at IS NULL AND left_at IS NULL AND wave_id IS NULL",
-            )?
-            .execute((&route.0, wave))?;
-        }
-        (Brake::Off, Some(wave)) => {
-            tx.prepare_cached("UPDATE contact_absences SET wave_id = NULL WHERE wave_id = ?1")?
-                .execute([wave])?;
-        }
-        (Brake::Off, None) => {}
-    }
-    Ok(brake)
-}
-
-/// How many of the route's contacts are missing, by the whole route and by each campaign it has contacts in: one that was emptied
-/// must not hide behind the others. Those found gone within a day count as well, unless a person let them go.
-fn measured(
-    connection: &Connection,
-    route: &RouteName,
-    limits: MissingLimits,
-    now: Timestamp,
-) -> rusqlite::Result<Measured> {
-    let missing: Vec<(Option<i64>, usize, i64)> = connection
-        .prepare_cached(
-            "SELECT a.campaign_id, count(*), count(*) FILTER (WHERE a.gone_at IS NULL)
-             FROM contact_absences a LEFT JOIN waves w ON w.id = a.wave_id
-             WHERE a.route = :route AND a.left_at IS NULL AND w.state IS NOT 'approved'
-               AND (a.gone_at IS NULL OR a.gone_at > :since)
-             GROUP BY a.campaign_id",
-        )?
-        .query_map(named_params! { ":route": route.0, ":since": time(now - COUNTED_FOR) }, |row| {
-            Ok((row.get(0)?, usize::try_from(row.get::<_, i64>(1)?).unwrap_or_default(), row.get(2)?))
-        })?
-        .collect::<Result<_, _>>()?;
-    let all: usize = missing.iter().map(|(_, missing, _)| missing).sum();
-    let count = missing.iter().map(|(_, _, waits)| waits).sum();
-    let few = Measured { count, bound: limits.most_of(0), many: false };
-    // A few are never many: who else there is need not be counted.
-    if all < MissingLimits::FEW {
-        return Ok(few);
-    }
-    let mut measured = of(all, known(connection, route, None)?, limits, few);
-    for (campaign, missing, _) in missing.into_iter().filter(|(_, missing, _)| *missing >= MissingLimits::FEW)
-    {
-        measured = of(missing, known(connection, route, campaign)?, limits, measured);
-    }
-    Ok(measured)
-}
-
-/// The narrower of two measures, if this one is too many.
-fn of(missing: usize, known: usize, limits: MissingLimits, so_far: Measured) -> Measured {
-    // Those that are gone by now were known as well.
-    let known = known.max(missing);
-    if !limits.are_many(missing, known) {
-        return so_far;
-    }
-    let bound = limits.most_of(known);
-    Measured { bound: if so_far.many { so_far.bound.min(bound) } else { bound }, many: true, ..so_far }
-}
-
-/// How many contacts a route has, in one campaign or in all.
-fn known(connection: &Connection, route: &RouteName, campaign: Option<i64>) -> rusqlite::Result<usize> {
-    let count: i64 = match campaign {
-        None => connection
-            .prepare_cached("SELECT count(*) FROM links WHERE route = ?1 AND contact_id IS NOT NULL AND vanished_at IS NULL")?
-            .query_row([&route.0], |row| row.get(0))?,
-        Some(campaign) => connection
-            .prepare_cached(
-                "SELECT count(*) FROM links l JOIN contacts k ON k.contact_id = l.contact_id
-                 WHERE l.route = ?1 AND l.vanished_at IS NULL AND k.campaign_id = ?2",
-            )?
-            .query_row((&route.0, campaign), |row| row.get(0))?,
-    };
-    Ok(usize::try_from(count).unwrap_or_default())
 }
 
 /// A person says that they may well be gone: each is asked about, twice, and counts as gone where it is not there.

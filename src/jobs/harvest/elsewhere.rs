@@ -8,8 +8,8 @@
 
 use super::budget::{self, Plan};
 use super::sweep::Strangers;
-use super::{Harvest, HarvestReport, JobError, Read, tell_gap};
-use crate::domain::{CampaignId, ContactId, Timestamp};
+use super::{Harvest, HarvestReport, JobError, tell_gap};
+use crate::domain::{CampaignId, Timestamp};
 use crate::ledger::{Elsewhere, LastList, RunEnd, Share, SweepCost};
 use crate::remote::CallErrorKind;
 use chrono::TimeDelta;
@@ -114,7 +114,8 @@ impl Harvest<'_> {
         let now = self.ctx.env.now();
         self.read_due_there(place.campaign, now, false, report).await?;
         let share = Share::Elsewhere { read_before: now };
-        self.pass(place.campaign, share, false).run_into(now, self.at_once(), report).await
+        self.pass(place.campaign, share, false).run_into(now, self.at_once(), report).await?;
+        self.read_held(place.campaign, report).await
     }
 
     /// What is due among them anyway.
@@ -161,7 +162,7 @@ impl Harvest<'_> {
         report: &mut HarvestReport,
     ) -> Result<bool, JobError> {
         let Self { ctx, campaign, .. } = *self;
-        let Read { failure, held } = self.read_list(Strangers::Indexed, report).await?;
+        let failure = self.read_list(Strangers::Indexed, report).await?;
         if let Some(error) = &failure {
             report.sweep.remark(format!("{error}: contacts of ours there are read by their numbers"));
             if is_refused(&error.kind) {
@@ -177,7 +178,7 @@ impl Harvest<'_> {
         let cutoff = ctx.env.now();
         let result_in_list = report.sweep.carries_result.unwrap_or(true);
         self.read_due_there(campaign, cutoff, result_in_list, report).await?;
-        self.read_held(held, report).await?;
+        self.read_held(campaign, report).await?;
         match failure {
             Some(error) if error.speaks_of_the_side() => Err(error.into()),
             // Asked by its number each one answers for itself, whatever is to be thought of the list.
@@ -199,19 +200,21 @@ impl Harvest<'_> {
         self.pass(self.campaign, share, result_in_list).run_into(cutoff, self.at_once(), report).await
     }
 
-    /// Many of ours that the campaign's own list did not name, with a brake on their absence: somebody may have moved them all.
+    /// Many of ours that the dialler did not name, with a brake on their absence: somebody may have moved them all, or it did not tell
+    /// of them for a while.
     /// Who answers to the number is read where it stands now, and belongs to that campaign from here on; that the others do
     /// not answer says nothing yet. In an order by chance, so that each hundred tells of all: once one of them names nobody, they
     /// are gone rather than moved, and no more of them are asked for, each of which may be a request.
     pub(super) async fn read_held(
         &self,
-        mut held: Vec<ContactId>,
+        campaign: CampaignId,
         report: &mut HarvestReport,
     ) -> Result<(), JobError> {
+        let mut held = self.ctx.ledger.unlisted_there(campaign).await?;
         self.ctx.env.fork_rng().shuffle(&mut held);
         held.truncate(self.at_once());
         let result_in_list = report.sweep.carries_result.unwrap_or(true);
-        let pass = self.pass(self.campaign, Share::Held, result_in_list);
+        let pass = self.pass(campaign, Share::Held, result_in_list);
         for hundred in held.chunks(usize::try_from(IN_BATCH).unwrap_or(1)) {
             let read_before = report.sweep.read_elsewhere;
             match pass.read_these(hundred.to_vec(), report).await {

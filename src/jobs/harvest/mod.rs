@@ -27,7 +27,7 @@ use super::JobError;
 use crate::dialler::DiallerRead;
 use crate::domain::policy::Job;
 use crate::domain::result_words::ResultWords;
-use crate::domain::{CampaignId, ContactId, RouteName, RunId, Seq, Timestamp, TwoWay};
+use crate::domain::{CampaignId, RouteName, RunId, Seq, Timestamp, TwoWay};
 use crate::env::Env;
 use crate::ledger::{
     CallReading, Counts, HarvestRules, LastList, Ledger, RunEnd, RunStart, Share, SweepCounts, SweepKind,
@@ -217,19 +217,22 @@ impl<'a> Harvest<'a> {
 
     async fn with_list(&self, report: &mut HarvestReport) -> Result<(), JobError> {
         // A dialler that does not answer at all is not asked for histories; a cut list says nothing about them.
-        let Read { failure, held } = self.read_list(Strangers::Harvested, report).await?;
-        match failure {
+        match self.read_list(Strangers::Harvested, report).await? {
             Some(error) if report.sweep.contacts == 0 => Err(error.into()),
             failure => {
                 self.read_due(report).await?;
-                self.read_held(held, report).await?;
+                self.read_held(self.campaign, report).await?;
                 failure.map_or(Ok(()), |error| Err(error.into()))
             }
         }
     }
 
-    /// Reads the list and asks about whom it does not name.
-    async fn read_list(&self, strangers: Strangers, report: &mut HarvestReport) -> Result<Read, JobError> {
+    /// Reads the list and asks about whom it does not name; answers why it is not complete.
+    async fn read_list(
+        &self,
+        strangers: Strangers,
+        report: &mut HarvestReport,
+    ) -> Result<Option<CallError>, JobError> {
         let Self { ctx, campaign, began, .. } = *self;
         let began_at = ctx.env.now();
         let mut swept = sweep::sweep(ctx, campaign, began, strangers).await?;
@@ -241,7 +244,7 @@ impl<'a> Harvest<'a> {
         take_over(report, &swept);
         sweep::ask_for_missing(ctx, campaign, began, &mut swept).await?;
         report.sweep = swept.counts;
-        Ok(Read { failure: swept.failure, held: swept.held })
+        Ok(swept.failure)
     }
 
     /// The list rests: nothing is concluded from anybody's absence, and no fingerprint moves.
@@ -254,7 +257,8 @@ impl<'a> Harvest<'a> {
         report.sweep.kind = SweepKind::Likely;
         report.sweep.rests_until = Some(until);
         report.sweep.carries_result = list.and_then(|list| list.carries_result);
-        self.read_due(report).await
+        self.read_due(report).await?;
+        self.read_held(self.campaign, report).await
     }
 
     async fn read_due(&self, report: &mut HarvestReport) -> Result<(), JobError> {
@@ -297,14 +301,6 @@ impl<'a> Harvest<'a> {
             }
         }
     }
-}
-
-/// How a list was read.
-struct Read {
-    /// Why it is not complete.
-    failure: Option<CallError>,
-    /// Contacts of ours that it did not name, too many at once to be believed missing.
-    held: Vec<ContactId>,
 }
 
 fn tell_gap(ctx: &HarvestContext, report: &mut HarvestReport) {

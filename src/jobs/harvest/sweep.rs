@@ -41,8 +41,6 @@ pub(super) struct Swept {
     pub(super) opt_outs: i64,
     /// Why the list is not complete.
     pub(super) failure: Option<CallError>,
-    /// Contacts of ours that the list did not name, too many at once to be believed missing.
-    pub(super) held: Vec<ContactId>,
     listed: HashSet<ContactId>,
 }
 
@@ -238,12 +236,12 @@ async fn ask_for_ours(
     swept: &mut Swept,
 ) -> Result<(), JobError> {
     let (missing, expected) = (std::mem::take(&mut ours.ids), ours.expected);
-    let count = missing.len();
     let unlisted = ctx.ledger.contacts_unlisted(campaign, missing, ctx.settings.rules.clone()).await?;
-    if !unlisted.held.is_empty() {
-        swept.counts.held += unlisted.held.len() as i64;
+    let held = unlisted.held.len();
+    if held > 0 {
+        swept.counts.held += held as i64;
         swept.counts.remark(format!(
-            "{count} of {expected} our contacts were not in a complete list: nothing is concluded from it"
+            "{held} of {expected} our contacts were not in a complete list: nothing is concluded from it"
         ));
     }
     for UnlistedWave { route, wave, count } in unlisted.waves {
@@ -254,7 +252,6 @@ async fn ask_for_ours(
     let mut ask = unlisted.to_ask;
     ask.truncate(ctx.settings.single_reads);
     ctx.ledger.missing_enter(ask, Word::Nobodys).await?;
-    swept.held = unlisted.held;
     ours.ids = unlisted.of_no_route;
     Ok(())
 }

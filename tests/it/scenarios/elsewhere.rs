@@ -2,7 +2,9 @@
 
 use crate::support::world::{CAMPAIGN, OTHER, Setup, WINBACK, World, minutes, seconds};
 use dialbridge::cli::status_told;
+use dialbridge::control::{Command, WaveOrder};
 use dialbridge::domain::ContactId;
+use dialbridge::domain::policy::WaveWhat;
 use dialbridge::ledger::CallFilter;
 use dialbridge::sim::dialler::{CallPlan, Outcome};
 use dialbridge::sim::faults::{Action, Effect, RetryAfter, Rule};
@@ -302,4 +304,32 @@ async fn does_a_campaign_that_the_dialler_does_not_list_hold_up_nobody() {
     world.live(minutes(65)).await;
     let status = status_told(&world.settings, world.ledger(), world.now()).await.expect("a status");
     assert!(!status.contains("which no route names"), "{status}");
+}
+
+/// For a while the dialler tells of none of those who were moved there: a wave, which a person rightly does not believe.
+#[tokio::test(start_paused = true)]
+async fn is_a_no_heard_of_one_of_many_whom_the_dialler_did_not_name_for_a_while() {
+    let world = World::new(Setup { route_keys: HEARS, ..idle() }).await;
+    let ids: Vec<u64> = (0..100).map(|n| world.record(&format!("Name {n}"))).collect();
+    world.sync_all().await;
+    let contacts: Vec<i64> = ids[..25].iter().map(|id| world.contact(*id).id).collect();
+    contacts.iter().for_each(|contact| assert!(world.dialler.portal().move_to(*contact, OTHER)));
+    world.live(minutes(30)).await;
+    let faults = world.dialler.faults();
+    let not_there = Action::Status { code: 404, retry_after: RetryAfter::Absent, effect: Effect::None };
+    let batch = Rule::new(Action::EmptyList).method(http::Method::POST).path_end("dialler/contacts");
+    let rules = [batch, Rule::new(not_there).path("dialler/contacts/2")].map(|rule| faults.add(rule));
+    world.live(minutes(30)).await;
+    let waves = world.ledger().waves_list(None, false).await.expect("waves");
+    assert_eq!(waves.iter().map(|wave| wave.what).collect::<Vec<_>>(), [WaveWhat::Vanished]);
+    let word = WaveOrder::Reject;
+    world.must(Command::Wave { wave: waves[0].id, word, reason: "they are there".to_owned() }).await;
+    rules.into_iter().for_each(|rule| faults.remove(rule));
+    world.live(minutes(15)).await;
+    assert!(world.dialler.call(contacts[3], no()), "agents go on there");
+    world.live(minutes(20)).await;
+    assert!(world.locked(ids[3]), "{}", world.story().await);
+    assert_eq!(results(&world, contacts[3]).await, [true], "{}", world.story().await);
+    assert_eq!(world.dialler.len(), 100, "nobody was imported a second time");
+    world.ends().await;
 }
