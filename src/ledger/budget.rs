@@ -166,9 +166,9 @@ impl Ledger {
                             WHERE campaign_id = ?1 AND active_at >= ?2 AND gone_at IS NULL
                         UNION
                         SELECT contact_id, read_at FROM contacts
-                            WHERE campaign_id = ?1 AND likely_at BETWEEN ?3 AND ?4 AND gone_at IS NULL)
+                            WHERE campaign_id = ?1 AND likely_at BETWEEN ?3 AND ?4 AND gone_at IS NULL) m
                      WHERE (read_at IS NULL OR read_at < ?4) AND NOT ",
-                    unlisted_held!("contact_id"),
+                    unlisted_held!("m.contact_id"),
                     " ORDER BY read_at LIMIT ?5"
                 ))?
                 .query_map(

@@ -285,3 +285,37 @@ pub(super) fn records(connection: &Connection, wave: i64) -> rusqlite::Result<Ve
         .query_map([wave], record)?
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::domain::{CampaignId, ContactId};
+    use crate::ledger::Share;
+    use crate::ledger::testing::scene;
+
+    #[tokio::test(start_paused = true)]
+    async fn whom_a_person_does_not_believe_gone_is_left_out_of_every_share_and_nobody_else_is() {
+        let scene = scene().await;
+        scene
+            .put(
+                "INSERT INTO contacts (contact_id, campaign_id, seen_seq, seen_at, active_at, audit_at)
+                    VALUES (1, 7, 1, '2030', '2030-01-07T08:00', '2030-01-07T08:00'),
+                           (2, 7, 1, '2030', '2030-01-07T08:00', '2030-01-07T08:00');
+                 INSERT INTO contact_absences (contact_id, route, campaign_id, asked_at, left_at)
+                    VALUES (1, 'leads', 7, '2030-01-07T08:00', '2030-01-07T08:30');
+                 INSERT INTO harvest_due (contact_id, reason, at, since)
+                    SELECT c.contact_id, r.value, '2030-01-07T08:00', '2030-01-07T08:00'
+                    FROM contacts c, json_each('[\"changed\",\"hint\",\"missing\"]') r;",
+            )
+            .await;
+        let now = scene.ledger.env.now();
+        let likely = Share::Likely { tried_since: now - chrono::TimeDelta::hours(3) };
+        for share in [Share::Changed, Share::Due, likely, Share::Audit, Share::Missing] {
+            let taken = scene.ledger.due_take(CampaignId(7), share, now, 10).await.expect("a page");
+            let ids: Vec<ContactId> = taken.iter().map(|due| due.id).collect();
+            assert_eq!(ids, [ContactId(2)], "{share:?}");
+        }
+        // Each of them is looked for by number.
+        let there = scene.ledger.unlisted_there(CampaignId(7)).await.expect("a list");
+        assert_eq!(there, [ContactId(1)]);
+    }
+}
