@@ -278,14 +278,11 @@ fn store_sighting(
                 due::enter_changed(tx, seen.id, fingerprint, rules, now)?;
                 return shown_nos::heed(tx, routes, before.as_ref(), seen, now);
             }
-            due::enter(tx, seen.id, "ours", now)?;
+            due::read_again(tx, seen.id, now)?;
         }
         Sighting::Back(id) => came_back(tx, *id, now)?,
         Sighting::Overseen(id, news) => overseen::store(tx, *id, news, now)?,
-        Sighting::ReadAgain(id) => {
-            // Made by us a moment ago: the row may not be there yet; its number alone is enough to be read.
-            due::enter(tx, *id, "ours", now)?;
-        }
+        Sighting::ReadAgain(id) => due::read_again(tx, *id, now)?,
     }
     Ok(Heeded::default())
 }

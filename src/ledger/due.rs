@@ -250,6 +250,17 @@ pub(super) fn enter(
     Ok(())
 }
 
+/// A list that is older than a write of ours shows it: it is read by its number. Made by us a moment ago, it may have no row yet; deleted by
+/// us a moment ago, there is nothing to be read.
+pub(super) fn read_again(tx: &Transaction<'_>, id: ContactId, now: Timestamp) -> rusqlite::Result<()> {
+    let gone: bool = tx
+        .prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM contacts WHERE contact_id = ?1 AND gone_at IS NOT NULL)",
+        )?
+        .query_row([id.0], |row| row.get(0))?;
+    if gone { Ok(()) } else { enter(tx, id, "ours", now) }
+}
+
 /// After every reset, import or unlock of ours the history is read at once; after a reset the tries are
 /// counted from it. Called in the transaction that stores the answer.
 pub(super) fn enter_ours(

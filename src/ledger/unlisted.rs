@@ -5,7 +5,7 @@ use super::due::HarvestRules;
 use super::held_waves::{Brake, VANISHED, WaveRecord, record, standing};
 use super::missing::{Word, enter_missing};
 use super::sql::time;
-use super::vanish_brake::{as_before, hold, joins, limits_of, measured};
+use super::vanish_brake::{as_before, ask_anew, hold, joins, limits_of, measured};
 use super::{Ledger, LedgerError};
 use crate::domain::{CampaignId, ContactId, RouteName, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, Transaction};
@@ -258,6 +258,7 @@ pub(super) fn gone(tx: &Transaction<'_>, id: ContactId, now: Timestamp) -> rusql
 
 /// A person says that they may well be gone: each is asked about, twice, and counts as gone where it is not there.
 pub(super) fn believed(tx: &Transaction<'_>, now: Timestamp, wave: i64) -> rusqlite::Result<()> {
+    ask_anew(tx, wave)?;
     of_wave(tx, wave)?.into_iter().try_for_each(|id| enter_missing(tx, id, Word::Believed, now))
 }
 

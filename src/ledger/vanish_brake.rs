@@ -50,6 +50,7 @@ pub(super) fn hold(
     match (brake, before) {
         (Brake::Holds { wave, .. }, _) => joins(tx, route, wave)?,
         (Brake::Off, Some(wave)) => {
+            ask_anew(tx, wave)?;
             tx.prepare_cached("UPDATE contact_absences SET wave_id = NULL WHERE wave_id = ?1")?
                 .execute([wave])?;
         }
@@ -58,16 +59,22 @@ pub(super) fn hold(
     Ok(brake)
 }
 
+/// What was asked of them before it was known how many there are says nothing: each is asked about twice from here on.
+pub(super) fn ask_anew(tx: &Transaction<'_>, wave: i64) -> rusqlite::Result<()> {
+    tx.prepare_cached(
+        "UPDATE contacts SET asked_at = NULL WHERE asked_at IS NOT NULL
+           AND contact_id IN (SELECT contact_id FROM contact_absences WHERE wave_id = ?1 AND gone_at IS NULL)",
+    )?
+    .execute([wave])?;
+    Ok(())
+}
+
 /// Whoever came to be missing on the route is of its wave: what was asked of them says nothing yet.
 pub(super) fn joins(tx: &Transaction<'_>, route: &RouteName, wave: i64) -> rusqlite::Result<()> {
     const NEW: &str = "SELECT contact_id FROM contact_absences
         WHERE route = ?1 AND gone_at IS NULL AND left_at IS NULL AND wave_id IS NULL";
     tx.prepare_cached(&format!(
         "DELETE FROM harvest_due WHERE reason = 'missing' AND believed = 0 AND contact_id IN ({NEW})"
-    ))?
-    .execute([&route.0])?;
-    tx.prepare_cached(&format!(
-        "UPDATE contacts SET asked_at = NULL WHERE contact_id IN ({NEW}) AND asked_at IS NOT NULL"
     ))?
     .execute([&route.0])?;
     tx.prepare_cached(

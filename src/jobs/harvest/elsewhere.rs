@@ -178,7 +178,10 @@ impl Harvest<'_> {
         let cutoff = ctx.env.now();
         let result_in_list = report.sweep.carries_result.unwrap_or(true);
         self.read_due_there(campaign, cutoff, result_in_list, report).await?;
-        self.read_held(campaign, report).await?;
+        if report.sweep.complete {
+            // Else they are read beside those who are read by their numbers.
+            self.read_held(campaign, report).await?;
+        }
         match failure {
             Some(error) if error.speaks_of_the_side() => Err(error.into()),
             // Asked by its number each one answers for itself, whatever is to be thought of the list.

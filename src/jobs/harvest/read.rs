@@ -18,6 +18,8 @@ const BATCH: usize = 100;
 const PAGE: usize = 1_000;
 /// So many contacts may fail one after the other before it counts as the dialler's failure, not theirs.
 const FAILURES_IN_A_ROW: usize = 5;
+/// So many of a hundred that a batch left out, and of whom nothing is concluded, are asked for by their numbers.
+const SOME_HELD: usize = 5;
 
 /// What is the same for all reads of one pass.
 pub(super) struct Pass<'a> {
@@ -125,7 +127,7 @@ impl Pass<'_> {
                 (self.of_batch(chunk, contacts, seq, sent_at).await?, Unread::LeftOut)
             }
             Ok(None) => (self.one_by_one(chunk, tally).await?, Unread::NoHistory),
-            Err(error) if error.speaks_of_the_side() => return Err(error.into()),
+            Err(error) if error.speaks_of_the_side() || self.share == Share::Held => return Err(error.into()),
             // One contact that cannot be answered must not keep the other 99 from being read.
             Err(_) => {
                 tally.requests += 1;
@@ -134,9 +136,10 @@ impl Pass<'_> {
         };
         self.store(reads, tally).await?;
         match self.share {
-            // Nobody missed it: whether it is still there is the next list's question. Or so many are missed that a
-            // person has to say so first.
-            Share::Likely { .. } | Share::Held => Ok(()),
+            // Nobody missed it: whether it is still there is the next list's question.
+            Share::Likely { .. } => Ok(()),
+            // So many are missed that a person has to say first that they are gone. A batch may leave out who is there.
+            Share::Held => self.ask(&unread[..unread.len().min(SOME_HELD)], why, tally).await,
             Share::Changed | Share::Due | Share::Audit | Share::Elsewhere { .. } | Share::Missing => {
                 self.ask(&unread, why, tally).await
             }

