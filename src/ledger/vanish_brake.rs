@@ -3,6 +3,7 @@
 use super::due::HarvestRules;
 use super::held_waves::{Brake, COUNTED_FOR, Measured, VANISHED, stand, standing};
 use super::sql::time;
+use super::waves::contacts_of;
 use crate::domain::limits::MissingLimits;
 use crate::domain::{RouteName, Timestamp};
 use rusqlite::{Connection, Transaction, named_params};
@@ -134,9 +135,7 @@ fn of(missing: usize, known: usize, limits: MissingLimits, so_far: Measured) -> 
 /// How many contacts a route has, in one campaign or in all.
 fn known(connection: &Connection, route: &RouteName, campaign: Option<i64>) -> rusqlite::Result<usize> {
     let count: i64 = match campaign {
-        None => connection
-            .prepare_cached("SELECT count(*) FROM links WHERE route = ?1 AND contact_id IS NOT NULL AND vanished_at IS NULL")?
-            .query_row([&route.0], |row| row.get(0))?,
+        None => contacts_of(connection, &route.0)?,
         Some(campaign) => connection
             .prepare_cached(
                 "SELECT count(*) FROM links l JOIN contacts k ON k.contact_id = l.contact_id

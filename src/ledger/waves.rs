@@ -273,6 +273,15 @@ impl Bound {
     }
 }
 
+/// How many contacts a route has, as far as is known.
+pub(super) fn contacts_of(connection: &Connection, route: &str) -> rusqlite::Result<i64> {
+    connection
+        .prepare_cached(
+            "SELECT count(*) FROM links WHERE route = ?1 AND contact_id IS NOT NULL AND vanished_at IS NULL",
+        )?
+        .query_row([route], |row| row.get(0))
+}
+
 /// No more than so many in a hundred of the route's contacts; a few are never too many, and of none there is no share.
 pub(super) fn share(
     connection: &Connection,
@@ -281,11 +290,7 @@ pub(super) fn share(
     percent: Option<i64>,
 ) -> rusqlite::Result<i64> {
     let Some(percent) = percent.filter(|_| most > FEW) else { return Ok(most) };
-    let contacts: i64 = connection
-        .prepare_cached(
-            "SELECT count(*) FROM links WHERE route = ?1 AND contact_id IS NOT NULL AND vanished_at IS NULL",
-        )?
-        .query_row([route], |row| row.get(0))?;
+    let contacts = contacts_of(connection, route)?;
     Ok(if contacts == 0 { most } else { most.min((contacts * percent / 100).max(FEW)) })
 }
 

@@ -6,7 +6,7 @@ use crate::domain::{
     Activities, CampaignId, HistoryId, LinkId, ReasonCode, RecordId, RouteName, Shapes, Timestamp,
 };
 use chrono::TimeDelta;
-use rusqlite::{OptionalExtension as _, Transaction, named_params};
+use rusqlite::{Connection, OptionalExtension as _, Transaction, named_params};
 
 impl Ledger {
     /// What a route's calls become, by its config. The first time it is the beginning: calls before it are never told
@@ -121,7 +121,7 @@ pub(super) fn want(tx: &Transaction<'_>, call: HistoryId, now: Timestamp) -> rus
         })?;
     }
     // What was told of earlier calls as well (a backfill) follows their results, too.
-    if of_fields && (concerned.never.is_none() || fields_are_told(tx, concerned.link)?) {
+    if of_fields && (concerned.never.is_none() || fields_are_told(tx, LinkId(concerned.link))?) {
         want_of_calls(tx, LinkId(concerned.link), now)?;
     }
     Ok(())
@@ -137,11 +137,13 @@ pub(super) fn want_of_calls(tx: &Transaction<'_>, link: LinkId, now: Timestamp) 
     Ok(())
 }
 
-fn fields_are_told(tx: &Transaction<'_>, link: i64) -> rusqlite::Result<bool> {
-    tx.prepare_cached(
-        "SELECT EXISTS (SELECT 1 FROM write_backs WHERE link_id = ?1 AND kind = 'fields' AND of_calls = 1)",
-    )?
-    .query_row([link], |row| row.get(0))
+/// Whether what follows from the calls of a link's record is told.
+pub(super) fn fields_are_told(connection: &Connection, link: LinkId) -> rusqlite::Result<bool> {
+    connection
+        .prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM write_backs WHERE link_id = ?1 AND kind = 'fields' AND of_calls = 1)",
+        )?
+        .query_row([link.0], |row| row.get(0))
 }
 
 /// Fields of a link's record are to be worked out anew, or merged with what the dialler's side changed.

@@ -2,6 +2,7 @@
 
 use super::inputs::link_view;
 use super::sql::get_time_opt;
+use super::write_back::fields_are_told;
 use super::write_back_take::{TellFacts, ToTell};
 use super::{blocks_told, edits, status_told};
 use crate::domain::{
@@ -81,9 +82,7 @@ fn history(connection: &Connection, link: LinkId) -> rusqlite::Result<HistoryFac
     let (last, last_with_result) = (newest(false)?, newest(true)?);
     let blocked = blocks_told::facts(connection, link)?;
     let standing = status_told::facts(connection, link)?;
-    let of_calls = connection
-        .prepare_cached("SELECT EXISTS (SELECT 1 FROM write_backs WHERE link_id = ?1 AND kind = 'fields' AND of_calls = 1)")?
-        .query_row([link.0], |row| row.get(0))?;
+    let of_calls = fields_are_told(connection, link)?;
     connection
         .prepare_cached(
             "SELECT count(*) AS calls, count(*) FILTER (WHERE outbound = 1) AS attempts,

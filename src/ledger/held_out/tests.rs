@@ -59,6 +59,9 @@ async fn only_a_persons_reset_draws_a_line_under_a_final_result() {
         )
         .await;
         assert_eq!(counts(&scene, link).await, expected, "{code}");
+        // Whatever becomes of that contact.
+        put(&scene, format!("UPDATE links SET contact_id = NULL WHERE id = {}", link.0)).await;
+        assert_eq!(counts(&scene, link).await, expected, "{code}");
     }
 }
 

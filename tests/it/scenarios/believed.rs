@@ -6,7 +6,7 @@ use dialbridge::domain::FoldedUserData;
 use dialbridge::ledger::RunRow;
 
 /// How many of the records have a contact, as far as the ledger knows.
-async fn there(world: &World, ids: &[u64]) -> usize {
+pub(super) async fn there(world: &World, ids: &[u64]) -> usize {
     let mut there = 0;
     for id in ids {
         let found = world.ledger().contacts_by_key(FoldedUserData::of(&key(*id))).await.expect("a list");
@@ -19,7 +19,7 @@ async fn last_harvest(world: &World) -> RunRow {
     world.runs().await.into_iter().find(|run| run.sweep.is_some()).expect("a harvest")
 }
 
-fn delete(world: &World, ids: &[u64]) {
+pub(super) fn delete(world: &World, ids: &[u64]) {
     for id in ids {
         assert!(world.dialler.portal().delete(world.contact(*id).id));
     }

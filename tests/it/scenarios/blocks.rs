@@ -467,25 +467,3 @@ async fn is_the_number_blocked_that_the_edit_with_the_no_took_out() {
         world.ends().await;
     }
 }
-
-/// Each number that it was said with, one after the other.
-#[tokio::test(start_paused = true)]
-async fn is_a_number_free_that_its_record_gave_up_while_it_said_no_once_the_no_is_taken_back() {
-    let keys = "only_if = \"phone and active\"\nblock_if = \"do_not_call\"\nunblock = \"source\"";
-    let world = World::new(Setup { route_keys: keys, ..Setup::default() }).await;
-    let (ada, carl) = (world.record("Ada"), world.record("Carl"));
-    let number = world.editor().field(ada, "phone").expect("a number");
-    world.editor().edit(carl, json!({ "phone": number }));
-    world.sync_all().await;
-    world.advance(minutes(1)).await;
-    world.editor().edit(ada, json!({ "do_not_call": true }));
-    world.live(minutes(3)).await;
-    assert!(world.locked(carl));
-    world.editor().edit(ada, json!({ "phone": "+493023125999" }));
-    world.live(minutes(3)).await;
-    assert!(world.locked(carl), "{}", world.story().await);
-    world.editor().edit(ada, json!({ "do_not_call": false }));
-    world.live(minutes(15)).await;
-    assert!(!world.locked(carl) && !world.locked(ada), "{}", world.story().await);
-    world.ends().await;
-}

@@ -130,8 +130,8 @@ async fn does_a_no_that_comes_with_the_day_block_the_numbers_of_somebody_who_nev
     world.ends().await;
 }
 
-#[tokio::test(start_paused = true)]
-async fn is_a_number_free_again_whose_record_took_its_no_back_and_changed_it_at_once() {
+/// Somebody says no, with a number that another record has as well; its source may take it back.
+async fn no_with_a_shared_number() -> (World, u64, u64) {
     let route_keys = "only_if = \"phone and active\"\nblock_if = \"do_not_call\"\nunblock = \"source\"";
     let world = World::new(Setup { route_keys, ..Setup::default() }).await;
     let (ada, carl) = (world.record("Ada"), world.record("Carl"));
@@ -142,6 +142,25 @@ async fn is_a_number_free_again_whose_record_took_its_no_back_and_changed_it_at_
     world.editor().edit(ada, json!({ "do_not_call": true }));
     world.live(minutes(3)).await;
     assert_eq!((world.locked(ada), world.locked(carl)), (true, true));
+    (world, ada, carl)
+}
+
+/// Each number that it was said with, one after the other.
+#[tokio::test(start_paused = true)]
+async fn is_a_number_free_that_its_record_gave_up_while_it_said_no_once_the_no_is_taken_back() {
+    let (world, ada, carl) = no_with_a_shared_number().await;
+    world.editor().edit(ada, json!({ "phone": NEW }));
+    world.live(minutes(3)).await;
+    assert!(world.locked(carl), "{}", world.story().await);
+    world.editor().edit(ada, json!({ "do_not_call": false }));
+    world.live(minutes(15)).await;
+    assert!(!world.locked(carl) && !world.locked(ada), "{}", world.story().await);
+    world.ends().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn is_a_number_free_again_whose_record_took_its_no_back_and_changed_it_at_once() {
+    let (world, ada, carl) = no_with_a_shared_number().await;
     world.editor().edit(ada, json!({ "do_not_call": false, "phone": NEW }));
     world.live(minutes(15)).await;
     assert_eq!((world.locked(ada), world.locked(carl)), (false, false), "{}", world.story().await);

@@ -1,8 +1,8 @@
 //! Many contacts at once that the dialler does not name any more: does anything follow before a person has seen whom?
 
-use crate::support::world::{LEADS, Setup, World, key, minutes};
+use super::believed::{delete, there};
+use crate::support::world::{LEADS, Setup, World, minutes};
 use dialbridge::control::{Command, WaveOrder};
-use dialbridge::domain::FoldedUserData;
 use dialbridge::domain::policy::WaveWhat;
 use dialbridge::jobs::push::plan::plan;
 use dialbridge::ledger::{WavePlan, WaveRow};
@@ -17,22 +17,6 @@ async fn house(keys: &'static str, count: usize) -> (World, Vec<u64>) {
     world.sync_all().await;
     world.live(minutes(30)).await;
     (world, ids)
-}
-
-fn delete(world: &World, ids: &[u64]) {
-    for id in ids {
-        assert!(world.dialler.portal().delete(world.contact(*id).id));
-    }
-}
-
-/// How many of the records have a contact, as far as the ledger knows.
-async fn there(world: &World, ids: &[u64]) -> usize {
-    let mut there = 0;
-    for id in ids {
-        let found = world.ledger().contacts_by_key(FoldedUserData::of(&key(*id))).await.expect("a list");
-        there += found.len();
-    }
-    there
 }
 
 async fn waves(world: &World) -> Vec<WaveRow> {
