@@ -45,8 +45,8 @@ async fn do_they_wait_as_a_wave_however_they_are_read_and_go_by_a_persons_word()
     let imported = world.dialler.journal().count("import");
     world.sync_all().await;
     let (mark, singly) = (world.mark(), |asked: &Asked| asked.kind.name == "contact");
-    for _ in 0..9 {
-        world.advance(DAY).await;
+    for _ in 0..3 {
+        world.advance(3 * DAY).await;
         world.sync_all().await;
         world.live(minutes(30)).await;
     }
